@@ -1,0 +1,23 @@
+//! `otel-rs`: OpenTelemetry for Rust programs, with no code change.
+//!
+//! The build half (`project`, `rules`, `weave`, `layers`, `rustc`) weaves dependencies as they pass through the compiler;
+//! the run half (`launch`, `channel`, `config`, `telemetry`) is the launcher that holds the SDK. They meet in the wire
+//! format alone. `docs/design/ARCHITECTURE.md` is the map.
+
+mod channel;
+mod cli;
+mod config;
+mod launch;
+mod layers;
+mod ops;
+mod project;
+mod rules;
+mod rustc;
+mod telemetry;
+mod ui;
+mod weave;
+
+// The one place that ends the process, so that every exit status can be found from here.
+fn main() {
+    std::process::exit(cli::run(std::env::args_os()));
+}

@@ -1,0 +1,86 @@
+//! The only mouth: everything otel-rs says passes through here.
+//!
+//! Data goes to stdout, everything else to stderr. A message is a lowercase phrase without a final stop; its causes
+//! and one imperative hint follow on lines of their own.
+
+mod table;
+
+pub(crate) use table::table;
+
+use std::fmt::Display;
+use std::io::Write;
+use std::sync::OnceLock;
+
+static PREFIX: OnceLock<&'static str> = OnceLock::new();
+
+/// Puts `prefix` before every line of a message from now on. The launcher and the compiler wrapper share stderr with
+/// the user's own programs, so their lines must say whose they are. Only the first call counts.
+pub(crate) fn set_prefix(prefix: &'static str) {
+    let _ = PREFIX.set(prefix);
+}
+
+/// What can be explained to a user: an error with a hint at what to do next.
+pub(crate) trait Explain: std::error::Error {
+    /// One imperative sentence, or nothing when there is no honest advice.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Writes one line of data to stdout. A closed pipe is the reader's choice and not an error.
+pub(crate) fn out(text: impl Display) {
+    let _ = writeln!(anstream::stdout(), "{text}");
+}
+
+/// Writes data to stdout as it is, without a line end.
+pub(crate) fn out_raw(text: impl Display) {
+    let _ = write!(anstream::stdout(), "{text}");
+}
+
+/// Tells progress, or a fact the user will want, on stderr.
+pub(crate) fn note(text: impl Display) {
+    stderr_lines(&text.to_string());
+}
+
+/// Writes prepared text (a trace tree, a metric table) to stderr without a prefix.
+pub(crate) fn err_raw(text: impl Display) {
+    let _ = write!(anstream::stderr(), "{text}");
+}
+
+/// Warns: otel-rs goes on, with less.
+pub(crate) fn warning(message: impl Display, causes: &[String], hint: Option<&str>) {
+    message_block("warning", anstyle::AnsiColor::Yellow, &message.to_string(), causes, hint);
+}
+
+/// Warns with an error's own chain of causes and its hint.
+pub(crate) fn warning_of(error: &dyn Explain) {
+    message_block("warning", anstyle::AnsiColor::Yellow, &error.to_string(), &causes(error), error.hint().as_deref());
+}
+
+/// Reports the error that ends this command.
+pub(crate) fn error(error: &dyn Explain) {
+    message_block("error", anstyle::AnsiColor::Red, &error.to_string(), &causes(error), error.hint().as_deref());
+}
+
+fn causes(error: &dyn Explain) -> Vec<String> {
+    std::iter::successors(error.source(), |e| e.source()).map(ToString::to_string).collect()
+}
+
+fn message_block(level: &str, colour: anstyle::AnsiColor, message: &str, causes: &[String], hint: Option<&str>) {
+    let style = colour.on_default().bold();
+    let mut text = format!("{style}{level}{style:#}: {message}");
+    for cause in causes {
+        text.push_str(&format!("\n  caused by: {cause}"));
+    }
+    if let Some(hint) = hint {
+        text.push_str(&format!("\nhint: {hint}"));
+    }
+    stderr_lines(&text);
+}
+
+/// One write for the whole block, so that lines of other processes do not come between.
+fn stderr_lines(text: &str) {
+    let prefix = PREFIX.get().copied().unwrap_or("");
+    let block: String = text.lines().map(|line| format!("{prefix}{line}\n")).collect();
+    let _ = anstream::stderr().write_all(block.as_bytes());
+}
