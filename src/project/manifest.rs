@@ -1,0 +1,134 @@
+//! `.otel-rs/manifest.toml`: what a project decided, committed with it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Home;
+use crate::ui::Explain;
+
+/// The file's content.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Manifest {
+    /// The otel-rs that wrote it.
+    pub(crate) version: String,
+    /// The only crates to weave; empty means all.
+    pub(crate) only: Vec<String>,
+    /// Crates not to weave.
+    pub(crate) exclude: Vec<String>,
+    /// The compiler wrapper that the project used before; it runs inside ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chain: Option<String>,
+    /// The rustdoc that the project used before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chain_rustdoc: Option<String>,
+    /// What of cargo's configuration was not there before.
+    #[serde(skip_serializing_if = "Created::is_none")]
+    pub(crate) created: Created,
+}
+
+/// What bootstrap created, to be removed again when nothing of the user's is in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Created {
+    /// Nothing: the file was there.
+    #[default]
+    None,
+    /// `.cargo/config.toml`.
+    ConfigFile,
+    /// `.cargo` with it.
+    ConfigFolder,
+}
+
+impl Created {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_none(&self) -> bool {
+        *self == Created::None
+    }
+}
+
+/// Why the manifest could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ManifestError {
+    /// It is there but could not be read.
+    #[error("cannot read the manifest of otel-rs")]
+    Unreadable(#[source] std::io::Error),
+    /// It is not what otel-rs writes.
+    #[error("cannot understand `{}`: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Line, expected, found.
+        reason: String,
+    },
+}
+
+impl Explain for ManifestError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            ManifestError::Unreadable(_) => None,
+            ManifestError::Malformed { .. } => {
+                Some("restore the file, or delete it and run `otel-rs bootstrap`".to_owned())
+            }
+        }
+    }
+}
+
+impl Manifest {
+    /// Where it is.
+    pub(crate) fn path(home: &Home) -> PathBuf {
+        home.path().join("manifest.toml")
+    }
+
+    /// Reads it; `None` when the project has none.
+    pub(crate) fn read(home: &Home) -> Result<Option<Manifest>, ManifestError> {
+        let path = Manifest::path(home);
+        match fs_err::read_to_string(&path) {
+            Ok(text) => toml::from_str(&text)
+                .map(Some)
+                .map_err(|error| ManifestError::Malformed { path, reason: error.to_string().trim_end().to_owned() }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(ManifestError::Unreadable(error)),
+        }
+    }
+
+    /// The text to write.
+    pub(crate) fn text(&self) -> String {
+        let body = toml::to_string(self).unwrap_or_default();
+        format!("# Written by `otel-rs bootstrap`. Commit it; `otel-rs bootstrap --action remove` undoes it.\n{body}")
+    }
+
+    /// Whether the user's choice lets a crate be woven.
+    pub(crate) fn chooses(&self, name: &str) -> bool {
+        (self.only.is_empty() || self.only.iter().any(|only| only == name))
+            && !self.exclude.iter().any(|exclude| exclude == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::of(dir.path());
+        assert_eq!(Manifest::read(&home).unwrap(), None);
+        let manifest = Manifest {
+            version: "0.1.0".into(),
+            only: vec!["toy".into()],
+            chain: Some("sccache".into()),
+            created: Created::ConfigFolder,
+            ..Manifest::default()
+        };
+        super::super::files::write_if_changed(&Manifest::path(&home), manifest.text().as_bytes()).unwrap();
+        assert_eq!(Manifest::read(&home).unwrap(), Some(manifest));
+    }
+
+    #[test]
+    fn exclude_outranks_only() {
+        let manifest = Manifest { only: vec!["a".into()], exclude: vec!["a".into()], ..Manifest::default() };
+        assert!(!manifest.chooses("a") && !manifest.chooses("b") && Manifest::default().chooses("b"));
+    }
+}
