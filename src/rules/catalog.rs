@@ -1,0 +1,211 @@
+//! The catalog: every instrumentation this otel-rs knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+use sha2::{Digest, Sha256};
+
+use super::{Instrumentation, schema};
+use crate::ui::Explain;
+
+static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/instrumentations");
+
+/// A directory of instrumentations to use besides the embedded ones, each replacing the embedded one for its crate. For
+/// people who write instrumentations: no rebuild of otel-rs between two tries.
+const EXTRA_VARIABLE: &str = "OTEL_RS_INSTRUMENTATIONS";
+
+const RULES_FILE: &str = "instrumentation.toml";
+const ADVICE_FILE: &str = "advice.rs";
+
+/// All instrumentations, by crate.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    known: BTreeMap<String, Instrumentation>,
+    /// The names of all, also of those that were not read.
+    names: BTreeSet<String>,
+}
+
+/// Why the catalog could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CatalogError {
+    /// A file does not follow the schema.
+    #[error("cannot read `{}`: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Line, expected, found.
+        reason: String,
+    },
+    /// A file could not be read.
+    #[error("cannot read the instrumentations named by `{EXTRA_VARIABLE}`")]
+    Unreadable(#[source] std::io::Error),
+}
+
+impl Explain for CatalogError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            CatalogError::Malformed { .. } => {
+                "see docs/contributing/adding-an-instrumentation.md for the words of this file".to_owned()
+            }
+            CatalogError::Unreadable(_) => {
+                format!("let `{EXTRA_VARIABLE}` name a folder like `instrumentations/`, or unset it")
+            }
+        })
+    }
+}
+
+impl Catalog {
+    /// Reads the embedded instrumentations and those of [`EXTRA_VARIABLE`].
+    pub(crate) fn load() -> Result<Catalog, CatalogError> {
+        Catalog::read(|_| true)
+    }
+
+    /// Reads what there is about one crate: a compiler call needs no more, and there are many of them.
+    pub(crate) fn load_one(name: &str) -> Result<Catalog, CatalogError> {
+        Catalog::read(|folder| folder == name)
+    }
+
+    fn read(wanted: impl Fn(&str) -> bool) -> Result<Catalog, CatalogError> {
+        let mut catalog = Catalog { known: BTreeMap::new(), names: BTreeSet::new() };
+        for folder in EMBEDDED.dirs() {
+            let text =
+                |name: &str| folder.get_file(folder.path().join(name)).and_then(include_dir::File::contents_utf8);
+            let Some(rules) = text(RULES_FILE) else { continue };
+            if catalog.notes(folder.path(), &wanted) {
+                let path = Path::new("instrumentations").join(folder.path()).join(RULES_FILE);
+                catalog.add(&path, rules, text(ADVICE_FILE).unwrap_or_default())?;
+            }
+        }
+        if let Some(extra) = std::env::var_os(EXTRA_VARIABLE).filter(|value| !value.is_empty()) {
+            catalog.add_folders(Path::new(&extra), &wanted)?;
+        }
+        Ok(catalog)
+    }
+
+    /// Notes the name of a folder, which is that of its crate; true when it is wanted.
+    fn notes(&mut self, folder: &Path, wanted: impl Fn(&str) -> bool) -> bool {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        self.names.insert(name.to_string());
+        wanted(&name)
+    }
+
+    fn add_folders(&mut self, extra: &Path, wanted: impl Fn(&str) -> bool) -> Result<(), CatalogError> {
+        let mut folders: Vec<PathBuf> = fs_err::read_dir(extra)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+            .map_err(CatalogError::Unreadable)?;
+        folders.sort();
+        for folder in folders {
+            let path = folder.join(RULES_FILE);
+            if !path.is_file() || !self.notes(&folder, &wanted) {
+                continue;
+            }
+            let rules = fs_err::read_to_string(&path).map_err(CatalogError::Unreadable)?;
+            let advice = match fs_err::read_to_string(folder.join(ADVICE_FILE)) {
+                Ok(advice) => advice,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+                Err(error) => return Err(CatalogError::Unreadable(error)),
+            };
+            self.add(&path, &rules, &advice)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, path: &Path, rules: &str, advice: &str) -> Result<(), CatalogError> {
+        let digest = digest([rules.as_bytes(), advice.as_bytes()]);
+        let malformed = |reason| CatalogError::Malformed { path: path.to_owned(), reason };
+        let instrumentation = schema::parse(rules, advice, digest).map_err(malformed)?;
+        let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
+        if folder != instrumentation.name.as_str() {
+            let (expected, found) = (folder.display(), &instrumentation.name);
+            return Err(malformed(format!("expected crate `{expected}`, the folder's name, found `{found}`")));
+        }
+        self.known.insert(instrumentation.name.clone(), instrumentation);
+        Ok(())
+    }
+
+    /// The instrumentation for a package.
+    pub(crate) fn get(&self, name: &str) -> Option<&Instrumentation> {
+        self.known.get(name)
+    }
+
+    /// Whether there is one for a package, read or not.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    /// All of them, by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Instrumentation> {
+        self.known.values()
+    }
+
+    /// A digest of what this binary carries, and of the names alone of what [`EXTRA_VARIABLE`] adds: authors change
+    /// those all the time, and stamps see to them.
+    pub(crate) fn identity(&self) -> String {
+        let embedded = EMBEDDED.dirs().flat_map(|folder| folder.files()).map(include_dir::File::contents);
+        digest(embedded.chain(self.names.iter().map(String::as_bytes)))
+    }
+}
+
+/// A short digest of some texts, each told apart from its neighbour.
+fn digest<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hasher = Sha256::new();
+    for text in texts {
+        hasher.update((text.len() as u64).to_le_bytes());
+        hasher.update(text);
+    }
+    hasher.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn empty() -> Catalog {
+        Catalog { known: BTreeMap::new(), names: BTreeSet::new() }
+    }
+
+    #[test]
+    fn embedded_instrumentations_are_well_formed() {
+        let catalog = Catalog::load().unwrap();
+        assert_eq!(catalog.iter().count(), catalog.names.len());
+        assert_ne!(catalog.names.len(), 0);
+    }
+
+    #[test]
+    fn reading_one_still_knows_the_names_of_all() {
+        let all = Catalog::load().unwrap();
+        let one = Catalog::load_one("no-such-crate").unwrap();
+        assert_eq!(one.iter().count(), 0);
+        assert_eq!(one.identity(), all.identity());
+    }
+
+    #[test]
+    fn extra_folder_replaces_and_adds() {
+        let dir = tempfile::tempdir().unwrap();
+        let toy = dir.path().join("toy");
+        fs_err::create_dir(&toy).unwrap();
+        let text = "crate = \"toy\"\nversions = \"1\"\ntested = []\nsummary = \"\"\nsignals = []\n";
+        fs_err::write(toy.join(RULES_FILE), text).unwrap();
+        let mut catalog = empty();
+        catalog.add_folders(dir.path(), |_| true).unwrap();
+        let plain = catalog.known["toy"].digest.clone();
+        fs_err::write(toy.join(ADVICE_FILE), "// more").unwrap();
+        catalog.add_folders(dir.path(), |_| true).unwrap();
+        assert_ne!(catalog.known["toy"].digest, plain);
+    }
+
+    #[test]
+    fn malformed_file_is_named() {
+        let error = empty().add(Path::new("x/instrumentation.toml"), "crate = 1", "").unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains("x/instrumentation.toml") && message.contains("line 1"), "{message}");
+    }
+
+    #[test]
+    fn folder_of_another_name_is_refused() {
+        let text = "crate = \"toy\"\nversions = \"1\"\ntested = []\nsummary = \"\"\nsignals = []\n";
+        let message = empty().add(Path::new("x/instrumentation.toml"), text, "").unwrap_err().to_string();
+        assert!(message.contains("expected crate `x`, the folder's name, found `toy`"), "{message}");
+    }
+}
