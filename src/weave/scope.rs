@@ -1,0 +1,224 @@
+//! Scopes: the items a rule's `in` names, found by their headers.
+
+use std::ops::Range;
+
+use super::tokens::{self, Kind, Tree, end_of_test_module};
+
+/// The keywords a scope may begin with.
+const KEYWORDS: [&str; 8] = ["impl", "fn", "struct", "enum", "union", "trait", "mod", "match"];
+
+/// A compiled entry of `in`: the keyword of an item and tokens of its header, in order.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    text: String,
+    keyword: String,
+    header: Vec<Kind>,
+}
+
+/// Parses one entry of `in`.
+pub(crate) fn parse(text: &str) -> Result<Scope, String> {
+    let expected = format!("expected one of `{}` first", KEYWORDS.join("`, `"));
+    let trees = tokens::lex(text)?.0;
+    let Some((Tree { kind: Kind::Ident(keyword), .. }, header)) = trees.split_first() else { return Err(expected) };
+    if !KEYWORDS.contains(&keyword.as_str()) {
+        return Err(format!("{expected}, found `{keyword}`"));
+    }
+    if header.is_empty() {
+        return Err(format!("expected a name after `{keyword}`"));
+    }
+    let mut flat = Vec::new();
+    flatten(header, &mut flat);
+    Ok(Scope { text: text.to_owned(), keyword: keyword.clone(), header: flat })
+}
+
+/// A found scope: what stands between its brackets.
+#[derive(Debug, Clone)]
+pub(super) struct Body<'a> {
+    pub(super) trees: &'a [Tree],
+    /// The bytes between the brackets.
+    pub(super) inside: Range<usize>,
+}
+
+impl Scope {
+    /// The entry as it was written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The bodies of all items in `trees`, and in the groups below, whose header agrees.
+    pub(super) fn find_all<'a>(&self, trees: &'a [Tree], found: &mut Vec<Body<'a>>) {
+        let mut at = 0;
+        while at < trees.len() {
+            if let Some(end) = end_of_test_module(trees, at) {
+                at = end;
+                continue;
+            }
+            if let Some((body, end)) = self.at(trees, at) {
+                found.push(body);
+                at = end;
+                continue;
+            }
+            if let Kind::Group(_, inner) = &trees[at].kind {
+                self.find_all(&inner.0, found);
+            }
+            at += 1;
+        }
+    }
+
+    /// The body of the item whose keyword stands at `at`, and the position after it.
+    fn at<'a>(&self, trees: &'a [Tree], at: usize) -> Option<(Body<'a>, usize)> {
+        if !trees[at].is_ident(&self.keyword) || !self.begins_item(trees, at) {
+            return None;
+        }
+        let tuple_struct = self.keyword == "struct";
+        let length = trees[at + 1..]
+            .iter()
+            .position(|tree| tree.is_group('{') || tree.is_punct(';') || (tuple_struct && tree.is_group('(')))?;
+        let end = at + 1 + length;
+        let Kind::Group(_, inner) = &trees[end].kind else { return None };
+        if !self.agrees(&trees[at + 1..end]) {
+            return None;
+        }
+        let range = &trees[end].range;
+        Some((Body { trees: &inner.0, inside: range.start + 1..range.end - 1 }, end + 1))
+    }
+
+    /// `impl` is also a type (`x: impl Future`), `fn` too (`f: fn(u8)`): the latter has no name, the former follows
+    /// something that no item follows.
+    fn begins_item(&self, trees: &[Tree], at: usize) -> bool {
+        if self.keyword != "impl" {
+            return true;
+        }
+        match trees[..at].split_last() {
+            None => true,
+            Some((tree, earlier)) => match &tree.kind {
+                Kind::Group(..) | Kind::Punct(';') => true,
+                // Another keyword of the item, as opposed to `&mut impl T` and `&'a impl T`.
+                Kind::Ident(word) => word != "mut" && !earlier.last().is_some_and(|tree| tree.is_punct('\'')),
+                _ => false,
+            },
+        }
+    }
+
+    fn agrees(&self, header: &[Tree]) -> bool {
+        let mut found = Vec::new();
+        flatten(header, &mut found);
+        match self.keyword.as_str() {
+            "match" => subsequence(&self.header, &found),
+            "impl" => {
+                // Whoever writes generics wants them compared.
+                if !self.header.contains(&Kind::Punct('<')) {
+                    found = without_generics(&found);
+                }
+                let for_ = Kind::Ident("for".to_owned());
+                // `impl Server` means the inherent one, not every trait's.
+                self.header.contains(&for_) == found.contains(&for_) && subsequence(&self.header, &found)
+            }
+            _ => found.first() == self.header.first() && subsequence(&self.header, &found),
+        }
+    }
+}
+
+/// The tokens of `trees`, brackets as punctuation.
+fn flatten(trees: &[Tree], flat: &mut Vec<Kind>) {
+    for tree in trees {
+        match &tree.kind {
+            Kind::Group(open, inner) => {
+                flat.push(Kind::Punct(*open));
+                flatten(&inner.0, flat);
+                flat.push(Kind::Punct(match open {
+                    '(' => ')',
+                    '[' => ']',
+                    _ => '}',
+                }));
+            }
+            kind => flat.push(kind.clone()),
+        }
+    }
+}
+
+/// Leaves out `<…>` and all from `where` on; the `>` of `->` closes nothing.
+fn without_generics(header: &[Kind]) -> Vec<Kind> {
+    let mut kept = Vec::new();
+    let mut depth = 0_usize;
+    for (index, kind) in header.iter().enumerate() {
+        match kind {
+            Kind::Punct('<') => depth += 1,
+            Kind::Punct('>') if index > 0 && header[index - 1] == Kind::Punct('-') => {}
+            Kind::Punct('>') => depth = depth.saturating_sub(1),
+            Kind::Ident(word) if word == "where" && depth == 0 => break,
+            kind if depth == 0 => kept.push(kind.clone()),
+            _ => {}
+        }
+    }
+    kept
+}
+
+fn subsequence(wanted: &[Kind], found: &[Kind]) -> bool {
+    let mut found = found.iter();
+    wanted.iter().all(|wanted| found.any(|found| found == wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pattern::trees;
+    use super::*;
+
+    /// The insides of the scopes found.
+    fn found(scope: &str, source: &str) -> Vec<String> {
+        let trees = trees(source);
+        let mut bodies = Vec::new();
+        parse(scope).unwrap().find_all(&trees.0, &mut bodies);
+        bodies.into_iter().map(|body| source[body.inside].trim().to_owned()).collect()
+    }
+
+    #[test]
+    fn impl_header_is_compared_without_generics_and_paths() {
+        let source = "impl<S, B: Fn() -> u8> super::Dispatch<B> for Server<S, B> where S: For { a }";
+        assert_eq!(found("impl Dispatch for Server", source), ["a"]);
+        assert_eq!(found("impl Dispatch for Client", source), Vec::<String>::new());
+    }
+
+    #[test]
+    fn inherent_impl_is_not_a_traits() {
+        let source = "impl Drop for Server { a } impl<T> Server<T> { b }";
+        assert_eq!(found("impl Server", source), ["b"]);
+        assert_eq!(found("impl Drop for Server", source), ["a"]);
+    }
+
+    #[test]
+    fn written_generics_are_compared() {
+        let source = "impl From<A> for X { a } impl From<B> for X { b }";
+        assert_eq!(found("impl From<B> for X", source), ["b"]);
+    }
+
+    #[test]
+    fn impl_type_is_not_an_item() {
+        let source =
+            "fn f() -> impl Future { a } fn g() -> &'a impl Future { b } impl Future { c } default impl Future { d }";
+        assert_eq!(found("impl Future", source), ["c", "d"]);
+    }
+
+    #[test]
+    fn functions_are_found_by_their_exact_name() {
+        let source = "trait T { fn poll(&self); fn poll_next(&self) { n } fn poll(f: fn(u8) -> u8) -> u8 { p } }";
+        assert_eq!(found("fn poll", source), ["p"]);
+    }
+
+    #[test]
+    fn scopes_are_found_inside_macros() {
+        assert_eq!(found("struct S", "cfg_rt! { pin_project! { pub struct S<T> where T: X { f: T } } }"), ["f: T"]);
+    }
+
+    #[test]
+    fn tuple_struct_and_match_have_bodies() {
+        assert_eq!(found("struct S", "struct S(u8, u16);"), ["u8, u16"]);
+        assert_eq!(found("match self.state", "match self.state { A => b } match other { C => d }"), ["A => b"]);
+    }
+
+    #[test]
+    fn scope_without_a_keyword_is_refused() {
+        assert!(parse("Dispatch for Server").unwrap_err().contains("found `Dispatch`"));
+        assert!(parse("fn").unwrap_err().contains("a name after `fn`"));
+    }
+}
