@@ -1,0 +1,134 @@
+//! Choosing: which crates of a project are woven, and why the others are not.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Display};
+
+use semver::Version;
+
+use super::{HooksSource, short_digest};
+use crate::project::{Home, manifest::Manifest, manifest::ManifestError};
+use crate::rules::{Catalog, CatalogError, Instrumentation};
+use crate::ui::Explain;
+
+/// Raised when layers are written in another way than before, so that all are written anew.
+pub(crate) const LAYER_FORMAT: &str = "2";
+
+/// What decides about a project's crates.
+#[derive(Debug)]
+pub(crate) struct Knowledge {
+    /// What can be instrumented.
+    pub(crate) catalog: Catalog,
+    /// What the project decided.
+    pub(crate) manifest: Manifest,
+    /// The hooks that layers will call.
+    pub(crate) hooks: HooksSource,
+    quarantine: BTreeSet<String>,
+}
+
+/// Why knowledge could not be gathered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KnowledgeError {
+    /// The catalog is wrong.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The project's manifest is wrong.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+impl Explain for KnowledgeError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            KnowledgeError::Catalog(error) => error.hint(),
+            KnowledgeError::Manifest(error) => error.hint(),
+        }
+    }
+}
+
+/// What is decided about a known crate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Choice<'a> {
+    /// It is woven.
+    Weave(&'a Instrumentation),
+    /// It stays as it is.
+    Plain(&'a Instrumentation, Why),
+}
+
+/// Why a known crate stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The user left it out.
+    Excluded,
+    /// No rules for its version.
+    Version,
+    /// Woven, it broke a crate that depends on it.
+    Quarantined,
+}
+
+impl Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Why::Excluded => "left out by --only or --exclude",
+            Why::Version => "version not supported",
+            Why::Quarantined => "woven, it broke a dependent",
+        })
+    }
+}
+
+impl Knowledge {
+    /// Reads the catalog, and what the project at `home` decided.
+    pub(crate) fn load(home: &Home) -> Result<Knowledge, KnowledgeError> {
+        Ok(Knowledge::new(home, Catalog::load()?, Manifest::read(home)?.unwrap_or_default()))
+    }
+
+    /// The same, of the catalog only what is about one crate.
+    pub(crate) fn load_one(home: &Home, name: &str) -> Result<Knowledge, KnowledgeError> {
+        Ok(Knowledge::new(home, Catalog::load_one(name)?, Manifest::read(home)?.unwrap_or_default()))
+    }
+
+    /// Knowledge with a manifest that is not written yet.
+    pub(crate) fn new(home: &Home, catalog: Catalog, manifest: Manifest) -> Knowledge {
+        let quarantine = fs_err::read_to_string(home.local().join("quarantine")).unwrap_or_default();
+        let quarantine = quarantine.lines().map(str::to_owned).collect();
+        Knowledge { catalog, manifest, hooks: HooksSource::embedded(), quarantine }
+    }
+
+    /// What is decided about a crate; `None` when nothing is known about it.
+    pub(crate) fn choose(&self, name: &str, version: &Version) -> Option<Choice<'_>> {
+        let known = self.catalog.get(name)?;
+        let why = if !self.manifest.chooses(name) {
+            Why::Excluded
+        } else if !known.versions.matches(version) {
+            Why::Version
+        } else if self.quarantine.contains(&format!("{name}-{version}")) {
+            Why::Quarantined
+        } else {
+            return Some(Choice::Weave(known));
+        };
+        Some(Choice::Plain(known, why))
+    }
+
+    /// Changes whenever the layer of a crate would be another.
+    pub(crate) fn layer_digest(&self, known: &Instrumentation, version: &Version) -> String {
+        let marker = self.hooks.marker(&known.name, version);
+        short_digest([LAYER_FORMAT.as_bytes(), known.digest.as_bytes(), marker.as_bytes()])
+    }
+
+    /// Changes whenever a crate must be compiled anew.
+    pub(crate) fn stamp(&self, name: &str, version: &Version) -> String {
+        match self.choose(name, version) {
+            Some(Choice::Weave(known)) => {
+                format!("woven {} {}\n", self.layer_digest(known, version), self.hooks.digest)
+            }
+            Some(Choice::Plain(..)) | None => "plain\n".to_owned(),
+        }
+    }
+
+    /// Leaves crates (`<name>-<version>`) plain from the next build on.
+    pub(crate) fn quarantine(&self, home: &Home, crates: &[String]) -> std::io::Result<()> {
+        let mut all = self.quarantine.clone();
+        all.extend(crates.iter().cloned());
+        let text: String = all.iter().map(|name| format!("{name}\n")).collect();
+        crate::project::files::write_if_changed(&home.local().join("quarantine"), text.as_bytes()).map(drop)
+    }
+}

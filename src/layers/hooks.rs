@@ -1,0 +1,77 @@
+//! The hooks' source, as it is embedded into this otel-rs.
+
+use std::path::Path;
+
+use include_dir::{Dir, include_dir};
+
+use super::short_digest;
+
+static TEMPLATES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/templates");
+
+/// The in-app crate's source.
+#[derive(Debug)]
+pub(crate) struct HooksSource {
+    files: Vec<(&'static Path, &'static [u8])>,
+    /// Changes whenever a file does.
+    pub(crate) digest: String,
+    /// The wire format it speaks.
+    pub(crate) wire_version: u32,
+}
+
+impl HooksSource {
+    /// The hooks are released with the tool that carries them.
+    pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+    /// The embedded source.
+    pub(crate) fn embedded() -> HooksSource {
+        let mut files = Vec::new();
+        if let Some(folder) = TEMPLATES.get_dir("hooks/src") {
+            collect(folder, &mut files);
+        }
+        files.sort();
+        let wire = files.iter().find(|(path, _)| path.ends_with("wire.rs")).map_or(&[][..], |(_, text)| *text);
+        let digest = short_digest(files.iter().flat_map(|(path, text)| [path.as_os_str().as_encoded_bytes(), text]));
+        HooksSource { digest, wire_version: wire_version(&String::from_utf8_lossy(wire)), files }
+    }
+
+    /// Each file with its path below the crate's `src`.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&Path, &[u8])> {
+        self.files.iter().map(|(path, text)| (path.strip_prefix("hooks/src").unwrap_or(path), *text))
+    }
+
+    /// The line by which a binary tells what was woven into it.
+    pub(crate) fn marker(&self, name: &str, version: &semver::Version) -> String {
+        format!("{}{}|{name}|{version}|{}|", super::note::MARKER, self.wire_version, HooksSource::VERSION)
+    }
+}
+
+fn collect(folder: &'static Dir<'static>, files: &mut Vec<(&'static Path, &'static [u8])>) {
+    files.extend(folder.files().map(|file| (file.path(), file.contents())));
+    for inner in folder.dirs() {
+        collect(inner, files);
+    }
+}
+
+/// Read from the text rather than compiled in: a layer states what its own hooks speak.
+fn wire_version(wire: &str) -> u32 {
+    let line = wire.lines().find_map(|line| line.strip_prefix("pub const VERSION: u32 = "));
+    line.and_then(|rest| rest.trim_end_matches(';').parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wire_version_is_read_from_its_line() {
+        assert_eq!(wire_version("/// x\npub const VERSION: u32 = 7;\n"), 7);
+        assert_eq!(wire_version(""), 0);
+    }
+
+    #[test]
+    fn embedded_hooks_are_whole() {
+        let hooks = HooksSource::embedded();
+        assert!(hooks.files().any(|(path, _)| path == Path::new("lib.rs")), "templates/hooks/src/lib.rs is embedded");
+        assert_ne!(hooks.wire_version, 0, "wire.rs states its version");
+    }
+}
