@@ -1,0 +1,256 @@
+//! Compiling one crate: woven where something is known about it, as it is otherwise.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use semver::Version;
+
+use super::dep_info::{self, Mapping};
+use super::hooks_rlib::HooksRlib;
+use super::toolchain::Toolchain;
+use super::watched::{self, Watched};
+use super::{Call, become_plain, command, status_code};
+use crate::layers::{Choice, Knowledge, Layer, LayerError, Original, ensure_stamp, library_root, name_and_version};
+use crate::project::{Home, Source, files, in_registry};
+use crate::rules::Instrumentation;
+use crate::ui;
+
+/// Everything a call is compiled with.
+#[derive(Debug)]
+pub(crate) struct Compilation<'a> {
+    /// The project's folder.
+    pub(crate) home: &'a Home,
+    /// What decides about crates.
+    pub(crate) knowledge: &'a Knowledge,
+    /// The call.
+    pub(crate) call: &'a Call,
+    /// The wrappers to run inside ours.
+    pub(crate) chain: Vec<OsString>,
+}
+
+/// The package that cargo says it compiles.
+#[derive(Debug)]
+struct Subject {
+    name: String,
+    version: Version,
+    folder: PathBuf,
+    /// The library's root in the package.
+    root: String,
+    /// The package's folder as the compiler is told it.
+    told: String,
+}
+
+impl Subject {
+    fn original(&self) -> Original<'_> {
+        let source = if in_registry(&self.folder) { Source::Registry } else { Source::Other };
+        Original { name: &self.name, version: &self.version, source, folder: &self.folder }
+    }
+}
+
+/// Compiles a crate; the result is the status to end with.
+pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<i32> {
+    let Compilation { home, knowledge, call, chain } = compilation;
+    let Ok(toolchain) = Toolchain::of(home, call.compiler()) else { return Err(become_plain(call, chain)) };
+    let hooks = HooksRlib::of(home, &knowledge.hooks, &toolchain, call.target());
+    let search: [OsString; 2] = ["-L".into(), join("dependency=", hooks.folder())];
+    let Some(subject) = subject(call, knowledge) else {
+        return compile_unknown(compilation, &search);
+    };
+    // Where nothing can be written, nothing can be woven.
+    let Ok(stamp) = ensure_stamp(home, knowledge, &subject.name, &subject.version) else {
+        return compile_unknown(compilation, &search);
+    };
+    if let Some(Choice::Weave(known)) = knowledge.choose(&subject.name, &subject.version)
+        && !bare_metal(call.target())
+    {
+        match compile_woven(compilation, &subject, known, &hooks, &search, &stamp) {
+            Ok(code) => return Ok(code),
+            Err(error) => warn_plain(&subject, &error),
+        }
+    }
+    let mut arguments = call.arguments.clone();
+    arguments.extend(search);
+    let status = command(call, chain, &arguments).status()?;
+    if status.success() {
+        finish_dep_info(call, None, &stamp);
+    }
+    Ok(status_code(status))
+}
+
+/// Why a crate was not compiled woven.
+#[derive(Debug, thiserror::Error)]
+enum NotWoven {
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    #[error("{0}")]
+    Hooks(#[from] io::Error),
+    #[error("{first}")]
+    Compiler { first: String, log: PathBuf },
+}
+
+fn compile_woven(
+    compilation: &Compilation<'_>,
+    subject: &Subject,
+    known: &Instrumentation,
+    hooks: &HooksRlib,
+    search: &[OsString],
+    stamp: &Path,
+) -> Result<i32, NotWoven> {
+    let Compilation { home, knowledge, call, chain } = compilation;
+    let layer = Layer::ensure(home, knowledge, known, subject.original())?;
+    let digest = knowledge.layer_digest(known, &subject.version);
+    let library = hooks.ensure(home, &knowledge.hooks, call.compiler())?;
+    let mut arguments = call.arguments_with_input(&layer.join(&subject.root));
+    arguments.extend(search.iter().cloned());
+    arguments.extend(["--extern".into(), join("otel_rs_hooks=", &library)]);
+    if chain.is_empty() {
+        // Panics and diagnostics name the package's own files. Under sccache the option would turn its cache off.
+        let told = if subject.told.is_empty() { "." } else { &subject.told };
+        arguments.push(format!("--remap-path-prefix={}={told}", layer.display()).into());
+    }
+    let note = call.unit().map(|unit| running_note(home, &unit));
+    if let Some(note) = &note {
+        files::write_if_changed(note, format!("{}-{}", subject.name, subject.version).as_bytes())?;
+    }
+    let watched = watched::run(command(call, chain, &arguments), call.tells_artifacts());
+    let remove_note = || note.as_deref().map(files::remove);
+    match watched? {
+        Watched::Failed(errors) => {
+            remove_note();
+            // The compiler was told to show the package's paths; the woven text is in the layer.
+            let said = errors.join("\n");
+            let said = match subject.told.as_str() {
+                "" => said,
+                told => said.replace(&format!("{told}/"), &format!("{}/", layer.display())),
+            };
+            let first = first_lines(&said).unwrap_or_else(|| "the compiler gave no reason".to_owned());
+            let log = Layer::note_failure(home, &subject.name, &subject.version, &digest, &said);
+            Err(NotWoven::Compiler { first, log })
+        }
+        Watched::Done(status) => {
+            if status.success() {
+                Layer::note_success(home, &subject.name, &subject.version);
+                let layer = layer.to_string_lossy();
+                let module = Layer::module_file(&subject.root);
+                finish_dep_info(call, Some(Mapping { layer: &layer, original: &subject.told, module: &module }), stamp);
+                if let Some(out_dir) = call.out_dir() {
+                    let _ = hooks.copy_into(&library, out_dir);
+                }
+            }
+            remove_note();
+            Ok(status_code(status))
+        }
+    }
+}
+
+/// A crate nothing is known about. Somebody else's is watched: should it not compile because of a woven dependency,
+/// that one is left plain from the next build on.
+fn compile_unknown(compilation: &Compilation<'_>, search: &[OsString]) -> io::Result<i32> {
+    let Compilation { home, knowledge, call, chain } = compilation;
+    let mut arguments = call.arguments.clone();
+    arguments.extend(search.iter().cloned());
+    let mut command = command(call, chain, &arguments);
+    if !call.is_foreign() || call.externs().is_empty() {
+        use std::os::unix::process::CommandExt;
+        return Err(command.exec());
+    }
+    let status = command.status()?;
+    if status.code().is_some_and(|code| code != 0) {
+        let suspects = woven_externs(home, call);
+        if !suspects.is_empty() && knowledge.quarantine(home, &suspects).is_ok() {
+            ui::warning(
+                format_args!("a dependency does not compile against woven crates: {}", suspects.join(", ")),
+                &[],
+                Some("build again: they stay plain from now on (should it fail again, weaving is not the cause)"),
+            );
+        }
+    }
+    Ok(status_code(status))
+}
+
+/// The woven crates among the libraries that a call names. Their dep-info names a stamp; one that is still being
+/// compiled, as its dependents may already be, has left a note.
+fn woven_externs(home: &Home, call: &Call) -> Vec<String> {
+    let stamps = home.stamps();
+    let mut found = Vec::new();
+    for library in call.externs() {
+        let Some(stem) = library.file_stem().and_then(|stem| stem.to_str()) else { continue };
+        let unit = stem.trim_start_matches("lib");
+        if let Ok(name) = fs_err::read_to_string(running_note(home, unit)) {
+            found.push(name);
+            continue;
+        }
+        let text = fs_err::read_to_string(library.with_file_name(format!("{unit}.d"))).unwrap_or_default();
+        let Some(stamp) = dep_info::inputs(&text).into_iter().find(|path| path.starts_with(&stamps)) else { continue };
+        let is_woven = fs_err::read_to_string(&stamp).is_ok_and(|content| content.starts_with("woven"));
+        if let Some(name) = stamp.file_name().and_then(|name| name.to_str()).filter(|_| is_woven)
+            && name_and_version(name).is_some()
+        {
+            found.push(name.to_owned());
+        }
+    }
+    found
+}
+
+/// Where a woven crate says that it is being compiled.
+fn running_note(home: &Home, unit: &str) -> PathBuf {
+    home.local().join("running").join(unit)
+}
+
+/// What cargo's environment and arguments say is compiled, if it is a known and foreign package's own library.
+fn subject(call: &Call, knowledge: &Knowledge) -> Option<Subject> {
+    if !call.is_foreign() || !call.is_library() {
+        return None;
+    }
+    let name = std::env::var("CARGO_PKG_NAME").ok().filter(|name| knowledge.catalog.names(name))?;
+    let version = Version::parse(&std::env::var("CARGO_PKG_VERSION").ok()?).ok()?;
+    let folder = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
+    let root = library_root(&folder).ok()?;
+    let input = call.input()?;
+    let here = std::env::current_dir().ok()?;
+    // Of a vendored package cargo tells a path relative to the workspace.
+    if here.join(input) != folder.join(&root) {
+        return None;
+    }
+    let told = input.to_str()?.strip_suffix(&root)?.trim_end_matches('/').to_owned();
+    Some(Subject { name, version, folder, root, told })
+}
+
+/// Where there is no operating system there is no standard library, and the hooks need one.
+fn bare_metal(target: Option<&str>) -> bool {
+    target.is_some_and(|target| target.contains("-none") || target.ends_with(".json"))
+}
+
+fn warn_plain(subject: &Subject, error: &NotWoven) {
+    let hint = match error {
+        NotWoven::Compiler { log, .. } => format!("all of the compiler's messages are in {}", log.display()),
+        _ => format!("run `otel-rs diff {}`", subject.name),
+    };
+    let (name, version) = (&subject.name, &subject.version);
+    ui::warning(
+        format_args!("cannot weave `{name}` {version}, compiling it as it is"),
+        &[error.to_string()],
+        Some(&hint),
+    );
+}
+
+/// An error as the compiler shows it, up to the place it is at.
+fn first_lines(rendered: &str) -> Option<String> {
+    let plain = anstream::adapter::strip_str(rendered).to_string();
+    let lines: Vec<&str> = plain.lines().filter(|line| !line.trim().is_empty()).take(2).map(str::trim).collect();
+    (!lines.is_empty()).then(|| lines.join(" "))
+}
+
+/// Cargo does not miss a dep-info that could not be rewritten: it compiles the crate once more.
+fn finish_dep_info(call: &Call, layer: Option<Mapping<'_>>, stamp: &Path) {
+    if let Some(path) = call.dep_info() {
+        let _ = dep_info::rewrite(&path, layer, stamp);
+    }
+}
+
+fn join(prefix: &str, path: &Path) -> OsString {
+    let mut word = OsString::from(prefix);
+    word.push(path);
+    word
+}

@@ -1,0 +1,47 @@
+//! The compiler call as the seam: what cargo asks of the compiler passes through here.
+
+mod call;
+mod compile;
+mod dep_info;
+mod hooks_rlib;
+mod toolchain;
+mod version;
+mod watched;
+
+pub(crate) use call::Call;
+pub(crate) use compile::{Compilation, compile};
+pub(crate) use version::tell_version;
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+
+use crate::layers::HooksSource;
+use crate::project::Home;
+
+/// Becomes the compiler. Only returns when it cannot be started.
+pub(crate) fn become_plain(call: &Call, chain: &[OsString]) -> io::Error {
+    command(call, chain, &call.arguments).exec()
+}
+
+/// The folder to search for the hooks that `compiler` builds for `target`.
+pub(crate) fn hooks_folder(home: &Home, compiler: &OsStr, target: Option<&str>) -> io::Result<PathBuf> {
+    let toolchain = toolchain::Toolchain::of(home, compiler)?;
+    let rlib = hooks_rlib::HooksRlib::of(home, &HooksSource::embedded(), &toolchain, target);
+    Ok(rlib.folder().to_owned())
+}
+
+/// A wrapper that the project had before runs the compiler, as cargo would have had it.
+fn command(call: &Call, chain: &[OsString], arguments: &[OsString]) -> Command {
+    let mut words = chain.iter().chain(&call.programs);
+    let mut command = Command::new(words.next().map_or(OsStr::new("rustc"), OsString::as_os_str));
+    command.args(words).args(arguments);
+    command
+}
+
+/// The status to end with, as a shell tells it.
+fn status_code(status: ExitStatus) -> i32 {
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1)
+}
