@@ -1,0 +1,159 @@
+//! Attributes: what a hook says about a span, borrowed and on the stack.
+
+use crate::wire;
+
+/// The key of an attribute: a number both ends know, or a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key<'a> {
+    /// One of [`wire::key`].
+    Known(u16),
+    /// A name of its own, at most 255 bytes; longer ones are cut.
+    Named(&'a str),
+}
+
+/// The value of an attribute. `None` stands for "not known" and writes nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Not known.
+    None,
+    /// Text that should be UTF-8; the launcher replaces what is not.
+    Bytes(&'a [u8]),
+    /// A signed number.
+    Int(i64),
+    /// A fraction.
+    Float(f64),
+    /// A truth value.
+    Bool(bool),
+}
+
+/// A key and its value.
+pub type Attribute<'a> = (Key<'a>, Value<'a>);
+
+/// The well-known keys of [`wire::key`], ready for use: `(key::HTTP_ROUTE, route.into())`.
+pub mod key {
+    use super::Key;
+    use crate::wire::key as number;
+
+    macro_rules! keys {
+        ($($name:ident),* $(,)?) => {
+            $(
+                #[doc = concat!("See `wire::key::", stringify!($name), "`.")]
+                pub const $name: Key<'static> = Key::Known(number::$name);
+            )*
+        };
+    }
+    keys! {
+        SCOPE, TRACE_STATE, SPAN_NAME, EVENT_NAME, ERROR_TYPE, ERROR_MESSAGE,
+        HTTP_METHOD, URL_PATH, URL_QUERY, URL_SCHEME, URL_FULL, HTTP_ROUTE, HTTP_STATUS, HTTP_VERSION, HTTP_HOST, USER_AGENT,
+        HTTP_FORWARDED, HTTP_FORWARDED_FOR, HTTP_RESEND,
+        PEER_ADDRESS, PEER_PORT, SERVER_ADDRESS, SERVER_PORT,
+        DB_SYSTEM, DB_NAMESPACE, DB_QUERY, DB_STATUS, DB_ROWS, DB_OPERATION,
+        METRIC_NAME, METRIC_UNIT, METRIC_DESCRIPTION,
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Value::Bytes(text.as_bytes())
+    }
+}
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(text: &'a [u8]) -> Self {
+        Value::Bytes(text)
+    }
+}
+macro_rules! from_int {
+    ($($int:ty),*) => {
+        $(impl From<$int> for Value<'_> {
+            fn from(number: $int) -> Self {
+                Value::Int(number as i64)
+            }
+        })*
+    };
+}
+from_int!(i64, i32, u16, u32, u64, usize);
+impl From<f64> for Value<'_> {
+    fn from(number: f64) -> Self {
+        Value::Float(number)
+    }
+}
+impl From<bool> for Value<'_> {
+    fn from(truth: bool) -> Self {
+        Value::Bool(truth)
+    }
+}
+impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Value::None, Into::into)
+    }
+}
+
+/// Cuts `bytes` to what a record may hold.
+fn cut(bytes: &[u8], max: usize) -> &[u8] {
+    bytes.get(..max).unwrap_or(bytes)
+}
+
+impl Key<'_> {
+    fn name(&self) -> &[u8] {
+        match self {
+            Key::Known(_) => &[],
+            Key::Named(name) => cut(name.as_bytes(), u8::MAX as usize),
+        }
+    }
+}
+
+impl Value<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Value::None => 0,
+            Value::Bytes(bytes) => cut(bytes, wire::MAX_VALUE).len(),
+            Value::Int(_) | Value::Float(_) => 8,
+            Value::Bool(_) => 1,
+        }
+    }
+}
+
+/// Bytes the attributes take in a record, and how many they are.
+pub(crate) fn size(attributes: &[Attribute<'_>]) -> (usize, u16) {
+    let mut bytes = 0;
+    let mut count = 0;
+    for (key, value) in attributes {
+        if *value != Value::None {
+            bytes += wire::ATTRIBUTE_HEADER + key.name().len() + value.len();
+            count += 1;
+        }
+    }
+    (bytes, count)
+}
+
+/// Appends the attributes to a record being written.
+pub(crate) fn write(to: &mut crate::ring::Writer<'_>, attributes: &[Attribute<'_>]) {
+    for (key, value) in attributes {
+        let name = key.name();
+        let number = match key {
+            Key::Known(number) => *number,
+            Key::Named(_) => wire::key::NAMED,
+        };
+        let kind = match value {
+            Value::None => continue,
+            Value::Bytes(_) => wire::value::STR,
+            Value::Int(_) => wire::value::INT,
+            Value::Float(_) => wire::value::FLOAT,
+            Value::Bool(_) => wire::value::BOOL,
+        };
+        let length = value.len() as u64;
+        // The header in one store: key, type, length of the name, length of the value.
+        let header = u64::from(number) | u64::from(kind) << 16 | (name.len() as u64) << 24 | length << 32;
+        to.array(header.to_le_bytes());
+        if !name.is_empty() {
+            to.bytes(name);
+        }
+        match value {
+            Value::None => {}
+            Value::Bytes(bytes) => to.bytes(cut(bytes, wire::MAX_VALUE)),
+            Value::Int(number) => to.array(number.to_le_bytes()),
+            Value::Float(number) => to.array(number.to_le_bytes()),
+            Value::Bool(truth) => to.array([u8::from(*truth)]),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Contexts that travel with futures and closures.
+
+use std::fmt;
+use std::future::Future;
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
+use std::task::{self, Poll};
+
+use crate::context::{current, Context};
+use crate::{settings, span};
+
+/// Wraps a future that is about to be spawned so that it runs, and is dropped, in the context of its maker.
+#[inline]
+pub fn carry<F>(future: F) -> Carry<F> {
+    Carry { context: current(), over_since: 0, future: ManuallyDrop::new(future) }
+}
+
+/// Wraps a future so that it runs with no span: for connection drivers, pool reapers and other housekeeping that
+/// happens to be started by a request.
+#[inline]
+pub fn detach<F>(future: F) -> Carry<F> {
+    Carry { context: Context::EMPTY, over_since: 0, future: ManuallyDrop::new(future) }
+}
+
+/// Wraps a closure that will run on another thread so that it runs in the context of its maker.
+#[inline]
+pub fn carry_fn<F, R>(work: F) -> impl FnOnce() -> R
+where
+    F: FnOnce() -> R,
+{
+    let context = current();
+    move || {
+        let _entered = context.enter();
+        work()
+    }
+}
+
+/// Runs `work` with no current span: whatever it spawns starts empty.
+#[inline]
+pub fn detached<R>(work: impl FnOnce() -> R) -> R {
+    let _entered = Context::EMPTY.enter();
+    work()
+}
+
+/// A future with a context of its own; see [`carry`] and [`detach`].
+pub struct Carry<F> {
+    context: Context,
+    /// When the request this context belongs to was first seen to be over (Unix nanoseconds), or 0.
+    over_since: u64,
+    future: ManuallyDrop<F>,
+}
+
+impl<F> fmt::Debug for Carry<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Carry").field("context", &self.context).finish_non_exhaustive()
+    }
+}
+
+impl<F> Carry<F> {
+    /// Lets go of a request that has been over for long; see `live`.
+    fn outlive(&mut self) {
+        if self.context.live.is_over() {
+            let now = span::now();
+            if self.over_since == 0 {
+                self.over_since = now;
+            } else if now.saturating_sub(self.over_since) > settings::detach_after_ns() {
+                self.context = Context::EMPTY;
+            }
+        }
+    }
+}
+
+impl<F: Future> Future for Carry<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+        // SAFETY: `future` is pinned structurally: it is never moved out, and dropped in place by `Drop`.
+        let this = unsafe { self.get_unchecked_mut() };
+        if !crate::active() {
+            // SAFETY: as above.
+            return unsafe { Pin::new_unchecked(&mut *this.future) }.poll(cx);
+        }
+        this.outlive();
+        let _entered = this.context.enter();
+        // SAFETY: as above.
+        unsafe { Pin::new_unchecked(&mut *this.future) }.poll(cx)
+    }
+}
+
+impl<F> Drop for Carry<F> {
+    fn drop(&mut self) {
+        let _entered = self.context.enter();
+        // SAFETY: dropped once, here, and not used afterwards.
+        unsafe { ManuallyDrop::drop(&mut self.future) }
+    }
+}

@@ -1,0 +1,154 @@
+//! Records into rings: size first, then one reservation under a try-lock, then bytes in place, then `head`.
+//!
+//! The rings are shared by all threads and try-locked: a thread that finds its usual ring taken goes to the next. Rings of
+//! one thread each would lose the records of threads that come and go; one ring for all would show a hole when a writer
+//! is killed in the middle.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+
+use crate::attach::{self, Region, Ring};
+use crate::attribute::{self, key, Attribute, Value};
+use crate::span::Scope;
+use crate::wire::{self, record};
+
+thread_local! {
+    /// The ring this thread used last.
+    static STICKY: Cell<u32> = const { Cell::new(u32::MAX) };
+}
+
+/// What is fixed in a start record.
+pub(crate) struct Start<'a> {
+    pub(crate) trace: [u8; 16],
+    pub(crate) span: [u8; 8],
+    pub(crate) parent: [u8; 8],
+    pub(crate) time: u64,
+    pub(crate) domain: u8,
+    pub(crate) flags: u8,
+    pub(crate) parent_remote: bool,
+    pub(crate) trace_state: &'a [u8],
+}
+
+pub(crate) fn write_start(scope: &'static Scope, start: &Start<'_>, attributes: &[Attribute<'_>]) {
+    let scope_id = scope.id();
+    // Another thread was adding to the string table: this record says its scope itself.
+    let marker = if scope_id == 0 { scope.marker().into() } else { Value::None };
+    let trace_state = if start.trace_state.is_empty() { Value::None } else { start.trace_state.into() };
+    let named = [(key::SCOPE, marker), (key::TRACE_STATE, trace_state)];
+    write(wire::kind::SPAN_START, record::START, &named, attributes, |to| {
+        to.array(start.trace);
+        to.array(start.span);
+        to.array(start.parent);
+        to.array(start.time.to_le_bytes());
+        to.array(scope_id.to_le_bytes());
+        to.array([start.domain, start.flags, u8::from(start.parent_remote), 0]);
+    });
+}
+
+pub(crate) fn write_span(kind: u8, span: [u8; 8], time: u64, attributes: &[Attribute<'_>]) {
+    write(kind, record::SPAN, &[], attributes, |to| {
+        to.array(span);
+        to.array(time.to_le_bytes());
+    });
+}
+
+fn write(
+    kind: u8,
+    fixed: usize,
+    first: &[Attribute<'_>],
+    rest: &[Attribute<'_>],
+    write_fixed: impl FnOnce(&mut Writer<'_>),
+) {
+    let Some(region) = attach::region() else { return };
+    let (first_bytes, first_count) = attribute::size(first);
+    let (rest_bytes, rest_count) = attribute::size(rest);
+    let length = (record::HEADER + fixed + first_bytes + rest_bytes + 7) & !7;
+    if length > record::MAX {
+        region.count_dropped();
+        return;
+    }
+    let Some(ring) = lock(region) else {
+        region.count_dropped();
+        return;
+    };
+    if let Some(mut to) = ring.reserve(length) {
+        let count = u64::from(first_count + rest_count);
+        to.array((length as u64 | u64::from(kind) << 32 | count << 48).to_le_bytes());
+        write_fixed(&mut to);
+        attribute::write(&mut to, first);
+        attribute::write(&mut to, rest);
+        ring.publish(length);
+    } else {
+        ring.count_dropped();
+    }
+    let half_full = ring.is_half_full();
+    ring.unlock();
+    if half_full {
+        region.wake_launcher();
+    }
+}
+
+/// Some ring, locked. A few rounds over all of them: a holder is never away for long unless it is preempted, and then
+/// another ring is free.
+fn lock(region: &Region) -> Option<Ring<'_>> {
+    let count = region.rings();
+    let usual = STICKY.try_with(Cell::get).unwrap_or(0);
+    let usual = if usual < count { usual } else { first_ring(count) };
+    for round in 0..64_u32 {
+        let index = usual.wrapping_add(round) % count;
+        if let Some(ring) = region.try_lock(index) {
+            let _ = STICKY.try_with(|sticky| sticky.set(index));
+            return Some(ring);
+        }
+        std::hint::spin_loop();
+    }
+    None
+}
+
+/// Spreads threads: the address of a thread-local tells threads apart.
+fn first_ring(count: u32) -> u32 {
+    let address = STICKY.try_with(|sticky| sticky as *const _ as usize).unwrap_or(0);
+    ((address >> 12).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32 % count
+}
+
+/// Appends bytes to reserved room; what does not fit is left out.
+pub(crate) struct Writer<'a> {
+    at: *mut u8,
+    room: usize,
+    region: PhantomData<&'a mut [u8]>,
+}
+
+impl Writer<'_> {
+    /// A writer over `room` bytes at `at`.
+    ///
+    /// # Safety
+    /// The bytes must be writable and belong to the caller alone for as long as the writer lives.
+    pub(crate) unsafe fn new<'a>(at: *mut u8, room: usize) -> Writer<'a> {
+        Writer { at, room, region: PhantomData }
+    }
+
+    /// Bytes whose number the compiler knows: a store instead of a call.
+    #[inline(always)]
+    pub(crate) fn array<const N: usize>(&mut self, bytes: [u8; N]) {
+        if N <= self.room {
+            // SAFETY: there is room (just checked), and the room is ours alone (see `new`).
+            unsafe {
+                self.at.cast::<[u8; N]>().write_unaligned(bytes);
+                self.at = self.at.add(N);
+            }
+            self.room -= N;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        if bytes.len() <= self.room {
+            // SAFETY: there is room (just checked), and the room is ours alone (see `new`).
+            unsafe {
+                std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at, bytes.len());
+                self.at = self.at.add(bytes.len());
+            }
+            self.room -= bytes.len();
+        }
+    }
+}

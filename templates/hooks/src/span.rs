@@ -1,0 +1,189 @@
+//! Spans: started, told about, ended. Each step is one record; the launcher puts them together.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::attribute::{key, Attribute};
+use crate::context::Context;
+use crate::live::Live;
+use crate::{attach, random, ring, sample, wire};
+
+/// What a span is about: which semantic conventions the launcher applies to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Domain {
+    /// Internal work; named by `key::SPAN_NAME`.
+    Internal = wire::domain::INTERNAL,
+    /// An HTTP request served.
+    HttpServer = wire::domain::HTTP_SERVER,
+    /// An HTTP request sent.
+    HttpClient = wire::domain::HTTP_CLIENT,
+    /// A database operation.
+    Database = wire::domain::DATABASE,
+}
+
+/// The instrumented crate and its version. Each layer has one, made by the layer writer; its marker text stays in the
+/// binary and tells `otel-rs inspect` which layers it carries.
+#[derive(Debug)]
+pub struct Scope {
+    marker: &'static str,
+    id: AtomicU32,
+}
+
+impl Scope {
+    /// A scope with its marker, see [`wire::LAYER_MARKER`].
+    pub const fn new(marker: &'static str) -> Scope {
+        Scope { marker, id: AtomicU32::new(0) }
+    }
+
+    /// The scope's id in the string table, or 0 while another thread is adding to the table.
+    pub(crate) fn id(&self) -> u32 {
+        let known = self.id.load(Relaxed);
+        if known != 0 {
+            return known;
+        }
+        let id = attach::intern(self.marker.as_bytes());
+        self.id.store(id, Relaxed);
+        id
+    }
+
+    pub(crate) fn marker(&self) -> &'static str {
+        self.marker
+    }
+}
+
+/// Unix time in nanoseconds.
+#[inline]
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// An open span. Dropping it ends it; a dormant one does nothing.
+#[derive(Debug)]
+#[must_use = "a span ends when it is dropped"]
+pub struct Span {
+    context: Context,
+    root: Live,
+}
+
+impl Span {
+    /// A span that does nothing.
+    pub const NONE: Span = Span { context: Context::EMPTY, root: Live::NEVER };
+
+    /// Starts a span as a child of the thread's current span.
+    #[inline]
+    pub fn start(scope: &'static Scope, domain: Domain, attributes: &[Attribute<'_>]) -> Span {
+        if !crate::active() {
+            return Span::NONE;
+        }
+        begin(scope, domain, crate::current(), attributes)
+    }
+
+    /// Starts a span as a child of `parent`, or as the root of a new trace when `parent` is empty. For work that came
+    /// from outside: a server's requests take their parent from their headers, never from the thread.
+    #[inline]
+    pub fn start_with_parent(
+        scope: &'static Scope,
+        domain: Domain,
+        parent: Context,
+        attributes: &[Attribute<'_>],
+    ) -> Span {
+        if !crate::active() {
+            return Span::NONE;
+        }
+        begin(scope, domain, parent, attributes)
+    }
+
+    /// Whether the span does nothing.
+    #[inline]
+    pub fn is_none(&self) -> bool {
+        self.context.is_empty()
+    }
+
+    /// The context that makes this span the current one.
+    #[inline]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Says more about the span; a later value of the same key replaces the earlier one.
+    #[inline]
+    pub fn set(&self, attributes: &[Attribute<'_>]) {
+        self.context.set(attributes);
+    }
+
+    /// Ends the span with last words.
+    #[inline]
+    pub fn end(mut self, attributes: &[Attribute<'_>]) {
+        if !self.context.is_empty() {
+            self.finish(attributes);
+        }
+    }
+
+    #[inline(never)]
+    fn finish(&mut self, attributes: &[Attribute<'_>]) {
+        self.root.release();
+        ring::write_span(wire::kind::SPAN_END, self.context.span, now(), attributes);
+        self.context = Context::EMPTY;
+    }
+}
+
+impl Drop for Span {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.context.is_empty() {
+            self.finish(&[]);
+        }
+    }
+}
+
+impl Context {
+    /// Says more about the span this context belongs to.
+    #[inline]
+    pub fn set(&self, attributes: &[Attribute<'_>]) {
+        if !self.is_empty() && !self.remote {
+            ring::write_span(wire::kind::SPAN_UPDATE, self.span, now(), attributes);
+        }
+    }
+
+    /// Adds an event to the span this context belongs to. At most 15 attributes; more are left out.
+    pub fn event(&self, name: &str, attributes: &[Attribute<'_>]) {
+        if self.is_empty() || self.remote {
+            return;
+        }
+        let mut all = [(key::EVENT_NAME, crate::Value::None); 16];
+        for (slot, attribute) in all.iter_mut().skip(1).zip(attributes) {
+            *slot = *attribute;
+        }
+        if let Some(first) = all.first_mut() {
+            *first = (key::EVENT_NAME, name.into());
+        }
+        ring::write_span(wire::kind::SPAN_EVENT, self.span, now(), &all);
+    }
+}
+
+#[inline(never)]
+fn begin(scope: &'static Scope, domain: Domain, parent: Context, attributes: &[Attribute<'_>]) -> Span {
+    let id = random::span_id();
+    let (trace, flags) = if parent.is_empty() {
+        let trace = random::trace_id();
+        (trace, u8::from(sample::root(&trace)))
+    } else {
+        (parent.trace, parent.flags & !1 | u8::from(sample::child(&parent)))
+    };
+    // A server request, and whatever has no local parent, is a root within this process.
+    let root = if parent.is_empty() || parent.remote { Live::claim(id) } else { Live::NEVER };
+    let live = if root == Live::NEVER { parent.live } else { root };
+    let start = ring::Start {
+        trace,
+        span: id,
+        parent: parent.span,
+        time: now(),
+        domain: domain as u8,
+        flags,
+        parent_remote: parent.remote,
+        trace_state: parent.carried.as_deref().map_or(&[], |carried| &carried.tracestate),
+    };
+    ring::write_start(scope, &start, attributes);
+    Span { context: Context { trace, span: id, flags, remote: false, live, carried: parent.carried }, root }
+}

@@ -1,0 +1,238 @@
+//! The system calls the hooks need, declared by hand: the crate has no dependencies, and std links libc already.
+//!
+//! Only on 64-bit little-endian Linux. There glibc's and musl's `msghdr` and `cmsghdr` differ in the width of some
+//! fields but not in their bytes, as long as the padding is zero.
+
+// C names.
+#![allow(non_camel_case_types)]
+
+use std::ffi::c_void;
+use std::mem::size_of;
+use std::ptr::{null, null_mut};
+
+extern "C" {
+    fn syscall(number: i64, ...) -> i64;
+    fn mmap(address: *mut c_void, length: usize, protection: i32, flags: i32, fd: i32, offset: i64) -> *mut c_void;
+    fn munmap(address: *mut c_void, length: usize) -> i32;
+    fn madvise(address: *mut c_void, length: usize, advice: i32) -> i32;
+    fn ftruncate(fd: i32, length: i64) -> i32;
+    fn fchmod(fd: i32, mode: u32) -> i32;
+    fn fcntl(fd: i32, command: i32, ...) -> i32;
+    fn close(fd: i32) -> i32;
+    fn socket(domain: i32, kind: i32, protocol: i32) -> i32;
+    fn connect(fd: i32, address: *const c_void, length: u32) -> i32;
+    fn sendmsg(fd: i32, message: *const msghdr, flags: i32) -> isize;
+    fn send(fd: i32, buffer: *const c_void, length: usize, flags: i32) -> isize;
+    fn getsockopt(fd: i32, level: i32, name: i32, value: *mut c_void, length: *mut u32) -> i32;
+    fn getpeername(fd: i32, address: *mut c_void, length: *mut u32) -> i32;
+    fn getpid() -> i32;
+}
+
+#[repr(C)]
+struct iovec {
+    base: *const c_void,
+    length: usize,
+}
+
+#[repr(C)]
+struct msghdr {
+    name: *const c_void,
+    name_length: u32,
+    padding: u32,
+    iov: *const iovec,
+    iov_length: u64,
+    control: *const c_void,
+    control_length: u64,
+    flags: i32,
+    padding_2: u32,
+}
+
+#[repr(C)]
+struct cmsghdr {
+    length: u64,
+    level: i32,
+    kind: i32,
+    fd: i32,
+    padding: u32,
+}
+
+#[cfg(target_arch = "x86_64")]
+const SYS_MEMFD_CREATE: i64 = 319;
+#[cfg(not(target_arch = "x86_64"))]
+const SYS_MEMFD_CREATE: i64 = 279; // The generic table: aarch64, riscv64.
+
+const AF_UNIX: i32 = 1;
+const SOCK_STREAM_CLOEXEC_NONBLOCK: i32 = 1 | 0o2_000_000 | 0o4_000;
+const MSG_DONTWAIT_NOSIGNAL: i32 = 0x40 | 0x4000;
+const EAGAIN: i32 = 11;
+
+fn errno() -> i32 {
+    std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+pub(crate) fn pid() -> u32 {
+    // SAFETY: no arguments, cannot fail.
+    unsafe { getpid() as u32 }
+}
+
+/// A sealed shared memory of `size` zero bytes, mapped; with the descriptor to send. The error is an errno.
+pub(crate) fn shared_memory(size: usize) -> Result<(i32, *mut u8), i32> {
+    const CLOEXEC_ALLOW_SEALING: u32 = 1 | 2;
+    const F_ADD_SEALS: i32 = 1033;
+    const SEAL_SHRINK_GROW: i32 = 1 | 2 | 4;
+    // SAFETY: the name is a NUL-terminated literal; a failure is a negative number.
+    let fd = unsafe { syscall(SYS_MEMFD_CREATE, b"otel-rs\0".as_ptr(), CLOEXEC_ALLOW_SEALING) } as i32;
+    if fd < 0 {
+        return Err(errno());
+    }
+    // SAFETY: `fd` is ours; these calls take numbers only.
+    let sized = unsafe {
+        fchmod(fd, 0o600) == 0 && ftruncate(fd, size as i64) == 0 && fcntl(fd, F_ADD_SEALS, SEAL_SHRINK_GROW) == 0
+    };
+    if !sized {
+        let error = errno();
+        close_fd(fd);
+        return Err(error);
+    }
+    const READ_WRITE: i32 = 1 | 2;
+    const SHARED: i32 = 1;
+    // SAFETY: a new mapping at an address of the kernel's choice; the file cannot shrink (sealed).
+    let address = unsafe { mmap(null_mut(), size, READ_WRITE, SHARED, fd, 0) };
+    if address as isize == -1 {
+        let error = errno();
+        close_fd(fd);
+        return Err(error);
+    }
+    Ok((fd, address.cast()))
+}
+
+/// A page that is all zeros again in a forked child.
+pub(crate) fn wiped_page() -> Option<*mut u8> {
+    const PAGE: usize = 4096;
+    const READ_WRITE: i32 = 1 | 2;
+    const PRIVATE_ANONYMOUS: i32 = 2 | 0x20;
+    const MADV_WIPEONFORK: i32 = 18;
+    // SAFETY: a new anonymous mapping at an address of the kernel's choice.
+    let address = unsafe { mmap(null_mut(), PAGE, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0) };
+    if address as isize == -1 {
+        return None;
+    }
+    // SAFETY: the page is ours.
+    if unsafe { madvise(address, PAGE, MADV_WIPEONFORK) } != 0 {
+        unmap(address.cast(), PAGE);
+        return None;
+    }
+    Some(address.cast())
+}
+
+pub(crate) fn unmap(address: *mut u8, size: usize) {
+    // SAFETY: only called with what `mmap` returned, before anybody else knows the address.
+    unsafe { munmap(address.cast(), size) };
+}
+
+pub(crate) fn close_fd(fd: i32) {
+    // SAFETY: takes a number.
+    unsafe { close(fd) };
+}
+
+/// Connects to the launcher, sends `hello` and, if there is one, `memory`; never waits. Returns the socket.
+pub(crate) fn call_launcher(path: &[u8], hello: &[u8], memory: Option<i32>) -> Option<i32> {
+    #[repr(C)]
+    struct sockaddr_un {
+        family: u16,
+        path: [u8; 108],
+    }
+    let mut address = sockaddr_un { family: AF_UNIX as u16, path: [0; 108] };
+    // One byte stays for the terminating NUL.
+    if path.len() >= address.path.len() {
+        return None;
+    }
+    for (to, from) in address.path.iter_mut().zip(path) {
+        *to = *from;
+    }
+    // SAFETY: takes numbers.
+    let fd = unsafe { socket(AF_UNIX, SOCK_STREAM_CLOEXEC_NONBLOCK, 0) };
+    if fd < 0 {
+        return None;
+    }
+    let mut connected = false;
+    for _ in 0..1000 {
+        // SAFETY: the address lives through the call and its size is told.
+        if unsafe { connect(fd, (&address as *const sockaddr_un).cast(), size_of::<sockaddr_un>() as u32) } == 0 {
+            connected = true;
+            break;
+        }
+        // A full backlog answers EAGAIN: many children at once. The launcher accepts without pause.
+        if errno() != EAGAIN {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    let part = iovec { base: hello.as_ptr().cast(), length: hello.len() };
+    const SOL_SOCKET_SCM_RIGHTS: (i32, i32) = (1, 1);
+    let control = cmsghdr {
+        length: 20,
+        level: SOL_SOCKET_SCM_RIGHTS.0,
+        kind: SOL_SOCKET_SCM_RIGHTS.1,
+        fd: memory.unwrap_or(-1),
+        padding: 0,
+    };
+    let (control_at, control_length) = match memory {
+        Some(_) => ((&control as *const cmsghdr).cast(), size_of::<cmsghdr>() as u64),
+        None => (null(), 0),
+    };
+    let message = msghdr {
+        name: null(),
+        name_length: 0,
+        padding: 0,
+        iov: &part,
+        iov_length: 1,
+        control: control_at,
+        control_length,
+        flags: 0,
+        padding_2: 0,
+    };
+    // SAFETY: `message`, `part`, `control` and `hello` live through the call, with their true sizes.
+    let sent = connected && unsafe { sendmsg(fd, &message, MSG_DONTWAIT_NOSIGNAL) } == hello.len() as isize;
+    if sent {
+        Some(fd)
+    } else {
+        close_fd(fd);
+        None
+    }
+}
+
+/// The kernel's own number for a socket. A program may close descriptors it does not know and reuse their numbers; this
+/// tells whether `fd` is still the socket we opened.
+pub(crate) fn socket_cookie(fd: i32) -> u64 {
+    const SOL_SOCKET: i32 = 1;
+    const SO_COOKIE: i32 = 57;
+    let mut cookie = 0_u64;
+    let mut length = 8_u32;
+    // SAFETY: the buffer and its size live through the call.
+    let answer = unsafe { getsockopt(fd, SOL_SOCKET, SO_COOKIE, (&mut cookie as *mut u64).cast(), &mut length) };
+    if answer == 0 {
+        cookie
+    } else {
+        0
+    }
+}
+
+/// Wakes the launcher: one byte, never waiting.
+pub(crate) fn ring_doorbell(fd: i32) {
+    // SAFETY: the buffer is a literal of one byte.
+    unsafe { send(fd, [1_u8].as_ptr().cast(), 1, MSG_DONTWAIT_NOSIGNAL) };
+}
+
+/// The address of the connection's other end, as the kernel writes it, and its length.
+pub(crate) fn peer_name(fd: i32) -> Option<[u8; 28]> {
+    let mut address = [0_u8; 28];
+    let mut length = address.len() as u32;
+    // SAFETY: the buffer and its size live through the call; the kernel writes no more than that.
+    let answer = unsafe { getpeername(fd, address.as_mut_ptr().cast(), &mut length) };
+    if answer == 0 {
+        Some(address)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,262 @@
+//! The wire format between the hooks and the launcher: one definition, compiled at both ends.
+//!
+//! The app creates one sealed memfd, the *region*, and sends it to the launcher together with *Hello*:
+//!
+//! ```text
+//! 0          header            HEADER_SIZE bytes, see `header`
+//! …          string table      append-only, see `Header::strings_*`
+//! …          cells             CELL_COUNT × CELL_SIZE, see `cell`
+//! …          ring controls     nrings × RING_CONTROL_SIZE, see `ring`
+//! …          ring data         nrings × (1 << ring_shift) bytes
+//! ```
+//!
+//! Everything is little endian. A record never wraps: a `kind::PAD` record fills the end of a ring. A record starts at a
+//! multiple of 8 and its `head` is published last (release), so a reader sees whole records or none.
+
+/// Changes whenever a field of this file does; a launcher refuses other versions.
+pub const VERSION: u32 = 1;
+/// First bytes of a region and of *Hello*.
+pub const MAGIC: [u8; 8] = *b"OTEL-RS\0";
+
+/// The variable that tells an app where its launcher listens; its value is a [`SETTINGS_PREFIX`]ed list, see `settings`.
+pub const CHANNEL_VARIABLE: &str = "OTEL_RS_CHANNEL";
+/// `v1;key=value;…;socket=<path>`; `socket` comes last since a path may hold any character.
+pub const SETTINGS_PREFIX: &str = "v1;";
+
+/// Keys of the settings text in [`CHANNEL_VARIABLE`].
+pub mod settings {
+    /// Path of the launcher's Unix stream socket.
+    pub const SOCKET: &str = "socket";
+    /// A value of OTEL_TRACES_SAMPLER, already validated.
+    pub const SAMPLER: &str = "sampler";
+    /// OTEL_TRACES_SAMPLER_ARG as a decimal fraction between 0 and 1.
+    pub const RATIO: &str = "ratio";
+    /// A value of OTEL_PROPAGATORS: comma-separated names.
+    pub const PROPAGATORS: &str = "propagators";
+    /// How long after a request's end a task spawned by it still counts as its work, in milliseconds.
+    pub const DETACH_AFTER_MS: &str = "detach-after-ms";
+}
+
+/// How a layer's marker text starts: `otel-rs:layer:<wire version>|<crate>|<version>|<hooks version>|\n`. Every layer
+/// holds one as the name of its scope, so that a binary tells which layers it carries.
+pub const LAYER_MARKER: &str = "otel-rs:layer:";
+
+/// The only message on the socket besides one-byte doorbells: `MAGIC`, `VERSION`, and an errno (0: the region's memfd is
+/// attached as SCM_RIGHTS; otherwise no region could be made, and why). The app's pid is told by SO_PEERCRED.
+pub const HELLO_SIZE: usize = 16;
+
+/// Size of the region header in bytes.
+pub const HEADER_SIZE: usize = 4096;
+/// Upper bound for a region, in bytes; the launcher refuses larger ones.
+pub const MAX_REGION_SIZE: usize = 64 << 20;
+
+/// Byte offsets in the region header. Those up to `DATA_OFFSET` never change once the region was sent.
+pub mod header {
+    /// `[u8; 8]`: [`super::MAGIC`].
+    pub const MAGIC: usize = 0;
+    /// `u32`: [`super::VERSION`].
+    pub const VERSION: usize = 8;
+    /// `u32`: number of rings.
+    pub const RINGS: usize = 12;
+    /// `u32`: a ring holds `1 << RING_SHIFT` bytes of data.
+    pub const RING_SHIFT: usize = 16;
+    /// `u32`: process id as the app sees it (its own PID namespace).
+    pub const PID: usize = 20;
+    /// `u64`: size of the whole region in bytes.
+    pub const REGION_SIZE: usize = 24;
+    /// `u64`: offset of the string table.
+    pub const STRINGS_OFFSET: usize = 32;
+    /// `u64`: capacity of the string table in bytes.
+    pub const STRINGS_SIZE: usize = 40;
+    /// `u64`: offset of the first cell.
+    pub const CELLS_OFFSET: usize = 48;
+    /// `u64`: number of cells.
+    pub const CELLS: usize = 56;
+    /// `u64`: offset of the first ring control.
+    pub const CONTROLS_OFFSET: usize = 64;
+    /// `u64`: offset of the first ring's data.
+    pub const DATA_OFFSET: usize = 72;
+    /// `u32`: the launcher sets 1 (SeqCst) before it sleeps and drains once more after; the first writer that finds a ring
+    /// half full swaps it to 0 and rings the doorbell.
+    pub const SLEEPING: usize = 128;
+    /// `u32`: bytes of the string table in use; stored with release after an entry is complete.
+    pub const STRINGS_LEN: usize = 192;
+    /// `u32`: 1 while an entry is being appended.
+    pub const STRINGS_LOCK: usize = 196;
+    /// `u64`: records dropped because every ring was locked by another thread, or the record was too long.
+    pub const DROPPED: usize = 256;
+}
+
+/// An entry of the string table is a `u32` length, the bytes, and padding to a multiple of 4. Its id is its offset in the
+/// table; offset 0 is never used, the first entry stands at 4.
+pub const FIRST_STRING: u32 = 4;
+
+/// Byte offsets in a ring control; each group has a cache line of its own.
+pub mod ring {
+    /// `u32`: 1 while a thread writes.
+    pub const LOCK: usize = 0;
+    /// `u64`: records dropped because the ring was full.
+    pub const DROPPED: usize = 8;
+    /// `u64`: bytes ever written; stored with release by the writer.
+    pub const HEAD: usize = 64;
+    /// `u64`: bytes ever read; stored with release by the launcher, which keeps the true value to itself.
+    pub const TAIL: usize = 128;
+}
+/// Size of a ring control in bytes.
+pub const RING_CONTROL_SIZE: usize = 256;
+
+/// Byte offsets in a cell: one time series of a counter or up-down counter.
+pub mod cell {
+    /// `i64`: the sum so far.
+    pub const VALUE: usize = 0;
+    /// `u32`: 0 free, 1 being described, 2 described (stored with release).
+    pub const STATE: usize = 8;
+    /// `u8`: a `cell_kind`.
+    pub const KIND: usize = 12;
+    /// `u8`: number of attributes in the description.
+    pub const ATTRIBUTES: usize = 13;
+    /// `u16`: length of the description in bytes.
+    pub const LEN: usize = 14;
+    /// The description: attributes as in a record; `key::METRIC_*` describe the instrument, the others the series.
+    pub const DESCRIPTION: usize = 16;
+}
+/// Size of a cell in bytes.
+pub const CELL_SIZE: usize = 512;
+/// Number of cells in a region.
+pub const CELL_COUNT: usize = 512;
+/// Values of `cell::KIND`.
+pub mod cell_kind {
+    /// A monotonic sum.
+    pub const COUNTER: u8 = 1;
+    /// A sum that may fall.
+    pub const UP_DOWN_COUNTER: u8 = 2;
+}
+
+/// A record: header, fixed part by kind, then attributes.
+///
+/// header: `u32` total length (a multiple of 8, this header included), `u8` kind, `u8` zero, `u16` number of attributes.
+pub mod record {
+    /// Size of the header in bytes.
+    pub const HEADER: usize = 8;
+    /// `[u8; 16]` trace id, `[u8; 8]` span id, `[u8; 8]` parent span id (zeros: none), `u64` time, `u32` scope (string id
+    /// of a layer marker, 0: given as `key::SCOPE`), `u8` domain, `u8` W3C trace flags, `u8` 1 if the parent is remote, `u8` zero.
+    pub const START: usize = 16 + 8 + 8 + 8 + 4 + 4;
+    /// `[u8; 8]` span id, `u64` time: the fixed part of update, event and end.
+    pub const SPAN: usize = 8 + 8;
+    /// Longest record in bytes; longer values are cut, see [`super::MAX_VALUE`].
+    pub const MAX: usize = 32 << 10;
+}
+/// Longest string value in bytes; what is longer is cut at the writer.
+pub const MAX_VALUE: usize = 8 << 10;
+
+/// Values of a record's kind. A reader skips kinds it does not know.
+pub mod kind {
+    /// Fills the end of a ring.
+    pub const PAD: u8 = 0;
+    /// A span started.
+    pub const SPAN_START: u8 = 1;
+    /// Attributes for a span that was started; a later value of the same key replaces the earlier one.
+    pub const SPAN_UPDATE: u8 = 2;
+    /// A span event; its name is `key::EVENT_NAME`.
+    pub const SPAN_EVENT: u8 = 3;
+    /// A span ended; its attributes are merged like an update's.
+    pub const SPAN_END: u8 = 4;
+}
+
+/// What a span is about: which semantic conventions the launcher applies.
+pub mod domain {
+    /// Internal work.
+    pub const INTERNAL: u8 = 0;
+    /// An HTTP request served.
+    pub const HTTP_SERVER: u8 = 1;
+    /// An HTTP request sent.
+    pub const HTTP_CLIENT: u8 = 2;
+    /// A database operation.
+    pub const DATABASE: u8 = 3;
+}
+
+/// An attribute: `u16` key, `u8` value type, `u8` length of the name (0 unless the key is `key::NAMED`), `u32` length of
+/// the value, the name, the value. Nothing is aligned.
+pub const ATTRIBUTE_HEADER: usize = 8;
+
+/// Values of an attribute's type.
+pub mod value {
+    /// Text; bytes that are not UTF-8 are replaced by the reader.
+    pub const STR: u8 = 1;
+    /// `i64`.
+    pub const INT: u8 = 2;
+    /// `f64`.
+    pub const FLOAT: u8 = 3;
+    /// `u8`, 0 or 1.
+    pub const BOOL: u8 = 4;
+}
+
+/// Well-known keys: what the app saw, raw. The launcher redacts, sanitises and turns them into semantic conventions.
+pub mod key {
+    /// The attribute carries its own name.
+    pub const NAMED: u16 = 0;
+    /// Marker text of the scope, when it has no string id yet.
+    pub const SCOPE: u16 = 1;
+    /// Name of a span of the internal domain.
+    pub const SPAN_NAME: u16 = 2;
+    /// Name of a span event.
+    pub const EVENT_NAME: u16 = 3;
+    /// A low-cardinality class of error: the value of `error.type`. Makes the span's status Error.
+    pub const ERROR_TYPE: u16 = 4;
+    /// A human-readable account of the error: the span status's description.
+    pub const ERROR_MESSAGE: u16 = 5;
+    /// W3C tracestate that came with the trace, as a list in one piece.
+    pub const TRACE_STATE: u16 = 6;
+    /// The request's method as sent.
+    pub const HTTP_METHOD: u16 = 10;
+    /// Path of the request's target, raw.
+    pub const URL_PATH: u16 = 11;
+    /// Query of the request's target without the `?`, raw.
+    pub const URL_QUERY: u16 = 12;
+    /// `http` or `https`.
+    pub const URL_SCHEME: u16 = 13;
+    /// The whole URL of a client request, raw: may hold credentials.
+    pub const URL_FULL: u16 = 14;
+    /// Template of the matched route.
+    pub const HTTP_ROUTE: u16 = 15;
+    /// Int: status code of the response.
+    pub const HTTP_STATUS: u16 = 16;
+    /// `1.0`, `1.1`, `2` or `3`.
+    pub const HTTP_VERSION: u16 = 17;
+    /// The `Host` header or `:authority`, with or without a port.
+    pub const HTTP_HOST: u16 = 18;
+    /// The `User-Agent` header.
+    pub const USER_AGENT: u16 = 19;
+    /// `Forwarded` header.
+    pub const HTTP_FORWARDED: u16 = 20;
+    /// `X-Forwarded-For` header.
+    pub const HTTP_FORWARDED_FOR: u16 = 21;
+    /// Int: which resend of the request this is; absent or 0 for the first.
+    pub const HTTP_RESEND: u16 = 22;
+    /// Address of the connection's other end, without a port.
+    pub const PEER_ADDRESS: u16 = 30;
+    /// Int: port of the connection's other end.
+    pub const PEER_PORT: u16 = 31;
+    /// Name or address of the server a client talks to.
+    pub const SERVER_ADDRESS: u16 = 32;
+    /// Int: port of the server a client talks to.
+    pub const SERVER_PORT: u16 = 33;
+    /// A value of `db.system.name`: `postgresql`, `mysql`, `mariadb`, `sqlite`, …
+    pub const DB_SYSTEM: u16 = 40;
+    /// Name of the database (for SQLite, the file).
+    pub const DB_NAMESPACE: u16 = 41;
+    /// The statement, raw: may hold literals.
+    pub const DB_QUERY: u16 = 42;
+    /// The database's own error code.
+    pub const DB_STATUS: u16 = 43;
+    /// Int: rows returned.
+    pub const DB_ROWS: u16 = 44;
+    /// Operation name where there is no statement (`BEGIN`, `COMMIT`, `ROLLBACK`).
+    pub const DB_OPERATION: u16 = 45;
+    /// Name of the instrument a cell belongs to.
+    pub const METRIC_NAME: u16 = 60;
+    /// Unit of the instrument (UCUM).
+    pub const METRIC_UNIT: u16 = 61;
+    /// Description of the instrument.
+    pub const METRIC_DESCRIPTION: u16 = 62;
+}
