@@ -1,0 +1,427 @@
+//! The draining thread: takes in processes, empties their rings, notices their ends. It does no I/O besides, so that no
+//! collector, however slow, makes a ring overflow while there is room in the queue.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::feed::{Feed, ProcessId, Sender};
+use super::peer::{Hello, Peer, PeerError};
+use super::region::{PORTION, Region, RegionError};
+use super::tables::{CellTable, StringTable};
+
+/// The longest time a record waits in a ring. The data lies in shared memory, so a long wait costs latency and nothing
+/// else; a ring that is half full rings the doorbell.
+const TURN_MS: u8 = 100;
+/// The same while telemetry has no room for what is in the rings.
+const STALLED_TURN_MS: u8 = 5;
+/// How many processes may be connected at once.
+const MOST_PROCESSES: usize = 256;
+
+/// A channel that is being drained.
+#[derive(Debug)]
+pub(crate) struct Draining {
+    _directory: tempfile::TempDir,
+    wake: Option<UnixStream>,
+}
+
+impl Draining {
+    pub(super) fn start(listener: UnixListener, directory: tempfile::TempDir, sender: Sender) -> io::Result<Draining> {
+        let (wake, woken) = UnixStream::pair()?;
+        let drain = Drain {
+            listener,
+            woken,
+            sender,
+            waiting: Vec::new(),
+            processes: Vec::new(),
+            next: 0,
+            said_too_many: false,
+            ending: false,
+        };
+        std::thread::Builder::new().name("otel-rs-drain".into()).spawn(move || drain.run())?;
+        Ok(Draining { _directory: directory, wake: Some(wake) })
+    }
+
+    /// The program has ended: what has been written until now is sent, then `Closed`. Processes that it left behind run
+    /// on without telemetry. Does not wait.
+    pub(crate) fn finish(&mut self) {
+        // The other end is told by the end of the stream.
+        self.wake = None;
+    }
+}
+
+/// A process whose region is read.
+#[derive(Debug)]
+struct Process {
+    id: ProcessId,
+    peer: Peer,
+    /// `None` when nothing can come any more.
+    doorbell: bool,
+    region: Arc<Region>,
+    /// Our own: what the region says is for the app's writers.
+    tails: Vec<u64>,
+    ended: bool,
+    /// Whether the last look found records.
+    busy: bool,
+}
+
+struct Drain {
+    listener: UnixListener,
+    woken: UnixStream,
+    sender: Sender,
+    waiting: Vec<Peer>,
+    processes: Vec<Process>,
+    next: u32,
+    said_too_many: bool,
+    ending: bool,
+}
+
+impl Drain {
+    fn run(mut self) {
+        let mut stalled = false;
+        loop {
+            self.wait(PollTimeout::from(if stalled { STALLED_TURN_MS } else { TURN_MS }));
+            self.accept();
+            self.listen_to_newcomers();
+            if self.ending {
+                // They had their chance: what a living process has not sent by now is not part of this launch.
+                self.waiting.clear();
+            }
+            stalled = self.empty_rings();
+            if self.ending && self.processes.is_empty() {
+                break;
+            }
+        }
+        self.sender.send(Feed::Closed);
+    }
+
+    /// Sleeps until something happens or the turn is over, and notes who has ended.
+    fn wait(&mut self, turn: PollTimeout) {
+        let mut fds = vec![PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
+        if !self.ending {
+            fds.push(PollFd::new(self.woken.as_fd(), PollFlags::POLLIN));
+        }
+        fds.extend(self.waiting.iter().map(|peer| PollFd::new(peer.socket.as_fd(), PollFlags::POLLIN)));
+        for process in &self.processes {
+            if process.doorbell {
+                fds.push(PollFd::new(process.peer.socket.as_fd(), PollFlags::POLLIN));
+            }
+            if let (Some(pidfd), false) = (&process.peer.pidfd, process.ended) {
+                fds.push(PollFd::new(pidfd.as_fd(), PollFlags::POLLIN));
+            }
+        }
+        if poll(&mut fds, turn).is_err() {
+            // Only a lack of memory, or a signal in a debugger, leads here; neither gets better by hurrying.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let happened = |fd: &PollFd<'_>| fd.revents().is_none_or(|events| !events.is_empty());
+        let mut answers = fds.iter().skip(1).map(happened).collect::<Vec<_>>().into_iter();
+        let mut answer = || answers.next().unwrap_or(false);
+        if !self.ending {
+            self.ending = answer();
+        }
+        self.waiting.iter().for_each(|_| _ = answer());
+        for process in &mut self.processes {
+            if process.doorbell && answer() {
+                process.doorbell = process.peer.quiet_doorbell();
+                // A forked child may hold the socket open after its parent's end, and a program may close it without
+                // ending: where the kernel tells of ends exactly, the socket's means nothing.
+                process.ended |= !process.doorbell && process.peer.pidfd.is_none();
+            }
+            if process.peer.pidfd.is_some() && !process.ended {
+                process.ended = answer();
+            }
+        }
+    }
+
+    /// Takes in whoever has connected, which includes those who have since died.
+    fn accept(&mut self) {
+        loop {
+            match self.listener.accept() {
+                Ok((socket, _)) if self.waiting.len() + self.processes.len() >= MOST_PROCESSES => {
+                    drop(socket);
+                    if !std::mem::replace(&mut self.said_too_many, true) {
+                        let process = self.number();
+                        let reason = format!("more than {MOST_PROCESSES} processes at once");
+                        self.sender.send(Feed::Poisoned { process, pid: 0, reason });
+                    }
+                }
+                Ok((socket, _)) => match Peer::new(socket) {
+                    (peer, Ok(())) => self.waiting.push(peer),
+                    (peer, Err(error)) => self.refuse(&peer, &error),
+                },
+                Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    // Out of descriptors: the connection stays in the queue, and poll would return at once for ever.
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn listen_to_newcomers(&mut self) {
+        for peer in std::mem::take(&mut self.waiting) {
+            match peer.hello() {
+                Ok(Hello::Waiting) => self.waiting.push(peer),
+                Ok(Hello::Left) => {}
+                Ok(Hello::Region(region)) => self.attach(peer, region),
+                Err(error) => self.refuse(&peer, &error),
+            }
+        }
+    }
+
+    fn attach(&mut self, peer: Peer, region: Region) {
+        // A process that attaches again has replaced its program by another: nobody writes to the old region.
+        for old in self.processes.iter_mut().filter(|old| old.peer.pid == peer.pid && peer.pid != 0) {
+            old.ended = true;
+        }
+        let region = Arc::new(region);
+        let id = self.number();
+        self.sender.send(Feed::Attached {
+            process: id,
+            pid: peer.pid,
+            cells: CellTable::new(&region),
+            strings: StringTable::new(&region),
+        });
+        let tails = vec![0; region.rings()];
+        self.processes.push(Process { id, peer, doorbell: true, region, tails, ended: false, busy: false });
+    }
+
+    fn refuse(&mut self, peer: &Peer, error: &PeerError) {
+        let process = self.number();
+        self.sender.send(Feed::Poisoned { process, pid: peer.pid, reason: error.to_string() });
+    }
+
+    fn number(&mut self) -> ProcessId {
+        self.next += 1;
+        ProcessId(self.next)
+    }
+
+    /// Looks at every ring of every process once; whether some had to be left because the queue is full.
+    fn empty_rings(&mut self) -> bool {
+        let (sender, ending) = (&self.sender, self.ending);
+        let mut stalled = false;
+        self.processes.retain_mut(|process| match process.empty_rings(sender) {
+            Ok(true) if process.ended || ending => {
+                process.say_goodbye(sender);
+                false
+            }
+            Ok(complete) => {
+                stalled |= !complete;
+                true
+            }
+            Err(error) => {
+                let (process, pid) = (process.id, process.peer.pid);
+                sender.send(Feed::Poisoned { process, pid, reason: error.to_string() });
+                false
+            }
+        });
+        stalled
+    }
+}
+
+impl Process {
+    /// Looks at every ring once; whether none had to be left.
+    fn empty_rings(&mut self, sender: &Sender) -> Result<bool, RegionError> {
+        self.region.announce_sleep();
+        let (mut found, mut complete) = (false, true);
+        for (ring, tail) in self.tails.iter_mut().enumerate() {
+            // Not what comes in the meantime: a busy ring must not keep us from the others.
+            let mut waiting = self.region.waiting(ring, *tail)?;
+            while waiting > 0 {
+                if !sender.has_room(waiting.min(PORTION)) {
+                    complete = false;
+                    break;
+                }
+                let bytes = self.region.take(ring, *tail, waiting)?;
+                waiting -= bytes.len();
+                *tail += bytes.len() as u64;
+                self.region.release(ring, *tail);
+                sender.records(self.id, bytes);
+                found = true;
+            }
+        }
+        // One more after the last records, so that "a whole pass later" is a time that comes.
+        if complete && (found || self.busy) {
+            sender.send(Feed::PassDone { process: self.id });
+            self.busy = found;
+        }
+        Ok(complete)
+    }
+
+    fn say_goodbye(&self, sender: &Sender) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+        let dropped = self.region.dropped();
+        sender.send(Feed::Gone { process: self.id, dropped, last_seen_unix_ns: now });
+        if self.ended {
+            self.region.forget_rings();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::{Duration, Instant};
+
+    use super::super::feed::{self, BUDGET, Receiver};
+    use super::super::testing::{FakeRegion, connect};
+    use super::super::{Channel, wire};
+    use super::*;
+
+    struct Bench {
+        _place: tempfile::TempDir,
+        socket: PathBuf,
+        draining: Draining,
+        receiver: Receiver,
+    }
+
+    fn bench() -> Bench {
+        let place = tempfile::tempdir().unwrap();
+        let channel = Channel::open(Some(place.path())).unwrap();
+        let text = channel.variable("").into_string().unwrap();
+        let socket = PathBuf::from(text.split_once("socket=").unwrap().1);
+        let (sender, receiver) = feed::queue();
+        Bench { _place: place, socket, draining: channel.drain(sender).unwrap(), receiver }
+    }
+
+    impl Bench {
+        fn attach(&self, fake: &FakeRegion) -> UnixStream {
+            connect(&self.socket, wire::VERSION, 0, Some(&fake.sealed()))
+        }
+
+        fn next(&mut self) -> Feed {
+            let deadline = Instant::now() + Duration::from_secs(5);
+            loop {
+                match self.receiver.try_recv() {
+                    Some(feed) => return feed,
+                    None if Instant::now() > deadline => panic!("nothing came"),
+                    None => std::thread::sleep(Duration::from_millis(1)),
+                }
+            }
+        }
+
+        fn rest(&mut self) -> Vec<Feed> {
+            std::iter::from_fn(|| Some(self.next()).filter(|feed| !matches!(feed, Feed::Closed))).collect()
+        }
+    }
+
+    #[test]
+    fn what_was_written_before_the_end_is_sent_before_closed() {
+        let mut bench = bench();
+        let mut fake = FakeRegion::new();
+        let _socket = bench.attach(&fake);
+        assert!(matches!(bench.next(), Feed::Attached { pid, .. } if pid == std::process::id()));
+        fake.record(0, 64, 1);
+        fake.record(1, 128, 2);
+        fake.dropped(1, 7);
+        bench.draining.finish();
+        let rest = bench.rest();
+        let bytes: usize =
+            rest.iter().map(|feed| if let Feed::Records { bytes, .. } = feed { bytes.len() } else { 0 }).sum();
+        assert_eq!(bytes, 64 + 128);
+        assert!(matches!(rest.last(), Some(Feed::Gone { dropped: 7, .. })), "{rest:?}");
+    }
+
+    #[test]
+    fn a_process_that_left_before_anybody_looked_loses_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let channel = Channel::open(Some(place.path())).unwrap();
+        let text = channel.variable("").into_string().unwrap();
+        let mut fake = FakeRegion::new();
+        fake.record(0, 64, 1);
+        let socket = PathBuf::from(text.split_once("socket=").unwrap().1);
+        drop(connect(&socket, wire::VERSION, 0, Some(&fake.sealed())));
+        let (sender, receiver) = feed::queue();
+        let mut draining = channel.drain(sender).unwrap();
+        draining.finish();
+        let mut bench = Bench { _place: place, socket, draining, receiver };
+        let rest = bench.rest();
+        let whole = matches!(rest[..], [Feed::Attached { .. }, Feed::Records { .. }, .., Feed::Gone { .. }]);
+        assert!(whole, "{rest:?}");
+    }
+
+    #[test]
+    fn the_doorbell_is_faster_than_the_turn() {
+        let mut bench = bench();
+        let mut fake = FakeRegion::new();
+        let mut socket = bench.attach(&fake);
+        bench.next();
+        let mut times: Vec<_> = (0..5)
+            .map(|_| {
+                fake.record(0, 64, 1);
+                let before = Instant::now();
+                io::Write::write_all(&mut socket, b"!").unwrap();
+                while !matches!(bench.next(), Feed::Records { .. }) {}
+                before.elapsed()
+            })
+            .collect();
+        times.sort();
+        assert!(times[2] < Duration::from_millis(50), "{times:?}");
+    }
+
+    #[test]
+    fn a_corrupt_region_is_given_up_and_the_others_are_not() {
+        let mut bench = bench();
+        let (mut bad, mut good) = (FakeRegion::new(), FakeRegion::new());
+        let _sockets = (bench.attach(&bad), bench.attach(&good));
+        let (Feed::Attached { process: first, .. }, Feed::Attached { process: second, .. }) =
+            (bench.next(), bench.next())
+        else {
+            panic!("two processes")
+        };
+        // Both come from this very process, so the first may count as ended already; its bytes decide.
+        bad.bytes(0, &[9; 16]);
+        good.record(0, 64, 1);
+        bench.draining.finish();
+        let rest = bench.rest();
+        let from = |wanted| rest.iter().any(|feed| matches!(feed, Feed::Records { process, .. } if *process == wanted));
+        assert!(!from(first) && from(second), "{rest:?}");
+    }
+
+    #[test]
+    fn those_who_cannot_take_part_are_reported() {
+        let mut bench = bench();
+        let fake = FakeRegion::new();
+        let _sockets = [
+            connect(&bench.socket, 99, 0, Some(&fake.sealed())),
+            connect(&bench.socket, wire::VERSION, 12, None),
+            connect(&bench.socket, wire::VERSION, 0, None),
+        ];
+        let mut reasons: Vec<_> = (0..3)
+            .map(|_| match bench.next() {
+                Feed::Poisoned { reason, .. } => reason,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        reasons.sort();
+        assert!(reasons[0].contains("no room for shared memory: ENOMEM"), "{reasons:?}");
+        assert!(reasons[1].contains("wire version 99, expected 1"), "{reasons:?}");
+        assert!(reasons[2].contains("first message"), "{reasons:?}");
+    }
+
+    #[test]
+    fn a_full_queue_leaves_the_records_in_the_ring() {
+        let mut bench = bench();
+        let (sender, receiver) = feed::queue();
+        sender.records(ProcessId(0), vec![0; BUDGET]);
+        let mut fake = FakeRegion::new();
+        fake.record(0, 64, 1);
+        let region = Arc::new(Region::map(fake.sealed()).unwrap());
+        let (peer, _) = Peer::new(bench.attach(&fake));
+        bench.next();
+        let mut process =
+            Process { id: ProcessId(1), peer, doorbell: true, region, tails: vec![0; 2], ended: false, busy: false };
+        assert_eq!(process.empty_rings(&sender), Ok(false));
+        drop(receiver);
+        assert_eq!(process.empty_rings(&sender), Ok(true));
+        assert_eq!(process.tails, [64, 0]);
+    }
+}

@@ -1,0 +1,239 @@
+//! What the draining thread hands to telemetry: whole records, and what became of the processes that wrote them.
+//!
+//! The queue has a budget in bytes. When it is spent the draining thread stops emptying rings, so that it is the app's
+//! bounded rings that fill, drop and count, and the launcher's memory stays bounded whatever the collector does.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use super::tables::{CellTable, StringTable};
+
+/// The bytes of records that may wait for telemetry.
+pub(crate) const BUDGET: usize = 64 * 1024 * 1024;
+
+/// A process that writes records, numbered in the order of arrival: pids are reused, these are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ProcessId(pub(crate) u32);
+
+/// One message from the draining thread.
+#[derive(Debug)]
+pub(crate) enum Feed {
+    /// A process has sent its region. The tables stay readable for as long as their handles live, even after the
+    /// process has gone.
+    Attached {
+        /// Its number.
+        process: ProcessId,
+        /// Its pid, as seen by the launcher.
+        pid: u32,
+        /// Its counters.
+        cells: CellTable,
+        /// Its interned strings.
+        strings: StringTable,
+    },
+    /// Whole records of one ring, in the order in which they were written, padding included; a portion of what waited.
+    Records {
+        /// Whose they are.
+        process: ProcessId,
+        /// The records. Dropping the chunk gives its bytes back to the budget.
+        bytes: Chunk,
+    },
+    /// Every ring of this process has been looked at since the last `PassDone`.
+    PassDone {
+        /// Which process.
+        process: ProcessId,
+    },
+    /// A process has ended and all that it had written has been sent.
+    Gone {
+        /// Which process.
+        process: ProcessId,
+        /// The records that it had to drop, over its whole life.
+        dropped: u64,
+        /// When it was last known to be alive, in nanoseconds since 1970.
+        last_seen_unix_ns: u64,
+    },
+    /// A process's region did not hold what a region must hold: nothing more is read from it. `Gone` does not follow.
+    /// Nor need `Attached` have come before: a process may be refused at its first word.
+    Poisoned {
+        /// Which process.
+        process: ProcessId,
+        /// Its pid.
+        pid: u32,
+        /// What was wrong, for a warning.
+        reason: String,
+    },
+    /// The program has ended and all has been sent.
+    Closed,
+}
+
+/// Bytes on their way to telemetry, counted until they are dropped.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    bytes: Vec<u8>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Deref for Chunk {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
+}
+
+/// What lies between the two ends.
+#[derive(Debug, Default)]
+struct Queue {
+    messages: VecDeque<Feed>,
+    consumer: Option<Waker>,
+    /// Whether one of the ends is gone.
+    closed: bool,
+}
+
+fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The draining thread's end.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    queue: Arc<Mutex<Queue>>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Sender {
+    /// Whether `more` bytes fit into the budget. A single chunk always fits into an empty queue.
+    pub(crate) fn has_room(&self, more: usize) -> bool {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        waiting == 0 || waiting.saturating_add(more) <= BUDGET
+    }
+
+    /// Sends records.
+    pub(crate) fn records(&self, process: ProcessId, bytes: Vec<u8>) {
+        self.waiting.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.send(Feed::Records { process, bytes: Chunk { bytes, waiting: Arc::clone(&self.waiting) } });
+    }
+
+    /// Sends a message. A consumer that has gone away is not an error here: what is sent is then lost, and the rings
+    /// must still be emptied for the processes that watch them.
+    pub(crate) fn send(&self, message: Feed) {
+        let consumer = {
+            let mut queue = lock(&self.queue);
+            if !queue.closed {
+                queue.messages.push_back(message);
+            }
+            queue.consumer.take()
+        };
+        consumer.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        let consumer = {
+            let mut queue = lock(&self.queue);
+            queue.closed = true;
+            queue.consumer.take()
+        };
+        consumer.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Telemetry's end, for any async runtime.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    queue: Arc<Mutex<Queue>>,
+}
+
+impl Receiver {
+    /// The next message; `None` when the draining thread has ended without `Closed`. Nothing is lost when the future is
+    /// dropped before it is ready.
+    pub(crate) async fn recv(&mut self) -> Option<Feed> {
+        poll_fn(|context| {
+            let mut queue = lock(&self.queue);
+            match queue.messages.pop_front() {
+                Some(message) => Poll::Ready(Some(message)),
+                None if queue.closed => Poll::Ready(None),
+                None => {
+                    queue.consumer = Some(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// A message that is already there.
+    pub(crate) fn try_recv(&mut self) -> Option<Feed> {
+        lock(&self.queue).messages.pop_front()
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        let mut queue = lock(&self.queue);
+        queue.closed = true;
+        queue.messages.clear();
+    }
+}
+
+/// Makes a queue.
+pub(crate) fn queue() -> (Sender, Receiver) {
+    let queue = Arc::<Mutex<Queue>>::default();
+    (Sender { queue: Arc::clone(&queue), waiting: Arc::default() }, Receiver { queue })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_chunk_gives_its_bytes_back() {
+        let (sender, mut receiver) = queue();
+        sender.records(ProcessId(1), vec![0; BUDGET]);
+        assert!(!sender.has_room(1));
+        drop(receiver.try_recv());
+        assert!(sender.has_room(1));
+    }
+
+    #[test]
+    fn a_consumer_that_left_costs_no_memory() {
+        let (sender, receiver) = queue();
+        sender.records(ProcessId(1), vec![0; BUDGET]);
+        drop(receiver);
+        assert!(sender.has_room(1));
+        sender.records(ProcessId(1), vec![0; BUDGET]);
+        assert!(sender.has_room(1));
+    }
+
+    #[test]
+    fn a_sleeping_consumer_is_woken_by_a_message_and_by_the_end() {
+        let (sender, mut receiver) = queue();
+        let runtime = tokio_runtime();
+        let consumer = std::thread::spawn(move || {
+            runtime.block_on(async { (receiver.recv().await.is_some(), receiver.recv().await.is_none()) })
+        });
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        sender.send(Feed::Closed);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        drop(sender);
+        assert_eq!(consumer.join().unwrap(), (true, true));
+    }
+
+    fn tokio_runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().build().unwrap()
+    }
+
+    #[test]
+    fn a_chunk_larger_than_the_budget_passes_an_empty_queue() {
+        assert!(queue().0.has_room(2 * BUDGET));
+    }
+}

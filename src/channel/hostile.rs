@@ -1,0 +1,78 @@
+//! The reader against regions that are wrong in every way that chance finds.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::region::{Region, RegionError};
+use super::tables::{CellTable, StringTable};
+use super::testing::{FakeRegion, RING_SHIFT, SIZE};
+use super::wire;
+
+/// Not a proof, but ten thousands of ways of being wrong, while another thread changes what is being read.
+#[test]
+fn a_hostile_region_ends_in_an_error_and_never_in_a_panic() {
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % below as u64) as usize
+    };
+    // Where it hurts: the header, the rings' controls and first records, a cell, a string; and anywhere.
+    let place = |random: &mut dyn FnMut(usize) -> usize| {
+        let (cells, controls) = (2 * wire::HEADER_SIZE, SIZE - (2 << RING_SHIFT) - 2 * wire::RING_CONTROL_SIZE);
+        let data = SIZE - (2 << RING_SHIFT);
+        let from = [0, controls, data, cells, wire::HEADER_SIZE, random(SIZE - 300)][random(6)];
+        (from + random(260)) & !7
+    };
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(3);
+    let (mut refused, mut poisoned, mut survived) = (0, 0, 0);
+    while std::time::Instant::now() < end {
+        let mut fake = FakeRegion::new();
+        for ring in [0, 1, 0] {
+            fake.record(ring, 8 * (1 + random(60)), 1);
+        }
+        let corrupt = |fake: &FakeRegion, random: &mut dyn FnMut(usize) -> usize| {
+            let at = place(random);
+            let value = [0, 1, u64::MAX, random(SIZE) as u64, random(usize::MAX) as u64][random(5)];
+            fake.put(at, &value.to_le_bytes()[..4 + 4 * random(2)]);
+        };
+        (0..random(4)).for_each(|_| corrupt(&fake, &mut random));
+        let Ok(region) = Region::map(fake.sealed()) else {
+            refused += 1;
+            continue;
+        };
+        let region = Arc::new(region);
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let ways: Vec<_> = (0..32).map(|_| (place(&mut random), random(usize::MAX) as u64)).collect();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Relaxed) {
+                    ways.iter().for_each(|(at, value)| fake.put(*at, &value.to_le_bytes()));
+                }
+            });
+            let mut tails = vec![0; region.rings()];
+            let outcome = (0..20).try_for_each(|_| {
+                for (ring, tail) in tails.iter_mut().enumerate() {
+                    let waiting = region.waiting(ring, *tail)?;
+                    if waiting > 0 {
+                        *tail += region.take(ring, *tail, waiting)?.len() as u64;
+                    }
+                    region.release(ring, *tail);
+                }
+                Ok::<_, RegionError>(())
+            });
+            if outcome.is_err() {
+                poisoned += 1
+            } else {
+                survived += 1
+            }
+            let (cells, strings) = (CellTable::new(&region), StringTable::new(&region));
+            (0..cells.len() + 1).for_each(|index| _ = (cells.description(index), cells.value(index)));
+            (0..64).for_each(|id| _ = strings.get(id * 4));
+            let _ = region.dropped();
+            stop.store(true, Relaxed);
+        });
+    }
+    assert!(refused > 10 && poisoned > 10 && survived > 10, "{refused} {poisoned} {survived}");
+}

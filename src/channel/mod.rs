@@ -1,0 +1,23 @@
+//! The channel's reading side: regions of shared memory that processes send over a Unix socket, drained by one thread.
+//!
+//! The reader trusts nothing that it finds there: it keeps its own tails and its own copy of the geometry, checks every
+//! bound, copies bytes out before it parses them, and gives up on a region, never on itself.
+
+mod drain;
+pub(crate) mod feed;
+#[cfg(test)]
+mod hostile;
+mod listener;
+mod memory;
+mod peer;
+mod region;
+mod tables;
+#[cfg(test)]
+mod testing;
+#[path = "../../templates/hooks/src/wire.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the format has two ends; each uses a part of it")]
+pub(crate) mod wire;
+
+pub(crate) use drain::Draining;
+pub(crate) use listener::{Channel, ChannelError};
+pub(crate) use tables::CellTable;

@@ -1,0 +1,128 @@
+//! One connected process, from its first message on.
+
+use std::io::IoSliceMut;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use nix::libc;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, getsockopt, recvmsg, sockopt};
+
+use super::region::{Region, RegionError};
+use super::wire;
+
+/// A process that has connected and not yet said who it is.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) socket: UnixStream,
+    pub(super) pid: u32,
+    /// Exact news of its death. The socket is not enough: forked children hold it open.
+    pub(super) pidfd: Option<OwnedFd>,
+}
+
+/// Why a process is not listened to.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PeerError {
+    #[error("it belongs to another user ({0})")]
+    Stranger(u32),
+    #[error("it has no room for shared memory: {0}")]
+    NoRegion(nix::Error),
+    #[error("it speaks wire version {0}, expected {expected}: it was woven by another otel-rs", expected = wire::VERSION)]
+    Version(u32),
+    #[error("its first message is not one of ours")]
+    Hello,
+    #[error(transparent)]
+    Region(#[from] RegionError),
+}
+
+/// What came of looking at a peer's socket.
+pub(super) enum Hello {
+    /// Nothing yet.
+    Waiting,
+    /// It went away without a word.
+    Left,
+    /// Its region.
+    Region(Region),
+}
+
+impl Peer {
+    /// Takes in a connection.
+    pub(super) fn new(socket: UnixStream) -> (Peer, Result<(), PeerError>) {
+        let credentials = getsockopt(&socket, sockopt::PeerCredentials).ok();
+        let pid = credentials.map_or(0, |who: UnixCredentials| who.pid().max(0));
+        let peer = Peer { socket, pid: pid as u32, pidfd: pidfd(pid) };
+        let uid = credentials.map_or(u32::MAX, |who| who.uid());
+        // Root may look into this process anyway.
+        let welcome = uid == nix::unistd::geteuid().as_raw() || uid == 0;
+        (peer, if welcome { Ok(()) } else { Err(PeerError::Stranger(uid)) })
+    }
+
+    /// Reads the one message, if it is there. A connection can be accepted before the message was sent, so "nothing
+    /// yet" is no error.
+    pub(super) fn hello(&self) -> Result<Hello, PeerError> {
+        let mut bytes = [0; wire::HELLO_SIZE];
+        let mut parts = [IoSliceMut::new(&mut bytes)];
+        let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
+        let message = match recvmsg::<()>(self.socket.as_raw_fd(), &mut parts, Some(&mut space), flags) {
+            Ok(message) => message,
+            Err(nix::Error::EAGAIN | nix::Error::EINTR) => return Ok(Hello::Waiting),
+            Err(_) => return Ok(Hello::Left),
+        };
+        let length = message.bytes;
+        // Own every descriptor that came, so that a surplus one is closed.
+        let mut fds: Vec<OwnedFd> = Vec::new();
+        for part in message.cmsgs().into_iter().flatten() {
+            if let ControlMessageOwned::ScmRights(received) = part {
+                #[expect(unsafe_code, reason = "received descriptors are plain numbers")]
+                // SAFETY: the kernel has just made these descriptors for us, and nobody else knows them.
+                fds.extend(received.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+            }
+        }
+        if length == 0 {
+            return Ok(Hello::Left);
+        }
+        let number = |at: usize| bytes.get(at..at + 4).map_or(0, le_u32);
+        if length != wire::HELLO_SIZE || !bytes.starts_with(&wire::MAGIC) {
+            return Err(PeerError::Hello);
+        }
+        match (number(8), number(12)) {
+            (version, _) if version != wire::VERSION => Err(PeerError::Version(version)),
+            (_, 0) => {
+                let fd = fds.into_iter().next().ok_or(PeerError::Hello)?;
+                Ok(Hello::Region(Region::map(fd)?))
+            }
+            (_, errno) => Err(PeerError::NoRegion(nix::Error::from_raw(errno as i32))),
+        }
+    }
+
+    /// Takes doorbells off the socket; whether its other end still exists.
+    pub(super) fn quiet_doorbell(&self) -> bool {
+        let mut bells = [0; 64];
+        loop {
+            match nix::sys::socket::recv(self.socket.as_raw_fd(), &mut bells, MsgFlags::MSG_DONTWAIT) {
+                Ok(0) => return false,
+                Ok(_) => {}
+                Err(nix::Error::EAGAIN | nix::Error::EINTR) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+fn le_u32(four: &[u8]) -> u32 {
+    four.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte))
+}
+
+/// A descriptor that becomes readable when the process has ended. `None` if it has no number here, or the kernel has no
+/// such call: then the end of the socket has to do.
+fn pidfd(pid: i32) -> Option<OwnedFd> {
+    if pid <= 0 {
+        return None;
+    }
+    #[expect(unsafe_code, reason = "there is no wrapper for pidfd_open")]
+    // SAFETY: the call touches no memory; the descriptor it returns (close-on-exec by itself) is ours alone.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_pidfd_open, pid, 0);
+        (fd >= 0).then(|| OwnedFd::from_raw_fd(fd as i32))
+    }
+}

@@ -1,0 +1,108 @@
+//! What telemetry may read of a region at any time: counters and interned strings.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+
+use super::region::Region;
+use super::wire::{self, cell, header};
+
+/// The counters of one process, readable at any time.
+#[derive(Debug, Clone)]
+pub(crate) struct CellTable(Arc<Region>);
+
+/// What a cell counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CellDescription {
+    /// A `wire::cell_kind`.
+    pub(crate) kind: u8,
+    /// The number of attributes in `bytes`.
+    pub(crate) attributes: u8,
+    /// Attributes as in a record.
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl CellTable {
+    /// The cells of a region.
+    pub(crate) fn new(region: &Arc<Region>) -> CellTable {
+        CellTable(Arc::clone(region))
+    }
+
+    /// The number of cells, described or not.
+    pub(crate) fn len(&self) -> usize {
+        self.0.geometry.cell_count
+    }
+
+    /// What a cell counts, once the app has said so. A description does not change: read it once.
+    pub(crate) fn description(&self, index: usize) -> Option<CellDescription> {
+        let at = self.at(index)?;
+        let memory = &self.0.memory;
+        if memory.u32(at + cell::STATE).load(Acquire) != 2 {
+            return None;
+        }
+        let [kind, attributes, low, high] = memory.u32(at + cell::KIND).load(Relaxed).to_le_bytes();
+        let length = usize::from(u16::from_le_bytes([low, high])).min(wire::CELL_SIZE - cell::DESCRIPTION);
+        Some(CellDescription { kind, attributes, bytes: memory.copy(at + cell::DESCRIPTION, length) })
+    }
+
+    /// The cell's sum so far.
+    pub(crate) fn value(&self, index: usize) -> Option<i64> {
+        let at = self.at(index)?;
+        Some(self.0.memory.u64(at + cell::VALUE).load(Relaxed) as i64)
+    }
+
+    fn at(&self, index: usize) -> Option<usize> {
+        (index < self.len()).then(|| self.0.geometry.cells + index * wire::CELL_SIZE)
+    }
+}
+
+/// The interned strings of one process, readable at any time.
+#[derive(Debug, Clone)]
+pub(crate) struct StringTable(Arc<Region>);
+
+impl StringTable {
+    /// The strings of a region.
+    pub(crate) fn new(region: &Arc<Region>) -> StringTable {
+        StringTable(Arc::clone(region))
+    }
+
+    /// The string with this id. An id's string does not change.
+    pub(crate) fn get(&self, id: u32) -> Option<String> {
+        let Region { memory, geometry } = &*self.0;
+        let used = (memory.u32(header::STRINGS_LEN).load(Acquire) as usize).min(geometry.strings_size);
+        let start = id as usize;
+        if id < wire::FIRST_STRING || !id.is_multiple_of(4) || used < start.checked_add(4)? {
+            return None;
+        }
+        let length = memory.u32(geometry.strings + start).load(Relaxed) as usize;
+        if used < start + 4 + length {
+            return None;
+        }
+        Some(String::from_utf8_lossy(&memory.copy(geometry.strings + start + 4, length)).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::FakeRegion;
+    use super::*;
+
+    #[test]
+    fn strings_and_cells_outlive_the_rings() {
+        let fake = FakeRegion::new();
+        let region = Arc::new(Region::map(fake.sealed()).unwrap());
+        let (cells, strings) = (CellTable::new(&region), StringTable::new(&region));
+        let first = fake.string(wire::FIRST_STRING, "hyper");
+        let second = fake.string(16, "axum");
+        fake.cell(2, -5, b"described");
+        region.forget_rings();
+        drop(region);
+        assert_eq!(strings.get(first).as_deref(), Some("hyper"));
+        assert_eq!(strings.get(second).as_deref(), Some("axum"));
+        for nonsense in [0, 5, 24, 4096, u32::MAX - 3] {
+            assert_eq!(strings.get(nonsense), None, "{nonsense}");
+        }
+        assert_eq!(cells.description(1), None);
+        assert_eq!(cells.description(2).unwrap().bytes, b"described");
+        assert_eq!((cells.value(2), cells.value(4)), (Some(-5), None));
+    }
+}

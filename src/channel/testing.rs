@@ -1,0 +1,129 @@
+//! An app's side of the channel in a few lines, for tests: writes what it is told to, right or wrong.
+
+use std::fs::File;
+use std::io::{IoSlice, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+
+use super::wire::{self, header, kind, ring};
+
+pub(super) const RING_SHIFT: u32 = 12;
+pub(super) const RINGS: usize = 2;
+const STRINGS: usize = wire::HEADER_SIZE;
+const STRINGS_SIZE: usize = 4096;
+const CELLS: usize = STRINGS + STRINGS_SIZE;
+const CELL_COUNT: usize = 4;
+const CONTROLS: usize = CELLS + CELL_COUNT * wire::CELL_SIZE;
+const DATA: usize = CONTROLS + RINGS * wire::RING_CONTROL_SIZE;
+pub(super) const SIZE: usize = DATA + (RINGS << RING_SHIFT);
+
+/// A region under construction.
+pub(super) struct FakeRegion {
+    pub(super) file: File,
+    heads: [u64; RINGS],
+}
+
+impl FakeRegion {
+    /// A well-formed region of two small rings. Not yet sealed.
+    pub(super) fn new() -> FakeRegion {
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+        let file = File::from(memfd_create("fake", flags).unwrap());
+        file.set_len(SIZE as u64).unwrap();
+        let region = FakeRegion { file, heads: [0; RINGS] };
+        region.put(header::MAGIC, &wire::MAGIC);
+        let numbers = [
+            (header::REGION_SIZE, SIZE),
+            (header::STRINGS_OFFSET, STRINGS),
+            (header::STRINGS_SIZE, STRINGS_SIZE),
+            (header::CELLS_OFFSET, CELLS),
+            (header::CELLS, CELL_COUNT),
+            (header::CONTROLS_OFFSET, CONTROLS),
+            (header::DATA_OFFSET, DATA),
+        ];
+        numbers.iter().for_each(|(offset, value)| region.put(*offset, &(*value as u64).to_le_bytes()));
+        region.put(header::VERSION, &wire::VERSION.to_le_bytes());
+        region.put(header::RINGS, &(RINGS as u32).to_le_bytes());
+        region.put(header::RING_SHIFT, &RING_SHIFT.to_le_bytes());
+        region.put(header::STRINGS_LEN, &wire::FIRST_STRING.to_le_bytes());
+        region
+    }
+
+    pub(super) fn put(&self, offset: usize, bytes: &[u8]) {
+        self.file.write_all_at(bytes, offset as u64).unwrap();
+    }
+
+    /// Publishes a record of `length` bytes; `mark` is its first byte after the header.
+    pub(super) fn record(&mut self, ring: usize, length: usize, mark: u8) {
+        let mut bytes = vec![mark; length];
+        bytes[..4].copy_from_slice(&(length as u32).to_le_bytes());
+        bytes[4..8].copy_from_slice(&[kind::SPAN_END, 0, 0, 0]);
+        self.bytes(ring, &bytes);
+    }
+
+    /// Publishes bytes, over the end of the ring if need be.
+    pub(super) fn bytes(&mut self, ring: usize, bytes: &[u8]) {
+        for (byte, position) in bytes.iter().zip(self.heads[ring]..) {
+            self.put(DATA + (ring << RING_SHIFT) + (position % (1 << RING_SHIFT)) as usize, &[*byte]);
+        }
+        self.head(ring, self.heads[ring] + bytes.len() as u64);
+    }
+
+    pub(super) fn head(&mut self, ring: usize, head: u64) {
+        self.heads[ring] = head;
+        self.put(CONTROLS + ring * wire::RING_CONTROL_SIZE + ring::HEAD, &head.to_le_bytes());
+    }
+
+    pub(super) fn dropped(&self, ring: usize, count: u64) {
+        self.put(CONTROLS + ring * wire::RING_CONTROL_SIZE + ring::DROPPED, &count.to_le_bytes());
+    }
+
+    pub(super) fn tail(&self, ring: usize) -> u64 {
+        let mut bytes = [0; 8];
+        self.file.read_exact_at(&mut bytes, (CONTROLS + ring * wire::RING_CONTROL_SIZE + ring::TAIL) as u64).unwrap();
+        u64::from_le_bytes(bytes)
+    }
+
+    /// Adds a string as the app does; its id.
+    pub(super) fn string(&self, at: u32, text: &str) -> u32 {
+        self.put(STRINGS + at as usize, &(text.len() as u32).to_le_bytes());
+        self.put(STRINGS + at as usize + 4, text.as_bytes());
+        let used = at + (4 + text.len() as u32).next_multiple_of(4);
+        self.put(header::STRINGS_LEN, &used.to_le_bytes());
+        at
+    }
+
+    pub(super) fn cell(&self, index: usize, value: i64, description: &[u8]) {
+        let at = CELLS + index * wire::CELL_SIZE;
+        self.put(at + wire::cell::VALUE, &value.to_le_bytes());
+        self.put(at + wire::cell::KIND, &[wire::cell_kind::COUNTER, 1]);
+        self.put(at + wire::cell::LEN, &(description.len() as u16).to_le_bytes());
+        self.put(at + wire::cell::DESCRIPTION, description);
+        self.put(at + wire::cell::STATE, &2u32.to_le_bytes());
+    }
+
+    /// A descriptor of the sealed region, as the launcher receives it.
+    pub(super) fn sealed(&self) -> OwnedFd {
+        let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+        fcntl(&self.file, FcntlArg::F_ADD_SEALS(seals)).ok();
+        self.file.try_clone().unwrap().into()
+    }
+}
+
+/// Says hello on a new connection.
+pub(super) fn connect(socket: &Path, version: u32, errno: u32, memory: Option<&OwnedFd>) -> UnixStream {
+    let stream = UnixStream::connect(socket).unwrap();
+    let mut hello = Vec::from(wire::MAGIC);
+    hello.write_all(&version.to_le_bytes()).unwrap();
+    hello.write_all(&errno.to_le_bytes()).unwrap();
+    let fds: Vec<_> = memory.iter().map(|fd| fd.as_raw_fd()).collect();
+    let rights = [ControlMessage::ScmRights(&fds)];
+    let control = if fds.is_empty() { &rights[..0] } else { &rights[..] };
+    sendmsg::<()>(stream.as_raw_fd(), &[IoSlice::new(&hello)], control, MsgFlags::empty(), None).unwrap();
+    stream
+}
