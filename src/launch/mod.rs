@@ -1,0 +1,16 @@
+//! The child's life: found, started, watched, and its end made ours.
+//!
+//! Whoever starts `otel-rs instrument -- app` should see what `app` alone would have shown: the same streams, the same
+//! signals, the same stops, the same end. Whatever otel-rs cannot do for the app is done without it.
+
+mod child;
+mod end;
+mod environment;
+mod find;
+mod signals;
+
+pub(crate) use child::Program;
+pub(crate) use end::{ChildEnd, is_violent, signal_name};
+pub(crate) use environment::Environment;
+pub(crate) use find::{find_program, is_elf};
+pub(crate) use signals::Signals;
