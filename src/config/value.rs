@@ -1,0 +1,139 @@
+//! From a variable's text to a value. `Err` says what would have been right.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("`true` or `false`".into()),
+    }
+}
+
+pub(super) fn milliseconds(text: &str) -> Result<Duration, String> {
+    match text.trim().parse::<u32>() {
+        Ok(0) | Err(_) => Err("a whole number of milliseconds above 0".into()),
+        Ok(number) => Ok(Duration::from_millis(number.into())),
+    }
+}
+
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    match text.trim().parse::<u32>() {
+        Ok(0) | Err(_) => Err("a whole number above 0".into()),
+        Ok(number) => Ok(number as usize),
+    }
+}
+
+pub(super) fn fraction(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err("a number between 0 and 1".into()),
+    }
+}
+
+pub(super) fn choice(text: &str, allowed: &'static [&'static str]) -> Result<&'static str, String> {
+    let wanted = text.trim();
+    allowed
+        .iter()
+        .copied()
+        .find(|name| name.eq_ignore_ascii_case(wanted))
+        .ok_or_else(|| format!("one of {}", names(allowed)))
+}
+
+/// Comma-separated names, each once. `none` yields an empty list and may not be mixed with others.
+pub(super) fn list(text: &str, allowed: &'static [&'static str]) -> Result<Vec<&'static str>, String> {
+    let mut found = Vec::new();
+    for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+        let name = choice(item, allowed).map_err(|_| format!("some of {}", names(allowed)))?;
+        if !found.contains(&name) {
+            found.push(name);
+        }
+    }
+    match found.as_slice() {
+        ["none"] => Ok(Vec::new()),
+        many if many.contains(&"none") => Err("`none` alone, or no `none`".into()),
+        [] => Err(format!("some of {}", names(allowed))),
+        _ => Ok(found),
+    }
+}
+
+/// `key=value` pairs separated by commas; keys and values are percent-decoded. One bad pair spoils all, as the
+/// specification asks: half of what was meant would be worse than nothing.
+pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let expected = || "key=value pairs separated by commas, special characters percent-encoded".to_owned();
+        let (key, value) = pair.split_once('=').ok_or_else(expected)?;
+        let (key, value) = (decode(key).ok_or_else(expected)?, decode(value).ok_or_else(expected)?);
+        if key.is_empty() {
+            return Err(expected());
+        }
+        found.retain(|(known, _)| *known != key);
+        found.push((key.into_owned(), value.into_owned()));
+    }
+    Ok(found)
+}
+
+/// Pairs that can be sent as headers; names in small letters.
+pub(super) fn headers(text: &str) -> Result<Vec<(String, String)>, String> {
+    let mut found = pairs(text)?;
+    for (name, value) in &mut found {
+        name.make_ascii_lowercase();
+        let fits = http::HeaderName::from_bytes(name.as_bytes()).is_ok() && http::HeaderValue::from_str(value).is_ok();
+        if !fits {
+            return Err("names and values that HTTP allows in headers".into());
+        }
+    }
+    Ok(found)
+}
+
+fn decode(text: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(text.trim()).decode_utf8().ok()
+}
+
+fn names(allowed: &[&str]) -> String {
+    allowed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXPORTERS: &[&str] = &["otlp", "console", "none"];
+
+    #[test]
+    fn lists_keep_order_drop_repeats_and_reject_a_mixed_none() {
+        assert_eq!(list("console, otlp,console", EXPORTERS), Ok(vec!["console", "otlp"]));
+        assert_eq!(list("none", EXPORTERS), Ok(vec![]));
+        assert!(list("none,otlp", EXPORTERS).is_err());
+        assert!(list("zipkin", EXPORTERS).unwrap_err().contains("`console`"));
+    }
+
+    #[test]
+    fn pairs_are_percent_decoded_and_the_last_of_a_key_wins() {
+        let parsed = pairs("team=a%2Cb, zone = eu%20west ,team=c,").unwrap();
+        assert_eq!(parsed, [("zone".into(), "eu west".into()), ("team".into(), "c".into())]);
+        assert!(pairs("novalue").is_err());
+        assert!(pairs("=x").is_err());
+        assert!(pairs("k=%ff").is_err());
+    }
+
+    #[test]
+    fn headers_that_http_forbids_are_refused() {
+        assert_eq!(headers("Authorization=Basic%20abc"), Ok(vec![("authorization".into(), "Basic abc".into())]));
+        assert!(headers("a=x%0ay").is_err());
+        assert!(headers("a b=x").is_err());
+    }
+
+    #[test]
+    fn numbers_outside_their_range_are_refused() {
+        assert!(milliseconds("0").is_err() && milliseconds("-1").is_err() && milliseconds("5s").is_err());
+        assert!(fraction("1.5").is_err() && fraction("NaN").is_err());
+        assert_eq!(fraction(" 0.25 "), Ok(0.25));
+        assert_eq!(boolean("TRUE"), Ok(true));
+        assert!(boolean("1").is_err());
+    }
+}
