@@ -1,0 +1,449 @@
+//! Records become spans.
+//!
+//! The records of one span may come through several rings, and so in any order: an end may be seen before its start. But
+//! whoever wrote a record had seen all that came before it, so what is missing is at most one pass over the rings away.
+//! A span that has ended is therefore kept for one whole pass more, and an end without a start is given up after three.
+
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::{HashMap, VecDeque};
+
+use opentelemetry::InstrumentationScope;
+
+use super::facts::Facts;
+use super::record::{Attributes, Block, Record, Records, Start};
+use crate::channel::feed::ProcessId;
+use crate::channel::wire;
+
+/// Spans that may be open at once; beyond that new ones are lost and counted.
+const MAX_OPEN: usize = 200_000;
+/// Bytes of attributes that one span may gather.
+const MAX_SAID: usize = 64 << 10;
+/// Events that one span may gather.
+const MAX_EVENTS: usize = 128;
+/// Scopes that are remembered for one process.
+const MAX_SCOPES: usize = 1024;
+/// Passes after which a record without a start is given up.
+const PATIENCE: u64 = 3;
+
+/// Looks a string up by its id.
+pub(crate) type Strings = Box<dyn Fn(u32) -> Option<String> + Send>;
+
+/// A span whose end is known.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) start: Start,
+    /// Nanoseconds since 1970.
+    pub(crate) end: u64,
+    pub(crate) scope: InstrumentationScope,
+    pub(crate) events: Vec<(u64, Part)>,
+    pub(crate) dropped_attributes: u32,
+    pub(crate) dropped_events: u32,
+    /// Why the span never ended by itself, as a value of `error.type`.
+    pub(crate) cut: Option<String>,
+    said: Vec<u8>,
+    parts: Vec<(u64, Part)>,
+}
+
+impl Finished {
+    /// All that was said about the span, in the order in which it was said.
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        Facts::new(self.parts.iter().flat_map(|(_, part)| self.attributes(*part)).collect())
+    }
+
+    /// The attributes of one record.
+    pub(crate) fn attributes(&self, part: Part) -> Attributes<'_> {
+        let bytes = self.said.get(part.from as usize..part.to as usize).unwrap_or_default();
+        Attributes::new(bytes, part.count.into())
+    }
+}
+
+/// A record's attributes within all that was said about a span.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    from: u32,
+    to: u32,
+    count: u16,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    start: Option<Start>,
+    end: Option<u64>,
+    said: Vec<u8>,
+    parts: Vec<(u64, Part)>,
+    events: Vec<(u64, Part)>,
+    dropped_attributes: u32,
+    dropped_events: u32,
+}
+
+impl Entry {
+    fn keep(&mut self, block: Block<'_>) -> Option<Part> {
+        if self.said.len() + block.bytes.len() > MAX_SAID {
+            return None;
+        }
+        let from = self.said.len() as u32;
+        self.said.extend_from_slice(block.bytes);
+        Some(Part { from, to: self.said.len() as u32, count: block.count })
+    }
+
+    fn say(&mut self, time: u64, block: Block<'_>) {
+        if block.count == 0 {
+            return;
+        }
+        match self.keep(block) {
+            Some(part) => self.parts.push((time, part)),
+            None => self.dropped_attributes += u32::from(block.count),
+        }
+    }
+
+    fn event(&mut self, time: u64, block: Block<'_>) {
+        match self.keep(block).filter(|_| self.events.len() < MAX_EVENTS) {
+            Some(part) => self.events.push((time, part)),
+            None => self.dropped_events += 1,
+        }
+    }
+}
+
+struct Process {
+    strings: Strings,
+    scopes: HashMap<u32, InstrumentationScope>,
+    spans: HashMap<[u8; 8], Entry>,
+    pass: u64,
+    /// Spans that have ended, and the pass in which that was seen.
+    ended: VecDeque<([u8; 8], u64)>,
+    /// Spans seen without their start, likewise.
+    headless: VecDeque<([u8; 8], u64)>,
+}
+
+/// Puts the spans of all processes together.
+#[derive(Default)]
+pub(crate) struct Assembler {
+    processes: HashMap<ProcessId, Process>,
+    open: usize,
+    open_traces: HashMap<[u8; 16], u32>,
+    /// Spans that had to be given up.
+    pub(crate) lost: u64,
+}
+
+impl Assembler {
+    /// A process has come.
+    pub(crate) fn attach(&mut self, id: ProcessId, strings: Strings) {
+        let process = Process {
+            strings,
+            scopes: HashMap::new(),
+            spans: HashMap::new(),
+            pass: 0,
+            ended: VecDeque::new(),
+            headless: VecDeque::new(),
+        };
+        self.processes.insert(id, process);
+    }
+
+    /// Takes the records in `bytes`. An error says why the rest of them cannot be read.
+    pub(crate) fn records(&mut self, id: ProcessId, bytes: &[u8]) -> Result<(), &'static str> {
+        let Some(process) = self.processes.get_mut(&id) else { return Ok(()) };
+        for record in Records::new(bytes) {
+            let (span, starts) = match &record {
+                Ok(Record::Start(start, _)) => (start.span, true),
+                Ok(Record::Span { span, .. }) => (*span, false),
+                Err(reason) => return Err(reason),
+            };
+            if span == [0; 8] {
+                continue;
+            }
+            let entry = match process.spans.entry(span) {
+                Occupied(known) => known.into_mut(),
+                Vacant(_) if self.open >= MAX_OPEN => {
+                    self.lost += u64::from(starts);
+                    continue;
+                }
+                Vacant(new) => {
+                    self.open += 1;
+                    if !starts {
+                        process.headless.push_back((span, process.pass));
+                    }
+                    new.insert(Entry::default())
+                }
+            };
+            match record {
+                Ok(Record::Start(start, said)) if entry.start.is_none() => {
+                    entry.start = Some(start);
+                    entry.say(start.time, said);
+                    *self.open_traces.entry(start.trace).or_default() += 1;
+                }
+                Ok(Record::Span { kind, time, said, .. }) => match kind {
+                    wire::kind::SPAN_EVENT => entry.event(time, said),
+                    wire::kind::SPAN_END if entry.end.is_none() => {
+                        entry.end = Some(time);
+                        entry.say(time, said);
+                        process.ended.push_back((span, process.pass));
+                    }
+                    _ => entry.say(time, said),
+                },
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Every ring of a process has been looked at once more: hands out the spans that are now complete.
+    pub(crate) fn pass(&mut self, id: ProcessId, finished: &mut Vec<Finished>) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        process.pass += 1;
+        let pass = process.pass;
+        // What was seen in pass n is followed by its `PassDone`, which makes the count n + 1; the next one ends the
+        // whole pass that was waited for.
+        while let Some((span, _)) = due(&mut process.ended, |seen| seen + 2 <= pass) {
+            let headless = process.spans.get(&span).is_none_or(|entry| entry.start.is_none());
+            if headless {
+                continue;
+            }
+            if let Some(entry) = process.spans.remove(&span) {
+                self.open -= 1;
+                finished.extend(finish(process, &mut self.open_traces, entry, None));
+            }
+        }
+        while let Some((span, _)) = due(&mut process.headless, |seen| seen + PATIENCE < pass) {
+            let Some(entry) = process.spans.get(&span) else { continue };
+            match (&entry.start, &entry.end) {
+                (None, end) => {
+                    // Without an end it is a remark about a span that was over: somebody was late, nothing is lost.
+                    self.lost += u64::from(end.is_some());
+                    process.spans.remove(&span);
+                    self.open -= 1;
+                }
+                // Its start came, but so late that the queue of ended spans had passed it over.
+                (Some(_), Some(_)) => {
+                    if let Some(entry) = process.spans.remove(&span) {
+                        self.open -= 1;
+                        finished.extend(finish(process, &mut self.open_traces, entry, None));
+                    }
+                }
+                (Some(_), None) => {}
+            }
+        }
+    }
+
+    /// Counts a pass for every process, for when nothing is left to pass over.
+    pub(crate) fn pass_all(&mut self, finished: &mut Vec<Finished>) {
+        let ids: Vec<_> = self.processes.keys().copied().collect();
+        for id in ids {
+            self.pass(id, finished);
+        }
+    }
+
+    /// A process has ended and all it wrote is here: hands out what was complete, and what was open at that time.
+    pub(crate) fn gone(
+        &mut self,
+        id: ProcessId,
+        last_seen: u64,
+        finished: &mut Vec<Finished>,
+        open: &mut Vec<Finished>,
+    ) {
+        let Some(mut process) = self.processes.remove(&id) else { return };
+        for (_, entry) in std::mem::take(&mut process.spans) {
+            self.open -= 1;
+            let has_start = entry.start.is_some();
+            match entry.end {
+                Some(_) if !has_start => self.lost += 1,
+                Some(_) => finished.extend(finish(&mut process, &mut self.open_traces, entry, None)),
+                None => open.extend(finish(&mut process, &mut self.open_traces, entry, Some(last_seen))),
+            }
+        }
+    }
+
+    /// The processes that are still there.
+    pub(crate) fn process_ids(&self) -> Vec<ProcessId> {
+        self.processes.keys().copied().collect()
+    }
+
+    /// Whether a span of this trace is still open.
+    pub(crate) fn is_trace_open(&self, trace: [u8; 16]) -> bool {
+        self.open_traces.contains_key(&trace)
+    }
+}
+
+/// The first of `queue` if its pass is the one that was waited for.
+fn due(queue: &mut VecDeque<([u8; 8], u64)>, is_due: impl Fn(u64) -> bool) -> Option<([u8; 8], u64)> {
+    let (_, seen) = queue.front()?;
+    if is_due(*seen) { queue.pop_front() } else { None }
+}
+
+fn finish(
+    process: &mut Process,
+    open_traces: &mut HashMap<[u8; 16], u32>,
+    entry: Entry,
+    cut_at: Option<u64>,
+) -> Option<Finished> {
+    let start = entry.start?;
+    if let Some(open) = open_traces.get_mut(&start.trace) {
+        *open -= 1;
+        if *open == 0 {
+            open_traces.remove(&start.trace);
+        }
+    }
+    let last_word = entry.parts.iter().chain(&entry.events).map(|(time, _)| *time).max().unwrap_or(0);
+    let end = entry.end.or_else(|| cut_at.map(|seen| seen.max(last_word)))?.max(start.time);
+    let mut parts = entry.parts;
+    parts.sort_by_key(|(time, _)| *time);
+    let mut events = entry.events;
+    events.sort_by_key(|(time, _)| *time);
+    let mut finished = Finished {
+        start,
+        end,
+        scope: InstrumentationScope::default(),
+        events,
+        dropped_attributes: entry.dropped_attributes,
+        dropped_events: entry.dropped_events,
+        cut: None,
+        said: entry.said,
+        parts,
+    };
+    finished.scope = scope_of(process, &finished);
+    Some(finished)
+}
+
+fn scope_of(process: &mut Process, span: &Finished) -> InstrumentationScope {
+    if span.start.scope == 0 {
+        let given = span.facts().text(wire::key::SCOPE);
+        return given.map_or_else(|| scope_from(""), |marker| scope_from(&marker));
+    }
+    if let Some(known) = process.scopes.get(&span.start.scope) {
+        return known.clone();
+    }
+    let Some(marker) = (process.strings)(span.start.scope) else { return scope_from("") };
+    let scope = scope_from(&marker);
+    if process.scopes.len() < MAX_SCOPES {
+        process.scopes.insert(span.start.scope, scope.clone());
+    }
+    scope
+}
+
+/// The scope that a layer's marker names.
+pub(crate) fn scope_from(marker: &str) -> InstrumentationScope {
+    let mut fields = marker.strip_prefix(wire::LAYER_MARKER).unwrap_or_default().split('|').skip(1);
+    let name = fields.next().filter(|name| !name.is_empty()).unwrap_or("otel-rs").to_owned();
+    let builder = InstrumentationScope::builder(name).with_schema_url(opentelemetry_semantic_conventions::SCHEMA_URL);
+    match fields.next().filter(|version| !version.is_empty()) {
+        Some(version) => builder.with_version(version.to_owned()).build(),
+        None => builder.build(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::record::make::{self, Said};
+    use wire::kind::{SPAN_END, SPAN_EVENT, SPAN_START, SPAN_UPDATE};
+
+    const P: ProcessId = ProcessId(1);
+
+    fn assembler() -> Assembler {
+        let mut assembler = Assembler::default();
+        assembler.attach(P, Box::new(|id| (id == 4).then(|| "otel-rs:layer:1|hyper|1.6.0|0.1.0|\n".into())));
+        assembler
+    }
+
+    fn record(kind: u8, span: u8, time: u64, said: &[Said<'_>]) -> Vec<u8> {
+        if kind == SPAN_START {
+            let start = Start {
+                trace: [9; 16],
+                span: [span; 8],
+                parent: [0; 8],
+                time,
+                scope: 4,
+                domain: 1,
+                flags: 1,
+                parent_remote: false,
+            };
+            make::start(&start, said)
+        } else {
+            make::span(kind, [span; 8], time, said)
+        }
+    }
+
+    fn passes(assembler: &mut Assembler, count: usize) -> Vec<Finished> {
+        let mut finished = Vec::new();
+        for _ in 0..count {
+            assembler.pass(P, &mut finished);
+        }
+        finished
+    }
+
+    #[test]
+    fn a_span_s_records_may_come_in_any_order() {
+        let records = [
+            record(SPAN_START, 1, 10, &[Said::Text(11, "a")]),
+            record(SPAN_UPDATE, 1, 11, &[Said::Text(11, "b")]),
+            record(SPAN_EVENT, 1, 12, &[Said::Text(3, "retry")]),
+            record(SPAN_END, 1, 20, &[Said::Text(11, "c")]),
+        ];
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [3, 0, 2, 1]] {
+            let mut assembler = assembler();
+            let mut finished = Vec::new();
+            for index in order {
+                assembler.records(P, &records[index]).unwrap();
+                if index == order[1] {
+                    assembler.pass(P, &mut finished);
+                }
+            }
+            finished.extend(passes(&mut assembler, 4));
+            let [span] = finished.as_slice() else { panic!("{order:?}: {finished:?}") };
+            assert_eq!((span.start.time, span.end, span.events.len()), (10, 20, 1), "{order:?}");
+            assert_eq!(span.facts().text(11).unwrap(), "c", "{order:?}");
+            assert_eq!((span.scope.name(), span.scope.version()), ("hyper", Some("1.6.0")));
+            assert_eq!((assembler.lost, assembler.open), (0, 0), "{order:?}");
+            assert!(!assembler.is_trace_open([9; 16]));
+        }
+    }
+
+    #[test]
+    fn an_ended_span_waits_one_whole_pass_for_late_remarks() {
+        let mut assembler = assembler();
+        assembler.records(P, &record(SPAN_START, 1, 10, &[])).unwrap();
+        assembler.records(P, &record(SPAN_END, 1, 20, &[])).unwrap();
+        assert!(passes(&mut assembler, 1).is_empty());
+        assembler.records(P, &record(SPAN_UPDATE, 1, 15, &[Said::Text(11, "late")])).unwrap();
+        let finished = passes(&mut assembler, 1);
+        assert_eq!(finished[0].facts().text(11).unwrap(), "late");
+    }
+
+    #[test]
+    fn an_end_without_a_start_is_lost_and_a_remark_is_not() {
+        let mut assembler = assembler();
+        assembler.records(P, &record(SPAN_END, 1, 20, &[])).unwrap();
+        assembler.records(P, &record(SPAN_UPDATE, 2, 20, &[])).unwrap();
+        assert!(passes(&mut assembler, 5).is_empty());
+        assert_eq!((assembler.lost, assembler.open), (1, 0));
+    }
+
+    #[test]
+    fn spans_open_at_death_end_there() {
+        let mut assembler = assembler();
+        assembler.records(P, &record(SPAN_START, 1, 10, &[])).unwrap();
+        assembler.records(P, &record(SPAN_END, 1, 20, &[])).unwrap();
+        assembler.records(P, &record(SPAN_START, 2, 12, &[])).unwrap();
+        let (mut finished, mut open) = (Vec::new(), Vec::new());
+        assembler.gone(P, 99, &mut finished, &mut open);
+        assert_eq!((finished.len(), open.len(), open[0].end), (1, 1, 99));
+        assert_eq!(assembler.open, 0);
+    }
+
+    #[test]
+    fn a_span_cannot_gather_without_bound() {
+        let mut assembler = assembler();
+        let text = "x".repeat(4000);
+        assembler.records(P, &record(SPAN_START, 1, 10, &[])).unwrap();
+        for time in 0..100 {
+            assembler.records(P, &record(SPAN_UPDATE, 1, time, &[Said::Text(11, &text)])).unwrap();
+        }
+        for time in 0..1000 {
+            assembler.records(P, &record(SPAN_EVENT, 1, time, &[])).unwrap();
+        }
+        assembler.records(P, &record(SPAN_END, 1, 2000, &[])).unwrap();
+        let finished = passes(&mut assembler, 2);
+        assert!(finished[0].said.len() <= MAX_SAID);
+        assert!(finished[0].dropped_attributes > 0);
+        assert_eq!(finished[0].events.len() + finished[0].dropped_events as usize, 1000);
+    }
+}

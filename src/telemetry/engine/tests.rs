@@ -1,0 +1,156 @@
+//! The whole way from records to a destination.
+
+use super::*;
+use crate::channel::feed;
+use crate::channel::wire::{cell_kind, key, kind};
+use crate::telemetry::record::Start;
+use crate::telemetry::record::make::{self, Said};
+use std::path::Path;
+
+const PROCESS: ProcessId = ProcessId(1);
+
+fn config(settings: &[(&str, &str)]) -> Config {
+    let get = |name: &str| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    crate::config::resolve(&[], &get, Path::new("/bin/shop")).unwrap().0
+}
+
+/// A request that queries a database and calls a second service, as its hooks would report it.
+fn trace(now: u64, number: u8) -> Vec<u8> {
+    let ms = 1_000_000;
+    let id = |span: u8| [span, number, 1, 1, 1, 1, 1, 1];
+    let start = |span: u8, parent: u8, domain, scope, after: u64, said: &[Said<'_>]| {
+        let start = Start {
+            trace: [number + 1; 16],
+            span: id(span),
+            parent: if parent == 0 { [0; 8] } else { id(parent) },
+            time: now + after * ms,
+            scope,
+            domain,
+            flags: 1,
+            parent_remote: span == 4,
+        };
+        make::start(&start, said)
+    };
+    let end = |span: u8, after: u64, said: &[Said<'_>]| make::span(kind::SPAN_END, id(span), now + after * ms, said);
+    let server = |path| {
+        [
+            Said::Text(key::HTTP_METHOD, "GET"),
+            Said::Text(key::URL_PATH, path),
+            Said::Text(key::URL_SCHEME, "http"),
+            Said::Text(key::HTTP_HOST, "127.0.0.1:3000"),
+            Said::Text(key::HTTP_VERSION, "1.1"),
+        ]
+    };
+    let mut all = start(1, 0, domain::HTTP_SERVER, 4, 0, &server("/orders/7"));
+    all.extend(make::span(kind::SPAN_UPDATE, id(1), now, &[Said::Text(key::HTTP_ROUTE, "/orders/{id}")]));
+    let query = "SELECT * FROM orders WHERE note = 'hunter2' AND id = ?";
+    let said = [Said::Text(key::DB_SYSTEM, "sqlite"), Said::Text(key::DB_QUERY, query)];
+    all.extend(start(2, 1, domain::DATABASE, 8, 1, &said));
+    all.extend(end(2, 2, &[Said::Int(key::DB_ROWS, 1)]));
+    let url = "http://u:hunter2@127.0.0.1:3001/stock/7?token=hunter2";
+    let said = [Said::Text(key::HTTP_METHOD, "GET"), Said::Text(key::URL_FULL, url)];
+    all.extend(start(3, 1, domain::HTTP_CLIENT, 12, 3, &said));
+    let said = [Said::Text(key::EVENT_NAME, "retry"), Said::NamedInt("attempt", 2)];
+    all.extend(make::span(kind::SPAN_EVENT, id(3), now + 4 * ms, &said));
+    all.extend(start(4, 3, domain::HTTP_SERVER, 4, 5, &server("/stock/7")));
+    all.extend(end(4, 7, &[Said::Text(key::HTTP_ROUTE, "/stock/{id}"), Said::Int(key::HTTP_STATUS, 503)]));
+    all.extend(end(3, 9, &[Said::Int(key::HTTP_STATUS, 503)]));
+    all.extend(end(1, 12, &[Said::Int(key::HTTP_STATUS, 200)]));
+    all
+}
+
+/// Runs an engine over `traces` requests and one that is never finished.
+fn run(config: &Config, traces: u8, end: ChildEnd) -> Report {
+    run_within(Duration::from_secs(5), config, traces, end)
+}
+
+fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) -> Report {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let entered = runtime.enter();
+    let mut engine = Engine::new(config).unwrap();
+    drop(entered);
+    let marker = |name: &str, version: &str| Some(format!("otel-rs:layer:1|{name}|{version}|0.1.0|\n"));
+    let strings = move |id| match id {
+        4 => marker("hyper", "1.6.0"),
+        8 => marker("sqlx-core", "0.8.6"),
+        _ => marker("reqwest", "0.12.9"),
+    };
+    let active = [
+        Said::Text(key::METRIC_NAME, "http.server.active_requests"),
+        Said::Text(key::METRIC_UNIT, "{request}"),
+        Said::Named("http.request.method", "GET"),
+    ];
+    let description = make::attributes(&active);
+    let cell = CellValue { kind: cell_kind::UP_DOWN_COUNTER, attributes: 3, description, value: 1 };
+    engine.attach(PROCESS, Box::new(strings), Box::new(move || vec![cell.clone()]));
+    let (sender, receiver) = feed::queue();
+    let now = now_unix_ns();
+    for number in 0..traces {
+        sender.records(PROCESS, trace(now, number));
+    }
+    sender.send(Feed::PassDone { process: PROCESS });
+    let open = Start {
+        trace: [250; 16],
+        span: [250; 8],
+        parent: [0; 8],
+        time: now,
+        scope: 4,
+        domain: domain::HTTP_SERVER,
+        flags: 1,
+        parent_remote: false,
+    };
+    sender.records(PROCESS, make::start(&open, &[Said::Text(key::HTTP_METHOD, "POST")]));
+    sender.send(Feed::Gone { process: PROCESS, dropped: 0, last_seen_unix_ns: now + 1_000_000 });
+    sender.send(Feed::Closed);
+    let (tell, told) = oneshot::channel();
+    tell.send(Ending { end, deadline }).unwrap();
+    runtime.block_on(engine.run(receiver, told))
+}
+
+#[test]
+fn what_the_console_shows_counts_as_exported() {
+    let config = config(&[("OTEL_TRACES_EXPORTER", "console"), ("OTEL_METRICS_EXPORTER", "console")]);
+    let report = run(&config, 2, ChildEnd::Killed(9));
+    let expected = Report { exported_spans: 9, open_requests: 1, ..Report::default() };
+    assert_eq!(report, expected);
+}
+
+#[test]
+fn a_dead_collector_delays_the_end_a_little_and_loses_with_a_count() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    for protocol in ["grpc", "http/protobuf"] {
+        let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", address.as_str()), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)];
+        let since = Instant::now();
+        let report = run(&config(&settings), 100, ChildEnd::Exited(0));
+        assert_eq!((report.exported_spans, report.lost), (0, 401), "{protocol}");
+        assert!(since.elapsed() < Duration::from_secs(4), "{protocol}: {:?}", since.elapsed());
+    }
+}
+
+#[test]
+fn a_collector_that_never_answers_is_given_up_in_time() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    for protocol in ["grpc", "http/protobuf"] {
+        let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", address.as_str()), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)];
+        let since = Instant::now();
+        let report = run_within(Duration::from_secs(1), &config(&settings), 1, ChildEnd::Exited(0));
+        assert_eq!((report.exported_spans, report.lost), (0, 5), "{protocol}");
+        assert!(since.elapsed() < Duration::from_secs(3), "{protocol}: {:?}", since.elapsed());
+    }
+}
+
+/// For trying out a real collector: `OTEL_RS_TEST_COLLECTOR=localhost:4317 cargo test real_collector -- --ignored`.
+#[test]
+#[ignore = "needs a collector"]
+fn a_real_collector_takes_it_all() {
+    let read = |name: &str| std::env::var_os(name).and_then(|value| value.into_string().ok()).unwrap_or_default();
+    let (endpoint, protocol) = (read("OTEL_RS_TEST_COLLECTOR"), read("OTEL_RS_TEST_PROTOCOL"));
+    assert_ne!(endpoint, "", "no collector named");
+    let settings =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.as_str())];
+    let report = run(&config(&settings), 2, ChildEnd::Killed(9));
+    assert_eq!((report.exported_spans, report.lost), (9, 0));
+}

@@ -1,0 +1,209 @@
+//! Warnings about collectors: each trouble is told once, and once that it is over.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use crate::telemetry::redact;
+use crate::ui::{self, Explain};
+
+/// Why an export did not arrive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No answer, or none that makes sense.
+    Unreachable(String),
+    /// The collector is there but cannot take it now.
+    Busy(String),
+    /// The collector will never take it.
+    Refused(String),
+}
+
+impl Failure {
+    /// Whether the same telemetry may be taken later.
+    pub(crate) fn may_pass(&self) -> bool {
+        !matches!(self, Failure::Refused(_))
+    }
+
+    /// Sorts an HTTP answer.
+    pub(crate) fn of_status(status: http::StatusCode) -> Failure {
+        let text = format!("the collector answered {status}");
+        match status.as_u16() {
+            408 | 429 | 502..=504 => Failure::Busy(text),
+            _ => Failure::Refused(text),
+        }
+    }
+
+    /// Whether the collector may well take other signals.
+    fn is_about_one_signal(&self) -> bool {
+        let Failure::Refused(cause) = self else { return false };
+        ["404", "405", "415", "Unimplemented", "InvalidArgument", "rejected"].iter().any(|sign| cause.contains(sign))
+    }
+
+    fn cause(&self) -> &str {
+        match self {
+            Failure::Unreachable(cause) | Failure::Busy(cause) | Failure::Refused(cause) => cause,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.cause())
+    }
+}
+
+/// What the user is told.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot export {what} to `{endpoint}`, the program runs on without")]
+struct CannotExport {
+    what: &'static str,
+    endpoint: String,
+    #[source]
+    cause: Cause,
+    hint: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Cause(String);
+
+impl Explain for CannotExport {
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}
+
+/// Remembers what has been told.
+#[derive(Debug, Default)]
+pub(crate) struct Complaints {
+    troubles: Mutex<HashMap<String, Trouble>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    Told,
+    OverAndTold,
+}
+
+impl Complaints {
+    /// An export of `what` failed.
+    pub(crate) fn failed(&self, what: &'static str, endpoint: &str, failure: &Failure) {
+        let key = key(what, endpoint, Some(failure));
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        if troubles.contains_key(&key) {
+            return;
+        }
+        troubles.insert(key, Trouble::Told);
+        drop(troubles);
+        let cause = Cause(redact::message(failure.cause()).into_owned());
+        let hint = hint(what, endpoint, failure);
+        let what = if failure.is_about_one_signal() { what } else { "telemetry" };
+        let endpoint = redact::url(endpoint).into_owned();
+        ui::warning_of(&CannotExport { what, endpoint, cause, hint });
+    }
+
+    /// An export of `what` arrived.
+    pub(crate) fn arrived(&self, what: &'static str, endpoint: &str) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        if troubles.is_empty() {
+            return;
+        }
+        let mut over = false;
+        for key in [key(what, endpoint, None), format!("{what} {}", authority(endpoint))] {
+            if let Some(trouble) = troubles.get_mut(&key).filter(|trouble| **trouble == Trouble::Told) {
+                *trouble = Trouble::OverAndTold;
+                over = true;
+            }
+        }
+        drop(troubles);
+        if over {
+            ui::note(format!("`{}` takes telemetry again", redact::url(endpoint)));
+        }
+    }
+}
+
+/// One collector that is down is one trouble; one that knows spans but not metrics is another.
+fn key(what: &str, endpoint: &str, failure: Option<&Failure>) -> String {
+    match failure {
+        Some(failure) if failure.is_about_one_signal() => format!("{what} {}", authority(endpoint)),
+        _ => authority(endpoint).to_owned(),
+    }
+}
+
+fn authority(endpoint: &str) -> &str {
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or_default()
+}
+
+fn hint(what: &str, endpoint: &str, failure: &Failure) -> Option<String> {
+    let cause = failure.cause().to_ascii_lowercase();
+    let signal = match what {
+        "spans" => "TRACES",
+        "metrics" => "METRICS",
+        _ => "LOGS",
+    };
+    if cause.contains("401")
+        || cause.contains("403")
+        || cause.contains("unauthenticated")
+        || cause.contains("permission")
+    {
+        return Some("check OTEL_EXPORTER_OTLP_HEADERS".into());
+    }
+    if cause.contains("404") || cause.contains("unimplemented") {
+        return Some(format!("check the endpoint's path, or set OTEL_{signal}_EXPORTER=none"));
+    }
+    if cause.contains("certificate") {
+        return Some("check the collector's certificate, or use an `http://` endpoint".into());
+    }
+    if cause.contains("invalidcontenttype") {
+        return Some("use an `http://` endpoint: the collector does not speak TLS there".into());
+    }
+    // What either protocol says when it meets the other one.
+    if ["http2", "invalid http version", "unexpected message from connection", "stream closed"]
+        .iter()
+        .any(|sign| cause.contains(sign))
+    {
+        return Some(
+            "check OTEL_EXPORTER_OTLP_PROTOCOL: 4317 is usually the port for `grpc`, 4318 for `http/protobuf`".into(),
+        );
+    }
+    match failure {
+        Failure::Unreachable(_) if endpoint.contains("localhost") => {
+            Some("start a collector there, set OTEL_EXPORTER_OTLP_ENDPOINT, or try OTEL_TRACES_EXPORTER=console".into())
+        }
+        Failure::Unreachable(_) => Some("check OTEL_EXPORTER_OTLP_ENDPOINT".into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_collector_is_one_trouble_for_all_signals_and_a_refusal_one_for_each() {
+        let down = Failure::Unreachable("connection refused".into());
+        let key_of = |what, failure| key(what, "http://h:4318/v1/x", Some(failure));
+        assert_eq!(key_of("spans", &down), key_of("metrics", &down));
+        let refused = Failure::of_status(http::StatusCode::NOT_FOUND);
+        assert_ne!(key_of("spans", &refused), key_of("metrics", &refused));
+        let broken = Failure::of_status(http::StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(key_of("spans", &broken), key_of("metrics", &broken));
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        for (status, again) in [(400, false), (401, false), (404, false), (429, true), (500, false), (503, true)] {
+            let failure = Failure::of_status(http::StatusCode::from_u16(status).unwrap());
+            assert_eq!(failure.may_pass(), again, "{status}");
+        }
+    }
+
+    #[test]
+    fn hints_fit_their_causes() {
+        let hint_for = |failure: Failure| hint("metrics", "http://h:4318/", &failure).unwrap_or_default();
+        assert!(hint_for(Failure::of_status(http::StatusCode::NOT_FOUND)).contains("OTEL_METRICS_EXPORTER=none"));
+        assert!(hint_for(Failure::of_status(http::StatusCode::UNAUTHORIZED)).contains("HEADERS"));
+        assert!(hint_for(Failure::Unreachable("refused".into())).contains("ENDPOINT"));
+    }
+}

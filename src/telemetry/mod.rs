@@ -1,0 +1,131 @@
+//! Records become telemetry, on a thread of its own: assembled, described by the semantic conventions, exported.
+//!
+//! The only room that names `opentelemetry`. Whatever goes wrong in here is one warning; the program runs on.
+
+mod assemble;
+mod engine;
+mod export;
+mod facts;
+mod metrics;
+mod record;
+mod redact;
+mod resource;
+mod semconv;
+mod span;
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::channel::feed::Receiver;
+use crate::config::Config;
+use crate::launch::ChildEnd;
+use crate::ui::{self, Explain};
+use engine::{Ending, Engine};
+use export::otlp::ExporterError;
+
+/// The thread's name; panics on it are not printed as a program's own would be.
+const THREAD: &str = "otel-rs-export";
+
+/// What keeps telemetry from starting.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TelemetryError {
+    /// An exporter cannot be made.
+    #[error(transparent)]
+    Exporter(#[from] ExporterError),
+    /// No thread, or no runtime for it.
+    #[error("cannot start the exporting thread")]
+    Thread(#[source] std::io::Error),
+}
+
+impl Explain for TelemetryError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            TelemetryError::Exporter(error) => error.hint(),
+            TelemetryError::Thread(_) => None,
+        }
+    }
+}
+
+/// How it went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// Spans that arrived.
+    pub(crate) exported_spans: u64,
+    /// Spans that did not.
+    pub(crate) lost: u64,
+    /// Records that the program had to drop.
+    pub(crate) dropped: u64,
+    /// Requests that were being served when their process ended.
+    pub(crate) open_requests: u64,
+    /// What the user should be told about it, besides what has been told already.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Telemetry at work.
+#[derive(Debug)]
+pub(crate) struct Running {
+    ending: oneshot::Sender<Ending>,
+    report: mpsc::Receiver<Report>,
+}
+
+/// Starts exporting what comes out of `feed`.
+pub(crate) fn start(config: &Config, feed: Receiver) -> Result<Running, TelemetryError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TelemetryError::Thread)?;
+    let engine = {
+        // Exporters look for their runtime while they are made.
+        let _entered = runtime.enter();
+        Engine::new(config)?
+    };
+    let (ending, told) = oneshot::channel();
+    let (sender, report) = mpsc::channel();
+    keep_panics_quiet();
+    let work = move || {
+        let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(engine.run(feed, told))));
+        let report = outcome.unwrap_or_else(|panic| {
+            let hint = "please report this; the program itself is not affected";
+            ui::warning("telemetry has stopped: internal error", &[panic_text(panic.as_ref())], Some(hint));
+            Report::default()
+        });
+        let _ = sender.send(report);
+        // A name that is still being resolved must not hold up the end.
+        runtime.shutdown_background();
+    };
+    thread::Builder::new().name(THREAD.into()).spawn(work).map_err(TelemetryError::Thread)?;
+    Ok(Running { ending, report })
+}
+
+impl Running {
+    /// Exports what is left and stops; takes `deadline` at most, or little more.
+    pub(crate) fn finish(self, end: ChildEnd, deadline: Duration) -> Report {
+        let _ = self.ending.send(Ending { end, deadline });
+        self.report.recv_timeout(deadline + Duration::from_secs(3)).unwrap_or_else(|_| Report {
+            warnings: vec!["telemetry did not finish in time, some of it is lost".into()],
+            ..Report::default()
+        })
+    }
+}
+
+/// The warning about a panic is ours; the standard library's text would look like the program's own.
+fn keep_panics_quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let standard = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if thread::current().name() != Some(THREAD) {
+                standard(panic);
+            }
+        }));
+    });
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text =
+        panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "panic".into())
+}

@@ -1,0 +1,335 @@
+//! Records as bytes, and what they say. Everything borrows; nothing is believed that was not checked.
+
+use std::borrow::Cow;
+
+use crate::channel::wire;
+
+/// What became known about a span, or a time series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Value<'a> {
+    Bytes(&'a [u8]),
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+}
+
+impl<'a> Value<'a> {
+    /// The value as text, whatever it is.
+    pub(crate) fn text(&self) -> Cow<'a, str> {
+        match self {
+            Value::Bytes(bytes) => String::from_utf8_lossy(bytes),
+            Value::Int(number) => number.to_string().into(),
+            Value::Float(number) => number.to_string().into(),
+            Value::Bool(truth) => truth.to_string().into(),
+        }
+    }
+
+    /// The value as a number; text that holds one counts.
+    pub(crate) fn int(&self) -> Option<i64> {
+        match self {
+            Value::Int(number) => Some(*number),
+            Value::Bytes(bytes) => std::str::from_utf8(bytes).ok()?.trim().parse().ok(),
+            Value::Float(_) | Value::Bool(_) => None,
+        }
+    }
+
+    /// The value as the SDK holds it.
+    pub(crate) fn to_sdk(self) -> opentelemetry::Value {
+        match self {
+            Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
+            Value::Int(number) => number.into(),
+            Value::Float(number) => number.into(),
+            Value::Bool(truth) => truth.into(),
+        }
+    }
+}
+
+/// One attribute of a record.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Attribute<'a> {
+    /// `wire::key`.
+    pub(crate) key: u16,
+    /// Its own name when `key` is `NAMED`.
+    pub(crate) name: &'a [u8],
+    pub(crate) value: Value<'a>,
+}
+
+/// The attributes in `bytes`; ends at the first that is cut short.
+#[derive(Debug, Clone)]
+pub(crate) struct Attributes<'a> {
+    bytes: &'a [u8],
+    left: usize,
+}
+
+impl<'a> Attributes<'a> {
+    /// At most `count` attributes.
+    pub(crate) fn new(bytes: &'a [u8], count: usize) -> Self {
+        Attributes { bytes, left: count }
+    }
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Attribute<'a>;
+
+    fn next(&mut self) -> Option<Attribute<'a>> {
+        loop {
+            self.left = self.left.checked_sub(1)?;
+            let (header, rest) = self.bytes.split_at_checked(wire::ATTRIBUTE_HEADER)?;
+            let key = u16::from_le_bytes([header[0], header[1]]);
+            let length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize;
+            let (name, rest) = rest.split_at_checked(header[3].into())?;
+            let (value, rest) = rest.split_at_checked(length)?;
+            self.bytes = rest;
+            let value = match (header[2], value) {
+                (wire::value::STR, bytes) => Value::Bytes(bytes),
+                (wire::value::INT, bytes) => Value::Int(i64::from_le_bytes(bytes.try_into().ok()?)),
+                (wire::value::FLOAT, bytes) => Value::Float(f64::from_le_bytes(bytes.try_into().ok()?)),
+                (wire::value::BOOL, [truth]) => Value::Bool(*truth != 0),
+                _ => continue,
+            };
+            return Some(Attribute { key, name, value });
+        }
+    }
+}
+
+/// A span's identity and circumstances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Start {
+    pub(crate) trace: [u8; 16],
+    pub(crate) span: [u8; 8],
+    /// Zeros: none.
+    pub(crate) parent: [u8; 8],
+    /// Nanoseconds since 1970.
+    pub(crate) time: u64,
+    /// Id in the string table, 0: given as an attribute.
+    pub(crate) scope: u32,
+    pub(crate) domain: u8,
+    pub(crate) flags: u8,
+    pub(crate) parent_remote: bool,
+}
+
+/// One record.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Record<'a> {
+    Start(Start, Block<'a>),
+    /// `SPAN_UPDATE`, `SPAN_EVENT` or `SPAN_END`.
+    Span {
+        kind: u8,
+        span: [u8; 8],
+        time: u64,
+        said: Block<'a>,
+    },
+}
+
+/// The attributes of a record as bytes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Block<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) count: u16,
+}
+
+/// The records in `bytes`. `Err` once, and then nothing, when they cannot be what a hook wrote.
+pub(crate) struct Records<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Records<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Records { bytes }
+    }
+
+    fn step(&mut self) -> Result<Option<Record<'a>>, &'static str> {
+        let (header, _) = self.bytes.split_at_checked(wire::record::HEADER).ok_or("a record is cut short")?;
+        let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize;
+        if length < wire::record::HEADER || !length.is_multiple_of(8) {
+            return Err("a record has an impossible length");
+        }
+        let (record, rest) = self.bytes.split_at_checked(length).ok_or("a record is cut short")?;
+        self.bytes = rest;
+        let kind = record[4];
+        let count = u16::from_le_bytes([record[6], record[7]]);
+        let body = &record[wire::record::HEADER..];
+        match kind {
+            wire::kind::SPAN_START => {
+                let (fixed, bytes) = body.split_at_checked(wire::record::START).ok_or("a record is too short")?;
+                Ok(start(fixed).map(|start| Record::Start(start, Block { bytes, count })))
+            }
+            wire::kind::SPAN_UPDATE | wire::kind::SPAN_EVENT | wire::kind::SPAN_END => {
+                let (fixed, bytes) = body.split_at_checked(wire::record::SPAN).ok_or("a record is too short")?;
+                let (Some(span), Some(time)) = (array(fixed, 0), array(fixed, 8)) else { return Ok(None) };
+                let said = Block { bytes, count };
+                Ok(Some(Record::Span { kind, span, time: u64::from_le_bytes(time), said }))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// How many spans end in `bytes`.
+pub(crate) fn spans_ended(bytes: &[u8]) -> u64 {
+    let ends = |record: &Result<Record<'_>, _>| matches!(record, Ok(Record::Span { kind: wire::kind::SPAN_END, .. }));
+    Records::new(bytes).filter(ends).count() as u64
+}
+
+fn start(fixed: &[u8]) -> Option<Start> {
+    Some(Start {
+        trace: array(fixed, 0)?,
+        span: array(fixed, 16)?,
+        parent: array(fixed, 24)?,
+        time: u64::from_le_bytes(array(fixed, 32)?),
+        scope: u32::from_le_bytes(array(fixed, 40)?),
+        domain: fixed[44],
+        flags: fixed[45],
+        parent_remote: fixed[46] == 1,
+    })
+}
+
+fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..at + N)?.try_into().ok()
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, &'static str>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.bytes.is_empty() {
+            match self.step() {
+                Ok(Some(record)) => return Some(Ok(record)),
+                Ok(None) => {}
+                Err(reason) => {
+                    self.bytes = &[];
+                    return Some(Err(reason));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Makes records as the hooks do, for tests.
+#[cfg(test)]
+pub(crate) mod make {
+    use super::*;
+
+    pub(crate) enum Said<'a> {
+        Text(u16, &'a str),
+        Int(u16, i64),
+        Named(&'a str, &'a str),
+        NamedInt(&'a str, i64),
+    }
+
+    pub(crate) fn attributes(said: &[Said<'_>]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for said in said {
+            let number;
+            let (key, name, kind, value) = match said {
+                Said::Text(key, text) => (*key, "", wire::value::STR, text.as_bytes()),
+                Said::Named(name, text) => (wire::key::NAMED, *name, wire::value::STR, text.as_bytes()),
+                Said::Int(key, int) => {
+                    number = int.to_le_bytes();
+                    (*key, "", wire::value::INT, number.as_slice())
+                }
+                Said::NamedInt(name, int) => {
+                    number = int.to_le_bytes();
+                    (wire::key::NAMED, *name, wire::value::INT, number.as_slice())
+                }
+            };
+            bytes.extend(key.to_le_bytes());
+            bytes.extend([kind, name.len() as u8]);
+            bytes.extend((value.len() as u32).to_le_bytes());
+            bytes.extend(name.bytes());
+            bytes.extend(value);
+        }
+        bytes
+    }
+
+    fn record(kind: u8, fixed: &[u8], said: &[Said<'_>]) -> Vec<u8> {
+        let mut bytes = vec![0; 8];
+        bytes.extend(fixed);
+        bytes.extend(attributes(said));
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        let length = bytes.len() as u32;
+        bytes[..4].copy_from_slice(&length.to_le_bytes());
+        bytes[4] = kind;
+        bytes[6..8].copy_from_slice(&(said.len() as u16).to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn start(start: &Start, said: &[Said<'_>]) -> Vec<u8> {
+        let mut fixed = Vec::new();
+        fixed.extend(start.trace);
+        fixed.extend(start.span);
+        fixed.extend(start.parent);
+        fixed.extend(start.time.to_le_bytes());
+        fixed.extend(start.scope.to_le_bytes());
+        fixed.extend([start.domain, start.flags, u8::from(start.parent_remote), 0]);
+        record(wire::kind::SPAN_START, &fixed, said)
+    }
+
+    pub(crate) fn span(kind: u8, span: [u8; 8], time: u64, said: &[Said<'_>]) -> Vec<u8> {
+        let mut fixed = span.to_vec();
+        fixed.extend(time.to_le_bytes());
+        record(kind, &fixed, said)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::make::Said;
+    use super::*;
+
+    fn a_start() -> Start {
+        Start {
+            trace: [1; 16],
+            span: [2; 8],
+            parent: [3; 8],
+            time: 4,
+            scope: 5,
+            domain: 1,
+            flags: 1,
+            parent_remote: true,
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let mut bytes = make::start(&a_start(), &[Said::Text(wire::key::HTTP_METHOD, "GET"), Said::NamedInt("n", -1)]);
+        bytes.extend(make::span(wire::kind::SPAN_END, [2; 8], 9, &[]));
+        let records: Vec<_> = Records::new(&bytes).map(Result::unwrap).collect();
+        let Record::Start(start, said) = records[0] else { panic!("{records:?}") };
+        assert_eq!(start, a_start());
+        let said: Vec<_> = Attributes::new(said.bytes, said.count.into()).collect();
+        assert_eq!(said[0].value, Value::Bytes(b"GET"));
+        assert_eq!((said[1].name, said[1].value), (b"n".as_slice(), Value::Int(-1)));
+        assert_eq!(said.len(), 2);
+        assert!(matches!(records[1], Record::Span { kind: wire::kind::SPAN_END, time: 9, .. }));
+    }
+
+    #[test]
+    fn unknown_kinds_and_padding_are_skipped() {
+        let mut bytes = make::span(wire::kind::PAD, [0; 8], 0, &[]);
+        bytes.extend(make::span(200, [0; 8], 0, &[]));
+        bytes.extend(make::span(wire::kind::SPAN_END, [7; 8], 1, &[]));
+        assert_eq!(Records::new(&bytes).count(), 1);
+    }
+
+    #[test]
+    fn every_cut_and_every_flipped_byte_is_survived() {
+        let whole = make::start(&a_start(), &[Said::Text(wire::key::HTTP_METHOD, "GET"), Said::Named("a", "b")]);
+        for end in 0..whole.len() {
+            for record in Records::new(&whole[..end]) {
+                assert!(record.is_err());
+            }
+        }
+        for at in 0..whole.len() {
+            for value in [0, 1, 7, 8, 0x7f, 0xff] {
+                let mut broken = whole.clone();
+                broken[at] = value;
+                for record in Records::new(&broken).flatten() {
+                    let (Record::Start(_, said) | Record::Span { said, .. }) = record;
+                    assert!(Attributes::new(said.bytes, said.count.into()).count() <= 65535);
+                }
+            }
+        }
+    }
+}

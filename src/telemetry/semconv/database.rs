@@ -1,0 +1,143 @@
+//! Database operations.
+
+use std::borrow::Cow;
+
+use opentelemetry::trace::{SpanKind, Status};
+use opentelemetry_semantic_conventions::attribute as name;
+
+use super::sql::{self, Statement};
+use super::{Attributes, Described, Durations, Measured, error_type};
+use crate::channel::wire::key;
+use crate::telemetry::facts::Facts;
+use crate::telemetry::redact;
+
+pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+    let mut to = Attributes::default();
+    let system = facts.text(key::DB_SYSTEM).unwrap_or(Cow::Borrowed("other_sql"));
+    let namespace = facts.text(key::DB_NAMESPACE);
+    let statement = facts.text(key::DB_QUERY).map(|query| sql::read(&query, &system)).unwrap_or_default();
+    let Statement { text, summary, operation, collection } = statement;
+    let operation = facts.text(key::DB_OPERATION).map(Cow::into_owned).or(operation);
+    let summary = summary.filter(|_| facts.get(key::DB_OPERATION).is_none()).or_else(|| operation.clone());
+    let address = facts.text(key::SERVER_ADDRESS);
+    to.text(name::DB_SYSTEM_NAME, Some(system.as_ref()));
+    to.text(name::DB_NAMESPACE, namespace.as_deref());
+    to.text(name::DB_OPERATION_NAME, operation.as_deref());
+    to.text(name::DB_COLLECTION_NAME, collection.as_deref());
+    to.text(name::DB_QUERY_TEXT, text);
+    to.text(name::DB_QUERY_SUMMARY, summary.as_deref());
+    to.text(name::SERVER_ADDRESS, address.as_deref());
+    to.int(name::SERVER_PORT, facts.port(key::SERVER_PORT).filter(|_| address.is_some()));
+    to.text(name::NETWORK_PEER_ADDRESS, facts.text(key::PEER_ADDRESS));
+    to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
+    let code = facts.text(key::DB_STATUS);
+    to.text(name::DB_RESPONSE_STATUS_CODE, code.as_deref());
+    to.int(name::DB_RESPONSE_RETURNED_ROWS, facts.int(key::DB_ROWS));
+    // A driver that says nothing more about an error than its code has said enough.
+    let failed = error_type(facts, cut);
+    to.text(name::ERROR_TYPE, failed.as_deref());
+    let span_name = summary.or_else(|| namespace.map(Cow::into_owned)).unwrap_or_else(|| system.clone().into_owned());
+    Described {
+        name: span_name.into(),
+        kind: SpanKind::Client,
+        status: match (&failed, cut) {
+            (None, _) => Status::Unset,
+            (Some(_), Some(_)) => super::status(facts, true, cut),
+            (Some(_), None) => Status::error(message(facts)),
+        },
+        measured: Some(Measured {
+            histogram: Durations::Database,
+            attributes: to.only(&[
+                name::DB_SYSTEM_NAME,
+                name::DB_NAMESPACE,
+                name::DB_OPERATION_NAME,
+                name::DB_COLLECTION_NAME,
+                name::DB_QUERY_SUMMARY,
+                name::DB_RESPONSE_STATUS_CODE,
+                name::SERVER_ADDRESS,
+                name::SERVER_PORT,
+                name::ERROR_TYPE,
+            ]),
+        }),
+        attributes: to.0,
+    }
+}
+
+/// The database's own words, but for the values it quotes: MySQL says "Duplicate entry 'ada@example.com' for key …".
+fn message(facts: &Facts<'_>) -> String {
+    let text = facts.text(key::ERROR_MESSAGE).unwrap_or_default();
+    let text = redact::message(&text);
+    let mut clean = String::with_capacity(text.len());
+    for (index, piece) in text.split('\'').enumerate() {
+        match index % 2 {
+            0 => clean.push_str(piece),
+            _ => clean.push('?'),
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{facts, shown};
+    use super::*;
+
+    #[test]
+    fn a_query_as_the_conventions_describe_it() {
+        let described = describe(
+            &facts(&[
+                (key::DB_SYSTEM, "postgresql"),
+                (key::DB_NAMESPACE, "shop"),
+                (key::DB_QUERY, "SELECT * FROM orders WHERE email = 'ada@example.com' AND id = $1"),
+                (key::SERVER_ADDRESS, "db.test"),
+                (key::SERVER_PORT, "5432"),
+                (key::DB_ROWS, "1"),
+            ]),
+            None,
+        );
+        assert_eq!((described.name.as_ref(), described.kind), ("SELECT orders", SpanKind::Client));
+        assert_eq!(
+            shown(&described.attributes),
+            [
+                "db.collection.name=orders",
+                "db.namespace=shop",
+                "db.operation.name=SELECT",
+                "db.query.summary=SELECT orders",
+                "db.query.text=SELECT * FROM orders WHERE email = ? AND id = $1",
+                "db.response.returned_rows=1",
+                "db.system.name=postgresql",
+                "server.address=db.test",
+                "server.port=5432",
+            ]
+        );
+        let measured = shown(&described.measured.unwrap().attributes);
+        assert!(!measured.iter().any(|shown| shown.contains("query.text") || shown.contains("rows")), "{measured:?}");
+    }
+
+    #[test]
+    fn an_operation_without_a_statement_names_the_span() {
+        let described = describe(&facts(&[(key::DB_SYSTEM, "sqlite"), (key::DB_OPERATION, "COMMIT")]), None);
+        assert_eq!(described.name, "COMMIT");
+        let described = describe(&facts(&[(key::DB_SYSTEM, "sqlite"), (key::DB_NAMESPACE, "shop.db")]), None);
+        assert_eq!(described.name, "shop.db");
+        assert_eq!(describe(&facts(&[]), None).name, "other_sql");
+    }
+
+    #[test]
+    fn an_error_keeps_its_code_and_loses_the_values_it_quotes() {
+        let described = describe(
+            &facts(&[
+                (key::DB_SYSTEM, "mysql"),
+                (key::DB_QUERY, "INSERT INTO users VALUES (1)"),
+                (key::DB_STATUS, "1062"),
+                (key::ERROR_TYPE, "1062"),
+                (key::ERROR_MESSAGE, "Duplicate entry 'ada@example.com' for key 'email'"),
+            ]),
+            None,
+        );
+        assert_eq!(described.status, Status::error("Duplicate entry ? for key ?"));
+        let attributes = shown(&described.attributes);
+        assert!(attributes.contains(&"db.response.status_code=1062".to_owned()), "{attributes:?}");
+        assert!(attributes.contains(&"error.type=1062".to_owned()), "{attributes:?}");
+    }
+}

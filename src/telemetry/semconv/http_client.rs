@@ -1,0 +1,128 @@
+//! HTTP requests sent.
+
+use opentelemetry::trace::SpanKind;
+use opentelemetry_semantic_conventions::attribute as name;
+use url::Url;
+
+use super::{
+    Attributes, Described, Durations, Measured, host_and_port, http_error_type, method, method_in_name, status,
+};
+use crate::channel::wire::key;
+use crate::telemetry::facts::Facts;
+use crate::telemetry::redact;
+
+pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+    let mut to = Attributes::default();
+    let (method, original) = method(&facts.text(key::HTTP_METHOD).unwrap_or_default());
+    to.fixed(name::HTTP_REQUEST_METHOD, method);
+    to.text(name::HTTP_REQUEST_METHOD_ORIGINAL, original);
+    let url = facts.text(key::URL_FULL);
+    to.text(name::URL_FULL, url.as_deref().map(redact::url));
+    let (address, port) = server(facts, url.as_deref());
+    to.text(name::SERVER_ADDRESS, address);
+    to.int(name::SERVER_PORT, port);
+    let code = facts.int(key::HTTP_STATUS);
+    to.int(name::HTTP_RESPONSE_STATUS_CODE, code);
+    to.int(name::HTTP_REQUEST_RESEND_COUNT, facts.int(key::HTTP_RESEND).filter(|count| *count > 0));
+    to.text(name::NETWORK_PROTOCOL_VERSION, facts.text(key::HTTP_VERSION));
+    to.text(name::NETWORK_PEER_ADDRESS, facts.text(key::PEER_ADDRESS));
+    to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
+    let error = http_error_type(facts, 400, cut);
+    to.text(name::ERROR_TYPE, error.as_deref());
+    Described {
+        name: method_in_name(method).into(),
+        kind: SpanKind::Client,
+        status: status(facts, error.is_some(), cut),
+        measured: Some(Measured {
+            histogram: Durations::HttpClient,
+            attributes: to.only(&[
+                name::HTTP_REQUEST_METHOD,
+                name::SERVER_ADDRESS,
+                name::SERVER_PORT,
+                name::HTTP_RESPONSE_STATUS_CODE,
+                name::NETWORK_PROTOCOL_VERSION,
+                name::ERROR_TYPE,
+            ]),
+        }),
+        attributes: to.0,
+    }
+}
+
+/// Whom the request was for: what the hook said, else what the URL says.
+fn server(facts: &Facts<'_>, url: Option<&str>) -> (Option<String>, Option<i64>) {
+    let parsed = url.and_then(|url| Url::parse(url).ok());
+    let from_url = parsed.as_ref().and_then(Url::host_str).map(|host| host.trim_matches(['[', ']']).to_owned());
+    let said = facts.text(key::SERVER_ADDRESS).map(|address| host_and_port(&address).0);
+    let port = facts.port(key::SERVER_PORT);
+    let port = port.or_else(|| parsed.as_ref().and_then(Url::port_or_known_default).map(i64::from));
+    (said.or(from_url), port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{facts, shown};
+    use super::*;
+    use opentelemetry::trace::Status;
+
+    #[test]
+    fn a_request_as_the_conventions_describe_it() {
+        let described = describe(
+            &facts(&[
+                (key::HTTP_METHOD, "GET"),
+                (key::URL_FULL, "http://u:p@127.0.0.1:3001/stock/7?api_key=k"),
+                (key::HTTP_STATUS, "200"),
+                (key::HTTP_RESEND, "1"),
+            ]),
+            None,
+        );
+        assert_eq!((described.name.as_ref(), described.kind), ("GET", SpanKind::Client));
+        assert_eq!(
+            shown(&described.attributes),
+            [
+                "http.request.method=GET",
+                "http.request.resend_count=1",
+                "http.response.status_code=200",
+                "server.address=127.0.0.1",
+                "server.port=3001",
+                "url.full=http://REDACTED:REDACTED@127.0.0.1:3001/stock/7?api_key=REDACTED",
+            ]
+        );
+        assert_eq!(
+            shown(&described.measured.unwrap().attributes),
+            [
+                "http.request.method=GET",
+                "http.response.status_code=200",
+                "server.address=127.0.0.1",
+                "server.port=3001",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_counts_as_an_error() {
+        for (said, error) in [
+            (vec![(key::HTTP_STATUS, "399")], None),
+            (vec![(key::HTTP_STATUS, "404")], Some("404")),
+            (vec![(key::HTTP_STATUS, "500")], Some("500")),
+            (vec![(key::ERROR_TYPE, "connection_refused")], Some("connection_refused")),
+        ] {
+            let described = describe(&facts(&said), None);
+            let found = described.attributes.iter().find(|kv| kv.key.as_str() == "error.type");
+            assert_eq!(found.map(|kv| kv.value.to_string()).as_deref(), error);
+            assert_eq!(matches!(described.status, Status::Error { .. }), error.is_some());
+        }
+    }
+
+    #[test]
+    fn the_server_follows_from_the_url() {
+        for (url, address, port) in [
+            ("https://example.com/", "example.com", 443),
+            ("http://example.com/", "example.com", 80),
+            ("http://[::1]:81/", "::1", 81),
+        ] {
+            let attributes = shown(&describe(&facts(&[(key::URL_FULL, url)]), None).attributes);
+            assert!(attributes.contains(&format!("server.address={address}")), "{url}");
+            assert!(attributes.contains(&format!("server.port={port}")), "{url}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Raw facts become names, kinds, attributes and measurements, by the semantic conventions 1.42. Pure functions.
+
+mod database;
+mod http_client;
+mod http_server;
+mod sql;
+
+use std::borrow::Cow;
+
+use opentelemetry::trace::{SpanKind, Status};
+use opentelemetry::{Key, KeyValue};
+use opentelemetry_semantic_conventions::{attribute as name, metric};
+
+use super::facts::Facts;
+use super::record::Attribute;
+use super::redact;
+use crate::channel::wire::{domain, key};
+
+/// What the conventions make of a span.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) kind: SpanKind,
+    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) status: Status,
+    /// What its duration counts for, if anything.
+    pub(crate) measured: Option<Measured>,
+}
+
+/// A histogram of durations in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Durations {
+    HttpServer,
+    HttpClient,
+    Database,
+}
+
+impl Durations {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Durations::HttpServer => metric::HTTP_SERVER_REQUEST_DURATION,
+            Durations::HttpClient => metric::HTTP_CLIENT_REQUEST_DURATION,
+            Durations::Database => metric::DB_CLIENT_OPERATION_DURATION,
+        }
+    }
+
+    pub(crate) fn description(self) -> &'static str {
+        match self {
+            Durations::HttpServer => "Duration of HTTP server requests.",
+            Durations::HttpClient => "Duration of HTTP client requests.",
+            Durations::Database => "Duration of database client operations.",
+        }
+    }
+
+    /// The boundaries that the conventions advise.
+    pub(crate) fn boundaries(self) -> Vec<f64> {
+        match self {
+            Durations::HttpServer | Durations::HttpClient => {
+                vec![0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
+            }
+            Durations::Database => vec![0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0],
+        }
+    }
+}
+
+/// A point of a histogram, but for its value.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) histogram: Durations,
+    pub(crate) attributes: Vec<KeyValue>,
+}
+
+/// Applies the conventions of the span's domain. `cut` is the reason why it never ended by itself.
+pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>) -> Described {
+    let mut described = match domain {
+        domain::HTTP_SERVER => http_server::describe(facts, cut),
+        domain::HTTP_CLIENT => http_client::describe(facts, cut),
+        domain::DATABASE => database::describe(facts, cut),
+        _ => internal(facts, cut),
+    };
+    for (name, value) in facts.named() {
+        if !described.attributes.iter().any(|known| known.key.as_str() == name) {
+            described.attributes.push(KeyValue::new(Key::from(name.into_owned()), value.to_sdk()));
+        }
+    }
+    described
+}
+
+fn internal(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+    let mut to = Attributes::default();
+    let error = error_type(facts, cut);
+    to.text(name::ERROR_TYPE, error.clone());
+    let span_name = facts.text(key::SPAN_NAME).map_or("internal".into(), |text| Cow::Owned(text.into_owned()));
+    Described {
+        name: span_name,
+        kind: SpanKind::Internal,
+        attributes: to.0,
+        status: status(facts, error.is_some(), cut),
+        measured: None,
+    }
+}
+
+/// An event of a span: its name and attributes.
+pub(crate) fn event<'a>(said: impl Iterator<Item = Attribute<'a>>) -> (Cow<'static, str>, Vec<KeyValue>) {
+    let mut event_name = Cow::Borrowed("event");
+    let mut attributes = Vec::new();
+    for attribute in said {
+        if attribute.key == key::EVENT_NAME {
+            event_name = Cow::Owned(attribute.value.text().into_owned());
+        } else {
+            attributes.extend(named(&attribute));
+        }
+    }
+    (event_name, attributes)
+}
+
+/// An attribute outside its domain, under the name that the conventions give its key.
+pub(crate) fn named(said: &Attribute<'_>) -> Option<KeyValue> {
+    let known = match said.key {
+        key::NAMED => {
+            let own = String::from_utf8_lossy(said.name);
+            return (!own.is_empty()).then(|| KeyValue::new(Key::from(own.into_owned()), said.value.to_sdk()));
+        }
+        key::ERROR_TYPE => name::ERROR_TYPE,
+        key::ERROR_MESSAGE => {
+            let message = redact::message(&said.value.text()).into_owned();
+            return Some(KeyValue::new(name::EXCEPTION_MESSAGE, message));
+        }
+        key::HTTP_METHOD => return Some(KeyValue::new(name::HTTP_REQUEST_METHOD, method(&said.value.text()).0)),
+        key::URL_SCHEME => name::URL_SCHEME,
+        key::HTTP_ROUTE => name::HTTP_ROUTE,
+        key::HTTP_STATUS => name::HTTP_RESPONSE_STATUS_CODE,
+        key::HTTP_RESEND => name::HTTP_REQUEST_RESEND_COUNT,
+        key::SERVER_ADDRESS => name::SERVER_ADDRESS,
+        key::SERVER_PORT => name::SERVER_PORT,
+        key::PEER_ADDRESS => name::NETWORK_PEER_ADDRESS,
+        key::PEER_PORT => name::NETWORK_PEER_PORT,
+        key::DB_SYSTEM => name::DB_SYSTEM_NAME,
+        key::DB_NAMESPACE => name::DB_NAMESPACE,
+        // All others may hold what must not be passed on as it is.
+        _ => return None,
+    };
+    Some(KeyValue::new(known, said.value.to_sdk()))
+}
+
+/// The method under which the conventions count it, and the original if that differs.
+fn method(sent: &str) -> (&'static str, Option<String>) {
+    const KNOWN: &[&str] = &["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY"];
+    match KNOWN.iter().find(|known| **known == sent) {
+        Some(known) => (known, None),
+        None => ("_OTHER", (!sent.is_empty()).then(|| sent.to_owned())),
+    }
+}
+
+/// How a span's name calls a method.
+fn method_in_name(method: &'static str) -> &'static str {
+    if method == "_OTHER" { "HTTP" } else { method }
+}
+
+/// The error of an HTTP request whose status codes count as errors from `from` on. An error that was said before a good
+/// answer came was overcome on the way: a timeout that was followed by a retry, say.
+fn http_error_type(facts: &Facts<'_>, from: i64, cut: Option<&str>) -> Option<String> {
+    let code = facts.int(key::HTTP_STATUS);
+    let failed = code.filter(|code| *code >= from);
+    let overcome = code.is_some() && failed.is_none() && !facts.is_said_after(key::ERROR_TYPE, key::HTTP_STATUS);
+    let said = error_type(facts, cut).filter(|_| !overcome || cut.is_some());
+    said.or_else(|| failed.map(|code| code.to_string()))
+}
+
+fn error_type(facts: &Facts<'_>, cut: Option<&str>) -> Option<String> {
+    cut.map(str::to_owned).or_else(|| facts.text(key::ERROR_TYPE).map(Cow::into_owned))
+}
+
+fn status(facts: &Facts<'_>, failed: bool, cut: Option<&str>) -> Status {
+    match (failed, cut) {
+        (false, _) => Status::Unset,
+        (true, Some(_)) => Status::error("the process ended before the operation did"),
+        (true, None) => {
+            let message = facts.text(key::ERROR_MESSAGE).unwrap_or_default();
+            Status::error(redact::message(&message).into_owned())
+        }
+    }
+}
+
+/// `host:port`, `[v6]:port` or a bare host; the port only if it is one.
+fn host_and_port(authority: &str) -> (String, Option<i64>) {
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, rest)| rest).trim();
+    let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0).map(i64::from);
+    if let Some(rest) = authority.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']').unwrap_or((rest, ""));
+        return (host.to_owned(), rest.strip_prefix(':').and_then(port));
+    }
+    match authority.rsplit_once(':') {
+        Some((host, digits)) if !host.contains(':') => (host.to_owned(), port(digits)),
+        _ => (authority.to_owned(), None),
+    }
+}
+
+/// Attributes on their way into a span.
+#[derive(Debug, Default)]
+struct Attributes(Vec<KeyValue>);
+
+impl Attributes {
+    fn text(&mut self, name: &'static str, value: Option<impl Into<String>>) {
+        if let Some(value) = value {
+            self.0.push(KeyValue::new(name, value.into()));
+        }
+    }
+
+    fn fixed(&mut self, name: &'static str, value: &'static str) {
+        self.0.push(KeyValue::new(name, value));
+    }
+
+    fn int(&mut self, name: &'static str, value: Option<i64>) {
+        if let Some(value) = value {
+            self.0.push(KeyValue::new(name, value));
+        }
+    }
+
+    /// Those of `names`, for a measurement: only what has few values may stand there.
+    fn only(&self, names: &[&str]) -> Vec<KeyValue> {
+        self.0.iter().filter(|attribute| names.contains(&attribute.key.as_str())).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    use super::*;
+    use crate::telemetry::record::Value;
+
+    /// Facts from text: numbers become numbers.
+    pub(super) fn facts<'a>(said: &[(u16, &'a str)]) -> Facts<'a> {
+        let value = |text: &'a str| text.parse().map_or(Value::Bytes(text.as_bytes()), Value::Int);
+        Facts::new(said.iter().map(|(key, text)| Attribute { key: *key, name: b"", value: value(text) }).collect())
+    }
+
+    /// Attributes as `name=value`, sorted.
+    pub(super) fn shown(attributes: &[KeyValue]) -> Vec<String> {
+        let mut shown: Vec<_> = attributes.iter().map(|kv| format!("{}={}", kv.key, kv.value)).collect();
+        shown.sort();
+        shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::record::Value;
+
+    #[test]
+    fn authorities_are_taken_apart() {
+        for (authority, host, port) in [
+            ("example.com", "example.com", None),
+            ("example.com:8080", "example.com", Some(8080)),
+            ("127.0.0.1:1", "127.0.0.1", Some(1)),
+            ("[::1]:8080", "::1", Some(8080)),
+            ("[::1]", "::1", None),
+            ("::1", "::1", None),
+            ("user:pw@host:1", "host", Some(1)),
+            ("host:99999", "host", None),
+            ("", "", None),
+        ] {
+            assert_eq!(host_and_port(authority), (host.to_owned(), port), "{authority}");
+        }
+    }
+
+    #[test]
+    fn an_internal_span_keeps_its_own_words() {
+        let said = [
+            Attribute { key: key::SPAN_NAME, name: b"", value: Value::Bytes(b"buffer wait") },
+            Attribute { key: key::NAMED, name: b"tower.limit", value: Value::Int(3) },
+        ];
+        let described = describe(domain::INTERNAL, &Facts::new(said.to_vec()), None);
+        assert_eq!((described.name.as_ref(), described.kind), ("buffer wait", SpanKind::Internal));
+        assert_eq!(testing::shown(&described.attributes), ["tower.limit=3"]);
+        assert_eq!(described.status, Status::Unset);
+    }
+
+    #[test]
+    fn an_event_keeps_its_attributes_and_hides_secrets() {
+        let said = [
+            Attribute { key: key::EVENT_NAME, name: b"", value: Value::Bytes(b"retry") },
+            Attribute { key: key::ERROR_MESSAGE, name: b"", value: Value::Bytes(b"at http://a:b@c/") },
+            Attribute { key: key::URL_FULL, name: b"", value: Value::Bytes(b"http://a:b@c/") },
+        ];
+        let (name, attributes) = event(said.into_iter());
+        assert_eq!(name, "retry");
+        assert_eq!(testing::shown(&attributes), ["exception.message=at http://REDACTED:REDACTED@c/"]);
+    }
+}

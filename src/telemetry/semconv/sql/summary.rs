@@ -1,0 +1,467 @@
+//! Which operations a statement consists of, and on which tables.
+
+use super::lexer::Token;
+
+/// Longest summary in bytes; more is left out by whole words.
+const MAX_SUMMARY: usize = 255;
+
+/// Statements that read or write rows.
+const OPERATIONS: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "UPSERT"];
+/// Statements about objects, whose kind and name follow.
+const DEFINITIONS: &[&str] = &["CREATE", "DROP", "ALTER", "TRUNCATE"];
+/// Statements whose target follows at once.
+const DIRECT: &[&str] = &["CALL", "EXEC", "EXECUTE", "COPY", "LOCK"];
+/// Statements whose first word says enough.
+const PLAIN: &[&str] = &[
+    "BEGIN",
+    "START",
+    "COMMIT",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "RELEASE",
+    "END",
+    "SET",
+    "RESET",
+    "SHOW",
+    "PRAGMA",
+    "VACUUM",
+    "ANALYZE",
+    "DO",
+    "GRANT",
+    "REVOKE",
+    "LISTEN",
+    "NOTIFY",
+    "UNLISTEN",
+    "ATTACH",
+    "DETACH",
+    "REINDEX",
+    "USE",
+    "PREPARE",
+    "DEALLOCATE",
+    "DISCARD",
+    "DECLARE",
+    "FETCH",
+    "CLOSE",
+    "OPTIMIZE",
+    "KILL",
+    "DESCRIBE",
+    "DESC",
+    "LOAD",
+    "HANDLER",
+    "REFRESH",
+    "COMMENT",
+    "CHECKPOINT",
+    "CLUSTER",
+    "VALUES",
+    "TABLE",
+];
+/// Kinds of objects that a definition names.
+const OBJECTS: &[&str] = &[
+    "TABLE",
+    "VIEW",
+    "INDEX",
+    "DATABASE",
+    "SCHEMA",
+    "TRIGGER",
+    "FUNCTION",
+    "PROCEDURE",
+    "SEQUENCE",
+    "TYPE",
+    "USER",
+    "ROLE",
+    "EXTENSION",
+    "DOMAIN",
+    "POLICY",
+    "COLLATION",
+];
+/// Words that may stand between a keyword and the name it announces.
+const FILLERS: &[&str] = &[
+    "ONLY",
+    "LATERAL",
+    "IF",
+    "NOT",
+    "EXISTS",
+    "LOW_PRIORITY",
+    "HIGH_PRIORITY",
+    "DELAYED",
+    "QUICK",
+    "IGNORE",
+    "OR",
+    "ABORT",
+    "FAIL",
+    "ROLLBACK",
+    "REPLACE",
+    "INTO",
+    "FROM",
+    "TABLE",
+    "TEMP",
+    "TEMPORARY",
+    "UNIQUE",
+    "UNLOGGED",
+    "GLOBAL",
+    "LOCAL",
+    "VIRTUAL",
+    "MATERIALIZED",
+    "CONCURRENTLY",
+    "EXTERNAL",
+];
+
+fn among(list: &[&'static str], word: &str) -> Option<&'static str> {
+    list.iter().copied().find(|known| known.eq_ignore_ascii_case(word))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+enum Await {
+    /// Nothing in particular.
+    #[default]
+    Nothing,
+    /// The word that says what the statement does.
+    Operation,
+    /// The kind of object that a definition is about.
+    Object,
+    /// A table's name. `callable`: what is followed by `(` is a function instead.
+    Table { callable: bool },
+    /// The name of something that is no table.
+    Name,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Level {
+    /// An operation began between these parentheses: `FROM` announces a table and is not part of `EXTRACT(…)`.
+    operation: bool,
+    /// Between FROM and the clause after it, where a comma announces the next table.
+    from: bool,
+}
+
+/// Reads tokens one by one.
+#[derive(Debug)]
+pub(super) struct Reader {
+    parts: Vec<String>,
+    tables: Vec<String>,
+    ctes: Vec<String>,
+    operation: Option<String>,
+    awaiting: Await,
+    levels: Vec<Level>,
+    /// A name being read, and what it is the name of.
+    name: Option<(String, Await)>,
+    dotted: bool,
+    /// Within `WITH … AS (…)`, before the operation.
+    with: bool,
+    /// The rest of the statement does not matter.
+    done: bool,
+    /// The token before could stand before a statement within the statement.
+    opening: bool,
+    after_distinct: bool,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Reader {
+            parts: Vec::new(),
+            tables: Vec::new(),
+            ctes: Vec::new(),
+            operation: None,
+            awaiting: Await::Operation,
+            levels: vec![Level::default()],
+            name: None,
+            dotted: false,
+            with: false,
+            done: false,
+            opening: true,
+            after_distinct: false,
+        }
+    }
+}
+
+impl Reader {
+    pub(super) fn token(&mut self, token: &Token<'_>) {
+        if self.continue_name(token) {
+            return;
+        }
+        let opening = std::mem::replace(&mut self.opening, matches!(token, Token::Punct("(" | ")")));
+        match token {
+            Token::Punct(";") => self.next_statement(),
+            _ if self.done => {}
+            Token::Punct("(") => self.levels.push(Level::default()),
+            Token::Punct(")") => {
+                if self.levels.len() > 1 {
+                    self.levels.pop();
+                }
+            }
+            Token::Punct(",") if self.level().from => self.awaiting = Await::Table { callable: true },
+            Token::Quoted(_, inner) => self.start_name(inner),
+            Token::Word(word) => self.word(word, opening),
+            _ if matches!(self.awaiting, Await::Operation) => {}
+            _ => self.awaiting = Await::Nothing,
+        }
+    }
+
+    /// Summary, operation, table.
+    pub(super) fn finish(mut self) -> (Option<String>, Option<String>, Option<String>) {
+        self.end_name(false);
+        let mut summary = String::new();
+        for part in &self.parts {
+            if summary.len() + 1 + part.len() > MAX_SUMMARY {
+                break;
+            }
+            if !summary.is_empty() {
+                summary.push(' ');
+            }
+            summary.push_str(part);
+        }
+        let table = if self.tables.len() == 1 { self.tables.pop() } else { None };
+        ((!summary.is_empty()).then_some(summary), self.operation, table)
+    }
+
+    fn level(&mut self) -> &mut Level {
+        if self.levels.is_empty() {
+            self.levels.push(Level::default());
+        }
+        let last = self.levels.len() - 1;
+        &mut self.levels[last]
+    }
+
+    fn next_statement(&mut self) {
+        self.awaiting = Await::Operation;
+        self.levels = vec![Level::default()];
+        self.with = false;
+        self.done = false;
+        self.opening = true;
+    }
+
+    fn word(&mut self, word: &str, opening: bool) {
+        let after_distinct = std::mem::replace(&mut self.after_distinct, word.eq_ignore_ascii_case("DISTINCT"));
+        if self.awaiting == Await::Operation {
+            return self.first_word(word, opening);
+        }
+        // Only SELECT may follow other words; `FOR UPDATE`, `ON DELETE`, `DO UPDATE` and `REPLACE(…)` are no operations.
+        if let Some(operation) = among(OPERATIONS, word).filter(|operation| *operation == "SELECT" || opening) {
+            return self.begin(operation);
+        }
+        match self.awaiting {
+            Await::Object => {
+                if let Some(object) = among(OBJECTS, word) {
+                    self.parts.push(object.into());
+                    let table = matches!(object, "TABLE" | "VIEW");
+                    self.awaiting = if table { Await::Table { callable: false } } else { Await::Name };
+                } else if among(FILLERS, word).is_none() && self.operation.as_deref() == Some("TRUNCATE") {
+                    self.awaiting = Await::Table { callable: false };
+                    self.start_name(word);
+                }
+            }
+            Await::Table { .. } | Await::Name if among(FILLERS, word).is_none() => self.start_name(word),
+            Await::Table { .. } | Await::Name => {}
+            Await::Nothing | Await::Operation => self.clause(word, after_distinct),
+        }
+    }
+
+    fn clause(&mut self, word: &str, after_distinct: bool) {
+        const ENDS_FROM: &[&str] = &[
+            "WHERE",
+            "GROUP",
+            "ORDER",
+            "HAVING",
+            "LIMIT",
+            "SET",
+            "ON",
+            "VALUES",
+            "RETURNING",
+            "WINDOW",
+            "UNION",
+            "EXCEPT",
+            "INTERSECT",
+            "OFFSET",
+            "FETCH",
+            "FOR",
+        ];
+        match among(&["FROM", "JOIN", "INTO", "USING"], word) {
+            Some("FROM") if after_distinct || !self.level().operation => {}
+            Some("FROM") => {
+                self.level().from = true;
+                self.awaiting = Await::Table { callable: true };
+            }
+            Some("INTO") => self.awaiting = Await::Table { callable: false },
+            Some("USING") if !matches!(self.operation.as_deref(), Some("DELETE" | "MERGE")) => {}
+            Some(_) => self.awaiting = Await::Table { callable: true },
+            None if among(ENDS_FROM, word).is_some() => self.level().from = false,
+            None => {}
+        }
+    }
+
+    fn first_word(&mut self, word: &str, opening: bool) {
+        if self.with {
+            match among(OPERATIONS, word) {
+                // At the outermost level this is what the CTEs are for; deeper, it is part of one.
+                Some(operation) if self.levels.len() > 1 && opening => self.begin_inner(operation),
+                Some(operation) if self.levels.len() == 1 => self.begin(operation),
+                _ if self.levels.len() > 1 => {
+                    let after_distinct = self.after_distinct;
+                    self.awaiting = Await::Nothing;
+                    self.clause(word, after_distinct);
+                    if self.awaiting == Await::Nothing {
+                        self.awaiting = Await::Operation;
+                    }
+                }
+                _ if among(&["RECURSIVE", "AS", "NOT", "MATERIALIZED"], word).is_none() => {
+                    self.ctes.push(word.to_ascii_lowercase());
+                }
+                _ => {}
+            }
+            return;
+        }
+        if word.eq_ignore_ascii_case("WITH") {
+            self.with = true;
+        } else if word.eq_ignore_ascii_case("EXPLAIN") {
+            self.name_operation("EXPLAIN");
+        } else if let Some(operation) = among(OPERATIONS, word) {
+            self.begin(operation);
+        } else if let Some(definition) = among(DEFINITIONS, word) {
+            self.name_operation(definition);
+            self.awaiting = Await::Object;
+        } else if let Some(direct) = among(DIRECT, word) {
+            self.name_operation(direct);
+            self.awaiting =
+                if direct == "COPY" || direct == "LOCK" { Await::Table { callable: false } } else { Await::Name };
+        } else if let Some(plain) = among(PLAIN, word) {
+            // `EXPLAIN ANALYZE SELECT …`: still to come.
+            if self.operation.as_deref() != Some("EXPLAIN") {
+                self.name_operation(plain);
+                self.done = true;
+            }
+        }
+    }
+
+    fn name_operation(&mut self, operation: &'static str) {
+        self.operation.get_or_insert_with(|| operation.into());
+        self.parts.push(operation.into());
+    }
+
+    fn begin(&mut self, operation: &'static str) {
+        self.name_operation(operation);
+        self.start_operation(operation);
+        self.with = false;
+    }
+
+    /// An operation within a CTE: part of the summary, but not what the statement is called after.
+    fn begin_inner(&mut self, operation: &'static str) {
+        self.parts.push(operation.into());
+        self.start_operation(operation);
+        if self.awaiting == Await::Nothing {
+            self.awaiting = Await::Operation;
+        }
+    }
+
+    fn start_operation(&mut self, operation: &'static str) {
+        *self.level() = Level { operation: true, from: false };
+        self.awaiting = if operation == "UPDATE" { Await::Table { callable: false } } else { Await::Nothing };
+    }
+
+    fn start_name(&mut self, text: &str) {
+        match self.awaiting {
+            Await::Table { .. } | Await::Name => {
+                self.name = Some((text.to_owned(), self.awaiting));
+                self.dotted = false;
+                self.awaiting = if self.with { Await::Operation } else { Await::Nothing };
+            }
+            Await::Operation if self.with && self.levels.len() == 1 => self.ctes.push(text.to_ascii_lowercase()),
+            _ => {}
+        }
+    }
+
+    /// Whether the token was part of a name.
+    fn continue_name(&mut self, token: &Token<'_>) -> bool {
+        let Some((name, _)) = &mut self.name else { return false };
+        match token {
+            Token::Punct(".") => {
+                self.dotted = true;
+                name.push('.');
+                return true;
+            }
+            Token::Word(part) | Token::Quoted(_, part) if self.dotted => {
+                self.dotted = false;
+                name.push_str(part);
+                return true;
+            }
+            _ => {}
+        }
+        self.end_name(matches!(token, Token::Punct("(")));
+        false
+    }
+
+    fn end_name(&mut self, called: bool) {
+        let Some((name, kind)) = self.name.take() else { return };
+        let name = name.trim_end_matches('.').to_owned();
+        match kind {
+            Await::Table { callable: true } if called => {}
+            Await::Table { .. } => {
+                if !name.is_empty() && !self.ctes.contains(&name.to_ascii_lowercase()) {
+                    self.parts.push(name.clone());
+                    if !self.tables.contains(&name) {
+                        self.tables.push(name);
+                    }
+                }
+                let ends = ["CREATE", "DROP", "ALTER", "TRUNCATE", "COPY", "LOCK"];
+                self.done |= self.operation.as_deref().is_some_and(|operation| ends.contains(&operation));
+            }
+            _ => {
+                self.parts.push(name);
+                self.done = true;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+
+    #[test]
+    fn statements_are_summed_up() {
+        for (sql, summary, operation, collection) in [
+            ("SELECT * FROM orders WHERE id = $1", "SELECT orders", "SELECT", "orders"),
+            ("select a from shop.orders o", "SELECT shop.orders", "SELECT", "shop.orders"),
+            ("SELECT * FROM songs, artists a", "SELECT songs artists", "SELECT", ""),
+            ("SELECT * FROM a JOIN b ON a.x = b.y LEFT JOIN c USING (z)", "SELECT a b c", "SELECT", ""),
+            (
+                "SELECT d FROM (SELECT * FROM orders o JOIN customers c ON 1=1)",
+                "SELECT SELECT orders customers",
+                "SELECT",
+                "",
+            ),
+            ("INSERT INTO t (a, b) VALUES (1, 2) ON CONFLICT DO UPDATE SET a = 1", "INSERT t", "INSERT", "t"),
+            ("INSERT INTO t SELECT x FROM s", "INSERT t SELECT s", "INSERT", ""),
+            ("INSERT OR REPLACE INTO t VALUES (1)", "INSERT t", "INSERT", "t"),
+            ("UPDATE t SET a = replace(a, 'x', 'y') WHERE b = 1", "UPDATE t", "UPDATE", "t"),
+            ("DELETE FROM \"my t\" WHERE a = 1", "DELETE my t", "DELETE", "my t"),
+            ("SELECT a FROM t FOR UPDATE", "SELECT t", "SELECT", "t"),
+            ("SELECT EXTRACT(YEAR FROM ts), a IS DISTINCT FROM b FROM t", "SELECT t", "SELECT", "t"),
+            ("SELECT * FROM generate_series(1, 2)", "SELECT", "SELECT", ""),
+            ("WITH x AS (SELECT * FROM a) INSERT INTO b SELECT * FROM x", "SELECT a INSERT b SELECT", "INSERT", ""),
+            ("WITH RECURSIVE x(n) AS (SELECT 1) SELECT * FROM x", "SELECT SELECT", "SELECT", ""),
+            ("SELECT 1", "SELECT", "SELECT", ""),
+            ("CREATE TABLE IF NOT EXISTS t (id INT REFERENCES u ON DELETE CASCADE)", "CREATE TABLE t", "CREATE", "t"),
+            ("CREATE UNIQUE INDEX i ON t (a)", "CREATE INDEX i", "CREATE", ""),
+            ("DROP TABLE t", "DROP TABLE t", "DROP", "t"),
+            ("TRUNCATE t", "TRUNCATE t", "TRUNCATE", "t"),
+            ("TRUNCATE TABLE t", "TRUNCATE TABLE t", "TRUNCATE", "t"),
+            ("CALL do_it(1)", "CALL do_it", "CALL", ""),
+            ("EXPLAIN ANALYZE SELECT * FROM t", "EXPLAIN SELECT t", "EXPLAIN", "t"),
+            ("PRAGMA foreign_keys = ON", "PRAGMA", "PRAGMA", ""),
+            ("/* c */ BEGIN IMMEDIATE", "BEGIN", "BEGIN", ""),
+            ("SELECT 1; DELETE FROM t", "SELECT DELETE t", "SELECT", "t"),
+            ("(SELECT a FROM t) UNION (SELECT a FROM u)", "SELECT t SELECT u", "SELECT", ""),
+            ("hunter2 is no statement", "", "", ""),
+        ] {
+            let statement = read(sql, "postgresql");
+            assert_eq!(statement.summary.as_deref().unwrap_or(""), summary, "{sql}");
+            assert_eq!(statement.operation.as_deref().unwrap_or(""), operation, "{sql}");
+            assert_eq!(statement.collection.as_deref().unwrap_or(""), collection, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_back_quoted_path_is_one_name() {
+        let statement = read("SELECT * FROM `my`.`tbl` WHERE a = \"x\"", "mysql");
+        assert_eq!(statement.collection.as_deref(), Some("my.tbl"));
+    }
+}
