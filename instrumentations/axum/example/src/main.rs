@@ -1,0 +1,24 @@
+//! A nested router and a fallback, asked once each.
+
+use axum::routing::get;
+use axum::Router;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let users = Router::new().route("/all", get(|| async { "everybody" }));
+    let app = Router::new().nest("/users", users).fallback(|| async { "nobody" });
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    for path in ["/users/all", "/elsewhere"] {
+        let mut stream = TcpStream::connect(address).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        println!("{path}: {}", answer.lines().last().unwrap_or_default());
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! A server's requests as spans.
+//!
+//! [`Exchange`] is one request and its response. It starts when the request's head has been read and ends when the last
+//! byte of the response has been handed to the connection, or when that will never happen. Everything the service does in
+//! between runs inside its context. [`Connection`] keeps what is the same for all requests of a connection.
+
+#[cfg(all(feature = "server", any(feature = "http1", feature = "http2")))]
+pub(crate) use self::server::{Connection, Exchange};
+
+#[cfg(all(feature = "server", any(feature = "http1", feature = "http2")))]
+mod server {
+    use std::mem;
+
+    use http::header::{HeaderMap, FORWARDED, HOST, USER_AGENT};
+    use otel_rs_hooks::net::{self, AddressText};
+    use otel_rs_hooks::{active, key, Cell, CellKind, Context, Domain, Entered, Span, Value};
+
+    use super::SCOPE;
+
+    pub(crate) struct Connection {
+        /// The other end, once it was asked for: that takes a system call.
+        peer: Option<Option<(AddressText, u16)>>,
+        tls: Option<bool>,
+    }
+
+    impl Connection {
+        pub(crate) const NEW: Connection = Connection { peer: None, tls: None };
+
+        /// Names the type of the connection's I/O. A server is generic over it, and it is the only sign of TLS: an
+        /// HTTP/1 request does not say its scheme.
+        #[inline]
+        #[cfg(feature = "http1")]
+        pub(crate) fn over(&mut self, io: &str) {
+            if self.tls.is_none() && active() {
+                self.tls = Some(io.contains("TlsStream") || io.contains("SslStream"));
+            }
+        }
+
+        fn peer(&mut self) -> Option<&(AddressText, u16)> {
+            self.peer.get_or_insert_with(|| net::peer().map(|peer| (AddressText::of(peer.ip()), peer.port()))).as_ref()
+        }
+    }
+
+    pub(crate) struct Exchange {
+        span: Span,
+        /// This request in `http.server.active_requests`.
+        counted: Option<&'static Cell>,
+        /// Of the response, once there is one.
+        status: Option<u16>,
+    }
+
+    impl Exchange {
+        /// No request, or one that is over.
+        pub(crate) const NONE: Exchange = Exchange { span: Span::NONE, counted: None, status: None };
+
+        /// The request's head has been read.
+        #[inline]
+        pub(crate) fn start<B>(connection: &mut Connection, request: &http::Request<B>) -> Exchange {
+            if !active() {
+                return Exchange::NONE;
+            }
+            Exchange::open(connection, request)
+        }
+
+        fn open<B>(connection: &mut Connection, request: &http::Request<B>) -> Exchange {
+            let headers = request.headers();
+            let uri = request.uri();
+            let scheme = match uri.scheme_str() {
+                Some(scheme) => scheme,
+                None if connection.tls == Some(true) => "https",
+                None => "http",
+            };
+            let peer = connection.peer();
+            // An absolute target outranks the header (RFC 9112, section 3.2.2); HTTP/2 puts `:authority` there.
+            let host = match uri.authority() {
+                Some(authority) => Some(authority.as_str().as_bytes()),
+                None => bytes(headers, HOST),
+            };
+            let parent = Context::extract(|name, visit| {
+                for value in headers.get_all(name) {
+                    visit(value.as_bytes());
+                }
+            });
+            let span = Span::start_with_parent(
+                &SCOPE,
+                Domain::HttpServer,
+                parent,
+                &[
+                    (key::HTTP_METHOD, request.method().as_str().into()),
+                    (key::URL_SCHEME, scheme.into()),
+                    (key::URL_PATH, uri.path().into()),
+                    (key::URL_QUERY, uri.query().into()),
+                    (key::HTTP_HOST, host.into()),
+                    (key::HTTP_VERSION, version(request.version()).into()),
+                    (key::USER_AGENT, bytes(headers, USER_AGENT).into()),
+                    (key::HTTP_FORWARDED, bytes(headers, FORWARDED).into()),
+                    (key::HTTP_FORWARDED_FOR, bytes(headers, "x-forwarded-for").into()),
+                    (key::PEER_ADDRESS, peer.map(|(address, _)| address.as_bytes()).into()),
+                    (key::PEER_PORT, peer.map(|(_, port)| *port).into()),
+                ],
+            );
+            let counted = active_requests(request.method().as_str(), scheme);
+            counted.add(1);
+            Exchange { span, counted: Some(counted), status: None }
+        }
+
+        /// Makes the request's context current: for the service's call, its future and the response's body.
+        #[inline]
+        pub(crate) fn enter(&self) -> Option<Entered> {
+            if self.span.is_none() {
+                None
+            } else {
+                Some(self.span.context().enter())
+            }
+        }
+
+        /// The service has answered; the body follows.
+        #[inline]
+        pub(crate) fn head(&mut self, status: http::StatusCode) {
+            self.status = Some(status.as_u16());
+        }
+
+        /// All that was written so far has left. That ends the request if its response is part of it.
+        #[inline]
+        pub(crate) fn sent(&mut self) {
+            if self.status.is_some() {
+                self.end(Value::None);
+            }
+        }
+
+        /// The response will not be completed.
+        #[cold]
+        pub(crate) fn failed(&mut self, error: &crate::Error) {
+            self.end(Value::from(match self.status {
+                None if error.is_user() => "service_error",
+                Some(_) if error.is_user() => "body_error",
+                _ if error.is_timeout() => "timeout",
+                _ => "client_disconnected",
+            }));
+        }
+
+        fn end(&mut self, error: Value<'_>) {
+            if let Some(cell) = self.counted.take() {
+                cell.add(-1);
+                let status = self.status.take();
+                mem::replace(&mut self.span, Span::NONE)
+                    .end(&[(key::HTTP_STATUS, status.into()), (key::ERROR_TYPE, error)]);
+            }
+        }
+    }
+
+    impl Drop for Exchange {
+        #[inline]
+        fn drop(&mut self) {
+            if self.counted.is_some() {
+                self.end(Value::from(if std::thread::panicking() { "panic" } else { "cancelled" }));
+            }
+        }
+    }
+
+    fn bytes(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Option<&[u8]> {
+        headers.get(name).map(|value| value.as_bytes())
+    }
+
+    fn version(version: http::Version) -> &'static str {
+        match version {
+            http::Version::HTTP_10 => "1.0",
+            http::Version::HTTP_2 => "2",
+            _ => "1.1",
+        }
+    }
+
+    /// The cell of `http.server.active_requests` for requests like this one. The set of cells is fixed: a client that
+    /// makes up methods cannot add to it.
+    fn active_requests(method: &str, scheme: &str) -> &'static Cell {
+        macro_rules! cells {
+            ($($method:literal)*) => {
+                match (method, scheme) {
+                    $(
+                        ($method, "https") => cell!($method, "https"),
+                        ($method, _) => cell!($method, "http"),
+                    )*
+                    (_, "https") => cell!("_OTHER", "https"),
+                    _ => cell!("_OTHER", "http"),
+                }
+            };
+        }
+        macro_rules! cell {
+            ($method:literal, $scheme:literal) => {{
+                static CELL: Cell = Cell::new(
+                    &SCOPE,
+                    CellKind::UpDownCounter,
+                    "http.server.active_requests",
+                    "{request}",
+                    "Number of active HTTP server requests.",
+                    &[("http.request.method", $method), ("url.scheme", $scheme)],
+                );
+                &CELL
+            }};
+        }
+        cells!("GET" "HEAD" "POST" "PUT" "DELETE" "CONNECT" "OPTIONS" "TRACE" "PATCH")
+    }
+}
