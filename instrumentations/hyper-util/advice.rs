@@ -1,0 +1,178 @@
+//! One attempt to send a request as a span: from the call until the response's head has arrived.
+
+#[cfg(all(feature = "client-legacy", any(feature = "http1", feature = "http2")))]
+pub(crate) use self::client::attempt;
+
+#[cfg(all(feature = "client-legacy", any(feature = "http1", feature = "http2")))]
+mod client {
+    use std::error::Error;
+    use std::future::Future;
+    use std::io::{self, ErrorKind};
+    use std::mem;
+
+    use http::{HeaderValue, Request, Response};
+    use otel_rs_hooks::http::{self as calls, Text};
+    use otel_rs_hooks::{active, carry, key, Domain, Span, Value};
+
+    use super::SCOPE;
+
+    /// Longest URL that is recorded.
+    const MAX_URL: usize = 2048;
+
+    /// Sends a request with `send`, inside a span of its own. The span starts with the first poll, so that a future
+    /// that waits for its turn is not a request that takes long.
+    pub(crate) async fn attempt<B, R, E, F>(
+        mut request: Request<B>,
+        send: impl FnOnce(Request<B>) -> F,
+    ) -> Result<Response<R>, E>
+    where
+        E: Error + 'static,
+        F: Future<Output = Result<Response<R>, E>>,
+    {
+        if !active() {
+            return send(request).await;
+        }
+        let attempt = Attempt::start(&request);
+        attempt.inject(&mut request);
+        let sending = {
+            let _entered = attempt.span.context().enter();
+            carry(send(request))
+        };
+        let result = sending.await;
+        match &result {
+            Ok(response) => attempt.answered(response),
+            Err(error) => attempt.failed(error),
+        }
+        result
+    }
+
+    struct Attempt {
+        span: Span,
+    }
+
+    impl Attempt {
+        fn start<B>(request: &Request<B>) -> Attempt {
+            let uri = request.uri();
+            let https = uri.scheme_str() == Some("https");
+            // Brackets belong to the URL's syntax, not to the address.
+            let host = uri.host().map(|host| host.trim_start_matches('[').trim_end_matches(']'));
+            let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+            let span = Span::start(
+                &SCOPE,
+                Domain::HttpClient,
+                &[
+                    (key::HTTP_METHOD, request.method().as_str().into()),
+                    (key::URL_FULL, (&Text::<MAX_URL>::of(uri)).into()),
+                    (key::SERVER_ADDRESS, host.into()),
+                    (key::SERVER_PORT, port.into()),
+                    (key::HTTP_RESEND, calls::attempt().into()),
+                ],
+            );
+            Attempt { span }
+        }
+
+        /// Tells the server which span it is called from; a user who does so has the last word.
+        fn inject<B>(&self, request: &mut Request<B>) {
+            let headers = request.headers_mut();
+            if headers.contains_key("traceparent") {
+                return;
+            }
+            self.span.context().inject(|name, value| {
+                if let Ok(value) = HeaderValue::from_bytes(value) {
+                    headers.insert(name, value);
+                }
+            });
+        }
+
+        fn answered<R>(mut self, response: &Response<R>) {
+            let version = match response.version() {
+                http::Version::HTTP_10 => "1.0",
+                http::Version::HTTP_2 => "2",
+                http::Version::HTTP_3 => "3",
+                _ => "1.1",
+            };
+            self.end(&[(key::HTTP_STATUS, response.status().as_u16().into()), (key::HTTP_VERSION, version.into())]);
+        }
+
+        #[cold]
+        fn failed(mut self, error: &(dyn Error + 'static)) {
+            let root = Text::<256>::of(&root(error));
+            self.end(&[(key::ERROR_TYPE, class(error).into()), (key::ERROR_MESSAGE, (&root).into())]);
+        }
+
+        fn end(&mut self, attributes: &[(otel_rs_hooks::Key<'_>, Value<'_>)]) {
+            mem::replace(&mut self.span, Span::NONE).end(attributes);
+        }
+    }
+
+    impl Drop for Attempt {
+        fn drop(&mut self) {
+            if !self.span.is_none() {
+                self.end(&[(key::ERROR_TYPE, calls::given_up().into())]);
+            }
+        }
+    }
+
+    /// What an error was caused by. An `io::Error` hides the error it was made from behind that one's own source.
+    fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        }
+    }
+
+    fn root<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+        while let Some(deeper) = cause(error) {
+            error = deeper;
+        }
+        error
+    }
+
+    /// Puts an error into one of few classes, by the first cause that tells.
+    fn class(error: &(dyn Error + 'static)) -> &'static str {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(error) = error.downcast_ref::<io::Error>() {
+                match error.kind() {
+                    ErrorKind::ConnectionRefused => return "connection_refused",
+                    ErrorKind::ConnectionReset => return "connection_reset",
+                    ErrorKind::ConnectionAborted => return "connection_aborted",
+                    ErrorKind::BrokenPipe => return "connection_closed",
+                    ErrorKind::TimedOut => return "timeout",
+                    ErrorKind::AddrNotAvailable => return "address_not_available",
+                    _ => {}
+                }
+            }
+            if let Some(error) = error.downcast_ref::<hyper::Error>() {
+                if error.is_timeout() {
+                    return "timeout";
+                } else if error.is_user() {
+                    return "body_error";
+                } else if error.is_parse() {
+                    return "invalid_response";
+                } else if error.is_closed() || error.is_incomplete_message() {
+                    return "connection_closed";
+                }
+            }
+            // Resolvers and TLS libraries are plugged in from outside: their types are not known here, their words are.
+            let text = Text::<256>::of(error);
+            if says(text.as_bytes(), &["dns error", "lookup address", "resolve"]) {
+                return "dns";
+            } else if says(text.as_bytes(), &["certificate", "tls", "ssl", "handshake"]) {
+                return "tls";
+            } else if says(text.as_bytes(), &["timed out", "deadline"]) {
+                return "timeout";
+            } else if says(text.as_bytes(), &["unreachable"]) {
+                return "unreachable";
+            } else if says(text.as_bytes(), &["stream error"]) {
+                return "stream_reset"; // the words of HTTP/2's implementation
+            }
+            next = cause(error);
+        }
+        "_OTHER"
+    }
+
+    fn says(text: &[u8], words: &[&str]) -> bool {
+        words.iter().any(|word| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes())))
+    }
+}
