@@ -1,0 +1,25 @@
+//! A shelf of books in PostgreSQL, at DATABASE_URL: a transaction, queries, and one statement that fails.
+
+use sqlx::postgres::PgPoolOptions;
+use sqlx::Row;
+
+#[tokio::main]
+async fn main() -> Result<(), sqlx::Error> {
+    let url = std::env::var("DATABASE_URL").expect("DATABASE_URL, such as postgres://user@localhost/database");
+    let pool = PgPoolOptions::new().connect(&url).await?;
+    sqlx::query("DROP TABLE IF EXISTS books").execute(&pool).await?;
+    sqlx::query("CREATE TABLE books (id SERIAL PRIMARY KEY, title TEXT NOT NULL UNIQUE)").execute(&pool).await?;
+
+    let mut transaction = pool.begin().await?;
+    for title in ["Emma", "Dune"] {
+        sqlx::query("INSERT INTO books (title) VALUES ($1)").bind(title).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+
+    let books = sqlx::query("SELECT title FROM books ORDER BY title").fetch_all(&pool).await?;
+    let first: String = books[0].get("title");
+    let twice = sqlx::query("INSERT INTO books (title) VALUES ('Emma')").execute(&pool).await;
+    println!("{} books, {first} first, twice: {}", books.len(), twice.is_ok());
+    pool.close().await;
+    Ok(())
+}
