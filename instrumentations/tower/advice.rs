@@ -1,0 +1,129 @@
+//! What the middleware does to a request, told as events of the span that is current, and counted.
+
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use otel_rs_hooks::{current, key, Cell, CellKind, Context, Entered, Key};
+
+const fn counter(name: &'static str, unit: &'static str, description: &'static str) -> Cell {
+    Cell::new(&SCOPE, CellKind::Counter, name, unit, description, &[])
+}
+
+static TIMEOUTS: Cell = counter("tower.timeout.count", "{timeout}", "Requests that took too long.");
+static RETRIES: Cell = counter("tower.retry.count", "{retry}", "Requests sent again.");
+static SHED: Cell = counter("tower.load_shed.count", "{request}", "Requests refused because the service was busy.");
+
+/// A request was given up.
+pub(crate) fn timed_out() {
+    TIMEOUTS.add(1);
+    fail("timeout", "timeout");
+}
+
+/// A request was refused.
+pub(crate) fn overloaded() {
+    SHED.add(1);
+    fail("load_shed", "overloaded");
+}
+
+fn fail(event: &str, error: &str) {
+    let context = current();
+    context.event(event, &[(key::ERROR_TYPE, error.into())]);
+    context.set(&[(key::ERROR_TYPE, error.into())]);
+}
+
+/// A request is sent again: `attempt` counts the times, the first being 1.
+pub(crate) fn retrying(attempt: &mut u32) {
+    *attempt = attempt.saturating_add(1);
+    RETRIES.add(1);
+    current().event("retry", &[(Key::Named("tower.retry.attempt"), i64::from(*attempt).into())]);
+}
+
+/// A place where requests wait.
+pub(crate) struct Place {
+    event: &'static str,
+    /// What is shorter is no wait.
+    least: Duration,
+    waits: Cell,
+}
+
+/// It takes a buffer's worker a moment to wake up, however idle it is.
+const WAKING_UP: Duration = Duration::from_millis(1);
+
+const fn place(event: &'static str, least: Duration, name: &'static str, description: &'static str) -> Place {
+    Place { event, least, waits: counter(name, "{wait}", description) }
+}
+
+pub(crate) static CONCURRENCY_LIMIT: Place = place(
+    "concurrency_limit.wait",
+    Duration::ZERO,
+    "tower.concurrency_limit.wait.count",
+    "Times a request waited for others to finish.",
+);
+pub(crate) static RATE_LIMIT: Place = place(
+    "rate_limit.wait",
+    Duration::ZERO,
+    "tower.rate_limit.wait.count",
+    "Times a request waited for the next period.",
+);
+pub(crate) static BUFFER_FULL: Place =
+    place("buffer.full", WAKING_UP, "tower.buffer.full.count", "Times a request waited for room in the buffer.");
+static BUFFER: Place =
+    place("buffer.wait", WAKING_UP, "tower.buffer.wait.count", "Times a request waited in the buffer.");
+
+impl Place {
+    fn left(&self, context: &Context, waited: Duration) {
+        if waited >= self.least {
+            self.waits.add(1);
+            context.event(self.event, &[(Key::Named("tower.wait.duration"), waited.as_secs_f64().into())]);
+        }
+    }
+}
+
+/// Since when a service has not been ready.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    since: Option<Instant>,
+}
+
+impl Wait {
+    pub(crate) const NONE: Wait = Wait { since: None };
+
+    /// Looks at what `poll_ready` found and hands it on.
+    #[inline]
+    pub(crate) fn poll<T>(&mut self, place: &Place, found: Poll<T>) -> Poll<T> {
+        match (&found, self.since) {
+            (Poll::Pending, None) if otel_rs_hooks::active() => self.since = Some(Instant::now()),
+            (Poll::Ready(_), Some(since)) => {
+                self.since = None;
+                place.left(&current(), since.elapsed());
+            }
+            _ => {}
+        }
+        found
+    }
+}
+
+/// What a message in a buffer brings along for the worker.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    context: Context,
+    since: Option<Instant>,
+}
+
+impl Queued {
+    pub(crate) fn new() -> Self {
+        let since = if otel_rs_hooks::active() { Some(Instant::now()) } else { None };
+        Queued { context: current(), since }
+    }
+
+    pub(crate) fn enter(&self) -> Entered {
+        self.context.enter()
+    }
+
+    /// The worker hands the request to the service.
+    pub(crate) fn served(&self) {
+        if let Some(since) = self.since {
+            BUFFER.left(&self.context, since.elapsed());
+        }
+    }
+}
