@@ -1,0 +1,77 @@
+//! `otel-rs bootstrap` on the command line.
+
+use std::path::PathBuf;
+
+use crate::ops::bootstrap::{Action, Format, Options};
+
+/// Arguments of `otel-rs bootstrap`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A folder of the project
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// What to do: prepare the project, show what would be woven, undo it, or compare
+    #[arg(short, long, value_enum, default_value_t = ActionArg::Install)]
+    action: ActionArg,
+    /// Weave these crates only
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    only: Option<Vec<String>>,
+    /// Do not weave these crates
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    exclude: Option<Vec<String>>,
+    /// How to show the result
+    #[arg(long, value_enum, default_value_t = FormatArg::Table)]
+    format: FormatArg,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum ActionArg {
+    /// Write layers and configuration
+    Install,
+    /// Show what would be woven, write nothing
+    Requirements,
+    /// Restore every file
+    Remove,
+    /// End with 1 when what is written is not what would be written now
+    Check,
+}
+
+/// Values of `--format`.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(super) enum FormatArg {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+impl FormatArg {
+    pub(super) fn into_format(self) -> Format {
+        match self {
+            FormatArg::Table => Format::Table,
+            FormatArg::Json => Format::Json,
+        }
+    }
+}
+
+impl Args {
+    pub(super) fn into_options(self) -> Options {
+        let names = |list: Option<Vec<String>>| {
+            list.map(|names| {
+                names.into_iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+            })
+        };
+        Options {
+            path: self.path,
+            action: match self.action {
+                ActionArg::Install => Action::Install,
+                ActionArg::Requirements => Action::Requirements,
+                ActionArg::Remove => Action::Remove,
+                ActionArg::Check => Action::Check,
+            },
+            only: names(self.only),
+            exclude: names(self.exclude),
+            format: self.format.into_format(),
+        }
+    }
+}

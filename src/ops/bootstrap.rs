@@ -1,0 +1,169 @@
+//! `otel-rs bootstrap`: prepares a project, so that plain cargo builds it with layers.
+
+mod plan;
+mod write;
+
+use std::path::PathBuf;
+
+use crate::ops::{Failure, Outcome};
+use crate::project::{Home, workspace_root};
+use crate::ui;
+use plan::{Plan, Row, State};
+
+/// What to do with a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Write layers, hooks and configuration.
+    Install,
+    /// Tell what would be woven, write nothing.
+    Requirements,
+    /// Restore every file.
+    Remove,
+    /// Tell whether what is written is what would be written.
+    Check,
+}
+
+/// How to tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// What the user asked for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// A folder in the project.
+    pub(crate) path: PathBuf,
+    /// What to do.
+    pub(crate) action: Action,
+    /// The only crates to weave, if given.
+    pub(crate) only: Option<Vec<String>>,
+    /// Crates not to weave, if given.
+    pub(crate) exclude: Option<Vec<String>>,
+    /// How to tell it.
+    pub(crate) format: Format,
+}
+
+/// Prepares the project that `path` lies in.
+pub(crate) fn run(options: Options) -> Outcome {
+    let path = std::path::absolute(&options.path).unwrap_or_else(|_| options.path.clone());
+    let root = workspace_root(&path).map_err(usage)?;
+    let home = Home::of(&root);
+    if options.action == Action::Remove {
+        return write::remove(&home);
+    }
+    let plan = Plan::make(&home, &options)?;
+    if options.action == Action::Check {
+        return write::check(&plan);
+    }
+    if options.action == Action::Install && !plan.rows.is_empty() {
+        warn_of_environment();
+        write::install(&plan)?;
+    }
+    match options.format {
+        Format::Table => tell_table(&plan, options.action),
+        Format::Json => ui::out(json(&plan)),
+    }
+    Ok(0)
+}
+
+fn usage<E: ui::Explain + 'static>(error: E) -> Failure {
+    Failure { status: 2, ..Failure::from(error) }
+}
+
+fn tell_table(plan: &Plan, action: Action) {
+    if plan.rows.is_empty() {
+        ui::out("nothing in this project's Cargo.lock can be instrumented (`otel-rs list` shows what can)");
+        return;
+    }
+    let rows: Vec<Vec<String>> = plan.rows.iter().map(row_cells).collect();
+    ui::out(ui::table(&["CRATE", "VERSION", "STATE", "EMITS"], &rows));
+    if action == Action::Install {
+        let program = plan.programs.first().map_or("PROGRAM", String::as_str);
+        ui::out(format_args!(
+            "\nnext:\n  cargo build --release\n  OTEL_SERVICE_NAME={program} otel-rs instrument -- ./target/release/{program}"
+        ));
+    }
+}
+
+fn row_cells(row: &Row) -> Vec<String> {
+    let state = match &row.state {
+        State::Woven => "woven".to_owned(),
+        State::Plain(why) => format!("plain: {why}"),
+    };
+    let emits = if row.state == State::Woven { shortened(&row.emits) } else { String::new() };
+    vec![row.name.clone(), row.version.to_string(), state, emits]
+}
+
+/// As many as a terminal's line has room for; `--format json` and `otel-rs list` know them all.
+fn shortened(emits: &[String]) -> String {
+    const ROOM: usize = 80;
+    let mut text = String::new();
+    for (index, emit) in emits.iter().enumerate() {
+        if index > 0 && text.len() + emit.len() > ROOM {
+            return format!("{text}, and {} more", emits.len() - index);
+        }
+        if index > 0 {
+            text.push_str(", ");
+        }
+        text.push_str(emit);
+    }
+    text
+}
+
+fn json(plan: &Plan) -> String {
+    let crates: Vec<serde_json::Value> = plan
+        .rows
+        .iter()
+        .map(|row| {
+            let mut value = serde_json::json!({
+                "crate": row.name,
+                "version": row.version,
+                "state": if row.state == State::Woven { "woven" } else { "plain" },
+                "emits": row.emits,
+            });
+            if let State::Plain(why) = &row.state {
+                value["reason"] = why.clone().into();
+            }
+            value
+        })
+        .collect();
+    serde_json::json!({ "root": plan.home.root(), "crates": crates, "programs": plan.programs }).to_string()
+}
+
+/// A wrapper in the environment outranks the project's configuration without a word from cargo.
+fn warn_of_environment() {
+    for name in ["RUSTC_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER"] {
+        let Some(value) = std::env::var_os(name) else { continue };
+        let value = value.to_string_lossy().into_owned();
+        // Cargo's own variable for a setting ranks above the file as well; empty, both turn wrapping off.
+        let hint = if value.is_empty() {
+            format!("unset `{name}` where you build")
+        } else {
+            format!(
+                "unset `{name}` where you build and set `OTEL_RS_RUSTC_WRAPPER={value}`, which otel-rs runs inside itself"
+            )
+        };
+        ui::warning(
+            format_args!("cargo will not weave: `{name}={value}` outranks the project's wrapper"),
+            &[],
+            Some(&hint),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_are_cut_between_entries() {
+        let emits: Vec<String> = (0..20).map(|n| format!("metric number {n}")).collect();
+        let text = shortened(&emits);
+        assert!(text.starts_with("metric number 0, metric number 1") && text.ends_with(" more"), "{text}");
+        assert_eq!(shortened(&emits[..2]), "metric number 0, metric number 1");
+    }
+}

@@ -1,0 +1,190 @@
+//! `otel-rs instrument`: runs a program with a channel to us, and sees to its end.
+//!
+//! Whatever goes wrong between us and the telemetry costs the telemetry, with one warning. Only what a shell would
+//! refuse as well (no such program, a mistyped flag) keeps the program from running.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Failure, Outcome};
+use crate::channel::{Channel, ChannelError, Draining, feed, wire};
+use crate::config::{self, Config};
+use crate::launch::{self, ChildEnd, Environment, Program, Signals};
+use crate::layers;
+use crate::telemetry;
+use crate::ui::{self, Explain};
+
+/// The exit status for a mistyped command line.
+const USAGE: i32 = 2;
+/// How long the program's end may be held up for its telemetry.
+const LAST_EXPORT: Duration = Duration::from_secs(4);
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// Flags given, under the names of the variables that they override.
+    pub(crate) flags: Vec<(&'static str, String)>,
+    /// The program, as typed.
+    pub(crate) program: OsString,
+    /// Its arguments.
+    pub(crate) args: Vec<OsString>,
+}
+
+/// What goes wrong on our side.
+#[derive(Debug, thiserror::Error)]
+enum InstrumentError {
+    #[error("running `{program}` without telemetry: signals cannot be watched")]
+    Signals { program: String, source: std::io::Error },
+    #[error("running `{program}` without telemetry")]
+    Channel { program: String, source: ChannelError },
+    #[error("running `{program}` without telemetry")]
+    Telemetry { program: String, source: telemetry::TelemetryError },
+}
+
+impl Explain for InstrumentError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            InstrumentError::Signals { .. } => None,
+            InstrumentError::Channel { source, .. } => source.hint(),
+            InstrumentError::Telemetry { source, .. } => source.hint(),
+        }
+    }
+}
+
+/// Why nothing will be heard of a program.
+#[derive(Debug, thiserror::Error)]
+enum LayersError {
+    #[error("`{program}` was built without layers, so there will be no telemetry of its own")]
+    None { program: String },
+    #[error(
+        "running `{program}` without telemetry: its layers speak wire version {found}, expected {expected}",
+        expected = wire::VERSION
+    )]
+    OtherVersion { program: String, found: u32 },
+}
+
+impl Explain for LayersError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            LayersError::None { .. } => "run `otel-rs bootstrap` in its project and build it again".into(),
+            LayersError::OtherVersion { .. } => {
+                "run this otel-rs's `bootstrap` in its project and build it again".into()
+            }
+        })
+    }
+}
+
+/// Runs the program. Returns when it has ended and its telemetry is out, or given up.
+pub(crate) fn run(options: Options) -> Outcome {
+    ui::set_prefix("otel-rs: ");
+    let environment = Environment::take();
+    let (config, warnings) =
+        config::resolve(&options.flags, &|name| environment.get(name), Path::new(&options.program))
+            .map_err(|error| failure(USAGE, error))?;
+    let file = launch::find_program(&options.program, environment.get_os("PATH"))
+        .map_err(|error| failure(error.status(), error))?;
+    let program = Program { name: options.program, file, args: options.args };
+    if config.disabled {
+        return Err(replace_ourselves(&program, &environment));
+    }
+    warnings.iter().for_each(|warning| ui::warning_of(warning));
+
+    let signals = match Signals::take() {
+        Ok(signals) => signals,
+        Err(source) => {
+            ui::warning_of(&InstrumentError::Signals { program: program.short_name(), source });
+            return Err(replace_ourselves(&program, &environment));
+        }
+    };
+    let session = if understands_us(&program) { Session::open(config, &environment, &program) } else { None };
+    let variable = session.as_ref().map(|session| (wire::CHANNEL_VARIABLE, session.variable.as_os_str()));
+    let child = program.spawn(&environment, variable, &signals).map_err(|error| failure(error.status(), error))?;
+    let end = child.wait(&signals);
+    let report = session.and_then(|session| session.close(end, &signals));
+    tell(&program, end, report.as_ref());
+    end.imitate();
+    Ok(end.status())
+}
+
+/// Becomes the program. Returns only if that failed.
+fn replace_ourselves(program: &Program, environment: &Environment) -> Failure {
+    let error = program.exec(environment);
+    failure(error.status(), error)
+}
+
+fn failure(status: i32, error: impl Explain + 'static) -> Failure {
+    Failure { status, error: Box::new(error) }
+}
+
+/// Whether the program may be given a channel: not if its layers speak another version of the wire format. Warns where
+/// nothing will come of it.
+fn understands_us(program: &Program) -> bool {
+    // A script has no layers, but what it starts may have.
+    if !launch::is_elf(&program.file) {
+        return true;
+    }
+    let Ok(notes) = layers::layers_in(&program.file) else { return true };
+    let Some(other) = notes.iter().find(|note| note.wire_version != wire::VERSION) else {
+        if notes.is_empty() {
+            ui::warning_of(&LayersError::None { program: program.short_name() });
+        }
+        return true;
+    };
+    ui::warning_of(&LayersError::OtherVersion { program: program.short_name(), found: other.wire_version });
+    false
+}
+
+/// The run half at work: a channel, the thread that drains it, and telemetry.
+struct Session {
+    variable: OsString,
+    draining: Draining,
+    running: telemetry::Running,
+}
+
+impl Session {
+    /// Starts all of it, or warns and does without.
+    fn open(config: Config, environment: &Environment, program: &Program) -> Option<Session> {
+        let opened = Session::try_open(config, environment, program);
+        opened.inspect_err(|error| ui::warning_of(error)).ok()
+    }
+
+    fn try_open(config: Config, environment: &Environment, program: &Program) -> Result<Session, InstrumentError> {
+        let no_channel = |source| InstrumentError::Channel { program: program.short_name(), source };
+        let runtime_directory = environment.get_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let channel = Channel::open(runtime_directory.as_deref()).map_err(no_channel)?;
+        let variable = channel.variable(&config.channel_settings());
+        let (sender, receiver) = feed::queue();
+        let running = telemetry::start(&config, receiver)
+            .map_err(|source| InstrumentError::Telemetry { program: program.short_name(), source })?;
+        let draining = channel.drain(sender).map_err(no_channel)?;
+        Ok(Session { variable, draining, running })
+    }
+
+    /// Brings out what the program has written. `None` when that was given up, because it took too long or because
+    /// somebody asked us to end, too.
+    fn close(mut self, end: ChildEnd, signals: &Signals) -> Option<telemetry::Report> {
+        self.draining.finish();
+        let running = self.running;
+        signals.unless_asked_to_end(2 * LAST_EXPORT, move || running.finish(end, LAST_EXPORT))
+    }
+}
+
+/// Tells of a violent end, and of what was lost.
+fn tell(program: &Program, end: ChildEnd, report: Option<&telemetry::Report>) {
+    let app = program.short_name();
+    if let ChildEnd::Killed(signal) = end
+        && launch::is_violent(signal)
+    {
+        let requests = match report.map_or(0, |report| report.open_requests) {
+            0 => String::new(),
+            1 => "; 1 request was open".to_owned(),
+            many => format!("; {many} requests were open"),
+        };
+        ui::note(format_args!("`{app}` was killed by {}{requests}", launch::signal_name(signal)));
+    }
+    for warning in report.iter().flat_map(|report| &report.warnings) {
+        // What went wrong has been warned of when it happened; this is what it came to.
+        ui::note(warning);
+    }
+}

@@ -1,0 +1,44 @@
+//! `otel-rs list`: what can be instrumented.
+
+use super::bootstrap::Format;
+use crate::ops::Outcome;
+use crate::rules::{Catalog, Instrumentation};
+use crate::ui;
+
+/// What the user asked for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// How to tell it.
+    pub(crate) format: Format,
+}
+
+/// Lists the catalog.
+pub(crate) fn run(options: Options) -> Outcome {
+    let catalog = Catalog::load()?;
+    match options.format {
+        Format::Table => {
+            let rows: Vec<Vec<String>> = catalog.iter().map(cells).collect();
+            ui::out(ui::table(&["CRATE", "VERSIONS", "SIGNALS", "SUMMARY"], &rows));
+        }
+        Format::Json => {
+            let entries: Vec<serde_json::Value> = catalog.iter().map(json).collect();
+            ui::out(serde_json::Value::from(entries));
+        }
+    }
+    Ok(0)
+}
+
+fn cells(known: &Instrumentation) -> Vec<String> {
+    vec![known.name.clone(), known.versions.to_string(), known.signals.join(", "), known.summary.clone()]
+}
+
+fn json(known: &Instrumentation) -> serde_json::Value {
+    serde_json::json!({
+        "crate": known.name,
+        "versions": known.versions,
+        "tested": known.tested,
+        "signals": known.signals,
+        "emits": known.emits,
+        "summary": known.summary,
+    })
+}

@@ -1,0 +1,30 @@
+//! The use cases, one file each, told from top to bottom.
+
+pub(crate) mod bootstrap;
+pub(crate) mod demo;
+pub(crate) mod diff;
+pub(crate) mod inspect;
+pub(crate) mod instrument;
+pub(crate) mod list;
+pub(crate) mod rustc;
+pub(crate) mod rustdoc;
+
+use crate::ui::Explain;
+
+/// Why a command ended without doing its work, and with which status.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// What is told to the user.
+    pub(crate) error: Box<dyn Explain>,
+    /// The exit status: 2 for a user's mistake, 1 otherwise, 125..=127 from `instrument`.
+    pub(crate) status: i32,
+}
+
+/// What a use case ends with: the exit status, or why there is none of its own.
+pub(crate) type Outcome = Result<i32, Failure>;
+
+impl<E: Explain + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure { error: Box::new(error), status: 1 }
+    }
+}

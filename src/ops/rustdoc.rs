@@ -1,0 +1,68 @@
+//! `otel-rs __rustdoc`: what cargo runs in place of rustdoc, which has to find the hooks that woven crates name.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::rustc::PROJECT_VARIABLE;
+use crate::ops::Outcome;
+use crate::project::{Home, manifest::Manifest};
+use crate::rustc::hooks_folder;
+use crate::ui::{self, Explain};
+
+/// What cargo asked for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// The arguments.
+    pub(crate) arguments: Vec<OsString>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot run `{program}`")]
+struct NotRun {
+    program: String,
+    source: std::io::Error,
+}
+
+impl Explain for NotRun {}
+
+/// Becomes rustdoc, with the folder of the hooks among those it searches.
+pub(crate) fn run(options: Options) -> Outcome {
+    ui::set_prefix("otel-rs: ");
+    let home = std::env::var_os(PROJECT_VARIABLE).map(|path| Home::at(PathBuf::from(path)));
+    let program = home.as_ref().and_then(former).unwrap_or_else(rustdoc);
+    let mut command = Command::new(&program);
+    command.args(&options.arguments);
+    let documents = options.arguments.iter().any(|argument| argument == "--crate-name");
+    if let Some(home) = home.filter(|_| documents) {
+        let compiler = sibling("rustc").unwrap_or_else(|| "rustc".into());
+        if let Ok(folder) = hooks_folder(&home, &compiler, target(&options.arguments).as_deref()) {
+            let mut search = OsString::from("dependency=");
+            search.push(folder);
+            command.arg("-L").arg(search);
+        }
+    }
+    Err(NotRun { program: program.to_string_lossy().into_owned(), source: command.exec() }.into())
+}
+
+/// The rustdoc that the project named before.
+fn former(home: &Home) -> Option<OsString> {
+    Manifest::read(home).ok()??.chain_rustdoc.map(OsString::from)
+}
+
+/// Beside the running cargo is the rustdoc of its toolchain; a search could end at ourselves.
+fn rustdoc() -> OsString {
+    sibling("rustdoc").unwrap_or_else(|| "rustdoc".into())
+}
+
+fn sibling(name: &str) -> Option<OsString> {
+    let cargo = std::env::var_os("CARGO")?;
+    let path = Path::new(&cargo).with_file_name(name);
+    path.is_file().then(|| path.into_os_string())
+}
+
+fn target(arguments: &[OsString]) -> Option<String> {
+    let at = arguments.iter().position(|argument| argument == OsStr::new("--target"))?;
+    arguments.get(at + 1).map(|target| target.to_string_lossy().into_owned())
+}
