@@ -1,0 +1,134 @@
+//! What `bootstrap` does to a project's files.
+
+use super::project::{Project, said};
+
+#[test]
+fn twice_changes_nothing() {
+    let project = Project::new();
+    project.otel_rs(&["bootstrap"]).ok();
+    let before = project.files();
+    project.otel_rs(&["bootstrap"]).ok();
+    assert!(project.files() == before, "a file changed, or its time");
+    project.otel_rs(&["bootstrap", "-a", "check"]).ok();
+}
+
+#[test]
+fn remove_restores_every_byte() {
+    let project = Project::new();
+    let before = project.files();
+    project.otel_rs(&["bootstrap"]).ok();
+    project.cargo(&["build"]).ok();
+    project.otel_rs(&["bootstrap", "-a", "remove"]).ok();
+    let names_and_bytes =
+        |files: Vec<(_, Vec<u8>, _)>| files.into_iter().map(|(name, bytes, _)| (name, bytes)).collect::<Vec<_>>();
+    assert!(names_and_bytes(project.files()) == names_and_bytes(before));
+}
+
+#[test]
+fn requirements_write_nothing() {
+    let project = Project::new();
+    let before = project.files();
+    let said = project.otel_rs(&["bootstrap", "-a", "requirements"]).ok();
+    assert!(said.out.contains("gear   1.2.0    woven"), "{}", said.out);
+    assert!(project.files() == before);
+}
+
+#[test]
+fn check_tells_what_differs() {
+    let project = Project::new();
+    let said = project.otel_rs(&["bootstrap", "-a", "check"]);
+    assert_eq!(said.status, 1);
+    assert!(
+        said.out.contains(".otel-rs/rustc is missing") && said.out.contains(".cargo/config.toml differs"),
+        "{}",
+        said.out
+    );
+    project.otel_rs(&["bootstrap"]).ok();
+    project.replace("instrumentations/gear/advice.rs", "1000", "2000");
+    let said = project.otel_rs(&["bootstrap", "-a", "check"]);
+    assert!(said.status == 1 && said.out.contains(".otel-rs/layers/gear-1.2.0"), "{}", said.out);
+}
+
+#[test]
+fn works_from_a_member_and_in_json() {
+    let project = Project::new();
+    let said = project.otel_rs(&["bootstrap", "app", "--format", "json"]).ok();
+    let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(told["crates"][0]["crate"], "gear");
+    assert_eq!(told["crates"][0]["state"], "woven");
+    assert!(project.path("p/.otel-rs/rustc").is_file());
+}
+
+#[test]
+fn excluded_crate_stays_plain_and_the_choice_is_kept() {
+    let project = Project::new();
+    project.otel_rs(&["bootstrap", "--exclude", "gear"]).ok();
+    assert_eq!(project.run(), "4");
+    assert!(project.otel_rs(&["bootstrap"]).ok().out.contains("plain: left out"));
+    project.otel_rs(&["bootstrap", "--exclude", ""]).ok();
+    assert_eq!(project.run(), "1004");
+    let said = project.otel_rs(&["bootstrap", "--only", "gaer"]);
+    assert!(said.status == 2 && said.err.contains("cannot instrument `gaer`"), "{}", said.err);
+}
+
+#[test]
+fn project_with_nothing_known_is_left_alone() {
+    let project = Project::new();
+    std::fs::remove_dir_all(project.path("instrumentations/gear")).unwrap();
+    let before = project.files();
+    let said = project.otel_rs(&["bootstrap"]).ok();
+    assert!(said.out.contains("can be instrumented"), "{}", said.out);
+    assert!(project.files() == before);
+}
+
+#[test]
+fn missing_and_malformed_lock_files_are_told() {
+    let project = Project::new();
+    project.write("p/Cargo.lock", "version = 4\n\n[[package]\n");
+    let said = project.otel_rs(&["bootstrap"]);
+    assert!(said.status != 0 && said.err.contains("Cargo.lock") && said.err.contains("line 3"), "{}", said.err);
+    std::fs::remove_file(project.path("p/Cargo.lock")).unwrap();
+    let said = project.otel_rs(&["bootstrap"]);
+    assert!(said.status != 0 && said.err.contains("cargo generate-lockfile"), "{}", said.err);
+}
+
+#[test]
+fn wrapper_in_the_environment_is_told() {
+    let project = Project::new();
+    let said =
+        said(project.command(env!("CARGO_BIN_EXE_otel-rs")).arg("bootstrap").env("RUSTC_WRAPPER", "sccache")).ok();
+    assert!(said.err.contains("OTEL_RS_RUSTC_WRAPPER=sccache"), "{}", said.err);
+}
+
+#[test]
+fn project_that_cannot_be_written_is_told_and_left_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let project = Project::new();
+    let chmod = |mode| {
+        for folder in ["p", "p/.cargo"] {
+            std::fs::set_permissions(project.path(folder), std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    chmod(0o555);
+    let writable = std::fs::write(project.path("p/probe"), "").is_ok();
+    let said = project.otel_rs(&["bootstrap"]);
+    chmod(0o755);
+    // Root writes everywhere.
+    if !writable {
+        assert!(said.status != 0 && said.err.contains("cannot change this project"), "{}", said.err);
+        assert!(!project.path("p/.otel-rs").exists());
+    }
+}
+
+#[test]
+fn diff_shows_what_is_woven() {
+    let project = Project::new();
+    let said = project.otel_rs(&["diff", "gear"]).ok();
+    assert!(
+        said.out.contains("-    double(x) // twice\n+    crate::otel_rs::seen(double(x)) // twice\n"),
+        "{}",
+        said.out
+    );
+    let said = project.otel_rs(&["diff", "engine"]);
+    assert!(said.status == 2 && said.err.contains("`engine` is not in this project"), "{}", said.err);
+}

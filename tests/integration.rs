@@ -1,0 +1,7 @@
+//! Everything that needs the built program.
+
+mod build;
+mod launcher;
+mod project;
+mod shop;
+mod support;

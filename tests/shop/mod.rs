@@ -1,0 +1,52 @@
+//! The shop, woven and launched: what it tells to a receiver.
+
+mod client;
+mod database;
+mod limits;
+mod metrics;
+mod peers;
+mod request;
+mod tasks;
+mod versions;
+
+use std::sync::Arc;
+
+use crate::support::expect::Traces;
+use crate::support::http::{Ask, Http};
+use crate::support::launched::{Launch, Launched};
+use crate::support::metrics::Metrics;
+use crate::support::{Fixture, Otlp};
+
+/// Ids of a caller that is not instrumented by us.
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const SPAN: &str = "b7ad6b7169203331";
+
+/// The header that carries them.
+fn traceparent() -> (&'static str, String) {
+    ("traceparent", format!("00-{TRACE}-{SPAN}-01"))
+}
+
+/// Runs a shop, has something asked, and ends it: what was received.
+fn told(versions: &str, ask: impl FnOnce(&Launched)) -> (Arc<Fixture>, Traces, Metrics) {
+    told_with(versions, |launch| launch, ask)
+}
+
+/// The same with more settings.
+fn told_with(
+    versions: &str,
+    settings: impl FnOnce(Launch) -> Launch,
+    ask: impl FnOnce(&Launched),
+) -> (Arc<Fixture>, Traces, Metrics) {
+    let fixture = Fixture::shop(versions);
+    let otlp = Otlp::start();
+    let shop = settings(Launch::of(&fixture).to(&otlp)).start();
+    ask(&shop);
+    shop.stop();
+    (fixture, otlp.traces(), otlp.metrics())
+}
+
+/// `GET path` as that caller, over HTTP/1 or HTTP/2.
+fn get_as_caller(shop: &Launched, path: &str, http2: bool) -> (u16, String) {
+    let headers = vec![traceparent(), ("user-agent", "tester/1".to_owned())];
+    Http::new(http2).send(Ask { method: "GET", url: shop.url(path), headers })
+}

@@ -1,0 +1,203 @@
+//! One order, told the same with every set of versions; and the sets hold every version that the catalogue promises.
+
+use std::collections::BTreeSet;
+
+use super::{SPAN, TRACE, get_as_caller, told, told_with};
+use crate::support::expect::{Traces, client, server, span};
+use crate::support::fixture::{SHOPS, otel_rs};
+use crate::support::launched::Launched;
+use crate::support::metrics::Metrics;
+use crate::support::services::{Database, mariadb, postgres};
+use crate::support::{Fixture, need, source, succeed};
+
+/// The spans of one order, their parents and what they say.
+fn one_order_is_one_trace(versions: &str, http2: bool) {
+    let mut ports = (0, 0);
+    let ask = |shop: &Launched| {
+        let path = if http2 { "/h2/orders/1?sig=hunter2&page=3" } else { "/orders/1?sig=hunter2&page=3" };
+        assert_eq!(get_as_caller(shop, path, http2), (200, "teapot 4".to_owned()));
+        ports = (shop.shop, shop.stock);
+    };
+    let (fixture, traces, metrics) = told(versions, ask);
+    let protocol = if http2 { "2" } else { "1.1" };
+    let path = if http2 { "/h2/orders/1" } else { "/orders/1" };
+    let route = fixture.route(if http2 { "/h2/orders/{id}" } else { "/orders/{id}" });
+
+    let order = traces.require(
+        server()
+            .named(format!("GET {route}"))
+            .child_of_remote(TRACE, SPAN)
+            .attr("http.request.method", "GET")
+            .attr("http.route", &route)
+            .attr("http.response.status_code", 200)
+            .attr("url.path", path)
+            .attr("url.query", "sig=REDACTED&page=3")
+            .attr("url.scheme", "http")
+            .attr("server.address", "127.0.0.1")
+            .attr("server.port", ports.0)
+            .attr("client.address", "127.0.0.1")
+            .attr("network.peer.address", "127.0.0.1")
+            .attr("network.protocol.version", protocol)
+            .attr("user_agent.original", "tester/1")
+            .without("error.type")
+            .not_failed()
+            .told_by("hyper"),
+    );
+    assert!(fixture.locked("hyper").contains(&order.scope.1), "{order} names the hyper of Cargo.lock");
+    assert_eq!(order.resource["service.name"], format!("shop-{versions}").as_str().into());
+
+    let sqlite = |table: &str, query: &str| {
+        client()
+            .named(format!("SELECT {table}"))
+            .attr("db.system.name", "sqlite")
+            .attr("db.operation.name", "SELECT")
+            .attr("db.collection.name", table)
+            .attr("db.query.text", query)
+            .attr("db.query.summary", format!("SELECT {table}").as_str())
+            .attr("db.response.returned_rows", 1)
+            .not_failed()
+    };
+    traces.require(sqlite("orders", "SELECT item FROM orders WHERE id = ?").child_of(&order));
+    let call = traces.require(
+        client()
+            .named("GET")
+            .child_of(&order)
+            .attr("http.request.method", "GET")
+            .attr("url.full", format!("http://127.0.0.1:{}/stock/teapot", ports.1).as_str())
+            .attr("server.address", "127.0.0.1")
+            .attr("server.port", ports.1)
+            .attr("http.response.status_code", 200)
+            .attr("network.protocol.version", protocol)
+            .without("http.request.resend_count")
+            .not_failed(),
+    );
+    let route = fixture.route("/stock/{item}");
+    let stock =
+        traces.require(server().named(format!("GET {route}")).child_of(&call).attr("url.path", "/stock/teapot"));
+    traces.require(sqlite("stock", "SELECT pieces FROM stock WHERE item = ?").child_of(&stock));
+    traces.require_count(5, span().in_trace(TRACE));
+    counted(&metrics, &fixture, http2);
+}
+
+/// The metrics of that order.
+fn counted(metrics: &Metrics, fixture: &Fixture, http2: bool) {
+    let route = fixture.route(if http2 { "/h2/orders/{id}" } else { "/orders/{id}" });
+    let of = |route: &str| metrics.count("http.server.request.duration", &[("http.route", route.into())]);
+    assert_eq!((of(&route), of(&fixture.route("/stock/{item}"))), (1, 1), "{metrics}");
+    assert_eq!(metrics.count("http.client.request.duration", &[]), 1, "{metrics}");
+    assert_eq!(
+        metrics.count("db.client.operation.duration", &[("db.operation.name", "SELECT".into())]),
+        2,
+        "{metrics}"
+    );
+}
+
+macro_rules! for_every_set {
+    ($($set:ident),*) => {
+        #[test]
+        fn every_set_of_versions_has_its_tests() {
+            assert_eq!(SHOPS, [$(stringify!($set)),*]);
+        }
+        $(
+            mod $set {
+                #[test]
+                fn one_order_is_one_trace_over_http1() {
+                    super::one_order_is_one_trace(stringify!($set), false);
+                }
+
+                #[test]
+                fn one_order_is_one_trace_over_http2() {
+                    super::one_order_is_one_trace(stringify!($set), true);
+                }
+
+                #[test]
+                fn postgresql_tells_its_queries() {
+                    super::a_server_tells_its_queries(stringify!($set), "postgresql", super::postgres);
+                }
+
+                #[test]
+                fn mariadb_tells_its_queries() {
+                    super::a_server_tells_its_queries(stringify!($set), "mariadb", super::mariadb);
+                }
+            }
+        )*
+    };
+}
+for_every_set!(newest, axum07, axum08, sqlx07, oldest);
+
+fn a_server_tells_its_queries(versions: &str, system: &str, start: fn() -> Result<Database, String>) {
+    let database = need!(start());
+    let settings = |launch: crate::support::launched::Launch| launch.env("DATABASE_URL", &database.url);
+    let (_, traces, metrics) = told_with(versions, settings, |shop| {
+        assert_eq!(get_as_caller(shop, "/orders/2", false), (200, "kettle 7".to_owned()));
+        assert_eq!(shop.post("/orders/71/cup").0, 200);
+        assert_eq!(shop.post("/orders/72/cup?undo=1").0, 200);
+        assert_eq!(shop.get("/broken").0, 500);
+    });
+    // sqlx speaks MySQL's protocol with MariaDB, and may not know which of the two it is.
+    let systems: &[&str] = if system == "mariadb" { &["mariadb", "mysql"] } else { &[system] };
+    let named = traces.all(&client().named("SELECT orders").in_trace(TRACE));
+    assert_eq!(named.len(), 1, "{traces}");
+    let query = &named[0];
+    assert!(systems.contains(&query.text("db.system.name")), "{query}");
+    let placeholder = if system == "postgresql" { "$1" } else { "?" };
+    let of_server = |wanted: crate::support::expect::Wanted| {
+        wanted.attr("db.namespace", "shop").attr("server.address", "127.0.0.1").attr("server.port", database.port)
+    };
+    traces.require(
+        of_server(client().named("SELECT orders").in_trace(TRACE))
+            .attr("db.query.text", format!("SELECT item FROM orders WHERE id = {placeholder}").as_str())
+            .attr("db.response.returned_rows", 1)
+            .not_failed(),
+    );
+    transactions(&traces);
+    let broken = traces.require(of_server(client().named("SELECT no_such_table")).failed().has("error.type"));
+    let code = if system == "postgresql" { "42P01" } else { "1146" };
+    // MySQL's protocol has the server's number and the SQL state: either is the server's word.
+    let status = broken.text("db.response.status_code");
+    assert!(status == code || status == "42S02", "{broken}");
+    let failed = [("error.type", broken.get("error.type").cloned().expect("required above"))];
+    assert_eq!(metrics.count("db.client.operation.duration", &failed), 1, "{metrics}");
+}
+
+/// Two orders: one kept, one not. They are told apart by their paths: spans arrive in the order in which they ended, which
+/// need not be that of the requests.
+pub(super) fn transactions(traces: &Traces) {
+    for (path, last) in [("/orders/71/cup", "COMMIT"), ("/orders/72/cup", "ROLLBACK")] {
+        let request = traces.require(server().attr("url.path", path));
+        traces.require(client().named("BEGIN").child_of(&request).attr("db.operation.name", "BEGIN"));
+        traces.require(client().named("INSERT orders").child_of(&request).attr("db.operation.name", "INSERT"));
+        traces.require(client().named(last).child_of(&request).attr("db.operation.name", last));
+    }
+}
+
+/// `crate` and `tested` of every instrumentation.
+fn promised() -> BTreeSet<(String, String)> {
+    let mut promised = BTreeSet::new();
+    for entry in std::fs::read_dir(source("instrumentations")).expect("instrumentations").flatten() {
+        let Ok(text) = std::fs::read_to_string(entry.path().join("instrumentation.toml")) else { continue };
+        let table: toml::Table = text.parse().expect("TOML");
+        let tested = table["tested"].as_array().expect("a list");
+        let name = table["crate"].as_str().expect("a name");
+        promised
+            .extend(tested.iter().map(|version| (name.to_owned(), version.as_str().expect("a version").to_owned())));
+    }
+    assert!(!promised.is_empty(), "the catalogue promises nothing");
+    promised
+}
+
+/// Each version that an instrumentation calls tested is compiled, woven, in a program that the tests run.
+#[test]
+fn every_promised_version_is_woven_and_run() {
+    let mut woven = BTreeSet::new();
+    for fixture in SHOPS.map(Fixture::shop).into_iter().chain([Fixture::hello()]) {
+        let mut inspect = otel_rs(&fixture.folder);
+        inspect.args(["inspect", "--format", "json"]).arg(&fixture.program);
+        let notes: Vec<serde_json::Value> = serde_json::from_str(&succeed(&mut inspect).0).expect("JSON");
+        let text = |note: &serde_json::Value, key: &str| note[key].as_str().expect("text").to_owned();
+        woven.extend(notes.iter().map(|note| (text(note, "crate"), text(note, "version"))));
+        assert!(!fixture.said.contains("as it is"), "a layer was left plain:\n{}", fixture.said);
+    }
+    let missing: Vec<_> = promised().difference(&woven).cloned().collect();
+    assert!(missing.is_empty(), "no program is built with these, or they stayed plain: {missing:?}\nwoven: {woven:?}");
+}

@@ -1,0 +1,208 @@
+//! Sentences about spans: `traces.require(server().named("GET /users/{id}").attr("http.response.status_code", 200))`.
+
+use std::fmt;
+
+use super::model::{Kind, Span, Value};
+
+/// Everything that was received, in order of arrival.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Traces(pub(crate) Vec<Span>);
+
+/// A description of a span.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    checks: Vec<Check>,
+}
+
+#[derive(Clone, Debug)]
+enum Check {
+    Kind(Kind),
+    Name(String),
+    Attr(String, Value),
+    Has(String),
+    Without(String),
+    Parent(String, String),
+    Root,
+    Trace(String),
+    Error(bool),
+    Scope(String),
+    Event(String),
+}
+
+/// A span of any kind.
+pub(crate) fn span() -> Wanted {
+    Wanted::default()
+}
+
+/// A request served.
+pub(crate) fn server() -> Wanted {
+    span().with(Check::Kind(Kind::Server))
+}
+
+/// A request sent, or a database operation.
+pub(crate) fn client() -> Wanted {
+    span().with(Check::Kind(Kind::Client))
+}
+
+impl Wanted {
+    fn with(mut self, check: Check) -> Self {
+        self.checks.push(check);
+        self
+    }
+
+    pub(crate) fn named(self, name: impl Into<String>) -> Self {
+        self.with(Check::Name(name.into()))
+    }
+
+    pub(crate) fn attr(self, key: &str, value: impl Into<Value>) -> Self {
+        self.with(Check::Attr(key.to_owned(), value.into()))
+    }
+
+    pub(crate) fn has(self, key: &str) -> Self {
+        self.with(Check::Has(key.to_owned()))
+    }
+
+    pub(crate) fn without(self, key: &str) -> Self {
+        self.with(Check::Without(key.to_owned()))
+    }
+
+    pub(crate) fn child_of(self, parent: &Span) -> Self {
+        self.with(Check::Parent(parent.trace.clone(), parent.id.clone()))
+    }
+
+    /// A child of a span of somebody else's, told by its ids.
+    pub(crate) fn child_of_remote(self, trace: &str, span: &str) -> Self {
+        self.with(Check::Parent(trace.to_owned(), span.to_owned()))
+    }
+
+    pub(crate) fn root(self) -> Self {
+        self.with(Check::Root)
+    }
+
+    pub(crate) fn in_trace(self, trace: &str) -> Self {
+        self.with(Check::Trace(trace.to_owned()))
+    }
+
+    pub(crate) fn failed(self) -> Self {
+        self.with(Check::Error(true))
+    }
+
+    pub(crate) fn not_failed(self) -> Self {
+        self.with(Check::Error(false))
+    }
+
+    /// Told by this crate, with a version.
+    pub(crate) fn told_by(self, name: &str) -> Self {
+        self.with(Check::Scope(name.to_owned()))
+    }
+
+    pub(crate) fn event(self, name: &str) -> Self {
+        self.with(Check::Event(name.to_owned()))
+    }
+
+    /// What about the span is not as described.
+    fn mismatches(&self, span: &Span) -> Vec<String> {
+        self.checks.iter().filter(|check| !check.holds(span)).map(ToString::to_string).collect()
+    }
+}
+
+impl Check {
+    fn holds(&self, span: &Span) -> bool {
+        match self {
+            Self::Kind(kind) => span.kind == *kind,
+            Self::Name(name) => span.name == *name,
+            Self::Attr(key, value) => span.get(key) == Some(value),
+            Self::Has(key) => span.get(key).is_some(),
+            Self::Without(key) => span.get(key).is_none(),
+            Self::Parent(trace, id) => span.trace == *trace && span.parent == *id,
+            Self::Root => span.parent.is_empty(),
+            Self::Trace(trace) => span.trace == *trace,
+            Self::Error(error) => span.error == *error,
+            // The layer's own crate and its version from Cargo.lock.
+            Self::Scope(name) => span.scope.0 == *name && span.scope.1.starts_with(|c: char| c.is_ascii_digit()),
+            Self::Event(name) => span.events.iter().any(|(event, _)| event == name),
+        }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind(kind) => write!(f, "kind {kind:?}"),
+            Self::Name(name) => write!(f, "named `{name}`"),
+            Self::Attr(key, value) => write!(f, "{key}={value}"),
+            Self::Has(key) => write!(f, "with {key}"),
+            Self::Without(key) => write!(f, "without {key}"),
+            Self::Parent(trace, id) => write!(f, "child of {trace}/{id}"),
+            Self::Root => write!(f, "without a parent"),
+            Self::Trace(trace) => write!(f, "in trace {trace}"),
+            Self::Error(true) => write!(f, "failed"),
+            Self::Error(false) => write!(f, "not failed"),
+            Self::Scope(name) => write!(f, "told by {name} with its version"),
+            Self::Event(name) => write!(f, "with event {name}"),
+        }
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let checks: Vec<_> = self.checks.iter().map(ToString::to_string).collect();
+        write!(f, "{}", checks.join(", "))
+    }
+}
+
+impl Traces {
+    pub(crate) fn all(&self, wanted: &Wanted) -> Vec<Span> {
+        self.0.iter().filter(|span| wanted.mismatches(span).is_empty()).cloned().collect()
+    }
+
+    /// The one span that is as described; fails if there is none, or more than one.
+    #[track_caller]
+    pub(crate) fn require(&self, wanted: Wanted) -> Span {
+        let mut found = self.all(&wanted);
+        match found.len() {
+            1 => found.remove(0),
+            0 => panic!("no span is: {wanted}\n{}", self.nearest(&wanted)),
+            _ => panic!("{} spans are: {wanted}\n{}", found.len(), Traces(found)),
+        }
+    }
+
+    /// Exactly so many spans that are as described.
+    #[track_caller]
+    pub(crate) fn require_count(&self, count: usize, wanted: Wanted) -> Vec<Span> {
+        let found = self.all(&wanted);
+        assert!(
+            found.len() == count,
+            "{} spans instead of {count} are: {wanted}\n{}",
+            found.len(),
+            self.nearest(&wanted)
+        );
+        found
+    }
+
+    #[track_caller]
+    pub(crate) fn forbid(&self, wanted: Wanted) {
+        let found = self.all(&wanted);
+        assert!(found.is_empty(), "no span may be: {wanted}\n{}", Traces(found));
+    }
+
+    /// The spans of one trace.
+    pub(crate) fn trace(&self, trace: &str) -> Traces {
+        Traces(self.all(&span().in_trace(trace)))
+    }
+
+    /// The spans with the fewest mismatches first, and what is wrong with each.
+    fn nearest(&self, wanted: &Wanted) -> String {
+        let mut spans: Vec<_> = self.0.iter().map(|span| (wanted.mismatches(span), span)).collect();
+        spans.sort_by_key(|(wrong, _)| wrong.len());
+        let lines: Vec<_> =
+            spans.iter().take(6).map(|(wrong, span)| format!("  not {}:\n    {span}", wrong.join(", not "))).collect();
+        format!("of {} spans received, the nearest:\n{}", self.0.len(), lines.join("\n"))
+    }
+}
+
+impl fmt::Display for Traces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|span| writeln!(f, "  {span}"))
+    }
+}

@@ -1,0 +1,127 @@
+//! Projects that are bootstrapped and built with plain cargo, once per run, all into one target directory.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use super::{OTEL_RS, clean, kept, source, succeed};
+
+/// The shops: one source, a set of locked versions each.
+pub(crate) const SHOPS: [&str; 5] = ["newest", "axum07", "axum08", "sqlx07", "oldest"];
+
+/// A project that is woven and built.
+#[derive(Debug)]
+pub(crate) struct Fixture {
+    /// The folder with its `Cargo.toml`.
+    pub(crate) folder: PathBuf,
+    /// The program.
+    pub(crate) program: PathBuf,
+    /// What bootstrap and the build said on stderr.
+    pub(crate) said: String,
+}
+
+impl Fixture {
+    /// The shop with one of [`SHOPS`]' sets of versions.
+    pub(crate) fn shop(versions: &str) -> Arc<Self> {
+        Self::built(&format!("shop-{versions}"), |folder| write_shop(versions, folder))
+    }
+
+    /// The small server with versions that cannot live in one program with a shop's others.
+    pub(crate) fn hello() -> Arc<Self> {
+        Self::built("hello", |folder| {
+            let hello = source("tests/fixtures/hello");
+            put(&hello.join("Cargo.toml.in"), &folder.join("Cargo.toml"));
+            put(&hello.join("Cargo.lock"), &folder.join("Cargo.lock"));
+            put(&hello.join("src/main.rs"), &folder.join("src/main.rs"));
+        })
+    }
+
+    fn built(name: &str, write: impl FnOnce(&Path)) -> Arc<Self> {
+        static BUILT: Mutex<BTreeMap<String, Arc<Fixture>>> = Mutex::new(BTreeMap::new());
+        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        built.entry(name.to_owned()).or_insert_with(|| Arc::new(Self::build(name, write))).clone()
+    }
+
+    fn build(name: &str, write: impl FnOnce(&Path)) -> Self {
+        // Test processes may run side by side, as nextest does it.
+        let _lock = lock("build");
+        let folder = kept(name);
+        write(&folder);
+        let mut said = succeed(otel_rs(&folder).arg("bootstrap")).1;
+        let target = kept("target");
+        said += &succeed(cargo(&folder).args(["build", "--locked"]).env("CARGO_TARGET_DIR", &target)).1;
+        Self { program: target.join("debug").join(name), folder, said }
+    }
+
+    /// The versions of a crate in the lock file.
+    pub(crate) fn locked(&self, name: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.folder.join("Cargo.lock")).expect("a lock file");
+        let lock: toml::Table = text.parse().expect("a lock file in TOML");
+        let packages = lock["package"].as_array().expect("packages");
+        let named = packages.iter().filter(|package| package["name"].as_str() == Some(name));
+        named.filter_map(|package| Some(package["version"].as_str()?.to_owned())).collect()
+    }
+
+    /// A route's template as this shop's axum writes it.
+    pub(crate) fn route(&self, template: &str) -> String {
+        let colon = self.locked("axum").iter().all(|version| version.starts_with("0.7."));
+        if colon { template.replace('{', ":").replace('}', "") } else { template.to_owned() }
+    }
+}
+
+/// Keeps other test processes out until it is dropped.
+pub(crate) fn lock(name: &str) -> Flock<File> {
+    fs::create_dir_all(kept("")).expect("a folder below target");
+    let file = File::create(kept(&format!("{name}.lock"))).expect("a lock file");
+    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| error).expect("a lock")
+}
+
+/// Writes the shop's sources; what is the same already keeps its time, so that cargo need not build it again.
+pub(crate) fn write_shop(versions: &str, folder: &Path) {
+    let shop = source("tests/fixtures/shop");
+    put(&shop.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
+    put(&shop.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
+    for entry in fs::read_dir(shop.join("src")).expect("the shop's sources") {
+        let path = entry.expect("an entry").path();
+        put(&path, &folder.join("src").join(path.file_name().expect("a name")));
+    }
+}
+
+/// Copies a file unless it is there already.
+pub(crate) fn put(from: &Path, to: &Path) {
+    let new = fs::read(from).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+    if fs::read(to).ok().as_ref() != Some(&new) {
+        fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+        fs::write(to, new).expect("room on the disk");
+    }
+}
+
+/// `otel-rs` in a project.
+pub(crate) fn otel_rs(folder: &Path) -> Command {
+    let mut command = clean(OTEL_RS);
+    command.current_dir(folder);
+    command
+}
+
+/// `cargo` in a project of somebody who has otel-rs in PATH.
+pub(crate) fn cargo(folder: &Path) -> Command {
+    let mut command = clean(env!("CARGO"));
+    let own = Path::new(OTEL_RS).parent().expect("a folder").to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&path))).expect("a PATH");
+    command.current_dir(folder).env("PATH", path);
+    command
+}
+
+/// `cargo` in a project of somebody who does not have otel-rs.
+pub(crate) fn cargo_without_us(folder: &Path) -> Command {
+    let mut command = clean(env!("CARGO"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let others = std::env::split_paths(&path).filter(|folder| !folder.join("otel-rs").exists());
+    command.current_dir(folder).env("PATH", std::env::join_paths(others).expect("a PATH"));
+    command
+}

@@ -1,0 +1,133 @@
+//! Metrics as the tests see them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1 as proto;
+
+use super::model::{Attributes, Value, attributes};
+
+/// One time series as last exported.
+#[derive(Clone, Debug)]
+pub(crate) struct Series {
+    pub(crate) name: String,
+    pub(crate) unit: String,
+    pub(crate) scope: String,
+    pub(crate) attributes: Attributes,
+    pub(crate) point: Point,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Point {
+    Histogram { count: u64, sum: f64, bounds: Vec<f64> },
+    Sum { value: f64, monotonic: bool },
+    Gauge(f64),
+}
+
+/// The bucket boundaries that the conventions advise for durations in seconds.
+pub(crate) const HTTP_BOUNDS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+/// The same for database operations.
+pub(crate) const DATABASE_BOUNDS: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
+
+impl Series {
+    #[track_caller]
+    pub(crate) fn count(&self) -> u64 {
+        match self.point {
+            Point::Histogram { count, .. } => count,
+            _ => panic!("{self} is no histogram"),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn value(&self) -> f64 {
+        match self.point {
+            Point::Sum { value, .. } | Point::Gauge(value) => value,
+            Point::Histogram { .. } => panic!("{self} is a histogram"),
+        }
+    }
+}
+
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}) of {}: {:?}", self.name, self.unit, self.scope, self.point)?;
+        self.attributes.iter().try_for_each(|(key, value)| write!(f, " {key}={value}"))
+    }
+}
+
+/// The last state of every series.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Metrics(BTreeMap<String, Series>);
+
+impl Metrics {
+    pub(crate) fn add(&mut self, request: &ExportMetricsServiceRequest) {
+        for resource in &request.resource_metrics {
+            for scope in &resource.scope_metrics {
+                let name = scope.scope.as_ref().map(|scope| scope.name.clone()).unwrap_or_default();
+                for metric in &scope.metrics {
+                    for (attributes, point) in points(metric) {
+                        let key = format!("{name} {} {attributes:?}", metric.name);
+                        let (scope, name, unit) = (name.clone(), metric.name.clone(), metric.unit.clone());
+                        self.0.insert(key, Series { name, unit, scope, attributes, point });
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn all(&self, name: &str, with: &[(&str, Value)]) -> Vec<Series> {
+        let fits = |series: &&Series| {
+            series.name == name && with.iter().all(|(key, value)| series.attributes.get(*key) == Some(value))
+        };
+        self.0.values().filter(fits).cloned().collect()
+    }
+
+    /// The one series of that name with those attributes among others.
+    #[track_caller]
+    pub(crate) fn require(&self, name: &str, with: &[(&str, Value)]) -> Series {
+        let mut found = self.all(name, with);
+        assert!(found.len() == 1, "{} series are {name} with {with:?}; received:\n{self}", found.len());
+        found.remove(0)
+    }
+
+    /// The sum of a histogram's counts over all series that fit.
+    pub(crate) fn count(&self, name: &str, with: &[(&str, Value)]) -> u64 {
+        self.all(name, with).iter().map(Series::count).sum()
+    }
+}
+
+impl fmt::Display for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.values().try_for_each(|series| writeln!(f, "  {series}"))
+    }
+}
+
+fn points(metric: &proto::Metric) -> Vec<(Attributes, Point)> {
+    use proto::metric::Data;
+    let number = |point: &proto::NumberDataPoint| match point.value {
+        Some(proto::number_data_point::Value::AsDouble(value)) => value,
+        Some(proto::number_data_point::Value::AsInt(value)) => value as f64,
+        None => f64::NAN,
+    };
+    match &metric.data {
+        Some(Data::Histogram(histogram)) => histogram
+            .data_points
+            .iter()
+            .map(|point| {
+                let (count, sum) = (point.count, point.sum.unwrap_or(f64::NAN));
+                let bounds = point.explicit_bounds.clone();
+                (attributes(&point.attributes), Point::Histogram { count, sum, bounds })
+            })
+            .collect(),
+        Some(Data::Sum(sum)) => {
+            let monotonic = sum.is_monotonic;
+            let point = |point| Point::Sum { value: number(point), monotonic };
+            sum.data_points.iter().map(|each| (attributes(&each.attributes), point(each))).collect()
+        }
+        Some(Data::Gauge(gauge)) => {
+            gauge.data_points.iter().map(|each| (attributes(&each.attributes), Point::Gauge(number(each)))).collect()
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,94 @@
+//! What the end-to-end tests stand on: an OTLP receiver, sentences about what it received, projects that are built, apps
+//! that are launched, services that are started.
+
+pub(crate) mod expect;
+pub(crate) mod fixture;
+pub(crate) mod http;
+pub(crate) mod launched;
+pub(crate) mod metrics;
+pub(crate) mod model;
+pub(crate) mod otlp;
+pub(crate) mod peers;
+pub(crate) mod services;
+
+pub(crate) use fixture::Fixture;
+pub(crate) use launched::Launched;
+pub(crate) use otlp::Otlp;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// The program under test.
+pub(crate) const OTEL_RS: &str = env!("CARGO_BIN_EXE_otel-rs");
+
+/// Says that a test cannot run here, which is a failure where everything is meant to be installed.
+pub(crate) fn skip(why: &str) {
+    let test = std::thread::current().name().unwrap_or("?").to_owned();
+    assert!(std::env::var("CI").is_err(), "`{test}` must not be skipped in CI: {why}");
+    // Not `eprintln!`, whose output libtest keeps to itself when a test passes.
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
+}
+
+/// Takes a service, or skips the test.
+macro_rules! need {
+    ($service:expr) => {
+        match $service {
+            Ok(service) => service,
+            Err(why) => return crate::support::skip(&why),
+        }
+    };
+}
+pub(crate) use need;
+
+/// A command without what cargo, the tester's telemetry settings and their wrappers would add.
+pub(crate) fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let cargo_own = text.starts_with("CARGO") && text != "CARGO_HOME";
+        let ours = text.starts_with("OTEL_") || text.starts_with("RUSTC") || text.starts_with("SCCACHE_");
+        if cargo_own || ours || ["RUSTFLAGS", "RUSTDOCFLAGS", "RUST_LOG"].contains(&text.as_ref()) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+/// Runs a command to its end, which must be a good one; returns stdout and stderr.
+pub(crate) fn succeed(command: &mut Command) -> (String, String) {
+    let (good, stdout, stderr) = output(command);
+    assert!(good, "{command:?} failed\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
+    (stdout, stderr)
+}
+
+/// Runs a command to its end: whether it succeeded, stdout and stderr.
+pub(crate) fn output(command: &mut Command) -> (bool, String, String) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
+
+/// Where the tests keep what is worth keeping between runs.
+pub(crate) fn kept(folder: &str) -> PathBuf {
+    let target = std::path::Path::new(OTEL_RS).parent().and_then(|folder| folder.parent()).expect("target directory");
+    target.join("fixtures").join(folder)
+}
+
+/// A folder of this repository.
+pub(crate) fn source(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Asks again and again until there is an answer, or fails after some seconds.
+pub(crate) fn wait_for<T>(what: &str, seconds: u64, mut ask: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < end, "waited {seconds} s in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

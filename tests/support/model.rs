@@ -1,0 +1,177 @@
+//! Spans as the tests see them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1 as proto;
+
+/// An attribute's value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    Str(String),
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+    Other(String),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Str(text.to_owned())
+    }
+}
+
+impl From<&String> for Value {
+    fn from(text: &String) -> Self {
+        Self::Str(text.clone())
+    }
+}
+
+impl From<i32> for Value {
+    fn from(number: i32) -> Self {
+        Self::Int(number.into())
+    }
+}
+
+impl From<u16> for Value {
+    fn from(number: u16) -> Self {
+        Self::Int(number.into())
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Str(text) | Self::Other(text) => write!(f, "{text:?}"),
+            Self::Int(number) => write!(f, "{number}"),
+            Self::Float(number) => write!(f, "{number}"),
+            Self::Bool(truth) => write!(f, "{truth}"),
+        }
+    }
+}
+
+pub(crate) type Attributes = BTreeMap<String, Value>;
+
+pub(crate) fn attributes(pairs: &[KeyValue]) -> Attributes {
+    pairs.iter().map(|pair| (pair.key.clone(), value(pair.value.as_ref()))).collect()
+}
+
+fn value(any: Option<&AnyValue>) -> Value {
+    match any.and_then(|any| any.value.as_ref()) {
+        Some(Any::StringValue(text)) => Value::Str(text.clone()),
+        Some(Any::IntValue(number)) => Value::Int(*number),
+        Some(Any::DoubleValue(number)) => Value::Float(*number),
+        Some(Any::BoolValue(truth)) => Value::Bool(*truth),
+        other => Value::Other(format!("{other:?}")),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Internal,
+    Server,
+    Client,
+    Other,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Span {
+    pub(crate) trace: String,
+    pub(crate) id: String,
+    /// Empty: none.
+    pub(crate) parent: String,
+    /// W3C tracestate, as it came.
+    pub(crate) trace_state: String,
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) attributes: Attributes,
+    pub(crate) events: Vec<(String, Attributes)>,
+    pub(crate) error: bool,
+    pub(crate) scope: (String, String),
+    pub(crate) resource: Attributes,
+}
+
+impl Span {
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
+        self.attributes.get(key)
+    }
+
+    pub(crate) fn text(&self, key: &str) -> &str {
+        match self.get(key) {
+            Some(Value::Str(text)) => text,
+            other => panic!("`{key}` of {self} is {other:?}, not text"),
+        }
+    }
+
+    pub(crate) fn millis(&self) -> u64 {
+        self.end.saturating_sub(self.start) / 1_000_000
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parent = if self.parent.is_empty() { "none" } else { &self.parent };
+        write!(f, "{:?} `{}` {}/{} parent {parent}", self.kind, self.name, self.trace, self.id)?;
+        write!(f, " scope {} {}{}", self.scope.0, self.scope.1, if self.error { " ERROR" } else { "" })?;
+        for (key, value) in &self.attributes {
+            write!(f, " {key}={value}")?;
+        }
+        for (name, attributes) in &self.events {
+            write!(f, " [{name}")?;
+            for (key, value) in attributes {
+                write!(f, " {key}={value}")?;
+            }
+            write!(f, "]")?;
+        }
+        Ok(())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The spans of one export request.
+pub(crate) fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for resource_spans in &request.resource_spans {
+        let resource =
+            resource_spans.resource.as_ref().map(|resource| attributes(&resource.attributes)).unwrap_or_default();
+        for scope_spans in &resource_spans.scope_spans {
+            let scope = scope_spans.scope.clone().unwrap_or_default();
+            for span in &scope_spans.spans {
+                spans.push(one(span, (scope.name.clone(), scope.version.clone()), &resource));
+            }
+        }
+    }
+    spans
+}
+
+fn one(span: &proto::Span, scope: (String, String), resource: &Attributes) -> Span {
+    use proto::span::SpanKind;
+    Span {
+        trace: hex(&span.trace_id),
+        id: hex(&span.span_id),
+        parent: hex(&span.parent_span_id),
+        trace_state: span.trace_state.clone(),
+        name: span.name.clone(),
+        kind: match span.kind() {
+            SpanKind::Internal => Kind::Internal,
+            SpanKind::Server => Kind::Server,
+            SpanKind::Client => Kind::Client,
+            _ => Kind::Other,
+        },
+        start: span.start_time_unix_nano,
+        end: span.end_time_unix_nano,
+        attributes: attributes(&span.attributes),
+        events: span.events.iter().map(|event| (event.name.clone(), attributes(&event.attributes))).collect(),
+        error: span.status.as_ref().is_some_and(|status| status.code() == proto::status::StatusCode::Error),
+        scope,
+        resource: resource.clone(),
+    }
+}

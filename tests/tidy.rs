@@ -1,0 +1,188 @@
+//! The house rules that a reader can check by eye, checked by `cargo test`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// All files below `folder` whose name ends in `ending`, build output left out.
+fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    fn walk(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if !["target", ".git", "node_modules"].contains(&name.as_str()) {
+                    walk(&path, ending, found);
+                }
+            } else if name.ends_with(ending) {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&Path::new(ROOT).join(folder), ending, &mut found);
+    assert!(!found.is_empty(), "no {ending} file in {folder}: this check looks at nothing");
+    found.sort();
+    found
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Lines of code: comments and doc comments left out, and everything from `mod tests` on.
+fn code(path: &Path) -> Vec<(usize, String)> {
+    let text = text(path);
+    let lines = text.lines().enumerate().take_while(|(_, line)| !line.starts_with("mod tests"));
+    let lines = lines.filter(|(_, line)| !line.trim_start().starts_with("//"));
+    lines.map(|(number, line)| (number + 1, line.to_owned())).collect()
+}
+
+/// Fails with every line of the files that `offends`, other than in rooms that may.
+fn forbid(why: &str, paths: &[PathBuf], rooms: &[&str], offends: impl Fn(&str) -> bool) {
+    let mut offences = Vec::new();
+    for path in paths {
+        let shown = path.strip_prefix(ROOT).unwrap_or(path).display().to_string();
+        if rooms.iter().any(|room| shown.starts_with(room)) {
+            continue;
+        }
+        let found = code(path).into_iter().filter(|(_, line)| offends(line));
+        offences.extend(found.map(|(number, line)| format!("{shown}:{number}: {}", line.trim())));
+    }
+    assert!(offences.is_empty(), "{why}:\n{}", offences.join("\n"));
+}
+
+/// Whether `line` has `word` as a whole identifier.
+fn has_word(line: &str, word: &str) -> bool {
+    line.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|found| found == word)
+}
+
+#[test]
+fn only_the_telemetry_room_names_the_sdk() {
+    let names = |line: &str| {
+        ["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "opentelemetry_semantic_conventions", "tonic"]
+            .iter()
+            .any(|name| has_word(line, name))
+    };
+    forbid("the SDK belongs to src/telemetry", &files("src", ".rs"), &["src/telemetry"], names);
+}
+
+#[test]
+fn only_the_command_line_names_clap() {
+    forbid("clap belongs to src/cli", &files("src", ".rs"), &["src/cli"], |line| has_word(line, "clap"));
+}
+
+#[test]
+fn only_ui_prints_and_only_main_exits() {
+    let prints = |line: &str| ["println!", "eprintln!", "print!(", "eprint!("].iter().any(|name| line.contains(name));
+    forbid("printing belongs to src/ui", &files("src", ".rs"), &["src/ui"], prints);
+    forbid("exiting belongs to src/main.rs", &files("src", ".rs"), &["src/main.rs"], |line| {
+        line.contains("process::exit")
+    });
+}
+
+#[test]
+fn unsafe_stands_where_memory_is_shared() {
+    let uses = |line: &str| has_word(line, "unsafe") && !line.contains("unsafe_code");
+    forbid(
+        "unsafe belongs to src/channel, src/launch and the hooks",
+        &files("src", ".rs"),
+        &["src/channel", "src/launch"],
+        uses,
+    );
+    forbid("advice is safe code", &files("instrumentations", "advice.rs"), &[], uses);
+}
+
+#[test]
+fn the_pure_rooms_do_no_input_or_output() {
+    let touches = |line: &str| {
+        ["std::fs", "fs_err", "std::env", "std::process", "std::net"].iter().any(|name| line.contains(name))
+    };
+    forbid("weave is pure", &files("src/weave", ".rs"), &[], touches);
+}
+
+#[test]
+fn no_instrumented_crate_is_named_in_the_source() {
+    let crates: BTreeSet<String> = files("instrumentations", "instrumentation.toml")
+        .iter()
+        .filter_map(|path| Some(path.parent()?.file_name()?.to_string_lossy().replace('-', "_")))
+        .collect();
+    // The launcher's exporters run on some of the very crates that it instruments in others; the demo tells what it is
+    // made of.
+    let own_tools = ["src/telemetry", "src/ops/demo.rs"];
+    let names = |line: &str| crates.iter().any(|name| has_word(line, name));
+    forbid("instrumentations are folders, not code", &files("src", ".rs"), &own_tools, names);
+}
+
+#[test]
+fn the_hooks_have_no_dependencies_and_cannot_panic() {
+    for manifest in ["templates/hooks/Cargo.toml.in", "tests/hooks/Cargo.toml"] {
+        let manifest = text(&Path::new(ROOT).join(manifest));
+        let dependencies = manifest.split("[dependencies]").nth(1).unwrap_or("");
+        let dependencies = dependencies.split("\n[").next().unwrap_or("").trim();
+        assert_eq!(dependencies, "", "the hooks depend on nothing");
+    }
+    let panics = |line: &str| {
+        [
+            ".unwrap()",
+            ".expect(",
+            "panic!",
+            "unreachable!",
+            "todo!",
+            "assert!",
+            "println!",
+            "Mutex",
+            "RwLock",
+            "thread::spawn",
+        ]
+        .iter()
+        .any(|name| line.contains(name))
+    };
+    forbid("the hooks never panic, print, lock or start threads", &files("templates/hooks/src", ".rs"), &[], panics);
+    forbid("advice never panics or prints", &files("instrumentations", "advice.rs"), &[], panics);
+}
+
+#[test]
+fn files_stay_small_enough_to_read() {
+    let mut long = Vec::new();
+    for folder in ["src", "templates", "tests", "instrumentations"] {
+        for path in files(folder, ".rs") {
+            let lines = text(&path).lines().count();
+            if lines > 500 {
+                long.push(format!("{}: {lines} lines", path.display()));
+            }
+        }
+    }
+    assert!(long.is_empty(), "split these:\n{}", long.join("\n"));
+}
+
+#[test]
+fn every_instrumentation_is_whole() {
+    for manifest in files("instrumentations", "instrumentation.toml") {
+        let folder = manifest.parent().unwrap();
+        let name = folder.file_name().unwrap().to_string_lossy();
+        assert!(
+            text(&manifest).contains(&format!("crate = \"{name}\"")),
+            "{name}: the folder is named after its crate"
+        );
+        assert!(folder.join("advice.rs").is_file(), "{name}: advice.rs is missing");
+        assert!(folder.join("example/src/main.rs").is_file(), "{name}: example/src/main.rs is missing");
+    }
+}
+
+#[test]
+fn markdown_links_lead_somewhere() {
+    let mut broken = Vec::new();
+    for path in files(".", ".md") {
+        let folder = path.parent().unwrap();
+        for target in text(&path).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap_or("");
+            if !file.is_empty() && !file.contains("://") && !folder.join(file).exists() {
+                broken.push(format!("{}: {target}", path.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links to nowhere:\n{}", broken.join("\n"));
+}
