@@ -1,11 +1,11 @@
 //! The matched route of a request, told to the span of the server it runs in.
 
-use otel_rs_hooks::{active, current, key};
+use otel_rs_hooks::{current, key};
 
 /// A router has matched the request that this thread is working on.
 #[inline]
 pub(crate) fn matched(route: &str) {
-    if active() {
+    if SCOPE.enabled() {
         current().set(&[(key::HTTP_ROUTE, route.into())]);
     }
 }

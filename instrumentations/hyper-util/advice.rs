@@ -9,10 +9,12 @@ mod client {
     use std::future::Future;
     use std::io::{self, ErrorKind};
     use std::mem;
+    use std::ops::Deref;
 
-    use http::{HeaderValue, Request, Response};
-    use otel_rs_hooks::http::{self as calls, Text};
-    use otel_rs_hooks::{active, carry, key, Domain, Span, Value};
+    use http::header::{HeaderMap, HeaderName, HeaderValue};
+    use http::{Request, Response, Uri};
+    use otel_rs_hooks::http::{self as calls, Message, Text};
+    use otel_rs_hooks::{carry, key, Domain, Headers, HeadersMut, Span, Value};
 
     use super::SCOPE;
 
@@ -29,14 +31,16 @@ mod client {
         E: Error + 'static,
         F: Future<Output = Result<Response<R>, E>>,
     {
-        if !active() {
+        if !SCOPE.enabled() || is_excluded(request.uri()) {
             return send(request).await;
         }
         let attempt = Attempt::start(&request);
-        attempt.inject(&mut request);
+        let mut headers = Map(request.headers_mut());
+        attempt.span.context().inject(&mut headers);
+        calls::capture(attempt.span.context(), Message::ClientRequest, &headers);
         let sending = {
             let _entered = attempt.span.context().enter();
-            carry(send(request))
+            carry(&SCOPE, send(request))
         };
         let result = sending.await;
         match &result {
@@ -44,6 +48,11 @@ mod client {
             Err(error) => attempt.failed(error),
         }
         result
+    }
+
+    fn is_excluded(uri: &Uri) -> bool {
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        calls::is_excluded(uri.scheme_str().unwrap_or("http"), authority.as_bytes(), uri.path())
     }
 
     struct Attempt {
@@ -71,20 +80,8 @@ mod client {
             Attempt { span }
         }
 
-        /// Tells the server which span it is called from; a user who does so has the last word.
-        fn inject<B>(&self, request: &mut Request<B>) {
-            let headers = request.headers_mut();
-            if headers.contains_key("traceparent") {
-                return;
-            }
-            self.span.context().inject(|name, value| {
-                if let Ok(value) = HeaderValue::from_bytes(value) {
-                    headers.insert(name, value);
-                }
-            });
-        }
-
         fn answered<R>(mut self, response: &Response<R>) {
+            calls::capture(self.span.context(), Message::ClientResponse, &Map(response.headers()));
             let version = match response.version() {
                 http::Version::HTTP_10 => "1.0",
                 http::Version::HTTP_2 => "2",
@@ -109,6 +106,27 @@ mod client {
         fn drop(&mut self) {
             if !self.span.is_none() {
                 self.end(&[(key::ERROR_TYPE, calls::given_up().into())]);
+            }
+        }
+    }
+
+    /// The hooks know no HTTP library.
+    struct Map<M>(M);
+
+    impl<M: Deref<Target = HeaderMap>> Headers for Map<M> {
+        fn named<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+            self.0.get_all(name).into_iter().for_each(|value| visit(value.as_bytes()));
+        }
+
+        fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a str, &'a [u8])) {
+            self.0.iter().for_each(|(name, value)| visit(name.as_str(), value.as_bytes()));
+        }
+    }
+
+    impl HeadersMut for Map<&mut HeaderMap> {
+        fn set(&mut self, name: &str, value: &[u8]) {
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value)) {
+                self.0.insert(name, value);
             }
         }
     }

@@ -12,8 +12,9 @@ mod server {
     use std::mem;
 
     use http::header::{HeaderMap, FORWARDED, HOST, USER_AGENT};
+    use otel_rs_hooks::http::{self as calls, Message};
     use otel_rs_hooks::net::{self, AddressText};
-    use otel_rs_hooks::{active, key, Cell, CellKind, Context, Domain, Entered, Span, Value};
+    use otel_rs_hooks::{key, Cell, CellKind, Context, Domain, Entered, Headers, Span, Value};
 
     use super::SCOPE;
 
@@ -31,7 +32,7 @@ mod server {
         #[inline]
         #[cfg(feature = "http1")]
         pub(crate) fn over(&mut self, io: &str) {
-            if self.tls.is_none() && active() {
+            if self.tls.is_none() && SCOPE.enabled() {
                 self.tls = Some(io.contains("TlsStream") || io.contains("SslStream"));
             }
         }
@@ -43,7 +44,7 @@ mod server {
 
     pub(crate) struct Exchange {
         span: Span,
-        /// This request in `http.server.active_requests`.
+        /// This request in `http.server.active_requests`; `None` if the user does not want to hear of it.
         counted: Option<&'static Cell>,
         /// Of the response, once there is one.
         status: Option<u16>,
@@ -56,7 +57,7 @@ mod server {
         /// The request's head has been read.
         #[inline]
         pub(crate) fn start<B>(connection: &mut Connection, request: &http::Request<B>) -> Exchange {
-            if !active() {
+            if !SCOPE.enabled() {
                 return Exchange::NONE;
             }
             Exchange::open(connection, request)
@@ -70,17 +71,16 @@ mod server {
                 None if connection.tls == Some(true) => "https",
                 None => "http",
             };
-            let peer = connection.peer();
             // An absolute target outranks the header (RFC 9112, section 3.2.2); HTTP/2 puts `:authority` there.
             let host = match uri.authority() {
                 Some(authority) => Some(authority.as_str().as_bytes()),
                 None => bytes(headers, HOST),
             };
-            let parent = Context::extract(|name, visit| {
-                for value in headers.get_all(name) {
-                    visit(value.as_bytes());
-                }
-            });
+            let parent = Context::extract(&Map(headers));
+            if calls::is_excluded(scheme, host.unwrap_or_default(), uri.path()) {
+                return Exchange { span: Span::silent(&SCOPE, parent), counted: None, status: None };
+            }
+            let peer = connection.peer();
             let span = Span::start_with_parent(
                 &SCOPE,
                 Domain::HttpServer,
@@ -99,6 +99,7 @@ mod server {
                     (key::PEER_PORT, peer.map(|(_, port)| *port).into()),
                 ],
             );
+            calls::capture(span.context(), Message::ServerRequest, &Map(headers));
             let counted = active_requests(request.method().as_str(), scheme);
             counted.add(1);
             Exchange { span, counted: Some(counted), status: None }
@@ -116,7 +117,10 @@ mod server {
 
         /// The service has answered; the body follows.
         #[inline]
-        pub(crate) fn head(&mut self, status: http::StatusCode) {
+        pub(crate) fn head(&mut self, status: http::StatusCode, headers: &HeaderMap) {
+            if !self.span.is_none() {
+                calls::capture(self.span.context(), Message::ServerResponse, &Map(headers));
+            }
             self.status = Some(status.as_u16());
         }
 
@@ -142,19 +146,32 @@ mod server {
         fn end(&mut self, error: Value<'_>) {
             if let Some(cell) = self.counted.take() {
                 cell.add(-1);
-                let status = self.status.take();
-                mem::replace(&mut self.span, Span::NONE)
-                    .end(&[(key::HTTP_STATUS, status.into()), (key::ERROR_TYPE, error)]);
             }
+            let status = self.status.take();
+            let span = mem::replace(&mut self.span, Span::NONE);
+            span.end(&[(key::HTTP_STATUS, status.into()), (key::ERROR_TYPE, error)]);
         }
     }
 
     impl Drop for Exchange {
         #[inline]
         fn drop(&mut self) {
-            if self.counted.is_some() {
+            if !self.span.is_none() {
                 self.end(Value::from(if std::thread::panicking() { "panic" } else { "cancelled" }));
             }
+        }
+    }
+
+    /// The hooks know no HTTP library.
+    struct Map<'h>(&'h HeaderMap);
+
+    impl Headers for Map<'_> {
+        fn named<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+            self.0.get_all(name).into_iter().for_each(|value| visit(value.as_bytes()));
+        }
+
+        fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a str, &'a [u8])) {
+            self.0.iter().for_each(|(name, value)| visit(name.as_str(), value.as_bytes()));
         }
     }
 

@@ -1,7 +1,7 @@
 //! One call with its attempts. The spans are made where the attempts are, in `hyper-util`.
 
 #[cfg(feature = "blocking")]
-pub(crate) use self::blocking::awaited;
+pub(crate) use self::blocking::{awaited, current};
 
 #[cfg(feature = "blocking")]
 mod blocking {
@@ -11,10 +11,21 @@ mod blocking {
 
     use otel_rs_hooks::http::Call;
 
+    use super::SCOPE;
+
+    /// What a blocking caller's request takes along to the background thread.
+    pub(crate) fn current() -> otel_rs_hooks::Context {
+        if SCOPE.enabled() {
+            otel_rs_hooks::current()
+        } else {
+            otel_rs_hooks::Context::EMPTY
+        }
+    }
+
     /// A blocking caller's request on the background thread. The caller waits for it, and leaves before it is done only
     /// when its time is up: what is dropped unfinished in here timed out.
     pub(crate) fn awaited<F: Future>(forward: F) -> impl Future<Output = F::Output> {
-        let mut call = Call::new();
+        let mut call = Call::new(&SCOPE);
         call.timed_out();
         Awaited { call, forward: Some(Box::pin(forward)) }
     }

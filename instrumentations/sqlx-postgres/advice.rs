@@ -114,7 +114,7 @@ impl Statement {
     pub(crate) const SILENT: Statement = Statement { connection: None, span: Span::NONE, rows: None, answered: false };
 
     fn start(connection: Arc<Connection>, operation: &'static str, sql: &str) -> Self {
-        if !otel_rs_hooks::active() || connection.busy.swap(true, Relaxed) {
+        if !SCOPE.enabled() || connection.busy.swap(true, Relaxed) {
             return Statement::SILENT;
         }
         let span = connection.start(operation, sql);

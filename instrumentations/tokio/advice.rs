@@ -4,7 +4,9 @@
 #[cfg(all(feature = "net", unix))]
 #[inline]
 pub(crate) fn reading(stream: &crate::net::TcpStream) {
-    ::otel_rs_hooks::net::reading(::std::os::unix::io::AsRawFd::as_raw_fd(stream));
+    if SCOPE.enabled() {
+        ::otel_rs_hooks::net::reading(::std::os::unix::io::AsRawFd::as_raw_fd(stream));
+    }
 }
 
 #[cfg(all(feature = "net", not(unix)))]

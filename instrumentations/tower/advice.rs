@@ -25,8 +25,17 @@ pub(crate) fn overloaded() {
     fail("load_shed", "overloaded");
 }
 
+/// The span to tell of it, unless the user does not want that.
+fn spoken_to() -> Context {
+    if SCOPE.enabled() {
+        current()
+    } else {
+        Context::EMPTY
+    }
+}
+
 fn fail(event: &str, error: &str) {
-    let context = current();
+    let context = spoken_to();
     context.event(event, &[(key::ERROR_TYPE, error.into())]);
     context.set(&[(key::ERROR_TYPE, error.into())]);
 }
@@ -35,7 +44,7 @@ fn fail(event: &str, error: &str) {
 pub(crate) fn retrying(attempt: &mut u32) {
     *attempt = attempt.saturating_add(1);
     RETRIES.add(1);
-    current().event("retry", &[(Key::Named("tower.retry.attempt"), i64::from(*attempt).into())]);
+    spoken_to().event("retry", &[(Key::Named("tower.retry.attempt"), i64::from(*attempt).into())]);
 }
 
 /// A place where requests wait.
@@ -92,7 +101,7 @@ impl Wait {
     #[inline]
     pub(crate) fn poll<T>(&mut self, place: &Place, found: Poll<T>) -> Poll<T> {
         match (&found, self.since) {
-            (Poll::Pending, None) if otel_rs_hooks::active() => self.since = Some(Instant::now()),
+            (Poll::Pending, None) if SCOPE.enabled() => self.since = Some(Instant::now()),
             (Poll::Ready(_), Some(since)) => {
                 self.since = None;
                 place.left(&current(), since.elapsed());
@@ -106,24 +115,28 @@ impl Wait {
 /// What a message in a buffer brings along for the worker.
 #[derive(Debug)]
 pub(crate) struct Queued {
-    context: Context,
+    /// `None` if the worker is not to know.
+    context: Option<Context>,
     since: Option<Instant>,
 }
 
 impl Queued {
     pub(crate) fn new() -> Self {
-        let since = if otel_rs_hooks::active() { Some(Instant::now()) } else { None };
-        Queued { context: current(), since }
+        if SCOPE.enabled() {
+            Queued { context: Some(current()), since: Some(Instant::now()) }
+        } else {
+            Queued { context: None, since: None }
+        }
     }
 
-    pub(crate) fn enter(&self) -> Entered {
-        self.context.enter()
+    pub(crate) fn enter(&self) -> Option<Entered> {
+        self.context.as_ref().map(Context::enter)
     }
 
     /// The worker hands the request to the service.
     pub(crate) fn served(&self) {
-        if let Some(since) = self.since {
-            BUFFER.left(&self.context, since.elapsed());
+        if let (Some(context), Some(since)) = (&self.context, self.since) {
+            BUFFER.left(context, since.elapsed());
         }
     }
 }

@@ -9,7 +9,7 @@ mod stamp;
 pub(crate) use choice::{Choice, Knowledge, KnowledgeError, LAYER_FORMAT, Why};
 pub(crate) use hooks::HooksSource;
 pub(crate) use layer::{Layer, LayerError, Original, library_root};
-pub(crate) use note::layers_in;
+pub(crate) use note::{LayerNote, layers_in};
 pub(crate) use stamp::{ensure_stamp, name_and_version, refresh_stamps};
 
 use sha2::{Digest, Sha256};

@@ -9,6 +9,10 @@ pub enum Key<'a> {
     Known(u16),
     /// A name of its own, at most 255 bytes; longer ones are cut.
     Named(&'a str),
+    /// A header of a request, by its name in small letters. Each of its values is said on its own.
+    RequestHeader(&'a str),
+    /// A header of a response.
+    ResponseHeader(&'a str),
 }
 
 /// The value of an attribute. `None` stands for "not known" and writes nothing.
@@ -48,6 +52,7 @@ pub mod key {
         HTTP_FORWARDED, HTTP_FORWARDED_FOR, HTTP_RESEND,
         PEER_ADDRESS, PEER_PORT, SERVER_ADDRESS, SERVER_PORT,
         DB_SYSTEM, DB_NAMESPACE, DB_QUERY, DB_STATUS, DB_ROWS, DB_OPERATION,
+        LOG_BODY, LOG_TARGET, CODE_FILE, CODE_LINE,
         METRIC_NAME, METRIC_UNIT, METRIC_DESCRIPTION,
     }
 }
@@ -94,10 +99,12 @@ fn cut(bytes: &[u8], max: usize) -> &[u8] {
 }
 
 impl Key<'_> {
-    fn name(&self) -> &[u8] {
+    pub(crate) fn name(&self) -> &[u8] {
         match self {
             Key::Known(_) => &[],
-            Key::Named(name) => cut(name.as_bytes(), u8::MAX as usize),
+            Key::Named(name) | Key::RequestHeader(name) | Key::ResponseHeader(name) => {
+                cut(name.as_bytes(), u8::MAX as usize)
+            }
         }
     }
 }
@@ -126,14 +133,23 @@ pub(crate) fn size(attributes: &[Attribute<'_>]) -> (usize, u16) {
     (bytes, count)
 }
 
+/// What stands before an attribute's name and value: key, type, length of the name, length of the value.
+#[inline(always)]
+pub(crate) fn header(key: &Key<'_>, kind: u8, length: usize) -> [u8; wire::ATTRIBUTE_HEADER] {
+    let number = match key {
+        Key::Known(number) => *number,
+        Key::Named(_) => wire::key::NAMED,
+        Key::RequestHeader(_) => wire::key::HTTP_REQUEST_HEADER,
+        Key::ResponseHeader(_) => wire::key::HTTP_RESPONSE_HEADER,
+    };
+    let name = key.name().len() as u64;
+    (u64::from(number) | u64::from(kind) << 16 | name << 24 | (length as u64) << 32).to_le_bytes()
+}
+
 /// Appends the attributes to a record being written.
 pub(crate) fn write(to: &mut crate::ring::Writer<'_>, attributes: &[Attribute<'_>]) {
     for (key, value) in attributes {
         let name = key.name();
-        let number = match key {
-            Key::Known(number) => *number,
-            Key::Named(_) => wire::key::NAMED,
-        };
         let kind = match value {
             Value::None => continue,
             Value::Bytes(_) => wire::value::STR,
@@ -141,10 +157,8 @@ pub(crate) fn write(to: &mut crate::ring::Writer<'_>, attributes: &[Attribute<'_
             Value::Float(_) => wire::value::FLOAT,
             Value::Bool(_) => wire::value::BOOL,
         };
-        let length = value.len() as u64;
-        // The header in one store: key, type, length of the name, length of the value.
-        let header = u64::from(number) | u64::from(kind) << 16 | (name.len() as u64) << 24 | length << 32;
-        to.array(header.to_le_bytes());
+        // In one store.
+        to.array(header(key, kind, value.len()));
         if !name.is_empty() {
             to.bytes(name);
         }

@@ -7,30 +7,33 @@ use std::pin::Pin;
 use std::task::{self, Poll};
 
 use crate::context::{current, Context};
-use crate::{settings, span};
+use crate::settings;
+use crate::span::{self, Scope};
 
 /// Wraps a future that is about to be spawned so that it runs, and is dropped, in the context of its maker.
 #[inline]
-pub fn carry<F>(future: F) -> Carry<F> {
-    Carry { context: current(), over_since: 0, future: ManuallyDrop::new(future) }
+pub fn carry<F>(scope: &'static Scope, future: F) -> Carry<F> {
+    let context = if scope.enabled() { Some(current()) } else { None };
+    Carry { context, over_since: 0, future: ManuallyDrop::new(future) }
 }
 
 /// Wraps a future so that it runs with no span: for connection drivers, pool reapers and other housekeeping that
 /// happens to be started by a request.
 #[inline]
-pub fn detach<F>(future: F) -> Carry<F> {
-    Carry { context: Context::EMPTY, over_since: 0, future: ManuallyDrop::new(future) }
+pub fn detach<F>(scope: &'static Scope, future: F) -> Carry<F> {
+    let context = if scope.enabled() { Some(Context::EMPTY) } else { None };
+    Carry { context, over_since: 0, future: ManuallyDrop::new(future) }
 }
 
 /// Wraps a closure that will run on another thread so that it runs in the context of its maker.
 #[inline]
-pub fn carry_fn<F, R>(work: F) -> impl FnOnce() -> R
+pub fn carry_fn<F, R>(scope: &'static Scope, work: F) -> impl FnOnce() -> R
 where
     F: FnOnce() -> R,
 {
-    let context = current();
+    let context = if scope.enabled() { Some(current()) } else { None };
     move || {
-        let _entered = context.enter();
+        let _entered = context.as_ref().map(Context::enter);
         work()
     }
 }
@@ -44,7 +47,8 @@ pub fn detached<R>(work: impl FnOnce() -> R) -> R {
 
 /// A future with a context of its own; see [`carry`] and [`detach`].
 pub struct Carry<F> {
-    context: Context,
+    /// `None` where the instrumentation does not speak.
+    context: Option<Context>,
     /// When the request this context belongs to was first seen to be over (Unix nanoseconds), or 0.
     over_since: u64,
     future: ManuallyDrop<F>,
@@ -59,12 +63,12 @@ impl<F> fmt::Debug for Carry<F> {
 impl<F> Carry<F> {
     /// Lets go of a request that has been over for long; see `live`.
     fn outlive(&mut self) {
-        if self.context.live.is_over() {
+        if self.context.as_ref().map_or(false, |context| context.live.is_over()) {
             let now = span::now();
             if self.over_since == 0 {
                 self.over_since = now;
             } else if now.saturating_sub(self.over_since) > settings::detach_after_ns() {
-                self.context = Context::EMPTY;
+                self.context = Some(Context::EMPTY);
             }
         }
     }
@@ -77,12 +81,12 @@ impl<F: Future> Future for Carry<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
         // SAFETY: `future` is pinned structurally: it is never moved out, and dropped in place by `Drop`.
         let this = unsafe { self.get_unchecked_mut() };
-        if !crate::active() {
+        if this.context.is_none() {
             // SAFETY: as above.
             return unsafe { Pin::new_unchecked(&mut *this.future) }.poll(cx);
         }
         this.outlive();
-        let _entered = this.context.enter();
+        let _entered = this.context.as_ref().map(Context::enter);
         // SAFETY: as above.
         unsafe { Pin::new_unchecked(&mut *this.future) }.poll(cx)
     }
@@ -90,7 +94,7 @@ impl<F: Future> Future for Carry<F> {
 
 impl<F> Drop for Carry<F> {
     fn drop(&mut self) {
-        let _entered = self.context.enter();
+        let _entered = self.context.as_ref().map(Context::enter);
         // SAFETY: dropped once, here, and not used afterwards.
         unsafe { ManuallyDrop::drop(&mut self.future) }
     }

@@ -44,10 +44,10 @@ impl Cell {
         Cell { scope, kind, name, unit, description, attributes, id: AtomicU32::new(0) }
     }
 
-    /// Adds to the sum. Lock-free; nothing happens when dormant.
+    /// Adds to the sum. Lock-free; nothing happens when its instrumentation does not speak.
     #[inline]
     pub fn add(&self, amount: i64) {
-        if !crate::active() {
+        if !self.scope.enabled() {
             return;
         }
         let mut id = self.id.load(Relaxed);

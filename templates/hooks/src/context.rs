@@ -5,8 +5,26 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::headers::{Headers, HeadersMut};
 use crate::live::Live;
 use crate::propagate;
+
+/// Bits of [`Context::flags`]. The lowest two are W3C's and travel; the others are our own.
+pub(crate) mod flag {
+    pub(crate) const SAMPLED: u8 = 1;
+    /// All that W3C Trace Context defines: sampled, and random trace id.
+    pub(crate) const W3C: u8 = 0b11;
+    /// Sampled because somebody looks for something: B3 and Jaeger pass that on.
+    pub(crate) const DEBUG: u8 = 1 << 7;
+    /// The caller named its trace and left the decision to whom it calls.
+    pub(crate) const DEFERRED: u8 = 1 << 6;
+    /// The decision came without a trace.
+    pub(crate) const DECIDED: u8 = 1 << 5;
+    /// Never sampled, nor is any work below it.
+    pub(crate) const MUTED: u8 = 1 << 4;
+    /// There is no record of this very span.
+    pub(crate) const SILENT: u8 = 1 << 3;
+}
 
 /// Which span work belongs to. Cheap to clone: it allocates only for requests that brought a tracestate or baggage.
 #[derive(Clone, Default)]
@@ -73,19 +91,18 @@ impl Context {
         Entered { previous, not_send: PhantomData }
     }
 
-    /// Reads a context from a request's headers. `headers(name, visit)` calls `visit` with each value of the header
-    /// `name` (lowercase). Empty when there is none or it is malformed; baggage is kept even then.
-    pub fn extract(headers: impl Fn(&str, &mut dyn FnMut(&[u8]))) -> Context {
+    /// Reads a context from a request's headers. Empty when there is none or it is malformed; baggage is kept even then.
+    pub fn extract(headers: &dyn Headers) -> Context {
         if !crate::active() {
             return Context::EMPTY;
         }
-        propagate::extract(&headers)
+        propagate::extract(headers)
     }
 
-    /// Hands the headers that carry this context to `set(name, value)`; names are lowercase, values are valid header text.
-    pub fn inject(&self, mut set: impl FnMut(&'static str, &[u8])) {
+    /// Writes this context to a request's headers, unless they name a trace already.
+    pub fn inject(&self, headers: &mut dyn HeadersMut) {
         if crate::active() {
-            propagate::inject(self, &mut set);
+            propagate::inject(self, headers);
         }
     }
 }

@@ -3,15 +3,19 @@
 //! A client library (reqwest) sits on a connection pool (hyper-util). The pool makes a span for each attempt, since only
 //! there the attempt's URL and headers are known; the library knows which attempts belong to one call, and why one was
 //! given up. They meet in a thread-local slot that holds the [`Call`] which is being polled.
+//!
+//! And what servers and clients have in common: requests that are not told of, and headers that are.
 
 use std::cell::Cell;
 use std::fmt;
 
-use crate::Value;
+use crate::span::Scope;
+use crate::{key, pattern, settings, Context, Headers, Key, Value};
 
 /// What is known of one logical client call while its attempts come and go.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Call {
+    silent: bool,
     attempts: u32,
     timed_out: bool,
 }
@@ -21,15 +25,15 @@ thread_local! {
 }
 
 impl Call {
-    /// A call that has made no attempt yet.
-    pub const fn new() -> Call {
-        Call { attempts: 0, timed_out: false }
+    /// A call that has made no attempt yet, as the library of `scope` sees it.
+    pub fn new(scope: &'static Scope) -> Call {
+        Call { silent: !scope.enabled(), attempts: 0, timed_out: false }
     }
 
     /// Runs `work`, in which attempts count as this call's. Inside of a call whose time is up, this one's is too.
     #[inline]
     pub fn during<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        if !crate::active() {
+        if self.silent {
             return work();
         }
         self.swapped_in(work)
@@ -81,6 +85,90 @@ pub fn given_up() -> &'static str {
     match CALL.try_with(Cell::get) {
         Ok(Some(Call { timed_out: true, .. })) => "timeout",
         _ => "cancelled",
+    }
+}
+
+/// Whether the user does not want to hear of requests to this URL, which is given without its query. The authority may
+/// still hold credentials: they are no part of it.
+pub fn is_excluded(scheme: &str, authority: &[u8], path: &str) -> bool {
+    settings::get().map_or(false, |settings| {
+        settings.excluded_urls.iter().any(|pattern| excludes(pattern, scheme, authority, path))
+    })
+}
+
+fn excludes(pattern: &str, scheme: &str, authority: &[u8], path: &str) -> bool {
+    let path = path.as_bytes();
+    if !pattern.contains("://") {
+        return pattern::matches(pattern.as_bytes(), |at| path.get(at).copied());
+    }
+    let host = authority.rsplit(|byte| *byte == b'@').next().unwrap_or(authority);
+    let parts = [scheme.as_bytes(), b"://", host, path];
+    pattern::matches(pattern.as_bytes(), |mut at| {
+        for part in parts {
+            match part.get(at) {
+                Some(byte) => return Some(*byte),
+                None => at -= part.len(),
+            }
+        }
+        None
+    })
+}
+
+/// Whose headers they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Of a request that a server received.
+    ServerRequest,
+    /// Of its response.
+    ServerResponse,
+    /// Of a request that a client sends.
+    ClientRequest,
+    /// Of its response.
+    ClientResponse,
+}
+
+/// Longest value of a header that is recorded; what is longer is cut.
+const MAX_HEADER: usize = 1 << 10;
+/// Values that are recorded of one message.
+const MAX_HEADERS: usize = 32;
+
+/// Says those headers of a message that the user wants to see.
+pub fn capture(context: &Context, message: Message, headers: &dyn Headers) {
+    let Some(settings) = settings::get() else { return };
+    let [server_request, server_response, client_request, client_response] = &settings.headers;
+    match message {
+        Message::ServerRequest => say(context, server_request, |name| Key::RequestHeader(name), headers),
+        Message::ServerResponse => say(context, server_response, |name| Key::ResponseHeader(name), headers),
+        Message::ClientRequest => say(context, client_request, |name| Key::RequestHeader(name), headers),
+        Message::ClientResponse => say(context, client_response, |name| Key::ResponseHeader(name), headers),
+    }
+}
+
+fn say(context: &Context, names: &[String], key: for<'n> fn(&'n str) -> Key<'n>, headers: &dyn Headers) {
+    // All at once might be more than a record holds.
+    const BATCH: usize = 8;
+    let mut said = 0;
+    for name in names {
+        let mut batch = [(key::SCOPE, Value::None); BATCH];
+        let mut used = 0;
+        headers.named(name, &mut |value| {
+            if said == MAX_HEADERS {
+                return;
+            }
+            if let Some(slot) = batch.get_mut(used) {
+                *slot = (key(name), value.get(..MAX_HEADER).unwrap_or(value).into());
+            }
+            said += 1;
+            used += 1;
+            if used == BATCH {
+                context.set(&batch);
+                batch = [(key::SCOPE, Value::None); BATCH];
+                used = 0;
+            }
+        });
+        if used > 0 {
+            context.set(&batch);
+        }
     }
 }
 
@@ -138,10 +226,34 @@ impl<'a, const ROOM: usize> From<&'a Text<ROOM>> for Value<'a> {
 mod tests {
     use super::*;
 
+    static SCOPE: Scope = Scope::new("otel-rs:layer:1|client|1.0.0|0.1.0|\n");
+
+    fn call() -> Call {
+        Call { silent: false, ..Call::new(&SCOPE) }
+    }
+
+    #[test]
+    fn a_pattern_is_for_paths_or_for_whole_urls() {
+        for (pattern, expected) in [
+            ("/health", true),
+            ("/heal*", true),
+            ("http://*/health", true),
+            ("*://shop.test:3000/*", true),
+            ("http://shop.test:3000/health", true),
+            ("http://user:pw@shop.test:3000/health", false),
+            ("https://*", false),
+            ("http://shop.test/health", false),
+            ("shop.test*", false),
+            ("http://shop.test:3000/health?a", false),
+        ] {
+            assert_eq!(excludes(pattern, "http", b"user:pw@shop.test:3000", "/health"), expected, "{pattern}");
+        }
+    }
+
     #[test]
     fn attempts_are_counted_per_call() {
         assert_eq!(attempt(), None);
-        let (mut first, mut nested) = (Call::new(), Call::new());
+        let (mut first, mut nested) = (call(), call());
         first.swapped_in(|| {
             assert_eq!(attempt(), Some(0));
             assert_eq!(nested.swapped_in(attempt), Some(0));
@@ -152,11 +264,11 @@ mod tests {
 
     #[test]
     fn an_attempt_given_up_after_a_timeout_says_so() {
-        let mut call = Call::new();
+        let mut call = self::call();
         assert_eq!(call.swapped_in(given_up), "cancelled");
         call.timed_out();
         assert_eq!(call.swapped_in(given_up), "timeout");
-        assert_eq!(call.swapped_in(|| Call::new().swapped_in(given_up)), "timeout");
+        assert_eq!(call.swapped_in(|| self::call().swapped_in(given_up)), "timeout");
         assert_eq!(given_up(), "cancelled");
     }
 

@@ -14,9 +14,12 @@ mod attribute;
 mod carry;
 mod cells;
 mod context;
+mod headers;
 pub mod http;
 mod live;
+mod logs;
 pub mod net;
+mod pattern;
 mod propagate;
 mod random;
 mod ring;
@@ -34,6 +37,8 @@ pub use attribute::{key, Attribute, Key, Value};
 pub use carry::{carry, carry_fn, detach, detached, Carry};
 pub use cells::{Cell, CellKind};
 pub use context::{current, Context, Entered};
+pub use headers::{Headers, HeadersMut};
+pub use logs::{formatting, log, Log, Said, Severity};
 pub use span::{Domain, Scope, Span};
 
 /// Whether a launcher listens. One relaxed load once that is known; hooks whose arguments cost something ask first.

@@ -30,12 +30,10 @@ pub(crate) struct Start<'a> {
 }
 
 pub(crate) fn write_start(scope: &'static Scope, start: &Start<'_>, attributes: &[Attribute<'_>]) {
-    let scope_id = scope.id();
-    // Another thread was adding to the string table: this record says its scope itself.
-    let marker = if scope_id == 0 { scope.marker().into() } else { Value::None };
+    let (scope_id, marker) = said_by(scope);
     let trace_state = if start.trace_state.is_empty() { Value::None } else { start.trace_state.into() };
-    let named = [(key::SCOPE, marker), (key::TRACE_STATE, trace_state)];
-    write(wire::kind::SPAN_START, record::START, &named, attributes, |to| {
+    let named = [marker, (key::TRACE_STATE, trace_state)];
+    write(wire::kind::SPAN_START, record::START, 0, &named, attributes, |to| {
         to.array(start.trace);
         to.array(start.span);
         to.array(start.parent);
@@ -46,15 +44,48 @@ pub(crate) fn write_start(scope: &'static Scope, start: &Start<'_>, attributes: 
 }
 
 pub(crate) fn write_span(kind: u8, span: [u8; 8], time: u64, attributes: &[Attribute<'_>]) {
-    write(kind, record::SPAN, &[], attributes, |to| {
+    write(kind, record::SPAN, 0, &[], attributes, |to| {
         to.array(span);
         to.array(time.to_le_bytes());
     });
 }
 
+/// A log record.
+pub(crate) struct Log<'a> {
+    pub(crate) trace: [u8; 16],
+    pub(crate) span: [u8; 8],
+    pub(crate) flags: u8,
+    pub(crate) time: u64,
+    pub(crate) severity: u8,
+    pub(crate) left_out: u8,
+    /// Attributes that are written already, and how many they are.
+    pub(crate) said: &'a [u8],
+    pub(crate) count: u16,
+}
+
+pub(crate) fn write_log(scope: &'static Scope, log: &Log<'_>) {
+    let (scope_id, marker) = said_by(scope);
+    write(wire::kind::LOG, record::LOG + log.said.len(), log.count, &[marker], &[], |to| {
+        to.array(log.trace);
+        to.array(log.span);
+        to.array(log.time.to_le_bytes());
+        to.array(scope_id.to_le_bytes());
+        to.array([log.flags, log.severity, log.left_out, 0]);
+        to.bytes(log.said);
+    });
+}
+
+/// A scope's id, and what a record says of it otherwise: the id is 0 while another thread is adding to the string table.
+fn said_by(scope: &'static Scope) -> (u32, Attribute<'static>) {
+    let id = scope.id();
+    (id, (key::SCOPE, if id == 0 { scope.marker().into() } else { Value::None }))
+}
+
+/// `write_fixed` writes `fixed` bytes, which hold `fixed_count` attributes at their end.
 fn write(
     kind: u8,
     fixed: usize,
+    fixed_count: u16,
     first: &[Attribute<'_>],
     rest: &[Attribute<'_>],
     write_fixed: impl FnOnce(&mut Writer<'_>),
@@ -72,7 +103,7 @@ fn write(
         return;
     };
     if let Some(mut to) = ring.reserve(length) {
-        let count = u64::from(first_count + rest_count);
+        let count = u64::from(fixed_count + first_count + rest_count);
         to.array((length as u64 | u64::from(kind) << 32 | count << 48).to_le_bytes());
         write_fixed(&mut to);
         attribute::write(&mut to, first);

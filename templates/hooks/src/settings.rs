@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use crate::propagate::Propagator;
 use crate::wire::{self, settings as name};
 
 /// How new traces are sampled; see the specification's built-in samplers.
@@ -25,9 +26,15 @@ pub(crate) enum Sampler {
 pub(crate) struct Settings {
     pub(crate) socket: Vec<u8>,
     pub(crate) sampler: Sampler,
-    pub(crate) trace_context: bool,
-    pub(crate) baggage: bool,
+    /// In the order in which they are asked.
+    pub(crate) propagators: Vec<Propagator>,
     pub(crate) detach_after_ns: u64,
+    pub(crate) logs: bool,
+    enabled: Vec<String>,
+    disabled: Vec<String>,
+    pub(crate) excluded_urls: Vec<String>,
+    /// Names of headers: of server requests and responses, of client requests and responses.
+    pub(crate) headers: [Vec<String>; 4],
 }
 
 /// The process's settings; leaked once, so that they can be read without a lock and in a forked child.
@@ -50,6 +57,11 @@ pub(crate) fn detach_after_ns() -> u64 {
     get().map_or(u64::MAX, |settings| settings.detach_after_ns)
 }
 
+/// Whether log records are wanted.
+pub(crate) fn logs() -> bool {
+    get().map_or(false, |settings| settings.logs)
+}
+
 impl Settings {
     /// Reads the value of [`wire::CHANNEL_VARIABLE`]. `None` for another version or without a socket: then stay dormant.
     pub(crate) fn parse(text: &OsStr) -> Option<Settings> {
@@ -59,9 +71,13 @@ impl Settings {
         let mut settings = Settings {
             socket: Vec::new(),
             sampler: Sampler::AlwaysOn { parent_based: true },
-            trace_context: true,
-            baggage: true,
+            propagators: vec![Propagator::TraceContext, Propagator::Baggage],
             detach_after_ns: 10_000_000_000,
+            logs: true,
+            enabled: vec!["*".to_owned()],
+            disabled: Vec::new(),
+            excluded_urls: Vec::new(),
+            headers: Default::default(),
         };
         while !rest.is_empty() {
             let equals = rest.iter().position(|byte| *byte == b'=')?;
@@ -83,10 +99,12 @@ impl Settings {
                 ratio = number()?;
             } else if key == name::DETACH_AFTER_MS.as_bytes() {
                 settings.detach_after_ns = (number()? * 1e6) as u64;
+            } else if key == name::LOGS.as_bytes() {
+                settings.logs = value != b"off";
             } else if key == name::PROPAGATORS.as_bytes() {
-                let named = |wanted: &[u8]| value.split(|byte| *byte == b',').any(|name| name == wanted);
-                settings.trace_context = named(b"tracecontext");
-                settings.baggage = named(b"baggage");
+                settings.propagators = value.split(|byte| *byte == b',').filter_map(Propagator::named).collect();
+            } else if let Some(into) = settings.list(key) {
+                *into = list(value);
             }
             rest = next;
         }
@@ -97,9 +115,60 @@ impl Settings {
             Some(settings)
         }
     }
+
+    fn list(&mut self, key: &[u8]) -> Option<&mut Vec<String>> {
+        let [server_request, server_response, client_request, client_response] = &mut self.headers;
+        let lists = [
+            (name::ENABLED, &mut self.enabled),
+            (name::DISABLED, &mut self.disabled),
+            (name::EXCLUDED_URLS, &mut self.excluded_urls),
+            (name::SERVER_REQUEST_HEADERS, server_request),
+            (name::SERVER_RESPONSE_HEADERS, server_response),
+            (name::CLIENT_REQUEST_HEADERS, client_request),
+            (name::CLIENT_RESPONSE_HEADERS, client_response),
+        ];
+        lists.into_iter().find(|(name, _)| name.as_bytes() == key).map(|(_, list)| list)
+    }
+
+    /// Whether the instrumentation of a crate may speak.
+    pub(crate) fn lets_speak(&self, crate_name: &str) -> bool {
+        let named = |list: &[String]| list.iter().any(|name| name == "*" || name == crate_name);
+        named(&self.enabled) && !named(&self.disabled)
+    }
+}
+
+/// Items separated by commas, each percent-decoded.
+fn list(value: &[u8]) -> Vec<String> {
+    let items = value.split(|byte| *byte == b',').filter(|item| !item.is_empty());
+    items.map(|item| String::from_utf8_lossy(&decoded(item)).into_owned()).collect()
+}
+
+fn decoded(mut text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    while let [first, rest @ ..] = text {
+        let pair = rest.get(..2).and_then(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        match (first, pair) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                text = rest.get(2..).unwrap_or(&[]);
+            }
+            _ => {
+                bytes.push(*first);
+                text = rest;
+            }
+        }
+    }
+    bytes
 }
 
 impl Sampler {
+    pub(crate) fn is_parent_based(self) -> bool {
+        let (Sampler::AlwaysOn { parent_based }
+        | Sampler::AlwaysOff { parent_based }
+        | Sampler::Ratio { parent_based, .. }) = self;
+        parent_based
+    }
+
     fn named(name: &[u8], ratio: f64) -> Sampler {
         let (parent_based, root) = match name.strip_prefix(b"parentbased_") {
             Some(root) => (true, root),
@@ -122,12 +191,37 @@ mod tests {
     #[test]
     fn the_launchers_text_is_read_whole() {
         let text =
-            "v1;sampler=parentbased_traceidratio;ratio=0.5;propagators=baggage;detach-after-ms=20;socket=/tmp/a;b=c";
+            "v1;sampler=parentbased_traceidratio;ratio=0.5;propagators=jaeger,baggage,b3;detach-after-ms=20;logs=off;socket=/tmp/a;b=c";
         let settings = Settings::parse(OsStr::new(text)).unwrap();
         assert_eq!(settings.socket, b"/tmp/a;b=c");
         assert_eq!(settings.sampler, Sampler::Ratio { parent_based: true, threshold: 1 << 62 });
-        assert!(!settings.trace_context && settings.baggage);
+        assert_eq!(settings.propagators, [Propagator::Jaeger, Propagator::Baggage, Propagator::B3]);
         assert_eq!(settings.detach_after_ns, 20_000_000);
+        assert!(!settings.logs && Settings::parse(OsStr::new("v1;socket=/tmp/a")).unwrap().logs);
+    }
+
+    #[test]
+    fn lists_are_decoded() {
+        let text = "v1;excluded-urls=/a%3Bb%25,/c%2Cd,%zz;client-response-headers=x-a,x-b;later=1;socket=/tmp/a";
+        let settings = Settings::parse(OsStr::new(text)).unwrap();
+        assert_eq!(settings.excluded_urls, ["/a;b%", "/c,d", "%zz"]);
+        assert_eq!(settings.headers[3], ["x-a", "x-b"]);
+        assert!(settings.headers[..3].iter().all(Vec::is_empty));
+    }
+
+    #[test]
+    fn who_speaks_is_enabled_and_not_disabled() {
+        for (lists, hyper, tokio) in [
+            ("", true, true),
+            ("disabled=hyper;", false, true),
+            ("disabled=*;", false, false),
+            ("enabled=hyper;", true, false),
+            ("enabled=;", false, false),
+            ("enabled=hyper,tokio;disabled=tokio,hyper-util;", true, false),
+        ] {
+            let settings = Settings::parse(OsStr::new(&format!("v1;{lists}socket=/tmp/a"))).unwrap();
+            assert_eq!((settings.lets_speak("hyper"), settings.lets_speak("tokio")), (hyper, tokio), "{lists}");
+        }
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Spans: started, told about, ended. Each step is one record; the launcher puts them together.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU8, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::attribute::{key, Attribute};
-use crate::context::Context;
+use crate::context::{flag, Context};
 use crate::live::Live;
-use crate::{attach, random, ring, sample, wire};
+use crate::{attach, random, ring, sample, settings, wire};
 
 /// What a span is about: which semantic conventions the launcher applies to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +28,38 @@ pub enum Domain {
 pub struct Scope {
     marker: &'static str,
     id: AtomicU32,
+    /// Whether the user lets it speak, once that is known.
+    speaks: AtomicU8,
 }
+
+const UNKNOWN: u8 = 0;
+const YES: u8 = 1;
+const NO: u8 = 2;
 
 impl Scope {
     /// A scope with its marker, see [`wire::LAYER_MARKER`].
     pub const fn new(marker: &'static str) -> Scope {
-        Scope { marker, id: AtomicU32::new(0) }
+        Scope { marker, id: AtomicU32::new(0), speaks: AtomicU8::new(UNKNOWN) }
+    }
+
+    /// Whether a launcher listens and the user lets this crate's instrumentation speak. Hooks that take a scope ask by
+    /// themselves; advice asks before it does anything else that the program would not do without it.
+    #[inline(always)]
+    pub fn enabled(&self) -> bool {
+        crate::active()
+            && match self.speaks.load(Relaxed) {
+                YES => true,
+                NO => false,
+                _ => self.ask(),
+            }
+    }
+
+    #[cold]
+    fn ask(&self) -> bool {
+        let crate_name = self.marker.split('|').nth(1).unwrap_or("");
+        let speaks = settings::get().map_or(true, |settings| settings.lets_speak(crate_name));
+        self.speaks.store(if speaks { YES } else { NO }, Relaxed);
+        speaks
     }
 
     /// The scope's id in the string table, or 0 while another thread is adding to the table.
@@ -73,7 +99,7 @@ impl Span {
     /// Starts a span as a child of the thread's current span.
     #[inline]
     pub fn start(scope: &'static Scope, domain: Domain, attributes: &[Attribute<'_>]) -> Span {
-        if !crate::active() {
+        if !scope.enabled() {
             return Span::NONE;
         }
         begin(scope, domain, crate::current(), attributes)
@@ -88,10 +114,23 @@ impl Span {
         parent: Context,
         attributes: &[Attribute<'_>],
     ) -> Span {
-        if !crate::active() {
+        if !scope.enabled() {
             return Span::NONE;
         }
         begin(scope, domain, parent, attributes)
+    }
+
+    /// A request that the user does not want to hear of: nothing is written about it, and the work below it is never
+    /// sampled, here or in the services it calls.
+    pub fn silent(scope: &'static Scope, parent: Context) -> Span {
+        if !scope.enabled() {
+            return Span::NONE;
+        }
+        let span = random::span_id();
+        let trace = if parent.is_empty() { random::trace_id() } else { parent.trace };
+        let root = Live::claim(span);
+        let flags = flag::MUTED | flag::SILENT;
+        Span { context: Context { trace, span, flags, remote: false, live: root, carried: parent.carried }, root }
     }
 
     /// Whether the span does nothing.
@@ -123,7 +162,9 @@ impl Span {
     #[inline(never)]
     fn finish(&mut self, attributes: &[Attribute<'_>]) {
         self.root.release();
-        ring::write_span(wire::kind::SPAN_END, self.context.span, now(), attributes);
+        if self.context.is_told() {
+            ring::write_span(wire::kind::SPAN_END, self.context.span, now(), attributes);
+        }
         self.context = Context::EMPTY;
     }
 }
@@ -138,17 +179,23 @@ impl Drop for Span {
 }
 
 impl Context {
+    /// Whether records may be written about its span.
+    #[inline]
+    fn is_told(&self) -> bool {
+        !self.is_empty() && !self.remote && self.flags & flag::SILENT == 0
+    }
+
     /// Says more about the span this context belongs to.
     #[inline]
     pub fn set(&self, attributes: &[Attribute<'_>]) {
-        if !self.is_empty() && !self.remote {
+        if self.is_told() {
             ring::write_span(wire::kind::SPAN_UPDATE, self.span, now(), attributes);
         }
     }
 
     /// Adds an event to the span this context belongs to. At most 15 attributes; more are left out.
     pub fn event(&self, name: &str, attributes: &[Attribute<'_>]) {
-        if self.is_empty() || self.remote {
+        if !self.is_told() {
             return;
         }
         let mut all = [(key::EVENT_NAME, crate::Value::None); 16];
@@ -167,9 +214,13 @@ fn begin(scope: &'static Scope, domain: Domain, parent: Context, attributes: &[A
     let id = random::span_id();
     let (trace, flags) = if parent.is_empty() {
         let trace = random::trace_id();
-        (trace, u8::from(sample::root(&trace)))
+        (trace, u8::from(sample::root(&trace, &parent)))
     } else {
-        (parent.trace, parent.flags & !1 | u8::from(sample::child(&parent)))
+        (parent.trace, parent.flags & flag::W3C & !flag::SAMPLED | u8::from(sample::child(&parent)))
+    };
+    let flags = match parent.flags & flag::MUTED {
+        0 => flags | parent.flags & flag::DEBUG,
+        muted => flags & !flag::SAMPLED | muted,
     };
     // A server request, and whatever has no local parent, is a root within this process.
     let root = if parent.is_empty() || parent.remote { Live::claim(id) } else { Live::NEVER };
@@ -180,7 +231,7 @@ fn begin(scope: &'static Scope, domain: Domain, parent: Context, attributes: &[A
         parent: parent.span,
         time: now(),
         domain: domain as u8,
-        flags,
+        flags: flags & flag::W3C,
         parent_remote: parent.remote,
         trace_state: parent.carried.as_deref().map_or(&[], |carried| &carried.tracestate),
     };

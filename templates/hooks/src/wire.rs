@@ -35,6 +35,23 @@ pub mod settings {
     pub const PROPAGATORS: &str = "propagators";
     /// How long after a request's end a task spawned by it still counts as its work, in milliseconds.
     pub const DETACH_AFTER_MS: &str = "detach-after-ms";
+    /// `off` when nobody wants log records.
+    pub const LOGS: &str = "logs";
+    /// Names of instrumentations that speak, `*` for all. This list and those below separate their items by commas;
+    /// `%`, `;` and commas in them are percent-encoded.
+    pub const ENABLED: &str = "enabled";
+    /// Names of instrumentations that do not; outranks [`ENABLED`].
+    pub const DISABLED: &str = "disabled";
+    /// Patterns of requests that are not told of. One with `://` is for whole URLs, any other for paths.
+    pub const EXCLUDED_URLS: &str = "excluded-urls";
+    /// Names of headers, in small letters, to be recorded of requests served.
+    pub const SERVER_REQUEST_HEADERS: &str = "server-request-headers";
+    /// The same for their responses.
+    pub const SERVER_RESPONSE_HEADERS: &str = "server-response-headers";
+    /// The same for requests sent.
+    pub const CLIENT_REQUEST_HEADERS: &str = "client-request-headers";
+    /// The same for their responses.
+    pub const CLIENT_RESPONSE_HEADERS: &str = "client-response-headers";
 }
 
 /// How a layer's marker text starts: `otel-rs:layer:<wire version>|<crate>|<version>|<hooks version>|\n`. Every layer
@@ -143,6 +160,9 @@ pub mod record {
     pub const START: usize = 16 + 8 + 8 + 8 + 4 + 4;
     /// `[u8; 8]` span id, `u64` time: the fixed part of update, event and end.
     pub const SPAN: usize = 8 + 8;
+    /// `[u8; 16]` trace id and `[u8; 8]` span id (zeros: none), `u64` time, `u32` scope as in `START`, `u8` W3C trace
+    /// flags, `u8` severity number, `u8` attributes that found no room, `u8` zero: the fixed part of a log record.
+    pub const LOG: usize = 16 + 8 + 8 + 4 + 4;
     /// Longest record in bytes; longer values are cut, see [`super::MAX_VALUE`].
     pub const MAX: usize = 32 << 10;
 }
@@ -161,6 +181,8 @@ pub mod kind {
     pub const SPAN_EVENT: u8 = 3;
     /// A span ended; its attributes are merged like an update's.
     pub const SPAN_END: u8 = 4;
+    /// A log record; its message is `key::LOG_BODY`.
+    pub const LOG: u8 = 5;
 }
 
 /// What a span is about: which semantic conventions the launcher applies.
@@ -175,7 +197,7 @@ pub mod domain {
     pub const DATABASE: u8 = 3;
 }
 
-/// An attribute: `u16` key, `u8` value type, `u8` length of the name (0 unless the key is `key::NAMED`), `u32` length of
+/// An attribute: `u16` key, `u8` value type, `u8` length of the name (0 unless the key has one), `u32` length of
 /// the value, the name, the value. Nothing is aligned.
 pub const ATTRIBUTE_HEADER: usize = 8;
 
@@ -233,6 +255,11 @@ pub mod key {
     pub const HTTP_FORWARDED_FOR: u16 = 21;
     /// Int: which resend of the request this is; absent or 0 for the first.
     pub const HTTP_RESEND: u16 = 22;
+    /// A value of a header of the request. The attribute carries the header's name in small letters; each value is an
+    /// attribute of its own.
+    pub const HTTP_REQUEST_HEADER: u16 = 23;
+    /// The same for the response.
+    pub const HTTP_RESPONSE_HEADER: u16 = 24;
     /// Address of the connection's other end, without a port.
     pub const PEER_ADDRESS: u16 = 30;
     /// Int: port of the connection's other end.
@@ -259,4 +286,12 @@ pub mod key {
     pub const METRIC_UNIT: u16 = 61;
     /// Description of the instrument.
     pub const METRIC_DESCRIPTION: u16 = 62;
+    /// Message of a log record.
+    pub const LOG_BODY: u16 = 70;
+    /// Which logger a log record was written to; by default the module that wrote it.
+    pub const LOG_TARGET: u16 = 71;
+    /// Source file.
+    pub const CODE_FILE: u16 = 72;
+    /// Int: line in the source file.
+    pub const CODE_LINE: u16 = 73;
 }

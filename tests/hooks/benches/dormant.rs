@@ -69,7 +69,7 @@ fn main() {
     );
     report("Cell::add", nanoseconds(|| CELL.add(1)));
     report("net::reading", nanoseconds(|| net::reading(black_box(7))));
-    let mut task = pin!(carry(std::future::poll_fn(|_| black_box(Poll::<()>::Pending))));
+    let mut task = pin!(carry(&SCOPE, std::future::poll_fn(|_| black_box(Poll::<()>::Pending))));
     let plain = pin!(std::future::poll_fn(|_| black_box(Poll::<()>::Pending)));
     let mut plain = plain;
     let mut cx = TaskContext::from_waker(Waker::noop());

@@ -1,0 +1,29 @@
+//! A logger of a few lines, and records that it does and does not want.
+
+use log::{debug, error, info, warn, Level, LevelFilter, Log, Metadata, Record};
+
+struct Lines;
+
+impl Log for Lines {
+    fn enabled(&self, metadata: &Metadata) -> bool {
+        metadata.level() <= Level::Info && metadata.target() != "noise"
+    }
+
+    fn log(&self, record: &Record) {
+        if self.enabled(record.metadata()) {
+            println!("{} {}", record.level(), record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+fn main() {
+    error!("nobody listens yet");
+    log::set_logger(&Lines).expect("the first logger");
+    log::set_max_level(LevelFilter::Debug);
+    info!(teapots = 3, price = 1.5; "the shop is open");
+    warn!(target: "stock", "out of {}", "kettles");
+    error!(target: "noise", "not wanted");
+    debug!("not wanted");
+}

@@ -1,0 +1,325 @@
+//! How a trace travels from process to process: one file for each format of headers.
+//!
+//! Formats are asked in the order in which OTEL_PROPAGATORS names them. Whoever finds a trace replaces what another found
+//! before, as the specification's composite propagator has it, and the same goes for baggage; a header that is missing or
+//! malformed changes nothing. All of them write.
+
+mod b3;
+mod baggage;
+mod jaeger;
+mod ot_trace;
+mod text;
+mod trace_context;
+mod xray;
+
+use std::sync::Arc;
+
+use crate::context::{flag, Carried, Context};
+use crate::headers::{first, Headers, HeadersMut};
+use crate::settings;
+
+/// Longer headers are not carried: the specifications ask for at least 512 (tracestate) and 8192 (baggage) bytes.
+const MAX_CARRIED: usize = 8192;
+
+/// A value of OTEL_PROPAGATORS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Propagator {
+    TraceContext,
+    Baggage,
+    B3,
+    B3Multi,
+    Jaeger,
+    XRay,
+    OtTrace,
+}
+
+use Propagator::{B3Multi, Baggage, Jaeger, OtTrace, TraceContext, XRay, B3};
+
+impl Propagator {
+    pub(crate) fn named(name: &[u8]) -> Option<Propagator> {
+        match name {
+            b"tracecontext" => Some(TraceContext),
+            b"baggage" => Some(Baggage),
+            b"b3" => Some(B3),
+            b"b3multi" => Some(B3Multi),
+            b"jaeger" => Some(Jaeger),
+            b"xray" => Some(XRay),
+            b"ottrace" => Some(OtTrace),
+            _ => None,
+        }
+    }
+
+    /// The headers by which it names a trace.
+    fn fields(self) -> &'static [&'static str] {
+        match self {
+            TraceContext => trace_context::FIELDS,
+            Baggage => &[],
+            B3 => b3::SINGLE_FIELDS,
+            B3Multi => b3::MULTI_FIELDS,
+            Jaeger => jaeger::FIELDS,
+            XRay => xray::FIELDS,
+            OtTrace => ot_trace::FIELDS,
+        }
+    }
+
+    fn extract(self, headers: &dyn Headers) -> Option<Context> {
+        match self {
+            TraceContext => trace_context::extract(headers),
+            Baggage => None,
+            B3 | B3Multi => b3::extract(headers),
+            Jaeger => jaeger::extract(headers),
+            XRay => xray::extract(headers),
+            OtTrace => ot_trace::extract(headers),
+        }
+    }
+
+    fn inject(self, context: &Context, headers: &mut dyn HeadersMut) {
+        match self {
+            TraceContext => trace_context::inject(context, headers),
+            Baggage => {}
+            B3 => b3::inject_single(context, headers),
+            B3Multi => b3::inject_multi(context, headers),
+            Jaeger => jaeger::inject(context, headers),
+            XRay => xray::inject(context, headers),
+            OtTrace => ot_trace::inject(context, headers),
+        }
+    }
+}
+
+pub(crate) fn extract(headers: &dyn Headers) -> Context {
+    settings::get().map_or(Context::EMPTY, |settings| extract_with(&settings.propagators, headers))
+}
+
+pub(crate) fn inject(context: &Context, headers: &mut dyn HeadersMut) {
+    if let Some(settings) = settings::get() {
+        inject_with(&settings.propagators, context, headers);
+    }
+}
+
+fn extract_with(propagators: &[Propagator], headers: &dyn Headers) -> Context {
+    let mut context = Context::EMPTY;
+    let mut carried = Carried::default();
+    for propagator in propagators {
+        let found = propagator.extract(headers);
+        let list = match propagator {
+            Baggage => baggage::extract(headers, baggage::BAGGAGE),
+            Jaeger => jaeger::extract_baggage(headers),
+            OtTrace if found.is_some() => ot_trace::extract_baggage(headers),
+            _ => Vec::new(),
+        };
+        if !list.is_empty() {
+            carried.baggage = list;
+        }
+        // A decision alone is less than a trace.
+        if let Some(found) = found.filter(|found| !found.is_empty() || context.is_empty()) {
+            context = found;
+            carried.tracestate.clear();
+            if *propagator == TraceContext {
+                trace_context::tracestate(headers, &mut carried.tracestate);
+            }
+        }
+    }
+    if !carried.tracestate.is_empty() || !carried.baggage.is_empty() {
+        context.carried = Some(Arc::new(carried));
+    }
+    context
+}
+
+fn inject_with(propagators: &[Propagator], context: &Context, headers: &mut dyn HeadersMut) {
+    // Whoever names a trace himself, in whichever of our formats, means that one.
+    let names_a_trace = |propagator: &Propagator| propagator.fields().iter().any(|name| first(headers, name).is_some());
+    if propagators.iter().any(names_a_trace) {
+        return;
+    }
+    let baggage = context.carried.as_deref().map_or(&[][..], |carried| &carried.baggage);
+    for propagator in propagators {
+        if !context.is_empty() {
+            propagator.inject(context, headers);
+        }
+        match propagator {
+            _ if baggage.is_empty() => {}
+            Baggage => baggage::inject(baggage, headers),
+            Jaeger => jaeger::inject_baggage(baggage, headers),
+            OtTrace if !context.is_empty() => ot_trace::inject_baggage(baggage, headers),
+            _ => {}
+        }
+    }
+}
+
+/// A list header may come in several pieces; they are one list (RFC 9110 §5.3).
+fn join(headers: &dyn Headers, name: &str, into: &mut Vec<u8>) {
+    headers.named(name, &mut |value| {
+        if !value.is_empty() && into.len() + value.len() < MAX_CARRIED {
+            if !into.is_empty() {
+                into.push(b',');
+            }
+            into.extend_from_slice(value);
+        }
+    });
+}
+
+/// The caller's span, if its ids are ids.
+fn remote(trace: [u8; 16], span: [u8; 8], flags: u8) -> Option<Context> {
+    if trace == [0; 16] || span == [0; 8] {
+        return None;
+    }
+    Some(Context { trace, span, flags, remote: true, ..Context::EMPTY })
+}
+
+/// A sampling decision that came without a trace.
+fn decision(flags: u8) -> Context {
+    Context { flags: flags | flag::DECIDED, ..Context::EMPTY }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{extracted, injected, Map};
+    use super::*;
+
+    const W3C: (&str, &str) = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    const ZIPKIN: (&str, &str) = ("b3", "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-0");
+
+    #[test]
+    fn the_last_that_finds_a_trace_has_it() {
+        for (order, headers, first_byte) in [
+            (&[TraceContext, B3][..], &[W3C, ZIPKIN][..], "80"),
+            (&[B3, TraceContext], &[W3C, ZIPKIN], "0a"),
+            (&[TraceContext, B3], &[W3C], "0a"),
+            (&[TraceContext, B3], &[W3C, ("b3", "nonsense")], "0a"),
+            (&[TraceContext, B3], &[W3C, ("b3", "0")], "0a"),
+            (&[B3, TraceContext], &[("b3", "0"), W3C], "0a"),
+            (&[B3Multi, Jaeger, XRay, OtTrace], &[W3C, ZIPKIN], "80"),
+        ] {
+            let found = extracted(order, headers).unwrap();
+            assert!(found.0.starts_with(first_byte), "{order:?} {headers:?}: {found:?}");
+        }
+        assert_eq!(extracted(&[], &[W3C, ZIPKIN]), None);
+    }
+
+    #[test]
+    fn a_tracestate_goes_with_its_trace() {
+        let state = ("tracestate", "vendor=1");
+        for (order, kept) in [(&[B3, TraceContext], true), (&[TraceContext, B3], false)] {
+            let context = extract_with(order, &Map::of(&[W3C, state, ZIPKIN]));
+            assert_eq!(context.carried.is_some(), kept, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn all_of_them_write() {
+        let all = [TraceContext, Baggage, B3, B3Multi, Jaeger, XRay, OtTrace];
+        let written = injected(&all, "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", 1);
+        let names: Vec<_> = written.iter().map(|(name, _)| name.as_str()).collect();
+        let ids = ["traceparent", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "uber-trace-id"];
+        assert_eq!(names.get(..6), Some(&ids[..]));
+        let ids = ["x-amzn-trace-id", "ot-tracer-traceid", "ot-tracer-spanid", "ot-tracer-sampled"];
+        assert_eq!(names.get(6..), Some(&ids[..]));
+        assert!(injected(&[], "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", 1).is_empty());
+    }
+
+    #[test]
+    fn who_names_a_trace_means_it_and_who_sets_baggage_keeps_it() {
+        let context = extract_with(&[TraceContext, Baggage], &Map::of(&[W3C, ("baggage", "a=1")]));
+        for (present, expected) in [
+            (("b3", "0"), &["b3"][..]),
+            (("x-b3-sampled", "0"), &["x-b3-sampled", "traceparent", "baggage", "b3"]),
+            (("baggage", "mine=1"), &["baggage", "traceparent", "b3"]),
+        ] {
+            let mut headers = Map::of(&[present]);
+            inject_with(&[TraceContext, Baggage, B3], &context, &mut headers);
+            let names: Vec<_> = headers.0.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, expected);
+            assert_eq!(headers.value(present.0), Some(present.1));
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic() {
+        let names =
+            ["traceparent", "b3", "uber-trace-id", "x-amzn-trace-id", "ot-tracer-traceid", "uberctx-a", "baggage"];
+        let parts = [
+            "",
+            "-",
+            ":",
+            "%",
+            "%3",
+            ";",
+            "=",
+            "Root=",
+            "Root=1-",
+            "Sampled=",
+            "0",
+            "f",
+            "\u{e9}",
+            ",",
+            "0af7651916cd43dd8448eb211c80319c",
+        ];
+        for name in names {
+            for first in parts {
+                for second in parts {
+                    for third in parts {
+                        let value = format!("{first}{second}{third}");
+                        let context = extract_with(
+                            &[TraceContext, Baggage, B3, Jaeger, XRay, OtTrace],
+                            &Map::of(&[(name, &value)]),
+                        );
+                        inject_with(&[Baggage, Jaeger, OtTrace], &context, &mut Map::default());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    use super::text::hex;
+    use super::*;
+
+    /// Headers in a list.
+    #[derive(Default)]
+    pub(super) struct Map(pub(super) Vec<(String, String)>);
+
+    impl Map {
+        pub(super) fn of(headers: &[(&str, &str)]) -> Map {
+            Map(headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
+        }
+
+        pub(super) fn value(&self, name: &str) -> Option<&str> {
+            self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+        }
+    }
+
+    impl Headers for Map {
+        fn named<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+            self.0.iter().filter(|(found, _)| found == name).for_each(|(_, value)| visit(value.as_bytes()));
+        }
+
+        fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a str, &'a [u8])) {
+            self.0.iter().for_each(|(name, value)| visit(name, value.as_bytes()));
+        }
+    }
+
+    impl HeadersMut for Map {
+        fn set(&mut self, name: &str, value: &[u8]) {
+            self.0.retain(|(found, _)| found != name);
+            self.0.push((name.to_owned(), String::from_utf8(value.to_vec()).unwrap()));
+        }
+    }
+
+    /// Trace, span and flags that are read from headers.
+    pub(super) fn extracted(propagators: &[Propagator], headers: &[(&str, &str)]) -> Option<(String, String, u8)> {
+        let context = extract_with(propagators, &Map::of(headers));
+        let trace = format!("{:032x}", u128::from_be_bytes(context.trace));
+        let span = format!("{:016x}", u64::from_be_bytes(context.span));
+        (!context.is_empty() && context.remote).then_some((trace, span, context.flags))
+    }
+
+    /// The headers that are written.
+    pub(super) fn injected(propagators: &[Propagator], trace: &str, span: &str, flags: u8) -> Vec<(String, String)> {
+        let (trace, span) = (hex(trace.as_bytes()).unwrap(), hex(span.as_bytes()).unwrap());
+        let mut headers = Map::default();
+        inject_with(propagators, &Context { trace, span, flags, ..Context::EMPTY }, &mut headers);
+        headers.0
+    }
+}
