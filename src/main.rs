@@ -11,6 +11,7 @@ mod launch;
 mod layers;
 mod ops;
 mod project;
+mod redact;
 mod rules;
 mod rustc;
 mod telemetry;

@@ -1,10 +1,10 @@
-//! `otel-rs instrument`: one flag for each variable of the registry.
+//! `otel-rs instrument` on the command line.
 
 use std::ffi::OsString;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use crate::config::{Kind, VARIABLES, Variable};
+use super::flags;
 use crate::ops::instrument::Options;
 
 /// What was typed after `otel-rs instrument`.
@@ -19,12 +19,9 @@ impl Args {
 
 impl clap::FromArgMatches for Args {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Args, clap::Error> {
-        let flags = VARIABLES
-            .iter()
-            .filter_map(|variable| matches.get_one::<String>(variable.env).map(|value| (variable.env, value.clone())));
         let mut command = matches.get_many::<OsString>("program").unwrap_or_default().cloned();
         Ok(Args(Options {
-            flags: flags.collect(),
+            flags: flags::given(matches),
             program: command.next().unwrap_or_default(),
             args: command.collect(),
         }))
@@ -47,10 +44,11 @@ impl clap::Args for Args {
             .num_args(1..)
             .trailing_var_arg(true)
             .required(true);
-        let flags = VARIABLES.iter().filter_map(flag);
         command
             .args_override_self(true)
-            .args(flags)
+            .args(flags::flags())
+            .after_help("`--help` shows every flag, its variable and its default, and examples.")
+            .after_long_help(EXAMPLES)
             .arg(program)
             .override_usage("otel-rs instrument [OPTIONS] [--] <PROGRAM> [ARGS]...")
     }
@@ -60,40 +58,27 @@ impl clap::Args for Args {
     }
 }
 
-/// The flag for a variable. Neither its environment nor its default is told to clap, which would take an empty variable
-/// for a value: `config` knows the rules of precedence.
-fn flag(variable: &Variable) -> Option<Arg> {
-    let name = variable.flag?;
-    let mut help = format!("{} [env: {}]", variable.help, variable.env);
-    if !variable.default.is_empty() {
-        help.push_str(&format!(" [default: {}]", variable.default));
-    }
-    if let Kind::Choice(values) | Kind::List(values) = variable.kind {
-        help.push_str(&format!(" [possible values: {}]", values.join(", ")));
-    }
-    let mut arg = Arg::new(variable.env).long(name).help(help).help_heading(variable.group);
-    if name.contains('-') {
-        arg = arg.alias(name.replace('-', "_"));
-    }
-    Some(match variable.kind {
-        // `--sdk-disabled false` would take `false` for the program.
-        Kind::Bool => arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL"),
-        Kind::Milliseconds => arg.value_name("MS"),
-        Kind::Count => arg.value_name("NUMBER"),
-        Kind::Fraction => arg.value_name("FRACTION"),
-        Kind::Endpoint => arg.value_name("URL"),
-        Kind::Pairs | Kind::SecretPairs => arg.value_name("KEY=VALUE,…"),
-        Kind::Choice(_) => arg.value_name("NAME"),
-        Kind::List(_) => arg.value_name("NAMES"),
-        Kind::Text => arg.value_name("TEXT"),
-    })
-}
+/// What the words mean, at the end of the help.
+const EXAMPLES: &str = "\
+Examples:
+  otel-rs instrument -- ./app --port 8080
+      to a collector on this machine, by OTLP over HTTP on port 4318
+  otel-rs instrument --exporter-otlp-endpoint http://collector:4317 ./app
+      to another machine; port 4317 means gRPC
+  otel-rs instrument --traces-exporter console,otlp --metrics-exporter none ./app
+      spans on stderr as well, and no metrics
+  OTEL_SERVICE_NAME=shop OTEL_TRACES_SAMPLER_ARG=0.1 \\
+  OTEL_TRACES_SAMPLER=parentbased_traceidratio otel-rs instrument ./app
+      every flag can be given as a variable: a flag counts more
+
+`otel-rs config -- ./app` shows what would happen, and why nothing arrives.";
 
 #[cfg(test)]
 mod tests {
     use clap::{Args as _, FromArgMatches};
 
     use super::*;
+    use crate::config::VARIABLES;
 
     fn parse(words: &[&str]) -> Result<Options, clap::Error> {
         let command = Args::augment_args(Command::new("instrument"));

@@ -1,15 +1,18 @@
 //! The command line: clap definitions, one file per subcommand, turned into calls of `ops`.
 
 mod bootstrap;
+mod config;
 mod demo;
 mod diff;
+mod flags;
 mod inspect;
 mod instrument;
 mod list;
+mod manual;
 
 use std::ffi::OsString;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
 use crate::{ops, ui};
 
@@ -28,12 +31,21 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run a program and export its telemetry
     Instrument(instrument::Args),
+    /// Show what `instrument` would do with a program, and why nothing arrives
+    Config(config::Args),
     /// List what can be instrumented
     List(list::Args),
     /// Show what weaving changes in a project's dependencies
     Diff(diff::Args),
     /// Show which layers a program carries
     Inspect(inspect::Args),
+    /// Write completions for a shell to stdout
+    Completions(manual::CompletionsArgs),
+    /// Write a manual page to stdout, for `man -l -`
+    Man(manual::ManArgs),
+    /// The registry of variables, from which their page is made
+    #[command(name = "__variables", hide = true)]
+    Variables,
     /// What cargo runs in place of the compiler
     #[command(name = "__rustc", hide = true, disable_help_flag = true, disable_version_flag = true)]
     Rustc {
@@ -65,9 +77,13 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
         Command::Bootstrap(args) => ops::bootstrap::run(args.into_options()),
         Command::Demo(args) => ops::demo::run(args.into_options()),
         Command::Instrument(args) => ops::instrument::run(args.into_options()),
+        Command::Config(args) => ops::config::run(args.into_options()),
+        Command::Completions(args) => Ok(manual::completions(&args, Cli::command())),
+        Command::Man(args) => Ok(manual::page(&args, Cli::command())),
         Command::List(args) => ops::list::run(args.into_options()),
         Command::Diff(args) => ops::diff::run(args.into_options()),
         Command::Inspect(args) => ops::inspect::run(args.into_options()),
+        Command::Variables => ops::variables::run(),
         Command::Rustc { words } => ops::rustc::run(ops::rustc::Options { words }),
         Command::Rustdoc { arguments } => ops::rustdoc::run(ops::rustdoc::Options { arguments }),
     };

@@ -1,20 +1,25 @@
 //! Endpoints as people write them, and the URLs that are meant.
 //!
-//! - A missing scheme means `http://`: `0.0.0.0:4317` works.
+//! - A missing scheme means `http://`, so that `0.0.0.0:4317` works, or `https://` where OTEL_EXPORTER_OTLP_INSECURE says
+//!   `false`.
+//! - `user:password@` is taken out and becomes a header: a URL is shown, a header is not.
 //! - Port 4317 with no protocol chosen means gRPC.
 //! - OTEL_EXPORTER_OTLP_ENDPOINT is a base: HTTP appends `/v1/traces` and the like to its path.
 //! - A signal's own endpoint is used as it is, as the specification says, but one without any path (`http://host:4318`,
 //!   not `http://host:4318/`) gets `/v1/traces` and the like too: no receiver listens at an empty path.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::Protocol;
 
 /// Reads an endpoint. `Err` says what would have been right.
-pub(super) fn parse(text: &str) -> Result<Url, String> {
+pub(super) fn parse(text: &str, insecure: bool) -> Result<Url, String> {
     const EXPECTED: &str = "a URL such as `http://localhost:4318` or `collector:4317`";
     let text = text.trim();
-    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let scheme = if insecure { "http" } else { "https" };
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("{scheme}://{text}") };
     let url = Url::parse(&with_scheme).map_err(|_| EXPECTED.to_owned())?;
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(url),
@@ -26,6 +31,19 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
 /// The protocol that an endpoint's port suggests.
 pub(super) fn protocol_of(url: &Url) -> Protocol {
     if url.port() == Some(4317) { Protocol::Grpc } else { Protocol::HttpProtobuf }
+}
+
+/// Takes the credentials out of an endpoint: the value of the `authorization` header that says the same.
+pub(super) fn take_credentials(url: &mut Url) -> Option<String> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let pair = format!("{}:{}", decoded(url.username()), decoded(url.password().unwrap_or_default()));
+    // Neither fails for a URL with a host, and every endpoint has one.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    Some(format!("Basic {}", BASE64_STANDARD.encode(pair)))
 }
 
 /// The URL to send to. `written` is the endpoint as the user wrote it.
@@ -46,7 +64,7 @@ pub(super) fn target(url: &Url, written: &str, own: bool, protocol: Protocol, si
 pub(super) fn default_for(protocol: Protocol, signal: &str) -> String {
     match protocol {
         Protocol::Grpc => "http://localhost:4317/".into(),
-        Protocol::HttpProtobuf => format!("http://localhost:4318/v1/{signal}"),
+        Protocol::HttpProtobuf | Protocol::HttpJson => format!("http://localhost:4318/v1/{signal}"),
     }
 }
 
@@ -60,7 +78,7 @@ mod tests {
     use super::*;
 
     fn resolved(written: &str, own: bool) -> (Protocol, String) {
-        let url = parse(written).unwrap();
+        let url = parse(written, true).unwrap();
         let protocol = protocol_of(&url);
         (protocol, target(&url, written, own, protocol, "traces"))
     }
@@ -86,9 +104,23 @@ mod tests {
     }
 
     #[test]
+    fn only_a_missing_scheme_is_a_question_of_security() {
+        assert_eq!(parse("host:4317", false).unwrap().as_str(), "https://host:4317/");
+        assert_eq!(parse("http://host:4317", false).unwrap().as_str(), "http://host:4317/");
+    }
+
+    #[test]
+    fn credentials_become_a_header() {
+        let mut url = parse("https://me:p%40ss@host/x", true).unwrap();
+        assert_eq!(take_credentials(&mut url).as_deref(), Some("Basic bWU6cEBzcw=="));
+        assert_eq!(url.as_str(), "https://host/x");
+        assert_eq!(take_credentials(&mut url), None);
+    }
+
+    #[test]
     fn what_is_no_endpoint_is_refused() {
         for written in ["", "http://", "ftp://host", "http://host:99999", "a b"] {
-            assert!(parse(written).is_err(), "{written}");
+            assert!(parse(written, true).is_err(), "{written}");
         }
     }
 }

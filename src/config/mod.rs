@@ -5,89 +5,176 @@
 //! a warning and the default is used, since the program must run; a bad flag is an error, since somebody just typed it.
 
 mod endpoint;
+mod file;
+mod from_file;
+mod from_variables;
 mod resolve;
+mod selection;
 mod value;
 mod variables;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
-pub(crate) use resolve::resolve;
+pub(crate) use file::FileError;
+pub(crate) use resolve::{Origin, Resolved, resolve};
+pub(crate) use selection::{Selection, fits};
 pub(crate) use variables::{Kind, VARIABLES, Variable};
 
-/// Everything the run half does differently at a user's wish.
-#[derive(Debug, Clone)]
+pub(crate) use crate::ui::Level as LogLevel;
+
+/// Everything the run half does differently at a user's wish. Both sources, variables and a configuration file, end here.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Config {
     /// OTEL_SDK_DISABLED: run the program and nothing else.
     pub(crate) disabled: bool,
-    /// The resource's attributes that are known before the program starts, `service.name` included.
-    pub(crate) resource: Vec<(String, String)>,
-    /// Spans.
-    pub(crate) traces: Signal,
-    /// Metrics.
-    pub(crate) metrics: Signal,
-    /// Log records.
-    #[allow(dead_code, reason = "resolved already, so that the command line and its errors are complete")]
-    pub(crate) logs: Signal,
+    /// OTEL_LOG_LEVEL: how much we say.
+    pub(crate) log_level: LogLevel,
+    /// What all telemetry has in common.
+    pub(crate) resource: Resource,
+    /// The headers that carry a trace from process to process: names of OTEL_PROPAGATORS, none for no headers.
+    pub(crate) propagators: Vec<&'static str>,
     /// Which traces are recorded.
     pub(crate) sampler: Sampler,
-    /// The headers that carry a trace from process to process.
-    pub(crate) propagators: Vec<&'static str>,
+    /// Spans.
+    pub(crate) traces: Traces,
+    /// Metrics.
+    pub(crate) metrics: Metrics,
+    /// Log records.
+    pub(crate) logs: Logs,
+    /// What is told of HTTP requests.
+    pub(crate) http: Http,
+    /// Which instrumentations speak.
+    pub(crate) instrumentations: Instrumentations,
+    /// Requests that are not told of: patterns of OTEL_RS_EXCLUDED_URLS.
+    pub(crate) excluded_urls: Vec<String>,
     /// How long after a request's end the tasks it left behind still count as its work.
     pub(crate) detach_after: Duration,
-    /// Time between two exports of metrics.
-    pub(crate) metric_interval: Duration,
-    /// How spans are gathered before they are exported.
-    pub(crate) batch: Batch,
+    /// OTEL_RS_HOST_METRICS.
+    pub(crate) host_metrics: HostMetrics,
 }
 
-impl Config {
-    /// What the hooks must know, in the words of the wire format's `settings`; the socket is not part of it.
-    pub(crate) fn channel_settings(&self) -> String {
-        use crate::channel::wire::settings;
-        format!(
-            "{}={};{}={};{}={};{}={}",
-            settings::SAMPLER,
-            self.sampler.name,
-            settings::RATIO,
-            self.sampler.ratio,
-            settings::PROPAGATORS,
-            self.propagators.join(","),
-            settings::DETACH_AFTER_MS,
-            self.detach_after.as_millis()
-        )
+/// What is measured besides what the program tells itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HostMetrics {
+    /// What the program's processes use.
+    pub(crate) process: bool,
+    /// What the machine does.
+    pub(crate) system: bool,
+}
+
+impl HostMetrics {
+    fn named(names: &[&str]) -> HostMetrics {
+        HostMetrics { process: names.contains(&"process"), system: names.contains(&"system") }
     }
 }
 
-/// Where one kind of telemetry goes.
-#[derive(Debug, Clone)]
-pub(crate) struct Signal {
-    /// Its exporters; empty means it is not collected.
-    pub(crate) exporters: Vec<Exporter>,
-    /// How to reach an OTLP receiver, should `exporters` name one.
-    pub(crate) otlp: Otlp,
+/// What all telemetry of a program has in common, as far as it was set.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Resource {
+    /// Attributes set by the user, which win over detected ones. May lack `service.name`.
+    pub(crate) attributes: Vec<(String, Value)>,
+    /// Which detectors look around: names of OTEL_EXPERIMENTAL_RESOURCE_DETECTORS.
+    pub(crate) detectors: Vec<&'static str>,
+    /// Which of the attributes that they find are kept; `None` for all.
+    pub(crate) detected: Option<Selection>,
+    /// The schema of `attributes`, if it was said.
+    pub(crate) schema_url: Option<String>,
+}
+
+/// The value of an attribute that a user set.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Text(String),
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Texts(Vec<String>),
+    Bools(Vec<bool>),
+    Ints(Vec<i64>),
+    Floats(Vec<f64>),
+}
+
+/// Where spans go.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Traces {
+    /// Each gets every sampled span; none means that spans are not exported.
+    pub(crate) processors: Vec<Processor>,
+    pub(crate) limits: SpanLimits,
+}
+
+/// Where log records go.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Logs {
+    /// Each gets every record; none means that records are not exported.
+    pub(crate) processors: Vec<Processor>,
+    pub(crate) limits: LogLimits,
+}
+
+/// Where metrics go.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Metrics {
+    /// Each reads all metrics; none means that metrics are not kept.
+    pub(crate) readers: Vec<Reader>,
+    /// Each that fits an instrument makes a stream of it.
+    pub(crate) views: Vec<View>,
+}
+
+/// A way for spans or log records.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Processor {
+    pub(crate) exporter: Exporter,
+    pub(crate) batch: Batch,
+}
+
+/// How spans or log records are gathered before they are exported. A simple processor has no delay and size 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Batch {
+    /// The longest one waits.
+    pub(crate) delay: Duration,
+    /// The time that one export may take.
+    pub(crate) timeout: Duration,
+    /// How many may wait; what comes on top is dropped and counted.
+    pub(crate) queue: usize,
+    /// How many go out in one export at most.
+    pub(crate) size: usize,
 }
 
 /// A kind of exporter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Exporter {
     /// OTLP to a collector.
-    Otlp,
+    Otlp(Otlp),
     /// Text for people, on stderr.
     Console,
+    /// A line of OTLP/JSON for each export.
+    JsonLines(JsonTarget),
+}
+
+/// Where lines of OTLP/JSON go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum JsonTarget {
+    Stdout,
+    /// Appended to.
+    File(PathBuf),
 }
 
 /// How to reach an OTLP receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Otlp {
-    /// The whole URL for HTTP, scheme and authority for gRPC. Always with a scheme.
+    /// The whole URL for HTTP, scheme and authority for gRPC. Always with a scheme; without credentials, which became a
+    /// header.
     pub(crate) endpoint: String,
-    /// How to speak.
     pub(crate) protocol: Protocol,
     /// Sent with each request.
     pub(crate) headers: Headers,
+    /// Whether requests are compressed by gzip.
+    pub(crate) gzip: bool,
     /// The time one export may take, retries included.
     pub(crate) timeout: Duration,
+    /// For `https`.
+    pub(crate) tls: Tls,
 }
 
 /// An OTLP transport.
@@ -97,6 +184,18 @@ pub(crate) enum Protocol {
     Grpc,
     /// Protobuf over HTTP.
     HttpProtobuf,
+    /// JSON over HTTP.
+    HttpJson,
+}
+
+/// Whom to trust and who we are: files in PEM, read when an exporter is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Tls {
+    /// Certificates that are trusted in place of the system's.
+    pub(crate) certificate: Option<PathBuf>,
+    /// Our own certificate, with `client_key`.
+    pub(crate) client_certificate: Option<PathBuf>,
+    pub(crate) client_key: Option<PathBuf>,
 }
 
 /// Headers, whose values are secrets: they never show in any output.
@@ -109,6 +208,122 @@ impl fmt::Debug for Headers {
     }
 }
 
+/// A reader of metrics.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Reader {
+    Periodic(Periodic),
+    Prometheus(Prometheus),
+}
+
+/// A reader that exports by itself from time to time.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Periodic {
+    pub(crate) exporter: Exporter,
+    /// Time between two exports.
+    pub(crate) interval: Duration,
+    /// The time one export may take.
+    pub(crate) timeout: Duration,
+    pub(crate) temporality: Temporality,
+    pub(crate) histograms: HistogramAggregation,
+    pub(crate) cardinality_limit: CardinalityLimit,
+}
+
+/// Series per instrument, which may depend on its kind; what comes on top is one series marked `otel.metric.overflow`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CardinalityLimit([usize; 7]);
+
+impl CardinalityLimit {
+    /// The same for all kinds.
+    pub(crate) fn all(limit: usize) -> CardinalityLimit {
+        CardinalityLimit([limit; 7])
+    }
+
+    pub(crate) fn set(&mut self, kind: InstrumentKind, limit: usize) {
+        self.0[kind as usize] = limit;
+    }
+
+    pub(crate) fn of(&self, kind: InstrumentKind) -> usize {
+        self.0[kind as usize]
+    }
+}
+
+/// A page that Prometheus scrapes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Prometheus {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) cardinality_limit: CardinalityLimit,
+    /// Whether series say which scope they are from.
+    pub(crate) scope_info: bool,
+    /// Whether the resource is there, as a series of its own.
+    pub(crate) target_info: bool,
+    /// Attributes of the resource that are labels of every series; `None` for none of them.
+    pub(crate) resource_labels: Option<Selection>,
+}
+
+/// OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Temporality {
+    Cumulative,
+    Delta,
+    LowMemory,
+}
+
+/// OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HistogramAggregation {
+    ExplicitBuckets,
+    /// Base 2, of at most 160 buckets.
+    Exponential,
+}
+
+/// How the streams of some instruments differ from what their makers advise.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct View {
+    /// A name, in which `*` stands for any characters and `?` for one.
+    pub(crate) instrument_name: Option<String>,
+    pub(crate) instrument_kind: Option<InstrumentKind>,
+    pub(crate) unit: Option<String>,
+    pub(crate) meter_name: Option<String>,
+    pub(crate) meter_version: Option<String>,
+    pub(crate) meter_schema_url: Option<String>,
+    pub(crate) stream: Stream,
+}
+
+/// Kinds of instruments, as views select them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InstrumentKind {
+    Counter,
+    Gauge,
+    Histogram,
+    ObservableCounter,
+    ObservableGauge,
+    ObservableUpDownCounter,
+    UpDownCounter,
+}
+
+/// What a view makes of an instrument; what is `None` stays as it is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Stream {
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) aggregation: Option<Aggregation>,
+    pub(crate) cardinality_limit: Option<usize>,
+    /// Attributes that are kept; `None` for all.
+    pub(crate) attributes: Option<Selection>,
+}
+
+/// How measurements become points.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Aggregation {
+    Default,
+    Drop,
+    Sum,
+    LastValue,
+    ExplicitBuckets { boundaries: Option<Vec<f64>>, record_min_max: bool },
+    Exponential { max_scale: i8, max_size: u32, record_min_max: bool },
+}
+
 /// OTEL_TRACES_SAMPLER and its argument.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Sampler {
@@ -118,11 +333,75 @@ pub(crate) struct Sampler {
     pub(crate) ratio: f64,
 }
 
-/// How spans are gathered before they are exported.
+/// What one span may hold; see the specification's span limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Batch {
-    /// The longest a span waits.
-    pub(crate) delay: Duration,
-    /// Spans in one export.
-    pub(crate) size: usize,
+pub(crate) struct SpanLimits {
+    /// Longest text of an attribute, in characters; `None` for any length.
+    pub(crate) value_length: Option<usize>,
+    pub(crate) attributes: usize,
+    pub(crate) events: usize,
+    pub(crate) links: usize,
+    pub(crate) event_attributes: usize,
+    pub(crate) link_attributes: usize,
+}
+
+/// What one log record may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogLimits {
+    /// Longest text of an attribute, in characters; `None` for any length.
+    pub(crate) value_length: Option<usize>,
+    pub(crate) attributes: usize,
+}
+
+/// What is told of HTTP requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Http {
+    /// Names of headers to be recorded, in small letters.
+    pub(crate) server_request_headers: Vec<String>,
+    pub(crate) server_response_headers: Vec<String>,
+    pub(crate) client_request_headers: Vec<String>,
+    pub(crate) client_response_headers: Vec<String>,
+    /// Headers whose values are never told, in small letters; `*` stands for any characters.
+    pub(crate) sanitized_headers: Vec<String>,
+    /// Methods that have their own name; others are `_OTHER`.
+    pub(crate) known_methods: Vec<String>,
+}
+
+/// Which instrumentations speak: names as in `otel-rs list`, `*` for all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Instrumentations {
+    pub(crate) enabled: Vec<String>,
+    /// Wins over `enabled`.
+    pub(crate) disabled: Vec<String>,
+}
+
+impl Config {
+    /// What the hooks must know, in the words of the wire format's `settings`; the socket is not part of it.
+    pub(crate) fn channel_settings(&self) -> String {
+        use crate::channel::wire::settings as name;
+        let list = |items: &[String]| items.iter().map(|item| encoded(item)).collect::<Vec<_>>().join(",");
+        let mut pairs = vec![
+            (name::SAMPLER, self.sampler.name.to_owned()),
+            (name::RATIO, self.sampler.ratio.to_string()),
+            (name::PROPAGATORS, self.propagators.join(",")),
+            (name::DETACH_AFTER_MS, self.detach_after.as_millis().to_string()),
+            (name::LOGS, if self.logs.processors.is_empty() { "off" } else { "on" }.to_owned()),
+            (name::ENABLED, list(&self.instrumentations.enabled)),
+        ];
+        let lists = [
+            (name::DISABLED, &self.instrumentations.disabled),
+            (name::EXCLUDED_URLS, &self.excluded_urls),
+            (name::SERVER_REQUEST_HEADERS, &self.http.server_request_headers),
+            (name::SERVER_RESPONSE_HEADERS, &self.http.server_response_headers),
+            (name::CLIENT_REQUEST_HEADERS, &self.http.client_request_headers),
+            (name::CLIENT_RESPONSE_HEADERS, &self.http.client_response_headers),
+        ];
+        pairs.extend(lists.into_iter().filter(|(_, items)| !items.is_empty()).map(|(name, items)| (name, list(items))));
+        pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(";")
+    }
+}
+
+/// An item of a list in the settings for the hooks.
+fn encoded(item: &str) -> String {
+    item.replace('%', "%25").replace(';', "%3B").replace(',', "%2C")
 }

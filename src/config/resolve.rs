@@ -1,17 +1,50 @@
-//! Flags, environment and defaults become a [`Config`].
+//! Which text counts for a variable: the flag's, the environment's or the default's, and where it came from.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
-use super::variables::{Kind, VARIABLES, Variable};
-use super::{Batch, Config, Exporter, Headers, Otlp, Protocol, Sampler, Signal, endpoint, value};
+use super::file::FileError;
+use super::variables::{Kind, NO_ZIPKIN, VARIABLES, Variable};
+use super::{Config, value};
+use crate::redact;
 use crate::ui::Explain;
+
+/// What stands in a value for bytes that are not UTF-8.
+const NOT_TEXT: char = char::REPLACEMENT_CHARACTER;
+
+/// A configuration, and how it came about.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) config: Config,
+    /// What could not be used, or has no effect.
+    pub(crate) warnings: Vec<Warning>,
+    /// Why the configuration file cannot be used. The configuration is disabled then.
+    pub(crate) unusable_file: Option<FileError>,
+    /// Every variable with the value that counts, in the order of the registry; of a configuration file, its name only.
+    pub(crate) settings: Vec<Setting>,
+}
+
+/// A variable's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) env: &'static str,
+    /// Without secrets; empty when there is none, or when it is computed from others.
+    pub(crate) shown: String,
+    pub(crate) origin: Origin,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Flag,
+    Environment,
+    Default,
+}
 
 /// A flag's value that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     /// Not what the flag takes.
-    #[error("cannot use {} for `--{flag}`: expected {expected}", shown(.value))]
+    #[error("cannot use {} for `--{flag}`: expected {expected}", quoted(.value))]
     BadFlag {
         /// The flag, without dashes.
         flag: &'static str,
@@ -19,282 +52,318 @@ pub(crate) enum ConfigError {
         value: Option<String>,
         /// What would have been right.
         expected: String,
+        /// What to do in its place.
+        hint: Option<&'static str>,
     },
+    /// The configuration file.
+    #[error(transparent)]
+    File(FileError),
 }
 
-impl Explain for ConfigError {}
+impl Explain for ConfigError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            ConfigError::BadFlag { hint, .. } => hint.map(str::to_owned),
+            ConfigError::File(error) => error.hint(),
+        }
+    }
+}
 
 /// Something in the environment that is not used.
 #[derive(Debug, thiserror::Error)]
-#[error("ignoring {} in `{name}`: expected {expected}", shown(.value))]
+#[error("{message}")]
 pub(crate) struct Warning {
-    name: &'static str,
-    value: Option<String>,
-    expected: String,
-    instead: String,
+    /// The variable.
+    pub(crate) name: &'static str,
+    message: String,
+    hint: Option<String>,
 }
 
 impl Explain for Warning {
     fn hint(&self) -> Option<String> {
-        Some(self.instead.clone())
+        self.hint.clone()
     }
 }
 
-fn shown(value: &Option<String>) -> String {
+fn quoted(value: &Option<String>) -> String {
     value.as_ref().map_or("the value".into(), |value| format!("`{value}`"))
 }
 
 /// Resolves the configuration. `flags` are pairs of a variable's name (or its flag's) and the value given on the command
-/// line; `program` is the file to be run, whose name is the last resort for a service name.
+/// line.
 pub(crate) fn resolve(
     flags: &[(&'static str, String)],
     env: &dyn Fn(&str) -> Option<String>,
-    program: &Path,
-) -> Result<(Config, Vec<Warning>), ConfigError> {
+) -> Result<Resolved, ConfigError> {
     let mut sources = Sources { flags, env, warnings: Vec::new() };
-    let config = sources.config(program)?;
-    Ok((config, sources.warnings))
+    let (config, unusable_file, settings) = match sources.config_file() {
+        Some(file) => {
+            let (config, unusable) = sources.file_config(&file)?;
+            (config, unusable, vec![file])
+        }
+        None => {
+            let config = sources.config()?;
+            (config, None, VARIABLES.iter().map(|variable| sources.setting(variable)).collect())
+        }
+    };
+    Ok(Resolved { config, warnings: sources.warnings, unusable_file, settings })
 }
 
-struct Sources<'a> {
-    flags: &'a [(&'static str, String)],
-    env: &'a dyn Fn(&str) -> Option<String>,
-    warnings: Vec<Warning>,
+/// Flags and environment, asked for one variable at a time.
+pub(super) struct Sources<'a> {
+    pub(super) flags: &'a [(&'static str, String)],
+    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl Sources<'_> {
-    fn config(&mut self, program: &Path) -> Result<Config, ConfigError> {
-        let sampler = Sampler {
-            name: self.choice("OTEL_TRACES_SAMPLER")?.unwrap_or("parentbased_always_on"),
-            ratio: self.get("OTEL_TRACES_SAMPLER_ARG", value::fraction)?.unwrap_or(1.0),
-        };
-        Ok(Config {
-            disabled: self.get("OTEL_SDK_DISABLED", value::boolean)?.unwrap_or(false),
-            resource: self.resource(program)?,
-            traces: self.signal("TRACES")?,
-            metrics: self.signal("METRICS")?,
-            logs: self.signal("LOGS")?,
-            sampler,
-            propagators: self.list("OTEL_PROPAGATORS")?,
-            detach_after: self.milliseconds("OTEL_RS_DETACH_AFTER")?,
-            metric_interval: self.milliseconds("OTEL_METRIC_EXPORT_INTERVAL")?,
-            batch: Batch {
-                delay: self.milliseconds("OTEL_BSP_SCHEDULE_DELAY")?,
-                size: self.get("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", value::count)?.unwrap_or(512),
-            },
-        })
-    }
-
-    fn resource(&mut self, program: &Path) -> Result<Vec<(String, String)>, ConfigError> {
-        let mut resource = self.get("OTEL_RESOURCE_ATTRIBUTES", value::pairs)?.unwrap_or_default();
-        let named = self.get("OTEL_SERVICE_NAME", |text| Ok(text.to_owned()))?;
-        if let Some(name) = named {
-            resource.retain(|(key, _)| key != "service.name");
-            resource.push(("service.name".into(), name));
-        }
-        if !resource.iter().any(|(key, value)| key == "service.name" && !value.is_empty()) {
-            resource.retain(|(key, _)| key != "service.name");
-            let name = program.file_name().map_or("unknown_service".into(), |name| name.to_string_lossy());
-            resource.push(("service.name".into(), name.into_owned()));
-        }
-        Ok(resource)
-    }
-
-    fn signal(&mut self, signal: &'static str) -> Result<Signal, ConfigError> {
-        let exporters = self.list(find(&format!("OTEL_{signal}_EXPORTER")))?;
-        let exporters = exporters
-            .into_iter()
-            .map(|name| if name == "console" { Exporter::Console } else { Exporter::Otlp })
-            .collect();
-        Ok(Signal { exporters, otlp: self.otlp(signal)? })
-    }
-
-    fn otlp(&mut self, signal: &'static str) -> Result<Otlp, ConfigError> {
-        let url = |text: &str| endpoint::parse(text).map(|url| (url, text.trim().to_owned()));
-        let [own, shared] = self.places(signal, "ENDPOINT");
-        let (url, is_own) = match self.get(own, url)? {
-            Some(url) => (Some(url), own != shared),
-            None => (self.get(shared, url)?, false),
-        };
-        let [own, shared] = self.places(signal, "PROTOCOL");
-        let chosen = match self.choice(own)? {
-            Some(protocol) => Some(protocol),
-            None => self.choice(shared)?,
-        };
-        let protocol = match (chosen, &url) {
-            (Some("grpc"), _) => Protocol::Grpc,
-            (Some(_), _) | (None, None) => Protocol::HttpProtobuf,
-            (None, Some((url, _))) => endpoint::protocol_of(url),
-        };
-        let path = signal.to_ascii_lowercase();
-        let endpoint = match url {
-            Some((url, written)) => endpoint::target(&url, &written, is_own, protocol, &path),
-            None => endpoint::default_for(protocol, &path),
-        };
-        let [own, shared] = self.places(signal, "HEADERS");
-        let headers = match self.get(own, value::headers)? {
-            Some(headers) => headers,
-            None => self.get(shared, value::headers)?.unwrap_or_default(),
-        };
-        let [own, shared] = self.places(signal, "TIMEOUT");
-        let timeout = match self.get(own, value::milliseconds)? {
-            Some(timeout) => timeout,
-            None => self.milliseconds(shared)?,
-        };
-        Ok(Otlp { endpoint, protocol, headers: Headers(headers), timeout })
-    }
-
-    /// Where to look for an OTLP setting, the signal's own variable first. What was typed for all signals counts more
-    /// than what the environment says of one.
-    fn places(&self, signal: &str, what: &str) -> [&'static str; 2] {
-        let own = find(&format!("OTEL_EXPORTER_OTLP_{signal}_{what}"));
-        let shared = find(&format!("OTEL_EXPORTER_OTLP_{what}"));
-        if self.flag(shared).is_some() && self.flag(own).is_none() { [shared, shared] } else { [own, shared] }
-    }
-
-    fn flag(&self, name: &'static str) -> Option<&String> {
+    /// What was typed for a variable.
+    pub(super) fn flag(&self, name: &'static str) -> Option<&String> {
         let flag = variable(name).flag.unwrap_or(name);
         self.flags.iter().rev().find(|(given, _)| *given == name || *given == flag).map(|(_, text)| text)
     }
 
-    fn choice(&mut self, name: &'static str) -> Result<Option<&'static str>, ConfigError> {
-        let allowed = match variable(name).kind {
-            Kind::Choice(allowed) => allowed,
-            _ => &[],
-        };
-        self.get(name, |text| value::choice(text, allowed))
+    /// What the environment says; an empty variable counts as unset.
+    pub(super) fn in_environment(&self, name: &str) -> Option<String> {
+        (self.env)(name).filter(|text| !text.trim().is_empty())
     }
 
-    fn list(&mut self, name: &'static str) -> Result<Vec<&'static str>, ConfigError> {
-        let Variable { kind: Kind::List(allowed), default, .. } = *variable(name) else { return Ok(Vec::new()) };
-        let found = self.get(name, |text| value::list(text, allowed))?;
-        Ok(found.unwrap_or_else(|| value::list(default, allowed).unwrap_or_default()))
-    }
-
-    fn milliseconds(&mut self, name: &'static str) -> Result<std::time::Duration, ConfigError> {
-        let default = || value::milliseconds(variable(name).default).unwrap_or_default();
-        Ok(self.get(name, value::milliseconds)?.unwrap_or_else(default))
-    }
-
-    /// The value of a variable: a bad flag is an error, a bad value in the environment a warning.
-    fn get<T>(
+    /// The value of a variable that was set: a bad flag is an error, a bad value in the environment a warning.
+    pub(super) fn get<T>(
         &mut self,
         name: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, ConfigError> {
         let variable = variable(name);
         let flag = variable.flag.unwrap_or(name);
-        let hidden = matches!(variable.kind, Kind::SecretPairs);
-        let show = |text: &str| (!hidden).then(|| without_credentials(text));
+        let parse = |text: &str| if text.contains(NOT_TEXT) { Err("text in UTF-8".into()) } else { parse(text) };
         if let Some(text) = self.flag(name) {
-            let bad = |expected| ConfigError::BadFlag { flag, value: show(text), expected };
+            let bad = |expected| ConfigError::BadFlag {
+                flag,
+                value: shown(variable, text),
+                expected,
+                hint: in_place_of(text),
+            };
             return parse(text).map(Some).map_err(bad);
         }
-        let Some(text) = (self.env)(name).filter(|text| !text.trim().is_empty()) else { return Ok(None) };
+        let Some(text) = self.in_environment(name) else { return Ok(None) };
         match parse(&text) {
             Ok(value) => Ok(Some(value)),
             Err(expected) => {
-                // Shared variables are read once for each signal and complained about once.
-                if !self.warnings.iter().any(|warning| warning.name == name) {
-                    let mut instead = format!("correct `{name}` or unset it");
-                    if !variable.default.is_empty() {
-                        let _ = write!(instead, "; until then `{}` is used", variable.default);
-                    }
-                    self.warnings.push(Warning { name, value: show(&text), expected, instead });
+                let message = format!("ignoring {} in `{name}`: expected {expected}", quoted(&shown(variable, &text)));
+                let mut hint =
+                    in_place_of(&text).map_or_else(|| format!("correct `{name}` or unset it"), str::to_owned);
+                if !variable.default.is_empty() {
+                    let _ = write!(hint, "; until then `{}` is used", variable.default);
                 }
+                self.warn(name, message, Some(hint));
                 Ok(None)
             }
         }
     }
-}
 
-/// Hides `user:password@` in anything that looks like a URL.
-fn without_credentials(text: &str) -> String {
-    let start = text.find("://").map_or(0, |at| at + 3);
-    let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| start + at);
-    match text[start..end].rfind('@') {
-        Some(at) => format!("{}REDACTED{}", &text[..start], &text[start + at..]),
-        None => text.to_owned(),
+    /// Tells of a variable that is not used, or not as it was meant. Shared variables are read once for each signal and
+    /// complained about once.
+    pub(super) fn warn(&mut self, name: &'static str, message: String, hint: Option<String>) {
+        if !self.warnings.iter().any(|warning| warning.name == name && warning.message == message) {
+            self.warnings.push(Warning { name, message, hint });
+        }
+    }
+
+    /// The value of a variable, or its default.
+    pub(super) fn or_default<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, ConfigError> {
+        match self.get(name, &parse)? {
+            Some(value) => Ok(value),
+            None => Ok(parse(variable(name).default).unwrap_or_else(|_| unreachable!("defaults are tested"))),
+        }
+    }
+
+    pub(super) fn choice(&mut self, name: &'static str) -> Result<Option<&'static str>, ConfigError> {
+        let Kind::Choice(allowed) = variable(name).kind else { return Ok(None) };
+        self.get(name, |text| value::choice(text, allowed))
+    }
+
+    pub(super) fn list(&mut self, name: &'static str) -> Result<Vec<&'static str>, ConfigError> {
+        let Variable { kind: Kind::List(allowed), default, .. } = *variable(name) else { return Ok(Vec::new()) };
+        let found = self.get(name, |text| value::list(text, allowed))?;
+        Ok(found.unwrap_or_else(|| value::list(default, allowed).unwrap_or_default()))
+    }
+
+    fn setting(&self, variable: &'static Variable) -> Setting {
+        let env = variable.env;
+        let is_bad = || self.warnings.iter().any(|warning| warning.name == env);
+        let (text, origin) = match self.flag(env) {
+            Some(text) => (text.clone(), Origin::Flag),
+            None => match self.in_environment(env).filter(|_| !is_bad()) {
+                Some(text) => (text, Origin::Environment),
+                None => (variable.default.to_owned(), Origin::Default),
+            },
+        };
+        let shown = match variable.kind {
+            Kind::SecretPairs => value::pairs(&text).map_or_else(
+                |_| String::new(),
+                |pairs| pairs.iter().map(|(key, _)| format!("{key}=REDACTED")).collect::<Vec<_>>().join(","),
+            ),
+            _ => shown(variable, &text).unwrap_or_default(),
+        };
+        Setting { env, shown, origin }
     }
 }
 
-fn variable(name: &str) -> &'static Variable {
-    const MISSING: Variable =
-        Variable { env: "", flag: None, kind: Kind::Text, default: "", help: "", group: "", spec: "" };
-    let found = VARIABLES.iter().find(|variable| variable.env == name);
-    debug_assert!(found.is_some(), "`{name}` is not registered");
-    found.unwrap_or(&MISSING)
+/// What may be shown of a variable's text.
+fn shown(variable: &Variable, text: &str) -> Option<String> {
+    match variable.kind {
+        Kind::SecretPairs => None,
+        Kind::Endpoint => Some(redact::endpoint(text).into_owned()),
+        _ => Some(redact::message(text).into_owned()),
+    }
 }
 
-fn find(name: &str) -> &'static str {
-    variable(name).env
+/// Advice for values that once meant something.
+fn in_place_of(text: &str) -> Option<&'static str> {
+    text.split(',').any(|word| word.trim().eq_ignore_ascii_case("zipkin")).then_some(NO_ZIPKIN)
+}
+
+/// The entry of the registry.
+pub(super) fn variable(name: &str) -> &'static Variable {
+    VARIABLES.iter().find(|variable| variable.env == name).unwrap_or_else(|| unreachable!("`{name}` is not registered"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Exporter, Otlp, Periodic, Processor, Protocol, Reader, Tls, Value};
     use std::time::Duration;
 
     fn resolved(env: &[(&str, &str)], flags: &[(&'static str, &str)]) -> (Config, Vec<String>) {
         let flags: Vec<_> = flags.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let get = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        let (config, warnings) = resolve(&flags, &get, Path::new("/srv/bin/shop")).unwrap();
-        (config, warnings.iter().map(ToString::to_string).collect())
+        let resolved = resolve(&flags, &get).unwrap();
+        (resolved.config, resolved.warnings.iter().map(ToString::to_string).collect())
     }
 
-    fn service_name(config: &Config) -> &str {
-        config.resource.iter().find(|(key, _)| key == "service.name").map_or("", |(_, value)| value)
+    fn service_name(config: &Config) -> Option<&str> {
+        config.resource.attributes.iter().find_map(|(key, value)| match value {
+            Value::Text(text) if key == "service.name" => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    fn otlp(processors: &[Processor]) -> &Otlp {
+        match processors {
+            [Processor { exporter: Exporter::Otlp(otlp), .. }] => otlp,
+            others => panic!("{others:?}"),
+        }
+    }
+
+    fn metrics_otlp(config: &Config) -> &Otlp {
+        match &config.metrics.readers[..] {
+            [Reader::Periodic(Periodic { exporter: Exporter::Otlp(otlp), .. })] => otlp,
+            others => panic!("{others:?}"),
+        }
     }
 
     #[test]
     fn nothing_set_means_the_specification_s_defaults() {
         let (config, warnings) = resolved(&[], &[]);
         assert!(warnings.is_empty());
-        assert_eq!(service_name(&config), "shop");
-        assert_eq!(config.traces.exporters, [Exporter::Otlp]);
-        assert_eq!(config.traces.otlp.endpoint, "http://localhost:4318/v1/traces");
-        assert_eq!(config.metrics.otlp.endpoint, "http://localhost:4318/v1/metrics");
-        assert_eq!(config.traces.otlp.timeout, Duration::from_secs(10));
-        assert_eq!(config.metric_interval, Duration::from_secs(60));
-        assert_eq!(config.batch, Batch { delay: Duration::from_secs(5), size: 512 });
+        assert_eq!(service_name(&config), None);
+        let traces = otlp(&config.traces.processors);
+        assert_eq!(traces.endpoint, "http://localhost:4318/v1/traces");
+        assert_eq!((traces.timeout, traces.gzip, &traces.tls), (Duration::from_secs(10), false, &Tls::default()));
+        assert_eq!(metrics_otlp(&config).endpoint, "http://localhost:4318/v1/metrics");
+        assert_eq!(otlp(&config.logs.processors).endpoint, "http://localhost:4318/v1/logs");
+        let batch = config.traces.processors[0].batch;
+        assert_eq!((batch.delay, batch.timeout), (Duration::from_secs(5), Duration::from_secs(30)));
+        assert_eq!(batch.size, 512);
+        assert_eq!(config.logs.processors[0].batch.delay, Duration::from_secs(1));
+        assert_eq!((config.traces.limits.attributes, config.traces.limits.value_length), (128, None));
+        assert_eq!(config.propagators, ["tracecontext", "baggage"]);
         assert_eq!(
             config.channel_settings(),
-            "sampler=parentbased_always_on;ratio=1;propagators=tracecontext,baggage;detach-after-ms=10000"
+            "sampler=parentbased_always_on;ratio=1;propagators=tracecontext,baggage;detach-after-ms=10000;logs=on;enabled=*"
+        );
+    }
+
+    #[test]
+    fn the_hooks_are_told_what_concerns_them() {
+        let (config, _) = resolved(
+            &[
+                ("OTEL_TRACES_SAMPLER", "always_on"),
+                ("OTEL_PROPAGATORS", "b3,xray"),
+                ("OTEL_RS_DETACH_AFTER", "20"),
+                ("OTEL_RS_ENABLED_INSTRUMENTATIONS", "hyper, tokio"),
+                ("OTEL_RS_DISABLED_INSTRUMENTATIONS", "axum"),
+                ("OTEL_RS_EXCLUDED_URLS", "/a;b%20c,/health*"),
+                ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST", "Accept,x-a"),
+                ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE", "x-b"),
+            ],
+            &[],
+        );
+        assert_eq!(
+            config.channel_settings(),
+            "sampler=always_on;ratio=1;propagators=b3,xray;detach-after-ms=20;logs=on;enabled=hyper,tokio;disabled=axum;\
+             excluded-urls=/a%3Bb%2520c,/health*;server-request-headers=accept,x-a;client-response-headers=x-b"
         );
     }
 
     #[test]
     fn a_flag_beats_the_environment_and_an_empty_variable_is_unset() {
         let (config, _) = resolved(&[("OTEL_SERVICE_NAME", "env")], &[("service-name", "flag")]);
-        assert_eq!(service_name(&config), "flag");
+        assert_eq!(service_name(&config), Some("flag"));
         let (config, _) = resolved(&[("OTEL_SERVICE_NAME", "env")], &[("OTEL_SERVICE_NAME", "flag")]);
-        assert_eq!(service_name(&config), "flag");
+        assert_eq!(service_name(&config), Some("flag"));
         let (config, _) =
             resolved(&[("OTEL_SERVICE_NAME", ""), ("OTEL_RESOURCE_ATTRIBUTES", "service.name=attr")], &[]);
-        assert_eq!(service_name(&config), "attr");
+        assert_eq!(service_name(&config), Some("attr"));
     }
 
     #[test]
     fn a_bad_variable_is_one_warning_and_the_default() {
         let (config, warnings) =
             resolved(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier-pigeon"), ("OTEL_TRACES_EXPORTER", "jaeger")], &[]);
-        assert_eq!(config.traces.otlp.protocol, Protocol::HttpProtobuf);
-        assert_eq!(config.traces.exporters, [Exporter::Otlp]);
+        assert_eq!(otlp(&config.traces.processors).protocol, Protocol::HttpProtobuf);
         assert_eq!(
             warnings,
             [
-                "ignoring `jaeger` in `OTEL_TRACES_EXPORTER`: expected some of `otlp`, `console`, `none`",
-                "ignoring `carrier-pigeon` in `OTEL_EXPORTER_OTLP_PROTOCOL`: expected one of `http/protobuf`, `grpc`",
+                "ignoring `jaeger` in `OTEL_TRACES_EXPORTER`: expected some of `otlp`, `console`, `otlp/stdout`, `none`",
+                "ignoring `carrier-pigeon` in `OTEL_EXPORTER_OTLP_PROTOCOL`: \
+                 expected one of `http/protobuf`, `http/json`, `grpc`",
             ]
         );
     }
 
     #[test]
+    fn what_is_not_text_is_not_taken_for_some() {
+        let name = "OTEL_SERVICE_NAME";
+        let environment = crate::launch::Environment::from_iter([(
+            name.into(),
+            std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9".to_vec()),
+        )]);
+        let resolved = resolve(&[], &|name| environment.get(name)).unwrap();
+        assert_eq!(service_name(&resolved.config), None);
+        let warnings: Vec<_> = resolved.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(warnings, ["ignoring `caf\u{fffd}` in `OTEL_SERVICE_NAME`: expected text in UTF-8"]);
+    }
+
+    #[test]
     fn a_bad_flag_is_an_error() {
-        let error = resolve(&[("metric-export-interval", "often".into())], &|_| None, Path::new("x")).unwrap_err();
+        let error = resolve(&[("metric-export-interval", "often".into())], &|_| None).unwrap_err();
         let expected = "cannot use `often` for `--metric-export-interval`: \
                         expected a whole number of milliseconds above 0";
         assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn zipkin_users_learn_where_to_go() {
+        let resolved = resolve(&[], &|name| (name == "OTEL_TRACES_EXPORTER").then(|| "zipkin".to_owned())).unwrap();
+        assert!(resolved.warnings[0].hint().unwrap().contains("collector that passes spans on to Zipkin"));
+        let error = resolve(&[("OTEL_TRACES_EXPORTER", "otlp,zipkin".into())], &|_| None).unwrap_err();
+        assert!(error.hint().unwrap().contains("collector"));
     }
 
     #[test]
@@ -305,24 +374,93 @@ mod tests {
                 ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://metrics:9000/in"),
                 ("OTEL_EXPORTER_OTLP_HEADERS", "x=1"),
                 ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "y=2"),
+                ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+                ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "none"),
             ],
             &[],
         );
-        assert_eq!(config.traces.otlp.protocol, Protocol::Grpc);
-        assert_eq!(config.traces.otlp.endpoint, "http://0.0.0.0:4317/");
-        assert_eq!(config.metrics.otlp.protocol, Protocol::HttpProtobuf);
-        assert_eq!(config.metrics.otlp.endpoint, "http://metrics:9000/in");
-        assert_eq!(config.metrics.otlp.headers.0, [("y".into(), "2".into())]);
+        let (traces, metrics) = (otlp(&config.traces.processors), metrics_otlp(&config));
+        assert_eq!((traces.protocol, traces.gzip), (Protocol::Grpc, true));
+        assert_eq!(traces.endpoint, "http://0.0.0.0:4317/");
+        assert_eq!((metrics.protocol, metrics.gzip), (Protocol::HttpProtobuf, false));
+        assert_eq!(metrics.endpoint, "http://metrics:9000/in");
+        assert_eq!(metrics.headers.0, [("y".into(), "2".into())]);
+    }
+
+    #[test]
+    fn one_signal_s_collector_on_4317_means_grpc_for_the_others_too() {
+        let (config, _) = resolved(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "0.0.0.0:4317")], &[]);
+        assert_eq!(otlp(&config.traces.processors).endpoint, "http://0.0.0.0:4317/");
+        let metrics = metrics_otlp(&config);
+        assert_eq!((metrics.endpoint.as_str(), metrics.protocol), ("http://localhost:4317/", Protocol::Grpc));
     }
 
     #[test]
     fn a_flag_for_all_signals_beats_the_environment_of_one() {
         let env = [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://env:1/x"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "1")];
         let (config, _) = resolved(&env, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://flag:2")]);
-        assert_eq!(config.traces.otlp.endpoint, "http://flag:2/v1/traces");
-        assert_eq!(config.traces.otlp.timeout, Duration::from_millis(1));
+        let traces = otlp(&config.traces.processors);
+        assert_eq!(traces.endpoint, "http://flag:2/v1/traces");
+        assert_eq!(traces.timeout, Duration::from_millis(1));
         let flags = [("exporter-otlp-endpoint", "http://flag:2"), ("exporter-otlp-traces-endpoint", "http://own:3/x")];
-        assert_eq!(resolved(&env, &flags).0.traces.otlp.endpoint, "http://own:3/x");
+        assert_eq!(otlp(&resolved(&env, &flags).0.traces.processors).endpoint, "http://own:3/x");
+    }
+
+    #[test]
+    fn credentials_in_an_endpoint_become_a_header_unless_there_is_one() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://me:secret@host");
+        let (config, _) = resolved(&[endpoint], &[]);
+        let traces = otlp(&config.traces.processors);
+        assert_eq!(traces.endpoint, "https://host/v1/traces");
+        assert_eq!(traces.headers.0, [("authorization".into(), "Basic bWU6c2VjcmV0".into())]);
+        let (config, _) = resolved(&[endpoint, ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer%20x")], &[]);
+        assert_eq!(otlp(&config.traces.processors).headers.0, [("authorization".into(), "Bearer x".into())]);
+    }
+
+    #[test]
+    fn limits_fall_back_to_those_for_all_attributes() {
+        let (config, _) = resolved(
+            &[
+                ("OTEL_ATTRIBUTE_COUNT_LIMIT", "10"),
+                ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "20"),
+                ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "30"),
+                ("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "0"),
+            ],
+            &[],
+        );
+        assert_eq!((config.traces.limits.attributes, config.traces.limits.value_length), (30, Some(20)));
+        assert_eq!((config.logs.limits.attributes, config.logs.limits.value_length), (10, Some(0)));
+    }
+
+    #[test]
+    fn what_is_set_in_vain_is_said() {
+        let (_, warnings) = resolved(
+            &[
+                ("OTEL_METRICS_EXEMPLAR_FILTER", "always_on"),
+                ("OTEL_SEMCONV_STABILITY_OPT_IN", "http/dup"),
+                ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://x"),
+            ],
+            &[],
+        );
+        assert_eq!(warnings.len(), 3, "{warnings:?}");
+        assert!(warnings.iter().all(|warning| warning.contains("has no effect")), "{warnings:?}");
+        assert_eq!(resolved(&[("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")], &[]).1, [""; 0]);
+    }
+
+    #[test]
+    fn every_value_knows_where_it_came_from() {
+        let env = |name: &str| match name {
+            "OTEL_SERVICE_NAME" | "OTEL_LOG_LEVEL" => Some("loud".to_owned()),
+            "OTEL_EXPORTER_OTLP_HEADERS" => Some("a=hunter2".to_owned()),
+            _ => None,
+        };
+        let settings = resolve(&[("OTEL_SDK_DISABLED", "true".into())], &env).unwrap().settings;
+        let of = |name: &str| settings.iter().find(|setting| setting.env == name).map(|s| (s.shown.as_str(), s.origin));
+        assert_eq!(settings.len(), VARIABLES.len());
+        assert_eq!(of("OTEL_SERVICE_NAME"), Some(("loud", Origin::Environment)));
+        assert_eq!(of("OTEL_LOG_LEVEL"), Some(("info", Origin::Default)));
+        assert_eq!(of("OTEL_SDK_DISABLED"), Some(("true", Origin::Flag)));
+        assert_eq!(of("OTEL_EXPORTER_OTLP_HEADERS"), Some(("a=REDACTED", Origin::Environment)));
     }
 
     #[test]
@@ -332,11 +470,13 @@ mod tests {
                 ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=hunter2"),
                 ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "hunter2"),
                 ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "ftp://me:hunter2@host/x"),
+                ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "ftp://host/x?key=hunter2"),
+                ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "me:hun?ter2@host:port"),
             ],
             &[],
         );
         let everything = format!("{config:?} {warnings:?}");
-        assert!(!everything.contains("hunter2"), "{everything}");
+        assert!(!everything.contains("hun"), "{everything}");
         assert!(everything.contains("ftp://REDACTED@host/x"), "{everything}");
     }
 }

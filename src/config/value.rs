@@ -20,6 +20,51 @@ pub(super) fn milliseconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A time to wait, which may be none.
+pub(super) fn delay(text: &str) -> Result<Duration, String> {
+    let number = text.trim().parse::<u32>().map_err(|_| "a whole number of milliseconds".to_owned())?;
+    Ok(Duration::from_millis(number.into()))
+}
+
+/// A time limit; 0 means none, as the specification says, which here is a year: clocks can be added to that.
+pub(super) fn timeout(text: &str) -> Result<Duration, String> {
+    const NONE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    match delay(text) {
+        Ok(Duration::ZERO) => Ok(NONE),
+        Ok(limit) => Ok(limit),
+        Err(expected) => Err(format!("{expected}, 0 for no limit")),
+    }
+}
+
+pub(super) fn limit(text: &str) -> Result<usize, String> {
+    let number = text.trim().parse::<u32>().map_err(|_| "a whole number, 0 or more".to_owned())?;
+    Ok(number as usize)
+}
+
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    text.trim().parse().map_err(|_| "a port, 0 to 65535".to_owned())
+}
+
+/// Comma-separated words, each once.
+pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
+    let mut found: Vec<String> = Vec::new();
+    for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        if !found.iter().any(|known| known == word) {
+            found.push(word.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+/// Names of headers, in small letters; `*` may stand in them for any characters where patterns are asked for.
+pub(super) fn header_names(text: &str) -> Result<Vec<String>, String> {
+    let names: Vec<String> = words(text)?.iter().map(|name| name.to_ascii_lowercase()).collect();
+    match names.iter().all(|name| http::HeaderName::from_bytes(name.as_bytes()).is_ok()) {
+        true => Ok(names),
+        false => Err("names of headers separated by commas".into()),
+    }
+}
+
 pub(super) fn count(text: &str) -> Result<usize, String> {
     match text.trim().parse::<u32>() {
         Ok(0) | Err(_) => Err("a whole number above 0".into()),
@@ -94,7 +139,7 @@ fn decode(text: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(text.trim()).decode_utf8().ok()
 }
 
-fn names(allowed: &[&str]) -> String {
+pub(super) fn names(allowed: &[&str]) -> String {
     allowed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
@@ -129,8 +174,19 @@ mod tests {
     }
 
     #[test]
+    fn words_are_taken_as_they_are_and_header_names_in_small_letters() {
+        assert_eq!(words(" /a/*, /b,,/a/*"), Ok(vec!["/a/*".into(), "/b".into()]));
+        assert_eq!(header_names("X-Tenant, accept"), Ok(vec!["x-tenant".into(), "accept".into()]));
+        assert!(header_names("x tenant").is_err());
+    }
+
+    #[test]
     fn numbers_outside_their_range_are_refused() {
         assert!(milliseconds("0").is_err() && milliseconds("-1").is_err() && milliseconds("5s").is_err());
+        assert_eq!(delay("0"), Ok(Duration::ZERO));
+        assert!(delay("-1").is_err() && limit("-1").is_err() && port("65536").is_err());
+        assert_eq!(timeout("20"), Ok(Duration::from_millis(20)));
+        assert!(timeout("0").unwrap() > Duration::from_secs(1 << 20), "no limit");
         assert!(fraction("1.5").is_err() && fraction("NaN").is_err());
         assert_eq!(fraction(" 0.25 "), Ok(0.25));
         assert_eq!(boolean("TRUE"), Ok(true));

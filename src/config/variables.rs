@@ -1,4 +1,4 @@
-//! The registry of variables: one definition feeds parsing, flags and help.
+//! The registry of variables: one definition feeds parsing, flags, help and the reference page.
 
 /// What a variable's value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,22 +7,36 @@ pub(crate) enum Kind {
     Text,
     /// `true` or `false`.
     Bool,
-    /// A whole number of milliseconds.
+    /// A whole number of milliseconds above zero.
     Milliseconds,
+    /// A whole number of milliseconds.
+    Delay,
+    /// A whole number of milliseconds; 0 for no limit.
+    Timeout,
     /// A whole number above zero.
     Count,
+    /// A whole number; unset for no limit where there is no default.
+    Limit,
     /// A number between 0 and 1.
     Fraction,
+    /// The number of a TCP port; 0 for any that is free.
+    Port,
     /// One of these.
     Choice(&'static [&'static str]),
     /// Some of these, separated by commas; `none` stands alone.
     List(&'static [&'static str]),
+    /// Any words, separated by commas.
+    Words,
     /// `key=value` pairs separated by commas, percent-encoded.
     Pairs,
     /// The same, but the values are secrets.
     SecretPairs,
     /// A URL, whose scheme may be missing.
     Endpoint,
+    /// The path of a file.
+    Path,
+    /// Specified, but what it sets does not exist here: says what to do in its place.
+    Unsupported(&'static str),
 }
 
 /// A variable, and the flag that overrides it.
@@ -42,14 +56,20 @@ pub(crate) struct Variable {
     pub(crate) group: &'static str,
     /// The page of the OpenTelemetry specification that defines it, below `https://opentelemetry.io/docs/specs/`;
     /// empty for our own.
-    #[allow(dead_code, reason = "for the reference page made from this table")]
     pub(crate) spec: &'static str,
 }
 
 const SDK: &str = "otel/configuration/sdk-environment-variables/";
 const OTLP: &str = "otel/protocol/exporter/";
-const EXPORTERS: Kind = Kind::List(&["otlp", "console", "none"]);
-const PROTOCOLS: Kind = Kind::Choice(&["http/protobuf", "grpc"]);
+const HTTP: &str = "semconv/http/http-spans/";
+
+const EXPORTERS: Kind = Kind::List(&["otlp", "console", "otlp/stdout", "none"]);
+const METRIC_EXPORTERS: Kind = Kind::List(&["otlp", "console", "otlp/stdout", "prometheus", "none"]);
+const PROTOCOLS: Kind = Kind::Choice(&["http/protobuf", "http/json", "grpc"]);
+const COMPRESSIONS: Kind = Kind::Choice(&["gzip", "none"]);
+/// What `otel-rs` recommends in place of Zipkin.
+pub(super) const NO_ZIPKIN: &str =
+    "OpenTelemetry has given up its Zipkin exporter: export by `otlp` to a collector that passes spans on to Zipkin";
 
 macro_rules! variables {
     ($($group:literal { $($env:literal $flag:literal $kind:expr, $default:literal, $spec:expr, $help:literal;)* })*) => {
@@ -59,25 +79,126 @@ macro_rules! variables {
     };
 }
 
+/// The settings of OTLP for one kind of telemetry; each counts more than the one for all kinds.
+macro_rules! otlp_of {
+    ($signal:literal, $flag:literal, $what:literal) => {
+        otlp_of!($signal $flag $what:
+            "_ENDPOINT" "-endpoint" Kind::Endpoint, "The whole URL for ";
+            "_PROTOCOL" "-protocol" PROTOCOLS, "The protocol for ";
+            "_HEADERS" "-headers" Kind::SecretPairs, "Headers sent with ";
+            "_COMPRESSION" "-compression" COMPRESSIONS, "Compression for ";
+            "_TIMEOUT" "-timeout" Kind::Timeout, "Milliseconds one export may take, for ";
+            "_CERTIFICATE" "-certificate" Kind::Path, "Trusted certificates (PEM) for ";
+            "_CLIENT_KEY" "-client-key" Kind::Path, "Our private key (PEM) for ";
+            "_CLIENT_CERTIFICATE" "-client-certificate" Kind::Path, "Our certificate (PEM) for ";
+            "_INSECURE" "-insecure" Kind::Bool, "Whether an endpoint without a scheme is plain text, for ";
+        )
+    };
+    ($signal:literal $flag:literal $what:literal: $($env:literal $end:literal $kind:expr, $help:literal;)*) => {
+        [$(Variable {
+            env: concat!("OTEL_EXPORTER_OTLP_", $signal, $env),
+            flag: Some(concat!("exporter-otlp-", $flag, $end)),
+            kind: $kind,
+            default: "",
+            help: concat!($help, $what),
+            group: concat!("OTLP for ", $what),
+            spec: OTLP,
+        },)*]
+    };
+}
+
+/// The tables in the order in which people read them.
+const TABLES: &[&[Variable]] = &[
+    COMMON,
+    &otlp_of!("TRACES", "traces", "spans"),
+    &otlp_of!("METRICS", "metrics", "metrics"),
+    &otlp_of!("LOGS", "logs", "log records"),
+    UNSUPPORTED,
+];
+
+const fn count() -> usize {
+    let (mut table, mut count) = (0, 0);
+    while table < TABLES.len() {
+        count += TABLES[table].len();
+        table += 1;
+    }
+    count
+}
+
+const fn all() -> [Variable; count()] {
+    let mut all = [COMMON[0]; count()];
+    let (mut table, mut at) = (0, 0);
+    while table < TABLES.len() {
+        let mut row = 0;
+        while row < TABLES[table].len() {
+            all[at] = TABLES[table][row];
+            at += 1;
+            row += 1;
+        }
+        table += 1;
+    }
+    all
+}
+
 /// Every variable that otel-rs reads.
-pub(crate) const VARIABLES: &[Variable] = variables! {
+pub(crate) static VARIABLES: &[Variable] = &all();
+
+const COMMON: &[Variable] = variables! {
     "General" {
-        "OTEL_SDK_DISABLED" "sdk-disabled" Kind::Bool, "false", SDK,
-            "Run the program without collecting anything";
         "OTEL_SERVICE_NAME" "service-name" Kind::Text, "", SDK,
             "The service's name [default: the program's file name]";
         "OTEL_RESOURCE_ATTRIBUTES" "resource-attributes" Kind::Pairs, "", SDK,
             "Attributes of everything exported: key=value,…";
-        "OTEL_PROPAGATORS" "propagators" Kind::List(&["tracecontext", "baggage", "none"]), "tracecontext,baggage", SDK,
+        "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS" "experimental-resource-detectors"
+            Kind::List(&["process", "process_args", "host", "os", "container", "k8s", "cloud", "service_instance", "none"]),
+            "process,host,os,container,k8s,cloud,service_instance", "",
+            "What is found out about the program and its surroundings; arguments may hold secrets, so process_args is not asked";
+        "OTEL_PROPAGATORS" "propagators"
+            Kind::List(&["tracecontext", "baggage", "b3", "b3multi", "jaeger", "xray", "ottrace", "none"]),
+            "tracecontext,baggage", SDK,
             "Headers that carry a trace from service to service";
+        "OTEL_SDK_DISABLED" "sdk-disabled" Kind::Bool, "false", SDK,
+            "Run the program without collecting anything";
+        "OTEL_LOG_LEVEL" "log-level" Kind::Choice(&["none", "error", "warn", "info", "debug"]), "info", SDK,
+            "How much otel-rs says on stderr about its own work";
+        "OTEL_CONFIG_FILE" "config-file" Kind::Path, "", SDK,
+            "A YAML file that holds the whole configuration; all other variables are then ignored";
+        "OTEL_SEMCONV_STABILITY_OPT_IN" "semconv-stability-opt-in"
+            Kind::List(&["http", "http/dup", "database", "database/dup", "code", "code/dup", "messaging", "rpc", "none"]),
+            "", HTTP,
+            "Conventions to switch to; otel-rs has always used the stable ones";
     }
-    "Signals" {
+    "What is told" {
+        "OTEL_RS_ENABLED_INSTRUMENTATIONS" "enabled-instrumentations" Kind::Words, "*", "",
+            "Instrumentations that may speak: names of `otel-rs list`, * for all";
+        "OTEL_RS_DISABLED_INSTRUMENTATIONS" "disabled-instrumentations" Kind::Words, "", "",
+            "Instrumentations that may not, even if enabled";
+        "OTEL_RS_EXCLUDED_URLS" "excluded-urls" Kind::Words, "", "",
+            "Requests that are not told of: /health, /internal/*, https://example.com/*";
+        "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST"
+            "instrumentation-http-capture-headers-server-request" Kind::Words, "", HTTP,
+            "Headers of requests served that are recorded";
+        "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE"
+            "instrumentation-http-capture-headers-server-response" Kind::Words, "", HTTP,
+            "Headers of responses given that are recorded";
+        "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST"
+            "instrumentation-http-capture-headers-client-request" Kind::Words, "", HTTP,
+            "Headers of requests sent that are recorded";
+        "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE"
+            "instrumentation-http-capture-headers-client-response" Kind::Words, "", HTTP,
+            "Headers of responses received that are recorded";
+        "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS"
+            "instrumentation-http-capture-headers-sanitize-fields" Kind::Words, "", HTTP,
+            "Recorded headers whose values stay secret, besides those that always do";
+        "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS" "instrumentation-http-known-methods" Kind::Words,
+            "CONNECT,DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT,QUERY,TRACE", HTTP,
+            "Methods that keep their names; all others count as _OTHER";
+        "OTEL_RS_DETACH_AFTER" "detach-after" Kind::Milliseconds, "10000", "",
+            "Milliseconds after a request's end in which tasks it left behind still count as its work";
+    }
+    "Traces" {
         "OTEL_TRACES_EXPORTER" "traces-exporter" EXPORTERS, "otlp", SDK,
             "Where spans go, several separated by commas";
-        "OTEL_METRICS_EXPORTER" "metrics-exporter" EXPORTERS, "otlp", SDK,
-            "Where metrics go, several separated by commas";
-        "OTEL_LOGS_EXPORTER" "logs-exporter" EXPORTERS, "otlp", SDK,
-            "Where log records go, several separated by commas";
         "OTEL_TRACES_SAMPLER" "traces-sampler" Kind::Choice(&[
             "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio",
             "always_on", "always_off", "traceidratio",
@@ -85,12 +206,75 @@ pub(crate) const VARIABLES: &[Variable] = variables! {
             "Which traces are exported";
         "OTEL_TRACES_SAMPLER_ARG" "traces-sampler-arg" Kind::Fraction, "1", SDK,
             "Share of traces for the traceidratio samplers, 0 to 1";
-        "OTEL_METRIC_EXPORT_INTERVAL" "metric-export-interval" Kind::Milliseconds, "60000", SDK,
-            "Milliseconds between two exports of metrics";
-        "OTEL_BSP_SCHEDULE_DELAY" "bsp-schedule-delay" Kind::Milliseconds, "5000", SDK,
+        "OTEL_BSP_SCHEDULE_DELAY" "bsp-schedule-delay" Kind::Delay, "5000", SDK,
             "Milliseconds a span waits at most for its batch";
+        "OTEL_BSP_EXPORT_TIMEOUT" "bsp-export-timeout" Kind::Timeout, "30000", SDK,
+            "Milliseconds one export of spans may take, retries included";
+        "OTEL_BSP_MAX_QUEUE_SIZE" "bsp-max-queue-size" Kind::Count, "65536", SDK,
+            "Spans that may wait; the rest is dropped and counted";
         "OTEL_BSP_MAX_EXPORT_BATCH_SIZE" "bsp-max-export-batch-size" Kind::Count, "512", SDK,
             "Spans in one export";
+    }
+    "Metrics" {
+        "OTEL_METRICS_EXPORTER" "metrics-exporter" METRIC_EXPORTERS, "otlp", SDK,
+            "Where metrics go, several separated by commas";
+        "OTEL_METRIC_EXPORT_INTERVAL" "metric-export-interval" Kind::Milliseconds, "60000", SDK,
+            "Milliseconds between two exports of metrics";
+        "OTEL_METRIC_EXPORT_TIMEOUT" "metric-export-timeout" Kind::Timeout, "30000", SDK,
+            "Milliseconds one export of metrics may take, retries included";
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE" "exporter-otlp-metrics-temporality-preference"
+            Kind::Choice(&["cumulative", "delta", "lowmemory"]), "cumulative", "otel/metrics/sdk_exporters/otlp/",
+            "Whether sums count from the start or from the last export";
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
+            "exporter-otlp-metrics-default-histogram-aggregation"
+            Kind::Choice(&["explicit_bucket_histogram", "base2_exponential_bucket_histogram"]),
+            "explicit_bucket_histogram", "otel/metrics/sdk_exporters/otlp/",
+            "How the buckets of histograms are chosen";
+        "OTEL_METRICS_EXEMPLAR_FILTER" "metrics-exemplar-filter"
+            Kind::Choice(&["always_on", "always_off", "trace_based"]), "always_off", SDK,
+            "Which measurements become exemplars; otel-rs records none";
+        "OTEL_EXPORTER_PROMETHEUS_HOST" "exporter-prometheus-host" Kind::Text, "localhost", SDK,
+            "Where the page for Prometheus listens";
+        "OTEL_EXPORTER_PROMETHEUS_PORT" "exporter-prometheus-port" Kind::Port, "9464", SDK,
+            "Its port, 0 for any that is free";
+        "OTEL_RS_HOST_METRICS" "host-metrics" Kind::List(&["process", "system", "none"]), "process,system", "",
+            "What is measured besides what the program tells: its processes, the machine";
+        "OTEL_RS_METRICS_CARDINALITY_LIMIT" "metrics-cardinality-limit" Kind::Count, "2000", "",
+            "Series of one instrument; what is more is summed up as otel.metric.overflow";
+    }
+    "Logs" {
+        "OTEL_LOGS_EXPORTER" "logs-exporter" EXPORTERS, "otlp", SDK,
+            "Where log records go, several separated by commas";
+        "OTEL_BLRP_SCHEDULE_DELAY" "blrp-schedule-delay" Kind::Delay, "1000", SDK,
+            "Milliseconds a log record waits at most for its batch";
+        "OTEL_BLRP_EXPORT_TIMEOUT" "blrp-export-timeout" Kind::Timeout, "30000", SDK,
+            "Milliseconds one export of log records may take, retries included";
+        "OTEL_BLRP_MAX_QUEUE_SIZE" "blrp-max-queue-size" Kind::Count, "65536", SDK,
+            "Log records that may wait; the rest is dropped and counted";
+        "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE" "blrp-max-export-batch-size" Kind::Count, "512", SDK,
+            "Log records in one export";
+    }
+    "Limits" {
+        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT" "attribute-value-length-limit" Kind::Limit, "", SDK,
+            "Characters in an attribute's text [default: no limit]";
+        "OTEL_ATTRIBUTE_COUNT_LIMIT" "attribute-count-limit" Kind::Limit, "128", SDK,
+            "Attributes of a span or log record";
+        "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT" "span-attribute-value-length-limit" Kind::Limit, "", SDK,
+            "Characters in the text of a span's attribute";
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT" "span-attribute-count-limit" Kind::Limit, "", SDK,
+            "Attributes of a span";
+        "OTEL_SPAN_EVENT_COUNT_LIMIT" "span-event-count-limit" Kind::Limit, "128", SDK,
+            "Events of a span";
+        "OTEL_SPAN_LINK_COUNT_LIMIT" "span-link-count-limit" Kind::Limit, "128", SDK,
+            "Links of a span";
+        "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT" "event-attribute-count-limit" Kind::Limit, "128", SDK,
+            "Attributes of a span's event";
+        "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT" "link-attribute-count-limit" Kind::Limit, "128", SDK,
+            "Attributes of a span's link";
+        "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT" "logrecord-attribute-value-length-limit" Kind::Limit, "", SDK,
+            "Characters in the text of a log record's attribute";
+        "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT" "logrecord-attribute-count-limit" Kind::Limit, "", SDK,
+            "Attributes of a log record";
     }
     "OTLP" {
         "OTEL_EXPORTER_OTLP_ENDPOINT" "exporter-otlp-endpoint" Kind::Endpoint, "", OTLP,
@@ -99,38 +283,36 @@ pub(crate) const VARIABLES: &[Variable] = variables! {
             "How to speak to it [default: http/protobuf, grpc if the endpoint's port is 4317]";
         "OTEL_EXPORTER_OTLP_HEADERS" "exporter-otlp-headers" Kind::SecretPairs, "", OTLP,
             "Headers sent to it: key=value,…";
-        "OTEL_EXPORTER_OTLP_TIMEOUT" "exporter-otlp-timeout" Kind::Milliseconds, "10000", OTLP,
-            "Milliseconds one export may take";
-        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" "exporter-otlp-traces-endpoint" Kind::Endpoint, "", OTLP,
-            "The whole URL for spans";
-        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL" "exporter-otlp-traces-protocol" PROTOCOLS, "", OTLP,
-            "The protocol for spans";
-        "OTEL_EXPORTER_OTLP_TRACES_HEADERS" "exporter-otlp-traces-headers" Kind::SecretPairs, "", OTLP,
-            "Headers sent with spans";
-        "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT" "exporter-otlp-traces-timeout" Kind::Milliseconds, "", OTLP,
-            "Milliseconds one export of spans may take";
-        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" "exporter-otlp-metrics-endpoint" Kind::Endpoint, "", OTLP,
-            "The whole URL for metrics";
-        "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL" "exporter-otlp-metrics-protocol" PROTOCOLS, "", OTLP,
-            "The protocol for metrics";
-        "OTEL_EXPORTER_OTLP_METRICS_HEADERS" "exporter-otlp-metrics-headers" Kind::SecretPairs, "", OTLP,
-            "Headers sent with metrics";
-        "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT" "exporter-otlp-metrics-timeout" Kind::Milliseconds, "", OTLP,
-            "Milliseconds one export of metrics may take";
-        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT" "exporter-otlp-logs-endpoint" Kind::Endpoint, "", OTLP,
-            "The whole URL for log records";
-        "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL" "exporter-otlp-logs-protocol" PROTOCOLS, "", OTLP,
-            "The protocol for log records";
-        "OTEL_EXPORTER_OTLP_LOGS_HEADERS" "exporter-otlp-logs-headers" Kind::SecretPairs, "", OTLP,
-            "Headers sent with log records";
-        "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT" "exporter-otlp-logs-timeout" Kind::Milliseconds, "", OTLP,
-            "Milliseconds one export of log records may take";
-    }
-    "otel-rs" {
-        "OTEL_RS_DETACH_AFTER" "rs-detach-after" Kind::Milliseconds, "10000", "",
-            "Milliseconds after a request's end in which tasks it left behind still count as its work";
+        "OTEL_EXPORTER_OTLP_COMPRESSION" "exporter-otlp-compression" COMPRESSIONS, "none", OTLP,
+            "How exports are compressed";
+        "OTEL_EXPORTER_OTLP_TIMEOUT" "exporter-otlp-timeout" Kind::Timeout, "10000", OTLP,
+            "Milliseconds one export may take, retries included";
+        "OTEL_EXPORTER_OTLP_CERTIFICATE" "exporter-otlp-certificate" Kind::Path, "", OTLP,
+            "Certificates to trust, in PEM [default: the system's]";
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY" "exporter-otlp-client-key" Kind::Path, "", OTLP,
+            "Our private key for mutual TLS, in PEM";
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE" "exporter-otlp-client-certificate" Kind::Path, "", OTLP,
+            "Our certificate for mutual TLS, in PEM";
+        "OTEL_EXPORTER_OTLP_INSECURE" "exporter-otlp-insecure" Kind::Bool, "true", OTLP,
+            "Whether an endpoint without a scheme is plain text";
     }
 };
+
+/// Specified, but not to be had.
+const UNSUPPORTED: &[Variable] =
+    &[unsupported("OTEL_EXPORTER_ZIPKIN_ENDPOINT", NO_ZIPKIN), unsupported("OTEL_EXPORTER_ZIPKIN_TIMEOUT", NO_ZIPKIN)];
+
+const fn unsupported(env: &'static str, instead: &'static str) -> Variable {
+    Variable {
+        env,
+        flag: None,
+        kind: Kind::Unsupported(instead),
+        default: "",
+        help: "Not supported",
+        group: "Not supported",
+        spec: SDK,
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -138,8 +320,9 @@ mod tests {
 
     #[test]
     fn every_flag_is_its_variable_in_small_letters() {
-        for variable in VARIABLES {
-            let expected = variable.env.strip_prefix("OTEL_").unwrap().to_lowercase().replace('_', "-");
+        for variable in VARIABLES.iter().filter(|variable| !matches!(variable.kind, Kind::Unsupported(_))) {
+            let name = variable.env.strip_prefix("OTEL_RS_").or(variable.env.strip_prefix("OTEL_")).unwrap();
+            let expected = name.to_lowercase().replace('_', "-");
             assert_eq!(variable.flag, Some(expected.as_str()), "{}", variable.env);
         }
     }
@@ -150,5 +333,10 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), VARIABLES.len());
+        let mut flags: Vec<_> = VARIABLES.iter().filter_map(|variable| variable.flag).collect();
+        flags.sort_unstable();
+        let all = flags.len();
+        flags.dedup();
+        assert_eq!(flags.len(), all);
     }
 }

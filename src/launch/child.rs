@@ -10,11 +10,11 @@ use nix::libc;
 use nix::sys::signal::SigSet;
 
 use super::signals::{Arrived, Signals};
-use super::{ChildEnd, Environment};
+use super::{ChildEnd, Environment, Usage};
 use crate::ui::Explain;
 
 /// What is to be run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Program {
     /// The name that it will see as its own, as the user typed it.
     pub(crate) name: OsString,
@@ -111,7 +111,7 @@ impl Program {
             command.pre_exec(prepare)
         };
         let child = command.spawn().map_err(|source| SpawnError { file: self.file.clone(), source })?;
-        // From here on `waitpid(-1)` in `wait` is the only place where anything is reaped.
+        // From here on `wait4(-1)` in `wait` is the only place where anything is reaped.
         Ok(RunningChild { pid: child.id() as i32 })
     }
 }
@@ -123,8 +123,13 @@ pub(crate) struct RunningChild {
 }
 
 impl RunningChild {
+    /// Its pid.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.unsigned_abs()
+    }
+
     /// Passes signals on to the child until it has ended.
-    pub(crate) fn wait(self, signals: &Signals) -> ChildEnd {
+    pub(crate) fn wait(self, signals: &Signals) -> (ChildEnd, Usage) {
         loop {
             let arrived = signals.wait();
             if arrived.signal == libc::SIGCHLD {
@@ -155,13 +160,17 @@ impl RunningChild {
     }
 
     /// Collects whoever has changed: the child, or an orphan that was handed to us as PID 1 or subreaper.
-    fn reap(&self, signals: &Signals) -> Option<ChildEnd> {
+    fn reap(&self, signals: &Signals) -> Option<(ChildEnd, Usage)> {
         let mut end = None;
         loop {
             let mut status = 0;
-            #[expect(unsafe_code, reason = "nix's waitpid fails on a death by real-time signal")]
-            // SAFETY: the pointer is to a live local.
-            let pid = unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG | libc::WUNTRACED) };
+            #[expect(unsafe_code, reason = "nix's waitpid fails on a death by real-time signal, and it has no wait4")]
+            // SAFETY: the pointers are to live locals; rusage is a plain C struct for which zero is a valid value.
+            let (pid, usage) = unsafe {
+                let mut usage = std::mem::zeroed::<libc::rusage>();
+                let pid = libc::wait4(-1, &mut status, libc::WNOHANG | libc::WUNTRACED, &mut usage);
+                (pid, usage)
+            };
             match pid {
                 0 => return end,
                 pid if pid < 0 => {
@@ -171,8 +180,12 @@ impl RunningChild {
                     return end;
                 }
                 pid if pid != self.pid => {}
-                _ if libc::WIFEXITED(status) => end = Some(ChildEnd::Exited(libc::WEXITSTATUS(status))),
-                _ if libc::WIFSIGNALED(status) => end = Some(ChildEnd::Killed(libc::WTERMSIG(status))),
+                _ if libc::WIFEXITED(status) => {
+                    end = Some((ChildEnd::Exited(libc::WEXITSTATUS(status)), usage.into()));
+                }
+                _ if libc::WIFSIGNALED(status) => {
+                    end = Some((ChildEnd::Killed(libc::WTERMSIG(status)), usage.into()));
+                }
                 _ if libc::WIFSTOPPED(status) => self.stop_with_it(libc::WSTOPSIG(status), signals),
                 _ => {}
             }

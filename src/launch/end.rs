@@ -1,5 +1,7 @@
 //! How a child ended, and ending in the same way.
 
+use std::time::Duration;
+
 use nix::libc;
 
 /// How the child ended.
@@ -9,6 +11,44 @@ pub(crate) enum ChildEnd {
     Exited(i32),
     /// A signal ended it.
     Killed(i32),
+}
+
+/// What a child had used when it ended, together with all children for whose end it had waited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// CPU time in the program's own code.
+    pub(crate) user: Duration,
+    /// CPU time in the kernel.
+    pub(crate) system: Duration,
+    pub(crate) minor_faults: u64,
+    pub(crate) major_faults: u64,
+    /// From disks.
+    pub(crate) bytes_read: u64,
+    /// To disks.
+    pub(crate) bytes_written: u64,
+    pub(crate) voluntary_switches: u64,
+    pub(crate) involuntary_switches: u64,
+}
+
+impl From<libc::rusage> for Usage {
+    fn from(usage: libc::rusage) -> Usage {
+        let number = |number: i64| u64::try_from(number).unwrap_or(0);
+        let time = |time: libc::timeval| {
+            Duration::from_secs(number(time.tv_sec)) + Duration::from_micros(number(time.tv_usec))
+        };
+        // The kernel counts blocks of this size, whatever the disk's are.
+        let bytes = |blocks: i64| number(blocks).saturating_mul(512);
+        Usage {
+            user: time(usage.ru_utime),
+            system: time(usage.ru_stime),
+            minor_faults: number(usage.ru_minflt),
+            major_faults: number(usage.ru_majflt),
+            bytes_read: bytes(usage.ru_inblock),
+            bytes_written: bytes(usage.ru_oublock),
+            voluntary_switches: number(usage.ru_nvcsw),
+            involuntary_switches: number(usage.ru_nivcsw),
+        }
+    }
 }
 
 impl ChildEnd {

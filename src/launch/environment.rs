@@ -9,6 +9,12 @@ pub(crate) struct Environment {
     variables: BTreeMap<OsString, OsString>,
 }
 
+impl FromIterator<(OsString, OsString)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (OsString, OsString)>>(variables: T) -> Environment {
+        Environment { variables: variables.into_iter().collect() }
+    }
+}
+
 impl Environment {
     /// Copies the environment and takes every `OTEL_*` variable out of our own: libraries that we use read some of
     /// them behind our back, after our own rules of precedence have already been applied.
@@ -28,9 +34,9 @@ impl Environment {
         Environment { variables }
     }
 
-    /// A variable, if it is set and valid UTF-8.
+    /// A variable as text, if it is set; U+FFFD stands for what is not UTF-8.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
-        self.get_os(name).and_then(OsStr::to_str).map(str::to_owned)
+        self.get_os(name).map(|value| value.to_string_lossy().into_owned())
     }
 
     /// A variable as it is.

@@ -12,11 +12,36 @@ use std::io::Write;
 use std::sync::OnceLock;
 
 static PREFIX: OnceLock<&'static str> = OnceLock::new();
+static LEVEL: OnceLock<Level> = OnceLock::new();
+
+/// What is said at least. The error that ends a command is always said, and so is data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// Nothing.
+    None,
+    /// Errors.
+    Error,
+    /// Warnings too.
+    Warn,
+    /// Notes too.
+    Info,
+    /// Everything.
+    Debug,
+}
 
 /// Puts `prefix` before every line of a message from now on. The launcher and the compiler wrapper share stderr with
 /// the user's own programs, so their lines must say whose they are. Only the first call counts.
 pub(crate) fn set_prefix(prefix: &'static str) {
     let _ = PREFIX.set(prefix);
+}
+
+/// Says less, or more, from now on. Only the first call counts.
+pub(crate) fn set_level(level: Level) {
+    let _ = LEVEL.set(level);
+}
+
+fn says(level: Level) -> bool {
+    LEVEL.get().is_none_or(|most| level <= *most)
 }
 
 /// What can be explained to a user: an error with a hint at what to do next.
@@ -37,9 +62,18 @@ pub(crate) fn out_raw(text: impl Display) {
     let _ = write!(anstream::stdout(), "{text}");
 }
 
+/// Writes a line of data that somebody waits for to stdout: as it is, in one go, and with its error.
+pub(crate) fn out_line(line: &[u8]) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(line)?;
+    stdout.flush()
+}
+
 /// Tells progress, or a fact the user will want, on stderr.
 pub(crate) fn note(text: impl Display) {
-    stderr_lines(&text.to_string());
+    if says(Level::Info) {
+        stderr_lines(&text.to_string());
+    }
 }
 
 /// Writes prepared text (a trace tree, a metric table) to stderr without a prefix.
@@ -49,12 +83,14 @@ pub(crate) fn err_raw(text: impl Display) {
 
 /// Warns: otel-rs goes on, with less.
 pub(crate) fn warning(message: impl Display, causes: &[String], hint: Option<&str>) {
-    message_block("warning", anstyle::AnsiColor::Yellow, &message.to_string(), causes, hint);
+    if says(Level::Warn) {
+        message_block("warning", anstyle::AnsiColor::Yellow, &message.to_string(), causes, hint);
+    }
 }
 
 /// Warns with an error's own chain of causes and its hint.
 pub(crate) fn warning_of(error: &dyn Explain) {
-    message_block("warning", anstyle::AnsiColor::Yellow, &error.to_string(), &causes(error), error.hint().as_deref());
+    warning(error, &causes(error), error.hint().as_deref());
 }
 
 /// Reports the error that ends this command.

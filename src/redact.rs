@@ -1,4 +1,4 @@
-//! Takes secrets out of URLs.
+//! Takes secrets out of URLs, and of texts in which they stand.
 
 use std::borrow::Cow;
 
@@ -29,6 +29,7 @@ const SECRETS: &[&str] = &[
     "api_key",
     "apikey",
     "api-key",
+    "key",
     "auth",
     "authorization",
     "code_verifier",
@@ -99,6 +100,37 @@ pub(crate) fn url(url: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
+/// An endpoint as somebody wrote it, be it one or not. Nobody knows what its parameters mean to its server, so none of
+/// their values shows; and what stands before an `@` is taken for credentials wherever it stands.
+pub(crate) fn endpoint(text: &str) -> Cow<'_, str> {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = text.split_at(start);
+    let host = rest.rfind('@');
+    let after = host.map_or(rest, |at| &rest[at..]);
+    let (base, query) = match after.split_once('?') {
+        Some((base, query)) => (base, Some(query)),
+        None => (after, None),
+    };
+    if host.is_none() && query.is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = format!("{scheme}{}{base}", if host.is_some() { REDACTED } else { "" });
+    for (index, pair) in query.into_iter().flat_map(|query| query.split('&')).enumerate() {
+        clean.push(if index == 0 { '?' } else { '&' });
+        if let Some((name, _)) = pair.split_once('=') {
+            clean.push_str(name);
+            clean.push('=');
+        }
+        clean.push_str(REDACTED);
+    }
+    Cow::Owned(clean)
+}
+
+/// A value that may be anything.
+pub(crate) fn written(text: &str) -> Cow<'_, str> {
+    if text.contains("://") || text.contains('@') { endpoint(text) } else { Cow::Borrowed(text) }
+}
+
 /// A message in which URLs may stand.
 pub(crate) fn message(text: &str) -> Cow<'_, str> {
     if !text.contains("://") {
@@ -135,6 +167,19 @@ mod tests {
         ] {
             assert_eq!(url(raw), clean, "{raw}");
         }
+    }
+
+    #[test]
+    fn endpoints_keep_all_their_parameters_to_themselves() {
+        for (raw, clean) in [
+            ("http://host:4318/v1/traces", "http://host:4318/v1/traces"),
+            ("me:secret@host:4317", "REDACTED@host:4317"),
+            ("ftp://me:se?cret@host/x", "ftp://REDACTED@host/x"),
+            ("https://host/in?tenant=a&lic#x", "https://host/in?tenant=REDACTED&REDACTED"),
+        ] {
+            assert_eq!(endpoint(raw), clean, "{raw}");
+        }
+        assert_eq!(written("how?"), "how?");
     }
 
     #[test]

@@ -1,0 +1,185 @@
+//! Exporters, which all signals have in common.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::super::variables::NO_ZIPKIN;
+use super::super::{
+    Exporter, Headers, HistogramAggregation, JsonTarget, Otlp, Protocol, Temporality, Tls, endpoint, value,
+};
+use super::default_of;
+use super::walk::{Field, Map};
+
+/// What is exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signal {
+    Traces,
+    Metrics,
+    Logs,
+}
+
+/// The exporter of a processor.
+pub(super) fn read(field: &Field, signal: Signal) -> Option<Exporter> {
+    let (name, settings) = field.choice()?;
+    exporter(name, &settings, signal)
+}
+
+/// The exporter of a reader, and how it wants its metrics.
+pub(super) fn read_push(field: &Field) -> Option<(Exporter, Temporality, HistogramAggregation)> {
+    let (name, settings) = field.choice()?;
+    let temporality = settings.word(
+        "temporality_preference",
+        &[
+            ("cumulative", Temporality::Cumulative),
+            ("delta", Temporality::Delta),
+            ("low_memory", Temporality::LowMemory),
+        ],
+    );
+    let histograms = settings.word(
+        "default_histogram_aggregation",
+        &[
+            ("explicit_bucket_histogram", HistogramAggregation::ExplicitBuckets),
+            ("base2_exponential_bucket_histogram", HistogramAggregation::Exponential),
+        ],
+    );
+    Some((
+        exporter(name, &settings, Signal::Metrics)?,
+        temporality.unwrap_or(Temporality::Cumulative),
+        histograms.unwrap_or(HistogramAggregation::ExplicitBuckets),
+    ))
+}
+
+fn exporter(name: &str, settings: &Map, signal: Signal) -> Option<Exporter> {
+    match name {
+        "otlp_http" => {
+            let encodings = [("protobuf", Protocol::HttpProtobuf), ("json", Protocol::HttpJson)];
+            let protocol = settings.word("encoding", &encodings).unwrap_or(Protocol::HttpProtobuf);
+            Some(Exporter::Otlp(otlp(settings, protocol, signal)))
+        }
+        "otlp_grpc" => Some(Exporter::Otlp(otlp(settings, Protocol::Grpc, signal))),
+        "otlp_file" => Some(Exporter::JsonLines(target(settings))),
+        "console" => Some(Exporter::Console),
+        "zipkin" => {
+            settings.unsupported_choice(NO_ZIPKIN);
+            None
+        }
+        _ => {
+            settings.unknown_choice(name, &["otlp_http", "otlp_grpc", "otlp_file/development", "console"]);
+            None
+        }
+    }
+}
+
+fn otlp(settings: &Map, protocol: Protocol, signal: Signal) -> Otlp {
+    let path = match signal {
+        Signal::Traces => "traces",
+        Signal::Metrics => "metrics",
+        Signal::Logs => "logs",
+    };
+    let tls = settings.map("tls");
+    // Over HTTP, a scheme that is left out means plain text here; gRPC says by `insecure` what it means.
+    let insecure = protocol != Protocol::Grpc || tls.as_ref().and_then(|tls| tls.boolean("insecure")).unwrap_or(false);
+    let mut headers = headers(settings);
+    let endpoint = settings.get("endpoint").and_then(|field| {
+        let written = field.text()?;
+        let mut url = endpoint::parse(written, insecure).map_err(|expected| field.wrong(&expected)).ok()?;
+        let credentials = endpoint::take_credentials(&mut url);
+        if let Some(value) = credentials.filter(|_| !headers.iter().any(|(name, _)| name == "authorization")) {
+            headers.push(("authorization".into(), value));
+        }
+        Some(endpoint::target(&url, written, true, protocol, path))
+    });
+    for key in ["max_request_size", "max_response_size"] {
+        settings.unsupported(key, "the size is not limited");
+    }
+    Otlp {
+        endpoint: endpoint.unwrap_or_else(|| endpoint::default_for(protocol, path)),
+        protocol,
+        headers: Headers(headers),
+        gzip: gzip(settings),
+        timeout: timeout(settings),
+        tls: tls.map(|tls| files(&tls)).unwrap_or_default(),
+    }
+}
+
+fn timeout(settings: &Map) -> Duration {
+    let default = || default_of("OTEL_EXPORTER_OTLP_TIMEOUT", value::timeout);
+    settings.whole("timeout", value::timeout).unwrap_or_else(default)
+}
+
+fn gzip(settings: &Map) -> bool {
+    let Some(field) = settings.get("compression") else { return false };
+    match field.text() {
+        Some("gzip") => true,
+        Some("none") | None => false,
+        Some(_) => {
+            field.not_used("not supported: known are `gzip`, `none`; exports are not compressed");
+            false
+        }
+    }
+}
+
+/// Files for TLS; release candidates had longer names for them.
+fn files(tls: &Map) -> Tls {
+    let file = |key, older| tls.get(key).or_else(|| tls.get(older)).and_then(|field| field.text()).map(PathBuf::from);
+    let found = Tls {
+        certificate: file("ca_file", "certificate_file"),
+        client_certificate: file("cert_file", "client_certificate_file"),
+        client_key: file("key_file", "client_key_file"),
+    };
+    if found.client_certificate.is_some() != found.client_key.is_some() {
+        tls.field.problem("`cert_file` and `key_file` must be set together".into());
+    }
+    found
+}
+
+/// Names in small letters. What `headers` says counts more than what `headers_list` says.
+fn headers(settings: &Map) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    if let Some(list) = settings.get("headers_list")
+        && let Some(text) = list.text()
+    {
+        match value::headers(text) {
+            Ok(headers) => found = headers,
+            Err(expected) => list.wrong_secret(&expected),
+        }
+    }
+    for item in settings.items("headers") {
+        if let Some((name, value)) = header(&item) {
+            found.retain(|(known, _)| *known != name);
+            found.push((name, value));
+        }
+    }
+    found
+}
+
+/// One header; `None` if it is wrong, or has no value.
+fn header(item: &Field) -> Option<(String, String)> {
+    let item = item.map()?;
+    let name = item.required("name").and_then(|name| name.text());
+    if !item.has("value") {
+        item.required("value");
+    }
+    let field = item.get("value")?;
+    let value = field.secret_text()?;
+    let name = name?.to_ascii_lowercase();
+    if http::HeaderName::from_bytes(name.as_bytes()).is_err() || http::HeaderValue::from_str(value).is_err() {
+        item.field.problem("expected a name and a value that HTTP allows in a header".into());
+        return None;
+    }
+    Some((name, value.to_owned()))
+}
+
+fn target(settings: &Map) -> JsonTarget {
+    let Some(field) = settings.get("output_stream") else { return JsonTarget::Stdout };
+    match field.text() {
+        None | Some("stdout") => JsonTarget::Stdout,
+        Some(text) => match text.strip_prefix("file://").map(Path::new).filter(|path| path.is_absolute()) {
+            Some(path) => JsonTarget::File(path.to_owned()),
+            None => {
+                field.wrong("`stdout` or a file such as `file:///var/log/traces.jsonl`");
+                JsonTarget::Stdout
+            }
+        },
+    }
+}

@@ -1,0 +1,87 @@
+//! `instrumentation/development`: what is told of requests.
+
+use super::super::{Http, value};
+use super::default_of;
+use super::walk::{Field, Map};
+
+/// Languages with sections of their own, which are not ours.
+const OTHERS: &[&str] = &["cpp", "dotnet", "erlang", "go", "java", "js", "php", "python", "ruby", "swift"];
+
+/// `sanitized` are our own setting.
+pub(super) fn http(instrumentation: Option<&Map>, sanitized: Option<Vec<String>>) -> Http {
+    let general = instrumentation.and_then(|instrumentation| {
+        OTHERS.iter().for_each(|language| {
+            instrumentation.get(language);
+        });
+        instrumentation.unsupported("rust", "no instrumentation has settings of its own");
+        instrumentation.map("general")
+    });
+    if let Some(general) = &general {
+        conventions(general);
+    }
+    let http = general.as_ref().and_then(|general| general.map("http"));
+    if let Some(http) = &http {
+        http.unsupported("semconv", "the stable conventions are used");
+    }
+    let client = http.as_ref().and_then(|http| http.map("client"));
+    let server = http.as_ref().and_then(|http| http.map("server"));
+    let headers = |end: &Option<Map>, key| end.as_ref().map(|end| header_names(end, key)).unwrap_or_default();
+    Http {
+        server_request_headers: headers(&server, "request_captured_headers"),
+        server_response_headers: headers(&server, "response_captured_headers"),
+        client_request_headers: headers(&client, "request_captured_headers"),
+        client_response_headers: headers(&client, "response_captured_headers"),
+        sanitized_headers: sanitized.map_or_else(
+            || default_of("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS", value::header_names),
+            |names| names.iter().map(|name| name.to_ascii_lowercase()).collect(),
+        ),
+        known_methods: known_methods(server.as_ref(), client.as_ref()),
+    }
+}
+
+fn conventions(general: &Map) {
+    for key in ["code", "db", "gen_ai", "messaging", "rpc"] {
+        general.unsupported(key, "the stable conventions are used");
+    }
+    general.unsupported("peer", "no services are named by their addresses");
+    general.unsupported("sanitization", "the conventions' own list of secret query parameters is used");
+    // One older name had a list, the newer one has a text.
+    if let Some(list) = general.get("stability_opt_in_list") {
+        let text = list.text().unwrap_or_default();
+        no_older_conventions(&list, text.split(',').map(str::trim));
+    }
+    if let Some(list) = general.get("semconv_stability_opt_in") {
+        no_older_conventions(&list, list.texts().iter().map(String::as_str));
+    }
+}
+
+fn no_older_conventions<'a>(field: &Field, mut names: impl Iterator<Item = &'a str>) {
+    if names.any(|name| name.ends_with("/dup")) {
+        field.not_used("not supported: `/dup` has no effect, the stable conventions are used");
+    }
+}
+
+fn header_names(end: &Map, key: &'static str) -> Vec<String> {
+    let Some(list) = end.get(key) else { return Vec::new() };
+    value::header_names(&list.texts().join(",")).unwrap_or_else(|_| {
+        list.problem("expected names of headers".into());
+        Vec::new()
+    })
+}
+
+/// One list serves both ends.
+fn known_methods(server: Option<&Map>, client: Option<&Map>) -> Vec<String> {
+    let server = server.and_then(|end| end.get("known_methods"));
+    let client = client.and_then(|end| end.get("known_methods"));
+    match (server.map(|field| field.texts()), client) {
+        (Some(methods), Some(client)) => {
+            if client.texts() != methods {
+                client.not_used("not supported: the server's methods are used for clients too");
+            }
+            methods
+        }
+        (Some(methods), None) => methods,
+        (None, Some(client)) => client.texts(),
+        (None, None) => default_of("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", value::words),
+    }
+}
