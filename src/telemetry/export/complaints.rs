@@ -1,10 +1,12 @@
 //! Warnings about collectors: each trouble is told once, and once that it is over.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use crate::telemetry::redact;
+use super::Unusable;
+use crate::redact;
 use crate::ui::{self, Explain};
 
 /// Why an export did not arrive.
@@ -24,13 +26,21 @@ impl Failure {
         !matches!(self, Failure::Refused(_))
     }
 
-    /// Sorts an HTTP answer.
-    pub(crate) fn of_status(status: http::StatusCode) -> Failure {
-        let text = format!("the collector answered {status}");
+    /// Sorts an HTTP answer, with what the collector says about it.
+    pub(crate) fn of_status(status: http::StatusCode, words: &str) -> Failure {
+        let mut text = format!("the collector answered {status}");
+        if !words.is_empty() {
+            text = format!("{text}: {words}");
+        }
         match status.as_u16() {
-            408 | 429 | 502..=504 => Failure::Busy(text),
+            429 | 502..=504 => Failure::Busy(text),
             _ => Failure::Refused(text),
         }
+    }
+
+    /// Nothing came back in time.
+    pub(crate) fn late(limit: Duration) -> Failure {
+        Failure::Unreachable(format!("no answer within {} ms", limit.as_millis()))
     }
 
     /// Whether the collector may well take other signals.
@@ -67,6 +77,30 @@ struct CannotExport {
 #[error("{0}")]
 struct Cause(String);
 
+/// An exporter that could not be made, for one signal or several.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot export {} to `{place}`, the program runs on without", listed(whats))]
+struct LeftOut {
+    whats: Vec<&'static str>,
+    place: String,
+    #[source]
+    cause: Unusable,
+}
+
+impl Explain for LeftOut {
+    fn hint(&self) -> Option<String> {
+        self.cause.hint()
+    }
+}
+
+/// `a, b and c`
+fn listed(words: &[&str]) -> String {
+    match words {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => words.concat(),
+    }
+}
+
 impl Explain for CannotExport {
     fn hint(&self) -> Option<String> {
         self.hint.clone()
@@ -77,6 +111,8 @@ impl Explain for CannotExport {
 #[derive(Debug, Default)]
 pub(crate) struct Complaints {
     troubles: Mutex<HashMap<String, Trouble>>,
+    left_out: Mutex<Vec<LeftOut>>,
+    remarks: Mutex<HashSet<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +122,32 @@ enum Trouble {
 }
 
 impl Complaints {
+    /// An exporter of `what` cannot be made. What is wrong for several signals is told once, by
+    /// [`tell_unusable`](Self::tell_unusable).
+    pub(super) fn unusable(&self, what: &'static str, place: String, cause: Unusable) {
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = cause.to_string();
+        match left_out.iter_mut().find(|known| known.place == place && known.cause.to_string() == text) {
+            Some(known) => known.whats.push(what),
+            None => left_out.push(LeftOut { whats: vec![what], place, cause }),
+        }
+    }
+
+    /// All exporters have been made, or not.
+    pub(crate) fn tell_unusable(&self) {
+        let left_out = std::mem::take(&mut *self.left_out.lock().unwrap_or_else(PoisonError::into_inner));
+        left_out.iter().for_each(|each| ui::warning_of(each));
+    }
+
+    /// A collector took `what`, and has something to say about it.
+    pub(super) fn remarked(&self, what: &str, endpoint: &str, words: &str) {
+        let first = self.remarks.lock().unwrap_or_else(PoisonError::into_inner).insert(key_of_one(what, endpoint));
+        if first {
+            let (endpoint, words) = (redact::endpoint(endpoint), redact::message(words));
+            ui::warning(format_args!("`{endpoint}` says of our {what}: {words}"), &[], None);
+        }
+    }
+
     /// An export of `what` failed.
     pub(crate) fn failed(&self, what: &'static str, endpoint: &str, failure: &Failure) {
         let key = key(what, endpoint, Some(failure));
@@ -98,7 +160,7 @@ impl Complaints {
         let cause = Cause(redact::message(failure.cause()).into_owned());
         let hint = hint(what, endpoint, failure);
         let what = if failure.is_about_one_signal() { what } else { "telemetry" };
-        let endpoint = redact::url(endpoint).into_owned();
+        let endpoint = redact::endpoint(endpoint).into_owned();
         ui::warning_of(&CannotExport { what, endpoint, cause, hint });
     }
 
@@ -109,7 +171,7 @@ impl Complaints {
             return;
         }
         let mut over = false;
-        for key in [key(what, endpoint, None), format!("{what} {}", authority(endpoint))] {
+        for key in [key(what, endpoint, None), key_of_one(what, endpoint)] {
             if let Some(trouble) = troubles.get_mut(&key).filter(|trouble| **trouble == Trouble::Told) {
                 *trouble = Trouble::OverAndTold;
                 over = true;
@@ -117,7 +179,7 @@ impl Complaints {
         }
         drop(troubles);
         if over {
-            ui::note(format!("`{}` takes telemetry again", redact::url(endpoint)));
+            ui::note(format!("`{}` takes telemetry again", redact::endpoint(endpoint)));
         }
     }
 }
@@ -125,9 +187,13 @@ impl Complaints {
 /// One collector that is down is one trouble; one that knows spans but not metrics is another.
 fn key(what: &str, endpoint: &str, failure: Option<&Failure>) -> String {
     match failure {
-        Some(failure) if failure.is_about_one_signal() => format!("{what} {}", authority(endpoint)),
+        Some(failure) if failure.is_about_one_signal() => key_of_one(what, endpoint),
         _ => authority(endpoint).to_owned(),
     }
+}
+
+fn key_of_one(what: &str, endpoint: &str) -> String {
+    format!("{what} {}", authority(endpoint))
 }
 
 fn authority(endpoint: &str) -> &str {
@@ -152,20 +218,21 @@ fn hint(what: &str, endpoint: &str, failure: &Failure) -> Option<String> {
     if cause.contains("404") || cause.contains("unimplemented") {
         return Some(format!("check the endpoint's path, or set OTEL_{signal}_EXPORTER=none"));
     }
-    if cause.contains("certificate") {
-        return Some("check the collector's certificate, or use an `http://` endpoint".into());
-    }
-    if cause.contains("invalidcontenttype") {
-        return Some("use an `http://` endpoint: the collector does not speak TLS there".into());
+    if let Some(hint) = tls_hint(&cause) {
+        return Some(hint.into());
     }
     // What either protocol says when it meets the other one.
-    if ["http2", "invalid http version", "unexpected message from connection", "stream closed"]
+    if ["http2", "invalid http version", "unexpected message from connection", "stream closed", "not one of grpc"]
         .iter()
         .any(|sign| cause.contains(sign))
     {
-        return Some(
-            "check OTEL_EXPORTER_OTLP_PROTOCOL: 4317 is usually the port for `grpc`, 4318 for `http/protobuf`".into(),
-        );
+        let mut hint =
+            "check OTEL_EXPORTER_OTLP_PROTOCOL: 4317 is usually the port for `grpc`, 4318 for `http/protobuf`"
+                .to_owned();
+        if endpoint.starts_with("http:") {
+            hint.push_str("; or use an `https://` endpoint if the collector speaks TLS");
+        }
+        return Some(hint);
     }
     match failure {
         Failure::Unreachable(_) if endpoint.contains("localhost") => {
@@ -174,6 +241,28 @@ fn hint(what: &str, endpoint: &str, failure: &Failure) -> Option<String> {
         Failure::Unreachable(_) => Some("check OTEL_EXPORTER_OTLP_ENDPOINT".into()),
         _ => None,
     }
+}
+
+/// What handshakes fail of. Alerts are what the collector says; all else is what we say of it.
+fn tls_hint(cause: &str) -> Option<&'static str> {
+    let has = |signs: &[&str]| signs.iter().any(|sign| cause.contains(sign));
+    if has(&["alert: certificaterequired", "alert: handshakefailure"]) {
+        return Some("set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY");
+    }
+    if cause.contains("received fatal alert") {
+        return has(&["certificate", "unknownca", "decrypterror", "accessdenied"])
+            .then_some("check OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: the collector does not accept it");
+    }
+    if cause.contains("unknownissuer") {
+        return Some("set OTEL_EXPORTER_OTLP_CERTIFICATE to the certificate of the collector's authority");
+    }
+    if cause.contains("not valid for name") {
+        return Some("use the name that the collector's certificate is for in OTEL_EXPORTER_OTLP_ENDPOINT");
+    }
+    if cause.contains("invalidcontenttype") {
+        return Some("use an `http://` endpoint: the collector does not speak TLS there");
+    }
+    cause.contains("certificate").then_some("check the collector's certificate")
 }
 
 #[cfg(test)]
@@ -185,16 +274,18 @@ mod tests {
         let down = Failure::Unreachable("connection refused".into());
         let key_of = |what, failure| key(what, "http://h:4318/v1/x", Some(failure));
         assert_eq!(key_of("spans", &down), key_of("metrics", &down));
-        let refused = Failure::of_status(http::StatusCode::NOT_FOUND);
+        let refused = Failure::of_status(http::StatusCode::NOT_FOUND, "");
         assert_ne!(key_of("spans", &refused), key_of("metrics", &refused));
-        let broken = Failure::of_status(http::StatusCode::INTERNAL_SERVER_ERROR);
+        let broken = Failure::of_status(http::StatusCode::INTERNAL_SERVER_ERROR, "");
         assert_eq!(key_of("spans", &broken), key_of("metrics", &broken));
     }
 
     #[test]
     fn only_what_may_pass_is_tried_again() {
-        for (status, again) in [(400, false), (401, false), (404, false), (429, true), (500, false), (503, true)] {
-            let failure = Failure::of_status(http::StatusCode::from_u16(status).unwrap());
+        for (status, again) in
+            [(400, false), (401, false), (404, false), (408, false), (429, true), (500, false), (503, true)]
+        {
+            let failure = Failure::of_status(http::StatusCode::from_u16(status).unwrap(), "");
             assert_eq!(failure.may_pass(), again, "{status}");
         }
     }
@@ -202,8 +293,8 @@ mod tests {
     #[test]
     fn hints_fit_their_causes() {
         let hint_for = |failure: Failure| hint("metrics", "http://h:4318/", &failure).unwrap_or_default();
-        assert!(hint_for(Failure::of_status(http::StatusCode::NOT_FOUND)).contains("OTEL_METRICS_EXPORTER=none"));
-        assert!(hint_for(Failure::of_status(http::StatusCode::UNAUTHORIZED)).contains("HEADERS"));
+        assert!(hint_for(Failure::of_status(http::StatusCode::NOT_FOUND, "")).contains("OTEL_METRICS_EXPORTER=none"));
+        assert!(hint_for(Failure::of_status(http::StatusCode::UNAUTHORIZED, "")).contains("HEADERS"));
         assert!(hint_for(Failure::Unreachable("refused".into())).contains("ENDPOINT"));
     }
 }

@@ -1,17 +1,17 @@
-//! One connector for both transports: plain or TLS, by our own TLS set-up, with no thread and no second HTTP stack.
+//! One connector for both transports: plain or TLS, with no thread and no second HTTP stack.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::rt::ReadBufCursor;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use rustls::crypto::ring::default_provider;
 use tower_service::Service;
 
+use super::tls::{self, TlsError};
 use crate::config::{Otlp, Protocol};
 
 /// Any error on the way to a connection.
@@ -19,36 +19,56 @@ pub(super) type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Makes connections to one collector.
 #[derive(Clone, Debug)]
-pub(super) enum Connector {
+pub(super) struct Connector {
+    way: Way,
+    alert: Alert,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
     Tcp(HttpConnector),
     Tls(HttpsConnector<HttpConnector>),
 }
 
+/// What a collector said last before it hung up. A collector that does not like our certificate says so after the
+/// handshake, in the middle of what we send; then all that HTTP can tell is that the connection was closed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Alert(Arc<Mutex<Option<String>>>);
+
+impl Alert {
+    pub(super) fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn hear(&self, read: &std::io::Result<()>) {
+        let Err(error) = read else { return };
+        if let Some(rustls::Error::AlertReceived(_)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        }
+    }
+}
+
 impl Connector {
-    pub(super) fn new(otlp: &Otlp) -> Result<Connector, rustls::Error> {
+    pub(super) fn new(otlp: &Otlp) -> Result<Connector, TlsError> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(otlp.timeout.min(Duration::from_secs(5))));
         if !otlp.endpoint.starts_with("https://") {
-            return Ok(Connector::Tcp(tcp));
+            return Ok(Connector { way: Way::Tcp(tcp), alert: Alert::default() });
         }
         tcp.enforce_http(false);
-        let builder = HttpsConnectorBuilder::new().with_tls_config(tls()?).https_only();
-        Ok(Connector::Tls(match otlp.protocol {
+        let builder = HttpsConnectorBuilder::new().with_tls_config(tls::client(&otlp.tls)?).https_only();
+        let way = Way::Tls(match otlp.protocol {
             Protocol::Grpc => builder.enable_http2().wrap_connector(tcp),
-            Protocol::HttpProtobuf => builder.enable_http1().wrap_connector(tcp),
-        }))
+            Protocol::HttpProtobuf | Protocol::HttpJson => builder.enable_http1().wrap_connector(tcp),
+        });
+        Ok(Connector { way, alert: Alert::default() })
     }
-}
 
-fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
-    let mut roots = rustls::RootCertStore::empty();
-    // Certificates that cannot be read are other people's trouble; if none can, the handshake says so.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots);
-    Ok(builder.with_no_client_auth())
+    /// What is said on its connections.
+    pub(super) fn alert(&self) -> Alert {
+        self.alert.clone()
+    }
 }
 
 impl Service<http::Uri> for Connector {
@@ -61,9 +81,14 @@ impl Service<http::Uri> for Connector {
     }
 
     fn call(&mut self, uri: http::Uri) -> Self::Future {
-        match self.clone() {
-            Connector::Tcp(mut tcp) => Box::pin(async move { Ok(BoxedIo(Box::new(tcp.call(uri).await?))) }),
-            Connector::Tls(mut tls) => Box::pin(async move { Ok(BoxedIo(Box::new(tls.call(uri).await?))) }),
+        let Connector { way, alert } = self.clone();
+        match way {
+            Way::Tcp(mut tcp) => {
+                Box::pin(async move { Ok(BoxedIo { io: Box::new(tcp.call(uri).await?), alert, broken: None }) })
+            }
+            Way::Tls(mut tls) => {
+                Box::pin(async move { Ok(BoxedIo { io: Box::new(tls.call(uri).await?), alert, broken: None }) })
+            }
         }
     }
 }
@@ -72,7 +97,33 @@ trait Io: hyper::rt::Read + hyper::rt::Write + Connection + Send + Unpin {}
 impl<T: hyper::rt::Read + hyper::rt::Write + Connection + Send + Unpin> Io for T {}
 
 /// A connection of either kind.
-pub(super) struct BoxedIo(Box<dyn Io>);
+pub(super) struct BoxedIo {
+    io: Box<dyn Io>,
+    alert: Alert,
+    /// Why writing failed, while what came before is being read.
+    broken: Option<std::io::Error>,
+}
+
+impl BoxedIo {
+    /// Writes. After a failure, reads what came before the end, for which the system may need a moment.
+    fn write<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut dyn Io>, &mut Context<'_>) -> Poll<std::io::Result<T>>,
+    ) -> Poll<std::io::Result<T>> {
+        if self.broken.is_none() {
+            match write(Pin::new(&mut *self.io), cx) {
+                Poll::Ready(Err(error)) => self.broken = Some(error),
+                other => return other,
+            }
+        }
+        let mut bytes = [0];
+        let mut buffer = hyper::rt::ReadBuf::new(&mut bytes);
+        let read = ready!(Pin::new(&mut *self.io).poll_read(cx, buffer.unfilled()));
+        self.alert.hear(&read);
+        Poll::Ready(Err(self.broken.take().unwrap_or_else(|| std::io::ErrorKind::BrokenPipe.into())))
+    }
+}
 
 impl hyper::rt::Read for BoxedIo {
     fn poll_read(
@@ -80,25 +131,29 @@ impl hyper::rt::Read for BoxedIo {
         cx: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut *self.0).poll_read(cx, buffer)
+        let read = Pin::new(&mut *self.io).poll_read(cx, buffer);
+        if let Poll::Ready(read) = &read {
+            self.alert.hear(read);
+        }
+        read
     }
 }
 
 impl hyper::rt::Write for BoxedIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut *self.0).poll_write(cx, bytes)
+        self.write(cx, |io, cx| io.poll_write(cx, bytes))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut *self.0).poll_flush(cx)
+        self.write(cx, |io, cx| io.poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut *self.0).poll_shutdown(cx)
+        Pin::new(&mut *self.io).poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.io.is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -106,12 +161,12 @@ impl hyper::rt::Write for BoxedIo {
         cx: &mut Context<'_>,
         buffers: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut *self.0).poll_write_vectored(cx, buffers)
+        self.write(cx, |io, cx| io.poll_write_vectored(cx, buffers))
     }
 }
 
 impl Connection for BoxedIo {
     fn connected(&self) -> Connected {
-        self.0.connected()
+        self.io.connected()
     }
 }

@@ -9,7 +9,7 @@ use opentelemetry::trace::{SpanId, SpanKind, Status};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::{Delivered, SpanBackend};
+use super::{Backend, Delivered};
 use crate::ui;
 
 /// A trace is shown when none of its spans is open and none has come for this long.
@@ -46,7 +46,7 @@ impl Waiting {
     }
 }
 
-impl SpanBackend for Console {
+impl Backend<SpanData> for Console {
     fn push(&mut self, span: SpanData) {
         let now = Instant::now();
         let trace = span.span_context.trace_id().to_bytes();

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use anstyle::Style;
 use opentelemetry::{KeyValue, Value};
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, HistogramDataPoint, Metric, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::data::{
+    AggregatedMetrics, ExponentialBucket, ExponentialHistogramDataPoint, HistogramDataPoint, Metric, MetricData,
+    ResourceMetrics,
+};
 
 use super::console::{fit, plain, show_duration};
 
@@ -88,23 +91,43 @@ pub(crate) fn render(all: &ResourceMetrics) -> String {
 type Rows = (&'static [&'static str], Vec<(String, Vec<String>)>);
 
 fn rows(metric: &Metric) -> Rows {
-    const SUM: &[&str] = &["value"];
-    const HISTOGRAM: &[&str] = &["count", "mean", "~p50", "~p95", "max"];
-    let number = |value: String| vec![format!("{value}{}", in_braces(metric.unit()))];
     match metric.data() {
-        AggregatedMetrics::U64(MetricData::Sum(sum)) => (
-            SUM,
-            sum.data_points().map(|point| (label(point.attributes()), number(point.value().to_string()))).collect(),
-        ),
-        AggregatedMetrics::I64(MetricData::Sum(sum)) => (
-            SUM,
-            sum.data_points().map(|point| (label(point.attributes()), number(point.value().to_string()))).collect(),
-        ),
-        AggregatedMetrics::F64(MetricData::Histogram(histogram)) => {
-            let rows = histogram.data_points().map(|point| (label(point.attributes()), cells(point, metric.unit())));
+        AggregatedMetrics::F64(data) => rows_of(data, metric.unit(), |value| format!("{value:.2}"), |value| value),
+        AggregatedMetrics::I64(data) => rows_of(data, metric.unit(), |value| value.to_string(), |value| value as f64),
+        AggregatedMetrics::U64(data) => rows_of(data, metric.unit(), |value| value.to_string(), |value| value as f64),
+    }
+}
+
+fn rows_of<T: Copy>(
+    data: &MetricData<T>,
+    unit: &str,
+    show: impl Fn(T) -> String,
+    float: impl Fn(T) -> f64 + Copy,
+) -> Rows {
+    const NUMBER: &[&str] = &["value"];
+    const HISTOGRAM: &[&str] = &["count", "mean", "~p50", "~p95", "max"];
+    let number = |value: T| vec![format!("{}{}", show(value), in_braces(unit))];
+    match data {
+        MetricData::Gauge(gauge) => {
+            let rows = gauge.data_points().map(|point| (label(point.attributes()), number(point.value())));
+            (NUMBER, rows.collect())
+        }
+        MetricData::Sum(sum) => {
+            let rows = sum.data_points().map(|point| (label(point.attributes()), number(point.value())));
+            (NUMBER, rows.collect())
+        }
+        MetricData::Histogram(histogram) => {
+            let rows = histogram
+                .data_points()
+                .map(|point| (label(point.attributes()), Distribution::of_explicit(point, float).cells(unit)));
             (HISTOGRAM, rows.collect())
         }
-        _ => (SUM, Vec::new()),
+        MetricData::ExponentialHistogram(histogram) => {
+            let rows = histogram
+                .data_points()
+                .map(|point| (label(point.attributes()), Distribution::of_exponential(point, float).cells(unit)));
+            (HISTOGRAM, rows.collect())
+        }
     }
 }
 
@@ -113,33 +136,78 @@ fn in_braces(unit: &str) -> String {
     if unit.is_empty() || unit.starts_with('{') || unit == "1" { String::new() } else { format!(" {unit}") }
 }
 
-fn cells(point: &HistogramDataPoint<f64>, unit: &str) -> Vec<String> {
-    let show = |value: f64| match unit {
-        "s" => show_duration(Duration::try_from_secs_f64(value.max(0.0)).unwrap_or_default()),
-        _ => format!("{value:.2}{}", in_braces(unit)),
-    };
-    let count = point.count();
-    let mean = if count == 0 { 0.0 } else { point.sum() / count as f64 };
-    let max = point.max().unwrap_or(f64::NAN);
-    vec![count.to_string(), show(mean), show(quantile(point, 0.5)), show(quantile(point, 0.95)), show(max)]
+/// A histogram's point, whatever its buckets are like.
+#[derive(Debug)]
+struct Distribution {
+    count: u64,
+    sum: f64,
+    min: Option<f64>,
+    max: Option<f64>,
+    /// How many lie between which bounds, in rising order.
+    buckets: Vec<(f64, f64, u64)>,
 }
 
-/// A guess from the buckets, evenly spread within each and kept between the smallest and the largest value.
-fn quantile(point: &HistogramDataPoint<f64>, share: f64) -> f64 {
-    let (min, max) = (point.min().unwrap_or(0.0), point.max().unwrap_or(f64::MAX));
-    let bounds: Vec<f64> = point.bounds().collect();
-    let wanted = share * point.count() as f64;
-    let mut before = 0.0;
-    for (index, count) in point.bucket_counts().enumerate() {
-        let count = count as f64;
-        if count > 0.0 && before + count >= wanted {
-            let low = if index == 0 { min } else { bounds.get(index - 1).copied().unwrap_or(min).max(min) };
-            let high = bounds.get(index).copied().unwrap_or(max).min(max);
-            return low + (high - low) * ((wanted - before) / count).clamp(0.0, 1.0);
+impl Distribution {
+    fn of_explicit<T: Copy>(point: &HistogramDataPoint<T>, float: impl Fn(T) -> f64) -> Distribution {
+        let lows = std::iter::once(f64::NEG_INFINITY).chain(point.bounds());
+        let highs = point.bounds().chain([f64::INFINITY]);
+        let buckets = lows.zip(highs).zip(point.bucket_counts()).map(|((low, high), count)| (low, high, count));
+        Distribution {
+            count: point.count(),
+            sum: float(point.sum()),
+            min: point.min().map(&float),
+            max: point.max().map(&float),
+            buckets: buckets.collect(),
         }
-        before += count;
     }
-    max
+
+    fn of_exponential<T: Copy>(point: &ExponentialHistogramDataPoint<T>, float: impl Fn(T) -> f64) -> Distribution {
+        let base = f64::from(-i32::from(point.scale())).exp2().exp2();
+        let bounds = |bucket: &ExponentialBucket| {
+            let from = bucket.offset();
+            let bound = move |index: i32| base.powi(from.saturating_add(index));
+            let counts: Vec<u64> = bucket.counts().collect();
+            (0..).zip(counts).map(move |(index, count)| (bound(index), bound(index + 1), count)).collect::<Vec<_>>()
+        };
+        let below = bounds(point.negative_bucket()).into_iter().rev().map(|(low, high, count)| (-high, -low, count));
+        let mut buckets: Vec<(f64, f64, u64)> = below.collect();
+        buckets.push((-point.zero_threshold(), point.zero_threshold(), point.zero_count()));
+        buckets.extend(bounds(point.positive_bucket()));
+        Distribution {
+            count: point.count() as u64,
+            sum: float(point.sum()),
+            min: point.min().map(&float),
+            max: point.max().map(&float),
+            buckets,
+        }
+    }
+
+    fn cells(&self, unit: &str) -> Vec<String> {
+        let show = |value: f64| match unit {
+            "s" => show_duration(Duration::try_from_secs_f64(value.max(0.0)).unwrap_or_default()),
+            _ => format!("{value:.2}{}", in_braces(unit)),
+        };
+        let mean = if self.count == 0 { 0.0 } else { self.sum / self.count as f64 };
+        let max = self.max.map_or_else(|| "-".to_owned(), show);
+        vec![self.count.to_string(), show(mean), show(self.quantile(0.5)), show(self.quantile(0.95)), max]
+    }
+
+    /// A guess from the buckets, evenly spread within each and never outside of what has been seen.
+    fn quantile(&self, share: f64) -> f64 {
+        let wanted = (share * self.count as f64).ceil().max(1.0);
+        let mut before = 0.0;
+        for (low, high, count) in self.buckets.iter().filter(|bucket| bucket.2 > 0) {
+            let count = *count as f64;
+            if before + count >= wanted {
+                let low = if low.is_finite() { *low } else { self.min.unwrap_or(*high) };
+                let high = if high.is_finite() { *high } else { self.max.unwrap_or(low) };
+                let (low, high) = (low.max(self.min.unwrap_or(low)), high.min(self.max.unwrap_or(high)));
+                return low + (high - low) * ((wanted - before) / count);
+            }
+            before += count;
+        }
+        self.max.unwrap_or(0.0)
+    }
 }
 
 fn label<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> String {
@@ -174,16 +242,15 @@ fn text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::HistogramAggregation;
     use crate::telemetry::assemble::scope_from;
-    use crate::telemetry::metrics::Metrics;
+    use crate::telemetry::metrics::testing::Metrics;
     use crate::telemetry::semconv::{Durations, Measured};
-    use opentelemetry_sdk::Resource;
 
-    #[test]
-    fn a_histogram_shows_what_people_ask_for() {
-        let mut metrics = Metrics::new(Resource::builder_empty().build());
+    fn table(histograms: HistogramAggregation, durations: impl IntoIterator<Item = Duration>) -> String {
+        let mut metrics = Metrics::new(histograms);
         assert_eq!(render(&metrics.collect()), "");
-        for millis in [2, 4, 6, 8, 100] {
+        for duration in durations {
             let attributes = vec![
                 KeyValue::new("url.scheme", "http"),
                 KeyValue::new("http.response.status_code", 500),
@@ -192,14 +259,38 @@ mod tests {
                 KeyValue::new("http.request.method", "GET"),
             ];
             let measured = Measured { histogram: Durations::HttpServer, attributes };
-            metrics.record(&scope_from(""), &measured, Duration::from_millis(millis));
+            metrics.instruments.record(&scope_from(""), &measured, duration);
         }
-        let text = anstream::adapter::strip_str(&render(&metrics.collect())).to_string();
+        anstream::adapter::strip_str(&render(&metrics.collect())).to_string()
+    }
+
+    #[test]
+    fn a_histogram_shows_what_people_ask_for() {
+        let text = table(HistogramAggregation::Exponential, [2, 4, 6, 8, 100].map(Duration::from_millis));
         let expected = "\
 http.server.request.duration     count      mean      ~p50      ~p95       max
-   GET /orders/{id} 500              5   24.0 ms   6.25 ms   93.8 ms    100 ms
+   GET /orders/{id} 500              5   24.0 ms   6.02 ms    100 ms    100 ms
 
 ";
         assert_eq!(text, expected, "\n{text}");
+    }
+
+    #[test]
+    fn one_slow_request_does_not_make_the_usual_ones_slow() {
+        let durations = || std::iter::repeat_n(1_000, 99).chain([4_900]).map(Duration::from_micros);
+        let row = |histograms| table(histograms, durations()).lines().nth(1).unwrap_or_default().to_owned();
+        let fine = row(HistogramAggregation::Exponential);
+        assert!(fine.ends_with("100   1.04 ms   1.00 ms   1.01 ms   4.90 ms"), "{fine}");
+        // One bucket holds them all: a guess, but within what was seen.
+        let coarse = row(HistogramAggregation::ExplicitBuckets);
+        assert!(coarse.ends_with("100   1.04 ms   2.95 ms   4.71 ms   4.90 ms"), "{coarse}");
+    }
+
+    #[test]
+    fn all_the_same_is_told_as_it_is() {
+        for histograms in [HistogramAggregation::Exponential, HistogramAggregation::ExplicitBuckets] {
+            let row = table(histograms, [Duration::from_millis(3); 7]);
+            assert!(row.contains("7   3.00 ms   3.00 ms   3.00 ms   3.00 ms"), "{row}");
+        }
     }
 }

@@ -3,18 +3,32 @@
 pub(crate) mod complaints;
 mod connect;
 pub(crate) mod console;
+pub(crate) mod console_logs;
+mod lines;
 pub(crate) mod metric_table;
-pub(crate) mod otlp;
+mod otlp;
+pub(crate) mod prometheus;
 pub(crate) mod queue;
+mod sink;
+pub(super) mod tls;
+
+pub(crate) use sink::{Signal, Sink, Unusable};
 
 use std::time::Instant;
 
-use opentelemetry_sdk::trace::SpanData;
+/// What is exported one by one: a span or a log record.
+pub(crate) trait Item: Clone + Send + Sync + 'static {
+    /// What many of them are called.
+    const MANY: &'static str;
 
-/// A destination for spans.
-pub(crate) trait SpanBackend {
-    /// Takes a finished span.
-    fn push(&mut self, span: SpanData);
+    /// Roughly the memory that one takes.
+    fn weight(&self) -> usize;
+}
+
+/// A destination for spans or log records.
+pub(crate) trait Backend<T> {
+    /// Takes one.
+    fn push(&mut self, item: T);
 
     /// Does what is due. `is_open` tells whether a trace may still grow.
     fn pump(&mut self, now: Instant, is_open: &dyn Fn([u8; 16]) -> bool);
@@ -34,9 +48,62 @@ pub(crate) trait SpanBackend {
     fn finish(&mut self) -> Delivered;
 }
 
-/// How many spans arrived.
+/// How many arrived.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Delivered {
     pub(crate) exported: u64,
     pub(crate) lost: u64,
+}
+
+/// All destinations of one signal.
+pub(crate) struct Destinations<T>(Vec<Box<dyn Backend<T> + Send>>);
+
+impl<T: Item> Destinations<T> {
+    pub(crate) fn new(backends: Vec<Box<dyn Backend<T> + Send>>) -> Self {
+        Destinations(backends)
+    }
+
+    /// Whether there is any.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Hands one to each.
+    pub(crate) fn push(&mut self, item: T) {
+        let Some((last, others)) = self.0.split_last_mut() else { return };
+        for backend in others {
+            backend.push(item.clone());
+        }
+        last.push(item);
+    }
+
+    /// Does what is due; see [`Backend::pump`].
+    pub(crate) fn pump(&mut self, now: Instant, is_open: &dyn Fn([u8; 16]) -> bool) {
+        self.0.iter_mut().for_each(|backend| backend.pump(now, is_open));
+    }
+
+    /// From now on everything is due.
+    pub(crate) fn flush(&mut self) {
+        self.0.iter_mut().for_each(|backend| backend.flush());
+    }
+
+    /// Whether nothing is left to do.
+    pub(crate) fn is_done(&self) -> bool {
+        self.0.iter().all(|backend| backend.is_done())
+    }
+
+    /// Whether some destination is known not to answer.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.0.iter().any(|backend| backend.is_unreachable())
+    }
+
+    /// Gives up what is left and says how it went. Several destinations get the same: the best and the worst count.
+    pub(crate) fn finish(&mut self) -> Delivered {
+        let mut total = Delivered::default();
+        for delivered in self.0.iter_mut().map(|backend| backend.finish()) {
+            total.exported = total.exported.max(delivered.exported);
+            total.lost = total.lost.max(delivered.lost);
+        }
+        total
+    }
 }

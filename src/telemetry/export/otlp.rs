@@ -1,263 +1,253 @@
 //! OTLP over HTTP and gRPC.
+//!
+//! Both are a POST of bytes over one kind of client. gRPC puts five bytes before them and says at the end of its answer
+//! how it went ([`grpc`]); the rest is the same: encoded and compressed once, however often it is tried.
 
-use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+mod grpc;
+mod retry;
+
+use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry_http::hyper::HyperClient;
-use opentelemetry_http::{Bytes, HttpClient, HttpError};
-use opentelemetry_otlp::{
-    MetricExporter, Protocol as OtlpProtocol, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
-};
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
-use tonic::metadata::MetadataMap;
-use tonic::transport::{Channel, Endpoint};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AGENT};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message;
+use serde::Serialize;
 
-use super::complaints::Failure;
-use super::connect::Connector;
+use super::complaints::{Complaints, Failure};
+use super::connect::{Alert, Connector, Error};
+use super::{Signal, Unusable};
 use crate::config::{Otlp, Protocol};
-use crate::ui::Explain;
 
-/// What keeps an exporter from being made.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ExporterError {
-    /// TLS cannot be used at all.
-    #[error("cannot set up TLS")]
-    Tls(#[from] rustls::Error),
-    /// The endpoint is a URL, but not one that can be connected to.
-    #[error("cannot use the endpoint `{endpoint}`")]
-    Endpoint {
-        /// Without credentials.
-        endpoint: String,
-        #[source]
-        cause: tonic::transport::Error,
-    },
-    /// The exporter says no.
-    #[error("cannot set up the exporter for `{endpoint}`")]
-    Build {
-        /// Without credentials.
-        endpoint: String,
-        #[source]
-        cause: opentelemetry_otlp::ExporterBuildError,
-    },
+/// The longest answer that is read.
+const MAX_ANSWER: usize = 1 << 20;
+/// The longest text of a collector that is shown.
+const MAX_WORDS: usize = 200;
+const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+
+/// Sends one signal to one collector.
+pub(crate) struct Sender {
+    client: Client<Connector, Full<Bytes>>,
+    alert: Alert,
+    target: http::Uri,
+    headers: HeaderMap,
+    to: Otlp,
+    signal: Signal,
+    complaints: Arc<Complaints>,
+    /// The collector asked to be left alone until then.
+    quiet_until: Mutex<Option<Instant>>,
 }
 
-impl Explain for ExporterError {
-    fn hint(&self) -> Option<String> {
-        Some("check OTEL_EXPORTER_OTLP_ENDPOINT".into())
+/// Why an attempt failed, and how long the collector wants to be left alone.
+struct Setback {
+    failure: Failure,
+    wait: Option<Duration>,
+}
+
+impl From<Failure> for Setback {
+    fn from(failure: Failure) -> Setback {
+        Setback { failure, wait: None }
     }
 }
 
-/// What went wrong last on a way to a collector: the exporter itself tells HTTP's errors from each other no more, and
-/// keeps to itself what a collector took only in part.
-#[derive(Debug, Default)]
-pub(crate) struct LastFailure {
-    failure: Mutex<Option<Failure>>,
-    rejected: AtomicU64,
-}
-
-impl LastFailure {
-    fn set(&self, failure: Option<Failure>) {
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+impl Sender {
+    pub(crate) fn new(to: &Otlp, signal: Signal, complaints: &Arc<Complaints>) -> Result<Sender, Unusable> {
+        let endpoint = match to.protocol {
+            Protocol::Grpc => format!("{}{}", to.endpoint.trim_end_matches('/'), grpc::path(signal)),
+            Protocol::HttpProtobuf | Protocol::HttpJson => to.endpoint.clone(),
+        };
+        let target = endpoint.parse().map_err(Unusable::Endpoint)?;
+        let connector = Connector::new(to)?;
+        let alert = connector.alert();
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .http2_only(to.protocol == Protocol::Grpc)
+            .build(connector);
+        let (to, headers, complaints) = (to.clone(), headers(to), Arc::clone(complaints));
+        Ok(Sender { client, alert, target, headers, to, signal, complaints, quiet_until: Mutex::default() })
     }
 
-    /// Spans or points that a collector has sent back out of exports that it took otherwise, since the last call.
-    pub(crate) fn rejected(&self) -> u64 {
-        self.rejected.swap(0, Relaxed)
+    /// Where it goes.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.to.endpoint
     }
 
-    /// The failure behind an exporter's result.
-    pub(crate) fn behind(&self, result: OTelSdkResult) -> Result<(), Failure> {
-        let Err(error) = result else { return Ok(()) };
-        let known = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Err(known.unwrap_or_else(|| from_text(&error)))
-    }
-}
-
-/// gRPC exporters put the status into their message and nowhere else.
-fn from_text(error: &OTelSdkError) -> Failure {
-    let text = match error {
-        OTelSdkError::InternalFailure(text) => text.trim().to_owned(),
-        other => other.to_string(),
-    };
-    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    const NEVER: &[&str] = &[
-        "InvalidArgument",
-        "NotFound",
-        "PermissionDenied",
-        "Unauthenticated",
-        "Unimplemented",
-        "FailedPrecondition",
-        "not implemented",
-        "invalid argument",
-        "does not have permission",
-        "valid authentication",
-    ];
-    let shown = without_ceremony(&text);
-    if has(NEVER) {
-        Failure::Refused(shown)
-    } else if has(&["ResourceExhausted", "resource has been exhausted"]) {
-        Failure::Busy(shown)
-    } else {
-        Failure::Unreachable(shown)
-    }
-}
-
-/// "TonicTracesClient export failed with gRPC code: Unavailable: transport error: tcp connect error: tcp connect error:
-/// Connection refused" says it all in its last two words; a collector's own answer begins with its code.
-fn without_ceremony(text: &str) -> String {
-    let text = text.split_once("gRPC code: ").map_or(text, |(_, rest)| rest);
-    let text = text.split_once("transport error: ").map_or(text, |(_, rest)| rest);
-    let mut parts: Vec<&str> = text.split(": ").collect();
-    parts.dedup();
-    parts.join(": ")
-}
-
-/// A way to a collector.
-enum Transport {
-    Http(Arc<dyn HttpClient>),
-    Grpc(Channel),
-}
-
-impl Transport {
-    fn new(otlp: &Otlp, last: &Arc<LastFailure>) -> Result<Transport, ExporterError> {
-        let connector = Connector::new(otlp)?;
-        match otlp.protocol {
-            Protocol::HttpProtobuf => {
-                let inner = HyperClient::new(connector, otlp.timeout, None);
-                Ok(Transport::Http(Arc::new(Remembering { inner, last: Arc::clone(last) })))
+    /// Sends a request, again if need be, for as long as it may take; says how many of its items the collector sent back.
+    pub(crate) async fn send(&self, request: &(impl Message + Serialize)) -> Result<u64, Failure> {
+        let body = self.encode(request).map_err(|error| Failure::Refused(error.to_string()))?;
+        let deadline = Instant::now() + self.to.timeout;
+        let mut last = None;
+        for attempt in 0.. {
+            let pause = if attempt == 0 { Duration::ZERO } else { retry::backoff(attempt) };
+            let start = self.quiet_until().map_or(Instant::now() + pause, |until| until.max(Instant::now() + pause));
+            if start >= deadline {
+                return Err(last.unwrap_or_else(|| Failure::Busy("the collector asked for a longer pause".into())));
             }
-            Protocol::Grpc => {
-                let endpoint = || crate::telemetry::redact::url(&otlp.endpoint).into_owned();
-                let channel = Endpoint::from_shared(otlp.endpoint.clone())
-                    .and_then(|target| target.user_agent(concat!("otel-rs/", env!("CARGO_PKG_VERSION"))))
-                    .map_err(|cause| ExporterError::Endpoint { endpoint: endpoint(), cause })?
-                    .timeout(otlp.timeout)
-                    .connect_timeout(otlp.timeout)
-                    .connect_with_connector_lazy(connector);
-                Ok(Transport::Grpc(channel))
-            }
-        }
-    }
-}
-
-macro_rules! exporter {
-    ($name:ident, $Exporter:ident, $what:literal) => {
-        /// An exporter of
-        #[doc = $what]
-        /// . Must be called within a runtime.
-        pub(crate) fn $name(otlp: &Otlp) -> Result<($Exporter, Arc<LastFailure>), ExporterError> {
-            let last = Arc::new(LastFailure::default());
-            let built = match Transport::new(otlp, &last)? {
-                Transport::Grpc(channel) => $Exporter::builder()
-                    .with_tonic()
-                    .with_channel(channel)
-                    .with_metadata(MetadataMap::from_headers(header_map(otlp)))
-                    .with_timeout(otlp.timeout)
-                    .build(),
-                Transport::Http(client) => $Exporter::builder()
-                    .with_http()
-                    .with_protocol(OtlpProtocol::HttpBinary)
-                    .with_endpoint(otlp.endpoint.clone())
-                    .with_shared_http_client(client)
-                    .with_headers(encoded_headers(otlp))
-                    .with_timeout(otlp.timeout)
-                    .build(),
+            tokio::time::sleep_until(start.into()).await;
+            let Ok(answer) = tokio::time::timeout_at(deadline.into(), self.attempt(body.clone())).await else {
+                return Err(last.unwrap_or_else(|| Failure::late(self.to.timeout)));
             };
-            let endpoint = || crate::telemetry::redact::url(&otlp.endpoint).into_owned();
-            let exporter = built.map_err(|cause| ExporterError::Build { endpoint: endpoint(), cause })?;
-            Ok((exporter, last))
+            let setback = match answer {
+                Ok(rejected) => return Ok(rejected),
+                Err(setback) => setback,
+            };
+            if let Some(until) = setback.wait.and_then(|wait| Instant::now().checked_add(wait)) {
+                self.be_quiet(until);
+            }
+            if !setback.failure.may_pass() || retry::is_enough(&setback.failure, attempt) {
+                return Err(setback.failure);
+            }
+            last = Some(setback.failure);
         }
-    };
-}
-exporter!(span_exporter, SpanExporter, "spans");
-exporter!(metric_exporter, MetricExporter, "metrics");
+        unreachable!("the loop has no end")
+    }
 
-fn header_map(otlp: &Otlp) -> HeaderMap {
+    fn quiet_until(&self) -> Option<Instant> {
+        *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn be_quiet(&self, until: Instant) {
+        let mut known = self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(known.map_or(until, |known| known.max(until)));
+    }
+
+    fn encode(&self, request: &(impl Message + Serialize)) -> std::io::Result<Bytes> {
+        let plain = match self.to.protocol {
+            Protocol::HttpJson => serde_json::to_vec(request)?,
+            Protocol::Grpc | Protocol::HttpProtobuf => request.encode_to_vec(),
+        };
+        let packed = if self.to.gzip {
+            // Most of what can be saved is saved at once; better levels cost more than twice the time.
+            let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 4), Compression::fast());
+            encoder.write_all(&plain)?;
+            encoder.finish()?
+        } else {
+            plain
+        };
+        Ok(match self.to.protocol {
+            Protocol::Grpc => grpc::frame(&packed, self.to.gzip),
+            Protocol::HttpProtobuf | Protocol::HttpJson => packed.into(),
+        })
+    }
+
+    /// What the collector said before it hung up counts more than that it did.
+    fn no_answer(&self, error: impl Into<Error>) -> Failure {
+        Failure::Unreachable(self.alert.take().unwrap_or_else(|| innermost(error.into().as_ref())))
+    }
+
+    async fn attempt(&self, body: Bytes) -> Result<u64, Setback> {
+        let mut request =
+            http::Request::post(self.target.clone()).body(Full::new(body)).map_err(|error| self.no_answer(error))?;
+        *request.headers_mut() = self.headers.clone();
+        let answer = self.client.request(request).await.map_err(|error| self.no_answer(error))?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| self.no_answer(error))?;
+        let trailers = body.trailers().cloned();
+        let body = body.to_bytes();
+        if head.status != http::StatusCode::OK {
+            let words = words(&head.headers, &body);
+            let failure = Failure::of_status(head.status, &words);
+            let wait = retry::after(&head.headers, SystemTime::now()).filter(|_| failure.may_pass());
+            return Err(Setback { failure, wait });
+        }
+        let (rejected, words) = match self.to.protocol {
+            Protocol::Grpc => partial_success(grpc::message(&head.headers, trailers.as_ref(), &body)?),
+            _ if is_json(&head.headers) => partial_success_in_json(&body),
+            _ => partial_success(&body),
+        };
+        if !words.is_empty() {
+            self.complaints.remarked(self.signal.many(), &self.to.endpoint, &shortened(&words));
+        }
+        Ok(rejected)
+    }
+}
+
+fn headers(to: &Otlp) -> HeaderMap {
     let mut map = HeaderMap::new();
-    for (name, value) in &otlp.headers.0 {
+    map.insert(USER_AGENT, HeaderValue::from_static(concat!("otel-rs/", env!("CARGO_PKG_VERSION"))));
+    for (name, value) in &to.headers.0 {
         if let (Ok(name), Ok(mut value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
             value.set_sensitive(true);
             map.insert(name, value);
         }
     }
+    // After the user's, since these are facts.
+    let (content_type, encoding) = match to.protocol {
+        Protocol::Grpc => (GRPC, HeaderName::from_static("grpc-encoding")),
+        Protocol::HttpProtobuf => (PROTOBUF, CONTENT_ENCODING),
+        Protocol::HttpJson => (JSON, CONTENT_ENCODING),
+    };
+    map.insert(CONTENT_TYPE, content_type);
+    if to.protocol == Protocol::Grpc {
+        map.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    if to.gzip {
+        map.insert(encoding, GZIP);
+    }
     map
 }
 
-/// The HTTP exporter decodes what it is given, the gRPC exporter does not: ours are decoded already.
-fn encoded_headers(otlp: &Otlp) -> HashMap<String, String> {
-    otlp.headers.0.iter().map(|(name, value)| (name.clone(), value.replace('%', "%25"))).collect()
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(JSON.as_bytes()))
 }
 
-/// An HTTP client that remembers why it failed.
-#[derive(Debug)]
-struct Remembering {
-    inner: HyperClient<Connector>,
-    last: Arc<LastFailure>,
+/// How many items a collector sent back, and what it has to say. The answers of all signals look the same in protobuf.
+fn partial_success(answer: &[u8]) -> (u64, String) {
+    let answer = ExportTraceServiceResponse::decode(answer).unwrap_or_default();
+    let partial = answer.partial_success.unwrap_or_default();
+    (u64::try_from(partial.rejected_spans).unwrap_or(0), partial.error_message)
 }
 
-type Answer<'a> = Pin<Box<dyn Future<Output = Result<http::Response<Bytes>, HttpError>> + Send + 'a>>;
-
-// Written out as `async_trait` would, for want of a reason to depend on it.
-impl HttpClient for Remembering {
-    fn send_bytes<'a, 'b>(&'a self, request: http::Request<Bytes>) -> Answer<'b>
-    where
-        'a: 'b,
-        Self: 'b,
-    {
-        Box::pin(async move {
-            let answer = self.inner.send_bytes(request).await;
-            self.last.set(match &answer {
-                Ok(response) if response.status().is_success() => {
-                    self.last.rejected.fetch_add(rejected(response.body()), Relaxed);
-                    None
-                }
-                Ok(response) => Some(Failure::of_status(response.status())),
-                Err(error) => Some(Failure::Unreachable(innermost(error.as_ref()))),
-            });
-            answer
-        })
-    }
+/// The same in JSON, in which numbers of 64 bits are text and names differ.
+fn partial_success_in_json(answer: &[u8]) -> (u64, String) {
+    let answer: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
+    let partial = &answer["partialSuccess"];
+    let number = |name| partial[name].as_u64().or_else(|| partial[name].as_str()?.parse().ok());
+    let rejected = ["rejectedSpans", "rejectedDataPoints", "rejectedLogRecords"].into_iter().find_map(number);
+    (rejected.unwrap_or(0), partial["errorMessage"].as_str().unwrap_or_default().to_owned())
 }
 
-/// How much a collector rejected: field 1 (a number) of field 1 (`partial_success`) of any OTLP response.
-fn rejected(response: &[u8]) -> u64 {
-    fn varint(bytes: &mut &[u8]) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let (first, rest) = bytes.split_first()?;
-            *bytes = rest;
-            value |= u64::from(first & 0x7f) << shift;
-            if first & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
+/// What a collector says about a failure; nothing where it would be a web page.
+fn words(headers: &HeaderMap, body: &[u8]) -> String {
+    let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let words = if kind.starts_with(PROTOBUF.as_bytes()) {
+        grpc::Status::decode(body).unwrap_or_default().message
+    } else if kind.starts_with(JSON.as_bytes()) {
+        let status: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        status["message"].as_str().unwrap_or_default().to_owned()
+    } else if kind.starts_with(b"text/plain") {
+        String::from_utf8_lossy(body).into_owned()
+    } else {
+        String::new()
+    };
+    shortened(&words)
+}
+
+fn shortened(words: &str) -> String {
+    let clean: String = words.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match clean.char_indices().nth(MAX_WORDS) {
+        Some((end, _)) => format!("{}…", &clean[..end]),
+        None => clean,
     }
-    fn read(mut bytes: &[u8]) -> Option<u64> {
-        if varint(&mut bytes)? != 0x0a {
-            return None;
-        }
-        let length = usize::try_from(varint(&mut bytes)?).ok()?;
-        let mut partial = bytes.get(..length)?;
-        if varint(&mut partial)? != 0x08 {
-            return None;
-        }
-        varint(&mut partial)
-    }
-    read(response).unwrap_or(0)
 }
 
 /// The last two links of a chain of causes say what happened; those before say "client error".
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let chain: Vec<String> =
         std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+    let ceremony = chain.iter().take_while(|text| text.starts_with("client error")).count().min(chain.len() - 1);
     let mut last: Vec<&str> = Vec::new();
-    for text in chain.iter().rev() {
+    for text in chain[ceremony..].iter().rev() {
         if last.len() == 2 {
             break;
         }
@@ -273,36 +263,58 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grpc_errors_are_told_in_few_words_and_sorted() {
-        let of = |text: &str| {
-            from_text(&OTelSdkError::InternalFailure(format!("Client export failed with gRPC code: {text}")))
-        };
-        assert_eq!(
-            of("Unavailable: transport error: tcp connect error: tcp connect error: Connection refused (os error 111)"),
-            Failure::Unreachable("tcp connect error: Connection refused (os error 111)".into())
-        );
-        assert_eq!(of("Unauthenticated: no token"), Failure::Refused("Unauthenticated: no token".into()));
-        assert_eq!(of("ResourceExhausted: later"), Failure::Busy("ResourceExhausted: later".into()));
-    }
-
-    #[test]
     fn what_a_collector_rejected_is_read_from_its_answer() {
         let with_message = [0x0a, 0x07, 0x08, 0xac, 0x02, 0x12, 0x02, b'n', b'o'];
-        assert_eq!(rejected(&with_message), 300);
-        for other in [&[][..], &[0x0a, 0x04, 0x12, 0x02, b'h', b'i'], &[0x0a, 0xff], b"{}", &[0x0a, 0x01, 0x08]] {
-            assert_eq!(rejected(other), 0, "{other:?}");
+        assert_eq!(partial_success(&with_message), (300, "no".into()));
+        assert_eq!(partial_success(&[0x0a, 0x04, 0x12, 0x02, b'h', b'i']), (0, "hi".into()));
+        for other in [&[][..], &[0x0a, 0xff], b"{}", &[0x0a, 0x01, 0x08]] {
+            assert_eq!(partial_success(other).0, 0, "{other:?}");
         }
     }
 
     #[test]
-    fn values_with_per_cent_signs_survive_the_exporter() {
-        let (config, _) = crate::config::resolve(
-            &[("OTEL_EXPORTER_OTLP_HEADERS", "x=a%2520b".into())],
-            &|_| None,
-            std::path::Path::new("x"),
-        )
-        .unwrap();
-        assert_eq!(encoded_headers(&config.traces.otlp)["x"], "a%2520b");
-        assert_eq!(header_map(&config.traces.otlp)["x"], "a%20b");
+    fn an_answer_in_json_has_numbers_as_text() {
+        let of = |text: &str| partial_success_in_json(text.as_bytes());
+        assert_eq!(of(r#"{"partialSuccess":{"rejectedDataPoints":"7","errorMessage":"old"}}"#), (7, "old".into()));
+        assert_eq!(of(r#"{"partialSuccess":{"rejectedSpans":7}}"#), (7, String::new()));
+        for none in ["{}", "", "null", r#"{"partialSuccess":null}"#, r#"{"partialSuccess":{"rejectedSpans":"-1"}}"#] {
+            assert_eq!(of(none), (0, String::new()), "{none}");
+        }
+    }
+
+    #[test]
+    fn a_collector_s_words_are_few_and_on_one_line() {
+        let mut headers = HeaderMap::new();
+        let mut of = |kind, body: &str| {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            words(&headers, body.as_bytes())
+        };
+        assert_eq!(of("application/json; charset=utf-8", r#"{"code":3,"message":"bad id"}"#), "bad id");
+        assert_eq!(of("application/x-protobuf", "\x08\x03\x12\x06bad id"), "bad id");
+        assert_eq!(of("text/plain", " no\nroom "), "no room");
+        assert_eq!(of("text/html", "<html>"), "");
+        assert_eq!(of("text/plain", &"ä".repeat(300)).chars().count(), MAX_WORDS + 1);
+    }
+
+    #[test]
+    fn headers_say_what_is_sent_whatever_the_user_says() {
+        let mut otlp = Otlp {
+            endpoint: "http://localhost:4318".into(),
+            protocol: Protocol::HttpJson,
+            headers: crate::config::Headers(vec![("x".into(), "a%20b".into()), ("content-type".into(), "x/y".into())]),
+            gzip: true,
+            timeout: Duration::from_secs(1),
+            tls: crate::config::Tls::default(),
+        };
+        let map = headers(&otlp);
+        assert_eq!((&map["x"], &map["content-type"]), (&HeaderValue::from_static("a%20b"), &JSON));
+        assert_eq!((&map["content-encoding"], map.get("te")), (&GZIP, None));
+        otlp.protocol = Protocol::Grpc;
+        let map = headers(&otlp);
+        assert_eq!(
+            (&map["content-type"], &map["grpc-encoding"], &map["te"]),
+            (&GRPC, &GZIP, &HeaderValue::from_static("trailers"))
+        );
+        assert!(format!("{map:?}").contains("Sensitive"), "{map:?}");
     }
 }

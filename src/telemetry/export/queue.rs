@@ -1,4 +1,5 @@
-//! Spans on their way to a collector: gathered into batches, several on the way at once, the rest waiting within bounds.
+//! Spans or log records on their way to a collector: gathered into batches, several on the way at once, the rest waiting
+//! within bounds.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -6,31 +7,26 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentelemetry::trace::Event;
-use opentelemetry::{KeyValue, Value};
-use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::complaints::{Complaints, Failure};
-use super::{Delivered, SpanBackend};
+use super::{Backend, Delivered, Item};
 use crate::config::Batch;
 
-/// Spans that may wait.
-const MAX_WAITING: usize = 65_536;
-/// Bytes that spans may wait with.
+/// Bytes that those that wait may take.
 const MAX_WAITING_BYTES: usize = 128 << 20;
-/// Exports on the way at once; more when spans pile up, since a collector that answers slowly may still take many.
+/// Exports on the way at once; more when they pile up, since a collector that answers slowly may still take many.
 const IN_FLIGHT: usize = 8;
-/// Waiting spans that allow for one more.
+/// Waiting items that allow for one more.
 const PILE: usize = 4096;
 /// Longest pause before a silent collector is tried again.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 type Sent = Pin<Box<dyn Future<Output = Result<u64, Failure>> + Send>>;
 
-/// Sends a batch; says how many of its spans the collector sent back.
-pub(crate) type SendBatch = Box<dyn Fn(Vec<SpanData>) -> Sent + Send>;
+/// Sends a batch; says how many of it the collector sent back.
+pub(crate) type SendBatch<T> = Box<dyn Fn(Vec<T>) -> Sent + Send>;
 
 /// What is known about the collector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,78 +40,78 @@ enum Health {
     },
 }
 
-struct Outcome {
-    spans: usize,
+struct Outcome<T> {
+    count: usize,
     /// The batch, kept while it was uncertain that it would arrive.
-    kept: Vec<SpanData>,
+    kept: Vec<T>,
     result: Result<u64, Failure>,
 }
 
-/// A collector that takes spans.
-pub(crate) struct Queue {
-    send: SendBatch,
+/// A collector that takes spans or log records.
+pub(crate) struct Queue<T> {
+    send: SendBatch<T>,
     endpoint: String,
     complaints: Arc<Complaints>,
     wake: Arc<Notify>,
     batch: Batch,
-    waiting: VecDeque<SpanData>,
+    waiting: VecDeque<T>,
     waiting_bytes: usize,
-    /// When the oldest waiting span came.
+    /// When the oldest waiting one came.
     since: Option<Instant>,
-    in_flight: JoinSet<Outcome>,
-    in_flight_spans: usize,
+    in_flight: JoinSet<Outcome<T>>,
+    in_flight_count: usize,
     health: Health,
     flushing: bool,
     delivered: Delivered,
 }
 
-impl Queue {
+impl<T: Item> Queue<T> {
     pub(crate) fn new(
-        send: SendBatch,
-        endpoint: String,
+        send: SendBatch<T>,
+        endpoint: &str,
         batch: Batch,
-        complaints: Arc<Complaints>,
-        wake: Arc<Notify>,
-    ) -> Queue {
+        complaints: &Arc<Complaints>,
+        wake: &Arc<Notify>,
+    ) -> Queue<T> {
         Queue {
             send,
-            endpoint,
-            complaints,
-            wake,
+            endpoint: endpoint.to_owned(),
+            complaints: Arc::clone(complaints),
+            wake: Arc::clone(wake),
             batch,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             since: None,
             in_flight: JoinSet::new(),
-            in_flight_spans: 0,
+            in_flight_count: 0,
             health: Health::Unknown,
             flushing: false,
             delivered: Delivered::default(),
         }
     }
 
-    fn landed(&mut self, outcome: Outcome, now: Instant) {
-        self.in_flight_spans = self.in_flight_spans.saturating_sub(outcome.spans);
-        let spans = outcome.spans as u64;
+    fn landed(&mut self, outcome: Outcome<T>, now: Instant) {
+        self.in_flight_count = self.in_flight_count.saturating_sub(outcome.count);
+        let count = outcome.count as u64;
         let failure = match outcome.result {
             Ok(rejected) => {
-                let rejected = rejected.min(spans);
-                self.delivered.exported += spans - rejected;
+                let rejected = rejected.min(count);
+                self.delivered.exported += count - rejected;
                 self.delivered.lost += rejected;
                 self.health = Health::Good;
                 if rejected == 0 {
-                    self.complaints.arrived("spans", &self.endpoint);
+                    self.complaints.arrived(T::MANY, &self.endpoint);
                 } else {
-                    let failure = Failure::Refused(format!("the collector rejected {rejected} of {spans} spans"));
-                    self.complaints.failed("spans", &self.endpoint, &failure);
+                    let failure = Failure::Refused(format!("the collector rejected {rejected} of {count} {}", T::MANY));
+                    self.complaints.failed(T::MANY, &self.endpoint, &failure);
                 }
                 return;
             }
             Err(failure) => failure,
         };
-        self.complaints.failed("spans", &self.endpoint, &failure);
+        self.complaints.failed(T::MANY, &self.endpoint, &failure);
         if !failure.may_pass() {
-            self.delivered.lost += spans;
+            self.delivered.lost += count;
             return;
         }
         let pause = match self.health {
@@ -123,18 +119,18 @@ impl Queue {
             _ => Duration::from_secs(1),
         };
         self.health = Health::Bad { again: now + pause, pause };
-        if self.flushing || outcome.kept.len() + self.waiting.len() > MAX_WAITING {
-            self.delivered.lost += spans;
+        if self.flushing || outcome.kept.len() + self.waiting.len() > self.batch.queue {
+            self.delivered.lost += count;
             if self.flushing {
                 // It has had its retries; everything else would fail in the same way, only later.
                 self.give_up_waiting();
             }
         } else if outcome.kept.is_empty() {
-            self.delivered.lost += spans;
+            self.delivered.lost += count;
         } else {
             self.since.get_or_insert(now);
-            self.waiting_bytes += outcome.kept.iter().map(weight).sum::<usize>();
-            outcome.kept.into_iter().rev().for_each(|span| self.waiting.push_front(span));
+            self.waiting_bytes += outcome.kept.iter().map(T::weight).sum::<usize>();
+            outcome.kept.into_iter().rev().for_each(|item| self.waiting.push_front(item));
         }
     }
 
@@ -147,7 +143,8 @@ impl Queue {
 
     fn is_due(&self, now: Instant) -> bool {
         let old = self.since.is_some_and(|since| now.duration_since(since) >= self.batch.delay);
-        let due = self.waiting.len() >= self.batch.size || (!self.waiting.is_empty() && (old || self.flushing));
+        let due = self.waiting.len() >= self.batch.size.min(self.batch.queue)
+            || (!self.waiting.is_empty() && (old || self.flushing));
         let most = IN_FLIGHT + self.waiting.len() / PILE;
         let limit = match self.health {
             _ if self.flushing => most,
@@ -160,38 +157,27 @@ impl Queue {
 
     fn launch(&mut self, now: Instant) {
         let count = self.waiting.len().min(self.batch.size);
-        let spans: Vec<SpanData> = self.waiting.drain(..count).collect();
-        self.waiting_bytes = self.waiting_bytes.saturating_sub(spans.iter().map(weight).sum());
+        let items: Vec<T> = self.waiting.drain(..count).collect();
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(items.iter().map(T::weight).sum());
         self.since = (!self.waiting.is_empty()).then_some(now);
         // A copy costs time; it is only made while there is doubt.
-        let kept = if self.health == Health::Good || self.flushing { Vec::new() } else { spans.clone() };
-        self.in_flight_spans += count;
-        let sent = (self.send)(spans);
+        let kept = if self.health == Health::Good || self.flushing { Vec::new() } else { items.clone() };
+        self.in_flight_count += count;
+        let sent = tokio::time::timeout(self.batch.timeout, (self.send)(items));
         let wake = Arc::clone(&self.wake);
+        let limit = self.batch.timeout;
         self.in_flight.spawn(async move {
-            let result = sent.await;
+            let result = sent.await.unwrap_or_else(|_| Err(Failure::late(limit)));
             wake.notify_one();
-            Outcome { spans: count, kept, result }
+            Outcome { count, kept, result }
         });
     }
 }
 
-/// Roughly the memory that a span takes.
-fn weight(span: &SpanData) -> usize {
-    let of = |attributes: &[KeyValue]| -> usize {
-        attributes
-            .iter()
-            .map(|kv| size_of::<KeyValue>() + if let Value::String(text) = &kv.value { text.as_str().len() } else { 0 })
-            .sum()
-    };
-    let events: usize = span.events.iter().map(|event| size_of::<Event>() + of(&event.attributes)).sum();
-    size_of::<SpanData>() + of(&span.attributes) + events
-}
-
-impl SpanBackend for Queue {
-    fn push(&mut self, span: SpanData) {
-        let weight = weight(&span);
-        if self.waiting.len() >= MAX_WAITING || self.waiting_bytes + weight > MAX_WAITING_BYTES {
+impl<T: Item> Backend<T> for Queue<T> {
+    fn push(&mut self, item: T) {
+        let weight = item.weight();
+        if self.waiting.len() >= self.batch.queue || self.waiting_bytes + weight > MAX_WAITING_BYTES {
             self.delivered.lost += 1;
             return;
         }
@@ -199,12 +185,12 @@ impl SpanBackend for Queue {
         if self.since.is_none() {
             self.since = Some(Instant::now());
         }
-        self.waiting.push_back(span);
+        self.waiting.push_back(item);
     }
 
     fn pump(&mut self, now: Instant, _: &dyn Fn([u8; 16]) -> bool) {
         while let Some(joined) = self.in_flight.try_join_next() {
-            // A panic within an export leaves its spans among those in flight, which count as lost at the end.
+            // A panic within an export leaves its batch among those in flight, which count as lost at the end.
             if let Ok(outcome) = joined {
                 self.landed(outcome, now);
             }
@@ -230,11 +216,11 @@ impl SpanBackend for Queue {
         self.in_flight.abort_all();
         if !self.is_done() {
             let failure = Failure::Unreachable("no answer before the program's end".into());
-            self.complaints.failed("spans", &self.endpoint, &failure);
+            self.complaints.failed(T::MANY, &self.endpoint, &failure);
         }
         self.give_up_waiting();
-        self.delivered.lost += self.in_flight_spans as u64;
-        self.in_flight_spans = 0;
+        self.delivered.lost += self.in_flight_count as u64;
+        self.in_flight_count = 0;
         self.delivered
     }
 }
@@ -243,11 +229,14 @@ impl SpanBackend for Queue {
 mod tests {
     use super::*;
     use crate::telemetry::span::testing::span;
+    use opentelemetry_sdk::trace::SpanData;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    const QUEUE: usize = 65_536;
+
     struct Fake {
-        queue: Queue,
+        queue: Queue<SpanData>,
         sizes: Arc<Mutex<Vec<usize>>>,
         down: Arc<AtomicBool>,
     }
@@ -256,7 +245,7 @@ mod tests {
         let sizes = Arc::new(Mutex::new(Vec::new()));
         let down = Arc::new(AtomicBool::new(false));
         let (seen, is_down) = (Arc::clone(&sizes), Arc::clone(&down));
-        let send: SendBatch = Box::new(move |spans| {
+        let send: SendBatch<SpanData> = Box::new(move |spans| {
             let (seen, is_down, failure) = (Arc::clone(&seen), Arc::clone(&is_down), failure.clone());
             Box::pin(async move {
                 if is_down.load(Ordering::Relaxed) {
@@ -266,8 +255,8 @@ mod tests {
                 Ok(0)
             })
         });
-        let batch = Batch { delay: Duration::from_secs(5), size: 512 };
-        let queue = Queue::new(send, "http://test:1/".into(), batch, Arc::default(), Arc::default());
+        let batch = Batch { delay: Duration::from_secs(5), timeout: Duration::from_secs(30), queue: QUEUE, size: 512 };
+        let queue = Queue::new(send, "http://test:1/", batch, &Arc::default(), &Arc::default());
         Fake { queue, sizes, down }
     }
 
@@ -275,7 +264,7 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
     }
 
-    async fn settle(queue: &mut Queue, now: Instant) {
+    async fn settle(queue: &mut Queue<SpanData>, now: Instant) {
         for _ in 0..50 {
             queue.pump(now, &|_| false);
             tokio::task::yield_now().await;
@@ -320,13 +309,13 @@ mod tests {
         run(async {
             let mut fake = fake(Failure::Refused("400".into()));
             fake.down.store(true, Ordering::Relaxed);
-            (0..MAX_WAITING + 10).for_each(|_| fake.queue.push(span(1, 0, "s")));
+            (0..QUEUE + 10).for_each(|_| fake.queue.push(span(1, 0, "s")));
             fake.queue.flush();
             for _ in 0..20 {
                 settle(&mut fake.queue, Instant::now()).await;
             }
             assert!(fake.queue.is_done());
-            assert_eq!(fake.queue.finish(), Delivered { exported: 0, lost: MAX_WAITING as u64 + 10 });
+            assert_eq!(fake.queue.finish(), Delivered { exported: 0, lost: QUEUE as u64 + 10 });
         });
     }
 

@@ -1,0 +1,148 @@
+//! Pages, read as Prometheus would.
+
+use super::*;
+use crate::telemetry::metrics::testing::reading;
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::{Aggregation, Instrument, SdkMeterProvider, Stream};
+
+/// The page of what `record` records.
+fn page(format: Format, record: impl Fn(&SdkMeterProvider)) -> Page {
+    let config = config::Prometheus {
+        host: String::new(),
+        port: 0,
+        cardinality_limit: config::CardinalityLimit::all(2000),
+        scope_info: true,
+        target_info: true,
+        resource_labels: None,
+    };
+    page_as(&config, format, record)
+}
+
+fn page_as(config: &config::Prometheus, format: Format, record: impl Fn(&SdkMeterProvider)) -> Page {
+    let resource = Resource::builder_empty().with_attributes([KeyValue::new("service.name", "a \"shop\"")]).build();
+    let exponential = |instrument: &Instrument| {
+        let aggregation = Aggregation::Base2ExponentialHistogram { max_size: 160, max_scale: 20, record_min_max: true };
+        (instrument.name() == "fine").then(|| Stream::builder().with_aggregation(aggregation).build().unwrap())
+    };
+    let all = reading(SdkMeterProvider::builder().with_resource(resource).with_view(exponential), &record);
+    render(&all, format, config)
+}
+
+fn shop(provider: &SdkMeterProvider) {
+    let scope = InstrumentationScope::builder("hyper").with_version("1.6.0").with_schema_url("https://s/1").build();
+    let meter = provider.meter_with_scope(scope);
+    let durations = meter.f64_histogram("http.server.request.duration").with_unit("s").with_boundaries(vec![0.5, 1.0]);
+    let durations = durations.with_description("Duration of HTTP server requests.").build();
+    let route = [KeyValue::new("http.route", "/a\\b\n\"c\""), KeyValue::new("le", "x")];
+    for seconds in [0.25, 0.5, 3.0] {
+        durations.record(seconds, &route);
+    }
+    let active = meter.i64_up_down_counter("http.server.active_requests").with_unit("{request}");
+    active.with_description("Back\\slash \"quoted\"\nline.").build().add(2, &[]);
+    meter.u64_counter("process.cpu.time").with_unit("s").with_description("Time.").build().add(7, &[]);
+}
+
+#[test]
+fn the_older_format() {
+    let expected = r#"# HELP target_info Where these metrics come from.
+# TYPE target_info gauge
+target_info{service_name="a \"shop\""} 1
+# HELP http_server_active_requests Back\\slash "quoted"\nline.
+# TYPE http_server_active_requests gauge
+http_server_active_requests{otel_scope_name="hyper",otel_scope_schema_url="https://s/1",otel_scope_version="1.6.0"} 2
+# HELP http_server_request_duration_seconds Duration of HTTP server requests.
+# TYPE http_server_request_duration_seconds histogram
+http_server_request_duration_seconds_bucket{exported_le="x",http_route="/a\\b\n\"c\"",otel_scope_name="hyper",otel_scope_schema_url="https://s/1",otel_scope_version="1.6.0",le="0.5"} 2
+http_server_request_duration_seconds_bucket{exported_le="x",http_route="/a\\b\n\"c\"",otel_scope_name="hyper",otel_scope_schema_url="https://s/1",otel_scope_version="1.6.0",le="1.0"} 2
+http_server_request_duration_seconds_bucket{exported_le="x",http_route="/a\\b\n\"c\"",otel_scope_name="hyper",otel_scope_schema_url="https://s/1",otel_scope_version="1.6.0",le="+Inf"} 3
+http_server_request_duration_seconds_sum{exported_le="x",http_route="/a\\b\n\"c\"",otel_scope_name="hyper",otel_scope_schema_url="https://s/1",otel_scope_version="1.6.0"} 3.75
+http_server_request_duration_seconds_count{exported_le="x",http_route="/a\\b\n\"c\"",otel_scope_name="hyper",otel_scope_schema_url="https://s/1",otel_scope_version="1.6.0"} 3
+# HELP process_cpu_time_seconds_total Time.
+# TYPE process_cpu_time_seconds_total counter
+process_cpu_time_seconds_total{otel_scope_name="hyper",otel_scope_schema_url="https://s/1",otel_scope_version="1.6.0"} 7
+"#;
+    let page = page(Format::Text, shop);
+    assert_eq!(page.text, expected, "\n{}", page.text);
+}
+
+#[test]
+fn openmetrics_differs_in_families_units_and_its_end() {
+    let text = page(Format::OpenMetrics, shop).text;
+    for line in [
+        "# TYPE target info\ntarget_info{",
+        "# TYPE process_cpu_time_seconds counter\n# UNIT process_cpu_time_seconds seconds\nprocess_cpu_time_seconds_total{",
+        "# HELP http_server_active_requests Back\\\\slash \\\"quoted\\\"\\nline.\n",
+    ] {
+        assert!(text.contains(line), "{line}\n--- is not in\n{text}");
+    }
+    assert!(text.ends_with("\n# EOF\n"), "{text}");
+}
+
+#[test]
+fn labels_of_scope_and_resource_are_a_choice() {
+    let config = config::Prometheus {
+        host: String::new(),
+        port: 0,
+        cardinality_limit: config::CardinalityLimit::all(2000),
+        scope_info: false,
+        target_info: false,
+        resource_labels: Some(config::Selection { included: Some(vec!["service.*".into()]), excluded: vec![] }),
+    };
+    let text = page_as(&config, Format::Text, shop).text;
+    assert!(text.contains("\nhttp_server_active_requests{service_name=\"a \\\"shop\\\"\"} 2\n"), "{text}");
+    assert!(!text.contains("otel_scope") && !text.contains("target_info"), "{text}");
+}
+
+#[test]
+fn a_name_is_one_family_whatever_scopes_it_comes_from() {
+    let page = page(Format::Text, |provider| {
+        for scope in ["a", "b"] {
+            provider.meter(scope).u64_counter("things").with_description(scope).build().add(1, &[]);
+        }
+        provider.meter("c").u64_histogram("things").build().record(1, &[]);
+        // Two names that are one in Prometheus' letters: the first one stays.
+        provider.meter("d").u64_gauge("a.b").build().record(1, &[]);
+        provider.meter("d").u64_gauge("a_b").build().record(2, &[]);
+    });
+    assert_eq!(page.text.matches("# TYPE things_total ").count(), 1, "{}", page.text);
+    assert_eq!(page.text.matches("\nthings_total{").count(), 2, "{}", page.text);
+    assert_eq!(page.text.matches("\na_b{").count(), 1, "{}", page.text);
+}
+
+#[test]
+fn another_type_under_a_known_name_is_left_out_and_named() {
+    let page = page(Format::Text, |provider| {
+        provider.meter("a").u64_gauge("things").build().record(1, &[]);
+        provider.meter("b").u64_histogram("things").build().record(1, &[]);
+    });
+    assert_eq!(page.left_out, ["things"]);
+    assert_eq!(page.text.matches("# TYPE things ").count(), 1, "{}", page.text);
+}
+
+#[test]
+fn labels_that_become_one_share_it() {
+    let page = page(Format::Text, |provider| {
+        let both = [KeyValue::new("a.b", "2"), KeyValue::new("a-b", "1")];
+        provider.meter("m").u64_gauge("x").build().record(1, &both);
+    });
+    assert!(page.text.contains("x{a_b=\"1;2\",otel_scope_name=\"m\"} 1\n"), "{}", page.text);
+}
+
+#[test]
+fn an_exponential_histogram_has_buckets_that_end_at_powers_of_two() {
+    let page = page(Format::Text, |provider| {
+        let fine = provider.meter("m").f64_histogram("fine").build();
+        for value in [0.0, 0.3, 0.5, 0.6, 1.0, 3.0, 4.0] {
+            fine.record(value, &[]);
+        }
+    });
+    let buckets: Vec<&str> = page
+        .text
+        .lines()
+        .filter_map(|line| line.strip_prefix("fine_bucket{otel_scope_name=\"m\",le=")?.strip_suffix(' ').or(Some(line)))
+        .map(|line| line.rsplit_once("le=").map_or(line, |(_, rest)| rest))
+        .collect();
+    let expected = [r#""0.0"} 1"#, r#""0.5"} 3"#, r#""1.0"} 5"#, r#""2.0"} 5"#, r#""4.0"} 7"#, r#""+Inf"} 7"#];
+    assert_eq!(buckets, expected, "{}", page.text);
+}

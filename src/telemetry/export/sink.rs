@@ -1,0 +1,112 @@
+//! What all signals have in common on their way out.
+
+use std::sync::Arc;
+
+use prost::Message;
+use serde::Serialize;
+
+use super::complaints::{Complaints, Failure};
+use super::lines::Lines;
+use super::otlp::Sender;
+use super::tls::TlsError;
+use crate::config::{Exporter, Otlp};
+use crate::redact;
+use crate::ui::Explain;
+
+/// A kind of telemetry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Traces,
+    Metrics,
+    Logs,
+}
+
+impl Signal {
+    /// What its items are called.
+    pub(crate) fn many(self) -> &'static str {
+        match self {
+            Signal::Traces => "spans",
+            Signal::Metrics => "metrics",
+            Signal::Logs => "log records",
+        }
+    }
+}
+
+/// What keeps an exporter from being made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unusable {
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The endpoint is a URL, but not one that can be connected to.
+    #[error("the endpoint cannot be used")]
+    Endpoint(#[source] http::uri::InvalidUri),
+    /// No such folder, or no right to write.
+    #[error(transparent)]
+    File(std::io::Error),
+}
+
+impl Explain for Unusable {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Unusable::Tls(error) => error.hint(),
+            Unusable::Endpoint(_) => Some("check OTEL_EXPORTER_OTLP_ENDPOINT".into()),
+            Unusable::File(_) => Some("check the file's folder and its rights".into()),
+        }
+    }
+}
+
+/// Takes the requests of one signal.
+pub(crate) enum Sink {
+    Otlp(Box<Sender>),
+    Lines(Lines),
+}
+
+impl Sink {
+    /// The sink of an exporter. `None` for one that shows telemetry instead, and for one that cannot be made: of that the
+    /// user will be told, and the program does without.
+    pub(crate) fn new(exporter: &Exporter, signal: Signal, complaints: &Arc<Complaints>) -> Option<Arc<Sink>> {
+        let made = match exporter {
+            Exporter::Console => return None,
+            Exporter::Otlp(to) => Sender::new(to, signal, complaints).map(|sender| Sink::Otlp(Box::new(sender))),
+            Exporter::JsonLines(target) => Lines::new(target).map(Sink::Lines),
+        };
+        match made {
+            Ok(sink) => Some(Arc::new(sink)),
+            Err(cause) => {
+                complaints.unusable(signal.many(), place(exporter), cause);
+                None
+            }
+        }
+    }
+
+    /// Where requests go.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Sink::Otlp(sender) => sender.endpoint(),
+            Sink::Lines(lines) => lines.name(),
+        }
+    }
+
+    /// Sends a request; says how many of its items were sent back.
+    pub(crate) async fn send(&self, request: &(impl Message + Serialize)) -> Result<u64, Failure> {
+        match self {
+            Sink::Otlp(sender) => sender.send(request).await,
+            Sink::Lines(lines) => lines.write(request).map(|()| 0),
+        }
+    }
+}
+
+/// Where an exporter would lead, as far as all signals have it in common.
+fn place(exporter: &Exporter) -> String {
+    match exporter {
+        Exporter::Otlp(Otlp { endpoint, .. }) => {
+            let (scheme, rest) = endpoint.split_once("://").unwrap_or(("", endpoint));
+            let authority = rest.split('/').next().unwrap_or_default();
+            redact::url(&format!("{scheme}://{authority}")).into_owned()
+        }
+        Exporter::JsonLines(crate::config::JsonTarget::File(path)) => path.display().to_string(),
+        Exporter::JsonLines(crate::config::JsonTarget::Stdout) => "stdout".into(),
+        Exporter::Console => "stderr".into(),
+    }
+}
