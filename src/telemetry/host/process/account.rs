@@ -1,0 +1,240 @@
+//! Adding up what processes use, by the name of their program, so that no sum falls when one of them ends.
+//!
+//! The kernel adds what a process has used to its parent, when the parent waits for its end. So each process has an
+//! account of what has been told of it, and leaves it to its parent: what the parent's sums hold beyond that is new.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Instant;
+
+use opentelemetry_semantic_conventions::attribute as key;
+
+use super::super::definition as metric;
+use super::super::{Attribute, Point, point};
+use super::{Seen, Used, used};
+
+/// Names of programs that are told apart.
+const MAX_NAMES: usize = 100;
+/// Stands for all others.
+const OTHER: &str = "_OTHER";
+/// The shortest time over which utilization means something.
+const MIN_SECONDS: f64 = 0.1;
+
+/// What has been told of a process.
+#[derive(Debug, Default)]
+struct Account {
+    started: u64,
+    parent: u32,
+    name: String,
+    own: Used,
+    /// Of children that are no more.
+    inherited: Used,
+    switches: HashMap<u32, [u64; 2]>,
+}
+
+/// What runs under one name now.
+#[derive(Debug, Default)]
+struct Now {
+    memory: u64,
+    virtual_memory: u64,
+    threads: u64,
+    files: Option<u64>,
+}
+
+/// All accounts.
+#[derive(Debug)]
+pub(super) struct Accounts {
+    program: String,
+    cpus: usize,
+    accounts: HashMap<u32, Account>,
+    /// By name.
+    totals: BTreeMap<String, Used>,
+    now: BTreeMap<String, Now>,
+    uptime: Option<(String, f64)>,
+    /// CPU time at the last time that utilization was told, and when that was.
+    before: (BTreeMap<String, [u64; 2]>, Instant),
+    is_first: bool,
+}
+
+impl Accounts {
+    /// Accounts of what `program` starts, from `now` on.
+    pub(super) fn new(program: String, cpus: usize, now: Instant) -> Accounts {
+        Accounts {
+            program,
+            cpus,
+            accounts: HashMap::new(),
+            totals: BTreeMap::new(),
+            now: BTreeMap::new(),
+            uptime: None,
+            before: (BTreeMap::new(), now),
+            is_first: true,
+        }
+    }
+
+    /// Processes that were there the last time.
+    pub(super) fn known(&self) -> Vec<u32> {
+        self.accounts.keys().copied().collect()
+    }
+
+    /// Takes what was seen, parents before their children. `root` is the program, whose account stays open to the end.
+    pub(super) fn update(&mut self, root: u32, seen: &[Seen]) {
+        self.bury(root, seen);
+        self.now.values_mut().for_each(|now| *now = Now::default());
+        for process in seen {
+            self.process(root, process);
+        }
+    }
+
+    /// What is no more leaves its account to the next of its parents that is.
+    fn bury(&mut self, root: u32, seen: &[Seen]) {
+        let alive: HashSet<(u32, u64)> = seen.iter().map(|seen| (seen.pid, seen.started)).collect();
+        let is_alive = |pid: &u32, account: &Account| *pid == root || alive.contains(&(*pid, account.started));
+        let dead: Vec<u32> =
+            self.accounts.iter().filter(|(pid, account)| !is_alive(pid, account)).map(|(pid, _)| *pid).collect();
+        for pid in &dead {
+            let Some(account) = self.accounts.get(pid) else { continue };
+            let mut heir = account.parent;
+            // A chain of parents is never longer than there are accounts.
+            for _ in 0..dead.len() {
+                match self.accounts.get(&heir) {
+                    Some(next) if dead.contains(&heir) => heir = next.parent,
+                    _ => break,
+                }
+            }
+            let left: Vec<u64> = account.own.iter().zip(account.inherited).map(|(own, more)| own + more).collect();
+            if let Some(heir) = self.accounts.get_mut(&heir).filter(|_| !dead.contains(&heir)) {
+                heir.inherited.iter_mut().zip(left).for_each(|(to, left)| *to += left);
+            }
+        }
+        for pid in dead {
+            self.accounts.remove(&pid);
+        }
+    }
+
+    fn process(&mut self, root: u32, seen: &Seen) {
+        let named = seen.name.clone().or_else(|| (seen.pid == root).then(|| self.program.clone()));
+        // A process that may not be looked into, or that has ended, keeps the name it had.
+        let known = self.accounts.get(&seen.pid).map(|account| account.name.clone());
+        let name = self.name(named.or(known).unwrap_or_else(|| OTHER.to_owned()));
+        let account = self.accounts.entry(seen.pid).or_default();
+        (account.started, account.parent) = (seen.started, seen.parent);
+        account.name.clone_from(&name);
+        let (mut own, waited_for) = (seen.own, &seen.waited_for);
+        if let Some([read, written]) = seen.disk {
+            own[used::READ] = read.saturating_sub(account.inherited[used::READ]);
+            own[used::WRITTEN] = written.saturating_sub(account.inherited[used::WRITTEN]);
+        }
+        let mut switched = [account.own[used::VOLUNTARY], account.own[used::INVOLUNTARY]];
+        for (thread, switches) in &seen.switches {
+            let before = account.switches.insert(*thread, *switches).unwrap_or_default();
+            for (sum, (now, before)) in switched.iter_mut().zip(switches.iter().zip(before)) {
+                // A number that falls is that of a new thread under an old number.
+                *sum += now.checked_sub(before).unwrap_or(*now);
+            }
+        }
+        if account.switches.len() > seen.switches.len() {
+            account.switches.retain(|thread, _| seen.switches.iter().any(|(alive, _)| alive == thread));
+        }
+        [own[used::VOLUNTARY], own[used::INVOLUNTARY]] = switched;
+        let total = self.totals.entry(name.clone()).or_default();
+        for index in 0..own.len() {
+            total[index] += raise(&mut account.own[index], own[index]);
+            total[index] += raise(&mut account.inherited[index], waited_for[index]);
+        }
+        let now = self.now.entry(name.clone()).or_default();
+        now.memory += seen.memory;
+        now.virtual_memory += seen.virtual_memory;
+        now.threads += seen.threads;
+        now.files = seen.files.map(|files| files + now.files.unwrap_or(0)).or(now.files);
+        if seen.pid == root {
+            self.uptime = seen.uptime.map(|uptime| (name, uptime));
+        }
+    }
+
+    /// The program has ended, having used `all` with the children for whose end it has waited.
+    pub(super) fn settle(&mut self, root: u32, all: &Used) {
+        let name = self.accounts.get(&root).map_or_else(|| self.program.clone(), |account| account.name.clone());
+        let name = self.name(name);
+        let account = self.accounts.entry(root).or_default();
+        let total = self.totals.entry(name).or_default();
+        for (index, all) in all.iter().enumerate() {
+            let told = account.own[index] + account.inherited[index];
+            let new = all.saturating_sub(told);
+            account.own[index] += new;
+            total[index] += new;
+        }
+    }
+
+    fn name(&self, name: String) -> String {
+        let is_known = self.totals.contains_key(&name) || self.totals.len() < MAX_NAMES;
+        if is_known { name } else { OTHER.to_owned() }
+    }
+
+    /// All that is known now.
+    pub(super) fn points(&mut self, now: Instant) -> Vec<Point> {
+        let mut points = Vec::new();
+        for (name, used) in &self.totals {
+            let named = |more: &[(&'static str, &'static str)]| {
+                let name = (key::PROCESS_EXECUTABLE_NAME, Attribute::from(name.clone()));
+                let more = more.iter().map(|(key, value)| (*key, Attribute::from(*value)));
+                std::iter::once(name).chain(more).collect::<Vec<_>>()
+            };
+            let mut two = |metric, key, values: [(&'static str, f64); 2]| {
+                points.extend(values.map(|(value, number)| point(metric, &named(&[(key, value)]), number)));
+            };
+            let seconds = |micros: u64| micros as f64 / 1e6;
+            let count = |index: usize| used[index] as f64;
+            let times = [("user", seconds(used[used::USER])), ("system", seconds(used[used::SYSTEM]))];
+            two(&metric::PROCESS_CPU_TIME, key::CPU_MODE, times);
+            let faults = [("minor", count(used::MINOR)), ("major", count(used::MAJOR))];
+            two(&metric::PROCESS_PAGING_FAULTS, key::SYSTEM_PAGING_FAULT_TYPE, faults);
+            let bytes = [("read", count(used::READ)), ("write", count(used::WRITTEN))];
+            two(&metric::PROCESS_DISK_IO, key::DISK_IO_DIRECTION, bytes);
+            let switches = [("voluntary", count(used::VOLUNTARY)), ("involuntary", count(used::INVOLUNTARY))];
+            two(&metric::PROCESS_CONTEXT_SWITCHES, key::PROCESS_CONTEXT_SWITCH_TYPE, switches);
+            let Some(now) = self.now.get(name) else { continue };
+            let named = named(&[]);
+            points.push(point(&metric::PROCESS_MEMORY_USAGE, &named, now.memory));
+            points.push(point(&metric::PROCESS_MEMORY_VIRTUAL, &named, now.virtual_memory));
+            points.push(point(&metric::PROCESS_THREAD_COUNT, &named, now.threads));
+            points.extend(now.files.map(|files| point(&metric::PROCESS_UNIX_FILE_DESCRIPTOR_COUNT, &named, files)));
+        }
+        if let Some((name, uptime)) = &self.uptime {
+            let named = [(key::PROCESS_EXECUTABLE_NAME, Attribute::from(name.clone()))];
+            points.push(point(&metric::PROCESS_UPTIME, &named, *uptime));
+        }
+        self.utilization(now, &mut points);
+        points
+    }
+
+    fn utilization(&mut self, now: Instant, points: &mut Vec<Point>) {
+        let elapsed = now.saturating_duration_since(self.before.1).as_secs_f64();
+        if elapsed < MIN_SECONDS && !self.is_first || elapsed <= 0.0 {
+            return;
+        }
+        self.is_first = false;
+        let times: BTreeMap<String, [u64; 2]> =
+            self.totals.iter().map(|(name, used)| (name.clone(), [used[used::USER], used[used::SYSTEM]])).collect();
+        for (name, used) in &times {
+            let before = self.before.0.get(name).copied().unwrap_or_default();
+            for (index, mode) in ["user", "system"].into_iter().enumerate() {
+                let named = [
+                    (key::PROCESS_EXECUTABLE_NAME, Attribute::from(name.clone())),
+                    (key::CPU_MODE, Attribute::from(mode)),
+                ];
+                let busy = used[index].saturating_sub(before[index]) as f64 / 1e6;
+                points.push(point(&metric::PROCESS_CPU_UTILIZATION, &named, busy / elapsed / self.cpus as f64));
+            }
+        }
+        self.before = (times, now);
+    }
+}
+
+/// Raises what has been told to what is; by how much.
+fn raise(told: &mut u64, now: u64) -> u64 {
+    let new = now.saturating_sub(*told);
+    *told += new;
+    new
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+use super::*;
+use std::time::Duration;
+
+fn seen(pid: u32, parent: u32, name: &str, own: u64, waited_for: u64) -> Seen {
+    let mut seen = Seen { pid, parent, started: u64::from(pid), name: Some(name.into()), ..Seen::default() };
+    seen.own[used::USER] = own;
+    seen.waited_for[used::USER] = waited_for;
+    seen.memory = 100;
+    seen.threads = 1;
+    seen
+}
+
+fn accounts() -> Accounts {
+    Accounts::new("app".into(), 2, Instant::now())
+}
+
+fn user(accounts: &Accounts) -> Vec<(&str, u64)> {
+    accounts.totals.iter().map(|(name, total)| (name.as_str(), total[used::USER])).collect()
+}
+
+#[test]
+fn sums_do_not_fall_when_children_come_and_go() {
+    let mut accounts = accounts();
+    accounts.update(1, &[seen(1, 0, "app", 10, 0), seen(2, 1, "worker", 5, 0)]);
+    assert_eq!(user(&accounts), [("app", 10), ("worker", 5)]);
+    // The worker has used 3 more and has ended; the kernel has added its 8 to the app.
+    accounts.update(1, &[seen(1, 0, "app", 12, 8), seen(3, 1, "worker", 1, 0)]);
+    assert_eq!(user(&accounts), [("app", 15), ("worker", 6)]);
+    // One that was never seen.
+    accounts.update(1, &[seen(1, 0, "app", 12, 18), seen(3, 1, "worker", 2, 0)]);
+    assert_eq!(user(&accounts), [("app", 25), ("worker", 7)]);
+    accounts.settle(1, &[12 + 18 + 4, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(user(&accounts), [("app", 29), ("worker", 7)]);
+}
+
+#[test]
+fn grandchildren_leave_what_they_used_to_whoever_remains() {
+    let mut accounts = accounts();
+    accounts.update(1, &[seen(1, 0, "app", 0, 0), seen(2, 1, "sh", 1, 0), seen(3, 2, "cc", 50, 0)]);
+    // Both have ended: cc used 60, the shell 2 of its own.
+    accounts.update(1, &[seen(1, 0, "app", 0, 62)]);
+    assert_eq!(user(&accounts), [("app", 11), ("cc", 50), ("sh", 1)]);
+}
+
+#[test]
+fn a_child_that_ends_while_we_look_is_not_counted_twice() {
+    let mut accounts = accounts();
+    accounts.update(1, &[seen(1, 0, "app", 10, 0), seen(2, 1, "worker", 5, 0)]);
+    // The app was read before the worker ended, the worker's file was gone.
+    accounts.update(1, &[seen(1, 0, "app", 10, 0)]);
+    assert_eq!(user(&accounts), [("app", 10), ("worker", 5)]);
+    accounts.update(1, &[seen(1, 0, "app", 10, 5)]);
+    assert_eq!(user(&accounts), [("app", 10), ("worker", 5)]);
+}
+
+#[test]
+fn an_orphan_is_followed_and_not_counted_for_its_parent() {
+    let mut accounts = accounts();
+    accounts.update(1, &[seen(1, 0, "app", 10, 0), seen(2, 1, "daemon", 5, 0)]);
+    accounts.update(1, &[seen(1, 0, "app", 10, 0), seen(2, 99, "daemon", 9, 0)]);
+    accounts.update(1, &[seen(1, 0, "app", 13, 0)]);
+    assert_eq!(user(&accounts), [("app", 13), ("daemon", 9)]);
+}
+
+#[test]
+fn a_reused_pid_is_a_new_process() {
+    let mut accounts = accounts();
+    accounts.update(1, &[seen(1, 0, "app", 10, 0), seen(2, 1, "worker", 50, 0)]);
+    let reused = Seen { started: 777, ..seen(2, 1, "worker", 3, 0) };
+    accounts.update(1, &[seen(1, 0, "app", 10, 50), reused]);
+    assert_eq!(user(&accounts), [("app", 10), ("worker", 53)]);
+}
+
+#[test]
+fn bytes_of_children_are_in_their_parent_s_already() {
+    let mut accounts = accounts();
+    let disk = |seen: Seen, bytes| Seen { disk: Some([bytes, 0]), ..seen };
+    accounts.update(1, &[disk(seen(1, 0, "app", 0, 0), 100), disk(seen(2, 1, "worker", 0, 0), 30)]);
+    accounts.update(1, &[disk(seen(1, 0, "app", 0, 0), 135)]);
+    let read: Vec<_> = accounts.totals.values().map(|total| total[used::READ]).collect();
+    assert_eq!(read, [105, 30]);
+}
+
+#[test]
+fn threads_that_have_ended_keep_their_context_switches() {
+    let mut accounts = accounts();
+    let switching = |switches: &[(u32, [u64; 2])]| Seen { switches: switches.to_vec(), ..seen(1, 0, "app", 0, 0) };
+    accounts.update(1, &[switching(&[(1, [5, 1]), (2, [100, 10])])]);
+    accounts.update(1, &[switching(&[(1, [6, 1]), (3, [1, 0])])]);
+    let total = accounts.totals["app"];
+    assert_eq!((total[used::VOLUNTARY], total[used::INVOLUNTARY]), (107, 11));
+}
+
+#[test]
+fn what_runs_no_more_holds_no_memory() {
+    let mut accounts = accounts();
+    let start = Instant::now();
+    accounts.update(1, &[seen(1, 0, "app", 0, 0), seen(2, 1, "worker", 0, 0), seen(3, 1, "worker", 0, 0)]);
+    let memory = |accounts: &mut Accounts, at| {
+        let points = accounts.points(start + Duration::from_secs(at));
+        let of = points.iter().filter(|point| point.metric == &metric::PROCESS_MEMORY_USAGE);
+        of.map(|point| point.value).collect::<Vec<_>>()
+    };
+    assert_eq!(memory(&mut accounts, 1), [100.0, 200.0]);
+    accounts.update(1, &[seen(1, 0, "app", 0, 0)]);
+    assert_eq!(memory(&mut accounts, 2), [100.0, 0.0]);
+}
+
+#[test]
+fn utilization_is_a_share_of_all_cpus() {
+    let mut accounts = accounts();
+    let start = accounts.before.1;
+    accounts.update(1, &[seen(1, 0, "app", 0, 0)]);
+    accounts.points(start + Duration::from_secs(1));
+    accounts.update(1, &[seen(1, 0, "app", 500_000, 0)]);
+    let points = accounts.points(start + Duration::from_secs(2));
+    let busy: Vec<_> = points.iter().filter(|point| point.metric == &metric::PROCESS_CPU_UTILIZATION).collect();
+    assert_eq!(busy.iter().map(|point| point.value).collect::<Vec<_>>(), [0.25, 0.0]);
+    // Too soon for another.
+    let points = accounts.points(start + Duration::from_millis(2050));
+    assert!(!points.iter().any(|point| point.metric == &metric::PROCESS_CPU_UTILIZATION));
+}
+
+#[test]
+fn names_beyond_all_measure_are_one() {
+    let mut accounts = accounts();
+    let many: Vec<Seen> = (0..200).map(|pid| seen(pid + 1, 0, &format!("build-{pid}"), 1, 0)).collect();
+    accounts.update(1, &many);
+    assert_eq!(accounts.totals.len(), MAX_NAMES + 1);
+    assert_eq!(accounts.totals[OTHER][used::USER], 100);
+}

@@ -1,0 +1,67 @@
+//! Disks. Partitions are part of them, and are not told of: sums over all devices would count them twice.
+
+use opentelemetry_semantic_conventions::attribute as key;
+use procfs::DiskStat;
+
+use super::super::definition as metric;
+use super::super::{Attribute, Point, point};
+
+/// What `/proc/diskstats` and `/sys` call a sector, whatever the disk's own are.
+const SECTOR: u64 = 512;
+
+/// `size` tells the sectors of a whole disk, and nothing of anything else.
+pub(super) fn points(disks: &[DiskStat], size: &dyn Fn(&str) -> Option<u64>) -> Vec<Point> {
+    let mut points = Vec::new();
+    for disk in disks {
+        // Loop and RAM devices are there whether anybody uses them or not.
+        let Some(sectors) = size(&disk.name).filter(|_| disk.reads + disk.writes > 0) else { continue };
+        let device = (key::SYSTEM_DEVICE, Attribute::from(disk.name.clone()));
+        let seconds = |millis: u64| millis as f64 / 1e3;
+        let ways = [
+            ("read", disk.sectors_read, disk.reads, disk.merged, disk.time_reading),
+            ("write", disk.sectors_written, disk.writes, disk.writes_merged, disk.time_writing),
+        ];
+        for (direction, sectors, operations, merged, millis) in ways {
+            let attributes = [device.clone(), (key::DISK_IO_DIRECTION, direction.into())];
+            points.push(point(&metric::SYSTEM_DISK_IO, &attributes, sectors.saturating_mul(SECTOR)));
+            points.push(point(&metric::SYSTEM_DISK_OPERATIONS, &attributes, operations));
+            points.push(point(&metric::SYSTEM_DISK_MERGED, &attributes, merged));
+            points.push(point(&metric::SYSTEM_DISK_OPERATION_TIME, &attributes, seconds(millis)));
+        }
+        let device = [device];
+        points.push(point(&metric::SYSTEM_DISK_IO_TIME, &device, seconds(disk.time_in_progress)));
+        points.push(point(&metric::SYSTEM_DISK_LIMIT, &device, sectors.saturating_mul(SECTOR)));
+    }
+    points
+}
+
+/// The sectors of a whole disk.
+pub(super) fn size(name: &str) -> Option<u64> {
+    // A name with a slash has a `!` in its place there.
+    std::fs::read_to_string(format!("/sys/block/{}/size", name.replace('/', "!"))).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_disks_that_are_used_are_told() {
+        let lines = [
+            "8 0 sda 100 7 2000 300 50 5 1000 400 0 600 700",
+            "8 1 sda1 100 7 2000 300 50 5 1000 400 0 600 700",
+            "7 0 loop0 0 0 0 0 0 0 0 0 0 0 0",
+        ];
+        let disks: Vec<_> = lines.iter().map(|line| DiskStat::from_line(line).unwrap()).collect();
+        let points = points(&disks, &|name| (name != "sda1").then_some(4096));
+        let of = |name: &str| {
+            points.iter().filter(|point| point.metric.name == name).map(|point| point.value).collect::<Vec<_>>()
+        };
+        assert_eq!(of("system.disk.io"), [2000.0 * 512.0, 1000.0 * 512.0]);
+        assert_eq!(of("system.disk.operations"), [100.0, 50.0]);
+        assert_eq!(of("system.disk.merged"), [7.0, 5.0]);
+        assert_eq!(of("system.disk.operation_time"), [0.3, 0.4]);
+        assert_eq!(of("system.disk.io_time"), [0.6]);
+        assert_eq!(of("system.disk.limit"), [4096.0 * 512.0]);
+    }
+}

@@ -1,0 +1,170 @@
+//! Instruments in the books of all readers: histograms of durations, recorded for every request whether its trace is
+//! exported or not, and counters.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider as _, UpDownCounter};
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+
+use super::cells::{CounterId, Counters, Series};
+use super::observed::Observed;
+use super::streams::{self, Selected, Views, Way};
+use crate::config::InstrumentKind;
+use crate::telemetry::assemble::scope_from;
+use crate::telemetry::semconv::{Durations, Measured};
+
+/// Scopes that have histograms; a process cannot make more by coming back under new names. What comes on top is counted
+/// under our own.
+const MAX_SCOPES: usize = 1024;
+
+/// All instruments.
+pub(in crate::telemetry) struct Instruments {
+    /// One for each reader.
+    pub(super) providers: Vec<SdkMeterProvider>,
+    pub(super) views: Views,
+    pub(super) observed: Observed,
+    durations: HashMap<InstrumentationScope, [Option<Book<Histogram<f64>>>; 3]>,
+    counters: HashMap<CounterId, Book<Sum>>,
+}
+
+/// An instrument in the books of all readers, once for each of its streams.
+pub(super) struct Book<T>(Vec<(Way, Vec<T>)>);
+
+enum Sum {
+    Rising(Counter<u64>),
+    Free(UpDownCounter<i64>),
+}
+
+impl<T> Book<T> {
+    pub(super) fn record(&self, attributes: &[KeyValue], record: impl Fn(&T, &[KeyValue])) {
+        for (way, instruments) in &self.0 {
+            way.kept(attributes, |kept| instruments.iter().for_each(|instrument| record(instrument, kept)));
+        }
+    }
+}
+
+impl Instruments {
+    pub(super) fn new(providers: Vec<SdkMeterProvider>, views: Views) -> Instruments {
+        Instruments {
+            providers,
+            views,
+            observed: Observed::default(),
+            durations: HashMap::new(),
+            counters: HashMap::new(),
+        }
+    }
+
+    /// Counts a duration.
+    pub(in crate::telemetry) fn record(
+        &mut self,
+        scope: &InstrumentationScope,
+        measured: &Measured,
+        duration: Duration,
+    ) {
+        let is_known = self.durations.contains_key(scope);
+        let scope = if is_known || self.durations.len() < MAX_SCOPES { scope } else { &scope_from("") };
+        if !is_known && !self.durations.contains_key(scope) {
+            self.durations.insert(scope.clone(), [const { None }; 3]);
+        }
+        let Some(known) = self.durations.get_mut(scope) else { return };
+        let histogram: Durations = measured.histogram;
+        let book = known[histogram as usize].get_or_insert_with(|| {
+            let selected = Selected { scope, name: histogram.name(), kind: InstrumentKind::Histogram, unit: "s" };
+            book(&self.providers, &self.views, &selected, |meter, name| {
+                meter
+                    .f64_histogram(name)
+                    .with_unit("s")
+                    .with_description(histogram.description())
+                    .with_boundaries(histogram.boundaries())
+                    .build()
+            })
+        });
+        let seconds = duration.as_secs_f64();
+        book.record(&measured.attributes, |histogram, kept| histogram.record(seconds, kept));
+    }
+
+    /// Takes over what counters have counted since the last time.
+    pub(super) fn read(&mut self, counters: &mut Counters) {
+        counters.read(|id, series, by| self.add(id, series, by));
+    }
+
+    fn add(&mut self, id: &CounterId, series: &Series, by: i64) {
+        if !self.counters.contains_key(id) {
+            let made = self.counter(id, series);
+            self.counters.insert(id.clone(), made);
+        }
+        let Some(book) = self.counters.get(id) else { return };
+        book.record(&series.attributes, |sum, kept| match sum {
+            Sum::Rising(counter) => counter.add(u64::try_from(by).unwrap_or(0), kept),
+            Sum::Free(counter) => counter.add(by, kept),
+        });
+    }
+
+    fn counter(&self, id: &CounterId, series: &Series) -> Book<Sum> {
+        let kind = if id.is_monotonic { InstrumentKind::Counter } else { InstrumentKind::UpDownCounter };
+        let selected = Selected { scope: &id.scope, name: &id.name, kind, unit: &series.unit };
+        book(&self.providers, &self.views, &selected, |meter, name| {
+            let (unit, description) = (series.unit.clone(), series.description.clone());
+            if id.is_monotonic {
+                Sum::Rising(meter.u64_counter(name).with_unit(unit).with_description(description).build())
+            } else {
+                Sum::Free(meter.i64_up_down_counter(name).with_unit(unit).with_description(description).build())
+            }
+        })
+    }
+}
+
+pub(super) fn book<T>(
+    providers: &[SdkMeterProvider],
+    views: &Views,
+    selected: &Selected<'_>,
+    make: impl Fn(Meter, String) -> T,
+) -> Book<T> {
+    let for_all = |way: &Way| {
+        let meters = providers.iter().map(|provider| provider.meter_with_scope(selected.scope.clone()));
+        meters.map(|meter| make(meter, way.name.clone())).collect()
+    };
+    Book(streams::ways(views, selected).into_iter().map(|way| (way.clone(), for_all(&way))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Metrics;
+    use super::*;
+    use crate::config::HistogramAggregation;
+    use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+
+    #[test]
+    fn scopes_beyond_all_measure_are_counted_under_one() {
+        let mut metrics = Metrics::new(HistogramAggregation::ExplicitBuckets);
+        for number in 0..MAX_SCOPES + 50 {
+            let scope = InstrumentationScope::builder(format!("crate-{number}")).build();
+            let measured = Measured { histogram: Durations::Database, attributes: vec![] };
+            metrics.instruments.record(&scope, &measured, Duration::from_millis(2));
+        }
+        let all = metrics.collect();
+        let mut counts: Vec<u64> = Vec::new();
+        for metric in all.scope_metrics().flat_map(|scope| scope.metrics()) {
+            let AggregatedMetrics::F64(MetricData::Histogram(histogram)) = metric.data() else { panic!() };
+            counts.extend(histogram.data_points().map(|point| point.count()));
+        }
+        counts.sort_unstable();
+        assert_eq!((counts.len(), counts.last()), (MAX_SCOPES + 1, Some(&50)));
+    }
+
+    #[test]
+    fn durations_use_the_advised_buckets() {
+        let mut metrics = Metrics::new(HistogramAggregation::ExplicitBuckets);
+        let measured = Measured { histogram: Durations::Database, attributes: vec![] };
+        metrics.instruments.record(&scope_from(""), &measured, Duration::from_millis(2));
+        let all = metrics.collect();
+        let metric = all.scope_metrics().flat_map(|scope| scope.metrics()).next().unwrap();
+        assert_eq!((metric.name(), metric.unit()), ("db.client.operation.duration", "s"));
+        let AggregatedMetrics::F64(MetricData::Histogram(histogram)) = metric.data() else { panic!() };
+        let point = histogram.data_points().next().unwrap();
+        assert_eq!(point.bounds().collect::<Vec<_>>(), Durations::Database.boundaries());
+        assert_eq!((point.count(), point.sum()), (1, 0.002));
+    }
+}

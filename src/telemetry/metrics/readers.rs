@@ -1,0 +1,199 @@
+//! Who reads the metrics, how often, and where they go from there.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
+use tokio::sync::Notify;
+
+use super::exports::Exports;
+use super::streams::{Shaping, Views};
+use crate::config::{self, Exporter, HistogramAggregation, Periodic};
+use crate::telemetry::export::complaints::Complaints;
+use crate::telemetry::export::prometheus::Page;
+use crate::telemetry::export::{Signal, Sink, metric_table};
+use crate::ui;
+
+/// All readers.
+#[derive(Default)]
+pub(super) struct Readers {
+    periodic: Vec<Reader>,
+    pages: Vec<(Shared, Page)>,
+}
+
+/// A reader that reads by itself from time to time, and where it takes what it reads.
+struct Reader {
+    reads: Shared,
+    every: Duration,
+    due: Instant,
+    to: Destination,
+}
+
+enum Destination {
+    Console,
+    Sink(Exports),
+}
+
+impl Readers {
+    /// Readers, and what a provider for each is made of. Must be called within the runtime in which exports will run; `wake` is notified
+    /// when somebody asks for a page.
+    pub(super) fn new(
+        config: &config::Metrics,
+        views: &Views,
+        complaints: &Arc<Complaints>,
+        wake: &Arc<Notify>,
+    ) -> (Readers, Vec<(Shared, Shaping)>) {
+        let mut readers = Readers::default();
+        let mut planned = Vec::new();
+        for reader in &config.readers {
+            let (reads, shaping) = match reader {
+                config::Reader::Prometheus(prometheus) => {
+                    let Some(page) = Page::open(prometheus, wake) else { continue };
+                    let reads = Shared::new(Temporality::Cumulative);
+                    readers.pages.push((reads.clone(), page));
+                    (reads, (HistogramAggregation::ExplicitBuckets, prometheus.cardinality_limit))
+                }
+                config::Reader::Periodic(periodic) => {
+                    let to = match Sink::new(&periodic.exporter, Signal::Metrics, complaints) {
+                        Some(sink) => Destination::Sink(Exports::new(sink, periodic.timeout, complaints)),
+                        None if periodic.exporter == Exporter::Console => Destination::Console,
+                        None => continue,
+                    };
+                    let histograms = match to {
+                        // A person sees percentiles, which fine buckets tell better than coarse ones.
+                        Destination::Console => HistogramAggregation::Exponential,
+                        Destination::Sink(_) => periodic.histograms,
+                    };
+                    let reader = Reader::new(periodic, to);
+                    let reads = reader.reads.clone();
+                    readers.periodic.push(reader);
+                    (reads, (histograms, periodic.cardinality_limit))
+                }
+            };
+            let (histograms, cardinality_limit) = shaping;
+            let shaping = Shaping { views: Arc::clone(views), histograms, cardinality_limit };
+            planned.push((reads, shaping));
+        }
+        (readers, planned)
+    }
+
+    /// When the next one wants to read.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.periodic.iter().map(|reader| reader.due).min()
+    }
+
+    /// Lets those read whose time has come, and answers who has asked for a page. `refresh` is called before.
+    pub(super) fn serve(&mut self, now: Instant, mut refresh: impl FnMut()) {
+        if self.next_due().is_some_and(|due| due <= now) {
+            refresh();
+        }
+        for reader in self.periodic.iter_mut().filter(|reader| reader.due <= now) {
+            // What was missed is not made up for.
+            reader.due = now + reader.every;
+            // What an export holds that is held up would be told twice, or out of order. It is not lost: the next one
+            // has it.
+            if !reader.is_busy() {
+                reader.export();
+            }
+        }
+        for (reads, page) in &mut self.pages {
+            while let Some(who) = page.asked() {
+                refresh();
+                // Whoever has gone in the meantime does not want it any more.
+                let _ = who.send(reads.all());
+            }
+        }
+    }
+
+    /// Lets all read for the last time, and closes the pages.
+    pub(super) fn flush(&mut self) {
+        self.periodic.iter_mut().for_each(Reader::export);
+        self.pages.clear();
+    }
+
+    /// Waits for exports on the way, until `deadline` at most; returns the number of points that are lost.
+    pub(super) async fn finish(&mut self, deadline: Instant) -> u64 {
+        let mut lost = 0;
+        for reader in &mut self.periodic {
+            if let Destination::Sink(exports) = &mut reader.to {
+                // Several readers read the same points.
+                lost = exports.finish(deadline).await.max(lost);
+            }
+        }
+        lost
+    }
+}
+
+impl Reader {
+    fn new(periodic: &Periodic, to: Destination) -> Reader {
+        let temporality = match periodic.temporality {
+            config::Temporality::Cumulative => Temporality::Cumulative,
+            config::Temporality::Delta => Temporality::Delta,
+            config::Temporality::LowMemory => Temporality::LowMemory,
+        };
+        let every = periodic.interval;
+        Reader { reads: Shared::new(temporality), every, due: Instant::now() + every, to }
+    }
+
+    fn is_busy(&self) -> bool {
+        matches!(&self.to, Destination::Sink(exports) if exports.is_busy())
+    }
+
+    fn export(&mut self) {
+        let all = self.reads.all();
+        match &mut self.to {
+            Destination::Console => ui::err_raw(metric_table::render(&all)),
+            Destination::Sink(exports) => exports.export(all),
+        }
+    }
+}
+
+/// A provider whose metrics are read by `reads` alone.
+pub(super) fn provider(reads: Shared, resource: Resource, shaping: Shaping) -> SdkMeterProvider {
+    let view = move |instrument: &opentelemetry_sdk::metrics::Instrument| shaping.shape(instrument);
+    SdkMeterProvider::builder().with_resource(resource).with_view(view).with_reader(reads).build()
+}
+
+/// A reader that reads when it is told to, with no thread of its own.
+#[derive(Debug, Clone)]
+pub(super) struct Shared(Arc<ManualReader>);
+
+impl Shared {
+    pub(super) fn new(temporality: Temporality) -> Shared {
+        Shared(Arc::new(ManualReader::builder().with_temporality(temporality).build()))
+    }
+
+    /// Everything there is to read.
+    pub(super) fn all(&self) -> ResourceMetrics {
+        let mut all = ResourceMetrics::default();
+        // Fails only after a shutdown, of which there is none.
+        let _ = self.0.collect(&mut all);
+        all
+    }
+}
+
+impl MetricReader for Shared {
+    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+        self.0.register_pipeline(pipeline);
+    }
+
+    fn collect(&self, to: &mut ResourceMetrics) -> OTelSdkResult {
+        self.0.collect(to)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        self.0.temporality(kind)
+    }
+}
