@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use opentelemetry::InstrumentationScope;
 
 use super::facts::Facts;
-use super::record::{Attributes, Block, Record, Records, Start};
+use super::record::{Attributes, Block, Log, Record, Records, Start};
 use crate::channel::feed::ProcessId;
 use crate::channel::wire;
 
@@ -18,8 +18,8 @@ use crate::channel::wire;
 const MAX_OPEN: usize = 200_000;
 /// Bytes of attributes that one span may gather.
 const MAX_SAID: usize = 64 << 10;
-/// Events that one span may gather.
-const MAX_EVENTS: usize = 128;
+/// Events that one span may gather, whatever its limits allow.
+const MAX_EVENTS: usize = 4096;
 /// Scopes that are remembered for one process.
 const MAX_SCOPES: usize = 1024;
 /// Passes after which a record without a start is given up.
@@ -54,6 +54,23 @@ impl Finished {
     pub(crate) fn attributes(&self, part: Part) -> Attributes<'_> {
         let bytes = self.said.get(part.from as usize..part.to as usize).unwrap_or_default();
         Attributes::new(bytes, part.count.into())
+    }
+}
+
+/// A log record, which is complete as it comes.
+#[derive(Debug)]
+pub(crate) struct Logged {
+    pub(crate) log: Log,
+    /// The layer that told it.
+    pub(crate) scope: InstrumentationScope,
+    said: Vec<u8>,
+    count: u16,
+}
+
+impl Logged {
+    /// All that the record says.
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        Facts::new(Attributes::new(&self.said, self.count.into()).collect())
     }
 }
 
@@ -123,6 +140,8 @@ pub(crate) struct Assembler {
     open_traces: HashMap<[u8; 16], u32>,
     /// Spans that had to be given up.
     pub(crate) lost: u64,
+    /// Log records that have come since somebody last took them away.
+    pub(crate) logged: Vec<Logged>,
 }
 
 impl Assembler {
@@ -146,6 +165,12 @@ impl Assembler {
             let (span, starts) = match &record {
                 Ok(Record::Start(start, _)) => (start.span, true),
                 Ok(Record::Span { span, .. }) => (*span, false),
+                Ok(Record::Log(log, said)) => {
+                    let facts = || Facts::new(Attributes::new(said.bytes, said.count.into()).collect());
+                    let scope = scope_of(process, log.scope, facts);
+                    self.logged.push(Logged { log: *log, scope, said: said.bytes.to_vec(), count: said.count });
+                    continue;
+                }
                 Err(reason) => return Err(reason),
             };
             if span == [0; 8] {
@@ -299,22 +324,23 @@ fn finish(
         said: entry.said,
         parts,
     };
-    finished.scope = scope_of(process, &finished);
+    finished.scope = scope_of(process, finished.start.scope, || finished.facts());
     Some(finished)
 }
 
-fn scope_of(process: &mut Process, span: &Finished) -> InstrumentationScope {
-    if span.start.scope == 0 {
-        let given = span.facts().text(wire::key::SCOPE);
+/// The scope of that id; what was said tells it when there is none.
+fn scope_of<'a>(process: &mut Process, id: u32, said: impl FnOnce() -> Facts<'a>) -> InstrumentationScope {
+    if id == 0 {
+        let given = said().text(wire::key::SCOPE);
         return given.map_or_else(|| scope_from(""), |marker| scope_from(&marker));
     }
-    if let Some(known) = process.scopes.get(&span.start.scope) {
+    if let Some(known) = process.scopes.get(&id) {
         return known.clone();
     }
-    let Some(marker) = (process.strings)(span.start.scope) else { return scope_from("") };
+    let Some(marker) = (process.strings)(id) else { return scope_from("") };
     let scope = scope_from(&marker);
     if process.scopes.len() < MAX_SCOPES {
-        process.scopes.insert(span.start.scope, scope.clone());
+        process.scopes.insert(id, scope.clone());
     }
     scope
 }
@@ -331,119 +357,4 @@ pub(crate) fn scope_from(marker: &str) -> InstrumentationScope {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::telemetry::record::make::{self, Said};
-    use wire::kind::{SPAN_END, SPAN_EVENT, SPAN_START, SPAN_UPDATE};
-
-    const P: ProcessId = ProcessId(1);
-
-    fn assembler() -> Assembler {
-        let mut assembler = Assembler::default();
-        assembler.attach(P, Box::new(|id| (id == 4).then(|| "otel-rs:layer:1|hyper|1.6.0|0.1.0|\n".into())));
-        assembler
-    }
-
-    fn record(kind: u8, span: u8, time: u64, said: &[Said<'_>]) -> Vec<u8> {
-        if kind == SPAN_START {
-            let start = Start {
-                trace: [9; 16],
-                span: [span; 8],
-                parent: [0; 8],
-                time,
-                scope: 4,
-                domain: 1,
-                flags: 1,
-                parent_remote: false,
-            };
-            make::start(&start, said)
-        } else {
-            make::span(kind, [span; 8], time, said)
-        }
-    }
-
-    fn passes(assembler: &mut Assembler, count: usize) -> Vec<Finished> {
-        let mut finished = Vec::new();
-        for _ in 0..count {
-            assembler.pass(P, &mut finished);
-        }
-        finished
-    }
-
-    #[test]
-    fn a_span_s_records_may_come_in_any_order() {
-        let records = [
-            record(SPAN_START, 1, 10, &[Said::Text(11, "a")]),
-            record(SPAN_UPDATE, 1, 11, &[Said::Text(11, "b")]),
-            record(SPAN_EVENT, 1, 12, &[Said::Text(3, "retry")]),
-            record(SPAN_END, 1, 20, &[Said::Text(11, "c")]),
-        ];
-        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [3, 0, 2, 1]] {
-            let mut assembler = assembler();
-            let mut finished = Vec::new();
-            for index in order {
-                assembler.records(P, &records[index]).unwrap();
-                if index == order[1] {
-                    assembler.pass(P, &mut finished);
-                }
-            }
-            finished.extend(passes(&mut assembler, 4));
-            let [span] = finished.as_slice() else { panic!("{order:?}: {finished:?}") };
-            assert_eq!((span.start.time, span.end, span.events.len()), (10, 20, 1), "{order:?}");
-            assert_eq!(span.facts().text(11).unwrap(), "c", "{order:?}");
-            assert_eq!((span.scope.name(), span.scope.version()), ("hyper", Some("1.6.0")));
-            assert_eq!((assembler.lost, assembler.open), (0, 0), "{order:?}");
-            assert!(!assembler.is_trace_open([9; 16]));
-        }
-    }
-
-    #[test]
-    fn an_ended_span_waits_one_whole_pass_for_late_remarks() {
-        let mut assembler = assembler();
-        assembler.records(P, &record(SPAN_START, 1, 10, &[])).unwrap();
-        assembler.records(P, &record(SPAN_END, 1, 20, &[])).unwrap();
-        assert!(passes(&mut assembler, 1).is_empty());
-        assembler.records(P, &record(SPAN_UPDATE, 1, 15, &[Said::Text(11, "late")])).unwrap();
-        let finished = passes(&mut assembler, 1);
-        assert_eq!(finished[0].facts().text(11).unwrap(), "late");
-    }
-
-    #[test]
-    fn an_end_without_a_start_is_lost_and_a_remark_is_not() {
-        let mut assembler = assembler();
-        assembler.records(P, &record(SPAN_END, 1, 20, &[])).unwrap();
-        assembler.records(P, &record(SPAN_UPDATE, 2, 20, &[])).unwrap();
-        assert!(passes(&mut assembler, 5).is_empty());
-        assert_eq!((assembler.lost, assembler.open), (1, 0));
-    }
-
-    #[test]
-    fn spans_open_at_death_end_there() {
-        let mut assembler = assembler();
-        assembler.records(P, &record(SPAN_START, 1, 10, &[])).unwrap();
-        assembler.records(P, &record(SPAN_END, 1, 20, &[])).unwrap();
-        assembler.records(P, &record(SPAN_START, 2, 12, &[])).unwrap();
-        let (mut finished, mut open) = (Vec::new(), Vec::new());
-        assembler.gone(P, 99, &mut finished, &mut open);
-        assert_eq!((finished.len(), open.len(), open[0].end), (1, 1, 99));
-        assert_eq!(assembler.open, 0);
-    }
-
-    #[test]
-    fn a_span_cannot_gather_without_bound() {
-        let mut assembler = assembler();
-        let text = "x".repeat(4000);
-        assembler.records(P, &record(SPAN_START, 1, 10, &[])).unwrap();
-        for time in 0..100 {
-            assembler.records(P, &record(SPAN_UPDATE, 1, time, &[Said::Text(11, &text)])).unwrap();
-        }
-        for time in 0..1000 {
-            assembler.records(P, &record(SPAN_EVENT, 1, time, &[])).unwrap();
-        }
-        assembler.records(P, &record(SPAN_END, 1, 2000, &[])).unwrap();
-        let finished = passes(&mut assembler, 2);
-        assert!(finished[0].said.len() <= MAX_SAID);
-        assert!(finished[0].dropped_attributes > 0);
-        assert_eq!(finished[0].events.len() + finished[0].dropped_events as usize, 1000);
-    }
-}
+mod tests;

@@ -5,26 +5,22 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentelemetry_otlp::MetricExporter;
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use opentelemetry_sdk::trace::SpanExporter as _;
 use tokio::sync::{Notify, oneshot};
-use tokio::task::JoinHandle;
 
 use super::assemble::{Assembler, Finished, Strings};
-use super::export::complaints::{Complaints, Failure};
-use super::export::console::Console;
-use super::export::otlp::{self, ExporterError, LastFailure};
-use super::export::queue::{Queue, SendBatch};
-use super::export::{Delivered, SpanBackend, metric_table};
+use super::export::complaints::Complaints;
+use super::host::Host;
+use super::logs::Logs;
 use super::metrics::{CellValue, Cells, Metrics};
-use super::{Report, TelemetryError, record, resource, semconv, span};
+use super::resource::LateResource;
+use super::semconv::{self, Conventions};
+use super::traces::{self, Traces};
+use super::{Report, record, span};
 use crate::channel::CellTable;
 use crate::channel::feed::{Feed, ProcessId, Receiver};
 use crate::channel::wire::domain;
-use crate::config::{Config, Exporter};
-use crate::launch::{ChildEnd, signal_name};
+use crate::config::{Config, SpanLimits};
+use crate::launch::{ChildEnd, Usage, signal_name};
 use crate::ui;
 
 /// How often what is due is looked for when nothing comes in.
@@ -47,26 +43,20 @@ const MAX_TROUBLES: usize = 8;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ending {
     pub(super) end: ChildEnd,
+    pub(super) usage: Usage,
     pub(super) deadline: Duration,
-}
-
-struct OtlpMetrics {
-    exporter: Arc<MetricExporter>,
-    last: Arc<LastFailure>,
-    endpoint: String,
-    in_flight: Option<JoinHandle<()>>,
 }
 
 /// Everything the exporting thread holds.
 pub(super) struct Engine {
+    resource: LateResource,
     pids: HashMap<ProcessId, u32>,
     assembler: Assembler,
-    backends: Vec<Box<dyn SpanBackend + Send>>,
+    traces: Traces,
+    limits: SpanLimits,
+    conventions: Conventions,
+    logs: Option<Logs>,
     metrics: Option<Metrics>,
-    otlp_metrics: Option<OtlpMetrics>,
-    console_metrics: bool,
-    metric_interval: Duration,
-    complaints: Arc<Complaints>,
     wake: Arc<Notify>,
     finished: Vec<Finished>,
     /// Spans cut off by their process's end, and since when they wait.
@@ -79,43 +69,22 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Must be called within the runtime that `run` will run in.
-    pub(super) fn new(config: &Config) -> Result<Engine, TelemetryError> {
-        let resource = resource::of(config);
+    pub(super) fn new(config: &Config, resource: LateResource, host: Host) -> Engine {
         let complaints = Arc::new(Complaints::default());
         let wake = Arc::new(Notify::new());
-        let mut backends: Vec<Box<dyn SpanBackend + Send>> = Vec::new();
-        for kind in &config.traces.exporters {
-            match kind {
-                Exporter::Console => backends.push(Box::new(Console::default())),
-                Exporter::Otlp => {
-                    let (mut exporter, last) = otlp::span_exporter(&config.traces.otlp)?;
-                    exporter.set_resource(&resource);
-                    let endpoint = config.traces.otlp.endpoint.clone();
-                    let (complaints, wake) = (Arc::clone(&complaints), Arc::clone(&wake));
-                    backends.push(Box::new(Queue::new(
-                        sender(exporter, last),
-                        endpoint,
-                        config.batch,
-                        complaints,
-                        wake,
-                    )));
-                }
-            }
-        }
-        let wanted = |kind| config.metrics.exporters.contains(&kind);
-        let otlp_metrics = match wanted(Exporter::Otlp) {
-            true => Some(OtlpMetrics::new(config)?),
-            false => None,
-        };
-        Ok(Engine {
+        let traces = traces::destinations(&config.traces, &resource, &complaints, &wake);
+        let logs = Logs::new(&config.logs, &resource, &complaints, &wake);
+        let metrics = Metrics::new(&config.metrics, &resource, host, &complaints, &wake);
+        complaints.tell_unusable();
+        Engine {
             pids: HashMap::new(),
             assembler: Assembler::default(),
-            backends,
-            metrics: (!config.metrics.exporters.is_empty()).then(|| Metrics::new(resource)),
-            otlp_metrics,
-            console_metrics: wanted(Exporter::Console),
-            metric_interval: config.metric_interval,
-            complaints,
+            traces,
+            limits: config.traces.limits,
+            conventions: Conventions::new(&config.http),
+            logs,
+            metrics,
+            resource,
             wake,
             finished: Vec::new(),
             cut: Vec::new(),
@@ -123,7 +92,7 @@ impl Engine {
             last_message: Instant::now(),
             troubles: 0,
             report: Report::default(),
-        })
+        }
     }
 
     /// Works until the program has ended and all is exported, or time is up.
@@ -134,14 +103,11 @@ impl Engine {
         let mut closed = false;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut metric_tick =
-            tokio::time::interval_at(tokio::time::Instant::now() + self.metric_interval, self.metric_interval);
-        metric_tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 said = &mut ending, if told.is_none() => {
                     // A launcher that went away without a word wants nothing more than to be gone.
-                    let said = said.unwrap_or(Ending { end: ChildEnd::Exited(0), deadline: Duration::ZERO });
+                    let said = said.unwrap_or(Ending { end: ChildEnd::Exited(0), usage: Usage::default(), deadline: Duration::ZERO });
                     told = Some((said, Instant::now() + said.deadline));
                 }
                 message = feed.recv(), if !closed => {
@@ -156,9 +122,13 @@ impl Engine {
                 }
                 () = wake.notified() => {}
                 _ = tick.tick() => self.idle(),
-                _ = metric_tick.tick() => self.export_metrics(),
+                () = until(self.metrics.as_ref().and_then(Metrics::next_due)) => {}
             }
-            self.pump(Instant::now());
+            let now = Instant::now();
+            if let Some(metrics) = &mut self.metrics {
+                metrics.serve(now);
+            }
+            self.pump(now);
             if let Some((said, deadline)) = told
                 && (closed || Instant::now() >= deadline)
             {
@@ -175,7 +145,11 @@ impl Engine {
         let until = tokio::time::Instant::now() + COUNTING;
         while let Ok(Some(message)) = tokio::time::timeout_at(until, feed.recv()).await {
             match message {
-                Feed::Records { bytes, .. } => self.assembler.lost += record::spans_ended(&bytes),
+                Feed::Records { bytes, .. } => {
+                    let (spans, logs) = record::spans_and_logs(&bytes);
+                    self.assembler.lost += spans;
+                    self.report.lost_logs += logs;
+                }
                 Feed::Gone { dropped, .. } => self.report.dropped += dropped,
                 Feed::Closed => break,
                 Feed::Attached { .. } | Feed::PassDone { .. } | Feed::Poisoned { .. } => {}
@@ -187,6 +161,7 @@ impl Engine {
     fn take(&mut self, message: Option<Feed>) -> bool {
         match message {
             Some(Feed::Attached { process, pid, cells, strings }) => {
+                self.resource.process_came(pid);
                 self.pids.insert(process, pid);
                 self.attach(process, Box::new(move |id| strings.get(id)), Box::new(move || read(&cells)));
             }
@@ -195,6 +170,7 @@ impl Engine {
                     let pid = self.pids.get(&process).copied().unwrap_or(0);
                     self.trouble(&format!("cannot read some of the telemetry of process {pid}"), reason);
                 }
+                self.emit_logged();
             }
             Some(Feed::PassDone { process }) => {
                 self.assembler.pass(process, &mut self.finished);
@@ -241,6 +217,13 @@ impl Engine {
         }
     }
 
+    fn emit_logged(&mut self) {
+        let logged = std::mem::take(&mut self.assembler.logged);
+        if let Some(logs) = &mut self.logs {
+            logged.iter().for_each(|log| logs.push(log));
+        }
+    }
+
     fn emit_cut(&mut self, reason: &str) {
         self.cut_since = None;
         for mut span in std::mem::take(&mut self.cut) {
@@ -250,20 +233,15 @@ impl Engine {
     }
 
     fn emit(&mut self, finished: &Finished) {
-        let mut described = semconv::describe(finished.start.domain, &finished.facts(), finished.cut.as_deref());
+        let mut described =
+            semconv::describe(finished.start.domain, &finished.facts(), finished.cut.as_deref(), &self.conventions);
         if let (Some(metrics), Some(measured)) = (&mut self.metrics, described.measured.take()) {
             let lasted = Duration::from_nanos(finished.end.saturating_sub(finished.start.time));
             metrics.record(&finished.scope, &measured, lasted);
         }
-        if finished.start.flags & 1 == 0 {
-            return;
+        if finished.start.flags & 1 == 1 && self.traces.is_wanted() {
+            self.traces.push(span::data(finished, described, &self.limits));
         }
-        let Some((last, others)) = self.backends.split_last_mut() else { return };
-        let data = span::data(finished, described);
-        for backend in others {
-            backend.push(data.clone());
-        }
-        last.push(data);
     }
 
     fn idle(&mut self) {
@@ -278,19 +256,9 @@ impl Engine {
     }
 
     fn pump(&mut self, now: Instant) {
-        for backend in &mut self.backends {
-            backend.pump(now, &|trace| self.assembler.is_trace_open(trace));
-        }
-    }
-
-    fn export_metrics(&mut self) {
-        let Some(metrics) = &mut self.metrics else { return };
-        let all = metrics.collect();
-        if self.console_metrics {
-            ui::err_raw(metric_table::render(&all));
-        }
-        if let Some(otlp) = &mut self.otlp_metrics {
-            otlp.export(all, &self.complaints);
+        self.traces.pump(now, &|trace| self.assembler.is_trace_open(trace));
+        if let Some(logs) = &mut self.logs {
+            logs.pump(now);
         }
     }
 
@@ -303,38 +271,47 @@ impl Engine {
             ChildEnd::Killed(signal) => self.emit_cut(&signal_name(signal)),
             ChildEnd::Exited(_) => self.emit_cut("process_exited"),
         }
-        let silent = self.backends.iter().any(|backend| backend.is_unreachable());
+        let silent = self.traces.is_unreachable() || self.logs.as_ref().is_some_and(Logs::is_unreachable);
         let deadline = if silent { deadline.min(now + PATIENCE_WITH_SILENCE) } else { deadline };
-        self.backends.iter_mut().for_each(|backend| backend.flush());
+        self.traces.flush();
+        if let Some(logs) = &mut self.logs {
+            logs.flush();
+        }
         self.pump(Instant::now());
-        self.export_metrics();
+        if let Some(metrics) = &mut self.metrics {
+            metrics.flush(&said.usage);
+        }
         let wake = Arc::clone(&self.wake);
-        while Instant::now() < deadline && !self.backends.iter().all(|backend| backend.is_done()) {
+        let is_done = |engine: &Engine| engine.traces.is_done() && engine.logs.as_ref().is_none_or(Logs::is_done);
+        while Instant::now() < deadline && !is_done(&self) {
             let _ = tokio::time::timeout(TICK, wake.notified()).await;
             self.pump(Instant::now());
         }
-        if let Some(OtlpMetrics { in_flight: Some(task), endpoint, .. }) = &mut self.otlp_metrics
-            && tokio::time::timeout_at(deadline.into(), task).await.is_err()
-        {
-            let failure = Failure::Unreachable("no answer before the program's end".into());
-            self.complaints.failed("metrics", endpoint, &failure);
+        if let Some(metrics) = &mut self.metrics {
+            let lost = metrics.finish(deadline).await;
+            if lost > 0 {
+                let points = if lost == 1 { "metric point was" } else { "metric points were" };
+                self.report.warnings.push(format!("{lost} {points} lost"));
+            }
         }
-        let mut total = Delivered::default();
-        for delivered in self.backends.iter_mut().map(|backend| backend.finish()) {
-            // Several destinations get the same spans.
-            total.exported = total.exported.max(delivered.exported);
-            total.lost = total.lost.max(delivered.lost);
+        let delivered = self.traces.finish();
+        self.report.exported_spans = delivered.exported;
+        self.report.lost = delivered.lost + self.assembler.lost;
+        if let Some(logs) = &mut self.logs {
+            self.report.lost_logs += logs.finish().lost;
         }
-        self.report.exported_spans = total.exported;
-        self.report.lost = total.lost + self.assembler.lost;
         self.warn_about_losses();
         self.report
     }
 
     fn warn_about_losses(&mut self) {
-        let Report { lost, dropped, .. } = self.report;
+        let Report { lost, lost_logs, dropped, .. } = self.report;
         if lost > 0 {
             self.report.warnings.push(format!("{lost} {} lost", if lost == 1 { "span was" } else { "spans were" }));
+        }
+        if lost_logs > 0 {
+            let records = if lost_logs == 1 { "log record was" } else { "log records were" };
+            self.report.warnings.push(format!("{lost_logs} {records} lost"));
         }
         if dropped > 0 {
             let records = if dropped == 1 { "record was" } else { "records were" };
@@ -353,43 +330,6 @@ impl Engine {
     }
 }
 
-impl OtlpMetrics {
-    fn new(config: &Config) -> Result<OtlpMetrics, ExporterError> {
-        let (exporter, last) = otlp::metric_exporter(&config.metrics.otlp)?;
-        let endpoint = config.metrics.otlp.endpoint.clone();
-        Ok(OtlpMetrics { exporter: Arc::new(exporter), last, endpoint, in_flight: None })
-    }
-
-    fn export(&mut self, all: ResourceMetrics, complaints: &Arc<Complaints>) {
-        let (exporter, last) = (Arc::clone(&self.exporter), Arc::clone(&self.last));
-        let (endpoint, complaints) = (self.endpoint.clone(), Arc::clone(complaints));
-        // Sums are cumulative: what an export that is overtaken by the next one held is in that one too.
-        if let Some(slow) = self.in_flight.take() {
-            slow.abort();
-        }
-        self.in_flight = Some(tokio::spawn(async move {
-            if all.scope_metrics().next().is_none() {
-                return;
-            }
-            match last.behind(exporter.export(&all).await) {
-                Ok(()) => complaints.arrived("metrics", &endpoint),
-                Err(failure) => complaints.failed("metrics", &endpoint, &failure),
-            }
-        }));
-    }
-}
-
-fn sender(exporter: opentelemetry_otlp::SpanExporter, last: Arc<LastFailure>) -> SendBatch {
-    let exporter = Arc::new(exporter);
-    Box::new(move |spans| {
-        let (exporter, last) = (Arc::clone(&exporter), Arc::clone(&last));
-        Box::pin(async move {
-            last.behind(exporter.export(spans).await)?;
-            Ok(last.rejected())
-        })
-    })
-}
-
 fn read(cells: &CellTable) -> Vec<CellValue> {
     let described = (0..cells.len()).filter_map(|index| {
         let about = cells.description(index)?;
@@ -397,6 +337,14 @@ fn read(cells: &CellTable) -> Vec<CellValue> {
         Some(CellValue { kind: about.kind, attributes: about.attributes, description: about.bytes, value })
     });
     described.collect()
+}
+
+/// Waits until then, or for ever.
+async fn until(then: Option<Instant>) {
+    match then {
+        Some(then) => tokio::time::sleep_until(then.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn now_unix_ns() -> u64 {

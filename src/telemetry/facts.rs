@@ -47,6 +47,19 @@ impl<'a> Facts<'a> {
             })
             .map(|(_, said)| (String::from_utf8_lossy(said.name), said.value))
     }
+
+    /// The values of headers that were said under `key`, by name, in the order in which they were said.
+    pub(crate) fn headers(&self, key: u16) -> Vec<(String, Vec<Cow<'a, str>>)> {
+        let mut headers: Vec<(String, Vec<_>)> = Vec::new();
+        for said in self.0.iter().filter(|said| said.key == key && !said.name.is_empty()) {
+            let name = String::from_utf8_lossy(said.name).to_ascii_lowercase();
+            match headers.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, values)) => values.push(said.value.text()),
+                None => headers.push((name, vec![said.value.text()])),
+            }
+        }
+        headers
+    }
 }
 
 #[cfg(test)]

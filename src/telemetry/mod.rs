@@ -6,12 +6,16 @@ mod assemble;
 mod engine;
 mod export;
 mod facts;
+mod host;
+mod limits;
+mod logs;
 mod metrics;
+mod probe;
 mod record;
-mod redact;
 mod resource;
 mod semconv;
 mod span;
+mod traces;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,10 +28,14 @@ use tokio::sync::oneshot;
 
 use crate::channel::feed::Receiver;
 use crate::config::Config;
-use crate::launch::ChildEnd;
+use crate::launch::{ChildEnd, Environment, Program, Usage};
 use crate::ui::{self, Explain};
 use engine::{Ending, Engine};
-use export::otlp::ExporterError;
+use host::Host;
+use resource::LateResource;
+
+pub(crate) use probe::{Answer, probe};
+pub(crate) use resource::resource_of;
 
 /// The thread's name; panics on it are not printed as a program's own would be.
 const THREAD: &str = "otel-rs-export";
@@ -35,22 +43,12 @@ const THREAD: &str = "otel-rs-export";
 /// What keeps telemetry from starting.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TelemetryError {
-    /// An exporter cannot be made.
-    #[error(transparent)]
-    Exporter(#[from] ExporterError),
     /// No thread, or no runtime for it.
     #[error("cannot start the exporting thread")]
     Thread(#[source] std::io::Error),
 }
 
-impl Explain for TelemetryError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            TelemetryError::Exporter(error) => error.hint(),
-            TelemetryError::Thread(_) => None,
-        }
-    }
-}
+impl Explain for TelemetryError {}
 
 /// How it went.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,6 +57,8 @@ pub(crate) struct Report {
     pub(crate) exported_spans: u64,
     /// Spans that did not.
     pub(crate) lost: u64,
+    /// Log records that did not arrive.
+    pub(crate) lost_logs: u64,
     /// Records that the program had to drop.
     pub(crate) dropped: u64,
     /// Requests that were being served when their process ended.
@@ -70,17 +70,25 @@ pub(crate) struct Report {
 /// Telemetry at work.
 #[derive(Debug)]
 pub(crate) struct Running {
+    pid: host::Pid,
     ending: oneshot::Sender<Ending>,
     report: mpsc::Receiver<Report>,
 }
 
-/// Starts exporting what comes out of `feed`.
-pub(crate) fn start(config: &Config, feed: Receiver) -> Result<Running, TelemetryError> {
+/// Starts exporting what comes out of `feed`. `program` is about to be started in `environment`.
+pub(crate) fn start(
+    config: &Config,
+    program: &Program,
+    environment: &Environment,
+    feed: Receiver,
+) -> Result<Running, TelemetryError> {
+    let pid = host::Pid::default();
+    let resource = LateResource::new(&config.resource, program, environment);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TelemetryError::Thread)?;
     let engine = {
         // Exporters look for their runtime while they are made.
         let _entered = runtime.enter();
-        Engine::new(config)?
+        Engine::new(config, resource, Host::new(config.host_metrics, &program.file, pid.clone()))
     };
     let (ending, told) = oneshot::channel();
     let (sender, report) = mpsc::channel();
@@ -97,13 +105,18 @@ pub(crate) fn start(config: &Config, feed: Receiver) -> Result<Running, Telemetr
         runtime.shutdown_background();
     };
     thread::Builder::new().name(THREAD.into()).spawn(work).map_err(TelemetryError::Thread)?;
-    Ok(Running { ending, report })
+    Ok(Running { pid, ending, report })
 }
 
 impl Running {
+    /// The program runs.
+    pub(crate) fn started(&self, pid: u32) {
+        let _ = self.pid.set(pid);
+    }
+
     /// Exports what is left and stops; takes `deadline` at most, or little more.
-    pub(crate) fn finish(self, end: ChildEnd, deadline: Duration) -> Report {
-        let _ = self.ending.send(Ending { end, deadline });
+    pub(crate) fn finish(self, end: ChildEnd, usage: Usage, deadline: Duration) -> Report {
+        let _ = self.ending.send(Ending { end, usage, deadline });
         self.report.recv_timeout(deadline + Duration::from_secs(3)).unwrap_or_else(|_| Report {
             warnings: vec!["telemetry did not finish in time, some of it is lost".into()],
             ..Report::default()

@@ -49,7 +49,7 @@ impl<'a> Value<'a> {
 pub(crate) struct Attribute<'a> {
     /// `wire::key`.
     pub(crate) key: u16,
-    /// Its own name when `key` is `NAMED`.
+    /// Its own name when `key` is `NAMED` or a header.
     pub(crate) name: &'a [u8],
     pub(crate) value: Value<'a>,
 }
@@ -108,10 +108,29 @@ pub(crate) struct Start {
     pub(crate) parent_remote: bool,
 }
 
+/// A log record's circumstances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Log {
+    /// Zeros: none.
+    pub(crate) trace: [u8; 16],
+    /// Zeros: none.
+    pub(crate) span: [u8; 8],
+    /// Nanoseconds since 1970.
+    pub(crate) time: u64,
+    /// As in [`Start`].
+    pub(crate) scope: u32,
+    pub(crate) flags: u8,
+    /// OpenTelemetry's severity number.
+    pub(crate) severity: u8,
+    /// Attributes that found no room in the record.
+    pub(crate) left_out: u8,
+}
+
 /// One record.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Record<'a> {
     Start(Start, Block<'a>),
+    Log(Log, Block<'a>),
     /// `SPAN_UPDATE`, `SPAN_EVENT` or `SPAN_END`.
     Span {
         kind: u8,
@@ -154,6 +173,10 @@ impl<'a> Records<'a> {
                 let (fixed, bytes) = body.split_at_checked(wire::record::START).ok_or("a record is too short")?;
                 Ok(start(fixed).map(|start| Record::Start(start, Block { bytes, count })))
             }
+            wire::kind::LOG => {
+                let (fixed, bytes) = body.split_at_checked(wire::record::LOG).ok_or("a record is too short")?;
+                Ok(log(fixed).map(|log| Record::Log(log, Block { bytes, count })))
+            }
             wire::kind::SPAN_UPDATE | wire::kind::SPAN_EVENT | wire::kind::SPAN_END => {
                 let (fixed, bytes) = body.split_at_checked(wire::record::SPAN).ok_or("a record is too short")?;
                 let (Some(span), Some(time)) = (array(fixed, 0), array(fixed, 8)) else { return Ok(None) };
@@ -165,10 +188,13 @@ impl<'a> Records<'a> {
     }
 }
 
-/// How many spans end in `bytes`.
-pub(crate) fn spans_ended(bytes: &[u8]) -> u64 {
-    let ends = |record: &Result<Record<'_>, _>| matches!(record, Ok(Record::Span { kind: wire::kind::SPAN_END, .. }));
-    Records::new(bytes).filter(ends).count() as u64
+/// How many spans end in `bytes`, and how many log records there are.
+pub(crate) fn spans_and_logs(bytes: &[u8]) -> (u64, u64) {
+    Records::new(bytes).fold((0, 0), |(spans, logs), record| match record {
+        Ok(Record::Span { kind: wire::kind::SPAN_END, .. }) => (spans + 1, logs),
+        Ok(Record::Log(..)) => (spans, logs + 1),
+        _ => (spans, logs),
+    })
 }
 
 fn start(fixed: &[u8]) -> Option<Start> {
@@ -181,6 +207,18 @@ fn start(fixed: &[u8]) -> Option<Start> {
         domain: fixed[44],
         flags: fixed[45],
         parent_remote: fixed[46] == 1,
+    })
+}
+
+fn log(fixed: &[u8]) -> Option<Log> {
+    Some(Log {
+        trace: array(fixed, 0)?,
+        span: array(fixed, 16)?,
+        time: u64::from_le_bytes(array(fixed, 24)?),
+        scope: u32::from_le_bytes(array(fixed, 32)?),
+        flags: fixed[36],
+        severity: fixed[37],
+        left_out: fixed[38],
     })
 }
 
@@ -266,6 +304,15 @@ pub(crate) mod make {
         record(wire::kind::SPAN_START, &fixed, said)
     }
 
+    pub(crate) fn log(log: &Log, said: &[Said<'_>]) -> Vec<u8> {
+        let mut fixed = log.trace.to_vec();
+        fixed.extend(log.span);
+        fixed.extend(log.time.to_le_bytes());
+        fixed.extend(log.scope.to_le_bytes());
+        fixed.extend([log.flags, log.severity, log.left_out, 0]);
+        record(wire::kind::LOG, &fixed, said)
+    }
+
     pub(crate) fn span(kind: u8, span: [u8; 8], time: u64, said: &[Said<'_>]) -> Vec<u8> {
         let mut fixed = span.to_vec();
         fixed.extend(time.to_le_bytes());
@@ -305,6 +352,20 @@ mod tests {
         assert!(matches!(records[1], Record::Span { kind: wire::kind::SPAN_END, time: 9, .. }));
     }
 
+    fn a_log() -> Log {
+        Log { trace: [1; 16], span: [2; 8], time: 3, scope: 4, flags: 1, severity: 9, left_out: 5 }
+    }
+
+    #[test]
+    fn a_log_record_is_read_back_and_counted() {
+        let mut bytes = make::log(&a_log(), &[Said::Text(wire::key::LOG_BODY, "hello")]);
+        bytes.extend(make::span(wire::kind::SPAN_END, [2; 8], 9, &[]));
+        let Some(Ok(Record::Log(log, said))) = Records::new(&bytes).next() else { panic!("a log record") };
+        assert_eq!(log, a_log());
+        assert_eq!(Attributes::new(said.bytes, said.count.into()).next().unwrap().value, Value::Bytes(b"hello"));
+        assert_eq!(spans_and_logs(&bytes), (1, 1));
+    }
+
     #[test]
     fn unknown_kinds_and_padding_are_skipped() {
         let mut bytes = make::span(wire::kind::PAD, [0; 8], 0, &[]);
@@ -315,19 +376,21 @@ mod tests {
 
     #[test]
     fn every_cut_and_every_flipped_byte_is_survived() {
-        let whole = make::start(&a_start(), &[Said::Text(wire::key::HTTP_METHOD, "GET"), Said::Named("a", "b")]);
-        for end in 0..whole.len() {
-            for record in Records::new(&whole[..end]) {
-                assert!(record.is_err());
+        let said = [Said::Text(wire::key::HTTP_METHOD, "GET"), Said::Named("a", "b")];
+        for whole in [make::start(&a_start(), &said), make::log(&a_log(), &said)] {
+            for end in 0..whole.len() {
+                for record in Records::new(&whole[..end]) {
+                    assert!(record.is_err());
+                }
             }
-        }
-        for at in 0..whole.len() {
-            for value in [0, 1, 7, 8, 0x7f, 0xff] {
-                let mut broken = whole.clone();
-                broken[at] = value;
-                for record in Records::new(&broken).flatten() {
-                    let (Record::Start(_, said) | Record::Span { said, .. }) = record;
-                    assert!(Attributes::new(said.bytes, said.count.into()).count() <= 65535);
+            for at in 0..whole.len() {
+                for value in [0, 1, 7, 8, 0x7f, 0xff] {
+                    let mut broken = whole.clone();
+                    broken[at] = value;
+                    for record in Records::new(&broken).flatten() {
+                        let (Record::Start(_, said) | Record::Log(_, said) | Record::Span { said, .. }) = record;
+                        assert!(Attributes::new(said.bytes, said.count.into()).count() <= 65535);
+                    }
                 }
             }
         }

@@ -3,15 +3,16 @@
 use super::*;
 use crate::channel::feed;
 use crate::channel::wire::{cell_kind, key, kind};
+use crate::config::HostMetrics;
+use crate::launch::{Environment, Program};
 use crate::telemetry::record::Start;
 use crate::telemetry::record::make::{self, Said};
-use std::path::Path;
 
 const PROCESS: ProcessId = ProcessId(1);
 
 fn config(settings: &[(&str, &str)]) -> Config {
     let get = |name: &str| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-    crate::config::resolve(&[], &get, Path::new("/bin/shop")).unwrap().0
+    crate::config::resolve(&[], &get).unwrap().config
 }
 
 /// A request that queries a database and calls a second service, as its hooks would report it.
@@ -59,6 +60,11 @@ fn trace(now: u64, number: u8) -> Vec<u8> {
     all
 }
 
+fn resource(config: &Config) -> LateResource {
+    let program = Program { name: "shop".into(), file: "/bin/shop".into(), args: Vec::new() };
+    LateResource::new(&config.resource, &program, &Environment::from_iter([]))
+}
+
 /// Runs an engine over `traces` requests and one that is never finished.
 fn run(config: &Config, traces: u8, end: ChildEnd) -> Report {
     run_within(Duration::from_secs(5), config, traces, end)
@@ -67,7 +73,9 @@ fn run(config: &Config, traces: u8, end: ChildEnd) -> Report {
 fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) -> Report {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let entered = runtime.enter();
-    let mut engine = Engine::new(config).unwrap();
+    let nothing = HostMetrics { process: false, system: false };
+    let host = Host::new(nothing, "/bin/shop".as_ref(), Default::default());
+    let mut engine = Engine::new(config, resource(config), host);
     drop(entered);
     let marker = |name: &str, version: &str| Some(format!("otel-rs:layer:1|{name}|{version}|0.1.0|\n"));
     let strings = move |id| match id {
@@ -103,7 +111,7 @@ fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) ->
     sender.send(Feed::Gone { process: PROCESS, dropped: 0, last_seen_unix_ns: now + 1_000_000 });
     sender.send(Feed::Closed);
     let (tell, told) = oneshot::channel();
-    tell.send(Ending { end, deadline }).unwrap();
+    tell.send(Ending { end, usage: Usage::default(), deadline }).unwrap();
     runtime.block_on(engine.run(receiver, told))
 }
 

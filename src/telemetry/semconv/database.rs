@@ -8,8 +8,8 @@ use opentelemetry_semantic_conventions::attribute as name;
 use super::sql::{self, Statement};
 use super::{Attributes, Described, Durations, Measured, error_type};
 use crate::channel::wire::key;
+use crate::redact;
 use crate::telemetry::facts::Facts;
-use crate::telemetry::redact;
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     let mut to = Attributes::default();

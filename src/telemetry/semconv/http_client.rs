@@ -5,16 +5,16 @@ use opentelemetry_semantic_conventions::attribute as name;
 use url::Url;
 
 use super::{
-    Attributes, Described, Durations, Measured, host_and_port, http_error_type, method, method_in_name, status,
+    Attributes, Conventions, Described, Durations, Measured, host_and_port, http_error_type, method_in_name, status,
 };
 use crate::channel::wire::key;
+use crate::redact;
 use crate::telemetry::facts::Facts;
-use crate::telemetry::redact;
 
-pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conventions) -> Described {
     let mut to = Attributes::default();
-    let (method, original) = method(&facts.text(key::HTTP_METHOD).unwrap_or_default());
-    to.fixed(name::HTTP_REQUEST_METHOD, method);
+    let (method, original) = conventions.method(&facts.text(key::HTTP_METHOD).unwrap_or_default());
+    to.text(name::HTTP_REQUEST_METHOD, Some(method.clone()));
     to.text(name::HTTP_REQUEST_METHOD_ORIGINAL, original);
     let url = facts.text(key::URL_FULL);
     to.text(name::URL_FULL, url.as_deref().map(redact::url));
@@ -27,10 +27,12 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     to.text(name::NETWORK_PROTOCOL_VERSION, facts.text(key::HTTP_VERSION));
     to.text(name::NETWORK_PEER_ADDRESS, facts.text(key::PEER_ADDRESS));
     to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
+    to.0.extend(conventions.headers(facts, key::HTTP_REQUEST_HEADER, "http.request.header."));
+    to.0.extend(conventions.headers(facts, key::HTTP_RESPONSE_HEADER, "http.response.header."));
     let error = http_error_type(facts, 400, cut);
     to.text(name::ERROR_TYPE, error.as_deref());
     Described {
-        name: method_in_name(method).into(),
+        name: method_in_name(method),
         kind: SpanKind::Client,
         status: status(facts, error.is_some(), cut),
         measured: Some(Measured {
@@ -64,9 +66,13 @@ mod tests {
     use super::*;
     use opentelemetry::trace::Status;
 
+    fn described(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+        describe(facts, cut, &Conventions::default())
+    }
+
     #[test]
     fn a_request_as_the_conventions_describe_it() {
-        let described = describe(
+        let described = described(
             &facts(&[
                 (key::HTTP_METHOD, "GET"),
                 (key::URL_FULL, "http://u:p@127.0.0.1:3001/stock/7?api_key=k"),
@@ -106,7 +112,7 @@ mod tests {
             (vec![(key::HTTP_STATUS, "500")], Some("500")),
             (vec![(key::ERROR_TYPE, "connection_refused")], Some("connection_refused")),
         ] {
-            let described = describe(&facts(&said), None);
+            let described = described(&facts(&said), None);
             let found = described.attributes.iter().find(|kv| kv.key.as_str() == "error.type");
             assert_eq!(found.map(|kv| kv.value.to_string()).as_deref(), error);
             assert_eq!(matches!(described.status, Status::Error { .. }), error.is_some());
@@ -120,7 +126,7 @@ mod tests {
             ("http://example.com/", "example.com", 80),
             ("http://[::1]:81/", "::1", 81),
         ] {
-            let attributes = shown(&describe(&facts(&[(key::URL_FULL, url)]), None).attributes);
+            let attributes = shown(&described(&facts(&[(key::URL_FULL, url)]), None).attributes);
             assert!(attributes.contains(&format!("server.address={address}")), "{url}");
             assert!(attributes.contains(&format!("server.port={port}")), "{url}");
         }

@@ -4,17 +4,17 @@ use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
 use super::{
-    Attributes, Described, Durations, Measured, host_and_port, http_error_type, method, method_in_name, status,
+    Attributes, Conventions, Described, Durations, Measured, host_and_port, http_error_type, method_in_name, status,
 };
 use crate::channel::wire::key;
+use crate::redact;
 use crate::telemetry::facts::Facts;
-use crate::telemetry::redact;
 
-pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conventions) -> Described {
     let mut to = Attributes::default();
     let forwarded = facts.text(key::HTTP_FORWARDED).map(|header| Forwarded::first(&header)).unwrap_or_default();
-    let (method, original) = method(&facts.text(key::HTTP_METHOD).unwrap_or_default());
-    to.fixed(name::HTTP_REQUEST_METHOD, method);
+    let (method, original) = conventions.method(&facts.text(key::HTTP_METHOD).unwrap_or_default());
+    to.text(name::HTTP_REQUEST_METHOD, Some(method.clone()));
     to.text(name::HTTP_REQUEST_METHOD_ORIGINAL, original);
     to.text(name::URL_PATH, facts.text(key::URL_PATH));
     to.text(name::URL_QUERY, facts.text(key::URL_QUERY).map(|query| redact::query(&query).into_owned()));
@@ -36,11 +36,13 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
     to.text(name::NETWORK_PROTOCOL_VERSION, facts.text(key::HTTP_VERSION));
     to.text(name::USER_AGENT_ORIGINAL, facts.text(key::USER_AGENT));
+    to.0.extend(conventions.headers(facts, key::HTTP_REQUEST_HEADER, "http.request.header."));
+    to.0.extend(conventions.headers(facts, key::HTTP_RESPONSE_HEADER, "http.response.header."));
     let error = http_error_type(facts, 500, cut);
     to.text(name::ERROR_TYPE, error.as_deref());
     let span_name = match &route {
         Some(route) => format!("{} {route}", method_in_name(method)).into(),
-        None => method_in_name(method).into(),
+        None => method_in_name(method),
     };
     Described {
         name: span_name,
@@ -99,9 +101,13 @@ mod tests {
     use super::*;
     use opentelemetry::trace::Status;
 
+    fn described(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+        describe(facts, cut, &Conventions::default())
+    }
+
     #[test]
     fn a_request_as_the_conventions_describe_it() {
-        let described = describe(
+        let described = described(
             &facts(&[
                 (key::HTTP_METHOD, "GET"),
                 (key::URL_PATH, "/orders/7"),
@@ -163,13 +169,13 @@ mod tests {
             (vec![(key::HTTP_METHOD, "GET")], Some("SIGKILL"), "GET", Some("SIGKILL")),
             (vec![], None, "HTTP", None),
         ] {
-            let described = describe(&facts(&said), cut);
+            let described = described(&facts(&said), cut);
             assert_eq!(described.name, name, "{said:?}");
             let found = described.attributes.iter().find(|kv| kv.key.as_str() == "error.type");
             assert_eq!(found.map(|kv| kv.value.to_string()).as_deref(), error, "{said:?}");
             assert_eq!(matches!(described.status, Status::Error { .. }), error.is_some(), "{said:?}");
         }
-        let described = describe(&facts(&[(key::HTTP_METHOD, "BREW")]), None);
+        let described = described(&facts(&[(key::HTTP_METHOD, "BREW")]), None);
         assert!(shown(&described.attributes).contains(&"http.request.method_original=BREW".to_owned()));
     }
 
@@ -183,11 +189,11 @@ mod tests {
             (key::HTTP_FORWARDED, "for=_hidden", "10.9.9.9"),
             (key::HTTP_FORWARDED, "nonsense", "10.9.9.9"),
         ] {
-            let described = describe(&facts(&[(header, value), (key::PEER_ADDRESS, "10.9.9.9")]), None);
+            let described = described(&facts(&[(header, value), (key::PEER_ADDRESS, "10.9.9.9")]), None);
             assert!(shown(&described.attributes).contains(&format!("client.address={client}")), "{value}");
         }
         let described =
-            describe(&facts(&[(key::HTTP_FORWARDED, "host=\"a.test:81\";proto=HTTPS"), (key::HTTP_HOST, "b")]), None);
+            described(&facts(&[(key::HTTP_FORWARDED, "host=\"a.test:81\";proto=HTTPS"), (key::HTTP_HOST, "b")]), None);
         let shown = shown(&described.attributes);
         assert!(shown.contains(&"server.address=a.test".to_owned()) && shown.contains(&"url.scheme=https".to_owned()));
     }

@@ -1,20 +1,24 @@
 //! Raw facts become names, kinds, attributes and measurements, by the semantic conventions 1.42. Pure functions.
 
+mod conventions;
 mod database;
 mod http_client;
 mod http_server;
+#[path = "../../../templates/hooks/src/pattern.rs"]
+mod pattern;
 mod sql;
 
 use std::borrow::Cow;
 
+pub(crate) use conventions::Conventions;
 use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry::{Key, KeyValue};
 use opentelemetry_semantic_conventions::{attribute as name, metric};
 
 use super::facts::Facts;
 use super::record::Attribute;
-use super::redact;
 use crate::channel::wire::{domain, key};
+use crate::redact;
 
 /// What the conventions make of a span.
 #[derive(Debug)]
@@ -52,6 +56,12 @@ impl Durations {
         }
     }
 
+    /// The one of that name, if there is one.
+    pub(crate) fn advised(name: &str) -> Option<Durations> {
+        let all = [Durations::HttpServer, Durations::HttpClient, Durations::Database];
+        all.into_iter().find(|durations| durations.name() == name)
+    }
+
     /// The boundaries that the conventions advise.
     pub(crate) fn boundaries(self) -> Vec<f64> {
         match self {
@@ -71,10 +81,10 @@ pub(crate) struct Measured {
 }
 
 /// Applies the conventions of the span's domain. `cut` is the reason why it never ended by itself.
-pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>) -> Described {
+pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>, conventions: &Conventions) -> Described {
     let mut described = match domain {
-        domain::HTTP_SERVER => http_server::describe(facts, cut),
-        domain::HTTP_CLIENT => http_client::describe(facts, cut),
+        domain::HTTP_SERVER => http_server::describe(facts, cut, conventions),
+        domain::HTTP_CLIENT => http_client::describe(facts, cut, conventions),
         domain::DATABASE => database::describe(facts, cut),
         _ => internal(facts, cut),
     };
@@ -126,7 +136,9 @@ pub(crate) fn named(said: &Attribute<'_>) -> Option<KeyValue> {
             let message = redact::message(&said.value.text()).into_owned();
             return Some(KeyValue::new(name::EXCEPTION_MESSAGE, message));
         }
-        key::HTTP_METHOD => return Some(KeyValue::new(name::HTTP_REQUEST_METHOD, method(&said.value.text()).0)),
+        key::HTTP_METHOD => {
+            return Some(KeyValue::new(name::HTTP_REQUEST_METHOD, Conventions::default().method(&said.value.text()).0));
+        }
         key::URL_SCHEME => name::URL_SCHEME,
         key::HTTP_ROUTE => name::HTTP_ROUTE,
         key::HTTP_STATUS => name::HTTP_RESPONSE_STATUS_CODE,
@@ -143,18 +155,9 @@ pub(crate) fn named(said: &Attribute<'_>) -> Option<KeyValue> {
     Some(KeyValue::new(known, said.value.to_sdk()))
 }
 
-/// The method under which the conventions count it, and the original if that differs.
-fn method(sent: &str) -> (&'static str, Option<String>) {
-    const KNOWN: &[&str] = &["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY"];
-    match KNOWN.iter().find(|known| **known == sent) {
-        Some(known) => (known, None),
-        None => ("_OTHER", (!sent.is_empty()).then(|| sent.to_owned())),
-    }
-}
-
 /// How a span's name calls a method.
-fn method_in_name(method: &'static str) -> &'static str {
-    if method == "_OTHER" { "HTTP" } else { method }
+fn method_in_name(method: Cow<'static, str>) -> Cow<'static, str> {
+    if method == "_OTHER" { "HTTP".into() } else { method }
 }
 
 /// The error of an HTTP request whose status codes count as errors from `from` on. An error that was said before a good
@@ -205,10 +208,6 @@ impl Attributes {
         if let Some(value) = value {
             self.0.push(KeyValue::new(name, value.into()));
         }
-    }
-
-    fn fixed(&mut self, name: &'static str, value: &'static str) {
-        self.0.push(KeyValue::new(name, value));
     }
 
     fn int(&mut self, name: &'static str, value: Option<i64>) {
@@ -270,7 +269,7 @@ mod tests {
             Attribute { key: key::SPAN_NAME, name: b"", value: Value::Bytes(b"buffer wait") },
             Attribute { key: key::NAMED, name: b"tower.limit", value: Value::Int(3) },
         ];
-        let described = describe(domain::INTERNAL, &Facts::new(said.to_vec()), None);
+        let described = describe(domain::INTERNAL, &Facts::new(said.to_vec()), None, &Conventions::default());
         assert_eq!((described.name.as_ref(), described.kind), ("buffer wait", SpanKind::Internal));
         assert_eq!(testing::shown(&described.attributes), ["tower.limit=3"]);
         assert_eq!(described.status, Status::Unset);

@@ -1,0 +1,71 @@
+//! How much a span or a log record may hold; see the specification's attribute limits.
+
+use opentelemetry::{Array, KeyValue, StringValue, Value};
+
+/// Keeps the first `most` attributes, and `length` characters of each text. Says how many attributes are gone.
+pub(crate) fn attributes(attributes: &mut Vec<KeyValue>, most: usize, length: Option<usize>) -> u32 {
+    let dropped = first(attributes, most);
+    if let Some(length) = length {
+        attributes.iter_mut().for_each(|kv| shorten(&mut kv.value, length));
+    }
+    dropped
+}
+
+/// Keeps the first `most` and says how many are gone.
+pub(crate) fn first<T>(all: &mut Vec<T>, most: usize) -> u32 {
+    let dropped = all.len().saturating_sub(most);
+    all.truncate(most);
+    u32::try_from(dropped).unwrap_or(u32::MAX)
+}
+
+fn shorten(value: &mut Value, length: usize) {
+    match value {
+        Value::String(text) => shorten_text(text, length),
+        Value::Array(Array::String(texts)) => texts.iter_mut().for_each(|text| shorten_text(text, length)),
+        _ => {}
+    }
+}
+
+fn shorten_text(value: &mut StringValue, length: usize) {
+    let short = text(value.as_str(), Some(length));
+    if short.len() < value.as_str().len() {
+        *value = short.to_owned().into();
+    }
+}
+
+/// The first `length` characters.
+pub(crate) fn text(text: &str, length: Option<usize>) -> &str {
+    let end = length.and_then(|length| text.char_indices().nth(length));
+    end.map_or(text, |(end, _)| &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_counted_and_texts_are_measured_in_characters() {
+        let texts = || Value::Array(Array::String(vec!["ab".into(), "a€c".into()]));
+        let cut_texts = Value::Array(Array::String(vec!["ab".into(), "a€".into()]));
+        let cases: [(Value, Option<usize>, Value); 8] = [
+            ("a€cd".into(), None, "a€cd".into()),
+            ("a€cd".into(), Some(5), "a€cd".into()),
+            ("a€cd".into(), Some(4), "a€cd".into()),
+            ("a€cd".into(), Some(2), "a€".into()),
+            ("a€cd".into(), Some(0), "".into()),
+            (12_345.into(), Some(1), 12_345.into()),
+            (texts(), Some(2), cut_texts),
+            (true.into(), Some(0), true.into()),
+        ];
+        for (value, length, expected) in cases {
+            let mut all = vec![KeyValue::new("a", value)];
+            assert_eq!(attributes(&mut all, 1, length), 0);
+            assert_eq!(all[0].value, expected);
+        }
+        for (most, dropped) in [(0, 3), (2, 1), (3, 0), (9, 0)] {
+            let mut all: Vec<_> = ["a", "b", "c"].map(|key| KeyValue::new(key, 1)).into();
+            assert_eq!(attributes(&mut all, most, None), dropped);
+            assert!(all.iter().map(|kv| kv.key.as_str()).eq(["a", "b", "c"].into_iter().take(most)));
+        }
+    }
+}

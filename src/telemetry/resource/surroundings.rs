@@ -1,0 +1,114 @@
+//! What detectors may look at.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use nix::time::{ClockId, clock_gettime};
+
+use crate::launch::{Environment, Program};
+
+/// The program and what lies around it. Tests make up a `/` of their own.
+pub(super) struct Surroundings<'a> {
+    /// The folder that counts as `/`.
+    pub(super) root: PathBuf,
+    /// The process to be described; `None` as long as there is none.
+    pub(super) pid: Option<u32>,
+    /// What was started. The process may have become another since.
+    pub(super) program: &'a Program,
+    /// The program's environment.
+    pub(super) environment: &'a Environment,
+    /// When the machine was started.
+    pub(super) boot: SystemTime,
+}
+
+impl<'a> Surroundings<'a> {
+    /// The real ones.
+    pub(super) fn of(program: &'a Program, environment: &'a Environment, pid: Option<u32>) -> Surroundings<'a> {
+        let up = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
+        let boot = SystemTime::now().checked_sub(up).unwrap_or(SystemTime::UNIX_EPOCH);
+        Surroundings { root: Path::new("/").to_owned(), pid, program, environment, boot }
+    }
+
+    /// A file's text, trimmed; `None` if it cannot be read or is empty.
+    pub(super) fn text(&self, path: &str) -> Option<String> {
+        let bytes = fs_err::read(self.root.join(path.trim_start_matches('/'))).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// Where `/proc` tells something of the process.
+    pub(super) fn of_process(&self, file: &str) -> Option<PathBuf> {
+        Some(self.root.join(format!("proc/{}/{file}", self.pid?)))
+    }
+
+    /// The bytes of such a file.
+    pub(super) fn read_of_process(&self, file: &str) -> Option<Vec<u8>> {
+        fs_err::read(self.of_process(file)?).ok()
+    }
+
+    /// A variable of the program's environment that is not empty.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        self.environment.get(name).filter(|text| !text.trim().is_empty())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use std::ffi::OsString;
+
+    use super::*;
+
+    /// A made-up machine in a temporary folder.
+    pub(in crate::telemetry::resource) struct Machine {
+        root: tempfile::TempDir,
+        program: Program,
+        environment: Environment,
+        pub(in crate::telemetry::resource) pid: Option<u32>,
+    }
+
+    impl Machine {
+        pub(in crate::telemetry::resource) fn new() -> Machine {
+            let program = Program { name: "./shop".into(), file: "/srv/shop".into(), args: vec!["--port=1".into()] };
+            let environment = Environment::from_iter(std::iter::empty::<(OsString, OsString)>());
+            Machine { root: tempfile::tempdir().unwrap(), program, environment, pid: Some(42) }
+        }
+
+        pub(in crate::telemetry::resource) fn file(self, path: &str, content: impl AsRef<[u8]>) -> Machine {
+            let path = self.root.path().join(path);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, content).unwrap();
+            self
+        }
+
+        pub(in crate::telemetry::resource) fn link(self, path: &str, target: &str) -> Machine {
+            let path = self.root.path().join(path);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::os::unix::fs::symlink(target, path).unwrap();
+            self
+        }
+
+        pub(in crate::telemetry::resource) fn env(mut self, variables: &[(&str, &str)]) -> Machine {
+            self.environment = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+            self
+        }
+
+        pub(in crate::telemetry::resource) fn surroundings(&self) -> Surroundings<'_> {
+            Surroundings {
+                root: self.root.path().to_owned(),
+                pid: self.pid,
+                program: &self.program,
+                environment: &self.environment,
+                boot: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+            }
+        }
+
+        /// What a detector makes of it, one `key=value` each.
+        pub(in crate::telemetry::resource) fn told(
+            &self,
+            detect: fn(&Surroundings<'_>) -> Vec<opentelemetry::KeyValue>,
+        ) -> Vec<String> {
+            detect(&self.surroundings()).iter().map(|pair| format!("{}={}", pair.key, pair.value)).collect()
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a user decides about the conventions.
+
+use std::borrow::Cow;
+
+use opentelemetry::{Array, KeyValue, StringValue, Value};
+
+use super::pattern;
+use crate::config::Http;
+use crate::redact::REDACTED;
+use crate::telemetry::facts::Facts;
+
+/// Methods that the conventions know.
+const METHODS: &[&str] = &["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY"];
+
+/// Headers whose values are secrets, whatever a user adds to them.
+const SECRET_HEADERS: &[&str] = &[
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "set-cookie",
+    "*api-key*",
+    "*apikey*",
+    "*token*",
+    "*secret*",
+    "*password*",
+    "*session*",
+    "x-amz-credential",
+];
+
+/// The choices that the conventions leave to users.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Conventions {
+    /// In place of those that the conventions know, if there are any.
+    known_methods: Vec<String>,
+    sanitized_headers: Vec<String>,
+}
+
+impl Conventions {
+    pub(crate) fn new(http: &Http) -> Conventions {
+        Conventions { known_methods: http.known_methods.clone(), sanitized_headers: http.sanitized_headers.clone() }
+    }
+
+    /// The method under which the conventions count it, and the original if that differs.
+    pub(super) fn method(&self, sent: &str) -> (Cow<'static, str>, Option<String>) {
+        let known = if self.known_methods.is_empty() {
+            METHODS.iter().find(|known| **known == sent).map(|known| Cow::Borrowed(*known))
+        } else {
+            self.known_methods.iter().find(|known| *known == sent).map(|known| Cow::Owned(known.clone()))
+        };
+        match known {
+            Some(known) => (known, None),
+            None => ("_OTHER".into(), (!sent.is_empty()).then(|| sent.to_owned())),
+        }
+    }
+
+    /// Headers as `<prefix><name>`, always a list of values.
+    pub(super) fn headers(&self, facts: &Facts<'_>, key: u16, prefix: &str) -> Vec<KeyValue> {
+        let attribute = |(name, values): (String, Vec<Cow<'_, str>>)| {
+            let secret = self.is_secret(&name);
+            let shown = |value: Cow<'_, str>| if secret { REDACTED.to_owned() } else { value.into_owned() };
+            let values: Vec<StringValue> = values.into_iter().map(|value| shown(value).into()).collect();
+            KeyValue::new(format!("{prefix}{name}"), Value::Array(Array::String(values)))
+        };
+        facts.headers(key).into_iter().map(attribute).collect()
+    }
+
+    fn is_secret(&self, header: &str) -> bool {
+        let own = self.sanitized_headers.iter().map(String::as_str);
+        let matches = |pattern: &str| pattern::matches(pattern.as_bytes(), |at| header.as_bytes().get(at).copied());
+        SECRET_HEADERS.iter().copied().chain(own).any(matches)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::shown;
+    use super::*;
+    use crate::channel::wire::key::HTTP_REQUEST_HEADER;
+    use crate::telemetry::record::{self, Attribute};
+
+    #[test]
+    fn headers_are_lists_and_secrets_stay() {
+        let said = |name: &'static str, value: &'static str| Attribute {
+            key: HTTP_REQUEST_HEADER,
+            name: name.as_bytes(),
+            value: record::Value::Bytes(value.as_bytes()),
+        };
+        let facts = Facts::new(vec![
+            said("accept", "text/html"),
+            said("X-Forwarded-For", "a"),
+            said("accept", "*/*"),
+            said("authorization", "Basic abc"),
+            said("x-tenant-id", "red"),
+            said("x-shop-api-key", "k"),
+        ]);
+        let own = Conventions { sanitized_headers: vec!["x-tenant*".into()], ..Conventions::default() };
+        assert_eq!(
+            shown(&own.headers(&facts, HTTP_REQUEST_HEADER, "http.request.header.")),
+            [
+                r#"http.request.header.accept=["text/html","*/*"]"#,
+                r#"http.request.header.authorization=["REDACTED"]"#,
+                r#"http.request.header.x-forwarded-for=["a"]"#,
+                r#"http.request.header.x-shop-api-key=["REDACTED"]"#,
+                r#"http.request.header.x-tenant-id=["REDACTED"]"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_user_says_which_methods_are_known() {
+        let own = Conventions { known_methods: vec!["GET".into(), "BREW".into()], ..Conventions::default() };
+        for (conventions, sent, method, original) in [
+            (Conventions::default(), "GET", "GET", None),
+            (Conventions::default(), "BREW", "_OTHER", Some("BREW")),
+            (Conventions::default(), "get", "_OTHER", Some("get")),
+            (Conventions::default(), "", "_OTHER", None),
+            (own.clone(), "BREW", "BREW", None),
+            (own, "POST", "_OTHER", Some("POST")),
+        ] {
+            assert_eq!(conventions.method(sent), (method.into(), original.map(str::to_owned)), "{sent}");
+        }
+    }
+}
