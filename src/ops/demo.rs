@@ -71,12 +71,14 @@ pub(crate) fn run(options: Options) -> Outcome {
     let (shop, stock) = (free_port(), free_port());
     let program = folder.join("target/debug/shop");
     ui::note("$ OTEL_SERVICE_NAME=shop OTEL_TRACES_SAMPLER=parentbased_always_off OTEL_TRACES_EXPORTER=console \\");
-    ui::note("  OTEL_METRICS_EXPORTER=console otel-rs instrument -- target/debug/shop");
+    ui::note("  OTEL_METRICS_EXPORTER=console OTEL_RS_HOST_METRICS=process otel-rs instrument -- target/debug/shop");
     let launched = Command::new(&tool)
         .args(["instrument", "--"])
         .arg(&program)
         .envs([("OTEL_SERVICE_NAME", "shop"), ("OTEL_TRACES_SAMPLER", "parentbased_always_off")])
         .envs([("OTEL_TRACES_EXPORTER", "console"), ("OTEL_METRICS_EXPORTER", "console")])
+        // The machine's own metrics would fill pages.
+        .env("OTEL_RS_HOST_METRICS", "process")
         .env("SHOP_PORT", shop.to_string())
         .env("STOCK_PORT", stock.to_string())
         .stdin(Stdio::null())

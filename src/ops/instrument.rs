@@ -4,13 +4,13 @@
 //! refuse as well (no such program, a mistyped flag) keeps the program from running.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Failure, Outcome};
 use crate::channel::{Channel, ChannelError, Draining, feed, wire};
 use crate::config::{self, Config};
-use crate::launch::{self, ChildEnd, Environment, Program, Signals};
+use crate::launch::{self, ChildEnd, Environment, Program, Signals, Usage};
 use crate::layers;
 use crate::telemetry;
 use crate::ui::{self, Explain};
@@ -39,6 +39,8 @@ enum InstrumentError {
     #[error("running `{program}` without telemetry")]
     Channel { program: String, source: ChannelError },
     #[error("running `{program}` without telemetry")]
+    ConfigFile { program: String, source: config::FileError },
+    #[error("running `{program}` without telemetry")]
     Telemetry { program: String, source: telemetry::TelemetryError },
 }
 
@@ -46,6 +48,7 @@ impl Explain for InstrumentError {
     fn hint(&self) -> Option<String> {
         match self {
             InstrumentError::Signals { .. } => None,
+            InstrumentError::ConfigFile { source, .. } => source.hint(),
             InstrumentError::Channel { source, .. } => source.hint(),
             InstrumentError::Telemetry { source, .. } => source.hint(),
         }
@@ -79,15 +82,18 @@ impl Explain for LayersError {
 pub(crate) fn run(options: Options) -> Outcome {
     ui::set_prefix("otel-rs: ");
     let environment = Environment::take();
-    let (config, warnings) =
-        config::resolve(&options.flags, &|name| environment.get(name), Path::new(&options.program))
-            .map_err(|error| failure(USAGE, error))?;
+    let config::Resolved { config, warnings, unusable_file, .. } =
+        config::resolve(&options.flags, &|name| environment.get(name)).map_err(|error| failure(USAGE, error))?;
     let file = launch::find_program(&options.program, environment.get_os("PATH"))
         .map_err(|error| failure(error.status(), error))?;
     let program = Program { name: options.program, file, args: options.args };
+    if let Some(source) = unusable_file {
+        ui::warning_of(&InstrumentError::ConfigFile { program: program.short_name(), source });
+    }
     if config.disabled {
         return Err(replace_ourselves(&program, &environment));
     }
+    ui::set_level(config.log_level);
     warnings.iter().for_each(|warning| ui::warning_of(warning));
 
     let signals = match Signals::take() {
@@ -100,8 +106,9 @@ pub(crate) fn run(options: Options) -> Outcome {
     let session = if understands_us(&program) { Session::open(config, &environment, &program) } else { None };
     let variable = session.as_ref().map(|session| (wire::CHANNEL_VARIABLE, session.variable.as_os_str()));
     let child = program.spawn(&environment, variable, &signals).map_err(|error| failure(error.status(), error))?;
-    let end = child.wait(&signals);
-    let report = session.and_then(|session| session.close(end, &signals));
+    session.iter().for_each(|session| session.running.started(child.pid()));
+    let (end, usage) = child.wait(&signals);
+    let report = session.and_then(|session| session.close(end, usage, &signals));
     tell(&program, end, report.as_ref());
     end.imitate();
     Ok(end.status())
@@ -155,7 +162,7 @@ impl Session {
         let channel = Channel::open(runtime_directory.as_deref()).map_err(no_channel)?;
         let variable = channel.variable(&config.channel_settings());
         let (sender, receiver) = feed::queue();
-        let running = telemetry::start(&config, receiver)
+        let running = telemetry::start(&config, program, environment, receiver)
             .map_err(|source| InstrumentError::Telemetry { program: program.short_name(), source })?;
         let draining = channel.drain(sender).map_err(no_channel)?;
         Ok(Session { variable, draining, running })
@@ -163,10 +170,10 @@ impl Session {
 
     /// Brings out what the program has written. `None` when that was given up, because it took too long or because
     /// somebody asked us to end, too.
-    fn close(mut self, end: ChildEnd, signals: &Signals) -> Option<telemetry::Report> {
+    fn close(mut self, end: ChildEnd, usage: Usage, signals: &Signals) -> Option<telemetry::Report> {
         self.draining.finish();
         let running = self.running;
-        signals.unless_asked_to_end(2 * LAST_EXPORT, move || running.finish(end, LAST_EXPORT))
+        signals.unless_asked_to_end(2 * LAST_EXPORT, move || running.finish(end, usage, LAST_EXPORT))
     }
 }
 

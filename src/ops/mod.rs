@@ -1,6 +1,7 @@
 //! The use cases, one file each, told from top to bottom.
 
 pub(crate) mod bootstrap;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod inspect;
@@ -8,6 +9,7 @@ pub(crate) mod instrument;
 pub(crate) mod list;
 pub(crate) mod rustc;
 pub(crate) mod rustdoc;
+pub(crate) mod variables;
 
 use crate::ui::Explain;
 

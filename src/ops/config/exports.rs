@@ -1,0 +1,89 @@
+//! Where telemetry would go, and whether anybody is there.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use crate::config::{Config, Exporter, JsonTarget, Otlp, Protocol, Reader};
+use crate::redact;
+use crate::telemetry::{self, Answer};
+
+/// One way out for one kind of telemetry.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Export {
+    /// `spans`, `metrics` or `log records`.
+    pub(super) what: &'static str,
+    /// The exporter's name.
+    pub(super) exporter: &'static str,
+    /// Where to; empty for the console.
+    pub(super) to: String,
+    /// What came of knocking there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) answer: Option<String>,
+    #[serde(skip)]
+    pub(super) otlp: Option<(Otlp, Answer)>,
+}
+
+/// All of them, each collector asked once for each kind of telemetry.
+pub(super) fn of(config: &Config) -> Vec<Export> {
+    if config.disabled {
+        return Vec::new();
+    }
+    let mut asked: HashMap<(String, &'static str), Answer> = HashMap::new();
+    let mut export = |what, exporter: &Exporter| match exporter {
+        Exporter::Console => Export { what, exporter: "console", to: "stderr".into(), answer: None, otlp: None },
+        Exporter::JsonLines(target) => {
+            let to = match target {
+                JsonTarget::Stdout => "stdout".to_owned(),
+                JsonTarget::File(file) => file.display().to_string(),
+            };
+            Export { what, exporter: "otlp/stdout", to, answer: None, otlp: None }
+        }
+        Exporter::Otlp(otlp) => {
+            let key = (otlp.endpoint.clone(), protocol(otlp.protocol));
+            let answer = asked.entry(key).or_insert_with(|| telemetry::probe(otlp)).clone();
+            Export {
+                what,
+                exporter: "otlp",
+                to: format!("{} ({})", redact::endpoint(&otlp.endpoint), protocol(otlp.protocol)),
+                answer: Some(in_short(&answer)),
+                otlp: Some((otlp.clone(), answer)),
+            }
+        }
+    };
+    let mut exports: Vec<Export> = Vec::new();
+    exports.extend(config.traces.processors.iter().map(|processor| export("spans", &processor.exporter)));
+    for reader in &config.metrics.readers {
+        exports.push(match reader {
+            Reader::Periodic(periodic) => export("metrics", &periodic.exporter),
+            Reader::Prometheus(page) => {
+                let to = format!("a page at http://{}:{}/metrics", page.host, page.port);
+                Export { what: "metrics", exporter: "prometheus", to, answer: None, otlp: None }
+            }
+        });
+    }
+    exports.extend(config.logs.processors.iter().map(|processor| export("log records", &processor.exporter)));
+    exports
+}
+
+/// As OTEL_EXPORTER_OTLP_PROTOCOL has it.
+pub(super) fn protocol(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Grpc => "grpc",
+        Protocol::HttpProtobuf => "http/protobuf",
+        Protocol::HttpJson => "http/json",
+    }
+}
+
+fn in_short(answer: &Answer) -> String {
+    match answer {
+        Answer::Takes => "takes it".into(),
+        Answer::Unprepared(..) => "was not asked".into(),
+        Answer::Distrusts(reason) => format!("is there, but TLS fails: {reason}"),
+        Answer::Refuses(status) => format!("refuses it: {status}"),
+        Answer::SpeaksOther => "speaks another protocol".into(),
+        Answer::Stranger => "does not understand it".into(),
+        Answer::Silent(reason) => format!("does not answer: {reason}"),
+    }
+}
