@@ -49,3 +49,87 @@ fn the_page_of_instrumentations_is_what_the_binary_knows() {
     }
     page("docs/instrumentations/README.md", &text);
 }
+
+/// The registry of variables.
+fn variables() -> Vec<Value> {
+    serde_json::from_str(&otel_rs(&["__variables"])).expect("JSON")
+}
+
+#[test]
+fn the_page_of_variables_is_the_registry() {
+    let mut text = String::from(
+        "# Variables\n\nEvery variable that otel-rs reads, and the flag of `otel-rs instrument` and `otel-rs config` that \
+         counts more. An empty variable counts as not set; a value that cannot be used is warned of, and the default \
+         counts. Flags may be spelled with underscores, too. [How to configure](../guide/configuration.md) tells what to \
+         do with them.\n",
+    );
+    let mut group = String::new();
+    for variable in variables() {
+        let of = |key: &str| variable[key].as_str().unwrap_or_default().to_owned();
+        if of("group") != group {
+            group = of("group");
+            text.push_str(&format!("\n## {group}\n"));
+        }
+        let stop = if of("help").ends_with('…') { "" } else { "." };
+        text.push_str(&format!("\n### {}\n\n{}{stop}\n\n", of("name"), of("help")));
+        if !of("flag").is_empty() {
+            text.push_str(&format!("- flag: `--{}`\n", of("flag")));
+        }
+        text.push_str(&format!("- takes {}\n", of("takes")));
+        if !of("default").is_empty() {
+            text.push_str(&format!("- default: `{}`\n", of("default")));
+        }
+        if !of("spec").is_empty() {
+            text.push_str(&format!("- [specification](https://opentelemetry.io/docs/specs/{})\n", of("spec")));
+        }
+    }
+    page("docs/reference/variables.md", &text);
+}
+
+#[test]
+fn help_and_manual_tell_of_every_variable_and_its_flag() {
+    let help = otel_rs(&["instrument", "--help"]);
+    let config = otel_rs(&["config", "--help"]);
+    let manual = otel_rs(&["man", "instrument"]).replace('\\', "");
+    for variable in variables() {
+        // What is not supported is only warned of.
+        let Some(flag) = variable["flag"].as_str() else { continue };
+        for text in [&help, &config, &manual] {
+            let words = text.split(|c: char| c.is_whitespace() || "[]=,;:*".contains(c));
+            let words: Vec<&str> = words.map(|word| word.trim_start_matches("fB").trim_end_matches("fR")).collect();
+            assert!(words.contains(&format!("--{flag}").as_str()), "--{flag}\n{text}");
+            assert!(words.contains(&variable["name"].as_str().expect("a name")), "{}\n{text}", variable["name"]);
+        }
+    }
+    assert!(manual.contains("otel-rs-instrument"), "{manual}");
+    assert!(help.contains("\nExamples:\n") && !otel_rs(&["instrument", "-h"]).contains("--bsp-"), "{help}");
+}
+
+#[test]
+fn completions_know_every_flag_in_its_own_spelling() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = otel_rs(&["completions", shell]);
+        for variable in variables() {
+            let Some(flag) = variable["flag"].as_str() else { continue };
+            // Fish has no dashes before a long flag.
+            let found = if shell == "fish" { format!("-l {flag} ") } else { format!("--{flag}") };
+            assert!(script.contains(&found), "{shell}: {found}");
+        }
+        assert!(!script.contains("--service_name"), "{shell}: underscores are understood, not offered");
+        assert!(!script.contains("__rustc"), "{shell}: what is hidden is not offered");
+    }
+}
+
+/// What bash offers for a flag's beginning.
+#[test]
+fn bash_completes_a_flag_of_a_command() {
+    let script = otel_rs(&["completions", "bash"]);
+    let ask = "COMP_WORDS=(otel-rs instrument --exporter-otlp-tr); COMP_CWORD=2
+        _otel__rs otel-rs --exporter-otlp-tr instrument; echo \"${COMPREPLY[@]}\"";
+    let Ok(output) = Command::new("bash").args(["-c", &format!("{script}\n{ask}")]).output() else {
+        return println!("skipped: there is no `bash`");
+    };
+    let offered = String::from_utf8(output.stdout).expect("text");
+    assert!(offered.starts_with("--exporter-otlp-traces-endpoint "), "{offered}");
+    assert!(offered.split_whitespace().all(|flag| flag.starts_with("--exporter-otlp-tr")), "{offered}");
+}

@@ -2,6 +2,10 @@
 
 mod build;
 mod launcher;
+mod metrics;
+mod otlp;
+mod process;
 mod project;
 mod shop;
 mod support;
+mod variables;

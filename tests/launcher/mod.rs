@@ -1,9 +1,12 @@
 //! The launcher with small programs that end, wait and misbehave.
 
 mod collector;
+mod config;
 mod ends;
 mod finding;
+mod logs;
 mod records;
+mod resource;
 mod signals;
 mod streams;
 mod terminal;
@@ -47,6 +50,7 @@ pub(crate) fn launch_file(file: impl Into<PathBuf>) -> Command {
     for signal in ["TRACES", "METRICS", "LOGS"] {
         command.env(format!("OTEL_{signal}_EXPORTER"), "none");
     }
+    command.env("OTEL_RS_HOST_METRICS", "none");
     command.args(["instrument", "--"]).arg(file.into());
     command
 }

@@ -17,16 +17,16 @@ fn exporting(name: &str, collector: &Collector) -> Command {
 }
 
 /// The two counts of `writes_spans`.
-struct CountFile(tempfile::NamedTempFile);
+pub(super) struct CountFile(pub(super) tempfile::NamedTempFile);
 
 impl CountFile {
-    fn new() -> CountFile {
+    pub(super) fn new() -> CountFile {
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(16).unwrap();
         CountFile(file)
     }
 
-    fn read(&self) -> (usize, usize) {
+    pub(super) fn read(&self) -> (usize, usize) {
         let bytes = std::fs::read(self.0.path()).unwrap();
         let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
         (number(0), number(8))

@@ -33,7 +33,8 @@ fn arguments_mask_dispositions_descriptors_and_environment_are_the_same() {
         command
             .env("OTEL_TRACES_EXPORTER", "none")
             .env("OTEL_METRICS_EXPORTER", "none")
-            .env("OTEL_LOGS_EXPORTER", "none");
+            .env("OTEL_LOGS_EXPORTER", "none")
+            .env("OTEL_RS_HOST_METRICS", "none");
         let output = command.output().unwrap();
         assert!(output.status.success());
         String::from_utf8(output.stdout).unwrap()

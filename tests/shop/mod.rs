@@ -3,6 +3,7 @@
 mod client;
 mod database;
 mod limits;
+mod logs;
 mod metrics;
 mod peers;
 mod request;

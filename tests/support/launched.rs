@@ -70,7 +70,7 @@ impl Launch {
     pub(crate) fn start(self) -> Launched {
         let mut command = clean(OTEL_RS);
         command.args(["instrument", "--"]).arg(&self.program);
-        command.env("OTEL_LOGS_EXPORTER", "none").envs(self.environment);
+        command.env("OTEL_LOGS_EXPORTER", "none").env("OTEL_RS_HOST_METRICS", "none").envs(self.environment);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut launcher = command.spawn().expect("otel-rs starts");
         let stderr = read(launcher.stderr.take().expect("piped"));

@@ -16,11 +16,14 @@ pub(crate) struct Series {
     pub(crate) scope: String,
     pub(crate) attributes: Attributes,
     pub(crate) point: Point,
+    /// Whether the point tells what has changed since the export before.
+    pub(crate) is_delta: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Point {
-    Histogram { count: u64, sum: f64, bounds: Vec<f64> },
+    Histogram { count: u64, sum: f64, bounds: Vec<f64>, buckets: Vec<u64> },
+    Exponential { count: u64, sum: f64, scale: i32, buckets: Vec<u64> },
     Sum { value: f64, monotonic: bool },
     Gauge(f64),
 }
@@ -35,7 +38,7 @@ impl Series {
     #[track_caller]
     pub(crate) fn count(&self) -> u64 {
         match self.point {
-            Point::Histogram { count, .. } => count,
+            Point::Histogram { count, .. } | Point::Exponential { count, .. } => count,
             _ => panic!("{self} is no histogram"),
         }
     }
@@ -44,7 +47,7 @@ impl Series {
     pub(crate) fn value(&self) -> f64 {
         match self.point {
             Point::Sum { value, .. } | Point::Gauge(value) => value,
-            Point::Histogram { .. } => panic!("{self} is a histogram"),
+            Point::Histogram { .. } | Point::Exponential { .. } => panic!("{self} is a histogram"),
         }
     }
 }
@@ -61,15 +64,23 @@ impl fmt::Display for Series {
 pub(crate) struct Metrics(BTreeMap<String, Series>);
 
 impl Metrics {
+    /// What a single export held.
+    pub(crate) fn of(request: &ExportMetricsServiceRequest) -> Metrics {
+        let mut metrics = Metrics::default();
+        metrics.add(request);
+        metrics
+    }
+
     pub(crate) fn add(&mut self, request: &ExportMetricsServiceRequest) {
         for resource in &request.resource_metrics {
             for scope in &resource.scope_metrics {
                 let name = scope.scope.as_ref().map(|scope| scope.name.clone()).unwrap_or_default();
                 for metric in &scope.metrics {
+                    let is_delta = is_delta(metric);
                     for (attributes, point) in points(metric) {
                         let key = format!("{name} {} {attributes:?}", metric.name);
                         let (scope, name, unit) = (name.clone(), metric.name.clone(), metric.unit.clone());
-                        self.0.insert(key, Series { name, unit, scope, attributes, point });
+                        self.0.insert(key, Series { name, unit, scope, attributes, point, is_delta });
                     }
                 }
             }
@@ -91,6 +102,11 @@ impl Metrics {
         found.remove(0)
     }
 
+    /// Every series.
+    pub(crate) fn series(&self) -> impl Iterator<Item = &Series> {
+        self.0.values()
+    }
+
     /// The sum of a histogram's counts over all series that fit.
     pub(crate) fn count(&self, name: &str, with: &[(&str, Value)]) -> u64 {
         self.all(name, with).iter().map(Series::count).sum()
@@ -101,6 +117,17 @@ impl fmt::Display for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.values().try_for_each(|series| writeln!(f, "  {series}"))
     }
+}
+
+fn is_delta(metric: &proto::Metric) -> bool {
+    use proto::metric::Data;
+    let temporality = match &metric.data {
+        Some(Data::Sum(sum)) => sum.aggregation_temporality(),
+        Some(Data::Histogram(histogram)) => histogram.aggregation_temporality(),
+        Some(Data::ExponentialHistogram(histogram)) => histogram.aggregation_temporality(),
+        _ => proto::AggregationTemporality::Unspecified,
+    };
+    temporality == proto::AggregationTemporality::Delta
 }
 
 fn points(metric: &proto::Metric) -> Vec<(Attributes, Point)> {
@@ -116,8 +143,18 @@ fn points(metric: &proto::Metric) -> Vec<(Attributes, Point)> {
             .iter()
             .map(|point| {
                 let (count, sum) = (point.count, point.sum.unwrap_or(f64::NAN));
-                let bounds = point.explicit_bounds.clone();
-                (attributes(&point.attributes), Point::Histogram { count, sum, bounds })
+                let (bounds, buckets) = (point.explicit_bounds.clone(), point.bucket_counts.clone());
+                (attributes(&point.attributes), Point::Histogram { count, sum, bounds, buckets })
+            })
+            .collect(),
+        Some(Data::ExponentialHistogram(histogram)) => histogram
+            .data_points
+            .iter()
+            .map(|point| {
+                let (count, sum, scale) = (point.count, point.sum.unwrap_or(f64::NAN), point.scale);
+                let buckets = point.positive.as_ref().map(|positive| positive.bucket_counts.clone());
+                let buckets = buckets.unwrap_or_default();
+                (attributes(&point.attributes), Point::Exponential { count, sum, scale, buckets })
             })
             .collect(),
         Some(Data::Sum(sum)) => {

@@ -5,11 +5,13 @@ pub(crate) mod expect;
 pub(crate) mod fixture;
 pub(crate) mod http;
 pub(crate) mod launched;
+pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod model;
 pub(crate) mod otlp;
 pub(crate) mod peers;
 pub(crate) mod services;
+pub(crate) mod tls;
 
 pub(crate) use fixture::Fixture;
 pub(crate) use launched::Launched;

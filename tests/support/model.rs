@@ -15,6 +15,7 @@ pub(crate) enum Value {
     Int(i64),
     Float(f64),
     Bool(bool),
+    List(Vec<Value>),
     Other(String),
 }
 
@@ -49,6 +50,7 @@ impl fmt::Display for Value {
             Self::Int(number) => write!(f, "{number}"),
             Self::Float(number) => write!(f, "{number}"),
             Self::Bool(truth) => write!(f, "{truth}"),
+            Self::List(values) => f.debug_list().entries(values.iter().map(ToString::to_string)).finish(),
         }
     }
 }
@@ -59,12 +61,13 @@ pub(crate) fn attributes(pairs: &[KeyValue]) -> Attributes {
     pairs.iter().map(|pair| (pair.key.clone(), value(pair.value.as_ref()))).collect()
 }
 
-fn value(any: Option<&AnyValue>) -> Value {
+pub(crate) fn value(any: Option<&AnyValue>) -> Value {
     match any.and_then(|any| any.value.as_ref()) {
         Some(Any::StringValue(text)) => Value::Str(text.clone()),
         Some(Any::IntValue(number)) => Value::Int(*number),
         Some(Any::DoubleValue(number)) => Value::Float(*number),
         Some(Any::BoolValue(truth)) => Value::Bool(*truth),
+        Some(Any::ArrayValue(list)) => Value::List(list.values.iter().map(|item| value(Some(item))).collect()),
         other => Value::Other(format!("{other:?}")),
     }
 }
@@ -132,7 +135,7 @@ impl fmt::Display for Span {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
-use otel_rs_hooks::{Domain, Key, Scope, Span, key};
+use otel_rs_hooks::{Domain, Headers, HeadersMut, Key, Scope, Span, key};
 
 static SCOPE: Scope = Scope::new("otel-rs:layer:1|counted|1.0.0|0.1.0|\n");
 
@@ -41,7 +41,33 @@ impl Counts {
 
     /// Writes a span and counts it.
     pub fn write_span(&self) {
-        write_span(self.begun.fetch_add(1, Relaxed));
+        self.count(write_span);
+    }
+
+    /// Writes something and counts it.
+    pub fn count(&self, write: impl FnOnce(u64)) {
+        write(self.begun.fetch_add(1, Relaxed));
         self.ended.fetch_add(1, Relaxed);
+    }
+}
+
+/// The headers of a request, in a list.
+#[derive(Debug, Default)]
+pub struct HeaderList(pub Vec<(String, String)>);
+
+impl Headers for HeaderList {
+    fn named<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+        self.0.iter().filter(|(known, _)| known == name).for_each(|(_, value)| visit(value.as_bytes()));
+    }
+
+    fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a str, &'a [u8])) {
+        self.0.iter().for_each(|(name, value)| visit(name, value.as_bytes()));
+    }
+}
+
+impl HeadersMut for HeaderList {
+    fn set(&mut self, name: &str, value: &[u8]) {
+        self.0.retain(|(known, _)| known != name);
+        self.0.push((name.to_owned(), String::from_utf8_lossy(value).into_owned()));
     }
 }

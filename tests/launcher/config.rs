@@ -1,0 +1,223 @@
+//! `otel-rs config` says why nothing arrives.
+
+use std::process::Command;
+
+use super::program;
+use crate::support::tls::Authority;
+use crate::support::{OTEL_RS, Otlp, clean};
+
+/// What `otel-rs config ARGS` says, and its status.
+fn config(environment: &[(&str, &str)], args: &[&str]) -> (String, i32) {
+    let output = clean(OTEL_RS).arg("config").args(args).envs(environment.iter().copied()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    (String::from_utf8(output.stdout).unwrap(), output.status.code().unwrap())
+}
+
+/// The problems of a program that has layers, in an environment in which all goes well but for `environment`.
+fn problems(environment: &[(&str, &str)]) -> Vec<String> {
+    let otlp = Otlp::start();
+    let program = program("writes_spans");
+    let mut all = vec![("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url())];
+    all.extend(environment.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    let all: Vec<_> = all.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    problems_of(&all, &["--", program.to_str().unwrap()])
+}
+
+fn problems_of(environment: &[(&str, &str)], args: &[&str]) -> Vec<String> {
+    let (said, status) = config(environment, args);
+    let (_, problems) = said.split_once("\nproblems\n").unwrap_or_else(|| panic!("{said}"));
+    let problems: Vec<_> =
+        problems.lines().map(|line| line.trim().to_owned()).filter(|line| !line.starts_with("hint: ")).collect();
+    let none = problems == ["none"];
+    assert_eq!(status, i32::from(!none), "{said}");
+    if none { Vec::new() } else { problems }
+}
+
+/// A port of this machine where nobody listens.
+fn silent() -> String {
+    format!("http://{}", std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
+}
+
+#[test]
+fn where_all_is_well_there_is_nothing_to_say() {
+    assert_eq!(problems(&[]), [""; 0]);
+    assert_eq!(problems(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]), [""; 0]);
+    assert_eq!(problems(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]), [""; 0]);
+}
+
+#[test]
+fn a_wrong_port_is_named() {
+    let url = silent();
+    let found = problems(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]);
+    let expected = format!(
+        "spans, metrics and log records do not arrive: nobody answers at `{url}`: Connection refused (os error 111)"
+    );
+    assert_eq!(found, std::slice::from_ref(&expected));
+    assert_eq!(problems(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &url), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]), [expected]);
+}
+
+#[test]
+fn a_wrong_protocol_is_named() {
+    let otlp = Otlp::start();
+    let elsewhere = format!("{}/no/such/path", otlp.url());
+    let none = [("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")];
+    let with = |more: &[(&str, &str)]| {
+        let found = problems(&[&none[..], more].concat());
+        found.into_iter().filter(|problem| problem.starts_with("spans")).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        with(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &elsewhere)]),
+        [format!("spans do not arrive: no OTLP receiver is at `{elsewhere}`: 404")]
+    );
+    // A server of plain HTTP/1, asked for gRPC.
+    let page = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", page.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in page.incoming() {
+            use std::io::{Read, Write};
+            let mut connection = connection.unwrap();
+            let _ = connection.read(&mut [0; 4096]);
+            let _ = connection.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+        }
+    });
+    assert_eq!(
+        with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &url), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]),
+        [format!("spans do not arrive: `{url}` speaks `http/protobuf`, but is spoken to in `grpc`")]
+    );
+}
+
+#[test]
+fn a_program_without_layers_has_nothing_to_tell() {
+    let otlp = Otlp::start();
+    let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url())];
+    let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let found = problems_of(&environment, &["--", "/bin/true"]);
+    assert_eq!(found, ["`true` was built without layers, so it has nothing to tell"]);
+    let found = problems_of(&environment, &["no-such-program"]);
+    assert!(found.len() == 1 && found[0].starts_with("cannot run `no-such-program`: not found in PATH"), "{found:?}");
+    let old = tempfile::tempdir().unwrap();
+    let file = old.path().join("old");
+    std::fs::write(&file, b"\x7fELF otel-rs:layer:99|toy|1.2.3|0.1.0|\n").unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let found = problems_of(&environment, &[file.to_str().unwrap()]);
+    assert!(found.len() == 1 && found[0].contains("its layers speak wire version 99"), "{found:?}");
+}
+
+#[test]
+fn what_is_switched_off_is_named() {
+    for (name, value, problem) in [
+        ("OTEL_SDK_DISABLED", "true", "nothing is collected: the SDK is disabled"),
+        ("OTEL_TRACES_SAMPLER", "always_off", "no spans are exported: the sampler is `always_off`"),
+        ("OTEL_TRACES_EXPORTER", "none", "no spans are exported: their exporter is `none`"),
+        ("OTEL_METRICS_EXPORTER", "none", "no metrics are exported: their exporter is `none`"),
+        ("OTEL_LOGS_EXPORTER", "none", "no log records are exported: their exporter is `none`"),
+    ] {
+        assert_eq!(problems(&[(name, value)]), [problem], "{name}");
+    }
+}
+
+#[test]
+fn what_contradicts_itself_is_named() {
+    for (name, value, problem) in [
+        (
+            "OTEL_TRACES_SAMPLER",
+            "traceidratio",
+            "the sampler `traceidratio` has no share to sample, so it takes everything",
+        ),
+        (
+            "OTEL_TRACES_SAMPLER_ARG",
+            "0.5",
+            "`OTEL_TRACES_SAMPLER_ARG` has no effect: the sampler `parentbased_always_on` takes no share",
+        ),
+        ("OTEL_EXPORTER_OTLP_ENPOINT", "x", "`OTEL_EXPORTER_OTLP_ENPOINT` is no variable that otel-rs reads"),
+        ("OTEL_SERVICE_NAME", "", "`OTEL_SERVICE_NAME` is empty, which counts as not set"),
+        (
+            "OTEL_BSP_SCHEDULE_DELAY",
+            "soon",
+            "ignoring `soon` in `OTEL_BSP_SCHEDULE_DELAY`: expected a whole number of milliseconds",
+        ),
+        (
+            "OTEL_BSP_MAX_QUEUE_SIZE",
+            "100",
+            "an export may hold 512 spans, but only 100 may wait for it, so none will ever be full",
+        ),
+    ] {
+        assert_eq!(problems(&[(name, value)]), [problem], "{name}");
+    }
+    // What others read is none of our business.
+    assert_eq!(problems(&[("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "flask")]), [""; 0]);
+    let (said, _) = config(&[("OTEL_EXPORTER_OTLP_ENPOINT", "x")], &[]);
+    assert!(said.contains("hint: did you mean `OTEL_EXPORTER_OTLP_ENDPOINT`?"), "{said}");
+}
+
+#[test]
+fn a_configuration_file_counts_alone() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "file_format: '1.0'\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let found = problems(&[("OTEL_CONFIG_FILE", path)]).join("\n");
+    let expected = format!("`{path}` counts alone, so `OTEL_EXPORTER_OTLP_ENDPOINT` may have no effect");
+    assert!(found.contains(&expected), "{found}");
+    let (said, _) = config(&[("OTEL_CONFIG_FILE", path)], &[]);
+    assert!(said.contains(&format!("hint: correct it in `{path}`")), "no variable would help: {said}");
+    assert!(!said.contains("hint: set `OTEL_TRACES_EXPORTER`"), "{said}");
+}
+
+#[test]
+fn what_keeps_tls_from_coming_about_is_named() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let receiver = Otlp::secure(authority.server("127.0.0.1", true));
+    let url = receiver.url();
+    authority.sign("us", "us");
+    let found = |certificate: &str, more: &[(&str, &str)]| {
+        let environment =
+            [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate)];
+        problems(&[&environment[..], more].concat()).join("\n")
+    };
+    let (key, certificate) = (authority.file("us.key"), authority.file("us.pem"));
+    let ours =
+        [("OTEL_EXPORTER_OTLP_CLIENT_KEY", key.as_str()), ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &certificate)];
+    assert_eq!(found(&authority.file("ca.pem"), &ours), "");
+    assert_eq!(found(&authority.file("ca.pem"), &[&ours[..], &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]].concat()), "");
+    let said = found(&authority.file("ca.pem"), &[]);
+    assert!(said.contains("do not arrive: TLS with") && said.contains("CertificateRequired"), "{said}");
+    let said = found(&stranger.file("ca.pem"), &ours);
+    assert!(said.contains("do not arrive: TLS with") && said.contains("UnknownIssuer"), "{said}");
+    let said = found("/no/such.pem", &ours);
+    assert!(said.contains("cannot read the CA certificate `/no/such.pem`: entity not found"), "{said}");
+}
+
+#[test]
+fn each_value_has_its_origin_and_no_secret_shows() {
+    let environment = [
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=hunter2"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:hunter2@127.0.0.1:9/?token=hunter2"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "team=red"),
+    ];
+    let args = ["--service-name=shop", "--exporter_otlp_timeout", "7"];
+    let (text, _) = config(&environment, &args);
+    let (json, _) = config(&environment, &[&args[..], &["--format", "json"]].concat());
+    assert!(!text.contains("hunter2") && !json.contains("hunter2"), "{text}\n{json}");
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let from = |name: &str| {
+        let settings = report["settings"].as_array().unwrap();
+        let found = settings.iter().find(|setting| setting["name"] == name).unwrap();
+        format!("{} {}", found["value"].as_str().unwrap(), found["from"].as_str().unwrap())
+    };
+    assert_eq!(from("OTEL_SERVICE_NAME"), "shop --service-name");
+    assert_eq!(from("OTEL_EXPORTER_OTLP_TIMEOUT"), "7 --exporter-otlp-timeout");
+    assert_eq!(from("OTEL_RESOURCE_ATTRIBUTES"), "team=red environment");
+    assert_eq!(from("OTEL_BSP_SCHEDULE_DELAY"), "5000 default");
+    let resource = report["resource"].as_array().unwrap();
+    assert!(resource.contains(&serde_json::json!(["service.name", "shop"])), "{json}");
+    assert!(resource.contains(&serde_json::json!(["team", "red"])), "{json}");
+    assert_eq!(report["exports"][0]["exporter"], "otlp");
+}
+
+#[test]
+fn a_bad_flag_is_a_usage_error() {
+    let mut command: Command = clean(OTEL_RS);
+    let output = command.args(["config", "--bsp-schedule-delay", "soon"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot use `soon` for `--bsp-schedule-delay`"));
+}

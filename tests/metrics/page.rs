@@ -1,0 +1,153 @@
+//! The page for Prometheus, scraped by hand.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use super::App;
+use crate::support::Otlp;
+use crate::support::metrics::{Point, Series};
+
+pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0";
+
+/// An answer of the page's server.
+#[derive(Debug)]
+pub(super) struct Scraped {
+    pub(super) head: String,
+    pub(super) body: String,
+}
+
+pub(super) fn scrape(address: &str, accept: &str) -> Scraped {
+    ask(address, &format!("GET /metrics HTTP/1.1\r\naccept: {accept}"))
+}
+
+fn ask(address: &str, request: &str) -> Scraped {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "{request}\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
+    Scraped { head: head.to_ascii_lowercase(), body: body.to_owned() }
+}
+
+/// Samples by name and labels, the bounds of buckets as numbers.
+fn samples(body: &str) -> BTreeMap<String, f64> {
+    let lines = body.lines().filter(|line| !line.starts_with('#'));
+    let samples: Vec<(String, f64)> = lines
+        .map(|line| {
+            let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
+            (series.to_owned(), value.parse().unwrap_or_else(|_| panic!("{line}")))
+        })
+        .collect();
+    let count = samples.len();
+    let samples: BTreeMap<_, _> = samples.into_iter().collect();
+    assert_eq!(samples.len(), count, "a series comes twice:\n{body}");
+    samples
+}
+
+#[test]
+fn both_formats_are_offered_and_say_the_same() {
+    let mut app = App::start(&[("METRICS_EXPORTER", "prometheus"), ("EXPORTER_PROMETHEUS_PORT", "0")]);
+    app.serve(["/a", "/b 503", "/a"]);
+    let text = app.page_with("", 3);
+    assert!(text.head.contains("\r\ncontent-type: text/plain; version=0.0.4; charset=utf-8"), "{}", text.head);
+    assert!(text.body.contains("# TYPE orders_served_total counter\n"), "{}", text.body);
+    let open = scrape(&app.page(), OPENMETRICS);
+    assert!(open.head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{}", open.head);
+    assert!(open.body.contains("# TYPE orders_served counter\n"), "{}", open.body);
+    assert!(open.body.ends_with("\n# EOF\n"), "{}", open.body);
+    assert_eq!(samples(&text.body), samples(&open.body));
+    let labels = ["service_name=\"measures\"", "telemetry_distro_name=\"otel-rs\""];
+    let target = text.body.lines().find(|line| line.starts_with("target_info{")).unwrap();
+    assert!(labels.iter().all(|label| target.contains(label)), "{target}");
+
+    let address = app.page();
+    let head = ask(&address, "HEAD /metrics HTTP/1.1");
+    assert!(head.head.starts_with("http/1.1 200 ") && head.body.is_empty(), "{head:?}");
+    assert!(ask(&address, "POST /metrics HTTP/1.1").head.starts_with("http/1.1 405 "));
+    assert!(ask(&address, "GET / HTTP/1.1").head.starts_with("http/1.1 404 "));
+    app.end();
+    assert!(TcpStream::connect(&address).is_err(), "the page ends with the program");
+}
+
+#[test]
+fn the_page_shows_the_numbers_that_otlp_has() {
+    let otlp = Otlp::start();
+    let settings = [("METRICS_EXPORTER", "otlp,prometheus"), ("EXPORTER_PROMETHEUS_PORT", "0")];
+    let mut app = App::exporting(&otlp, &settings);
+    app.serve(["/a", "/b 503", "/a", "/c/{id}"]);
+    let page = app.page_with("", 4);
+    app.end();
+    let mut shown = samples(&page.body);
+    shown.retain(|series, _| !series.starts_with("target_info"));
+    let metrics = otlp.metrics();
+    assert_eq!(metrics.series().count(), 7, "{metrics}");
+    for series in metrics.series() {
+        for (sample, value) in expected(series) {
+            assert_eq!(shown.remove(&sample), Some(value), "{sample}\n{}", page.body);
+        }
+    }
+    assert_eq!(shown, BTreeMap::new(), "the page shows more");
+}
+
+/// The samples of a series, by hand.
+fn expected(series: &Series) -> Vec<(String, f64)> {
+    let version = match series.scope.as_str() {
+        "server" => "1.0.0",
+        "client" => "2.0.0",
+        _ => "3.0.0",
+    };
+    let mut labels: BTreeMap<String, String> =
+        series.attributes.iter().map(|(key, value)| (key.replace('.', "_"), value.to_string())).collect();
+    labels.insert("otel_scope_name".into(), series.scope.clone());
+    labels.insert("otel_scope_version".into(), version.into());
+    labels.insert("otel_scope_schema_url".into(), "https://opentelemetry.io/schemas/1.42.0".into());
+    let labels: Vec<String> =
+        labels.iter().map(|(name, value)| format!("{name}=\"{}\"", value.trim_matches('"'))).collect();
+    let labels = labels.join(",");
+    let name = series.name.replace('.', "_");
+    match &series.point {
+        Point::Sum { value, monotonic } => {
+            let total = if *monotonic { "_total" } else { "" };
+            vec![(format!("{name}{total}{{{labels}}}"), *value)]
+        }
+        Point::Histogram { count, sum, bounds, buckets } => {
+            let mut below = 0;
+            let bounds = bounds.iter().map(|bound| format!("{bound:?}")).chain(["+Inf".to_owned()]);
+            let mut samples: Vec<(String, f64)> = bounds
+                .zip(buckets)
+                .map(|(bound, count)| {
+                    below += count;
+                    (format!("{name}_seconds_bucket{{{labels},le=\"{bound}\"}}"), below as f64)
+                })
+                .collect();
+            samples.push((format!("{name}_seconds_sum{{{labels}}}"), *sum));
+            samples.push((format!("{name}_seconds_count{{{labels}}}"), *count as f64));
+            samples
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_port_in_use_is_one_warning_and_no_harm() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let otlp = Otlp::start();
+    let settings = [
+        ("METRICS_EXPORTER", "otlp,prometheus"),
+        ("EXPORTER_PROMETHEUS_HOST", "127.0.0.1"),
+        ("EXPORTER_PROMETHEUS_PORT", &port),
+    ];
+    let mut app = App::exporting(&otlp, &settings);
+    app.serve(["/a"]);
+    let said = app.end();
+    assert_eq!(said.matches("warning").count(), 1, "{said}");
+    let expected = format!(
+        "otel-rs: warning: cannot offer metrics to Prometheus at `127.0.0.1:{port}`, the program runs on without\n\
+         otel-rs:   caused by: Address already in use (os error 98)\n\
+         otel-rs: hint: set OTEL_EXPORTER_PROMETHEUS_PORT to a port that is free\n"
+    );
+    assert!(said.contains(&expected), "{said}");
+    assert_eq!(otlp.metrics().require("orders.served", &[]).value(), 1.0);
+}

@@ -1,0 +1,144 @@
+//! Receivers that fail, refuse, take in part or never answer.
+
+use std::time::{Duration, SystemTime};
+
+use tonic::Code;
+
+use super::{End, PROTOCOLS, run};
+use crate::support::Otlp;
+use crate::support::otlp::Answer;
+
+/// One signal alone, so that answers meet the requests that they are meant for.
+fn only(signal: &str, protocol: &str, otlp: &Otlp, more: &[(&str, &str)]) -> End {
+    let other = if signal == "trace" { "METRICS_EXPORTER" } else { "TRACES_EXPORTER" };
+    let url = otlp.url();
+    let mut settings =
+        vec![("EXPORTER_OTLP_ENDPOINT", url.as_str()), ("EXPORTER_OTLP_PROTOCOL", protocol), (other, "none")];
+    settings.extend(more);
+    run("/a\n", &settings)
+}
+
+#[test]
+fn a_collector_that_asks_for_a_pause_gets_it_and_then_everything() {
+    for protocol in PROTOCOLS {
+        for signal in ["trace", "metric"] {
+            let otlp = Otlp::start();
+            otlp.will([Answer::Failed(503, Code::Unavailable, Some("1".into()))]);
+            only(signal, protocol, &otlp, &[]).is_complete();
+            let [first, second] = &otlp.requests("")[..] else { panic!("{protocol}: {:?}", otlp.requests("")) };
+            assert!(second.at.duration_since(first.at) >= Duration::from_secs(1), "{protocol} {signal}");
+            match signal {
+                "trace" => assert_eq!(otlp.spans(), 3),
+                _ => assert_eq!(otlp.metrics().count("http.server.request.duration", &[]), 1),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_date_to_come_again_is_understood() {
+    let otlp = Otlp::start();
+    let then = SystemTime::now() + Duration::from_secs(2);
+    otlp.will([Answer::Failed(429, Code::Unavailable, Some(httpdate::fmt_http_date(then)))]);
+    only("trace", "http/protobuf", &otlp, &[]).is_complete();
+    let whole_second = then - Duration::from_secs(1);
+    assert!(SystemTime::now() >= whole_second, "it came too early");
+    assert_eq!((otlp.requests("").len(), otlp.spans()), (2, 3));
+}
+
+#[test]
+fn failures_that_pass_are_tried_again_by_themselves() {
+    for protocol in PROTOCOLS {
+        let otlp = Otlp::start();
+        let codes = [(429, Code::Aborted), (502, Code::Cancelled), (503, Code::DataLoss), (504, Code::OutOfRange)];
+        otlp.will(codes.map(|(status, code)| Answer::Failed(status, code, None)));
+        only("trace", protocol, &otlp, &[]).is_complete();
+        assert_eq!((otlp.requests("").len(), otlp.spans()), (5, 3), "{protocol}");
+    }
+}
+
+#[test]
+fn failures_that_do_not_pass_are_told_and_not_tried_again() {
+    for protocol in PROTOCOLS {
+        for (status, code, hint) in [
+            (400, Code::InvalidArgument, None),
+            (403, Code::PermissionDenied, Some("hint: check OTEL_EXPORTER_OTLP_HEADERS")),
+            // Without a time to come again.
+            (500, Code::ResourceExhausted, None),
+        ] {
+            let otlp = Otlp::start();
+            otlp.will([Answer::Failed(status, code, None)]);
+            let end = only("trace", protocol, &otlp, &[]);
+            end.is_good();
+            assert_eq!(otlp.requests("").len(), 1, "{protocol} {status}");
+            end.says(1, "cannot export");
+            end.says(1, if protocol == "grpc" { "on purpose" } else { "the collector answered" });
+            end.says(1, "3 spans were lost");
+            hint.into_iter().for_each(|hint| end.says(1, hint));
+        }
+    }
+}
+
+#[test]
+fn an_exhausted_collector_that_says_when_is_tried_again() {
+    let otlp = Otlp::start();
+    otlp.will([Answer::Failed(429, Code::ResourceExhausted, Some("1".into()))]);
+    only("trace", "grpc", &otlp, &[]).is_complete();
+    assert_eq!((otlp.requests("").len(), otlp.spans()), (2, 3));
+}
+
+#[test]
+fn a_pause_that_is_too_long_is_not_waited_for() {
+    for protocol in PROTOCOLS {
+        let otlp = Otlp::start();
+        otlp.will([Answer::Failed(503, Code::Unavailable, Some("100".into()))]);
+        let end = only("trace", protocol, &otlp, &[]);
+        end.is_good();
+        assert_eq!(otlp.requests("").len(), 1, "{protocol}");
+        end.says(1, "cannot export");
+        end.says(1, "3 spans were lost");
+    }
+}
+
+#[test]
+fn what_a_collector_sends_back_is_counted_and_its_words_are_shown() {
+    for protocol in PROTOCOLS {
+        let otlp = Otlp::start();
+        otlp.will([Answer::Partly(2, "too old")]);
+        let end = only("trace", protocol, &otlp, &[]);
+        end.is_good();
+        assert_eq!(otlp.requests("").len(), 1, "{protocol}");
+        end.says(1, "says of our spans: too old");
+        end.says(1, "the collector rejected 2 of 3 spans");
+        end.says(1, "2 spans were lost");
+
+        let otlp = Otlp::start();
+        otlp.will([Answer::Partly(4, "too many")]);
+        let end = only("metric", protocol, &otlp, &[]);
+        end.is_good();
+        end.says(1, "says of our metrics: too many");
+        end.says(1, "the collector rejected 4 points of metrics");
+    }
+}
+
+#[test]
+fn a_remark_about_what_was_taken_loses_nothing() {
+    let otlp = Otlp::start();
+    otlp.will([Answer::Partly(0, "names should be shorter")]);
+    let end = only("trace", "http/json", &otlp, &[]);
+    end.is_complete();
+    end.says(1, "says of our spans: names should be shorter");
+}
+
+#[test]
+fn a_collector_that_never_answers_costs_its_timeout_and_the_telemetry() {
+    for protocol in PROTOCOLS {
+        let otlp = Otlp::start();
+        otlp.will([Answer::Never]);
+        let end = only("trace", protocol, &otlp, &[("EXPORTER_OTLP_TIMEOUT", "300")]);
+        end.is_good();
+        assert_eq!(otlp.requests("").len(), 1, "{protocol}");
+        end.says(1, "caused by: no answer within 300 ms");
+        end.says(1, "3 spans were lost");
+    }
+}

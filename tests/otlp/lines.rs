@@ -1,0 +1,73 @@
+//! Lines of OTLP/JSON, on stdout and in files.
+
+use serde_json::Value;
+
+use super::{measures, run, serve};
+
+fn number_of_spans(lines: &[Value]) -> usize {
+    let resources = lines.iter().flat_map(|line| line["resourceSpans"].as_array().cloned().unwrap_or_default());
+    let scopes = resources.flat_map(|resource| resource["scopeSpans"].as_array().cloned().unwrap_or_default());
+    scopes.map(|scope| scope["spans"].as_array().map_or(0, Vec::len)).sum()
+}
+
+fn parsed<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Value> {
+    lines.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+#[test]
+fn who_asks_for_stdout_by_name_finds_whole_lines_there() {
+    let end = run("/a\n/b\n", &[("TRACES_EXPORTER", "otlp/stdout"), ("METRICS_EXPORTER", "otlp/stdout")]);
+    assert_eq!(end.status, Some(0), "{}", end.stderr);
+    end.says(0, "warning: cannot");
+    let lines = parsed(end.stdout.lines().filter(|line| line.starts_with('{')));
+    assert_eq!(end.stdout.lines().filter(|line| !line.starts_with('{')).count(), 3, "the app's own: {}", end.stdout);
+    assert_eq!(number_of_spans(&lines), 6);
+    assert_eq!(lines.iter().filter(|line| line["resourceMetrics"].is_array()).count(), 1);
+}
+
+/// A configuration that writes spans to `file`.
+fn to_file(folder: &tempfile::TempDir, file: &str) -> std::process::Command {
+    let config = folder.path().join("otel.yaml");
+    let text = format!(
+        "file_format: \"1.0\"\ntracer_provider:\n  processors:\n    - batch:\n        exporter:\n          \
+         otlp_file/development:\n            output_stream: file://{file}\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let mut command = measures(&[]);
+    command.env("OTEL_CONFIG_FILE", config);
+    command
+}
+
+#[test]
+fn a_file_is_appended_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("spans.jsonl");
+    for spans in [3, 6] {
+        let end = serve(to_file(&folder, file.to_str().unwrap()), "/a\n");
+        end.is_complete();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.ends_with('\n'));
+        assert_eq!(number_of_spans(&parsed(text.lines())), spans);
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_once_and_what_is_lost_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let end = serve(to_file(&folder, "/dev/full"), "/a\n");
+    end.is_good();
+    end.says(1, "cannot export");
+    end.says(1, "No space left on device");
+    end.says(1, "3 spans were lost");
+}
+
+#[test]
+fn a_file_in_no_folder_is_told_of_and_the_program_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("none/spans.jsonl");
+    let end = serve(to_file(&folder, file.to_str().unwrap()), "/a\n");
+    end.is_good();
+    end.says(1, "cannot export spans to `");
+    end.says(1, "none/spans.jsonl`, the program runs on without");
+    end.says(1, "No such file or directory");
+}

@@ -1,0 +1,166 @@
+//! Metrics of processes and of the machine, against what is true.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill};
+
+use super::{measured, script};
+use crate::launcher::{Launched, program, until};
+use crate::support::metrics::{Metrics, Series};
+use crate::support::model::Value;
+use crate::support::{Otlp, wait_for};
+
+fn sum(metrics: &Metrics, name: &str, with: &[(&str, Value)]) -> f64 {
+    metrics.all(name, with).iter().map(Series::value).sum()
+}
+
+fn of(name: &'static str) -> (&'static str, Value) {
+    ("process.executable.name", name.into())
+}
+
+/// CPU time that a program said it had used, in seconds.
+fn said(line: &str) -> f64 {
+    line.split_whitespace().nth(2).and_then(|micros| micros.parse::<f64>().ok()).unwrap_or_else(|| panic!("{line}"))
+        / 1e6
+}
+
+#[test]
+fn what_a_program_uses_is_what_is_told() {
+    let otlp = Otlp::start();
+    let file = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let mut command = measured(program("uses_up"), &otlp);
+    command.args(["cpu=300", "memory=64", "threads=7", "files=40", "naps=50", "wait"]);
+    command.arg(format!("write={}", file.path().display()));
+    let mut launcher = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let name = of("uses_up");
+    let now = |metric: &str| sum(&otlp.metrics(), metric, std::slice::from_ref(&name));
+    wait_for("all threads", 20, || (now("process.thread.count") == 8.0).then_some(()));
+    wait_for("the memory", 20, || (now("process.memory.usage") >= f64::from(64 << 20)).then_some(()));
+    wait_for("all files", 20, || (now("process.unix.file_descriptor.count") >= 43.0).then_some(()));
+    let metrics = otlp.metrics();
+    let one = |metric: &str| metrics.require(metric, std::slice::from_ref(&name));
+    assert!(one("process.memory.usage").value() < f64::from(200 << 20), "{metrics}");
+    assert!(one("process.memory.virtual").value() >= one("process.memory.usage").value(), "{metrics}");
+    assert!(one("process.unix.file_descriptor.count").value() < 60.0, "{metrics}");
+    assert!((0.0..60.0).contains(&one("process.uptime").value()), "{metrics}");
+    assert_eq!(one("process.thread.count").unit, "{thread}");
+
+    drop(launcher.stdin.take());
+    let output = launcher.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let said = said(&String::from_utf8(output.stdout).unwrap());
+    let metrics = otlp.metrics();
+    let cpu = sum(&metrics, "process.cpu.time", std::slice::from_ref(&name));
+    assert!((said..said + 2.0).contains(&cpu), "{cpu} s, and it said {said}");
+    let of = |metric: &str, key, value: &str| metrics.require(metric, &[name.clone(), (key, value.into())]).value();
+    assert!(of("process.cpu.time", "cpu.mode", "user") > 0.0);
+    assert!(of("process.context_switches", "process.context_switch.type", "voluntary") >= 50.0, "{metrics}");
+    assert!(of("process.paging.faults", "system.paging.fault.type", "minor") > 100.0, "{metrics}");
+    // On a disk in memory nothing is written.
+    if nix::sys::statfs::statfs(file.path()).unwrap().filesystem_type() != nix::sys::statfs::TMPFS_MAGIC {
+        let written = of("process.disk.io", "disk.io.direction", "write");
+        assert!((f64::from(1 << 20)..f64::from(8 << 20)).contains(&written), "{written} bytes");
+    }
+    let busy = metrics.all("process.cpu.utilization", std::slice::from_ref(&name));
+    assert!(!busy.is_empty() && busy.iter().all(|series| (0.0..=1.5).contains(&series.value())), "{metrics}");
+    assert_eq!(sum(&metrics, "process.thread.count", &[name]), 0.0, "it runs no more");
+}
+
+#[test]
+fn what_a_killed_program_had_used_is_told_in_full() {
+    let otlp = Otlp::start();
+    let mut command = measured(program("uses_up"), &otlp);
+    command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").args(["cpu=120", "wait"]).stdin(Stdio::piped());
+    let mut launcher = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(launcher.stdout.take().unwrap()), &mut line).unwrap();
+    let pid = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    assert_eq!(launcher.wait().unwrap().signal(), Some(9));
+    let cpu = sum(&otlp.metrics(), "process.cpu.time", &[of("uses_up")]);
+    let said = said(&line);
+    assert!((said..said + 2.0).contains(&cpu), "{cpu} s, and it said {said}");
+}
+
+#[test]
+fn sums_do_not_fall_when_children_come_and_go() {
+    let otlp = Otlp::start();
+    let mut command =
+        script("for n in 1 2 3 4 5; do uses_up cpu=80 naps=40; done; (uses_up cpu=80); uses_up cpu=80", &otlp);
+    let output = command.stderr(Stdio::null()).output().unwrap();
+    assert!(output.status.success());
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(lines.lines().count(), 7, "{lines}");
+    let said: f64 = lines.lines().map(said).sum();
+    let exports = otlp.metric_exports();
+    assert!(exports.len() > 2, "it ran for 0.6 s");
+    for name in ["process.cpu.time", "process.context_switches", "process.paging.faults", "process.disk.io"] {
+        let sums: Vec<f64> = exports.iter().map(|export| sum(export, name, &[])).filter(|sum| *sum > 0.0).collect();
+        assert!(sums.is_sorted(), "{name}: {sums:?}");
+    }
+    let cpu = sum(&otlp.metrics(), "process.cpu.time", &[]);
+    assert!((said..said + 3.0).contains(&cpu), "{cpu} s, and they said {said}");
+    assert!(sum(&otlp.metrics(), "process.cpu.time", &[of("uses_up")]) > 0.0, "{}", otlp.metrics());
+}
+
+#[test]
+fn a_program_without_layers_that_lives_a_moment_is_measured() {
+    let otlp = Otlp::start();
+    let mut command = script(":", &otlp);
+    assert!(command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").status().unwrap().success());
+    let metrics = otlp.metrics();
+    assert!(sum(&metrics, "process.paging.faults", &[]) > 10.0, "{metrics}");
+    assert_eq!(metrics.all("process.cpu.time", &[]).len(), 2, "{metrics}");
+}
+
+#[test]
+fn a_child_whose_parent_is_gone_is_still_measured() {
+    let otlp = Otlp::start();
+    let shell =
+        "exec 3<&0; echo first $$; sh -c 'uses_up memory=32 wait <&3 >/dev/null & echo second $$; wait' & read word";
+    let mut command = script(shell, &otlp);
+    command.stdin(Stdio::piped());
+    let mut launched = Launched::start(command);
+    let between = launched.line().split_whitespace().nth(1).unwrap().parse().unwrap();
+    let memory = |metrics: &Metrics| sum(metrics, "process.memory.usage", &[of("uses_up")]);
+    wait_for("the daemon", 20, || (memory(&otlp.metrics()) >= f64::from(30 << 20)).then_some(()));
+    kill(nix::unistd::Pid::from_raw(between), Signal::SIGKILL).unwrap();
+    until("the shell in between is gone", || {
+        crate::launcher::state(nix::unistd::Pid::from_raw(between)).is_none_or(|state| state == 'Z')
+    });
+    let exports = otlp.metric_exports().len();
+    wait_for("two more looks", 20, || (otlp.metric_exports().len() >= exports + 2).then_some(()));
+    let last = otlp.metric_exports().pop().unwrap();
+    assert!(memory(&last) >= f64::from(30 << 20), "{last}");
+}
+
+#[test]
+fn the_machine_is_told_as_the_kernel_shows_it() {
+    let otlp = Otlp::start();
+    let mut command = measured(program("uses_up"), &otlp);
+    command.env("OTEL_RS_HOST_METRICS", "system").args(["cpu=250"]).stdout(Stdio::null());
+    assert!(command.status().unwrap().success());
+    let metrics = otlp.metrics();
+    assert!(metrics.all("process.cpu.time", &[]).is_empty(), "only the machine was asked for");
+    let kernel = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let total: f64 = kernel.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert_eq!(metrics.require("system.memory.limit", &[]).value(), total * 1024.0);
+    let used: f64 = metrics.all("system.memory.usage", &[]).iter().map(Series::value).sum();
+    assert!((used / (total * 1024.0) - 1.0).abs() < 0.01, "its states are all of it: {metrics}");
+    let uptime = metrics.require("system.uptime", &[]).value();
+    let kernel = std::fs::read_to_string("/proc/uptime").unwrap();
+    let now: f64 = kernel.split_whitespace().next().unwrap().parse().unwrap();
+    assert!((0.0..60.0).contains(&(now - uptime)), "{uptime} at {now}");
+    let cpus = std::fs::read_to_string("/proc/stat").unwrap();
+    let cpus = cpus.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu ")).count();
+    assert_eq!(metrics.require("system.cpu.logical.count", &[]).value(), cpus as f64);
+    let busy = metrics.require("system.cpu.time", &[("cpu.mode", "user".into())]);
+    assert_eq!(busy.unit, "s");
+    // Counted from the start of the program, of which it used a quarter of a second itself.
+    assert!((0.1..600.0 * cpus as f64).contains(&busy.value()), "{busy}");
+    for name in ["system.network.io", "system.paging.faults", "system.process.count", "system.network.connection.count"]
+    {
+        assert!(!metrics.all(name, &[]).is_empty(), "{name} is missing: {metrics}");
+    }
+}

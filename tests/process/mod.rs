@@ -1,0 +1,26 @@
+//! What the launcher finds out by itself: about processes and the machine, and about the run as a whole.
+
+mod metrics;
+
+use std::process::Command;
+
+use crate::launcher::{launch_file, program};
+use crate::support::Otlp;
+
+/// A file under the launcher, exporting everything to `otlp` and measuring processes.
+fn measured(file: impl Into<std::path::PathBuf>, otlp: &Otlp) -> Command {
+    let mut command = launch_file(file);
+    for signal in ["TRACES", "METRICS"] {
+        command.env(format!("OTEL_{signal}_EXPORTER"), "otlp");
+    }
+    command.env("OTEL_RS_HOST_METRICS", "process").env("OTEL_METRIC_EXPORT_INTERVAL", "100");
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
+    command
+}
+
+/// A shell with a script in which `uses_up` is the program of that name.
+fn script(text: &str, otlp: &Otlp) -> Command {
+    let mut command = measured("/bin/sh", otlp);
+    command.args(["-c", &text.replace("uses_up", program("uses_up").to_str().unwrap())]);
+    command
+}

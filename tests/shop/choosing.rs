@@ -1,0 +1,103 @@
+//! What a user chooses at launch: no program is compiled anew for it.
+
+use super::get_as_caller;
+use crate::support::expect::{Traces, server, span};
+use crate::support::http::Ask;
+use crate::support::launched::{Launch, Launched};
+use crate::support::metrics::Metrics;
+use crate::support::model::Value;
+use crate::support::{Fixture, Otlp};
+
+/// The small server, with settings: what it told.
+fn told(settings: &[(&str, &str)], ask: impl FnOnce(&Launched)) -> (Traces, Metrics) {
+    let otlp = Otlp::start();
+    let launch = Launch::of(&Fixture::hello()).to(&otlp);
+    let app = settings.iter().fold(launch, |launch, (name, value)| launch.env(name, value)).start();
+    ask(&app);
+    app.stop();
+    (otlp.traces(), otlp.metrics())
+}
+
+#[test]
+fn excluded_requests_leave_no_trace_and_no_number() {
+    for patterns in ["/health,/internal/*", "http://127.0.0.1:*/health,http://*/internal/*"] {
+        let settings = [("OTEL_RS_EXCLUDED_URLS", patterns), ("OTEL_TRACES_SAMPLER", "always_on")];
+        let (traces, metrics) = told(&settings, |app| {
+            for path in ["/health", "/health?deep=1", "/internal/a/b", "/healthy"] {
+                assert_eq!(get_as_caller(app, path, false).0, 200);
+            }
+        });
+        traces.require(span());
+        traces.require(server().attr("url.path", "/healthy"));
+        assert_eq!(metrics.count("http.server.request.duration", &[]), 1, "{metrics}");
+    }
+}
+
+#[test]
+fn who_is_disabled_is_silent() {
+    let slow = |app: &Launched| assert_eq!(app.get("/slow").0, 200);
+    for (settings, requests, timeouts) in [
+        (&[][..], 1, 1),
+        (&[("OTEL_RS_DISABLED_INSTRUMENTATIONS", "tower")], 1, 0),
+        (&[("OTEL_RS_DISABLED_INSTRUMENTATIONS", "hyper")], 0, 1),
+        (&[("OTEL_RS_ENABLED_INSTRUMENTATIONS", "hyper,tokio")], 1, 0),
+        (&[("OTEL_RS_DISABLED_INSTRUMENTATIONS", "*")], 0, 0),
+    ] {
+        let (traces, metrics) = told(settings, slow);
+        assert_eq!(traces.all(&server()).len(), requests, "{settings:?}\n{traces}");
+        let events = traces.all(&server().event("timeout")).len();
+        assert_eq!(events, requests.min(timeouts), "{settings:?}\n{traces}");
+        let counted: f64 = metrics.all("tower.timeout.count", &[]).iter().map(|series| series.value()).sum();
+        assert_eq!(counted, timeouts as f64, "{settings:?}\n{metrics}");
+        assert_eq!(metrics.all("http.server.request.duration", &[]).len(), requests, "{settings:?}\n{metrics}");
+    }
+}
+
+#[test]
+fn headers_are_told_when_asked_for_and_secrets_are_not() {
+    let ask = |app: &Launched| {
+        let header = |name, value: &str| (name, value.to_owned());
+        let headers = vec![
+            header("x-tenant", "red"),
+            header("x-tenant", "blue"),
+            header("authorization", "Bearer hunter2"),
+            header("x-own", "hunter2"),
+            header("x-long", &"x".repeat(5000)),
+        ];
+        assert_eq!(app.ask(Ask { method: "GET", url: app.url("/"), headers }).0, 200);
+    };
+    let (traces, _) = told(&[], ask);
+    traces.require(server().without("http.request.header.x-tenant"));
+    let (traces, _) = told(
+        &[
+            ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST", "X-Tenant,authorization,x-own,x-long,x-none"),
+            ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE", "x-none,content-type"),
+            ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS", "x-o*"),
+        ],
+        ask,
+    );
+    let request = traces.require(server().without("http.request.header.x-none").without("http.response.header.x-none"));
+    let said = |name: &str| match request.get(&format!("http.request.header.{name}")) {
+        Some(list @ Value::List(_)) => list.to_string(),
+        other => panic!("{name} of {request} is {other:?}, not a list"),
+    };
+    assert!(said("x-tenant").contains("red") && said("x-tenant").contains("blue"), "{request}");
+    assert!(said("authorization").contains("REDACTED") && said("x-own").contains("REDACTED"), "{request}");
+    assert_eq!(said("x-long").matches('x').count(), 1024, "{request}");
+    assert!(!request.to_string().contains("hunter2"), "{request}");
+}
+
+#[test]
+fn a_user_says_which_methods_are_known() {
+    let ask = |app: &Launched| {
+        for method in ["GET", "BREW"] {
+            assert_eq!(app.ask(Ask { method, url: app.url("/"), headers: Vec::new() }).0, 200);
+        }
+    };
+    let (traces, _) = told(&[], ask);
+    traces.require(server().named("GET"));
+    traces.require(server().named("HTTP").attr("http.request.method_original", "BREW"));
+    let (traces, _) = told(&[("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "BREW")], ask);
+    traces.require(server().named("BREW").attr("http.request.method", "BREW"));
+    traces.require(server().named("HTTP").attr("http.request.method_original", "GET"));
+}

@@ -1,0 +1,83 @@
+//! Variables that limit what one span or log record holds. `tells_all` has a span `work` of three attributes, the
+//! `long` one of 26 characters, and two events of two attributes each, of which `one` has 10 characters.
+
+use super::told::{Told, by_default, refused, with};
+use super::variables;
+use crate::support::expect::{server, span};
+use crate::support::model::Span;
+
+fn work(told: &Told) -> Span {
+    told.traces.require(span().named("work"))
+}
+
+fn length(told: &Told) -> usize {
+    work(told).text("long").chars().count()
+}
+
+fn event_attributes(told: &Told) -> Vec<usize> {
+    work(told).events.iter().map(|(_, attributes)| attributes.len()).collect()
+}
+
+/// Nothing that otel-rs instruments links spans: such a limit is read and has nothing to act on.
+fn nothing_links(name: &str) {
+    let told = with(name, "0");
+    assert_eq!((told.stderr.as_str(), work(&told).attributes.len()), ("", 3));
+    refused(name, "many");
+}
+
+variables! {
+    OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT => {
+        assert_eq!(length(by_default()), 26, "no limit");
+        let told = with("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "5");
+        assert_eq!((work(&told).text("long"), work(&told).get("second")), ("abcde", Some(&2.into())));
+        assert_eq!(work(&told).events[0].1["one"], "abcde".into());
+        refused("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-1");
+    }
+
+    OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT => {
+        assert_eq!(length(&with("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "7")), 7);
+        refused("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "long");
+    }
+
+    OTEL_ATTRIBUTE_COUNT_LIMIT => {
+        assert_eq!(work(by_default()).attributes.len(), 3, "128 is more");
+        assert_eq!(work(&with("OTEL_ATTRIBUTE_COUNT_LIMIT", "2")).attributes.len(), 2);
+        refused("OTEL_ATTRIBUTE_COUNT_LIMIT", "-1");
+    }
+
+    OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT => {
+        let told = with("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1");
+        assert_eq!((work(&told).attributes.len(), event_attributes(&told)), (1, vec![2, 2]));
+        refused("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "one");
+    }
+
+    OTEL_SPAN_EVENT_COUNT_LIMIT => {
+        assert_eq!(event_attributes(by_default()), [2, 2]);
+        assert_eq!(event_attributes(&with("OTEL_SPAN_EVENT_COUNT_LIMIT", "1")), [2]);
+        refused("OTEL_SPAN_EVENT_COUNT_LIMIT", "1.5");
+    }
+
+    OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT => {
+        let told = with("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "1");
+        assert_eq!((event_attributes(&told), work(&told).attributes.len()), (vec![1, 1], 3));
+        told.traces.require(server());
+        refused("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "x");
+    }
+
+    OTEL_SPAN_LINK_COUNT_LIMIT => { nothing_links("OTEL_SPAN_LINK_COUNT_LIMIT"); }
+    OTEL_LINK_ATTRIBUTE_COUNT_LIMIT => { nothing_links("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT"); }
+
+    OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT => {
+        assert_eq!(by_default().logs[0].attributes["long"], "abcdefghijklmnopqrstuvwxyz".into());
+        let told = with("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "3");
+        assert_eq!((&told.logs[0].attributes["long"], length(&told)), (&"abc".into(), 26));
+        refused("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "x");
+    }
+
+    OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT => {
+        let told = with("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "1");
+        assert_eq!((told.logs[0].attributes.len(), work(&told).attributes.len()), (1, 3));
+        assert_eq!(by_default().logs[0].attributes.len(), 2);
+        refused("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "x");
+    }
+}

@@ -1,0 +1,44 @@
+//! One test for each variable that otel-rs reads, named after it: what counts when it is not set, what a good value
+//! does, seen where it is meant to show, and that a bad value is named on stderr.
+
+mod choosing;
+mod config_file;
+mod general;
+mod limits;
+mod otlp;
+mod signals;
+mod told;
+
+use std::collections::BTreeSet;
+
+use crate::support::source;
+
+/// Tests named after variables, and the list of them.
+macro_rules! variables {
+    ($($name:ident => $test:block)*) => {
+        pub(super) const NAMES: &[&str] = &[$(stringify!($name)),*];
+        $(
+            #[test]
+            #[allow(non_snake_case, reason = "the name is a variable's")]
+            fn $name() $test
+        )*
+    };
+}
+pub(crate) use variables;
+
+/// The reference page names no variable that has no test here, and leaves none out that has.
+#[test]
+fn every_variable_of_the_reference_has_its_test() {
+    let page = std::fs::read_to_string(source("docs/reference/variables.md")).expect("docs/reference/variables.md");
+    let words = page.split(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit() && c != '_');
+    // `OTEL_…_` is a family of names, spelt out elsewhere on the page.
+    let on_page: BTreeSet<_> = words.filter(|word| word.starts_with("OTEL_") && !word.ends_with('_')).collect();
+    let tested: BTreeSet<_> =
+        [choosing::NAMES, config_file::NAMES, general::NAMES, limits::NAMES, otlp::NAMES, signals::NAMES]
+            .concat()
+            .into_iter()
+            .collect();
+    assert!(on_page.len() > 80, "{on_page:?}");
+    assert_eq!(on_page.difference(&tested).collect::<Vec<_>>(), [] as [&&str; 0], "have no test");
+    assert_eq!(tested.difference(&on_page).collect::<Vec<_>>(), [] as [&&str; 0], "are not on the page");
+}

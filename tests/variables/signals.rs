@@ -1,0 +1,292 @@
+//! Variables of traces, metrics and logs, and their limits.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use super::told::{Run, Running, Told, by_default, refused, with};
+use super::variables;
+use crate::support::expect::server;
+use crate::support::metrics::{Point, Series};
+use crate::support::model::Value;
+use crate::support::{Otlp, wait_for};
+
+/// A counter of three series.
+const DRAWERS: &str = "drawers.opened";
+
+/// The series of one histogram that every run has.
+fn durations(told: &Told) -> Series {
+    told.metrics.require("http.server.request.duration", &[])
+}
+
+/// A program that goes on after `rounds` rounds.
+fn running(settings: &[(&str, &str)], rounds: usize) -> Running {
+    let run = settings.iter().fold(Run::new(), |run, (name, value)| run.env(name, value));
+    let mut running = run.start();
+    (1..rounds).for_each(|_| running.again());
+    running
+}
+
+/// Waits for spans of a program that goes on; then there are exactly so many.
+fn arrive(running: Running, count: usize) {
+    wait_for("spans of a running program", 4, || (running.otlp.spans() >= count).then_some(()));
+    assert_eq!(running.otlp.spans(), count);
+    running.end();
+}
+
+/// What is due later has not come yet.
+fn nothing_yet(running: Running) {
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(running.otlp.spans(), 0);
+    running.end();
+}
+
+/// A collector that takes requests and never answers is given up after the time that `variable` allows, and not at once.
+fn says_when_it_is_late(variable: &str, settings: &[(&str, &str)]) {
+    let silent = Otlp::silent();
+    let run = |limit: &str| {
+        let run = settings.iter().fold(Run::new(), |run, (name, value)| run.env(name, value));
+        run.env("OTEL_EXPORTER_OTLP_ENDPOINT", silent.url()).env(variable, limit).tell()
+    };
+    let late = run("137");
+    assert!(late.stderr.contains("no answer within 137 ms"), "{}", late.stderr);
+    let patient = run("");
+    assert!(patient.stderr.contains("no answer before the program's end"), "{}", patient.stderr);
+}
+
+/// Where the page for Prometheus listens: the port that was chosen is said.
+fn page_port(running: &Running) -> u16 {
+    wait_for("the page's port", 5, || {
+        let said = running.said();
+        let line = said.lines().find(|line| line.contains("/metrics"))?;
+        let after = &line[..line.find("/metrics")?];
+        after[after.rfind(':')? + 1..].parse().ok()
+    })
+}
+
+/// The page for Prometheus, if anybody answers.
+fn page(host: &str, port: u16) -> Option<String> {
+    let mut stream = TcpStream::connect((host, port)).ok()?;
+    write!(stream, "GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    text.starts_with("HTTP/1.1 200").then_some(text)
+}
+
+variables! {
+    OTEL_TRACES_EXPORTER => {
+        assert!(!by_default().stderr.contains("GET /orders/{id}"), "otlp alone");
+        let both = with("OTEL_TRACES_EXPORTER", "console,otlp");
+        both.traces.require(server());
+        assert!(both.stderr.contains("GET /orders/{id}"), "{}", both.stderr);
+        assert_eq!(with("OTEL_TRACES_EXPORTER", "none").traces.0.len(), 0);
+        refused("OTEL_TRACES_EXPORTER", "pigeon");
+        refused("OTEL_TRACES_EXPORTER", "zipkin");
+    }
+
+    OTEL_TRACES_SAMPLER => {
+        assert_eq!(by_default().traces.0.len(), 4);
+        assert_eq!(with("OTEL_TRACES_SAMPLER", "always_off").traces.0.len(), 0);
+        refused("OTEL_TRACES_SAMPLER", "sometimes");
+    }
+
+    OTEL_TRACES_SAMPLER_ARG => {
+        let few = |ratio: &str| {
+            let run = Run::new().env("OTEL_TRACES_SAMPLER", "traceidratio").env("OTEL_TRACES_SAMPLER_ARG", ratio);
+            let mut running = run.start();
+            (1..100).for_each(|_| running.again());
+            running.end().traces.all(&server()).len()
+        };
+        assert_eq!(few(""), 100);
+        assert!((10..60).contains(&few("0.3")));
+        assert_eq!(few("0"), 0);
+        refused("OTEL_TRACES_SAMPLER_ARG", "1.5");
+    }
+
+    OTEL_BSP_SCHEDULE_DELAY => {
+        nothing_yet(running(&[], 1));
+        arrive(running(&[("OTEL_BSP_SCHEDULE_DELAY", "10")], 1), 4);
+        refused("OTEL_BSP_SCHEDULE_DELAY", "-1");
+    }
+
+    OTEL_BSP_EXPORT_TIMEOUT => {
+        says_when_it_is_late("OTEL_BSP_EXPORT_TIMEOUT", &[("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")]);
+        refused("OTEL_BSP_EXPORT_TIMEOUT", "soon");
+    }
+
+    OTEL_BSP_MAX_EXPORT_BATCH_SIZE => {
+        nothing_yet(running(&[], 12));
+        // Whole batches go at once.
+        arrive(running(&[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "20")], 12), 40);
+        refused("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0");
+    }
+
+    OTEL_BSP_MAX_QUEUE_SIZE => {
+        let many = |settings: &[(&str, &str)]| {
+            let mut running = running(settings, 1);
+            running.rounds(300);
+            running.end()
+        };
+        let all = many(&[]);
+        assert_eq!(all.traces.0.len(), 4 * 301);
+        let some = many(&[("OTEL_BSP_MAX_QUEUE_SIZE", "8")]);
+        let arrived = some.traces.0.len();
+        let lost = format!("{} spans were lost", 4 * 301 - arrived);
+        assert!(arrived < 4 * 301 && some.stderr.contains(&lost), "{arrived} arrived:\n{}", some.stderr);
+        refused("OTEL_BSP_MAX_QUEUE_SIZE", "0");
+    }
+
+    OTEL_METRICS_EXPORTER => {
+        assert_eq!(durations(by_default()).count(), 1);
+        let both = with("OTEL_METRICS_EXPORTER", "console,otlp");
+        assert_eq!(durations(&both).count(), 1);
+        assert!(both.stderr.contains("http.server.request.duration"), "{}", both.stderr);
+        let none = with("OTEL_METRICS_EXPORTER", "none");
+        assert!(none.metrics.all("http.server.request.duration", &[]).is_empty(), "{}", none.metrics);
+        none.traces.require(server());
+        refused("OTEL_METRICS_EXPORTER", "abacus");
+    }
+
+    OTEL_METRIC_EXPORT_INTERVAL => {
+        let arrived = |running: &Running| !running.otlp.metrics().all("orders.served", &[]).is_empty();
+        let minute = Run::new().start();
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(!arrived(&minute));
+        minute.end();
+        let often = Run::new().env("OTEL_METRIC_EXPORT_INTERVAL", 50).start();
+        wait_for("metrics of a running program", 10, || arrived(&often).then_some(()));
+        often.end();
+        refused("OTEL_METRIC_EXPORT_INTERVAL", "0");
+    }
+
+    OTEL_METRIC_EXPORT_TIMEOUT => {
+        says_when_it_is_late("OTEL_METRIC_EXPORT_TIMEOUT", &[("OTEL_TRACES_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")]);
+        refused("OTEL_METRIC_EXPORT_TIMEOUT", "soon");
+    }
+
+    OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE => {
+        let rounds = |preference: &str| {
+            let run = Run::new()
+                .env("OTEL_METRIC_EXPORT_INTERVAL", 50)
+                .env("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", preference);
+            let mut running = run.start();
+            let served = |otlp: &crate::support::Otlp| otlp.metrics().all("orders.served", &[]);
+            wait_for("a first export", 10, || (!served(&running.otlp).is_empty()).then_some(()));
+            running.again();
+            running.end().metrics.require("orders.served", &[]).value()
+        };
+        assert_eq!(rounds(""), 2.0, "from the start");
+        assert_eq!(rounds("delta"), 1.0, "from the last export");
+        refused("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "gamma");
+    }
+
+    OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION => {
+        let name = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+        assert!(matches!(durations(by_default()).point, Point::Histogram { .. }));
+        let told = with(name, "base2_exponential_bucket_histogram");
+        assert!(matches!(durations(&told).point, Point::Exponential { count: 1, .. }), "{}", durations(&told));
+        refused(name, "linear");
+    }
+
+    OTEL_RS_METRICS_CARDINALITY_LIMIT => {
+        let overflow = [("otel.metric.overflow", Value::Bool(true))];
+        let of = |told: &Told| (told.metrics.all(DRAWERS, &[]).len(), told.metrics.all(DRAWERS, &overflow).len());
+        assert_eq!(of(by_default()), (3, 0));
+        assert_eq!(of(&with("OTEL_RS_METRICS_CARDINALITY_LIMIT", 1)), (2, 1), "what is more is one series");
+        refused("OTEL_RS_METRICS_CARDINALITY_LIMIT", "0");
+    }
+
+    OTEL_EXPORTER_PROMETHEUS_PORT => {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+        let running = running(&[
+            ("OTEL_METRICS_EXPORTER", "prometheus"),
+            ("OTEL_EXPORTER_PROMETHEUS_PORT", &free.to_string()),
+        ], 1);
+        wait_for("the page", 5, || page("127.0.0.1", free).filter(|text| text.contains("orders_served_total")));
+        running.end();
+        refused("OTEL_EXPORTER_PROMETHEUS_PORT", "65536");
+    }
+
+    OTEL_EXPORTER_PROMETHEUS_HOST => {
+        let prometheus = [("OTEL_METRICS_EXPORTER", "prometheus"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "0")];
+        let by_default = running(&prometheus, 1);
+        let port = page_port(&by_default);
+        wait_for("the page", 5, || page("127.0.0.1", port));
+        assert!(page("127.0.0.2", port).is_none(), "localhost is the default");
+        by_default.end();
+        let elsewhere = running(&[&prometheus[..], &[("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.2")]].concat(), 1);
+        let port = page_port(&elsewhere);
+        wait_for("the page", 5, || page("127.0.0.2", port));
+        assert!(page("127.0.0.1", port).is_none());
+        elsewhere.end();
+        // No text is a bad host as such; one that is not ours cannot be listened on.
+        let told = Run::new()
+            .env("OTEL_METRICS_EXPORTER", "prometheus,otlp")
+            .env("OTEL_EXPORTER_PROMETHEUS_HOST", "192.0.2.1")
+            .tell();
+        assert!(told.stderr.contains("192.0.2.1"), "{}", told.stderr);
+        assert_eq!(durations(&told).count(), 1, "the other reader works");
+    }
+
+    OTEL_METRICS_EXEMPLAR_FILTER => {
+        assert!(!by_default().stderr.contains("EXEMPLAR"));
+        assert!(!with("OTEL_METRICS_EXEMPLAR_FILTER", "always_off").stderr.contains("EXEMPLAR"));
+        let told = with("OTEL_METRICS_EXEMPLAR_FILTER", "trace_based");
+        assert!(told.stderr.contains("`OTEL_METRICS_EXEMPLAR_FILTER` has no effect"), "{}", told.stderr);
+        refused("OTEL_METRICS_EXEMPLAR_FILTER", "best");
+    }
+
+    OTEL_LOGS_EXPORTER => {
+        assert_eq!(by_default().logs[0].body, "an order".into());
+        let both = with("OTEL_LOGS_EXPORTER", "console,otlp");
+        assert!(both.stderr.contains("an order") && both.logs.len() == 1, "{}", both.stderr);
+        let none = with("OTEL_LOGS_EXPORTER", "none");
+        assert!(none.logs.is_empty());
+        none.traces.require(server());
+        refused("OTEL_LOGS_EXPORTER", "pigeon");
+    }
+
+    OTEL_BLRP_SCHEDULE_DELAY => {
+        let run = |delay: &str| running(&[("OTEL_BLRP_SCHEDULE_DELAY", delay), ("OTEL_TRACES_EXPORTER", "none")], 1);
+        let soon = run("10");
+        wait_for("a record of a running program", 5, || (soon.otlp.logs().len() == 1).then_some(()));
+        soon.end();
+        let late = run("60000");
+        std::thread::sleep(Duration::from_millis(1500));
+        assert!(late.otlp.logs().is_empty(), "later than the default of a second");
+        assert_eq!(late.end().logs.len(), 1);
+        refused("OTEL_BLRP_SCHEDULE_DELAY", "-1");
+    }
+
+    OTEL_BLRP_EXPORT_TIMEOUT => {
+        let others = [("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "otlp")];
+        says_when_it_is_late("OTEL_BLRP_EXPORT_TIMEOUT", &others);
+        refused("OTEL_BLRP_EXPORT_TIMEOUT", "soon");
+    }
+
+    OTEL_BLRP_MAX_QUEUE_SIZE => {
+        let many = |size: &str| {
+            let mut running = running(&[("OTEL_BLRP_MAX_QUEUE_SIZE", size)], 1);
+            running.rounds(300);
+            running.end()
+        };
+        assert_eq!(many("").logs.len(), 301);
+        let some = many("2");
+        let lost = format!("{} log records were lost", 301 - some.logs.len());
+        assert!(some.logs.len() < 301 && some.stderr.contains(&lost), "{} arrived:\n{}", some.logs.len(), some.stderr);
+        refused("OTEL_BLRP_MAX_QUEUE_SIZE", "0");
+    }
+
+    OTEL_BLRP_MAX_EXPORT_BATCH_SIZE => {
+        let run = |size: &str| running(
+            &[("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", size), ("OTEL_BLRP_SCHEDULE_DELAY", "60000")], 12);
+        let small = run("5");
+        wait_for("whole batches", 5, || (small.otlp.logs().len() == 10).then_some(()));
+        small.end();
+        let large = run("");
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(large.otlp.logs().is_empty(), "512 are a batch");
+        large.end();
+        refused("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "0");
+    }
+}
