@@ -1,5 +1,7 @@
 //! Which text counts for a variable: the flag's, the environment's or the default's, and where it came from.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::file::FileError;
@@ -21,6 +23,8 @@ pub(crate) struct Resolved {
     pub(crate) unusable_file: Option<FileError>,
     /// Every variable with the value that counts, in the order of the registry; of a configuration file, its name only.
     pub(crate) settings: Vec<Setting>,
+    /// The variables that were asked for. Of a configuration file, those that it refers to.
+    pub(crate) asked: BTreeSet<String>,
 }
 
 /// A variable's value.
@@ -95,7 +99,12 @@ pub(crate) fn resolve(
     flags: &[(&'static str, String)],
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Resolved, ConfigError> {
-    let mut sources = Sources { flags, env, warnings: Vec::new() };
+    let asked = RefCell::new(BTreeSet::new());
+    let env = |name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        env(name)
+    };
+    let mut sources = Sources { flags, env: &env, warnings: Vec::new() };
     let (config, unusable_file, settings) = match sources.config_file() {
         Some(file) => {
             let (config, unusable) = sources.file_config(&file)?;
@@ -106,7 +115,8 @@ pub(crate) fn resolve(
             (config, None, VARIABLES.iter().map(|variable| sources.setting(variable)).collect())
         }
     };
-    Ok(Resolved { config, warnings: sources.warnings, unusable_file, settings })
+    let warnings = sources.warnings;
+    Ok(Resolved { config, warnings, unusable_file, settings, asked: asked.into_inner() })
 }
 
 /// Flags and environment, asked for one variable at a time.

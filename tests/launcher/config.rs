@@ -153,11 +153,12 @@ fn what_contradicts_itself_is_named() {
 #[test]
 fn a_configuration_file_counts_alone() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "file_format: '1.0'\n").unwrap();
+    let text = "file_format: '1.0'\nresource: {attributes_list: '${OTEL_RESOURCE_ATTRIBUTES}'}\n";
+    std::fs::write(file.path(), text).unwrap();
     let path = file.path().to_str().unwrap();
-    let found = problems(&[("OTEL_CONFIG_FILE", path)]).join("\n");
-    let expected = format!("`{path}` counts alone, so `OTEL_EXPORTER_OTLP_ENDPOINT` may have no effect");
-    assert!(found.contains(&expected), "{found}");
+    let found = problems(&[("OTEL_CONFIG_FILE", path), ("OTEL_RESOURCE_ATTRIBUTES", "a=b")]);
+    let expected = format!("`{path}` counts alone and does not refer to `OTEL_EXPORTER_OTLP_ENDPOINT`");
+    assert!(found.contains(&expected), "{found:?}");
     let (said, _) = config(&[("OTEL_CONFIG_FILE", path)], &[]);
     assert!(said.contains(&format!("hint: correct it in `{path}`")), "no variable would help: {said}");
     assert!(!said.contains("hint: set `OTEL_TRACES_EXPORTER`"), "{said}");

@@ -34,11 +34,11 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
     let mut export = |what, exporter: &Exporter| match exporter {
         Exporter::Console => Export { what, exporter: "console", to: "stderr".into(), answer: None, otlp: None },
         Exporter::JsonLines(target) => {
-            let to = match target {
-                JsonTarget::Stdout => "stdout".to_owned(),
-                JsonTarget::File(file) => file.display().to_string(),
+            let (exporter, to) = match target {
+                JsonTarget::Stdout => ("otlp/stdout", "stdout".to_owned()),
+                JsonTarget::File(file) => ("otlp_file", file.display().to_string()),
             };
-            Export { what, exporter: "otlp/stdout", to, answer: None, otlp: None }
+            Export { what, exporter, to, answer: None, otlp: None }
         }
         Exporter::Otlp(otlp) => {
             let key = (otlp.endpoint.clone(), protocol(otlp.protocol));

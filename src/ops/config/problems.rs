@@ -294,12 +294,17 @@ fn names(evidence: &Evidence<'_>, found: &mut Vec<Problem>) {
             ));
         }
     }
-    if let Some(file) = Remedy(evidence.resolved).file() {
-        let others: Vec<_> = set.iter().filter(|(name, empty)| ours(name) && !empty && name != CONFIG_FILE).collect();
-        if !others.is_empty() {
-            let names: Vec<_> = others.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let resolved = evidence.resolved;
+    // A file that cannot be used may refer to more than was read of it.
+    if let Some(file) = Remedy(resolved).file()
+        && resolved.unusable_file.is_none()
+    {
+        let has_effect = |name: &String| name == CONFIG_FILE || resolved.asked.contains(name);
+        let others = set.iter().filter(|(name, is_empty)| ours(name) && !is_empty && !has_effect(name));
+        let names: Vec<_> = others.map(|(name, _)| format!("`{name}`")).collect();
+        if !names.is_empty() {
             found.push(problem(
-                format!("`{file}` counts alone, so {} may have no effect", names.join(", ")),
+                format!("`{file}` counts alone and does not refer to {}", names.join(", ")),
                 "refer to a variable in the file as `${NAME}`",
             ));
         }
