@@ -77,8 +77,11 @@ fn otlp(settings: &Map, protocol: Protocol, signal: Signal) -> Otlp {
         Signal::Logs => "logs",
     };
     let tls = settings.map("tls");
+    // Before the third release candidate there was no `tls` around these.
+    let security: Vec<&Map> = tls.as_ref().into_iter().chain([settings]).collect();
     // Over HTTP, a scheme that is left out means plain text here; gRPC says by `insecure` what it means.
-    let insecure = protocol != Protocol::Grpc || tls.as_ref().and_then(|tls| tls.boolean("insecure")).unwrap_or(false);
+    let insecure =
+        protocol != Protocol::Grpc || security.iter().find_map(|map| map.boolean("insecure")).unwrap_or(false);
     let mut headers = headers(settings);
     let endpoint = settings.get("endpoint").and_then(|field| {
         let written = field.text()?;
@@ -98,7 +101,7 @@ fn otlp(settings: &Map, protocol: Protocol, signal: Signal) -> Otlp {
         headers: Headers(headers),
         gzip: gzip(settings),
         timeout: timeout(settings),
-        tls: tls.map(|tls| files(&tls)).unwrap_or_default(),
+        tls: files(&security),
     }
 }
 
@@ -119,16 +122,21 @@ fn gzip(settings: &Map) -> bool {
     }
 }
 
-/// Files for TLS; release candidates had longer names for them.
-fn files(tls: &Map) -> Tls {
-    let file = |key, older| tls.get(key).or_else(|| tls.get(older)).and_then(|field| field.text()).map(PathBuf::from);
+/// Files for TLS, from the first mapping that names them: `tls`, where there is one, and that around it, which had them
+/// by the longer names that `tls` had too for a while.
+fn files(security: &[&Map]) -> Tls {
+    let file = |key, older| {
+        let within = security[..security.len() - 1].iter().find_map(|tls| tls.get(key));
+        let field = within.or_else(|| security.iter().find_map(|map| map.get(older)));
+        field.and_then(|field| field.text()).map(PathBuf::from)
+    };
     let found = Tls {
         certificate: file("ca_file", "certificate_file"),
         client_certificate: file("cert_file", "client_certificate_file"),
         client_key: file("key_file", "client_key_file"),
     };
     if found.client_certificate.is_some() != found.client_key.is_some() {
-        tls.field.problem("`cert_file` and `key_file` must be set together".into());
+        security[0].field.problem("`cert_file` and `key_file` must be set together".into());
     }
     found
 }

@@ -20,7 +20,7 @@ pub(super) fn read(provider: Option<&Map>) -> Metrics {
     let Some(provider) = provider else { return Metrics { readers: Vec::new(), views: Vec::new() } };
     let readers = provider.required("readers").map(|list| list.at_least_one()).unwrap_or_default();
     if let Some(filter) = provider.get("exemplar_filter")
-        && filter.word(&[("always_on", true), ("always_off", false), ("trace_based", false)]) == Some(true)
+        && filter.word(&[("always_on", true), ("always_off", false), ("trace_based", true)]) == Some(true)
     {
         filter.not_used("not supported: no exemplars are recorded");
     }
@@ -87,11 +87,13 @@ fn prometheus(settings: &Map, cardinality_limit: CardinalityLimit) -> Prometheus
     };
     let (later, earlier) = ("resource_constant_labels", "with_resource_constant_labels");
     let resource_labels = settings.selection(later).or_else(|| settings.selection(earlier));
-    settings.supported_at(
-        "translation_strategy",
-        &["underscore_escaping_with_suffixes", "UnderscoreEscapingWithSuffixes"],
-        "names are escaped by underscores and have suffixes",
-    );
+    let names = "names are escaped by underscores and have suffixes";
+    let strategies = &["underscore_escaping_with_suffixes", "UnderscoreEscapingWithSuffixes"];
+    settings.supported_at("translation_strategy", strategies, names);
+    // What there was before strategies.
+    for without in ["without_units", "without_type_suffix"] {
+        settings.supported_at(without, &["false"], names);
+    }
     Prometheus {
         host: settings.text("host").unwrap_or(resolve::variable("OTEL_EXPORTER_PROMETHEUS_HOST").default).to_owned(),
         port: settings

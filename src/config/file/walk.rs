@@ -325,7 +325,7 @@ impl<'t> Map<'t> {
     /// The same for keys that are supported at one value, which is the schema's default.
     pub(super) fn supported_at(&self, key: &'static str, values: &[&str], meaning: &str) {
         if let Some(field) = self.get(key)
-            && !values.contains(&field.node.written.as_str())
+            && !values.contains(&field.node.text.as_str())
         {
             field.not_used(format!("not supported: {meaning}"));
         }
