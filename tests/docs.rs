@@ -126,9 +126,8 @@ fn bash_completes_a_flag_of_a_command() {
     let script = otel_rs(&["completions", "bash"]);
     let ask = "COMP_WORDS=(otel-rs instrument --exporter-otlp-tr); COMP_CWORD=2
         _otel__rs otel-rs --exporter-otlp-tr instrument; echo \"${COMPREPLY[@]}\"";
-    let Ok(output) = Command::new("bash").args(["-c", &format!("{script}\n{ask}")]).output() else {
-        return println!("skipped: there is no `bash`");
-    };
+    // What runs CI is there.
+    let output = Command::new("bash").args(["-c", &format!("{script}\n{ask}")]).output().expect("bash starts");
     let offered = String::from_utf8(output.stdout).expect("text");
     assert!(offered.starts_with("--exporter-otlp-traces-endpoint "), "{offered}");
     assert!(offered.split_whitespace().all(|flag| flag.starts_with("--exporter-otlp-tr")), "{offered}");
