@@ -11,6 +11,8 @@ use std::fmt::Display;
 use std::io::Write;
 use std::sync::OnceLock;
 
+use anstream::AutoStream;
+
 static PREFIX: OnceLock<&'static str> = OnceLock::new();
 static LEVEL: OnceLock<Level> = OnceLock::new();
 
@@ -78,7 +80,7 @@ pub(crate) fn note(text: impl Display) {
 
 /// Writes prepared text (a trace tree, a metric table) to stderr without a prefix.
 pub(crate) fn err_raw(text: impl Display) {
-    let _ = write!(anstream::stderr(), "{text}");
+    to_stderr(&text.to_string());
 }
 
 /// Warns: otel-rs goes on, with less.
@@ -114,9 +116,17 @@ fn message_block(level: &str, colour: anstyle::AnsiColor, message: &str, causes:
     stderr_lines(&text);
 }
 
-/// One write for the whole block, so that lines of other processes do not come between.
 fn stderr_lines(text: &str) {
     let prefix = PREFIX.get().copied().unwrap_or("");
     let block: String = text.lines().map(|line| format!("{prefix}{line}\n")).collect();
-    let _ = anstream::stderr().write_all(block.as_bytes());
+    to_stderr(&block);
+}
+
+/// One write for the whole text, so that lines of other processes do not come between. `anstream`'s own streams write
+/// piece by piece where they take colours out.
+fn to_stderr(text: &str) {
+    let stderr = std::io::stderr();
+    let mut whole = AutoStream::new(Vec::new(), AutoStream::choice(&stderr));
+    let _ = whole.write_all(text.as_bytes());
+    let _ = stderr.lock().write_all(&whole.into_inner());
 }
