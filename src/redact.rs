@@ -1,8 +1,12 @@
-//! Takes secrets out of URLs, and of texts in which they stand.
+//! Takes secrets out of URLs, of texts in which they stand, and of command lines.
+
+mod arguments;
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
+
+pub(crate) use arguments::arguments;
 
 /// What stands where a secret stood.
 pub(crate) const REDACTED: &str = "REDACTED";

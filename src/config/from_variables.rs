@@ -7,7 +7,7 @@ use super::variables::{Kind, VARIABLES};
 use super::{
     Batch, CardinalityLimit, Config, Exporter, Headers, HistogramAggregation, HostMetrics, Http, Instrumentations,
     JsonTarget, LogLevel, LogLimits, Logs, Metrics, Otlp, Periodic, Processor, Prometheus, Protocol, Reader, Resource,
-    Sampler, SpanLimits, Temporality, Tls, Traces, Value, endpoint, value,
+    Run, Sampler, SpanLimits, Temporality, Tls, Traces, Value, endpoint, value,
 };
 
 type Result<T> = std::result::Result<T, ConfigError>;
@@ -34,6 +34,11 @@ impl Sources<'_> {
             excluded_urls: self.or_default("OTEL_RS_EXCLUDED_URLS", value::words)?,
             detach_after: self.or_default("OTEL_RS_DETACH_AFTER", value::milliseconds)?,
             host_metrics: HostMetrics::named(&self.list("OTEL_RS_HOST_METRICS")?),
+            run: Run {
+                span: self.or_default("OTEL_RS_PROCESS_SPAN", value::boolean)?,
+                arguments: self.or_default("OTEL_RS_PROCESS_SPAN_ARGS", value::boolean)?,
+                environment_parent: self.or_default("OTEL_RS_ENVIRONMENT_PARENT", value::boolean)?,
+            },
         };
         self.what_has_no_effect()?;
         Ok(config)

@@ -53,6 +53,20 @@ pub(crate) struct Config {
     pub(crate) detach_after: Duration,
     /// OTEL_RS_HOST_METRICS.
     pub(crate) host_metrics: HostMetrics,
+    /// What is told of the program's run as a whole.
+    pub(crate) run: Run,
+}
+
+/// What is told of the program's run as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// OTEL_RS_PROCESS_SPAN: whether the run is a span.
+    pub(crate) span: bool,
+    /// OTEL_RS_PROCESS_SPAN_ARGS: whether the span holds the arguments.
+    pub(crate) arguments: bool,
+    /// OTEL_RS_ENVIRONMENT_PARENT: whether the environment's TRACEPARENT is the parent of work that has none. The span of
+    /// the run, which is put into the program's environment, always is.
+    pub(crate) environment_parent: bool,
 }
 
 /// What is measured besides what the program tells itself.
@@ -388,6 +402,9 @@ impl Config {
             (name::LOGS, if self.logs.processors.is_empty() { "off" } else { "on" }.to_owned()),
             (name::ENABLED, list(&self.instrumentations.enabled)),
         ];
+        if self.run.span || self.run.environment_parent {
+            pairs.push((name::ENVIRONMENT_PARENT, "on".to_owned()));
+        }
         let lists = [
             (name::DISABLED, &self.instrumentations.disabled),
             (name::EXCLUDED_URLS, &self.excluded_urls),

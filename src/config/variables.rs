@@ -196,6 +196,14 @@ const COMMON: &[Variable] = variables! {
         "OTEL_RS_DETACH_AFTER" "detach-after" Kind::Milliseconds, "10000", "",
             "Milliseconds after a request's end in which tasks it left behind still count as its work";
     }
+    "The run as a whole" {
+        "OTEL_RS_PROCESS_SPAN" "process-span" Kind::Bool, "false", "semconv/cli/cli-spans/",
+            "Tell of the program's run as a span, for batch jobs and CI: with TRACEPARENT of the environment as its parent";
+        "OTEL_RS_PROCESS_SPAN_ARGS" "process-span-args" Kind::Bool, "true", "semconv/cli/cli-spans/",
+            "Whether that span holds the program's arguments; what looks like a secret in them is never told";
+        "OTEL_RS_ENVIRONMENT_PARENT" "environment-parent" Kind::Bool, "false", "otel/context/env-carriers/",
+            "Whether TRACEPARENT of the environment is the parent of work that has none, also without a span for the run";
+    }
     "Traces" {
         "OTEL_TRACES_EXPORTER" "traces-exporter" EXPORTERS, "otlp", SDK,
             "Where spans go, several separated by commas";

@@ -1,16 +1,17 @@
 //! The child process: started with everything as the user left it, and watched until its end.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use nix::libc;
 use nix::sys::signal::SigSet;
 
 use super::signals::{Arrived, Signals};
-use super::{ChildEnd, Environment, Usage};
+use super::{ChildEnd, Ended, Environment};
 use crate::ui::Explain;
 
 /// What is to be run.
@@ -81,17 +82,20 @@ impl Program {
         SpawnError { file: self.file.clone(), source: command.exec() }
     }
 
-    /// Starts the program, with one more variable for the channel. To be called from the main thread: the child's
+    /// Starts the program, with variables of ours set or taken away. To be called from the main thread: the child's
     /// "parent has died" signal belongs to the thread that forked it.
     pub(crate) fn spawn(
         &self,
         environment: &Environment,
-        channel: Option<(&str, &OsStr)>,
+        ours: &[(&str, Option<OsString>)],
         signals: &Signals,
     ) -> Result<RunningChild, SpawnError> {
         let mut command = self.command(environment);
-        if let Some((variable, value)) = channel {
-            command.env(variable, value);
+        for (variable, value) in ours {
+            match value {
+                Some(value) => command.env(variable, value),
+                None => command.env_remove(variable),
+            };
         }
         let as_found = signals.as_found();
         let launcher = nix::unistd::getpid();
@@ -129,12 +133,12 @@ impl RunningChild {
     }
 
     /// Passes signals on to the child until it has ended.
-    pub(crate) fn wait(self, signals: &Signals) -> (ChildEnd, Usage) {
+    pub(crate) fn wait(self, signals: &Signals) -> Ended {
         loop {
             let arrived = signals.wait();
             if arrived.signal == libc::SIGCHLD {
-                if let Some(end) = self.reap(signals) {
-                    return end;
+                if let Some(ended) = self.reap(signals) {
+                    return ended;
                 }
             } else if self.needs_telling(arrived) {
                 self.kill(arrived.signal);
@@ -160,8 +164,8 @@ impl RunningChild {
     }
 
     /// Collects whoever has changed: the child, or an orphan that was handed to us as PID 1 or subreaper.
-    fn reap(&self, signals: &Signals) -> Option<(ChildEnd, Usage)> {
-        let mut end = None;
+    fn reap(&self, signals: &Signals) -> Option<Ended> {
+        let mut ended = None;
         loop {
             let mut status = 0;
             #[expect(unsafe_code, reason = "nix's waitpid fails on a death by real-time signal, and it has no wait4")]
@@ -172,19 +176,19 @@ impl RunningChild {
                 (pid, usage)
             };
             match pid {
-                0 => return end,
+                0 => return ended,
                 pid if pid < 0 => {
                     if io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) {
                         continue;
                     }
-                    return end;
+                    return ended;
                 }
                 pid if pid != self.pid => {}
                 _ if libc::WIFEXITED(status) => {
-                    end = Some((ChildEnd::Exited(libc::WEXITSTATUS(status)), usage.into()));
+                    ended = Some(now(ChildEnd::Exited(libc::WEXITSTATUS(status)), usage));
                 }
                 _ if libc::WIFSIGNALED(status) => {
-                    end = Some((ChildEnd::Killed(libc::WTERMSIG(status)), usage.into()));
+                    ended = Some(now(ChildEnd::Killed(libc::WTERMSIG(status)), usage));
                 }
                 _ if libc::WIFSTOPPED(status) => self.stop_with_it(libc::WSTOPSIG(status), signals),
                 _ => {}
@@ -213,4 +217,8 @@ impl RunningChild {
             libc::kill(self.pid, signal)
         };
     }
+}
+
+fn now(end: ChildEnd, usage: libc::rusage) -> Ended {
+    Ended { end, usage: usage.into(), at: SystemTime::now() }
 }

@@ -1,6 +1,6 @@
 //! How a child ended, and ending in the same way.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::libc;
 
@@ -11,6 +11,15 @@ pub(crate) enum ChildEnd {
     Exited(i32),
     /// A signal ended it.
     Killed(i32),
+}
+
+/// All that is known of a child's end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    pub(crate) end: ChildEnd,
+    pub(crate) usage: Usage,
+    /// When it was noticed.
+    pub(crate) at: SystemTime,
 }
 
 /// What a child had used when it ended, together with all children for whose end it had waited.

@@ -10,7 +10,7 @@ mod find;
 mod signals;
 
 pub(crate) use child::Program;
-pub(crate) use end::{ChildEnd, Usage, is_violent, signal_name};
+pub(crate) use end::{ChildEnd, Ended, Usage, is_violent, signal_name};
 pub(crate) use environment::Environment;
 pub(crate) use find::{FindError, find_program, is_elf};
 pub(crate) use signals::Signals;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{Failure, Outcome};
 use crate::channel::{Channel, ChannelError, Draining, feed, wire};
 use crate::config::{self, Config};
-use crate::launch::{self, ChildEnd, Environment, Program, Signals, Usage};
+use crate::launch::{self, ChildEnd, Ended, Environment, Program, Signals};
 use crate::layers;
 use crate::telemetry;
 use crate::ui::{self, Explain};
@@ -103,15 +103,16 @@ pub(crate) fn run(options: Options) -> Outcome {
             return Err(replace_ourselves(&program, &environment));
         }
     };
-    let session = if understands_us(&program) { Session::open(config, &environment, &program) } else { None };
-    let variable = session.as_ref().map(|session| (wire::CHANNEL_VARIABLE, session.variable.as_os_str()));
-    let child = program.spawn(&environment, variable, &signals).map_err(|error| failure(error.status(), error))?;
+    let understood = understands_us(&program, config.run.span);
+    let session = if understood { Session::open(config, &environment, &program) } else { None };
+    let ours = session.as_ref().map_or(&[][..], |session| &session.variables);
+    let child = program.spawn(&environment, ours, &signals).map_err(|error| failure(error.status(), error))?;
     session.iter().for_each(|session| session.running.started(child.pid()));
-    let (end, usage) = child.wait(&signals);
-    let report = session.and_then(|session| session.close(end, usage, &signals));
-    tell(&program, end, report.as_ref());
-    end.imitate();
-    Ok(end.status())
+    let ended = child.wait(&signals);
+    let report = session.and_then(|session| session.close(ended, &signals));
+    tell(&program, ended.end, report.as_ref());
+    ended.end.imitate();
+    Ok(ended.end.status())
 }
 
 /// Becomes the program. Returns only if that failed.
@@ -125,15 +126,15 @@ fn failure(status: i32, error: impl Explain + 'static) -> Failure {
 }
 
 /// Whether the program may be given a channel: not if its layers speak another version of the wire format. Warns where
-/// nothing will come of it.
-fn understands_us(program: &Program) -> bool {
+/// nothing will come of it, which is never so if its run as a whole is told of.
+fn understands_us(program: &Program, run_is_told: bool) -> bool {
     // A script has no layers, but what it starts may have.
     if !launch::is_elf(&program.file) {
         return true;
     }
     let Ok(notes) = layers::layers_in(&program.file) else { return true };
     let Some(other) = notes.iter().find(|note| note.wire_version != wire::VERSION) else {
-        if notes.is_empty() {
+        if notes.is_empty() && !run_is_told {
             ui::warning_of(&LayersError::None { program: program.short_name() });
         }
         return true;
@@ -144,7 +145,8 @@ fn understands_us(program: &Program) -> bool {
 
 /// The run half at work: a channel, the thread that drains it, and telemetry.
 struct Session {
-    variable: OsString,
+    /// What the program's environment has besides our own.
+    variables: Vec<(&'static str, Option<OsString>)>,
     draining: Draining,
     running: telemetry::Running,
 }
@@ -165,15 +167,17 @@ impl Session {
         let running = telemetry::start(&config, program, environment, receiver)
             .map_err(|source| InstrumentError::Telemetry { program: program.short_name(), source })?;
         let draining = channel.drain(sender).map_err(no_channel)?;
-        Ok(Session { variable, draining, running })
+        let mut variables = running.variables();
+        variables.push((wire::CHANNEL_VARIABLE, Some(variable)));
+        Ok(Session { variables, draining, running })
     }
 
     /// Brings out what the program has written. `None` when that was given up, because it took too long or because
     /// somebody asked us to end, too.
-    fn close(mut self, end: ChildEnd, usage: Usage, signals: &Signals) -> Option<telemetry::Report> {
+    fn close(mut self, ended: Ended, signals: &Signals) -> Option<telemetry::Report> {
         self.draining.finish();
         let running = self.running;
-        signals.unless_asked_to_end(2 * LAST_EXPORT, move || running.finish(end, usage, LAST_EXPORT))
+        signals.unless_asked_to_end(2 * LAST_EXPORT, move || running.finish(ended, LAST_EXPORT))
     }
 }
 

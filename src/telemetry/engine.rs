@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{Notify, oneshot};
 
@@ -13,6 +13,7 @@ use super::host::Host;
 use super::logs::Logs;
 use super::metrics::{CellValue, Cells, Metrics};
 use super::resource::LateResource;
+use super::run::Run;
 use super::semconv::{self, Conventions};
 use super::traces::{self, Traces};
 use super::{Report, record, span};
@@ -20,7 +21,7 @@ use crate::channel::CellTable;
 use crate::channel::feed::{Feed, ProcessId, Receiver};
 use crate::channel::wire::domain;
 use crate::config::{Config, SpanLimits};
-use crate::launch::{ChildEnd, Usage, signal_name};
+use crate::launch::{ChildEnd, Ended, Usage, signal_name};
 use crate::ui;
 
 /// How often what is due is looked for when nothing comes in.
@@ -42,8 +43,7 @@ const MAX_TROUBLES: usize = 8;
 /// The program has ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ending {
-    pub(super) end: ChildEnd,
-    pub(super) usage: Usage,
+    pub(super) ended: Ended,
     pub(super) deadline: Duration,
 }
 
@@ -57,6 +57,8 @@ pub(super) struct Engine {
     conventions: Conventions,
     logs: Option<Logs>,
     metrics: Option<Metrics>,
+    /// The program's run as a whole, if that is told of.
+    run: Option<Run>,
     wake: Arc<Notify>,
     finished: Vec<Finished>,
     /// Spans cut off by their process's end, and since when they wait.
@@ -69,7 +71,7 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Must be called within the runtime that `run` will run in.
-    pub(super) fn new(config: &Config, resource: LateResource, host: Host) -> Engine {
+    pub(super) fn new(config: &Config, resource: LateResource, host: Host, run: Option<Run>) -> Engine {
         let complaints = Arc::new(Complaints::default());
         let wake = Arc::new(Notify::new());
         let traces = traces::destinations(&config.traces, &resource, &complaints, &wake);
@@ -85,6 +87,7 @@ impl Engine {
             logs,
             metrics,
             resource,
+            run,
             wake,
             finished: Vec::new(),
             cut: Vec::new(),
@@ -107,7 +110,8 @@ impl Engine {
             tokio::select! {
                 said = &mut ending, if told.is_none() => {
                     // A launcher that went away without a word wants nothing more than to be gone.
-                    let said = said.unwrap_or(Ending { end: ChildEnd::Exited(0), usage: Usage::default(), deadline: Duration::ZERO });
+                    let nothing = Ended { end: ChildEnd::Exited(0), usage: Usage::default(), at: SystemTime::now() };
+                    let said = said.unwrap_or(Ending { ended: nothing, deadline: Duration::ZERO });
                     told = Some((said, Instant::now() + said.deadline));
                 }
                 message = feed.recv(), if !closed => {
@@ -244,6 +248,21 @@ impl Engine {
         }
     }
 
+    fn emit_run(&mut self, ended: &Ended) {
+        let Some(run) = self.run.take() else { return };
+        // Of a program without layers nobody else has told.
+        if let Some(pid) = run.pid() {
+            self.resource.process_came(pid);
+        }
+        let mut described = run.described(ended);
+        if let (Some(metrics), Some(measured)) = (&mut self.metrics, described.measured.take()) {
+            metrics.record_run(&measured, run.lasted(ended));
+        }
+        if run.is_sampled() && self.traces.is_wanted() {
+            self.traces.push(run.data(ended, described, &self.limits));
+        }
+    }
+
     fn idle(&mut self) {
         if self.last_message.elapsed() >= SILENCE {
             self.last_message = Instant::now();
@@ -267,10 +286,11 @@ impl Engine {
         for process in self.assembler.process_ids() {
             self.gone(process, now_unix_ns());
         }
-        match said.end {
+        match said.ended.end {
             ChildEnd::Killed(signal) => self.emit_cut(&signal_name(signal)),
             ChildEnd::Exited(_) => self.emit_cut("process_exited"),
         }
+        self.emit_run(&said.ended);
         let silent = self.traces.is_unreachable() || self.logs.as_ref().is_some_and(Logs::is_unreachable);
         let deadline = if silent { deadline.min(now + PATIENCE_WITH_SILENCE) } else { deadline };
         self.traces.flush();
@@ -279,7 +299,7 @@ impl Engine {
         }
         self.pump(Instant::now());
         if let Some(metrics) = &mut self.metrics {
-            metrics.flush(&said.usage);
+            metrics.flush(&said.ended.usage);
         }
         let wake = Arc::clone(&self.wake);
         let is_done = |engine: &Engine| engine.traces.is_done() && engine.logs.as_ref().is_none_or(Logs::is_done);

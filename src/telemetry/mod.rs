@@ -13,11 +13,13 @@ mod metrics;
 mod probe;
 mod record;
 mod resource;
+mod run;
 mod semconv;
 mod span;
 mod traces;
 
 use std::any::Any;
+use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::sync::mpsc;
@@ -28,11 +30,12 @@ use tokio::sync::oneshot;
 
 use crate::channel::feed::Receiver;
 use crate::config::Config;
-use crate::launch::{ChildEnd, Environment, Program, Usage};
+use crate::launch::{Ended, Environment, Program};
 use crate::ui::{self, Explain};
 use engine::{Ending, Engine};
 use host::Host;
 use resource::LateResource;
+use run::Run;
 
 pub(crate) use probe::{Answer, probe};
 pub(crate) use resource::resource_of;
@@ -71,6 +74,7 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct Running {
     pid: host::Pid,
+    variables: Vec<(&'static str, Option<OsString>)>,
     ending: oneshot::Sender<Ending>,
     report: mpsc::Receiver<Report>,
 }
@@ -83,12 +87,14 @@ pub(crate) fn start(
     feed: Receiver,
 ) -> Result<Running, TelemetryError> {
     let pid = host::Pid::default();
+    let run = config.run.span.then(|| Run::begin(config, program, environment, pid.clone()));
+    let variables = run.as_ref().map(Run::variables).unwrap_or_default();
     let resource = LateResource::new(&config.resource, program, environment);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TelemetryError::Thread)?;
     let engine = {
         // Exporters look for their runtime while they are made.
         let _entered = runtime.enter();
-        Engine::new(config, resource, Host::new(config.host_metrics, &program.file, pid.clone()))
+        Engine::new(config, resource, Host::new(config.host_metrics, &program.file, pid.clone()), run)
     };
     let (ending, told) = oneshot::channel();
     let (sender, report) = mpsc::channel();
@@ -105,18 +111,23 @@ pub(crate) fn start(
         runtime.shutdown_background();
     };
     thread::Builder::new().name(THREAD.into()).spawn(work).map_err(TelemetryError::Thread)?;
-    Ok(Running { pid, ending, report })
+    Ok(Running { pid, variables, ending, report })
 }
 
 impl Running {
+    /// What the program's environment must have, or must not have, for its work to become part of the run's trace.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, Option<OsString>)> {
+        self.variables.clone()
+    }
+
     /// The program runs.
     pub(crate) fn started(&self, pid: u32) {
         let _ = self.pid.set(pid);
     }
 
     /// Exports what is left and stops; takes `deadline` at most, or little more.
-    pub(crate) fn finish(self, end: ChildEnd, usage: Usage, deadline: Duration) -> Report {
-        let _ = self.ending.send(Ending { end, usage, deadline });
+    pub(crate) fn finish(self, ended: Ended, deadline: Duration) -> Report {
+        let _ = self.ending.send(Ending { ended, deadline });
         self.report.recv_timeout(deadline + Duration::from_secs(3)).unwrap_or_else(|_| Report {
             warnings: vec!["telemetry did not finish in time, some of it is lost".into()],
             ..Report::default()

@@ -1,7 +1,7 @@
 //! The top of the schema, and what has no parts worth a file of their own.
 
 use super::super::variables::{Kind, Variable};
-use super::super::{Config, HostMetrics, Instrumentations, LogLevel, LogLimits, resolve, value};
+use super::super::{Config, HostMetrics, Instrumentations, LogLevel, LogLimits, Run, resolve, value};
 use super::walk::{Field, Map};
 use super::{default_of, instrumentation, metrics, processors, resource, sampler};
 
@@ -21,6 +21,7 @@ pub(super) fn configuration(root: &Field, env: &dyn Fn(&str) -> Option<String>) 
     let own = distribution(&file);
     let own = own.as_ref();
     let words = |key| own.and_then(|own| own.get(key)).map(|field| field.texts());
+    let truth = |key| own.and_then(|own| own.boolean(key));
     Some(Config {
         disabled: file.boolean("disabled").unwrap_or_else(|| default_of("OTEL_SDK_DISABLED", value::boolean)),
         log_level: log_level(&file),
@@ -41,6 +42,11 @@ pub(super) fn configuration(root: &Field, env: &dyn Fn(&str) -> Option<String>) 
             .and_then(|own| own.whole("detach_after", value::milliseconds))
             .unwrap_or_else(|| default_of("OTEL_RS_DETACH_AFTER", value::milliseconds)),
         host_metrics: own.and_then(host_metrics).unwrap_or(HostMetrics { process: true, system: true }),
+        run: Run {
+            span: truth("process_span").unwrap_or(false),
+            arguments: truth("process_span_args").unwrap_or(true),
+            environment_parent: truth("environment_parent").unwrap_or(false),
+        },
     })
 }
 

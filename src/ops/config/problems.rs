@@ -47,7 +47,7 @@ pub(super) fn of(evidence: &Evidence<'_>) -> Vec<Problem> {
         found.push(problem("nothing is collected: the SDK is disabled", &hint));
     }
     found.extend(evidence.missing.map(|error| explained(error)));
-    found.extend(evidence.looked.and_then(layers));
+    found.extend(evidence.looked.and_then(|looked| layers(looked, resolved.config.run.span)));
     if !resolved.config.disabled {
         exporters(resolved, &mut found);
         sampler(resolved, &mut found);
@@ -69,9 +69,10 @@ fn explained(error: &dyn Explain) -> Problem {
     Problem { problem, hint: error.hint() }
 }
 
-fn layers(looked: &Looked) -> Option<Problem> {
+/// A program without layers still has its run to tell of, if that is told.
+fn layers(looked: &Looked, run_is_told: bool) -> Option<Problem> {
     let (name, notes) = (&looked.name, looked.layers.as_ref()?);
-    if notes.is_empty() {
+    if notes.is_empty() && !run_is_told {
         let hint = "run `otel-rs bootstrap` in its project and build it again";
         return Some(problem(format!("`{name}` was built without layers, so it has nothing to tell"), hint));
     }

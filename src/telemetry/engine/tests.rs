@@ -75,7 +75,7 @@ fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) ->
     let entered = runtime.enter();
     let nothing = HostMetrics { process: false, system: false };
     let host = Host::new(nothing, "/bin/shop".as_ref(), Default::default());
-    let mut engine = Engine::new(config, resource(config), host);
+    let mut engine = Engine::new(config, resource(config), host, None);
     drop(entered);
     let marker = |name: &str, version: &str| Some(format!("otel-rs:layer:1|{name}|{version}|0.1.0|\n"));
     let strings = move |id| match id {
@@ -111,7 +111,8 @@ fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) ->
     sender.send(Feed::Gone { process: PROCESS, dropped: 0, last_seen_unix_ns: now + 1_000_000 });
     sender.send(Feed::Closed);
     let (tell, told) = oneshot::channel();
-    tell.send(Ending { end, usage: Usage::default(), deadline }).unwrap();
+    let ended = Ended { end, usage: Usage::default(), at: SystemTime::now() };
+    tell.send(Ending { ended, deadline }).unwrap();
     runtime.block_on(engine.run(receiver, told))
 }
 

@@ -25,7 +25,7 @@ pub(in crate::telemetry) struct Instruments {
     pub(super) providers: Vec<SdkMeterProvider>,
     pub(super) views: Views,
     pub(super) observed: Observed,
-    durations: HashMap<InstrumentationScope, [Option<Book<Histogram<f64>>>; 3]>,
+    durations: HashMap<InstrumentationScope, [Option<Book<Histogram<f64>>>; Durations::ALL.len()]>,
     counters: HashMap<CounterId, Book<Sum>>,
 }
 
@@ -66,7 +66,7 @@ impl Instruments {
         let is_known = self.durations.contains_key(scope);
         let scope = if is_known || self.durations.len() < MAX_SCOPES { scope } else { &scope_from("") };
         if !is_known && !self.durations.contains_key(scope) {
-            self.durations.insert(scope.clone(), [const { None }; 3]);
+            self.durations.insert(scope.clone(), [const { None }; Durations::ALL.len()]);
         }
         let Some(known) = self.durations.get_mut(scope) else { return };
         let histogram: Durations = measured.histogram;

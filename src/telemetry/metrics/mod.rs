@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use opentelemetry::InstrumentationScope;
 use tokio::sync::Notify;
 
+use super::assemble::scope_from;
 use super::export::complaints::Complaints;
 use super::host::Host;
 use super::resource::LateResource;
@@ -75,6 +76,12 @@ impl Metrics {
         if let Some(instruments) = &mut self.instruments {
             instruments.record(scope, measured, duration);
         }
+    }
+
+    /// Counts the program's run, of which nobody else may have told anything.
+    pub(super) fn record_run(&mut self, measured: &Measured, lasted: Duration) {
+        make(&mut self.planned, &mut self.instruments);
+        self.record(&scope_from(""), measured, lasted);
     }
 
     /// A process has come, with its counters.

@@ -37,14 +37,20 @@ pub(crate) enum Durations {
     HttpServer,
     HttpClient,
     Database,
+    /// The program's run as a whole. There is no convention for it.
+    Run,
 }
 
 impl Durations {
+    pub(crate) const ALL: [Durations; 4] =
+        [Durations::HttpServer, Durations::HttpClient, Durations::Database, Durations::Run];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Durations::HttpServer => metric::HTTP_SERVER_REQUEST_DURATION,
             Durations::HttpClient => metric::HTTP_CLIENT_REQUEST_DURATION,
             Durations::Database => metric::DB_CLIENT_OPERATION_DURATION,
+            Durations::Run => "otel_rs.process.run.duration",
         }
     }
 
@@ -53,13 +59,13 @@ impl Durations {
             Durations::HttpServer => "Duration of HTTP server requests.",
             Durations::HttpClient => "Duration of HTTP client requests.",
             Durations::Database => "Duration of database client operations.",
+            Durations::Run => "Duration of the program's run, from its start to its end.",
         }
     }
 
     /// The one of that name, if there is one.
     pub(crate) fn advised(name: &str) -> Option<Durations> {
-        let all = [Durations::HttpServer, Durations::HttpClient, Durations::Database];
-        all.into_iter().find(|durations| durations.name() == name)
+        Self::ALL.into_iter().find(|durations| durations.name() == name)
     }
 
     /// The boundaries that the conventions advise.
@@ -69,6 +75,10 @@ impl Durations {
                 vec![0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
             }
             Durations::Database => vec![0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0],
+            // From a command of milliseconds to a job of a day.
+            Durations::Run => {
+                vec![0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 14_400.0, 86_400.0]
+            }
         }
     }
 }

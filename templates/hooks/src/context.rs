@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::headers::{Headers, HeadersMut};
 use crate::live::Live;
-use crate::propagate;
+use crate::{propagate, settings};
 
 /// Bits of [`Context::flags`]. The lowest two are W3C's and travel; the others are our own.
 pub(crate) mod flag {
@@ -67,6 +67,17 @@ pub fn current() -> Context {
         context
     };
     CURRENT.try_with(peek).unwrap_or_default()
+}
+
+/// The context of the work this thread is doing now, or what the process was started with when it does none.
+#[inline]
+pub(crate) fn current_or_process() -> Context {
+    let current = current();
+    if current.is_empty() {
+        settings::parent()
+    } else {
+        current
+    }
 }
 
 impl Context {

@@ -67,7 +67,7 @@ impl Log {
     pub fn tell(self, say: impl FnOnce(&mut Said)) {
         let mut said = Said::new();
         said.formatted(say);
-        let context = crate::current();
+        let context = crate::context::current_or_process();
         let record = ring::Log {
             trace: context.trace,
             span: context.span,

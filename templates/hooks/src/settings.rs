@@ -3,7 +3,8 @@
 use std::ffi::OsStr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::propagate::Propagator;
+use crate::context::Context;
+use crate::propagate::{self, Propagator};
 use crate::wire::{self, settings as name};
 
 /// How new traces are sampled; see the specification's built-in samplers.
@@ -30,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) propagators: Vec<Propagator>,
     pub(crate) detach_after_ns: u64,
     pub(crate) logs: bool,
+    /// What the process's environment says is the parent of its work; empty unless it is to be asked.
+    pub(crate) parent: Context,
     enabled: Vec<String>,
     disabled: Vec<String>,
     pub(crate) excluded_urls: Vec<String>,
@@ -57,6 +60,11 @@ pub(crate) fn detach_after_ns() -> u64 {
     get().map_or(u64::MAX, |settings| settings.detach_after_ns)
 }
 
+/// The parent of work that has none in this process; empty where there is none either.
+pub(crate) fn parent() -> Context {
+    get().map_or(Context::EMPTY, |settings| settings.parent.clone())
+}
+
 /// Whether log records are wanted.
 pub(crate) fn logs() -> bool {
     get().map_or(false, |settings| settings.logs)
@@ -74,6 +82,7 @@ impl Settings {
             propagators: vec![Propagator::TraceContext, Propagator::Baggage],
             detach_after_ns: 10_000_000_000,
             logs: true,
+            parent: Context::EMPTY,
             enabled: vec!["*".to_owned()],
             disabled: Vec::new(),
             excluded_urls: Vec::new(),
@@ -101,6 +110,8 @@ impl Settings {
                 settings.detach_after_ns = (number()? * 1e6) as u64;
             } else if key == name::LOGS.as_bytes() {
                 settings.logs = value != b"off";
+            } else if key == name::ENVIRONMENT_PARENT.as_bytes() && value == b"on" {
+                settings.parent = propagate::from_environment(|name| std::env::var(name).ok());
             } else if key == name::PROPAGATORS.as_bytes() {
                 settings.propagators = value.split(|byte| *byte == b',').filter_map(Propagator::named).collect();
             } else if let Some(into) = settings.list(key) {
@@ -198,6 +209,16 @@ mod tests {
         assert_eq!(settings.propagators, [Propagator::Jaeger, Propagator::Baggage, Propagator::B3]);
         assert_eq!(settings.detach_after_ns, 20_000_000);
         assert!(!settings.logs && Settings::parse(OsStr::new("v1;socket=/tmp/a")).unwrap().logs);
+    }
+
+    #[test]
+    fn the_environment_is_asked_only_if_told_so() {
+        // No other test of this process reads the variable.
+        std::env::set_var("TRACEPARENT", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        let parent = |text: &str| Settings::parse(OsStr::new(text)).unwrap().parent;
+        assert!(!parent("v1;environment-parent=on;socket=/tmp/a").is_empty());
+        assert!(parent("v1;environment-parent=off;socket=/tmp/a").is_empty());
+        assert!(parent("v1;socket=/tmp/a").is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicU8, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::attribute::{key, Attribute};
-use crate::context::{flag, Context};
+use crate::context::{self, flag, Context};
 use crate::live::Live;
 use crate::{attach, random, ring, sample, settings, wire};
 
@@ -96,17 +96,18 @@ impl Span {
     /// A span that does nothing.
     pub const NONE: Span = Span { context: Context::EMPTY, root: Live::NEVER };
 
-    /// Starts a span as a child of the thread's current span.
+    /// Starts a span as a child of the thread's current span; without one, as a child of the process's own parent, if the
+    /// launcher told of one.
     #[inline]
     pub fn start(scope: &'static Scope, domain: Domain, attributes: &[Attribute<'_>]) -> Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, crate::current(), attributes)
+        begin(scope, domain, context::current_or_process(), attributes)
     }
 
     /// Starts a span as a child of `parent`, or as the root of a new trace when `parent` is empty. For work that came
-    /// from outside: a server's requests take their parent from their headers, never from the thread.
+    /// from outside: a server's requests take their parent from their headers, never from the thread or the process.
     #[inline]
     pub fn start_with_parent(
         scope: &'static Scope,

@@ -37,6 +37,9 @@ pub mod settings {
     pub const DETACH_AFTER_MS: &str = "detach-after-ms";
     /// `off` when nobody wants log records.
     pub const LOGS: &str = "logs";
+    /// `on` when work that has no parent in this process has one in its environment: TRACEPARENT, as the specification's
+    /// environment carriers have it. Requests served have their own parents.
+    pub const ENVIRONMENT_PARENT: &str = "environment-parent";
     /// Names of instrumentations that speak, `*` for all. This list and those below separate their items by commas;
     /// `%`, `;` and commas in them are percent-encoded.
     pub const ENABLED: &str = "enabled";

@@ -90,6 +90,35 @@ pub(crate) fn extract(headers: &dyn Headers) -> Context {
     settings::get().map_or(Context::EMPTY, |settings| extract_with(&settings.propagators, headers))
 }
 
+/// The context that a process was started with, where environment variables carry what headers carry elsewhere. They are
+/// W3C's, whatever the headers are; what could not stand in a header is left out.
+pub(crate) fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Context {
+    let names = [("traceparent", "TRACEPARENT"), ("tracestate", "TRACESTATE"), ("baggage", "BAGGAGE")];
+    let fits = |value: &String| value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+    extract_with(&[TraceContext, Baggage], &Environment(names.map(|(name, from)| (name, variable(from).filter(fits)))))
+}
+
+/// Variables under the names of the headers that they stand for.
+struct Environment([(&'static str, Option<String>); 3]);
+
+impl Headers for Environment {
+    fn named<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+        self.each(&mut |known, value| {
+            if known == name {
+                visit(value);
+            }
+        });
+    }
+
+    fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a str, &'a [u8])) {
+        for (name, value) in &self.0 {
+            if let Some(value) = value {
+                visit(name, value.as_bytes());
+            }
+        }
+    }
+}
+
 pub(crate) fn inject(context: &Context, headers: &mut dyn HeadersMut) {
     if let Some(settings) = settings::get() {
         inject_with(&settings.propagators, context, headers);
@@ -202,6 +231,25 @@ mod tests {
         for (order, kept) in [(&[B3, TraceContext], true), (&[TraceContext, B3], false)] {
             let context = extract_with(order, &Map::of(&[W3C, state, ZIPKIN]));
             assert_eq!(context.carried.is_some(), kept, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn the_environment_is_read_as_headers_are() {
+        let from = |variables: &[(&str, &str)]| {
+            let find =
+                |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, text)| text.to_string());
+            let context = from_environment(find);
+            let carried = context.carried.as_deref().map(|carried| (carried.tracestate.len(), carried.baggage.len()));
+            (context.is_empty(), context.remote, carried)
+        };
+        let parent = ("TRACEPARENT", W3C.1);
+        assert_eq!(from(&[]), (true, false, None));
+        assert_eq!(from(&[parent]), (false, true, None));
+        assert_eq!(from(&[parent, ("TRACESTATE", "a=1"), ("BAGGAGE", "k=v,l=w")]), (false, true, Some((3, 7))));
+        assert_eq!(from(&[parent, ("TRACESTATE", "a=\n1"), ("BAGGAGE", "k=\u{e9}")]), (false, true, None));
+        for nonsense in [("TRACEPARENT", "00-1-2-3"), ("traceparent", W3C.1)] {
+            assert_eq!(from(&[nonsense, ("TRACESTATE", "a=1")]), (true, false, None), "{nonsense:?}");
         }
     }
 

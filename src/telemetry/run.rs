@@ -1,0 +1,267 @@
+//! The program's run as a span of its own: for batch jobs, CI steps and whatever else comes to an end.
+//!
+//! By the conventions for command line programs (semconv/cli/cli-spans, the callee's side). What led to the run stands in
+//! our environment, and what the run leads to finds it in the program's, as the specification's environment carriers have
+//! it. Requests that the program serves have parents of their own.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::time::{Duration, SystemTime};
+
+use opentelemetry::propagation::{Injector as _, TextMapPropagator as _};
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags};
+use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{
+    IdGenerator as _, RandomIdGenerator, Sampler, SamplingDecision, ShouldSample as _, SpanData, SpanEvents, SpanLinks,
+};
+use opentelemetry_semantic_conventions::attribute as name;
+
+use super::assemble::scope_from;
+use super::semconv::{Described, Durations, Measured};
+use super::{host, limits};
+use crate::config::{self, Config, SpanLimits};
+use crate::launch::{ChildEnd, Ended, Environment, Program, signal_name};
+use crate::redact;
+
+/// Headers of W3C Trace Context, and the variables that stand for them.
+const CARRIED: [(&str, &str); 2] = [("traceparent", "TRACEPARENT"), ("tracestate", "TRACESTATE")];
+/// More arguments than people read are left out, and so is the end of long ones.
+const MAX_ARGUMENTS: usize = 128;
+/// In characters.
+const MAX_ARGUMENT: usize = 1024;
+
+/// A run that has begun.
+pub(super) struct Run {
+    context: SpanContext,
+    parent: SpanId,
+    started: SystemTime,
+    program: Program,
+    with_arguments: bool,
+    pid: host::Pid,
+}
+
+impl Run {
+    /// Begins a run: `program` is about to be started in `environment`, as `pid`.
+    pub(super) fn begin(config: &Config, program: &Program, environment: &Environment, pid: host::Pid) -> Run {
+        let parent = parent(environment);
+        let ids = RandomIdGenerator::default();
+        let trace = if parent.is_valid() { parent.trace_id() } else { ids.new_trace_id() };
+        let context = Context::new().with_remote_span_context(parent.clone());
+        let context = parent.is_valid().then_some(&context);
+        let decided =
+            sampler(config.sampler).should_sample(context, trace, &program.short_name(), &SpanKind::Internal, &[], &[]);
+        let is_sampled = decided.decision == SamplingDecision::RecordAndSample;
+        let flags = TraceFlags::default().with_sampled(is_sampled);
+        Run {
+            context: SpanContext::new(trace, ids.new_span_id(), flags, false, decided.trace_state),
+            parent: parent.span_id(),
+            started: SystemTime::now(),
+            program: program.clone(),
+            with_arguments: config.run.arguments,
+            pid,
+        }
+    }
+
+    /// What the program's environment must have, or must not have, to make its work part of this run.
+    pub(super) fn variables(&self) -> Vec<(&'static str, Option<OsString>)> {
+        let mut headers = HashMap::new();
+        let context = Context::new().with_remote_span_context(self.context.clone());
+        TraceContextPropagator::new().inject_context(&context, &mut headers);
+        let value = |name| headers.remove(name).filter(|value| !value.is_empty()).map(OsString::from);
+        let mut value = value;
+        CARRIED.iter().map(|(header, variable)| (*variable, value(*header))).collect()
+    }
+
+    /// Which process it is.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.pid.get().copied()
+    }
+
+    /// Whether it is exported.
+    pub(super) fn is_sampled(&self) -> bool {
+        self.context.is_sampled()
+    }
+
+    /// How long it took.
+    pub(super) fn lasted(&self, ended: &Ended) -> Duration {
+        ended.at.duration_since(self.started).unwrap_or_default()
+    }
+
+    /// What the conventions make of it.
+    pub(super) fn described(&self, ended: &Ended) -> Described {
+        let executable = self.program.file.file_name().unwrap_or(self.program.file.as_os_str());
+        let executable = executable.to_string_lossy().into_owned();
+        let path = std::path::absolute(&self.program.file).unwrap_or_else(|_| self.program.file.clone());
+        let mut attributes = vec![
+            KeyValue::new(name::PROCESS_EXECUTABLE_NAME, executable.clone()),
+            KeyValue::new(name::PROCESS_EXIT_CODE, i64::from(ended.end.status())),
+        ];
+        let (error, status) = failure(ended.end);
+        attributes.extend(error.map(|error| KeyValue::new(name::ERROR_TYPE, error)));
+        let measured = Measured { histogram: Durations::Run, attributes: attributes.clone() };
+        attributes.push(KeyValue::new(name::PROCESS_EXECUTABLE_PATH, path.to_string_lossy().into_owned()));
+        attributes.extend(self.pid().map(|pid| KeyValue::new(name::PROCESS_PID, i64::from(pid))));
+        if self.with_arguments {
+            attributes.push(KeyValue::new(name::PROCESS_COMMAND_ARGS, self.arguments()));
+        }
+        Described { name: executable.into(), kind: SpanKind::Internal, attributes, status, measured: Some(measured) }
+    }
+
+    /// The program's words, its own name first.
+    fn arguments(&self) -> Value {
+        let words = std::iter::once(&self.program.name).chain(&self.program.args);
+        let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+        // What is left out could tell that the rest is a secret, so it goes last.
+        let clean = redact::arguments(&words).into_iter().take(MAX_ARGUMENTS);
+        let short = clean.map(|word| StringValue::from(limits::text(&word, Some(MAX_ARGUMENT)).to_owned()));
+        Value::Array(Array::String(short.collect()))
+    }
+
+    /// The finished span, within its limits.
+    pub(super) fn data(self, ended: &Ended, mut described: Described, limits: &SpanLimits) -> SpanData {
+        let dropped = limits::attributes(&mut described.attributes, limits.attributes, limits.value_length);
+        SpanData {
+            span_context: self.context,
+            parent_span_id: self.parent,
+            parent_span_is_remote: self.parent != SpanId::INVALID,
+            span_kind: described.kind,
+            name: described.name,
+            start_time: self.started,
+            end_time: ended.at.max(self.started),
+            attributes: described.attributes,
+            dropped_attributes_count: dropped,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: described.status,
+            instrumentation_scope: scope_from(""),
+        }
+    }
+}
+
+/// The class of error, if it is one: by the conventions every exit code but 0 is. A signal has a name.
+fn failure(end: ChildEnd) -> (Option<String>, Status) {
+    match end {
+        ChildEnd::Exited(0) => (None, Status::Unset),
+        ChildEnd::Exited(code) => (Some(code.to_string()), Status::error(format!("exited with {code}"))),
+        ChildEnd::Killed(signal) => {
+            let signal = signal_name(signal);
+            (Some(signal.clone()), Status::error(format!("killed by {signal}")))
+        }
+    }
+}
+
+/// What we were started by; invalid if nobody says, or says it wrongly.
+fn parent(environment: &Environment) -> SpanContext {
+    let mut headers = HashMap::new();
+    for (header, variable) in CARRIED {
+        if let Some(value) = environment.get(variable) {
+            headers.set(header, value);
+        }
+    }
+    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &headers);
+    context.span().span_context().clone()
+}
+
+/// The SDK's own, with which that of the hooks agrees.
+fn sampler(config: config::Sampler) -> Sampler {
+    let (is_parent_based, root) = match config.name.strip_prefix("parentbased_") {
+        Some(root) => (true, root),
+        None => (false, config.name),
+    };
+    let root = match root {
+        "always_off" => Sampler::AlwaysOff,
+        "traceidratio" => Sampler::TraceIdRatioBased(config.ratio),
+        _ => Sampler::AlwaysOn,
+    };
+    if is_parent_based { Sampler::ParentBased(Box::new(root)) } else { root }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::launch::Usage;
+
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    const SPAN: &str = "b7ad6b7169203331";
+
+    fn run(settings: &[(&str, &str)], environment: &[(&str, &str)]) -> Run {
+        let find = |name: &str| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let config = crate::config::resolve(&[], &find).unwrap().config;
+        let args = ["--token", "hunter2", "x"].map(OsString::from).into();
+        let program = Program { name: "./job".into(), file: "/srv/job".into(), args };
+        let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        Run::begin(&config, &program, &environment.collect(), host::Pid::default())
+    }
+
+    fn ended(end: ChildEnd, run: &Run) -> Ended {
+        Ended { end, usage: Usage::default(), at: run.started + Duration::from_millis(1500) }
+    }
+
+    #[test]
+    fn the_environment_names_the_parent_and_gets_the_run() {
+        let parent = format!("00-{TRACE}-{SPAN}-01");
+        let run = run(&[], &[("TRACEPARENT", &parent), ("TRACESTATE", "a=1")]);
+        let own = run.context.span_id();
+        assert_eq!((run.context.trace_id().to_string(), run.parent.to_string()), (TRACE.to_owned(), SPAN.to_owned()));
+        assert_ne!(own.to_string(), SPAN);
+        let expected =
+            [("TRACEPARENT", Some(format!("00-{TRACE}-{own}-01").into())), ("TRACESTATE", Some("a=1".into()))];
+        assert_eq!(run.variables(), expected);
+    }
+
+    #[test]
+    fn a_bad_parent_is_none_and_its_tracestate_goes() {
+        for bad in ["", "00-0-0-01", "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"] {
+            let run = run(&[], &[("TRACEPARENT", bad), ("TRACESTATE", "a=1")]);
+            assert_eq!(run.parent, SpanId::INVALID, "{bad}");
+            assert!(run.context.is_valid() && run.context.trace_id().to_string() != TRACE, "{bad}");
+            assert_eq!(run.variables()[1], ("TRACESTATE", None), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_sampler_decides() {
+        let sampled = |name, flag: Option<u8>| {
+            let parent = flag.map(|flag| format!("00-{TRACE}-{SPAN}-0{flag}"));
+            let environment: Vec<_> = parent.iter().map(|parent| ("TRACEPARENT", parent.as_str())).collect();
+            run(&[("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", "0")], &environment).is_sampled()
+        };
+        for (name, root, below_unsampled, below_sampled) in [
+            ("parentbased_always_on", true, false, true),
+            ("parentbased_always_off", false, false, true),
+            ("parentbased_traceidratio", false, false, true),
+            ("always_on", true, true, true),
+            ("always_off", false, false, false),
+            ("traceidratio", false, false, false),
+        ] {
+            assert_eq!(
+                (sampled(name, None), sampled(name, Some(0)), sampled(name, Some(1))),
+                (root, below_unsampled, below_sampled),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_end_is_told_by_the_conventions() {
+        let run = run(&[], &[]);
+        for (end, code, error) in [
+            (ChildEnd::Exited(0), 0, None),
+            (ChildEnd::Exited(3), 3, Some("3")),
+            (ChildEnd::Killed(9), 137, Some("SIGKILL")),
+        ] {
+            let described = run.described(&ended(end, &run));
+            let get = |key: &str| described.attributes.iter().find(|kv| kv.key.as_str() == key).map(|kv| &kv.value);
+            assert_eq!(get(name::PROCESS_EXIT_CODE), Some(&Value::I64(code)));
+            assert_eq!(get(name::ERROR_TYPE).map(|value| value.to_string()).as_deref(), error);
+            assert_eq!(matches!(described.status, Status::Error { .. }), error.is_some());
+            assert_eq!(described.name, "job");
+            let arguments = get(name::PROCESS_COMMAND_ARGS).unwrap().to_string();
+            assert_eq!(arguments, r#"["./job","--token","REDACTED","x"]"#);
+            let measured = described.measured.unwrap();
+            assert!(!measured.attributes.iter().any(|kv| kv.key.as_str() == name::PROCESS_COMMAND_ARGS));
+        }
+        assert_eq!(run.lasted(&ended(ChildEnd::Exited(0), &run)), Duration::from_millis(1500));
+    }
+}
