@@ -275,7 +275,8 @@ impl Engine {
     }
 
     fn pump(&mut self, now: Instant) {
-        self.traces.pump(now, &|trace| self.assembler.is_trace_open(trace));
+        let is_run = |trace| self.run.as_ref().is_some_and(|run| run.is_in(trace));
+        self.traces.pump(now, &|trace| is_run(trace) || self.assembler.is_trace_open(trace));
         if let Some(logs) = &mut self.logs {
             logs.pump(now);
         }

@@ -68,14 +68,18 @@ impl Run {
         let mut headers = HashMap::new();
         let context = Context::new().with_remote_span_context(self.context.clone());
         TraceContextPropagator::new().inject_context(&context, &mut headers);
-        let value = |name| headers.remove(name).filter(|value| !value.is_empty()).map(OsString::from);
-        let mut value = value;
+        let mut value = |name| headers.remove(name).filter(|value| !value.is_empty()).map(OsString::from);
         CARRIED.iter().map(|(header, variable)| (*variable, value(*header))).collect()
     }
 
     /// Which process it is.
     pub(super) fn pid(&self) -> Option<u32> {
         self.pid.get().copied()
+    }
+
+    /// Whether this is its trace.
+    pub(super) fn is_in(&self, trace: [u8; 16]) -> bool {
+        self.context.trace_id().to_bytes() == trace
     }
 
     /// Whether it is exported.

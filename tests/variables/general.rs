@@ -87,6 +87,31 @@ variables! {
         refused("OTEL_RS_HOST_METRICS", "everything");
     }
 
+    OTEL_RS_PROCESS_SPAN => {
+        // What stands in the span and below it is seen in `launcher::run`.
+        let run = || span().named("tells_all");
+        by_default().traces.forbid(run());
+        with("OTEL_RS_PROCESS_SPAN", "true").traces.require(run().attr("process.exit.code", 0));
+        with("OTEL_RS_PROCESS_SPAN", "false").traces.forbid(run());
+        refused("OTEL_RS_PROCESS_SPAN", "perhaps");
+    }
+
+    OTEL_RS_PROCESS_SPAN_ARGS => {
+        let run = || Run::new().env("OTEL_RS_PROCESS_SPAN", "true");
+        run().tell().traces.require(span().named("tells_all").has("process.command_args"));
+        let without = run().env("OTEL_RS_PROCESS_SPAN_ARGS", "false").tell();
+        without.traces.require(span().named("tells_all").without("process.command_args"));
+        refused("OTEL_RS_PROCESS_SPAN_ARGS", "some");
+    }
+
+    OTEL_RS_ENVIRONMENT_PARENT => {
+        // Whose parent it becomes is seen in `launcher::run`; a request served is not among them.
+        let parent = || Run::new().env("TRACEPARENT", format!("00-{TRACE}-{SPAN}-01"));
+        parent().env("OTEL_RS_ENVIRONMENT_PARENT", "true").tell().traces.require(server().root());
+        parent().tell().traces.require(server().root());
+        refused("OTEL_RS_ENVIRONMENT_PARENT", "mother");
+    }
+
     OTEL_RS_DETACH_AFTER => {
         // What it does to tasks is seen with real tasks in `shop::tasks`.
         by_default().traces.require(server());
