@@ -6,7 +6,9 @@ mod limits;
 mod logs;
 mod metrics;
 mod peers;
+mod questions;
 mod request;
+mod run;
 mod tasks;
 mod versions;
 
