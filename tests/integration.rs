@@ -1,6 +1,7 @@
 //! Everything that needs the built program.
 
 mod build;
+mod function;
 mod launcher;
 mod metrics;
 mod otlp;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{SPAN, TRACE, get_as_caller, told, told_with};
 use crate::support::expect::{Traces, client, server, span};
-use crate::support::fixture::{SHOPS, otel_rs};
+use crate::support::fixture::{FUNCTIONS, SHOPS, otel_rs};
 use crate::support::launched::Launched;
 use crate::support::metrics::Metrics;
 use crate::support::services::{Database, mariadb, postgres};
@@ -190,7 +190,8 @@ fn promised() -> BTreeSet<(String, String)> {
 #[test]
 fn every_promised_version_is_woven_and_run() {
     let mut woven = BTreeSet::new();
-    for fixture in SHOPS.map(Fixture::shop).into_iter().chain([Fixture::hello()]) {
+    let others = FUNCTIONS.map(Fixture::function).into_iter().chain([Fixture::hello()]);
+    for fixture in SHOPS.map(Fixture::shop).into_iter().chain(others) {
         let mut inspect = otel_rs(&fixture.folder);
         inspect.args(["inspect", "--format", "json"]).arg(&fixture.program);
         let notes: Vec<serde_json::Value> = serde_json::from_str(&succeed(&mut inspect).0).expect("JSON");

@@ -13,6 +13,9 @@ use super::{OTEL_RS, clean, kept, source, succeed};
 /// The shops: one source, a set of locked versions each.
 pub(crate) const SHOPS: [&str; 5] = ["newest", "axum07", "axum08", "sqlx07", "oldest"];
 
+/// The functions of a cloud: one source, a set of locked versions each.
+pub(crate) const FUNCTIONS: [&str; 2] = ["newest", "oldest"];
+
 /// A project that is woven and built.
 #[derive(Debug)]
 pub(crate) struct Fixture {
@@ -37,6 +40,16 @@ impl Fixture {
             put(&hello.join("Cargo.toml.in"), &folder.join("Cargo.toml"));
             put(&hello.join("Cargo.lock"), &folder.join("Cargo.lock"));
             put(&hello.join("src/main.rs"), &folder.join("src/main.rs"));
+        })
+    }
+
+    /// The function with one of [`FUNCTIONS`]' sets of versions.
+    pub(crate) fn function(versions: &str) -> Arc<Self> {
+        Self::built(&format!("function-{versions}"), |folder| {
+            let function = source("tests/fixtures/function");
+            put(&function.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
+            put(&function.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
+            put(&function.join("src/main.rs"), &folder.join("src/main.rs"));
         })
     }
 

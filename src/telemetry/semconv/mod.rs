@@ -2,6 +2,7 @@
 
 mod conventions;
 mod database;
+mod faas;
 mod http_client;
 mod http_server;
 #[path = "../../../templates/hooks/src/pattern.rs"]
@@ -37,19 +38,21 @@ pub(crate) enum Durations {
     HttpServer,
     HttpClient,
     Database,
+    Faas,
     /// The program's run as a whole. There is no convention for it.
     Run,
 }
 
 impl Durations {
-    pub(crate) const ALL: [Durations; 4] =
-        [Durations::HttpServer, Durations::HttpClient, Durations::Database, Durations::Run];
+    pub(crate) const ALL: [Durations; 5] =
+        [Durations::HttpServer, Durations::HttpClient, Durations::Database, Durations::Faas, Durations::Run];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Durations::HttpServer => metric::HTTP_SERVER_REQUEST_DURATION,
             Durations::HttpClient => metric::HTTP_CLIENT_REQUEST_DURATION,
             Durations::Database => metric::DB_CLIENT_OPERATION_DURATION,
+            Durations::Faas => metric::FAAS_INVOKE_DURATION,
             Durations::Run => "otel_rs.process.run.duration",
         }
     }
@@ -59,6 +62,7 @@ impl Durations {
             Durations::HttpServer => "Duration of HTTP server requests.",
             Durations::HttpClient => "Duration of HTTP client requests.",
             Durations::Database => "Duration of database client operations.",
+            Durations::Faas => "Measures the duration of the function's logic execution.",
             Durations::Run => "Duration of the program's run, from its start to its end.",
         }
     }
@@ -71,7 +75,7 @@ impl Durations {
     /// The boundaries that the conventions advise.
     pub(crate) fn boundaries(self) -> Vec<f64> {
         match self {
-            Durations::HttpServer | Durations::HttpClient => {
+            Durations::HttpServer | Durations::HttpClient | Durations::Faas => {
                 vec![0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
             }
             Durations::Database => vec![0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0],
@@ -96,6 +100,7 @@ pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>, convent
         domain::HTTP_SERVER => http_server::describe(facts, cut, conventions),
         domain::HTTP_CLIENT => http_client::describe(facts, cut, conventions),
         domain::DATABASE => database::describe(facts, cut),
+        domain::FAAS => faas::describe(facts, cut),
         _ => internal(facts, cut),
     };
     for (name, value) in facts.named() {

@@ -20,6 +20,8 @@ pub enum Domain {
     HttpClient = wire::domain::HTTP_CLIENT,
     /// A database operation.
     Database = wire::domain::DATABASE,
+    /// An invocation of a function that a cloud runs.
+    Faas = wire::domain::FAAS,
 }
 
 /// The instrumented crate and its version. Each layer has one, made by the layer writer; its marker text stays in the

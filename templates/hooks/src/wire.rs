@@ -198,6 +198,8 @@ pub mod domain {
     pub const HTTP_CLIENT: u8 = 2;
     /// A database operation.
     pub const DATABASE: u8 = 3;
+    /// An invocation of a function that a cloud runs (FaaS); named by `key::SPAN_NAME`, the function's name.
+    pub const FAAS: u8 = 9;
 }
 
 /// An attribute: `u16` key, `u8` value type, `u8` length of the name (0 unless the key has one), `u32` length of
@@ -283,6 +285,14 @@ pub mod key {
     pub const DB_ROWS: u16 = 44;
     /// Operation name where there is no statement (`BEGIN`, `COMMIT`, `ROLLBACK`).
     pub const DB_OPERATION: u16 = 45;
+    /// What the cloud calls the invocation.
+    pub const FAAS_INVOCATION: u16 = 80;
+    /// Bool: whether the process was started for this invocation.
+    pub const FAAS_COLDSTART: u16 = 81;
+    /// The function as it was invoked: an ARN, maybe with an alias.
+    pub const FAAS_INVOKED: u16 = 82;
+    /// The function's version that runs.
+    pub const FAAS_VERSION: u16 = 83;
     /// Name of the instrument a cell belongs to.
     pub const METRIC_NAME: u16 = 60;
     /// Unit of the instrument (UCUM).

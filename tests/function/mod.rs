@@ -1,0 +1,96 @@
+//! A function of AWS Lambda, woven and launched against a cloud of our own.
+
+mod cloud;
+
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::expect::{Traces, server};
+use crate::support::fixture::FUNCTIONS;
+use crate::support::logs::Log;
+use crate::support::metrics::Metrics;
+use crate::support::{Fixture, OTEL_RS, Otlp, clean, wait_for};
+use cloud::Cloud;
+
+const TRACE: &str = "5759e988bd862e3fe1be46a994272793";
+const SPAN: &str = "53995c3f42cd8ad8";
+const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:shop";
+
+/// What a function tells of these events.
+fn told(
+    versions: &str,
+    payloads: &'static [&'static str],
+    settings: &[(&str, &str)],
+) -> (Traces, Metrics, Vec<Log>, Vec<String>) {
+    let fixture = Fixture::function(versions);
+    let otlp = Otlp::start();
+    let cloud = Cloud::start(payloads, "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1");
+    let mut command = clean(OTEL_RS);
+    command.args(["instrument", "--"]).arg(&fixture.program).env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
+    // As the cloud sets them.
+    command.env("AWS_LAMBDA_RUNTIME_API", &cloud.address).env("AWS_LAMBDA_FUNCTION_NAME", "shop");
+    command.env("AWS_LAMBDA_FUNCTION_VERSION", "7").env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128");
+    command.env("AWS_LAMBDA_LOG_STREAM_NAME", "stream").env("AWS_LAMBDA_LOG_GROUP_NAME", "group");
+    // As `docs/guide/lambda.md` advises.
+    command.env("OTEL_RS_EXCLUDED_URLS", "http://*/2018-06-01/runtime/*").env("OTEL_RS_HOST_METRICS", "none");
+    command.envs(settings.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut launcher = command.spawn().unwrap();
+    wait_for("all answers", 20, || (cloud.answers().len() == payloads.len()).then_some(()));
+    kill(Pid::from_raw(launcher.id() as i32), Signal::SIGTERM).unwrap();
+    launcher.wait().unwrap();
+    (otlp.traces(), otlp.metrics(), otlp.logs(), cloud.answers())
+}
+
+#[test]
+fn invocations_are_told_of_and_answered_as_ever() {
+    for versions in FUNCTIONS {
+        let (traces, metrics, logs, answers) = told(versions, &["work", "fail", "panic", "work"], &[]);
+        assert_eq!(answers, ["0 response", "1 error", "2 error", "3 response"], "{versions}");
+        assert_eq!(traces.0.len(), 4, "{traces}");
+        let invocation = |number: &str| {
+            let shared = server().named("shop").attr("faas.invocation_id", number).attr("faas.trigger", "other");
+            shared
+                .attr("cloud.resource_id", format!("{FUNCTION}:7").as_str())
+                .attr("aws.lambda.invoked_arn", format!("{FUNCTION}:live").as_str())
+                .attr("cloud.account.id", "123456789012")
+                .told_by("lambda_runtime")
+        };
+        let is_cold = |number: &str, is_cold| {
+            let invocation = traces.require(invocation(number).root());
+            assert_eq!(invocation.get("faas.coldstart"), Some(&crate::support::model::Value::Bool(is_cold)));
+            invocation
+        };
+        let first = is_cold("0", true);
+        is_cold("3", false);
+        traces.require(invocation("0").not_failed());
+        traces.require(invocation("1").failed().has("error.type"));
+        traces.require(invocation("2").failed().attr("error.type", "panic"));
+        assert!(first.millis() >= 2, "{first}: the handler's future is part of it");
+        let log = logs.iter().find(|log| log.span == first.id).unwrap_or_else(|| panic!("{logs:?}"));
+        assert_eq!(log.trace, first.trace);
+
+        assert_eq!(metrics.count("faas.invoke_duration", &[("faas.trigger", "other".into())]), 4, "{metrics}");
+        for (name, expected) in [("faas.invocations", 2.0), ("faas.errors", 2.0), ("faas.coldstarts", 1.0)] {
+            let series = metrics.require(name, &[("faas.trigger", "other".into())]);
+            assert_eq!(series.value(), expected, "{name} of {versions}");
+        }
+        assert_eq!(metrics.count("http.client.request.duration", &[]), 0, "{metrics}");
+    }
+}
+
+#[test]
+fn the_clouds_trace_goes_on_for_those_who_read_its_header() {
+    let (traces, ..) = told("newest", &["work", "work"], &[("OTEL_PROPAGATORS", "tracecontext,xray")]);
+    traces.require(server().attr("faas.invocation_id", "0").child_of_remote(TRACE, SPAN));
+    traces.require(server().attr("faas.invocation_id", "1").root());
+}
+
+#[test]
+fn a_function_that_was_started_in_advance_is_not_cold() {
+    let settings = [("AWS_LAMBDA_INITIALIZATION_TYPE", "provisioned-concurrency")];
+    let (traces, metrics, ..) = told("newest", &["work"], &settings);
+    assert_eq!(traces.0[0].get("faas.coldstart"), Some(&crate::support::model::Value::Bool(false)));
+    assert!(metrics.all("faas.coldstarts", &[]).is_empty(), "{metrics}");
+}
