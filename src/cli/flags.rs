@@ -5,12 +5,13 @@ use clap::{Arg, ArgMatches};
 use crate::config::{Kind, VARIABLES, Variable};
 
 /// The headings in the order in which people look for things.
-const HEADINGS: [&str; 10] = [
+const HEADINGS: [&str; 11] = [
     "General",
     "OTLP",
     "Traces",
     "Metrics",
     "Logs",
+    "The run as a whole",
     "What is told",
     "Limits",
     "OTLP for spans",
