@@ -93,6 +93,8 @@ fn a_program_without_layers_has_nothing_to_tell() {
     let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let found = problems_of(&environment, &["--", "/bin/true"]);
     assert_eq!(found, ["`true` was built without layers, so it has nothing to tell"]);
+    let found = problems_of(&environment, &["--process-span", "--", "/bin/true"]);
+    assert_eq!(found, [""; 0], "but of its run there is something to tell");
     let found = problems_of(&environment, &["no-such-program"]);
     assert!(found.len() == 1 && found[0].starts_with("cannot run `no-such-program`: not found in PATH"), "{found:?}");
     let old = tempfile::tempdir().unwrap();

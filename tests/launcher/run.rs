@@ -136,14 +136,18 @@ fn an_end_is_told_and_passes_through() {
 fn a_script_without_layers_is_told_of_without_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("nightly.sh");
-    std::fs::write(&script, "#!/bin/sh\necho done\nexit 4\n").unwrap();
+    // Long enough for its process to be looked at while it runs.
+    std::fs::write(&script, "#!/bin/sh\nsleep 0.3\nexit 4\n").unwrap();
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     for file in [script.as_path(), "/bin/true".as_ref()] {
         let otlp = Otlp::start();
-        let output = ran(told(&otlp, launch_file(file)).env("OTEL_RS_HOST_METRICS", "process"));
+        let output = ran(told(&otlp, launch_file(file))
+            .env("OTEL_RS_HOST_METRICS", "process")
+            .env("OTEL_METRIC_EXPORT_INTERVAL", "50"));
         assert_eq!(text(&output.stderr), "");
         let name = file.file_name().unwrap().to_str().unwrap();
         let run = run_of(&otlp.traces(), name);
+        assert_eq!(run.resource["service.name"], name.into());
         let expected = if name == "true" { 0 } else { 4 };
         assert_eq!((output.status.code(), run.get("process.exit.code")), (Some(expected), Some(&expected.into())));
         let metrics = otlp.metrics();

@@ -108,13 +108,15 @@ fn of(config: &config::Resource, around: &Surroundings<'_>) -> Resource {
     Resource::builder_empty().with_schema_url(found, schema).build()
 }
 
-/// The program's file name: as it was started, or that of the program that a script has become.
+/// The program's file name: as it was started, or that of the program that a script has become. A script's interpreter is
+/// not what it has become.
 fn service_name(around: &Surroundings<'_>) -> String {
     let started = &around.program.file;
     let runs = process::executable_path(around);
     // A symbolic link's name is the one that people know.
     let is_started = |runs: &PathBuf| fs_err::canonicalize(started).is_ok_and(|file| file == *runs);
-    let file = runs.filter(|runs| !is_started(runs)).unwrap_or_else(|| started.clone());
+    let is_script = || process::is_interpreting(around, started);
+    let file = runs.filter(|runs| !is_started(runs) && !is_script()).unwrap_or_else(|| started.clone());
     file.file_name().map_or("unknown_service".into(), |name| name.to_string_lossy().into_owned())
 }
 
@@ -184,6 +186,18 @@ mod tests {
         assert!(get(&resource, "process.pid").is_none() && get(&resource, "host.arch").is_none());
         assert_eq!(get(&resource, "host.name").as_deref(), Some("mine"));
         assert_eq!(get(&resource, "service.name").as_deref(), Some("shop"));
+    }
+
+    #[test]
+    fn a_script_keeps_its_name_until_it_becomes_another_program() {
+        let name = |cmdline: &str, exe: &str| {
+            let machine = Machine::new().link("proc/42/exe", exe).file("proc/42/cmdline", cmdline);
+            get(&of(&config(&[]), &machine.surroundings()), "service.name").unwrap()
+        };
+        assert_eq!(name("/bin/sh\0/srv/shop\0--port=1\0", "/usr/bin/dash"), "shop");
+        assert_eq!(name("/bin/sh\0-e\0/srv/shop\0", "/usr/bin/dash"), "shop");
+        assert_eq!(name("/opt/other\0--port=1\0", "/opt/other"), "other");
+        assert_eq!(name("/opt/other\0-a\0-b\0/srv/shop\0", "/opt/other"), "other");
     }
 
     #[test]

@@ -59,6 +59,12 @@ pub(super) fn executable_path(around: &Surroundings<'_>) -> Option<PathBuf> {
     Some(Path::new(std::ffi::OsStr::from_bytes(path)).to_owned())
 }
 
+/// Whether the process is an interpreter that runs the script `file`, which stands behind its name and at most one option.
+pub(super) fn is_interpreting(around: &Surroundings<'_>, file: &Path) -> bool {
+    let Some(file) = file.to_str() else { return false };
+    around.of_process("cmdline").is_some() && command_line(around).iter().skip(1).take(2).any(|word| word == file)
+}
+
 /// The process's words, or those it was started with if it cannot be asked any more.
 fn command_line(around: &Surroundings<'_>) -> Vec<String> {
     let bytes = around.read_of_process("cmdline").filter(|bytes| !bytes.is_empty());
