@@ -208,8 +208,8 @@ mod server {
                     &SCOPE,
                     CellKind::UpDownCounter,
                     "http.server.active_requests",
-                    "{request}",
-                    "Number of active HTTP server requests.",
+                    "",
+                    "",
                     &[("http.request.method", $method), ("url.scheme", $scheme)],
                 );
                 &CELL

@@ -239,9 +239,9 @@ impl Engine {
     fn emit(&mut self, finished: &Finished) {
         let mut described =
             semconv::describe(finished.start.domain, &finished.facts(), finished.cut.as_deref(), &self.conventions);
-        if let (Some(metrics), Some(measured)) = (&mut self.metrics, described.measured.take()) {
+        if let Some(metrics) = &mut self.metrics {
             let lasted = Duration::from_nanos(finished.end.saturating_sub(finished.start.time));
-            metrics.record(&finished.scope, &measured, lasted);
+            described.measured.drain(..).for_each(|measured| metrics.record(&finished.scope, &measured, lasted));
         }
         if finished.start.flags & 1 == 1 && self.traces.is_wanted() {
             self.traces.push(span::data(finished, described, &self.limits));
@@ -255,8 +255,8 @@ impl Engine {
             self.resource.process_came(pid);
         }
         let mut described = run.described(ended);
-        if let (Some(metrics), Some(measured)) = (&mut self.metrics, described.measured.take()) {
-            metrics.record_run(&measured, run.lasted(ended));
+        if let Some(metrics) = &mut self.metrics {
+            described.measured.drain(..).for_each(|measured| metrics.record_run(&measured, run.lasted(ended)));
         }
         if run.is_sampled() && self.traces.is_wanted() {
             self.traces.push(run.data(ended, described, &self.limits));

@@ -3,6 +3,7 @@
 //! The only room that names `opentelemetry`. Whatever goes wrong in here is one warning; the program runs on.
 
 mod assemble;
+mod definition;
 mod engine;
 mod export;
 mod facts;

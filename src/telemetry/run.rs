@@ -18,7 +18,8 @@ use opentelemetry_sdk::trace::{
 use opentelemetry_semantic_conventions::attribute as name;
 
 use super::assemble::scope_from;
-use super::semconv::{Described, Durations, Measured};
+use super::definition::PROCESS_RUN_DURATION;
+use super::semconv::{Described, Measured};
 use super::{host, limits};
 use crate::config::{self, Config, SpanLimits};
 use crate::launch::{ChildEnd, Ended, Environment, Program, signal_name};
@@ -103,13 +104,13 @@ impl Run {
         ];
         let (error, status) = failure(ended.end);
         attributes.extend(error.map(|error| KeyValue::new(name::ERROR_TYPE, error)));
-        let measured = Measured { histogram: Durations::Run, attributes: attributes.clone() };
+        let measured = vec![Measured::duration(&PROCESS_RUN_DURATION, attributes.clone())];
         attributes.push(KeyValue::new(name::PROCESS_EXECUTABLE_PATH, path.to_string_lossy().into_owned()));
         attributes.extend(self.pid().map(|pid| KeyValue::new(name::PROCESS_PID, i64::from(pid))));
         if self.with_arguments {
             attributes.push(KeyValue::new(name::PROCESS_COMMAND_ARGS, self.arguments()));
         }
-        Described { name: executable.into(), kind: SpanKind::Internal, attributes, status, measured: Some(measured) }
+        Described { name: executable.into(), kind: SpanKind::Internal, attributes, status, measured }
     }
 
     /// The program's words, its own name first.
@@ -263,8 +264,7 @@ mod tests {
             assert_eq!(described.name, "job");
             let arguments = get(name::PROCESS_COMMAND_ARGS).unwrap().to_string();
             assert_eq!(arguments, r#"["./job","--token","REDACTED","x"]"#);
-            let measured = described.measured.unwrap();
-            assert!(!measured.attributes.iter().any(|kv| kv.key.as_str() == name::PROCESS_COMMAND_ARGS));
+            assert!(!described.measured[0].attributes.iter().any(|kv| kv.key.as_str() == name::PROCESS_COMMAND_ARGS));
         }
         assert_eq!(run.lasted(&ended(ChildEnd::Exited(0), &run)), Duration::from_millis(1500));
     }

@@ -244,8 +244,9 @@ mod tests {
     use super::*;
     use crate::config::HistogramAggregation;
     use crate::telemetry::assemble::scope_from;
+    use crate::telemetry::definition::HTTP_SERVER_REQUEST_DURATION;
     use crate::telemetry::metrics::testing::Metrics;
-    use crate::telemetry::semconv::{Durations, Measured};
+    use crate::telemetry::semconv::Measured;
 
     fn table(histograms: HistogramAggregation, durations: impl IntoIterator<Item = Duration>) -> String {
         let mut metrics = Metrics::new(histograms);
@@ -258,7 +259,7 @@ mod tests {
                 KeyValue::new("http.route", "/orders/{id}"),
                 KeyValue::new("http.request.method", "GET"),
             ];
-            let measured = Measured { histogram: Durations::HttpServer, attributes };
+            let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, attributes);
             metrics.instruments.record(&scope_from(""), &measured, duration);
         }
         anstream::adapter::strip_str(&render(&metrics.collect())).to_string()

@@ -1,10 +1,9 @@
 //! What the kernel knows of the program's processes and of the machine, looked up when somebody reads metrics.
 //!
-//! `definition` says which metrics there are. `process` follows the tree of processes below the launched program and adds
+//! `process` follows the tree of processes below the launched program and adds
 //! up what they use; `system` reads the machine's own numbers. In both, parsing and adding up are apart from reading, and
 //! what cannot be read is left out.
 
-pub(super) mod definition;
 mod process;
 mod system;
 
@@ -13,9 +12,9 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use super::definition::Metric;
 use crate::config::HostMetrics;
 use crate::launch::Usage;
-use definition::Metric;
 use process::Processes;
 use system::System;
 

@@ -1,5 +1,5 @@
-//! Instruments in the books of all readers: histograms of durations, recorded for every request whether its trace is
-//! exported or not, and counters.
+//! Instruments in the books of all readers: histograms, recorded for every request whether its trace is exported or
+//! not, and counters.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use super::observed::Observed;
 use super::streams::{self, Selected, Views, Way};
 use crate::config::InstrumentKind;
 use crate::telemetry::assemble::scope_from;
-use crate::telemetry::semconv::{Durations, Measured};
+use crate::telemetry::definition::{self, Kind};
+use crate::telemetry::semconv::Measured;
 
 /// Scopes that have histograms; a process cannot make more by coming back under new names. What comes on top is counted
 /// under our own.
@@ -25,7 +26,7 @@ pub(in crate::telemetry) struct Instruments {
     pub(super) providers: Vec<SdkMeterProvider>,
     pub(super) views: Views,
     pub(super) observed: Observed,
-    durations: HashMap<InstrumentationScope, [Option<Book<Histogram<f64>>>; Durations::ALL.len()]>,
+    histograms: HashMap<InstrumentationScope, HashMap<&'static str, Book<Histogram<f64>>>>,
     counters: HashMap<CounterId, Book<Sum>>,
 }
 
@@ -51,38 +52,27 @@ impl Instruments {
             providers,
             views,
             observed: Observed::default(),
-            durations: HashMap::new(),
+            histograms: HashMap::new(),
             counters: HashMap::new(),
         }
     }
 
-    /// Counts a duration.
-    pub(in crate::telemetry) fn record(
-        &mut self,
-        scope: &InstrumentationScope,
-        measured: &Measured,
-        duration: Duration,
-    ) {
-        let is_known = self.durations.contains_key(scope);
-        let scope = if is_known || self.durations.len() < MAX_SCOPES { scope } else { &scope_from("") };
-        if !is_known && !self.durations.contains_key(scope) {
-            self.durations.insert(scope.clone(), [const { None }; Durations::ALL.len()]);
+    /// Counts what was measured of a span that lasted so long.
+    pub(in crate::telemetry) fn record(&mut self, scope: &InstrumentationScope, measured: &Measured, lasted: Duration) {
+        let is_known = self.histograms.contains_key(scope);
+        let scope = if is_known || self.histograms.len() < MAX_SCOPES { scope } else { &scope_from("") };
+        if !is_known && !self.histograms.contains_key(scope) {
+            self.histograms.insert(scope.clone(), HashMap::new());
         }
-        let Some(known) = self.durations.get_mut(scope) else { return };
-        let histogram: Durations = measured.histogram;
-        let book = known[histogram as usize].get_or_insert_with(|| {
-            let selected = Selected { scope, name: histogram.name(), kind: InstrumentKind::Histogram, unit: "s" };
-            book(&self.providers, &self.views, &selected, |meter, name| {
-                meter
-                    .f64_histogram(name)
-                    .with_unit("s")
-                    .with_description(histogram.description())
-                    .with_boundaries(histogram.boundaries())
-                    .build()
-            })
+        let Some(known) = self.histograms.get_mut(scope) else { return };
+        let metric = measured.metric;
+        let book = known.entry(metric.name).or_insert_with(|| {
+            let kind = InstrumentKind::Histogram;
+            let selected = Selected { scope, name: metric.name, kind, unit: metric.unit };
+            book(&self.providers, &self.views, &selected, |meter, name| metric.histogram(&meter, name))
         });
-        let seconds = duration.as_secs_f64();
-        book.record(&measured.attributes, |histogram, kept| histogram.record(seconds, kept));
+        let value = measured.value(lasted);
+        book.record(&measured.attributes, |histogram, kept| histogram.record(value, kept));
     }
 
     /// Takes over what counters have counted since the last time.
@@ -103,10 +93,18 @@ impl Instruments {
     }
 
     fn counter(&self, id: &CounterId, series: &Series) -> Book<Sum> {
-        let kind = if id.is_monotonic { InstrumentKind::Counter } else { InstrumentKind::UpDownCounter };
-        let selected = Selected { scope: &id.scope, name: &id.name, kind, unit: &series.unit };
+        let (sum, kind) = match id.is_monotonic {
+            true => (Kind::Counter, InstrumentKind::Counter),
+            false => (Kind::UpDownCounter, InstrumentKind::UpDownCounter),
+        };
+        let known = definition::named(&id.name).filter(|metric| metric.kind == sum);
+        let (unit, text) = match known {
+            Some(metric) => (metric.unit, metric.description),
+            None => (series.unit.as_str(), series.description.as_str()),
+        };
+        let selected = Selected { scope: &id.scope, name: &id.name, kind, unit };
         book(&self.providers, &self.views, &selected, |meter, name| {
-            let (unit, description) = (series.unit.clone(), series.description.clone());
+            let (unit, description) = (unit.to_owned(), text.to_owned());
             if id.is_monotonic {
                 Sum::Rising(meter.u64_counter(name).with_unit(unit).with_description(description).build())
             } else {
@@ -134,6 +132,7 @@ mod tests {
     use super::super::testing::Metrics;
     use super::*;
     use crate::config::HistogramAggregation;
+    use crate::telemetry::definition::DB_CLIENT_OPERATION_DURATION;
     use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 
     #[test]
@@ -141,7 +140,7 @@ mod tests {
         let mut metrics = Metrics::new(HistogramAggregation::ExplicitBuckets);
         for number in 0..MAX_SCOPES + 50 {
             let scope = InstrumentationScope::builder(format!("crate-{number}")).build();
-            let measured = Measured { histogram: Durations::Database, attributes: vec![] };
+            let measured = Measured::duration(&DB_CLIENT_OPERATION_DURATION, vec![]);
             metrics.instruments.record(&scope, &measured, Duration::from_millis(2));
         }
         let all = metrics.collect();
@@ -157,14 +156,14 @@ mod tests {
     #[test]
     fn durations_use_the_advised_buckets() {
         let mut metrics = Metrics::new(HistogramAggregation::ExplicitBuckets);
-        let measured = Measured { histogram: Durations::Database, attributes: vec![] };
+        let measured = Measured::duration(&DB_CLIENT_OPERATION_DURATION, vec![]);
         metrics.instruments.record(&scope_from(""), &measured, Duration::from_millis(2));
         let all = metrics.collect();
         let metric = all.scope_metrics().flat_map(|scope| scope.metrics()).next().unwrap();
         assert_eq!((metric.name(), metric.unit()), ("db.client.operation.duration", "s"));
         let AggregatedMetrics::F64(MetricData::Histogram(histogram)) = metric.data() else { panic!() };
         let point = histogram.data_points().next().unwrap();
-        assert_eq!(point.bounds().collect::<Vec<_>>(), Durations::Database.boundaries());
+        assert_eq!(point.bounds().collect::<Vec<_>>(), DB_CLIENT_OPERATION_DURATION.boundaries());
         assert_eq!((point.count(), point.sum()), (1, 0.002));
     }
 }

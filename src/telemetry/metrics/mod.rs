@@ -71,10 +71,10 @@ impl Metrics {
         Some(Metrics { planned, instruments: None, counters: Counters::default(), host, readers })
     }
 
-    /// Counts a duration.
-    pub(super) fn record(&mut self, scope: &InstrumentationScope, measured: &Measured, duration: Duration) {
+    /// Counts what was measured of a span that lasted so long.
+    pub(super) fn record(&mut self, scope: &InstrumentationScope, measured: &Measured, lasted: Duration) {
         if let Some(instruments) = &mut self.instruments {
-            instruments.record(scope, measured, duration);
+            instruments.record(scope, measured, lasted);
         }
     }
 

@@ -9,7 +9,7 @@ use super::instruments::{Book, Instruments, book};
 use super::streams::Selected;
 use crate::config::InstrumentKind;
 use crate::telemetry::assemble::scope_from;
-use crate::telemetry::host::definition::{Kind, Metric};
+use crate::telemetry::definition::{Kind, Metric};
 use crate::telemetry::host::{Attribute, Attributes, Point};
 
 /// Which instruments there are, and what has been told of each series.
@@ -84,6 +84,7 @@ impl Instruments {
             Kind::Counter => InstrumentKind::ObservableCounter,
             Kind::UpDownCounter => InstrumentKind::ObservableUpDownCounter,
             Kind::Gauge => InstrumentKind::ObservableGauge,
+            Kind::Histogram(_) => InstrumentKind::Histogram,
         };
         let (unit, text) = (metric.unit, metric.description);
         let selected = Selected { scope: &scope_from(""), name: metric.name, kind, unit };
@@ -95,7 +96,10 @@ impl Instruments {
             Kind::UpDownCounter => {
                 Observer::Free(meter.i64_up_down_counter(name).with_unit(unit).with_description(text).build())
             }
-            Kind::Gauge => Observer::Gauge(meter.f64_gauge(name).with_unit(unit).with_description(text).build()),
+            // What is looked up is a value as it is now; a histogram of looks would be one of moments.
+            Kind::Gauge | Kind::Histogram(_) => {
+                Observer::Gauge(meter.f64_gauge(name).with_unit(unit).with_description(text).build())
+            }
         })
     }
 }
@@ -112,7 +116,7 @@ mod tests {
     use super::super::testing::Metrics;
     use super::*;
     use crate::config::HistogramAggregation;
-    use crate::telemetry::host::definition::{PROCESS_CPU_TIME, PROCESS_THREAD_COUNT};
+    use crate::telemetry::definition::{PROCESS_CPU_TIME, PROCESS_THREAD_COUNT};
     use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 
     fn point(metric: &'static Metric, name: &str, value: f64) -> Point {

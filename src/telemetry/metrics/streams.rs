@@ -11,7 +11,7 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::metrics::{Aggregation, Instrument, InstrumentKind as SdkKind, Stream};
 
 use crate::config::{self, CardinalityLimit, HistogramAggregation, InstrumentKind, View, fits};
-use crate::telemetry::semconv::Durations;
+use crate::telemetry::definition;
 
 /// What exponential histograms have when nobody says otherwise.
 const EXPONENTIAL: Aggregation =
@@ -138,7 +138,7 @@ impl Shaping {
             config::Aggregation::LastValue => is_gauge.then_some(Aggregation::LastValue),
             config::Aggregation::Sum => (!is_gauge).then_some(Aggregation::Sum),
             config::Aggregation::ExplicitBuckets { boundaries, record_min_max } => {
-                let boundaries = boundaries.clone().or_else(|| Durations::advised(name).map(Durations::boundaries));
+                let boundaries = boundaries.clone().or_else(|| Some(advised(name)?.to_vec()));
                 let boundaries = boundaries.unwrap_or_else(|| DEFAULT_BOUNDARIES.to_vec());
                 Some(Aggregation::ExplicitBucketHistogram { boundaries, record_min_max: *record_min_max })
             }
@@ -168,6 +168,11 @@ fn kind(kind: SdkKind) -> InstrumentKind {
 /// The specification's own, for instruments that advise none.
 const DEFAULT_BOUNDARIES: &[f64] =
     &[0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0];
+
+/// The boundaries that a histogram of ours advises.
+fn advised(name: &str) -> Option<&'static [f64]> {
+    Some(definition::named(name)?.boundaries()).filter(|boundaries| !boundaries.is_empty())
+}
 
 /// What cannot be made of a view, for a warning.
 pub(super) fn trouble(view: &View) -> Option<String> {

@@ -6,9 +6,10 @@ use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry_semantic_conventions::attribute as name;
 
 use super::sql::{self, Statement};
-use super::{Attributes, Described, Durations, Measured, error_type};
+use super::{Attributes, Described, Measured, error_type};
 use crate::channel::wire::key;
 use crate::redact;
+use crate::telemetry::definition::DB_CLIENT_OPERATION_DURATION;
 use crate::telemetry::facts::Facts;
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
@@ -45,20 +46,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
             (Some(_), Some(_)) => super::status(facts, true, cut),
             (Some(_), None) => Status::error(message(facts)),
         },
-        measured: Some(Measured {
-            histogram: Durations::Database,
-            attributes: to.only(&[
-                name::DB_SYSTEM_NAME,
-                name::DB_NAMESPACE,
-                name::DB_OPERATION_NAME,
-                name::DB_COLLECTION_NAME,
-                name::DB_QUERY_SUMMARY,
-                name::DB_RESPONSE_STATUS_CODE,
-                name::SERVER_ADDRESS,
-                name::SERVER_PORT,
-                name::ERROR_TYPE,
-            ]),
-        }),
+        measured: vec![Measured::duration(&DB_CLIENT_OPERATION_DURATION, to.of(&DB_CLIENT_OPERATION_DURATION))],
         attributes: to.0,
     }
 }
@@ -110,7 +98,7 @@ mod tests {
                 "server.port=5432",
             ]
         );
-        let measured = shown(&described.measured.unwrap().attributes);
+        let measured = shown(&described.measured[0].attributes);
         assert!(!measured.iter().any(|shown| shown.contains("query.text") || shown.contains("rows")), "{measured:?}");
     }
 

@@ -6,8 +6,9 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::{Attributes, Described, Durations, Measured, error_type, status};
+use super::{Attributes, Described, Measured, error_type, status};
 use crate::channel::wire::key;
+use crate::telemetry::definition::FAAS_INVOKE_DURATION;
 use crate::telemetry::facts::Facts;
 use crate::telemetry::record::Value;
 
@@ -32,7 +33,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
         name: facts.text(key::SPAN_NAME).map_or("function".into(), |text| Cow::Owned(text.into_owned())),
         kind: SpanKind::Server,
         status: status(facts, error.is_some(), cut),
-        measured: Some(Measured { histogram: Durations::Faas, attributes: to.only(&[name::FAAS_TRIGGER]) }),
+        measured: vec![Measured::duration(&FAAS_INVOKE_DURATION, to.of(&FAAS_INVOKE_DURATION))],
         attributes: to.0,
     }
 }
@@ -75,7 +76,7 @@ mod tests {
                 "faas.trigger=other",
             ]
         );
-        assert_eq!(shown(&described.measured.unwrap().attributes), ["faas.trigger=other"]);
+        assert_eq!(shown(&described.measured[0].attributes), ["faas.trigger=other"]);
         assert_eq!(described.status, Status::Unset);
     }
 

@@ -4,11 +4,10 @@ use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 use url::Url;
 
-use super::{
-    Attributes, Conventions, Described, Durations, Measured, host_and_port, http_error_type, method_in_name, status,
-};
+use super::{Attributes, Conventions, Described, Measured, host_and_port, http_error_type, method_in_name, status};
 use crate::channel::wire::key;
 use crate::redact;
+use crate::telemetry::definition::HTTP_CLIENT_REQUEST_DURATION;
 use crate::telemetry::facts::Facts;
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conventions) -> Described {
@@ -35,17 +34,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conve
         name: method_in_name(method),
         kind: SpanKind::Client,
         status: status(facts, error.is_some(), cut),
-        measured: Some(Measured {
-            histogram: Durations::HttpClient,
-            attributes: to.only(&[
-                name::HTTP_REQUEST_METHOD,
-                name::SERVER_ADDRESS,
-                name::SERVER_PORT,
-                name::HTTP_RESPONSE_STATUS_CODE,
-                name::NETWORK_PROTOCOL_VERSION,
-                name::ERROR_TYPE,
-            ]),
-        }),
+        measured: vec![Measured::duration(&HTTP_CLIENT_REQUEST_DURATION, to.of(&HTTP_CLIENT_REQUEST_DURATION))],
         attributes: to.0,
     }
 }
@@ -94,7 +83,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            shown(&described.measured.unwrap().attributes),
+            shown(&described.measured[0].attributes),
             [
                 "http.request.method=GET",
                 "http.response.status_code=200",

@@ -3,11 +3,10 @@
 use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::{
-    Attributes, Conventions, Described, Durations, Measured, host_and_port, http_error_type, method_in_name, status,
-};
+use super::{Attributes, Conventions, Described, Measured, host_and_port, http_error_type, method_in_name, status};
 use crate::channel::wire::key;
 use crate::redact;
+use crate::telemetry::definition::HTTP_SERVER_REQUEST_DURATION;
 use crate::telemetry::facts::Facts;
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conventions) -> Described {
@@ -48,17 +47,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conve
         name: span_name,
         kind: SpanKind::Server,
         status: status(facts, error.is_some(), cut),
-        measured: Some(Measured {
-            histogram: Durations::HttpServer,
-            attributes: to.only(&[
-                name::HTTP_REQUEST_METHOD,
-                name::URL_SCHEME,
-                name::HTTP_ROUTE,
-                name::HTTP_RESPONSE_STATUS_CODE,
-                name::NETWORK_PROTOCOL_VERSION,
-                name::ERROR_TYPE,
-            ]),
-        }),
+        measured: vec![Measured::duration(&HTTP_SERVER_REQUEST_DURATION, to.of(&HTTP_SERVER_REQUEST_DURATION))],
         attributes: to.0,
     }
 }
@@ -143,7 +132,7 @@ mod tests {
                 "user_agent.original=curl/8",
             ]
         );
-        let measured = described.measured.unwrap();
+        let measured = &described.measured[0];
         assert_eq!(
             shown(&measured.attributes),
             [

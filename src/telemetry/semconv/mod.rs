@@ -10,12 +10,14 @@ mod pattern;
 mod sql;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 pub(crate) use conventions::Conventions;
 use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry::{Key, KeyValue};
-use opentelemetry_semantic_conventions::{attribute as name, metric};
+use opentelemetry_semantic_conventions::attribute as name;
 
+use super::definition::Metric;
 use super::facts::Facts;
 use super::record::Attribute;
 use crate::channel::wire::{domain, key};
@@ -28,70 +30,40 @@ pub(crate) struct Described {
     pub(crate) kind: SpanKind,
     pub(crate) attributes: Vec<KeyValue>,
     pub(crate) status: Status,
-    /// What its duration counts for, if anything.
-    pub(crate) measured: Option<Measured>,
+    /// What is counted of it.
+    pub(crate) measured: Vec<Measured>,
 }
 
-/// A histogram of durations in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Durations {
-    HttpServer,
-    HttpClient,
-    Database,
-    Faas,
-    /// The program's run as a whole. There is no convention for it.
-    Run,
-}
-
-impl Durations {
-    pub(crate) const ALL: [Durations; 5] =
-        [Durations::HttpServer, Durations::HttpClient, Durations::Database, Durations::Faas, Durations::Run];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Durations::HttpServer => metric::HTTP_SERVER_REQUEST_DURATION,
-            Durations::HttpClient => metric::HTTP_CLIENT_REQUEST_DURATION,
-            Durations::Database => metric::DB_CLIENT_OPERATION_DURATION,
-            Durations::Faas => metric::FAAS_INVOKE_DURATION,
-            Durations::Run => "otel_rs.process.run.duration",
-        }
-    }
-
-    pub(crate) fn description(self) -> &'static str {
-        match self {
-            Durations::HttpServer => "Duration of HTTP server requests.",
-            Durations::HttpClient => "Duration of HTTP client requests.",
-            Durations::Database => "Duration of database client operations.",
-            Durations::Faas => "Measures the duration of the function's logic execution.",
-            Durations::Run => "Duration of the program's run, from its start to its end.",
-        }
-    }
-
-    /// The one of that name, if there is one.
-    pub(crate) fn advised(name: &str) -> Option<Durations> {
-        Self::ALL.into_iter().find(|durations| durations.name() == name)
-    }
-
-    /// The boundaries that the conventions advise.
-    pub(crate) fn boundaries(self) -> Vec<f64> {
-        match self {
-            Durations::HttpServer | Durations::HttpClient | Durations::Faas => {
-                vec![0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
-            }
-            Durations::Database => vec![0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0],
-            // From a command of milliseconds to a job of a day.
-            Durations::Run => {
-                vec![0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 14_400.0, 86_400.0]
-            }
-        }
-    }
-}
-
-/// A point of a histogram, but for its value.
+/// A point of a histogram.
 #[derive(Debug)]
 pub(crate) struct Measured {
-    pub(crate) histogram: Durations,
+    pub(in crate::telemetry) metric: &'static Metric,
+    pub(in crate::telemetry) amount: Amount,
     pub(crate) attributes: Vec<KeyValue>,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::telemetry) enum Amount {
+    /// How long the span lasted, in seconds.
+    Duration,
+    /// What was said, in the metric's unit.
+    Said(f64),
+}
+
+impl Measured {
+    /// A duration in seconds.
+    pub(in crate::telemetry) fn duration(metric: &'static Metric, attributes: Vec<KeyValue>) -> Measured {
+        Measured { metric, amount: Amount::Duration, attributes }
+    }
+
+    /// The value, for a span that lasted so long.
+    pub(in crate::telemetry) fn value(&self, lasted: Duration) -> f64 {
+        match self.amount {
+            Amount::Duration => lasted.as_secs_f64(),
+            Amount::Said(value) => value,
+        }
+    }
 }
 
 /// Applies the conventions of the span's domain. `cut` is the reason why it never ended by itself.
@@ -121,7 +93,7 @@ fn internal(facts: &Facts<'_>, cut: Option<&str>) -> Described {
         kind: SpanKind::Internal,
         attributes: to.0,
         status: status(facts, error.is_some(), cut),
-        measured: None,
+        measured: Vec::new(),
     }
 }
 
@@ -231,9 +203,9 @@ impl Attributes {
         }
     }
 
-    /// Those of `names`, for a measurement: only what has few values may stand there.
-    fn only(&self, names: &[&str]) -> Vec<KeyValue> {
-        self.0.iter().filter(|attribute| names.contains(&attribute.key.as_str())).cloned().collect()
+    /// Those of a metric: only what has few values may stand there.
+    fn of(&self, metric: &Metric) -> Vec<KeyValue> {
+        self.0.iter().filter(|attribute| metric.attributes.contains(&attribute.key.as_str())).cloned().collect()
     }
 }
 

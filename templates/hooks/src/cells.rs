@@ -32,7 +32,8 @@ pub struct Cell {
 const REFUSED: u32 = u32::MAX;
 
 impl Cell {
-    /// Describes a time series: at most 8 attributes, all text together at most 400 bytes.
+    /// Describes a time series: at most 8 attributes, all text together at most 400 bytes. Unit and description may be
+    /// left empty where the launcher knows the metric.
     pub const fn new(
         scope: &'static Scope,
         kind: CellKind,

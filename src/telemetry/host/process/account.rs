@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use opentelemetry_semantic_conventions::attribute as key;
 
-use super::super::definition as metric;
 use super::super::{Attribute, Point, point};
 use super::{Seen, Used, used};
+use crate::telemetry::definition as metric;
 
 /// Names of programs that are told apart.
 const MAX_NAMES: usize = 100;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use opentelemetry_semantic_conventions::attribute as key;
 
-use super::super::definition::SYSTEM_NETWORK_CONNECTION_COUNT;
 use super::super::{Attribute, Point, point};
 use super::text;
+use crate::telemetry::definition::SYSTEM_NETWORK_CONNECTION_COUNT;
 
 /// By the numbers of `include/net/tcp_states.h`.
 const STATES: &[(&str, &str)] = &[

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use opentelemetry_semantic_conventions::attribute as key;
 use procfs::{CpuTime, KernelStats};
 
-use super::super::definition::{
+use super::super::{Attribute, Point, point, share};
+use crate::telemetry::definition::{
     SYSTEM_CPU_FREQUENCY, SYSTEM_CPU_LOGICAL_COUNT, SYSTEM_CPU_PHYSICAL_COUNT, SYSTEM_CPU_TIME, SYSTEM_CPU_UTILIZATION,
 };
-use super::super::{Attribute, Point, point, share};
 
 const MODES: [&str; 7] = ["user", "nice", "system", "idle", "iowait", "interrupt", "steal"];
 

@@ -3,8 +3,8 @@
 use opentelemetry_semantic_conventions::attribute as key;
 use procfs::DiskStat;
 
-use super::super::definition as metric;
 use super::super::{Attribute, Point, point};
+use crate::telemetry::definition as metric;
 
 /// What `/proc/diskstats` and `/sys` call a sector, whatever the disk's own are.
 const SECTOR: u64 = 512;

@@ -7,9 +7,9 @@ use opentelemetry_semantic_conventions::attribute as key;
 use procfs::process::MountInfo;
 use procfs::{FromBufRead as _, process::MountInfos};
 
-use super::super::definition as metric;
 use super::super::{Attribute, Point, point, share};
 use super::text;
+use crate::telemetry::definition as metric;
 
 /// File systems that lie on local disks though the kernel says that they have no device of their own.
 const LOCAL: &[&str] = &["overlay", "zfs"];

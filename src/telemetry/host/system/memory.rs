@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use opentelemetry_semantic_conventions::attribute as key;
 use procfs::Meminfo;
 
-use super::super::definition as metric;
 use super::super::{Attribute, Point, point, share};
+use crate::telemetry::definition as metric;
 
 pub(super) fn points(memory: &Meminfo) -> Vec<Point> {
     let total = memory.mem_total;

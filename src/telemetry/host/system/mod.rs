@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use procfs::{Current as _, CurrentSI as _};
 
-use super::definition::{Kind, SYSTEM_UPTIME};
 use super::{Point, point};
+use crate::telemetry::definition::{Kind, SYSTEM_UPTIME};
 
 /// How often what costs much is looked up at most.
 const SLOWLY: Duration = Duration::from_secs(15);

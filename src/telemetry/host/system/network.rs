@@ -2,8 +2,8 @@
 
 use opentelemetry_semantic_conventions::attribute as key;
 
-use super::super::definition as metric;
 use super::super::{Attribute, Point, point};
+use crate::telemetry::definition as metric;
 
 /// Of `/proc/net/dev`: two lines of headings, then eight numbers received and eight sent.
 pub(super) fn points(text: &str) -> Vec<Point> {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use opentelemetry_semantic_conventions::attribute as key;
 use procfs::KernelStats;
 
-use super::super::definition::{SYSTEM_PROCESS_COUNT, SYSTEM_PROCESS_CREATED};
 use super::super::{Point, point};
 use super::text;
+use crate::telemetry::definition::{SYSTEM_PROCESS_COUNT, SYSTEM_PROCESS_CREATED};
 
 /// Processes and threads that were started since the machine was.
 pub(super) fn created(stat: &KernelStats) -> Option<Point> {

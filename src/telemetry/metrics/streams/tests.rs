@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::{Selection, Stream as Wanted};
 use crate::telemetry::assemble::scope_from;
+use crate::telemetry::definition::{DB_CLIENT_OPERATION_DURATION, HTTP_SERVER_REQUEST_DURATION};
 use crate::telemetry::metrics::testing::Metrics;
 use crate::telemetry::semconv::Measured;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
@@ -18,11 +19,10 @@ fn read(views: Vec<View>, histograms: HistogramAggregation, limit: usize, routes
     for route in 0..routes {
         let attributes =
             vec![KeyValue::new("http.route", format!("/{route}")), KeyValue::new("http.request.method", "GET")];
-        let measured = Measured { histogram: Durations::HttpServer, attributes };
+        let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, attributes);
         metrics.instruments.record(&scope_from(""), &measured, Duration::from_millis(20));
     }
-    let query =
-        Measured { histogram: Durations::Database, attributes: vec![KeyValue::new("db.system.name", "sqlite")] };
+    let query = Measured::duration(&DB_CLIENT_OPERATION_DURATION, vec![KeyValue::new("db.system.name", "sqlite")]);
     metrics.instruments.record(&scope_from(""), &query, Duration::from_millis(2));
     metrics.collect()
 }

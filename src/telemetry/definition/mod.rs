@@ -1,0 +1,162 @@
+//! Every metric that otel-rs knows: one definition for the instruments and for the pages of the docs.
+//!
+//! A file holds one group, its `.md` what stands at the top of the group's page. What the app's hooks count needs no unit
+//! and no description of its own when its name stands here.
+
+use opentelemetry::metrics::Meter;
+
+macro_rules! metrics {
+    ($list:ident $($metric:ident $stability:ident $kind:ident $(($boundaries:ident))? $unit:literal [$($key:ident)*]
+        $description:literal $question:literal;)*) => {
+        $(pub(in crate::telemetry) static $metric: $crate::telemetry::definition::Metric =
+            $crate::telemetry::definition::Metric {
+                name: name::$metric,
+                stability: $crate::telemetry::definition::Stability::$stability,
+                kind: $crate::telemetry::definition::Kind::$kind $(($boundaries))?,
+                unit: $unit,
+                description: $description,
+                attributes: &[$(key::$key),*],
+                question: $question,
+            };)*
+        pub(super) static $list: &[&$crate::telemetry::definition::Metric] = &[$(&$metric),*];
+    };
+}
+
+mod database;
+mod faas;
+mod http;
+mod process;
+mod run;
+mod system;
+
+pub(in crate::telemetry) use database::*;
+pub(in crate::telemetry) use faas::*;
+pub(in crate::telemetry) use http::*;
+pub(in crate::telemetry) use process::*;
+pub(in crate::telemetry) use run::*;
+pub(in crate::telemetry) use system::*;
+
+/// A metric; of the semantic conventions where they have one.
+#[derive(Debug, PartialEq)]
+pub(in crate::telemetry) struct Metric {
+    pub(in crate::telemetry) name: &'static str,
+    stability: Stability,
+    pub(in crate::telemetry) kind: Kind,
+    /// In UCUM.
+    pub(in crate::telemetry) unit: &'static str,
+    pub(in crate::telemetry) description: &'static str,
+    /// The only attributes that its points may have.
+    pub(in crate::telemetry) attributes: &'static [&'static str],
+    /// Which question it answers.
+    question: &'static str,
+}
+
+/// What the semantic conventions promise of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::telemetry) enum Stability {
+    Stable,
+    Development,
+}
+
+/// What kind of instrument tells it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::telemetry) enum Kind {
+    Counter,
+    UpDownCounter,
+    Gauge,
+    /// With the boundaries of its buckets.
+    Histogram(&'static [f64]),
+}
+
+impl Metric {
+    /// Whether its values have fractions: seconds and shares have, bytes and counts have not.
+    pub(in crate::telemetry) fn is_fractional(&self) -> bool {
+        matches!(self.unit, "s" | "1")
+    }
+
+    /// The boundaries of a histogram's buckets; none for anything else.
+    pub(in crate::telemetry) fn boundaries(&self) -> &'static [f64] {
+        match self.kind {
+            Kind::Histogram(boundaries) => boundaries,
+            Kind::Counter | Kind::UpDownCounter | Kind::Gauge => &[],
+        }
+    }
+
+    /// Its histogram, under the name of one of its streams.
+    pub(in crate::telemetry) fn histogram(
+        &self,
+        meter: &Meter,
+        stream: String,
+    ) -> opentelemetry::metrics::Histogram<f64> {
+        let builder = meter.f64_histogram(stream).with_unit(self.unit).with_description(self.description);
+        builder.with_boundaries(self.boundaries().to_vec()).build()
+    }
+}
+
+/// The metric of that name, if we know it.
+pub(in crate::telemetry) fn named(name: &str) -> Option<&'static Metric> {
+    let groups = [http::HTTP, database::DATABASE, faas::FAAS, run::RUN, process::PROCESS, system::SYSTEM];
+    groups.into_iter().flatten().find(|metric| metric.name == name).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    fn page(title: &str, about: &str, metrics: &[&Metric]) -> String {
+        let mut text = format!("# {title}\n\n{}\n\n", about.trim_end());
+        text.push_str("| metric | kind | unit | attributes | stability | which question it answers |\n");
+        text.push_str("| --- | --- | --- | --- | --- | --- |\n");
+        for metric in metrics {
+            let kind = match metric.kind {
+                Kind::Counter => "counter",
+                Kind::UpDownCounter => "up-down counter",
+                Kind::Gauge => "gauge",
+                Kind::Histogram(_) => "histogram",
+            };
+            let attributes: Vec<_> = metric.attributes.iter().map(|name| format!("`{name}`")).collect();
+            let Metric { name, unit, question, .. } = metric;
+            let (attributes, stability) = (attributes.join(", "), format!("{:?}", metric.stability).to_lowercase());
+            let _ = writeln!(text, "| `{name}` | {kind} | `{unit}` | {attributes} | {stability} | {question} |");
+        }
+        let histograms: Vec<_> = metrics.iter().filter(|metric| !metric.boundaries().is_empty()).collect();
+        if !histograms.is_empty() {
+            text.push_str("\nBuckets, unless a view or `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION` says otherwise:\n\n");
+        }
+        for metric in histograms {
+            let boundaries: Vec<_> = metric.boundaries().iter().map(f64::to_string).collect();
+            let _ = writeln!(text, "- `{}`: {}", metric.name, boundaries.join(", "));
+        }
+        text
+    }
+
+    #[test]
+    fn the_pages_of_metrics_are_true() {
+        let pages = [
+            ("http", "Metrics of HTTP", include_str!("http.md"), http::HTTP),
+            ("database", "Metrics of databases", include_str!("database.md"), database::DATABASE),
+            ("faas", "Metrics of functions", include_str!("faas.md"), faas::FAAS),
+            ("run", "Metrics of runs", include_str!("run.md"), run::RUN),
+            ("process", "Metrics of processes", include_str!("process.md"), process::PROCESS),
+            ("system", "Metrics of the machine", include_str!("system.md"), system::SYSTEM),
+        ];
+        for (group, title, about, metrics) in pages {
+            let expected = page(title, about, metrics);
+            let file = format!("{}/docs/reference/metrics-{group}.md", env!("CARGO_MANIFEST_DIR"));
+            if std::env::var_os("UPDATE_DOCS").is_some() {
+                std::fs::write(&file, &expected).unwrap();
+            }
+            let found = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(found == expected, "{file} is out of date: run this test with UPDATE_DOCS=1");
+        }
+    }
+
+    #[test]
+    fn boundaries_rise() {
+        for metric in [http::HTTP, database::DATABASE, faas::FAAS, run::RUN].into_iter().flatten() {
+            assert!(metric.boundaries().windows(2).all(|pair| pair[0] < pair[1]), "{}", metric.name);
+        }
+    }
+}
