@@ -1,7 +1,8 @@
-//! One attempt to send a request as a span: from the call until the response's head has arrived.
+//! One attempt to send a request as a span: from the call until the response's head has arrived. And the servers that
+//! connections go to.
 
 #[cfg(all(feature = "client-legacy", any(feature = "http1", feature = "http2")))]
-pub(crate) use self::client::attempt;
+pub(crate) use self::client::{attempt, host};
 
 #[cfg(all(feature = "client-legacy", any(feature = "http1", feature = "http2")))]
 mod client {
@@ -12,7 +13,9 @@ mod client {
     use std::ops::Deref;
 
     use http::header::{HeaderMap, HeaderName, HeaderValue};
+    use http::uri::{Authority, Scheme};
     use http::{Request, Response, Uri};
+    use otel_rs_hooks::client::{ActiveRequest, Host};
     use otel_rs_hooks::http::{self as calls, Message, Text};
     use otel_rs_hooks::{carry, key, Domain, Headers, HeadersMut, Span, Value};
 
@@ -55,29 +58,45 @@ mod client {
         calls::is_excluded(uri.scheme_str().unwrap_or("http"), authority.as_bytes(), uri.path())
     }
 
+    /// Where a connection to the pool's `(scheme, authority)` goes; `None` when nobody wants to hear of it.
+    pub(crate) fn host((scheme, authority): &(Scheme, Authority)) -> Option<&'static Host> {
+        if !SCOPE.enabled() {
+            return None;
+        }
+        let (address, port) = server(authority.host(), authority.port_u16(), *scheme == Scheme::HTTPS);
+        Some(Host::of(&SCOPE, address, port))
+    }
+
+    fn server(host: &str, port: Option<u16>, https: bool) -> (&str, u16) {
+        // Brackets belong to the URL's syntax, not to the address.
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        (address, port.unwrap_or(if https { 443 } else { 80 }))
+    }
+
     struct Attempt {
         span: Span,
+        /// Counts it for as long as it lasts.
+        _active: ActiveRequest,
     }
 
     impl Attempt {
         fn start<B>(request: &Request<B>) -> Attempt {
             let uri = request.uri();
             let https = uri.scheme_str() == Some("https");
-            // Brackets belong to the URL's syntax, not to the address.
-            let host = uri.host().map(|host| host.trim_start_matches('[').trim_end_matches(']'));
-            let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+            let (address, port) = server(uri.host().unwrap_or_default(), uri.port_u16(), https);
+            let method = request.method().as_str();
             let span = Span::start(
                 &SCOPE,
                 Domain::HttpClient,
                 &[
-                    (key::HTTP_METHOD, request.method().as_str().into()),
+                    (key::HTTP_METHOD, method.into()),
                     (key::URL_FULL, (&Text::<MAX_URL>::of(uri)).into()),
-                    (key::SERVER_ADDRESS, host.into()),
+                    (key::SERVER_ADDRESS, address.into()),
                     (key::SERVER_PORT, port.into()),
                     (key::HTTP_RESEND, calls::attempt().into()),
                 ],
             );
-            Attempt { span }
+            Attempt { span, _active: Host::of(&SCOPE, address, port).active_request(method) }
         }
 
         fn answered<R>(mut self, response: &Response<R>) {

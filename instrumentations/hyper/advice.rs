@@ -1,4 +1,4 @@
-//! A server's requests as spans.
+//! A server's requests as spans, and the bodies of requests that a client sends.
 //!
 //! [`Exchange`] is one request and its response. It starts when the request's head has been read and ends when the last
 //! byte of the response has been handed to the connection, or when that will never happen. Everything the service does in
@@ -14,7 +14,7 @@ mod server {
     use http::header::{HeaderMap, FORWARDED, HOST, USER_AGENT};
     use otel_rs_hooks::http::{self as calls, Message};
     use otel_rs_hooks::net::{self, AddressText};
-    use otel_rs_hooks::{key, Cell, CellKind, Context, Domain, Entered, Headers, Span, Value};
+    use otel_rs_hooks::{key, Cell, CellKind, Context, Domain, Entered, Headers, Span, Transfer, Value};
 
     use super::SCOPE;
 
@@ -48,11 +48,13 @@ mod server {
         counted: Option<&'static Cell>,
         /// Of the response, once there is one.
         status: Option<u16>,
+        /// The bodies.
+        pub(crate) transfer: Transfer,
     }
 
     impl Exchange {
         /// No request, or one that is over.
-        pub(crate) const NONE: Exchange = Exchange { span: Span::NONE, counted: None, status: None };
+        pub(crate) const NONE: Exchange = Exchange { span: Span::NONE, counted: None, status: None, transfer: Transfer::NONE };
 
         /// The request's head has been read.
         #[inline]
@@ -78,7 +80,8 @@ mod server {
             };
             let parent = Context::extract(&Map(headers));
             if calls::is_excluded(scheme, host.unwrap_or_default(), uri.path()) {
-                return Exchange { span: Span::silent(&SCOPE, parent), counted: None, status: None };
+                let span = Span::silent(&SCOPE, parent);
+                return Exchange { span, counted: None, status: None, transfer: Transfer::NONE };
             }
             let peer = connection.peer();
             let span = Span::start_with_parent(
@@ -102,7 +105,7 @@ mod server {
             calls::capture(span.context(), Message::ServerRequest, &Map(headers));
             let counted = active_requests(request.method().as_str(), scheme);
             counted.add(1);
-            Exchange { span, counted: Some(counted), status: None }
+            Exchange { span, counted: Some(counted), status: None, transfer: Transfer::served() }
         }
 
         /// Makes the request's context current: for the service's call, its future and the response's body.
@@ -149,7 +152,13 @@ mod server {
             }
             let status = self.status.take();
             let span = mem::replace(&mut self.span, Span::NONE);
-            span.end(&[(key::HTTP_STATUS, status.into()), (key::ERROR_TYPE, error)]);
+            let sizes = mem::replace(&mut self.transfer, Transfer::NONE).sizes();
+            span.end(&[
+                (key::HTTP_STATUS, status.into()),
+                (key::ERROR_TYPE, error),
+                (key::HTTP_REQUEST_BODY_SIZE, sizes.map(|(received, _)| received).into()),
+                (key::HTTP_RESPONSE_BODY_SIZE, sizes.map(|(_, sent)| sent).into()),
+            ]);
         }
     }
 
@@ -216,5 +225,40 @@ mod server {
             }};
         }
         cells!("GET" "HEAD" "POST" "PUT" "DELETE" "CONNECT" "OPTIONS" "TRACE" "PATCH")
+    }
+}
+
+#[cfg(all(feature = "client", any(feature = "http1", feature = "http2")))]
+pub(crate) use self::client::head;
+#[cfg(all(feature = "client", feature = "http1"))]
+pub(crate) use self::client::failed;
+
+#[cfg(all(feature = "client", any(feature = "http1", feature = "http2")))]
+mod client {
+    use otel_rs_hooks::Transfer;
+
+    /// The response's head is there.
+    pub(crate) fn head(transfer: &Transfer, status: http::StatusCode, version: http::Version) {
+        let version = match version {
+            http::Version::HTTP_10 => "1.0",
+            http::Version::HTTP_2 => "2",
+            _ => "1.1",
+        };
+        transfer.head(status.as_u16(), version);
+    }
+
+    /// The connection has come to an end in the middle.
+    #[cold]
+    #[cfg(feature = "http1")]
+    pub(crate) fn failed(transfer: &Transfer, error: &crate::Error) {
+        transfer.failed(if error.is_timeout() {
+            "timeout"
+        } else if error.is_user() {
+            "body_error"
+        } else if error.is_parse() {
+            "invalid_response"
+        } else {
+            "connection_closed"
+        });
     }
 }

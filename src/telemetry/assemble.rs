@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use opentelemetry::InstrumentationScope;
 
 use super::facts::Facts;
-use super::record::{Attributes, Block, Log, Record, Records, Start};
+use super::record::{Attributes, Block, Log, Measure, Record, Records, Start};
 use crate::channel::feed::ProcessId;
 use crate::channel::wire;
 
@@ -57,17 +57,17 @@ impl Finished {
     }
 }
 
-/// A log record, which is complete as it comes.
+/// A record that is complete as it comes: a log record or a measurement.
 #[derive(Debug)]
-pub(crate) struct Logged {
-    pub(crate) log: Log,
+pub(crate) struct Complete<T> {
+    pub(crate) what: T,
     /// The layer that told it.
     pub(crate) scope: InstrumentationScope,
     said: Vec<u8>,
     count: u16,
 }
 
-impl Logged {
+impl<T> Complete<T> {
     /// All that the record says.
     pub(crate) fn facts(&self) -> Facts<'_> {
         Facts::new(Attributes::new(&self.said, self.count.into()).collect())
@@ -141,7 +141,9 @@ pub(crate) struct Assembler {
     /// Spans that had to be given up.
     pub(crate) lost: u64,
     /// Log records that have come since somebody last took them away.
-    pub(crate) logged: Vec<Logged>,
+    pub(crate) logged: Vec<Complete<Log>>,
+    /// Likewise measurements.
+    pub(crate) measured: Vec<Complete<Measure>>,
 }
 
 impl Assembler {
@@ -166,9 +168,11 @@ impl Assembler {
                 Ok(Record::Start(start, _)) => (start.span, true),
                 Ok(Record::Span { span, .. }) => (*span, false),
                 Ok(Record::Log(log, said)) => {
-                    let facts = || Facts::new(Attributes::new(said.bytes, said.count.into()).collect());
-                    let scope = scope_of(process, log.scope, facts);
-                    self.logged.push(Logged { log: *log, scope, said: said.bytes.to_vec(), count: said.count });
+                    self.logged.push(complete(process, *log, log.scope, said));
+                    continue;
+                }
+                Ok(Record::Measure(measure, said)) => {
+                    self.measured.push(complete(process, *measure, measure.scope, said));
                     continue;
                 }
                 Err(reason) => return Err(reason),
@@ -326,6 +330,11 @@ fn finish(
     };
     finished.scope = scope_of(process, finished.start.scope, || finished.facts());
     Some(finished)
+}
+
+fn complete<T>(process: &mut Process, what: T, scope: u32, said: &Block<'_>) -> Complete<T> {
+    let scope = scope_of(process, scope, || Facts::new(Attributes::new(said.bytes, said.count.into()).collect()));
+    Complete { what, scope, said: said.bytes.to_vec(), count: said.count }
 }
 
 /// The scope of that id; what was said tells it when there is none.

@@ -150,9 +150,10 @@ impl Engine {
         while let Ok(Some(message)) = tokio::time::timeout_at(until, feed.recv()).await {
             match message {
                 Feed::Records { bytes, .. } => {
-                    let (spans, logs) = record::spans_and_logs(&bytes);
-                    self.assembler.lost += spans;
-                    self.report.lost_logs += logs;
+                    let unread = record::count(&bytes);
+                    self.assembler.lost += unread.spans;
+                    self.report.lost_logs += unread.logs;
+                    self.report.lost_measurements += unread.measurements;
                 }
                 Feed::Gone { dropped, .. } => self.report.dropped += dropped,
                 Feed::Closed => break,
@@ -174,7 +175,7 @@ impl Engine {
                     let pid = self.pids.get(&process).copied().unwrap_or(0);
                     self.trouble(&format!("cannot read some of the telemetry of process {pid}"), reason);
                 }
-                self.emit_logged();
+                self.emit_complete();
             }
             Some(Feed::PassDone { process }) => {
                 self.assembler.pass(process, &mut self.finished);
@@ -221,10 +222,18 @@ impl Engine {
         }
     }
 
-    fn emit_logged(&mut self) {
+    /// Records that are complete as they come.
+    fn emit_complete(&mut self) {
         let logged = std::mem::take(&mut self.assembler.logged);
         if let Some(logs) = &mut self.logs {
             logged.iter().for_each(|log| logs.push(log));
+        }
+        let measured = std::mem::take(&mut self.assembler.measured);
+        if let Some(metrics) = &mut self.metrics {
+            for each in &measured {
+                let points = semconv::measure(each.what.about, &each.facts(), &self.conventions);
+                points.iter().for_each(|point| metrics.record(&each.scope, point, Duration::ZERO));
+            }
         }
     }
 
@@ -326,13 +335,17 @@ impl Engine {
     }
 
     fn warn_about_losses(&mut self) {
-        let Report { lost, lost_logs, dropped, .. } = self.report;
+        let Report { lost, lost_logs, lost_measurements, dropped, .. } = self.report;
         if lost > 0 {
             self.report.warnings.push(format!("{lost} {} lost", if lost == 1 { "span was" } else { "spans were" }));
         }
         if lost_logs > 0 {
             let records = if lost_logs == 1 { "log record was" } else { "log records were" };
             self.report.warnings.push(format!("{lost_logs} {records} lost"));
+        }
+        if lost_measurements > 0 {
+            let measurements = if lost_measurements == 1 { "measurement was" } else { "measurements were" };
+            self.report.warnings.push(format!("{lost_measurements} {measurements} lost"));
         }
         if dropped > 0 {
             let records = if dropped == 1 { "record was" } else { "records were" };

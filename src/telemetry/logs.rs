@@ -14,12 +14,12 @@ use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
 use opentelemetry_semantic_conventions::attribute as name;
 use tokio::sync::Notify;
 
-use super::assemble::Logged;
+use super::assemble::Complete;
 use super::export::complaints::Complaints;
 use super::export::console_logs::ConsoleLogs;
 use super::export::queue::{Queue, SendBatch};
 use super::export::{Backend, Delivered, Destinations, Item, Signal, Sink};
-use super::record::Value;
+use super::record::{Log, Value};
 use super::resource::LateResource;
 use super::{limits, span};
 use crate::channel::wire::key;
@@ -78,7 +78,7 @@ impl Logs {
     }
 
     /// Takes a record.
-    pub(super) fn push(&mut self, logged: &Logged) {
+    pub(super) fn push(&mut self, logged: &Complete<Log>) {
         let data = data(self.maker.create_log_record(), logged, &self.limits);
         self.destinations.push(data);
     }
@@ -110,8 +110,8 @@ impl Logs {
 }
 
 /// Fills `record` within its limits.
-fn data(mut record: SdkLogRecord, logged: &Logged, log_limits: &LogLimits) -> LogData {
-    let (log, facts) = (&logged.log, logged.facts());
+fn data(mut record: SdkLogRecord, logged: &Complete<Log>, log_limits: &LogLimits) -> LogData {
+    let (log, facts) = (&logged.what, logged.facts());
     record.set_timestamp(span::at(log.time));
     // Always: the exporter does not take a record without.
     record.set_observed_timestamp(SystemTime::now());

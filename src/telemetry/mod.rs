@@ -63,6 +63,8 @@ pub(crate) struct Report {
     pub(crate) lost: u64,
     /// Log records that did not arrive.
     pub(crate) lost_logs: u64,
+    /// Measurements that were written and not read in time.
+    pub(crate) lost_measurements: u64,
     /// Records that the program had to drop.
     pub(crate) dropped: u64,
     /// Requests that were being served when their process ended.

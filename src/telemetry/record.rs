@@ -33,6 +33,15 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The value as a fraction; a whole number is one, too.
+    pub(crate) fn float(&self) -> Option<f64> {
+        match self {
+            Value::Float(number) => Some(*number),
+            Value::Int(number) => Some(*number as f64),
+            Value::Bytes(_) | Value::Bool(_) => None,
+        }
+    }
+
     /// The value as the SDK holds it.
     pub(crate) fn to_sdk(self) -> opentelemetry::Value {
         match self {
@@ -126,11 +135,21 @@ pub(crate) struct Log {
     pub(crate) left_out: u8,
 }
 
+/// A measurement's circumstances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Measure {
+    /// As in [`Start`].
+    pub(crate) scope: u32,
+    /// One of `wire::measure`.
+    pub(crate) about: u8,
+}
+
 /// One record.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Record<'a> {
     Start(Start, Block<'a>),
     Log(Log, Block<'a>),
+    Measure(Measure, Block<'a>),
     /// `SPAN_UPDATE`, `SPAN_EVENT` or `SPAN_END`.
     Span {
         kind: u8,
@@ -177,6 +196,11 @@ impl<'a> Records<'a> {
                 let (fixed, bytes) = body.split_at_checked(wire::record::LOG).ok_or("a record is too short")?;
                 Ok(log(fixed).map(|log| Record::Log(log, Block { bytes, count })))
             }
+            wire::kind::MEASURE => {
+                let (fixed, bytes) = body.split_at_checked(wire::record::MEASURE).ok_or("a record is too short")?;
+                let Some(scope) = array(fixed, 0).map(u32::from_le_bytes) else { return Ok(None) };
+                Ok(Some(Record::Measure(Measure { scope, about: fixed[4] }, Block { bytes, count })))
+            }
             wire::kind::SPAN_UPDATE | wire::kind::SPAN_EVENT | wire::kind::SPAN_END => {
                 let (fixed, bytes) = body.split_at_checked(wire::record::SPAN).ok_or("a record is too short")?;
                 let (Some(span), Some(time)) = (array(fixed, 0), array(fixed, 8)) else { return Ok(None) };
@@ -188,13 +212,27 @@ impl<'a> Records<'a> {
     }
 }
 
-/// How many spans end in `bytes`, and how many log records there are.
-pub(crate) fn spans_and_logs(bytes: &[u8]) -> (u64, u64) {
-    Records::new(bytes).fold((0, 0), |(spans, logs), record| match record {
-        Ok(Record::Span { kind: wire::kind::SPAN_END, .. }) => (spans + 1, logs),
-        Ok(Record::Log(..)) => (spans, logs + 1),
-        _ => (spans, logs),
-    })
+/// What records hold.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    /// Spans that end.
+    pub(crate) spans: u64,
+    pub(crate) logs: u64,
+    pub(crate) measurements: u64,
+}
+
+/// What there is in `bytes`.
+pub(crate) fn count(bytes: &[u8]) -> Count {
+    let mut count = Count::default();
+    for record in Records::new(bytes) {
+        match record {
+            Ok(Record::Span { kind: wire::kind::SPAN_END, .. }) => count.spans += 1,
+            Ok(Record::Log(..)) => count.logs += 1,
+            Ok(Record::Measure(..)) => count.measurements += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 fn start(fixed: &[u8]) -> Option<Start> {
@@ -313,6 +351,10 @@ pub(crate) mod make {
         record(wire::kind::LOG, &fixed, said)
     }
 
+    pub(crate) fn measure(about: u8, said: &[Said<'_>]) -> Vec<u8> {
+        record(wire::kind::MEASURE, &[0, 0, 0, 0, about, 0, 0, 0], said)
+    }
+
     pub(crate) fn span(kind: u8, span: [u8; 8], time: u64, said: &[Said<'_>]) -> Vec<u8> {
         let mut fixed = span.to_vec();
         fixed.extend(time.to_le_bytes());
@@ -363,7 +405,8 @@ mod tests {
         let Some(Ok(Record::Log(log, said))) = Records::new(&bytes).next() else { panic!("a log record") };
         assert_eq!(log, a_log());
         assert_eq!(Attributes::new(said.bytes, said.count.into()).next().unwrap().value, Value::Bytes(b"hello"));
-        assert_eq!(spans_and_logs(&bytes), (1, 1));
+        let bytes = [bytes, make::measure(1, &[]), make::measure(2, &[])].concat();
+        assert_eq!(count(&bytes), Count { spans: 1, logs: 1, measurements: 2 });
     }
 
     #[test]
@@ -388,7 +431,10 @@ mod tests {
                     let mut broken = whole.clone();
                     broken[at] = value;
                     for record in Records::new(&broken).flatten() {
-                        let (Record::Start(_, said) | Record::Log(_, said) | Record::Span { said, .. }) = record;
+                        let (Record::Start(_, said)
+                        | Record::Log(_, said)
+                        | Record::Measure(_, said)
+                        | Record::Span { said, .. }) = record;
                         assert!(Attributes::new(said.bytes, said.count.into()).count() <= 65535);
                     }
                 }

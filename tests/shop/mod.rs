@@ -1,5 +1,6 @@
 //! The shop, woven and launched: what it tells to a receiver.
 
+mod bodies;
 mod client;
 mod database;
 mod limits;

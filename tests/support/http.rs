@@ -1,6 +1,12 @@
 //! A client for the tests: HTTP/1 or HTTP/2, one request or many at once.
 
-use axum::body::Body;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use hyper::body::Frame;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -30,6 +36,13 @@ impl Http {
 
     pub(crate) fn send(&self, ask: Ask) -> Answer {
         self.runtime.block_on(send(self.client.clone(), ask))
+    }
+
+    /// Sends a body in pieces, without saying its length beforehand.
+    pub(crate) fn post(&self, url: &str, pieces: impl IntoIterator<Item = Vec<u8>>) -> Answer {
+        let pieces = Pieces(pieces.into_iter().map(Bytes::from).collect());
+        let request = hyper::Request::builder().method("POST").uri(url).body(Body::new(pieces)).expect("a request");
+        self.runtime.block_on(answer(self.client.clone(), request))
     }
 
     /// All of them at once, in order of the questions.
@@ -83,8 +96,24 @@ async fn send(client: Client<HttpConnector, Body>, ask: Ask) -> Answer {
     for (name, value) in &ask.headers {
         request = request.header(*name, value);
     }
-    let request = request.body(Body::empty()).expect("a request");
-    let answer = client.request(request).await.unwrap_or_else(|error| panic!("{}: {error:?}", ask.url));
+    answer(client, request.body(Body::empty()).expect("a request")).await
+}
+
+/// A body that does not know how long it is.
+struct Pieces(VecDeque<Bytes>);
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+async fn answer(client: Client<HttpConnector, Body>, request: hyper::Request<Body>) -> Answer {
+    let url = request.uri().clone();
+    let answer = client.request(request).await.unwrap_or_else(|error| panic!("{url}: {error:?}"));
     let status = answer.status().as_u16();
     let body = axum::body::to_bytes(Body::new(answer.into_body()), 1 << 20).await.expect("a whole body");
     (status, String::from_utf8_lossy(&body).into_owned())

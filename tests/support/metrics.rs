@@ -43,6 +43,15 @@ impl Series {
         }
     }
 
+    /// The sum of a histogram.
+    #[track_caller]
+    pub(crate) fn sum(&self) -> f64 {
+        match self.point {
+            Point::Histogram { sum, .. } | Point::Exponential { sum, .. } => sum,
+            _ => panic!("{self} is no histogram"),
+        }
+    }
+
     #[track_caller]
     pub(crate) fn value(&self) -> f64 {
         match self.point {

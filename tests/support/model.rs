@@ -37,6 +37,12 @@ impl From<i32> for Value {
     }
 }
 
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Bool(truth)
+    }
+}
+
 impl From<u16> for Value {
     fn from(number: u16) -> Self {
         Self::Int(number.into())

@@ -185,6 +185,7 @@ impl Distribution {
     fn cells(&self, unit: &str) -> Vec<String> {
         let show = |value: f64| match unit {
             "s" => show_duration(Duration::try_from_secs_f64(value.max(0.0)).unwrap_or_default()),
+            "By" => format!("{value:.0} By"),
             _ => format!("{value:.2}{}", in_braces(unit)),
         };
         let mean = if self.count == 0 { 0.0 } else { self.sum / self.count as f64 };

@@ -8,15 +8,13 @@ use crate::channel::feed::ProcessId;
 use crate::channel::wire::{cell_kind, key};
 use crate::telemetry::assemble::scope_from;
 use crate::telemetry::record::Attributes;
-use crate::telemetry::semconv;
+use crate::telemetry::semconv::{self, OVERFLOW};
 
 /// Time series of counters that are kept; a process cannot make more by coming back under new names. What comes on top
 /// is counted in one series of its instrument.
 const MAX_SERIES: usize = 16384;
 /// Series for what comes on top: one for each of so many instruments.
 const MAX_OVERFLOWS: usize = 256;
-/// How a series for what comes on top is marked.
-const OVERFLOW: &str = "otel.metric.overflow";
 
 /// A counter as a process left it in shared memory.
 #[derive(Debug, Clone)]
@@ -215,6 +213,20 @@ mod tests {
         let twice = || vec![cell(cell_kind::COUNTER, "done", 1), cell(cell_kind::COUNTER, "done", 2)];
         metrics.counters.attach(ProcessId(1), Box::new(twice));
         assert_eq!(values_of(&mut metrics, "done"), [3]);
+    }
+
+    #[test]
+    fn a_metric_we_know_has_the_unit_and_the_description_of_its_definition() {
+        let mut metrics = metrics();
+        let cells = || {
+            let said = [Said::Text(key::METRIC_NAME, "http.client.active_requests"), Said::Text(key::METRIC_UNIT, "x")];
+            let kind = cell_kind::UP_DOWN_COUNTER;
+            vec![CellValue { kind, attributes: 2, description: make::attributes(&said), value: 1 }]
+        };
+        metrics.counters.attach(ProcessId(1), Box::new(cells));
+        let all = metrics.collect();
+        let metric = all.scope_metrics().flat_map(|scope| scope.metrics()).next().unwrap();
+        assert_eq!((metric.unit(), metric.description()), ("{request}", "Number of active HTTP requests."));
     }
 
     #[test]

@@ -4,10 +4,15 @@ use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 use url::Url;
 
-use super::{Attributes, Conventions, Described, Measured, host_and_port, http_error_type, method_in_name, status};
+use super::{
+    Amount, Attributes, Conventions, Described, Measured, host_and_port, http_error_type, method_in_name, status,
+};
 use crate::channel::wire::key;
 use crate::redact;
-use crate::telemetry::definition::HTTP_CLIENT_REQUEST_DURATION;
+use crate::telemetry::definition::{
+    HTTP_CLIENT_CONNECTION_DURATION, HTTP_CLIENT_REQUEST_BODY_SIZE, HTTP_CLIENT_REQUEST_DURATION,
+    HTTP_CLIENT_RESPONSE_BODY_SIZE,
+};
 use crate::telemetry::facts::Facts;
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conventions) -> Described {
@@ -37,6 +42,37 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conve
         measured: vec![Measured::duration(&HTTP_CLIENT_REQUEST_DURATION, to.of(&HTTP_CLIENT_REQUEST_DURATION))],
         attributes: to.0,
     }
+}
+
+/// The bodies of a request and its response.
+pub(super) fn transfer(facts: &Facts<'_>, conventions: &Conventions) -> Vec<Measured> {
+    let mut to = Attributes::default();
+    to.text(name::HTTP_REQUEST_METHOD, Some(conventions.method(&facts.text(key::HTTP_METHOD).unwrap_or_default()).0));
+    server_and_version(&mut to, facts);
+    to.int(name::HTTP_RESPONSE_STATUS_CODE, facts.int(key::HTTP_STATUS));
+    to.text(name::ERROR_TYPE, http_error_type(facts, 400, None));
+    let size = |metric, key| Measured::bytes(metric, facts.int(key), to.of(metric));
+    let request = size(&HTTP_CLIENT_REQUEST_BODY_SIZE, key::HTTP_REQUEST_BODY_SIZE);
+    let response = size(&HTTP_CLIENT_RESPONSE_BODY_SIZE, key::HTTP_RESPONSE_BODY_SIZE);
+    // Without a response there is no size of its body.
+    request.into_iter().chain(response.filter(|_| facts.get(key::HTTP_STATUS).is_some())).collect()
+}
+
+/// A connection that is closed.
+pub(super) fn connection(facts: &Facts<'_>) -> Vec<Measured> {
+    let mut to = Attributes::default();
+    server_and_version(&mut to, facts);
+    let metric = &HTTP_CLIENT_CONNECTION_DURATION;
+    let seconds = facts.get(key::METRIC_VALUE).and_then(|value| value.float());
+    let measured = |seconds| Measured { metric, amount: Amount::Said(seconds), attributes: to.of(metric) };
+    seconds.filter(|seconds| *seconds >= 0.0).map(measured).into_iter().collect()
+}
+
+fn server_and_version(to: &mut Attributes, facts: &Facts<'_>) {
+    to.text(name::SERVER_ADDRESS, facts.text(key::SERVER_ADDRESS));
+    to.int(name::SERVER_PORT, facts.port(key::SERVER_PORT));
+    to.text(name::NETWORK_PROTOCOL_VERSION, facts.text(key::HTTP_VERSION));
+    to.overflow(facts);
 }
 
 /// Whom the request was for: what the hook said, else what the URL says.
@@ -91,6 +127,41 @@ mod tests {
                 "server.port=3001",
             ]
         );
+    }
+
+    #[test]
+    fn bodies_are_measured_with_what_is_known_of_their_request() {
+        let measured = |said: &[(u16, &str)]| {
+            let all = transfer(&facts(said), &Conventions::default());
+            let line = |measured: Measured| {
+                let Amount::Said(bytes) = measured.amount else { panic!("{measured:?}") };
+                format!("{} {bytes} {}", measured.metric.name, shown(&measured.attributes).join(" "))
+            };
+            all.into_iter().map(line).collect::<Vec<_>>()
+        };
+        let request = [
+            (key::HTTP_METHOD, "POST"),
+            (key::SERVER_ADDRESS, "a.test"),
+            (key::SERVER_PORT, "80"),
+            (key::HTTP_REQUEST_BODY_SIZE, "7"),
+            (key::HTTP_RESPONSE_BODY_SIZE, "0"),
+        ];
+        let answered = [(key::HTTP_VERSION, "2"), (key::HTTP_STATUS, "404")];
+        let attributes = "error.type=404 http.request.method=POST http.response.status_code=404 \
+                          network.protocol.version=2 server.address=a.test server.port=80";
+        assert_eq!(
+            measured(&[&request[..], &answered].concat()),
+            [
+                format!("http.client.request.body.size 7 {attributes}"),
+                format!("http.client.response.body.size 0 {attributes}"),
+            ]
+        );
+        let attributes = "error.type=cancelled http.request.method=POST server.address=a.test server.port=80";
+        assert_eq!(
+            measured(&[&request[..], &[(key::ERROR_TYPE, "cancelled")]].concat()),
+            [format!("http.client.request.body.size 7 {attributes}")]
+        );
+        assert_eq!(measured(&[(key::HTTP_REQUEST_BODY_SIZE, "-1")]), Vec::<String>::new());
     }
 
     #[test]

@@ -6,7 +6,9 @@ use opentelemetry_semantic_conventions::attribute as name;
 use super::{Attributes, Conventions, Described, Measured, host_and_port, http_error_type, method_in_name, status};
 use crate::channel::wire::key;
 use crate::redact;
-use crate::telemetry::definition::HTTP_SERVER_REQUEST_DURATION;
+use crate::telemetry::definition::{
+    HTTP_SERVER_REQUEST_BODY_SIZE, HTTP_SERVER_REQUEST_DURATION, HTTP_SERVER_RESPONSE_BODY_SIZE,
+};
 use crate::telemetry::facts::Facts;
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conventions) -> Described {
@@ -39,6 +41,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conve
     to.0.extend(conventions.headers(facts, key::HTTP_RESPONSE_HEADER, "http.response.header."));
     let error = http_error_type(facts, 500, cut);
     to.text(name::ERROR_TYPE, error.as_deref());
+    let size = |metric, key| Measured::bytes(metric, facts.int(key), to.of(metric));
     let span_name = match &route {
         Some(route) => format!("{} {route}", method_in_name(method)).into(),
         None => method_in_name(method),
@@ -47,7 +50,14 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conve
         name: span_name,
         kind: SpanKind::Server,
         status: status(facts, error.is_some(), cut),
-        measured: vec![Measured::duration(&HTTP_SERVER_REQUEST_DURATION, to.of(&HTTP_SERVER_REQUEST_DURATION))],
+        measured: [
+            Some(Measured::duration(&HTTP_SERVER_REQUEST_DURATION, to.of(&HTTP_SERVER_REQUEST_DURATION))),
+            size(&HTTP_SERVER_REQUEST_BODY_SIZE, key::HTTP_REQUEST_BODY_SIZE),
+            size(&HTTP_SERVER_RESPONSE_BODY_SIZE, key::HTTP_RESPONSE_BODY_SIZE),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         attributes: to.0,
     }
 }

@@ -20,8 +20,11 @@ use opentelemetry_semantic_conventions::attribute as name;
 use super::definition::Metric;
 use super::facts::Facts;
 use super::record::Attribute;
-use crate::channel::wire::{domain, key};
+use crate::channel::wire::{domain, key, measure};
 use crate::redact;
+
+/// How a point for what comes on top of all that is told apart is marked.
+pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 
 /// What the conventions make of a span.
 #[derive(Debug)]
@@ -57,6 +60,12 @@ impl Measured {
         Measured { metric, amount: Amount::Duration, attributes }
     }
 
+    /// Bytes that were counted, if they were.
+    fn bytes(metric: &'static Metric, bytes: Option<i64>, attributes: Vec<KeyValue>) -> Option<Measured> {
+        let amount = Amount::Said(bytes.filter(|bytes| *bytes >= 0)? as f64);
+        Some(Measured { metric, amount, attributes })
+    }
+
     /// The value, for a span that lasted so long.
     pub(in crate::telemetry) fn value(&self, lasted: Duration) -> f64 {
         match self.amount {
@@ -81,6 +90,15 @@ pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>, convent
         }
     }
     described
+}
+
+/// What was measured apart from spans. `about` is one of `wire::measure`.
+pub(crate) fn measure(about: u8, facts: &Facts<'_>, conventions: &Conventions) -> Vec<Measured> {
+    match about {
+        measure::HTTP_CLIENT_TRANSFER => http_client::transfer(facts, conventions),
+        measure::HTTP_CLIENT_CONNECTION => http_client::connection(facts),
+        _ => Vec::new(),
+    }
 }
 
 fn internal(facts: &Facts<'_>, cut: Option<&str>) -> Described {
@@ -203,9 +221,17 @@ impl Attributes {
         }
     }
 
+    /// The overflow that the hooks told, if there was one.
+    fn overflow(&mut self, facts: &Facts<'_>) {
+        if facts.named().any(|(name, _)| name == OVERFLOW) {
+            self.0.push(KeyValue::new(OVERFLOW, true));
+        }
+    }
+
     /// Those of a metric: only what has few values may stand there.
     fn of(&self, metric: &Metric) -> Vec<KeyValue> {
-        self.0.iter().filter(|attribute| metric.attributes.contains(&attribute.key.as_str())).cloned().collect()
+        let may = |key: &str| metric.attributes.contains(&key) || key == OVERFLOW;
+        self.0.iter().filter(|attribute| may(attribute.key.as_str())).cloned().collect()
     }
 }
 

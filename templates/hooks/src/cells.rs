@@ -25,11 +25,8 @@ pub struct Cell {
     unit: &'static str,
     description: &'static str,
     attributes: &'static [(&'static str, &'static str)],
-    /// Index in the region plus one; 0 before the first use, `REFUSED` when there was no room.
-    id: AtomicU32,
+    place: Place,
 }
-
-const REFUSED: u32 = u32::MAX;
 
 impl Cell {
     /// Describes a time series: at most 8 attributes, all text together at most 400 bytes. Unit and description may be
@@ -42,43 +39,82 @@ impl Cell {
         description: &'static str,
         attributes: &'static [(&'static str, &'static str)],
     ) -> Cell {
-        Cell { scope, kind, name, unit, description, attributes, id: AtomicU32::new(0) }
+        Cell { scope, kind, name, unit, description, attributes, place: Place::new() }
     }
 
     /// Adds to the sum. Lock-free; nothing happens when its instrumentation does not speak.
     #[inline]
     pub fn add(&self, amount: i64) {
-        if !self.scope.enabled() {
-            return;
-        }
-        let mut id = self.id.load(Relaxed);
-        if id == 0 {
-            id = self.register();
-        }
-        if id != REFUSED {
-            attach::add_to_cell(id - 1, amount);
+        if self.scope.enabled() {
+            self.place.add(amount, || self.describe());
         }
     }
 
     #[cold]
-    fn register(&self) -> u32 {
-        let mut all = [(key::METRIC_NAME, Value::None); 12];
-        let described = [
-            (key::METRIC_NAME, self.name.into()),
-            (key::METRIC_UNIT, self.unit.into()),
-            (key::METRIC_DESCRIPTION, self.description.into()),
-            (key::SCOPE, self.scope.marker().into()),
-        ];
-        let series = self.attributes.iter().map(|(name, value)| (Key::Named(name), Value::from(*value)));
-        for (slot, attribute) in all.iter_mut().zip(described.into_iter().chain(series)) {
-            *slot = attribute;
+    fn describe(&self) -> Option<u32> {
+        let mut series = [(key::METRIC_NAME, Value::None); 8];
+        for (slot, (name, value)) in series.iter_mut().zip(self.attributes) {
+            *slot = (Key::Named(name), Value::from(*value));
         }
-        let all: &[Attribute<'_>] = &all;
+        describe(self.scope, self.kind, [self.name, self.unit, self.description], &series)
+    }
+}
+
+/// Where a time series is counted, once it has been described.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    /// Index in the region plus one; 0 before the first use, `REFUSED` when there was no room.
+    id: AtomicU32,
+}
+
+const REFUSED: u32 = u32::MAX;
+
+impl Place {
+    pub(crate) const fn new() -> Place {
+        Place { id: AtomicU32::new(0) }
+    }
+
+    /// Adds to the sum. `describe` makes the cell, once; whether there is one.
+    #[inline]
+    pub(crate) fn add(&self, amount: i64, describe: impl FnOnce() -> Option<u32>) -> bool {
+        let mut id = self.id.load(Relaxed);
+        if id == 0 {
+            id = self.register(describe());
+        }
+        if id != REFUSED {
+            attach::add_to_cell(id - 1, amount);
+        }
+        id != REFUSED
+    }
+
+    #[cold]
+    fn register(&self, index: Option<u32>) -> u32 {
+        let id = index.map_or(REFUSED, |index| index + 1);
         // Two threads may register at once: the second cell stays at zero and both are summed by the launcher.
-        let id = attach::new_cell(self.kind as u8, all).map_or(REFUSED, |index| index + 1);
         match self.id.compare_exchange(0, id, Relaxed, Relaxed) {
             Ok(_) => id,
             Err(first) => first,
         }
     }
+}
+
+/// Claims a cell for a time series of the instrument with that name, unit and description; its index.
+#[cold]
+pub(crate) fn describe(
+    scope: &'static Scope,
+    kind: CellKind,
+    [name, unit, description]: [&str; 3],
+    series: &[Attribute<'_>],
+) -> Option<u32> {
+    let mut all = [(key::METRIC_NAME, Value::None); 12];
+    let described = [
+        (key::METRIC_NAME, name.into()),
+        (key::METRIC_UNIT, unit.into()),
+        (key::METRIC_DESCRIPTION, description.into()),
+        (key::SCOPE, scope.marker().into()),
+    ];
+    for (slot, attribute) in all.iter_mut().zip(described.iter().chain(series)) {
+        *slot = *attribute;
+    }
+    attach::new_cell(kind as u8, &all)
 }

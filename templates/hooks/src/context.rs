@@ -24,6 +24,8 @@ pub(crate) mod flag {
     pub(crate) const MUTED: u8 = 1 << 4;
     /// There is no record of this very span.
     pub(crate) const SILENT: u8 = 1 << 3;
+    /// This very span is a request that is being sent.
+    pub(crate) const REQUEST: u8 = 1 << 2;
 }
 
 /// Which span work belongs to. Cheap to clone: it allocates only for requests that brought a tracestate or baggage.
@@ -89,6 +91,11 @@ impl Context {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.span == [0; 8]
+    }
+
+    /// Whether its span, rather than one above it, is a request that is being sent and told of.
+    pub(crate) fn is_request_sent(&self) -> bool {
+        self.flags & flag::REQUEST != 0
     }
 
     /// Makes this the thread's current context until the guard is dropped. Guards must be dropped in reverse order of

@@ -13,6 +13,7 @@ mod attach;
 mod attribute;
 mod carry;
 mod cells;
+pub mod client;
 mod context;
 mod headers;
 pub mod http;
@@ -31,6 +32,7 @@ mod sys;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64", target_endian = "little")))]
 #[path = "sys_none.rs"]
 mod sys;
+mod transfer;
 pub mod wire;
 
 pub use attribute::{key, Attribute, Key, Value};
@@ -40,6 +42,7 @@ pub use context::{current, Context, Entered};
 pub use headers::{Headers, HeadersMut};
 pub use logs::{formatting, log, Log, Said, Severity};
 pub use span::{Domain, Scope, Span};
+pub use transfer::Transfer;
 
 /// Whether a launcher listens. One relaxed load once that is known; hooks whose arguments cost something ask first.
 #[inline(always)]

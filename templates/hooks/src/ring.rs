@@ -75,6 +75,15 @@ pub(crate) fn write_log(scope: &'static Scope, log: &Log<'_>) {
     });
 }
 
+/// `about` is one of `wire::measure`.
+pub(crate) fn write_measure(scope: &'static Scope, about: u8, attributes: &[Attribute<'_>]) {
+    let (scope_id, marker) = said_by(scope);
+    write(wire::kind::MEASURE, record::MEASURE, 0, &[marker], attributes, |to| {
+        to.array(scope_id.to_le_bytes());
+        to.array([about, 0, 0, 0]);
+    });
+}
+
 /// A scope's id, and what a record says of it otherwise: the id is 0 while another thread is adding to the string table.
 fn said_by(scope: &'static Scope) -> (u32, Attribute<'static>) {
     let id = scope.id();

@@ -225,6 +225,7 @@ fn begin(scope: &'static Scope, domain: Domain, parent: Context, attributes: &[A
         0 => flags | parent.flags & flag::DEBUG,
         muted => flags & !flag::SAMPLED | muted,
     };
+    let flags = if domain == Domain::HttpClient { flags | flag::REQUEST } else { flags };
     // A server request, and whatever has no local parent, is a root within this process.
     let root = if parent.is_empty() || parent.remote { Live::claim(id) } else { Live::NEVER };
     let live = if root == Live::NEVER { parent.live } else { root };

@@ -143,7 +143,7 @@ pub mod cell {
 /// Size of a cell in bytes.
 pub const CELL_SIZE: usize = 512;
 /// Number of cells in a region.
-pub const CELL_COUNT: usize = 512;
+pub const CELL_COUNT: usize = 1024;
 /// Values of `cell::KIND`.
 pub mod cell_kind {
     /// A monotonic sum.
@@ -166,6 +166,8 @@ pub mod record {
     /// `[u8; 16]` trace id and `[u8; 8]` span id (zeros: none), `u64` time, `u32` scope as in `START`, `u8` W3C trace
     /// flags, `u8` severity number, `u8` attributes that found no room, `u8` zero: the fixed part of a log record.
     pub const LOG: usize = 16 + 8 + 8 + 4 + 4;
+    /// `u32` scope as in `START`, `u8` a `measure`, 3 × `u8` zero: the fixed part of a measurement.
+    pub const MEASURE: usize = 4 + 4;
     /// Longest record in bytes; longer values are cut, see [`super::MAX_VALUE`].
     pub const MAX: usize = 32 << 10;
 }
@@ -186,6 +188,17 @@ pub mod kind {
     pub const SPAN_END: u8 = 4;
     /// A log record; its message is `key::LOG_BODY`.
     pub const LOG: u8 = 5;
+    /// A measurement that belongs to no span, or becomes known only after it has ended.
+    pub const MEASURE: u8 = 6;
+}
+
+/// What a measurement is about: which metrics the launcher makes of it.
+pub mod measure {
+    /// The bodies of an HTTP request that was sent, and of its response, are over. Said are the method, the server, status
+    /// and version as far as known, and both sizes.
+    pub const HTTP_CLIENT_TRANSFER: u8 = 1;
+    /// A connection of an HTTP client is closed. Said are the server, the version, and `key::METRIC_VALUE` in seconds.
+    pub const HTTP_CLIENT_CONNECTION: u8 = 2;
 }
 
 /// What a span is about: which semantic conventions the launcher applies.
@@ -265,6 +278,10 @@ pub mod key {
     pub const HTTP_REQUEST_HEADER: u16 = 23;
     /// The same for the response.
     pub const HTTP_RESPONSE_HEADER: u16 = 24;
+    /// Int: bytes of the request's body that have passed, as transferred.
+    pub const HTTP_REQUEST_BODY_SIZE: u16 = 25;
+    /// The same for the response.
+    pub const HTTP_RESPONSE_BODY_SIZE: u16 = 26;
     /// Address of the connection's other end, without a port.
     pub const PEER_ADDRESS: u16 = 30;
     /// Int: port of the connection's other end.
@@ -299,6 +316,8 @@ pub mod key {
     pub const METRIC_UNIT: u16 = 61;
     /// Description of the instrument.
     pub const METRIC_DESCRIPTION: u16 = 62;
+    /// What was measured, in the metric's unit.
+    pub const METRIC_VALUE: u16 = 63;
     /// Message of a log record.
     pub const LOG_BODY: u16 = 70;
     /// Which logger a log record was written to; by default the module that wrote it.

@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Instant;
 
-use otel_rs_hooks::{carry, current, key, net, Cell, CellKind, Context, Domain, Scope, Span};
+use otel_rs_hooks::{carry, current, key, net, Cell, CellKind, Context, Domain, Scope, Span, Transfer};
 
 static SCOPE: Scope = Scope::new("otel-rs:layer:1|bench|0.0.0|0.0.0|\n");
 static CELL: Cell = Cell::new(&SCOPE, CellKind::Counter, "bench.count", "{call}", "Calls.", &[]);
@@ -65,6 +65,12 @@ fn main() {
         "Context::set",
         nanoseconds(|| {
             black_box(&Context::EMPTY).set(&[(key::HTTP_ROUTE, black_box("/users/{id}").into())]);
+        }),
+    );
+    report(
+        "Transfer::served, sent and drop",
+        nanoseconds(|| {
+            black_box(Transfer::served()).sent(black_box(7));
         }),
     );
     report("Cell::add", nanoseconds(|| CELL.add(1)));

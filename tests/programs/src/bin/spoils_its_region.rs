@@ -2,6 +2,7 @@
 
 use std::io::{Seek, SeekFrom, Write};
 
+use otel_rs_hooks::wire;
 use otel_rs_test_programs::write_span;
 
 fn main() {
@@ -13,7 +14,7 @@ fn main() {
     // Past the fields that the launcher has read already: heads of rings, records, cells.
     let mut memory = std::fs::File::options().write(true).open("/proc/self/mem").expect("memory");
     memory.seek(SeekFrom::Start(start + 4096)).expect("a place");
-    memory.write_all(&vec![0xA5; 512 * 1024]).expect("writing");
+    memory.write_all(&vec![0xA5; wire::CELL_COUNT * wire::CELL_SIZE + 256 * 1024]).expect("writing");
     (2..100).for_each(write_span);
     std::thread::sleep(std::time::Duration::from_millis(300));
     println!("unharmed");
