@@ -189,7 +189,9 @@ fn every_instrumentation_is_whole() {
 #[test]
 fn markdown_links_lead_somewhere() {
     let mut broken = Vec::new();
-    for path in files(".", ".md") {
+    // What stands in the source is a part of a page, and is looked at there.
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("./src");
+    for path in files(".", ".md").into_iter().filter(|path| !path.starts_with(&source)) {
         let folder = path.parent().unwrap();
         for target in text(&path).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let file = target.split('#').next().unwrap_or("");
