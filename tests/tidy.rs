@@ -150,11 +150,14 @@ fn the_hooks_have_no_dependencies_and_cannot_panic() {
             "Mutex",
             "RwLock",
             "thread::spawn",
+            "thread::Builder",
         ]
         .iter()
         .any(|name| line.contains(name))
     };
-    forbid("the hooks never panic, print, lock or start threads", &files("templates/hooks/src", ".rs"), &[], panics);
+    // The one exception is told in docs/design/ARCHITECTURE.md; their tests may do as they like.
+    let rooms = ["templates/hooks/src/metrics/callbacks.rs", "templates/hooks/src/metrics/tests.rs"];
+    forbid("the hooks never panic, print, lock or start threads", &files("templates/hooks/src", ".rs"), &rooms, panics);
     forbid("advice never panics or prints", &files("instrumentations", "advice.rs"), &[], panics);
 }
 

@@ -12,6 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::feed::{Feed, ProcessId, Sender};
 use super::peer::{Hello, Peer, PeerError};
 use super::region::{PORTION, Region, RegionError};
+use super::series::SeriesTable;
 use super::tables::{CellTable, StringTable};
 
 /// The longest time a record waits in a ring. The data lies in shared memory, so a long wait costs latency and nothing
@@ -189,6 +190,7 @@ impl Drain {
             pid: peer.pid,
             cells: CellTable::new(&region),
             strings: StringTable::new(&region),
+            series: SeriesTable::new(&region),
         });
         let tails = vec![0; region.rings()];
         self.processes.push(Process { id, peer, doorbell: true, region, tails, ended: false, busy: false });

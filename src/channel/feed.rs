@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use super::series::SeriesTable;
 use super::tables::{CellTable, StringTable};
 
 /// The bytes of records that may wait for telemetry.
@@ -33,6 +34,8 @@ pub(crate) enum Feed {
         cells: CellTable,
         /// Its interned strings.
         strings: StringTable,
+        /// Its instruments and their series.
+        series: SeriesTable,
     },
     /// Whole records of one ring, in the order in which they were written, padding included; a portion of what waited.
     Records {

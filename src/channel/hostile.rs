@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::region::{Region, RegionError};
+use super::series::SeriesTable;
 use super::tables::{CellTable, StringTable};
-use super::testing::{FakeRegion, RING_SHIFT, SIZE};
+use super::testing::{FakeEntry, FakeRegion, RING_SHIFT, SERIES, SIZE};
 use super::wire;
 
 /// Not a proof, but ten thousands of ways of being wrong, while another thread changes what is being read.
@@ -18,11 +19,13 @@ fn a_hostile_region_ends_in_an_error_and_never_in_a_panic() {
         seed ^= seed << 17;
         (seed % below as u64) as usize
     };
-    // Where it hurts: the header, the rings' controls and first records, a cell, a string; and anywhere.
+    // Where it hurts: the header, the rings' controls and first records, a cell, a string, series and their slots; and
+    // anywhere.
     let place = |random: &mut dyn FnMut(usize) -> usize| {
         let (cells, controls) = (2 * wire::HEADER_SIZE, SIZE - (2 << RING_SHIFT) - 2 * wire::RING_CONTROL_SIZE);
         let data = SIZE - (2 << RING_SHIFT);
-        let from = [0, controls, data, cells, wire::HEADER_SIZE, random(SIZE - 300)][random(6)];
+        let entries = SERIES + wire::SERIES_SLOTS * 4;
+        let from = [0, controls, data, cells, wire::HEADER_SIZE, SERIES, entries, random(SIZE - 300)][random(8)];
         (from + random(260)) & !7
     };
     let end = std::time::Instant::now() + std::time::Duration::from_secs(3);
@@ -32,6 +35,9 @@ fn a_hostile_region_ends_in_an_error_and_never_in_a_panic() {
         for ring in [0, 1, 0] {
             fake.record(ring, 8 * (1 + random(60)), 1);
         }
+        let histogram =
+            FakeEntry { what: 2, kind: 3, number: 3, buckets: &[1, 2, 3], attributes: b"x", ..FakeEntry::default() };
+        (0..4).for_each(|slot| fake.entry(slot, 2 * slot, &histogram));
         let corrupt = |fake: &FakeRegion, random: &mut dyn FnMut(usize) -> usize| {
             let at = place(random);
             let value = [0, 1, u64::MAX, random(SIZE) as u64, random(usize::MAX) as u64][random(5)];
@@ -70,7 +76,14 @@ fn a_hostile_region_ends_in_an_error_and_never_in_a_panic() {
             let (cells, strings) = (CellTable::new(&region), StringTable::new(&region));
             (0..cells.len() + 1).for_each(|index| _ = (cells.description(index), cells.value(index)));
             (0..64).for_each(|id| _ = strings.get(id * 4));
-            let _ = region.dropped();
+            let series = SeriesTable::new(&region);
+            for slot in (0..series.slots()).take(64) {
+                if let Some(entry) = series.entry(slot) {
+                    series.numbers(&entry);
+                    series.bounds(&entry);
+                }
+            }
+            let _ = (region.dropped(), series.troubles());
             stop.store(true, Relaxed);
         });
     }

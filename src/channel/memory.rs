@@ -4,7 +4,9 @@ use std::os::fd::AsFd;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::time::Duration;
 
+use nix::libc;
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags};
 
 /// Mapped memory that another process may change at any time: every access is atomic. Offsets have been checked against
@@ -50,6 +52,19 @@ impl Memory {
         assert!(offset.is_multiple_of(4) && offset < self.length);
         // SAFETY: as in `words`; the length is a multiple of 8, so that four bytes follow.
         unsafe { &*self.start.as_ptr().add(offset).cast() }
+    }
+
+    /// Wakes whoever waits for the word to change.
+    pub(super) fn wake(&self, offset: usize) {
+        // SAFETY: the word lives through the call (see `u32`), which takes numbers besides.
+        unsafe { libc::syscall(libc::SYS_futex, self.u32(offset).as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
+    }
+
+    /// Sleeps while the word holds `value`, until it is woken or the time is over; may return early.
+    pub(super) fn wait(&self, offset: usize, value: u32, most: Duration) {
+        let most = libc::timespec { tv_sec: most.as_secs() as _, tv_nsec: most.subsec_nanos() as _ };
+        // SAFETY: the word and the time live through the call.
+        unsafe { libc::syscall(libc::SYS_futex, self.u32(offset).as_ptr(), libc::FUTEX_WAIT, value, &raw const most) };
     }
 
     pub(super) fn copy(&self, offset: usize, length: usize) -> Vec<u8> {

@@ -11,6 +11,7 @@ mod listener;
 mod memory;
 mod peer;
 mod region;
+mod series;
 mod tables;
 #[cfg(test)]
 mod testing;
@@ -20,4 +21,5 @@ pub(crate) mod wire;
 
 pub(crate) use drain::Draining;
 pub(crate) use listener::{Channel, ChannelError};
+pub(crate) use series::{Entry, Numbers, SeriesTable, Troubles};
 pub(crate) use tables::CellTable;

@@ -39,6 +39,8 @@ pub(super) struct Geometry {
     pub(super) strings_size: usize,
     pub(super) cells: usize,
     pub(super) cell_count: usize,
+    pub(super) series: usize,
+    pub(super) series_size: usize,
     controls: usize,
     rings: usize,
     data: usize,
@@ -154,6 +156,8 @@ impl Geometry {
             strings_size: large(header::STRINGS_SIZE),
             cells: large(header::CELLS_OFFSET),
             cell_count: large(header::CELLS).min(wire::MAX_REGION_SIZE / wire::CELL_SIZE + 1),
+            series: large(header::SERIES_OFFSET),
+            series_size: large(header::SERIES_SIZE),
             controls: large(header::CONTROLS_OFFSET),
             rings: small(header::RINGS).min(wire::MAX_REGION_SIZE / wire::RING_CONTROL_SIZE + 1),
             data: large(header::DATA_OFFSET),
@@ -162,13 +166,18 @@ impl Geometry {
         let g = &geometry;
         let wrong = if memory.u64(header::REGION_SIZE).load(Relaxed) != memory.length as u64 {
             Some("the region's size is not the file's")
-        } else if [g.strings, g.cells, g.controls, g.data].iter().any(|offset| !offset.is_multiple_of(8)) {
+        } else if [g.strings, g.cells, g.series, g.series_size, g.controls, g.data]
+            .iter()
+            .any(|offset| !offset.is_multiple_of(8))
+        {
             Some("a part is not aligned")
         } else if !(4..=26).contains(&shift) || g.rings == 0 {
             Some("there is no ring")
         } else if g.strings < wire::HEADER_SIZE
             || g.cells < g.strings + g.strings_size
-            || g.controls < g.cells + g.cell_count * wire::CELL_SIZE
+            || g.series < g.cells + g.cell_count * wire::CELL_SIZE
+            || g.series_size < wire::SERIES_SLOTS * 4
+            || g.controls < g.series + g.series_size
             || g.data < g.controls + g.rings * wire::RING_CONTROL_SIZE
             || memory.length < g.data + g.rings * g.ring_size
         {
@@ -233,6 +242,9 @@ mod tests {
             (header::STRINGS_SIZE, u64::MAX),
             (header::CELLS_OFFSET, SIZE as u64),
             (header::CELLS, u64::MAX / 2),
+            (header::SERIES_OFFSET, u64::MAX - 7),
+            (header::SERIES_SIZE, 8),
+            (header::SERIES_SIZE, SIZE as u64),
             (header::CONTROLS_OFFSET, u64::MAX - 7),
             (header::DATA_OFFSET, SIZE as u64 - 8),
         ] {

@@ -11,7 +11,7 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
-use super::wire::{self, header, kind, ring};
+use super::wire::{self, header, kind, ring, series};
 
 pub(super) const RING_SHIFT: u32 = 12;
 pub(super) const RINGS: usize = 2;
@@ -19,7 +19,12 @@ const STRINGS: usize = wire::HEADER_SIZE;
 const STRINGS_SIZE: usize = 4096;
 const CELLS: usize = STRINGS + STRINGS_SIZE;
 const CELL_COUNT: usize = 4;
-const CONTROLS: usize = CELLS + CELL_COUNT * wire::CELL_SIZE;
+pub(super) const SERIES: usize = CELLS + CELL_COUNT * wire::CELL_SIZE;
+const FIRST_UNIT: usize = wire::SERIES_SLOTS * 4 / wire::SERIES_UNIT;
+/// Units of the series' part that entries can have.
+const UNITS: usize = 64;
+const SERIES_SIZE: usize = (FIRST_UNIT + UNITS) * wire::SERIES_UNIT;
+const CONTROLS: usize = SERIES + SERIES_SIZE;
 const DATA: usize = CONTROLS + RINGS * wire::RING_CONTROL_SIZE;
 pub(super) const SIZE: usize = DATA + (RINGS << RING_SHIFT);
 
@@ -43,6 +48,8 @@ impl FakeRegion {
             (header::STRINGS_SIZE, STRINGS_SIZE),
             (header::CELLS_OFFSET, CELLS),
             (header::CELLS, CELL_COUNT),
+            (header::SERIES_OFFSET, SERIES),
+            (header::SERIES_SIZE, SERIES_SIZE),
             (header::CONTROLS_OFFSET, CONTROLS),
             (header::DATA_OFFSET, DATA),
         ];
@@ -107,12 +114,45 @@ impl FakeRegion {
         self.put(at + wire::cell::STATE, &2u32.to_le_bytes());
     }
 
+    /// Writes and shows an entry of the series' part, `unit` units after the first.
+    pub(super) fn entry(&self, slot: usize, unit: usize, entry: &FakeEntry<'_>) {
+        let at = SERIES + (FIRST_UNIT + unit) * wire::SERIES_UNIT;
+        let attributes_at = series::BUCKETS + entry.buckets.len() * 8;
+        let length = (attributes_at + entry.attributes.len()).next_multiple_of(wire::SERIES_UNIT);
+        self.put(at + series::LEN, &(length as u32).to_le_bytes());
+        self.put(at + series::WHAT, &[entry.what, entry.kind, entry.number, 0]);
+        self.put(at + series::INSTRUMENT, &entry.instrument.to_le_bytes());
+        self.put(at + series::BUCKET_COUNT, &(entry.buckets.len() as u16).to_le_bytes());
+        self.put(at + series::ATTRIBUTES, &1u16.to_le_bytes());
+        self.put(at + series::ATTRIBUTES_AT, &(attributes_at as u32).to_le_bytes());
+        self.put(at + series::ATTRIBUTES_LEN, &(entry.attributes.len() as u32).to_le_bytes());
+        self.put(at + series::VALUE, &entry.value.to_le_bytes());
+        for (index, bucket) in entry.buckets.iter().enumerate() {
+            self.put(at + series::BUCKETS + index * 8, &bucket.to_le_bytes());
+        }
+        self.put(at + attributes_at, entry.attributes);
+        self.put(SERIES + slot * 4, &((FIRST_UNIT + unit) as u32).to_le_bytes());
+        self.put(header::SERIES_COUNT, &(slot as u32 + 1).to_le_bytes());
+    }
+
     /// A descriptor of the sealed region, as the launcher receives it.
     pub(super) fn sealed(&self) -> OwnedFd {
         let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
         fcntl(&self.file, FcntlArg::F_ADD_SEALS(seals)).ok();
         self.file.try_clone().unwrap().into()
     }
+}
+
+/// What stands in an entry.
+#[derive(Clone, Copy, Default)]
+pub(super) struct FakeEntry<'a> {
+    pub(super) what: u8,
+    pub(super) kind: u8,
+    pub(super) number: u8,
+    pub(super) instrument: u32,
+    pub(super) value: u64,
+    pub(super) buckets: &'a [u64],
+    pub(super) attributes: &'a [u8],
 }
 
 /// Says hello on a new connection.

@@ -135,6 +135,18 @@ pub(crate) struct Metrics {
     pub(crate) views: Vec<View>,
 }
 
+impl Metrics {
+    /// The most series of one instrument that a reader may want: as many a process keeps apart. 0 when nobody reads.
+    fn series_limit(&self) -> usize {
+        let readers = self.readers.iter().map(|reader| match reader {
+            Reader::Periodic(periodic) => periodic.cardinality_limit.most(),
+            Reader::Prometheus(prometheus) => prometheus.cardinality_limit.most(),
+        });
+        let views = self.views.iter().filter_map(|view| view.stream.cardinality_limit);
+        if self.readers.is_empty() { 0 } else { readers.chain(views).max().unwrap_or(0).max(1) }
+    }
+}
+
 /// A way for spans or log records.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Processor {
@@ -258,6 +270,10 @@ impl CardinalityLimit {
 
     pub(crate) fn of(&self, kind: InstrumentKind) -> usize {
         self.0[kind as usize]
+    }
+
+    fn most(&self) -> usize {
+        self.0.into_iter().max().unwrap_or(0)
     }
 }
 
@@ -400,6 +416,7 @@ impl Config {
             (name::PROPAGATORS, self.propagators.join(",")),
             (name::DETACH_AFTER_MS, self.detach_after.as_millis().to_string()),
             (name::LOGS, if self.logs.processors.is_empty() { "off" } else { "on" }.to_owned()),
+            (name::SERIES_LIMIT, self.metrics.series_limit().to_string()),
             (name::ENABLED, list(&self.instrumentations.enabled)),
         ];
         if self.run.span || self.run.environment_parent {

@@ -41,6 +41,12 @@ pub(crate) fn active() -> bool {
     }
 }
 
+/// For tests that make a launcher: whoever asked before them found none.
+#[cfg(test)]
+pub(crate) fn ask_again() {
+    STATE.store(UNKNOWN, Ordering::Release);
+}
+
 /// Changes when a forked child attaches.
 pub(crate) fn generation() -> u64 {
     region().map_or(1, |region| region.base as u64)
@@ -153,15 +159,20 @@ pub(crate) struct Region {
     data: usize,
     strings: usize,
     cells: usize,
+    series: usize,
     socket: i32,
     cookie: u64,
 }
+
+// SAFETY: the mapping lives as long as the process, and what is shared in it is reached through atomics.
+unsafe impl Sync for Region {}
 
 impl Region {
     fn create(settings: &Settings, rings: usize, parent: Option<&Region>) -> Option<*mut Region> {
         let strings = wire::HEADER_SIZE;
         let cells = strings + STRINGS_SIZE;
-        let controls = cells + wire::CELL_COUNT * wire::CELL_SIZE;
+        let series = cells + wire::CELL_COUNT * wire::CELL_SIZE;
+        let controls = series + wire::SERIES_SIZE;
         let data = controls + rings * wire::RING_CONTROL_SIZE;
         let size = data + (rings << RING_SHIFT);
         let (memory, base) = match sys::shared_memory(size) {
@@ -174,7 +185,8 @@ impl Region {
                 return None;
             }
         };
-        let mut region = Region { base, rings: rings as u32, controls, data, strings, cells, socket: -1, cookie: 0 };
+        let mut region =
+            Region { base, rings: rings as u32, controls, data, strings, cells, series, socket: -1, cookie: 0 };
         let fields = [
             (header::REGION_SIZE, size),
             (header::STRINGS_OFFSET, strings),
@@ -183,6 +195,9 @@ impl Region {
             (header::CELLS, wire::CELL_COUNT),
             (header::CONTROLS_OFFSET, controls),
             (header::DATA_OFFSET, data),
+            (header::SERIES_OFFSET, series),
+            (header::SERIES_SIZE, wire::SERIES_SIZE),
+            (header::SERIES_USED, wire::SERIES_SLOTS * 4 / wire::SERIES_UNIT),
         ];
         for (offset, value) in fields {
             region.at::<AtomicU64>(offset).store(value as u64, Ordering::Relaxed);
@@ -238,6 +253,14 @@ impl Region {
                 self.at::<AtomicI64>(self.cell(index) + cell::VALUE).store(0, Ordering::Relaxed);
             }
         }
+        self.inherit_series(parent);
+    }
+
+    /// Where the series' part begins, in memory.
+    #[inline(always)]
+    pub(crate) fn series(&self) -> *mut u8 {
+        // SAFETY: the offset lies within the mapping, which lives as long as the process.
+        unsafe { self.base.add(self.series) }
     }
 
     fn cell(&self, index: usize) -> usize {
@@ -246,7 +269,7 @@ impl Region {
 
     /// An atomic of the region. Offsets come from the layout made in `create`, never from outside.
     #[inline(always)]
-    fn at<T>(&self, offset: usize) -> &T {
+    pub(crate) fn at<T>(&self, offset: usize) -> &T {
         // SAFETY: the mapping lives as long as the process, `offset` lies within it and is aligned for the atomics used
         // (8 bytes at multiples of 8, 4 at multiples of 4), and atomics may be shared.
         unsafe { &*self.base.add(offset).cast::<T>() }

@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) logs: bool,
     /// What the process's environment says is the parent of its work; empty unless it is to be asked.
     pub(crate) parent: Context,
+    /// Series of one instrument; 0 when nobody wants metrics.
+    pub(crate) series_limit: usize,
     enabled: Vec<String>,
     disabled: Vec<String>,
     pub(crate) excluded_urls: Vec<String>,
@@ -70,6 +72,11 @@ pub(crate) fn logs() -> bool {
     get().map_or(false, |settings| settings.logs)
 }
 
+/// How many series an instrument may have; 0 when nobody wants metrics.
+pub(crate) fn series_limit() -> usize {
+    get().map_or(0, |settings| settings.series_limit)
+}
+
 impl Settings {
     /// Reads the value of [`wire::CHANNEL_VARIABLE`]. `None` for another version or without a socket: then stay dormant.
     pub(crate) fn parse(text: &OsStr) -> Option<Settings> {
@@ -83,6 +90,7 @@ impl Settings {
             detach_after_ns: 10_000_000_000,
             logs: true,
             parent: Context::EMPTY,
+            series_limit: 2000,
             enabled: vec!["*".to_owned()],
             disabled: Vec::new(),
             excluded_urls: Vec::new(),
@@ -112,6 +120,8 @@ impl Settings {
                 settings.logs = value != b"off";
             } else if key == name::ENVIRONMENT_PARENT.as_bytes() && value == b"on" {
                 settings.parent = propagate::from_environment(|name| std::env::var(name).ok());
+            } else if key == name::SERIES_LIMIT.as_bytes() {
+                settings.series_limit = number()? as usize;
             } else if key == name::PROPAGATORS.as_bytes() {
                 settings.propagators = value.split(|byte| *byte == b',').filter_map(Propagator::named).collect();
             } else if let Some(into) = settings.list(key) {

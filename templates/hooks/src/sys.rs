@@ -9,6 +9,8 @@
 use std::ffi::c_void;
 use std::mem::size_of;
 use std::ptr::{null, null_mut};
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 extern "C" {
     fn syscall(number: i64, ...) -> i64;
@@ -26,6 +28,14 @@ extern "C" {
     fn getsockopt(fd: i32, level: i32, name: i32, value: *mut c_void, length: *mut u32) -> i32;
     fn getpeername(fd: i32, address: *mut c_void, length: *mut u32) -> i32;
     fn getpid() -> i32;
+    fn pthread_sigmask(how: i32, new: *const Signals, old: *mut Signals) -> i32;
+    fn atexit(function: extern "C" fn()) -> i32;
+}
+
+#[repr(C)]
+struct timespec {
+    seconds: i64,
+    nanoseconds: i64,
 }
 
 #[repr(C)]
@@ -60,6 +70,10 @@ struct cmsghdr {
 const SYS_MEMFD_CREATE: i64 = 319;
 #[cfg(not(target_arch = "x86_64"))]
 const SYS_MEMFD_CREATE: i64 = 279; // The generic table: aarch64, riscv64.
+#[cfg(target_arch = "x86_64")]
+const SYS_FUTEX: i64 = 202;
+#[cfg(not(target_arch = "x86_64"))]
+const SYS_FUTEX: i64 = 98;
 
 const AF_UNIX: i32 = 1;
 const SOCK_STREAM_CLOEXEC_NONBLOCK: i32 = 1 | 0o2_000_000 | 0o4_000;
@@ -235,4 +249,48 @@ pub(crate) fn peer_name(fd: i32) -> Option<[u8; 28]> {
     } else {
         None
     }
+}
+
+/// Sleeps while `word` holds `value`, until somebody wakes its waiters or the time is over; may wake early. The word may
+/// lie in shared memory.
+pub(crate) fn wait(word: &AtomicU32, value: u32, most: Option<Duration>) {
+    const FUTEX_WAIT: i32 = 0;
+    let most = most.map(|most| timespec { seconds: most.as_secs() as i64, nanoseconds: most.subsec_nanos().into() });
+    let most = most.as_ref().map_or(null(), |most| most as *const timespec);
+    // SAFETY: the word and the time live through the call.
+    unsafe { syscall(SYS_FUTEX, word as *const AtomicU32, FUTEX_WAIT, value, most) };
+}
+
+/// Wakes all who wait for `word`.
+pub(crate) fn wake(word: &AtomicU32) {
+    const FUTEX_WAKE: i32 = 1;
+    // SAFETY: the word lives through the call.
+    unsafe { syscall(SYS_FUTEX, word as *const AtomicU32, FUTEX_WAKE, i32::MAX) };
+}
+
+/// Has a function called when the program ends by itself. It must not panic.
+pub(crate) fn at_exit(function: extern "C" fn()) {
+    // SAFETY: the function is a safe one, and stays where it is: it is the program's own.
+    unsafe { atexit(function) };
+}
+
+/// A set of signals: C's `sigset_t` is no larger.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+pub(crate) struct Signals([u8; 128]);
+
+/// Blocks all signals for this thread and those it starts; what was blocked before.
+pub(crate) fn block_signals() -> Signals {
+    const SIG_BLOCK: i32 = 0;
+    let mut before = Signals([0; 128]);
+    // SAFETY: both sets live through the call and are large enough.
+    unsafe { pthread_sigmask(SIG_BLOCK, &Signals([0xff; 128]), &mut before) };
+    before
+}
+
+/// Undoes [`block_signals`].
+pub(crate) fn restore_signals(before: &Signals) {
+    const SIG_SETMASK: i32 = 2;
+    // SAFETY: the set lives through the call and is large enough.
+    unsafe { pthread_sigmask(SIG_SETMASK, before, null_mut()) };
 }

@@ -1,5 +1,8 @@
 //! Where there is no channel yet: the hooks compile and stay dormant.
 
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
 pub(crate) fn pid() -> u32 {
     0
 }
@@ -21,3 +24,8 @@ pub(crate) fn ring_doorbell(_fd: i32) {}
 pub(crate) fn peer_name(_fd: i32) -> Option<[u8; 28]> {
     None
 }
+pub(crate) fn wait(_word: &AtomicU32, _value: u32, _most: Option<Duration>) {}
+pub(crate) fn wake(_word: &AtomicU32) {}
+pub(crate) fn at_exit(_function: extern "C" fn()) {}
+pub(crate) fn block_signals() {}
+pub(crate) fn restore_signals(_before: &()) {}

@@ -6,6 +6,7 @@
 //! 0          header            HEADER_SIZE bytes, see `header`
 //! …          string table      append-only, see `Header::strings_*`
 //! …          cells             CELL_COUNT × CELL_SIZE, see `cell`
+//! …          series            SERIES_SLOTS × u32, then entries, see `series`
 //! …          ring controls     nrings × RING_CONTROL_SIZE, see `ring`
 //! …          ring data         nrings × (1 << ring_shift) bytes
 //! ```
@@ -14,7 +15,7 @@
 //! multiple of 8 and its `head` is published last (release), so a reader sees whole records or none.
 
 /// Changes whenever a field of this file does; a launcher refuses other versions.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// First bytes of a region and of *Hello*.
 pub const MAGIC: [u8; 8] = *b"OTEL-RS\0";
 
@@ -40,6 +41,8 @@ pub mod settings {
     /// `on` when work that has no parent in this process has one in its environment: TRACEPARENT, as the specification's
     /// environment carriers have it. Requests served have their own parents.
     pub const ENVIRONMENT_PARENT: &str = "environment-parent";
+    /// How many series one instrument may have before others are counted together, 0 when nobody wants metrics.
+    pub const SERIES_LIMIT: &str = "series-limit";
     /// Names of instrumentations that speak, `*` for all. This list and those below separate their items by commas;
     /// `%`, `;` and commas in them are percent-encoded.
     pub const ENABLED: &str = "enabled";
@@ -70,7 +73,7 @@ pub const HEADER_SIZE: usize = 4096;
 /// Upper bound for a region, in bytes; the launcher refuses larger ones.
 pub const MAX_REGION_SIZE: usize = 64 << 20;
 
-/// Byte offsets in the region header. Those up to `DATA_OFFSET` never change once the region was sent.
+/// Byte offsets in the region header. Those up to `SERIES_SIZE` never change once the region was sent.
 pub mod header {
     /// `[u8; 8]`: [`super::MAGIC`].
     pub const MAGIC: usize = 0;
@@ -96,6 +99,10 @@ pub mod header {
     pub const CONTROLS_OFFSET: usize = 64;
     /// `u64`: offset of the first ring's data.
     pub const DATA_OFFSET: usize = 72;
+    /// `u64`: offset of the series' slots, which the entries follow.
+    pub const SERIES_OFFSET: usize = 80;
+    /// `u64`: size of slots and entries in bytes.
+    pub const SERIES_SIZE: usize = 88;
     /// `u32`: the launcher sets 1 (SeqCst) before it sleeps and drains once more after; the first writer that finds a ring
     /// half full swaps it to 0 and rings the doorbell.
     pub const SLEEPING: usize = 128;
@@ -105,6 +112,24 @@ pub mod header {
     pub const STRINGS_LOCK: usize = 196;
     /// `u64`: records dropped because every ring was locked by another thread, or the record was too long.
     pub const DROPPED: usize = 256;
+    /// `u64`: units of the series' part in use, slots included.
+    pub const SERIES_USED: usize = 320;
+    /// `u32`: slots of the series' part that were given away.
+    pub const SERIES_COUNT: usize = 328;
+    /// `u64`: instruments that found no room.
+    pub const WITHOUT_ROOM: usize = 336;
+    /// `u64`: measurements that no sum can take: negative ones of a counter, NaN and infinities.
+    pub const REFUSED: usize = 344;
+    /// `u32`: the launcher counts this up, and wakes by futex whoever waits, when it is about to read.
+    pub const ASKED: usize = 384;
+    /// `u32`: the value of `ASKED` that callbacks have answered. The app wakes whoever waits.
+    pub const ANSWERED: usize = 448;
+    /// `u32`: 1 once there are callbacks, and so somebody who answers.
+    pub const ANSWERS: usize = 452;
+    /// `u32`: callbacks that were given up since they did not return in time.
+    pub const STUCK: usize = 456;
+    /// `u32`: callbacks that panicked, and are not called again.
+    pub const PANICKED: usize = 460;
 }
 
 /// An entry of the string table is a `u32` length, the bytes, and padding to a multiple of 4. Its id is its offset in the
@@ -151,6 +176,95 @@ pub mod cell_kind {
     /// A sum that may fall.
     pub const UP_DOWN_COUNTER: u8 = 2;
 }
+
+/// An instrument or one of its time series: an entry of any length, found by its slot.
+///
+/// A slot holds 0 until its entry is complete, and then the entry's place for ever: its offset in the series' part in
+/// units of [`SERIES_UNIT`]. Slots are given away in rising order.
+pub mod series {
+    /// `u32`: length of the entry in bytes, a multiple of the unit.
+    pub const LEN: usize = 0;
+    /// `u8`: a `what`.
+    pub const WHAT: usize = 4;
+    /// `u8`: an instrument's `instrument_kind`; a note's `note`.
+    pub const KIND: usize = 5;
+    /// `u8`: a `number`.
+    pub const NUMBER: usize = 6;
+    /// `u8`: 1 for the series of what is beyond the limit.
+    pub const OVERFLOW: usize = 7;
+    /// `u32`: slot of a series' instrument.
+    pub const INSTRUMENT: usize = 8;
+    /// `u16`: number of `BUCKETS`.
+    pub const BUCKET_COUNT: usize = 12;
+    /// `u16`: number of attributes.
+    pub const ATTRIBUTES: usize = 14;
+    /// `u32`: where in the entry the attributes stand, as in a record; `key::METRIC_*` and `key::SCOPE*` describe an
+    /// instrument, names the attributes of its scope, or of a series.
+    pub const ATTRIBUTES_AT: usize = 16;
+    /// `u32`: their length in bytes.
+    pub const ATTRIBUTES_LEN: usize = 20;
+    /// A `number`: the sum, or a gauge's last value.
+    pub const VALUE: usize = 24;
+    /// `u64`: how often the value of a gauge, or what a callback observes, was set.
+    pub const TIMES: usize = 32;
+    /// `f64`: a histogram's smallest value, infinity when there is none.
+    pub const MIN: usize = 40;
+    /// `f64`: a histogram's largest value, negative infinity when there is none.
+    pub const MAX: usize = 48;
+    /// `u64` each: how many values are in which bucket. In an instrument, `f64` each: their bounds, and one word more.
+    pub const BUCKETS: usize = 64;
+
+    /// Values of `WHAT`.
+    pub mod what {
+        /// An instrument.
+        pub const INSTRUMENT: u8 = 1;
+        /// One of its time series.
+        pub const SERIES: u8 = 2;
+        /// Something for the launcher to tell the user.
+        pub const NOTE: u8 = 3;
+    }
+    /// Values of a note's `KIND`.
+    pub mod note {
+        /// An instrument has a name or a unit that the specification forbids, or bounds that do not rise.
+        pub const INVALID: u8 = 1;
+        /// The program has set a meter provider of its own.
+        pub const OWN_PROVIDER: u8 = 2;
+    }
+    /// Values of an instrument's `KIND`.
+    pub mod instrument_kind {
+        /// Adds; never falls.
+        pub const COUNTER: u8 = 1;
+        /// Adds.
+        pub const UP_DOWN_COUNTER: u8 = 2;
+        /// Counts values by their size.
+        pub const HISTOGRAM: u8 = 3;
+        /// Keeps the last value.
+        pub const GAUGE: u8 = 4;
+        /// A sum that a callback knows; never falls.
+        pub const OBSERVABLE_COUNTER: u8 = 5;
+        /// A sum that a callback knows.
+        pub const OBSERVABLE_UP_DOWN_COUNTER: u8 = 6;
+        /// A value that a callback knows.
+        pub const OBSERVABLE_GAUGE: u8 = 7;
+    }
+    /// Values of `NUMBER`: what kind of number `VALUE` holds.
+    pub mod number {
+        /// `u64`
+        pub const U64: u8 = 1;
+        /// `i64`
+        pub const I64: u8 = 2;
+        /// `f64`
+        pub const F64: u8 = 3;
+    }
+}
+/// Bytes that an entry's place and length are multiples of: no two entries share a cache line.
+pub const SERIES_UNIT: usize = 64;
+/// Number of slots.
+pub const SERIES_SLOTS: usize = 16384;
+/// Size of slots and entries. Memory that is not used is not there: the file has holes.
+pub const SERIES_SIZE: usize = 16 << 20;
+/// Most bounds that a histogram may have.
+pub const MAX_BOUNDS: usize = 1000;
 
 /// A record: header, fixed part by kind, then attributes.
 ///
@@ -316,8 +430,14 @@ pub mod key {
     pub const METRIC_UNIT: u16 = 61;
     /// Description of the instrument.
     pub const METRIC_DESCRIPTION: u16 = 62;
+    /// Name of an instrument's scope, where the program named it.
+    pub const SCOPE_NAME: u16 = 63;
+    /// Version of that scope.
+    pub const SCOPE_VERSION: u16 = 64;
+    /// Schema URL of that scope.
+    pub const SCOPE_SCHEMA_URL: u16 = 65;
     /// What was measured, in the metric's unit.
-    pub const METRIC_VALUE: u16 = 63;
+    pub const METRIC_VALUE: u16 = 66;
     /// Message of a log record.
     pub const LOG_BODY: u16 = 70;
     /// Which logger a log record was written to; by default the module that wrote it.

@@ -1,0 +1,162 @@
+//! The series of an instrument, found by their attributes: tables that only grow, read without a lock.
+//!
+//! A series has one canonical entry, and an alias for each way in which its attributes were given.
+
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use super::area::Place;
+use super::set::{self, AttributeSet, Print, MOST};
+
+const BUCKETS: usize = 256;
+
+/// An insert-only table of lists. What is in it stays for ever.
+pub(super) struct Lists<T>([AtomicPtr<Node<T>>; BUCKETS]);
+
+pub(super) struct Node<T> {
+    next: *const Node<T>,
+    hash: u64,
+    pub(super) value: T,
+}
+
+impl<T> Lists<T> {
+    /// For a static or a box.
+    pub(super) const fn new() -> Lists<T> {
+        // Used only to fill the table.
+        #[allow(clippy::declare_interior_mutable_const)]
+        let lists = {
+            struct Empty<T>(std::marker::PhantomData<T>);
+            impl<T> Empty<T> {
+                const LIST: AtomicPtr<Node<T>> = AtomicPtr::new(ptr::null_mut());
+            }
+            [Empty::<T>::LIST; BUCKETS]
+        };
+        Lists(lists)
+    }
+
+    #[inline(always)]
+    fn bucket(&self, hash: u64) -> &AtomicPtr<Node<T>> {
+        let [first, ..] = &self.0;
+        self.0.get((hash >> 56) as usize).unwrap_or(first)
+    }
+
+    /// What fits of the values with that hash.
+    #[inline(always)]
+    pub(super) fn find(&self, hash: u64, fits: impl Fn(&T) -> bool) -> Option<&'static T>
+    where
+        T: 'static,
+    {
+        find_until(self.bucket(hash).load(Ordering::Acquire), ptr::null(), hash, fits)
+    }
+
+    /// Adds a value, unless one that fits has been added in the meantime: the one that is in the table.
+    #[cold]
+    pub(super) fn add(&self, hash: u64, value: T, fits: impl Fn(&T) -> bool) -> &'static T
+    where
+        T: 'static,
+    {
+        let bucket = self.bucket(hash);
+        let node = Box::into_raw(Box::new(Node { next: ptr::null(), hash, value }));
+        let mut seen: *const Node<T> = ptr::null();
+        loop {
+            let head = bucket.load(Ordering::Acquire);
+            if let Some(found) = find_until(head, seen, hash, &fits) {
+                // SAFETY: made above, and nobody else has seen it.
+                drop(unsafe { Box::from_raw(node) });
+                return found;
+            }
+            seen = head;
+            // SAFETY: nobody else sees the node before it is in the list.
+            unsafe { (*node).next = head };
+            if bucket.compare_exchange(head, node, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                // SAFETY: never freed from now on.
+                return unsafe { &(*node).value };
+            }
+        }
+    }
+}
+
+/// Looks from `node` on, and not at `end` or what comes after it.
+#[inline(always)]
+fn find_until<T>(
+    mut node: *const Node<T>,
+    end: *const Node<T>,
+    hash: u64,
+    fits: impl Fn(&T) -> bool,
+) -> Option<&'static T> {
+    while node != end {
+        // SAFETY: nodes in a list are never freed or changed; the list ends with null.
+        let Some(known) = (unsafe { node.as_ref() }) else { break };
+        if known.hash == hash && fits(&known.value) {
+            return Some(&known.value);
+        }
+        node = known.next;
+    }
+    None
+}
+
+/// One way of giving a series' attributes.
+pub(super) struct Alias {
+    count: usize,
+    words: [[u64; 3]; MOST],
+    /// The text that is not known by its address.
+    content: Box<[u8]>,
+    pub(super) place: Place,
+}
+
+/// A series by what its attributes say.
+pub(super) struct Canonical {
+    pub(super) bytes: Box<[u8]>,
+    pub(super) place: Place,
+}
+
+/// All series of an instrument.
+pub(super) struct Found {
+    aliases: Lists<Alias>,
+    pub(super) series: Lists<Canonical>,
+    alias_count: AtomicUsize,
+}
+
+impl Found {
+    pub(super) fn new() -> Found {
+        Found { aliases: Lists::new(), series: Lists::new(), alias_count: AtomicUsize::new(0) }
+    }
+
+    #[inline(always)]
+    pub(super) fn alias(&self, print: &Print, set: &(impl AttributeSet + ?Sized)) -> Option<Place> {
+        self.aliases.find(print.hash, |alias| is_same(alias, print, set)).map(|alias| alias.place)
+    }
+
+    #[cold]
+    pub(super) fn add_alias(&self, print: &Print, set: &(impl AttributeSet + ?Sized), place: Place, most: usize) {
+        if self.alias_count.fetch_add(1, Ordering::Relaxed) >= most {
+            self.alias_count.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        let mut content = Vec::new();
+        set::each_content(set, |bytes| {
+            content.extend_from_slice(bytes);
+            true
+        });
+        let alias = Alias { count: print.count, words: print.words, content: content.into(), place };
+        self.aliases.add(print.hash, alias, |known| is_same(known, print, set));
+    }
+}
+
+#[inline(always)]
+fn is_same(alias: &Alias, print: &Print, set: &(impl AttributeSet + ?Sized)) -> bool {
+    alias.count == print.count && alias.words == print.words && (print.is_whole || is_same_text(alias, set))
+}
+
+/// Lengths are the same: they are in the words.
+#[inline]
+fn is_same_text(alias: &Alias, set: &(impl AttributeSet + ?Sized)) -> bool {
+    let mut rest = &*alias.content;
+    set::each_content(set, |bytes| match rest.get(bytes.len()..) {
+        Some(left) if rest.get(..bytes.len()) == Some(bytes) => {
+            rest = left;
+            true
+        }
+        _ => false,
+    })
+}

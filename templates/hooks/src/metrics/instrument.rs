@@ -1,0 +1,480 @@
+//! Instruments: described once for each identity, measured from anywhere.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use super::area::{Entry, Place};
+use super::find::{Canonical, Found, Lists};
+use super::set::{self, AttributeSet, ItemValue, Print, Text};
+use super::{Kind, Number, NumberKind};
+use crate::attach::{self, Region};
+use crate::attribute::{key, Attribute, Key, Value};
+use crate::span::Scope;
+use crate::wire::series::{note, what};
+use crate::{settings, wire};
+
+/// Whose an instrument is.
+#[derive(Clone, Copy)]
+pub enum Owner<'a> {
+    /// An instrumentation's own.
+    Layer(&'static Scope),
+    /// The user's, with the scope that the user named.
+    Named {
+        /// Its name.
+        name: &'a str,
+        /// Its version.
+        version: Option<&'a str>,
+        /// Where its schema is.
+        schema_url: Option<&'a str>,
+        /// Its attributes.
+        attributes: &'a dyn AttributeSet,
+    },
+}
+
+impl fmt::Debug for Owner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Owner::Layer(scope) => f.debug_tuple("Layer").field(scope).finish(),
+            Owner::Named { name, version, .. } => {
+                f.debug_struct("Named").field("name", name).field("version", version).finish()
+            }
+        }
+    }
+}
+
+/// What an instrument is.
+#[derive(Clone, Copy, Debug)]
+pub struct Description<'a> {
+    /// Whose it is.
+    pub owner: Owner<'a>,
+    /// What it does with measurements.
+    pub kind: Kind,
+    /// The type of its numbers.
+    pub number: NumberKind,
+    /// Its name: a letter, then up to 254 letters, digits, `_`, `.`, `-` or `/`.
+    pub name: &'a str,
+    /// Its unit (UCUM): up to 63 ASCII characters, or none.
+    pub unit: &'a str,
+    /// What it tells.
+    pub description: &'a str,
+    /// Upper bounds of a histogram's buckets, rising; `None` for those that the specification has for all.
+    pub boundaries: Option<&'a [f64]>,
+}
+
+/// The specification's own bounds, for histograms that advise none.
+const DEFAULT_BOUNDARIES: [f64; 15] =
+    [0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0];
+
+/// What is known about an instrument, for ever.
+struct Core {
+    kind: Kind,
+    number: NumberKind,
+    bounds: Box<[f64]>,
+    place: Place,
+    /// The series for what is beyond the limit.
+    overflow: Place,
+    overflow_is_shown: AtomicBool,
+    series_count: AtomicUsize,
+    found: Found,
+}
+
+/// An instrument by what tells it from others; none when it is not allowed.
+struct Known {
+    identity: Box<[u8]>,
+    core: Option<Core>,
+}
+
+static KNOWN: Lists<Known> = Lists::new();
+
+/// An instrument, or nothing: where nobody reads, measuring does nothing.
+#[derive(Clone, Copy)]
+pub struct Instrument(Option<&'static Core>);
+
+impl fmt::Debug for Instrument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Instrument").field(&self.0.map(|core| core.kind)).finish()
+    }
+}
+
+/// One time series of an instrument, or nothing.
+#[derive(Clone, Copy)]
+pub struct Series(Option<(&'static Core, u32)>);
+
+impl fmt::Debug for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Series").field(&self.0.map(|(core, _)| core.kind)).finish()
+    }
+}
+
+/// The instrument of that description: the same one for the same scope, name, kind, type of number and unit. Nothing
+/// when nobody reads or the description is not allowed, which the launcher tells.
+pub fn instrument(description: &Description<'_>) -> Instrument {
+    if !super::wanted() {
+        return Instrument(None);
+    }
+    if let Owner::Layer(scope) = description.owner {
+        if !scope.enabled() {
+            return Instrument(None);
+        }
+    }
+    let Some(region) = attach::region() else { return Instrument(None) };
+    let identity = identity(description);
+    let hash = set::hash(&identity);
+    let fits = |known: &Known| *known.identity == *identity;
+    if let Some(known) = KNOWN.find(hash, fits) {
+        return Instrument(known.core.as_ref());
+    }
+    let allowed = is_allowed(description);
+    let core = if allowed { Core::new(region, description) } else { None };
+    if allowed && core.is_none() {
+        region.count_without_room();
+        return Instrument(None);
+    }
+    let place = core.as_ref().map(|core| core.place);
+    let known = KNOWN.add(hash, Known { identity: identity.clone().into(), core }, fits);
+    match (&known.core, place) {
+        (Some(core), Some(place)) if core.place == place => region.show(place),
+        // Another thread was faster, or says it as well: once too often does no harm.
+        (None, None) => region.note(note::INVALID, &said(description)),
+        _ => {}
+    }
+    Instrument(known.core.as_ref())
+}
+
+/// What tells instruments apart. Names are the same in capital letters.
+fn identity(description: &Description<'_>) -> Vec<u8> {
+    let mut bytes = vec![description.kind as u8, description.number as u8];
+    let mut part = |text: &str| {
+        bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(text.as_bytes());
+    };
+    part(&description.name.to_ascii_lowercase());
+    part(description.unit);
+    match description.owner {
+        Owner::Layer(scope) => part(scope.marker()),
+        Owner::Named { name, version, schema_url, attributes } => {
+            part(name);
+            part(version.unwrap_or(""));
+            part(schema_url.unwrap_or(""));
+            bytes.extend(set::canonical(attributes).0);
+        }
+    }
+    bytes
+}
+
+fn is_allowed(description: &Description<'_>) -> bool {
+    let rest = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-/".contains(byte);
+    let bounds = description.boundaries.unwrap_or(&[]);
+    let rising = bounds.windows(2).all(|pair| matches!(pair, [low, high] if low < high));
+    let name = description.name.as_bytes();
+    name.first().map_or(false, u8::is_ascii_alphabetic)
+        && name.len() <= 255
+        && name.iter().all(rest)
+        && description.unit.len() <= 63
+        && description.unit.is_ascii()
+        && rising
+        && bounds.len() <= wire::MAX_BOUNDS
+        && bounds.iter().all(|bound| bound.is_finite())
+}
+
+/// What the launcher is told of an instrument, without the attributes of its scope.
+fn said<'a>(description: &Description<'a>) -> Vec<Attribute<'a>> {
+    let mut said: Vec<Attribute<'_>> = vec![
+        (key::METRIC_NAME, description.name.into()),
+        (key::METRIC_UNIT, some(description.unit)),
+        (key::METRIC_DESCRIPTION, some(description.description)),
+    ];
+    match description.owner {
+        Owner::Layer(scope) => said.push((key::SCOPE, scope.marker().into())),
+        Owner::Named { name, version, schema_url, .. } => said.extend([
+            (key::SCOPE_NAME, name.into()),
+            (key::SCOPE_VERSION, version.into()),
+            (key::SCOPE_SCHEMA_URL, schema_url.into()),
+        ]),
+    }
+    said
+}
+
+impl Core {
+    #[cold]
+    fn new(region: &Region, description: &Description<'_>) -> Option<Core> {
+        let (mut bytes, mut count) = set::encoded(&said(description));
+        if let Owner::Named { attributes, .. } = description.owner {
+            let (own, own_count) = set::canonical(attributes);
+            bytes.extend(own);
+            count += own_count;
+        }
+        let bounds: Box<[f64]> = match (description.kind, description.boundaries) {
+            (Kind::Histogram, bounds) => bounds.unwrap_or(&DEFAULT_BOUNDARIES).into(),
+            _ => Box::new([]),
+        };
+        let buckets = if description.kind == Kind::Histogram { bounds.len() as u16 + 1 } else { 0 };
+        let (kind, number) = (description.kind as u8, description.number as u8);
+        let mut entry = Entry {
+            what: what::INSTRUMENT,
+            kind,
+            number,
+            is_overflow: false,
+            instrument: 0,
+            buckets,
+            attributes: &bytes,
+            count,
+        };
+        let place = region.write_entry(&entry)?;
+        for (index, bound) in bounds.iter().enumerate() {
+            region.word(place.unit, wire::series::BUCKETS + index * 8).store(bound.to_bits(), Relaxed);
+        }
+        let overflow = [(Key::Named("otel.metric.overflow"), Value::Bool(true))];
+        let (bytes, count) = set::encoded(&overflow);
+        entry =
+            Entry { what: what::SERIES, is_overflow: true, instrument: place.slot, attributes: &bytes, count, ..entry };
+        Some(Core {
+            kind: description.kind,
+            number: description.number,
+            bounds,
+            place,
+            overflow: region.write_entry(&entry)?,
+            overflow_is_shown: AtomicBool::new(false),
+            series_count: AtomicUsize::new(0),
+            found: Found::new(),
+        })
+    }
+
+    /// The series of these attributes, which is made when it is new.
+    #[inline(always)]
+    fn series(&self, region: &Region, set: &(impl AttributeSet + ?Sized)) -> u32 {
+        let print = Print::of(set);
+        if let Some(place) = print.as_ref().and_then(|print| self.found.alias(print, set)) {
+            return place.unit;
+        }
+        self.new_series(region, set, print.as_ref())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn new_series(&self, region: &Region, set: &(impl AttributeSet + ?Sized), print: Option<&Print>) -> u32 {
+        let limit = settings::series_limit();
+        let (bytes, count) = set::canonical(set);
+        let hash = set::hash(&bytes);
+        let fits = |known: &Canonical| *known.bytes == *bytes;
+        let place = match self.found.series.find(hash, fits) {
+            Some(known) => known.place,
+            None => {
+                let more = |count: usize| Some(count + 1).filter(|count| *count <= limit);
+                let is_within = self.series_count.fetch_update(Relaxed, Relaxed, more).is_ok();
+                let made = if is_within { self.write_series(region, &bytes, count) } else { None };
+                let Some(place) = made else {
+                    if !self.overflow_is_shown.swap(true, Relaxed) {
+                        region.show(self.overflow);
+                    }
+                    return self.overflow.unit;
+                };
+                let known = self.found.series.add(hash, Canonical { bytes: bytes.clone().into(), place }, fits);
+                if known.place == place {
+                    region.show(place);
+                }
+                known.place
+            }
+        };
+        if let Some(print) = print {
+            self.found.add_alias(print, set, place, limit.saturating_mul(4));
+        }
+        place.unit
+    }
+
+    fn write_series(&self, region: &Region, attributes: &[u8], count: u16) -> Option<Place> {
+        let buckets = if self.kind == Kind::Histogram { self.bounds.len() as u16 + 1 } else { 0 };
+        region.write_entry(&Entry {
+            what: what::SERIES,
+            kind: self.kind as u8,
+            number: self.number as u8,
+            is_overflow: false,
+            instrument: self.place.slot,
+            buckets,
+            attributes,
+            count,
+        })
+    }
+
+    #[inline(always)]
+    fn measure(&self, region: &Region, unit: u32, number: Number) {
+        let value = region.word(unit, wire::series::VALUE);
+        match self.kind {
+            Kind::Counter | Kind::UpDownCounter => {
+                if !self.can_add(number) {
+                    return region.count_refused();
+                }
+                add(value, number, self.number);
+            }
+            Kind::Histogram => {
+                let float = number.to_f64();
+                if !float.is_finite() {
+                    return region.count_refused();
+                }
+                add(value, number, self.number);
+                lower(region.word(unit, wire::series::MIN), float, |known| float < known);
+                lower(region.word(unit, wire::series::MAX), float, |known| float > known);
+                // Last, since the number of values is that of all buckets.
+                let bucket = self.bounds.partition_point(|bound| *bound < float);
+                region.word(unit, wire::series::BUCKETS + bucket * 8).fetch_add(1, Relaxed);
+            }
+            _ => {
+                value.store(number.bits(self.number), Relaxed);
+                region.word(unit, wire::series::TIMES).fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn can_add(&self, number: Number) -> bool {
+        let may_fall = self.kind == Kind::UpDownCounter;
+        match number {
+            Number::U64(_) => true,
+            Number::I64(number) => may_fall || number >= 0,
+            Number::F64(number) => number.is_finite() && (may_fall || number >= 0.0),
+        }
+    }
+}
+
+fn some(text: &str) -> Value<'_> {
+    if text.is_empty() {
+        Value::None
+    } else {
+        text.into()
+    }
+}
+
+#[inline(always)]
+fn add(to: &AtomicU64, number: Number, kind: NumberKind) {
+    let bits = number.bits(kind);
+    if kind == NumberKind::F64 {
+        let more = f64::from_bits(bits);
+        let _ = to.fetch_update(Relaxed, Relaxed, |sum| Some((f64::from_bits(sum) + more).to_bits()));
+    } else {
+        // The two's complement adds signed numbers as well.
+        to.fetch_add(bits, Relaxed);
+    }
+}
+
+#[inline(always)]
+fn lower(to: &AtomicU64, value: f64, is_better: impl Fn(f64) -> bool) {
+    if is_better(f64::from_bits(to.load(Relaxed))) {
+        let better = |known| Some(value.to_bits()).filter(|_| is_better(f64::from_bits(known)));
+        let _ = to.fetch_update(Relaxed, Relaxed, better);
+    }
+}
+
+impl Instrument {
+    /// An instrument that nobody reads.
+    pub const NONE: Instrument = Instrument(None);
+
+    /// Adds to a sum, counts a value in a histogram, or sets what a gauge or a callback tells.
+    #[inline]
+    pub fn measure(&self, number: impl Into<Number>, attributes: &(impl AttributeSet + ?Sized)) {
+        let Some(core) = self.0 else { return };
+        let Some(region) = attach::region() else { return };
+        core.measure(region, core.series(region, attributes), number.into());
+    }
+
+    /// The series of these attributes, which spares looking for it.
+    pub fn bind(&self, attributes: &(impl AttributeSet + ?Sized)) -> Series {
+        let found = self.0.and_then(|core| Some((core, core.series(attach::region()?, attributes))));
+        Series(found)
+    }
+}
+
+impl Series {
+    /// A series that nobody reads.
+    pub const NONE: Series = Series(None);
+
+    /// As [`Instrument::measure`].
+    #[inline]
+    pub fn measure(&self, number: impl Into<Number>) {
+        let Some((core, unit)) = self.0 else { return };
+        let Some(region) = attach::region() else { return };
+        core.measure(region, unit, number.into());
+    }
+}
+
+/// An instrument of an instrumentation; a static of the woven crate.
+#[derive(Debug)]
+pub struct Metric {
+    scope: &'static Scope,
+    kind: Kind,
+    number: NumberKind,
+    name: &'static str,
+    unit: &'static str,
+    description: &'static str,
+    boundaries: Option<&'static [f64]>,
+    /// Null before the first use.
+    core: AtomicPtr<Core>,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("kind", &self.kind).finish()
+    }
+}
+
+impl Metric {
+    /// Describes an instrument.
+    pub const fn new(
+        scope: &'static Scope,
+        kind: Kind,
+        number: NumberKind,
+        name: &'static str,
+        unit: &'static str,
+        description: &'static str,
+    ) -> Metric {
+        let core = AtomicPtr::new(std::ptr::null_mut());
+        Metric { scope, kind, number, name, unit, description, boundaries: None, core }
+    }
+
+    /// The same with upper bounds for a histogram's buckets.
+    pub const fn with_boundaries(self, boundaries: &'static [f64]) -> Metric {
+        let Metric { scope, kind, number, name, unit, description, .. } = self;
+        let core = AtomicPtr::new(std::ptr::null_mut());
+        Metric { scope, kind, number, name, unit, description, boundaries: Some(boundaries), core }
+    }
+
+    /// The instrument, or nothing while its instrumentation does not speak.
+    #[inline]
+    pub fn instrument(&self) -> Instrument {
+        if !self.scope.enabled() {
+            return Instrument(None);
+        }
+        // SAFETY: null, or an instrument, which lives for ever.
+        match unsafe { self.core.load(std::sync::atomic::Ordering::Acquire).as_ref() } {
+            Some(core) => Instrument(Some(core)),
+            None => self.register(),
+        }
+    }
+
+    #[cold]
+    fn register(&self) -> Instrument {
+        let Metric { kind, number, name, unit, description, boundaries, .. } = *self;
+        let owner = Owner::Layer(self.scope);
+        let made = instrument(&Description { owner, kind, number, name, unit, description, boundaries });
+        if let Instrument(Some(core)) = made {
+            self.core.store(core as *const Core as *mut Core, std::sync::atomic::Ordering::Release);
+        }
+        made
+    }
+
+    /// As [`Instrument::measure`].
+    #[inline]
+    pub fn measure(&self, number: impl Into<Number>, attributes: &[(&'static str, ItemValue<'_>)]) {
+        self.instrument().measure(number, attributes);
+    }
+
+    /// As [`Instrument::bind`].
+    pub fn bind(&self, attributes: &[(&'static str, ItemValue<'_>)]) -> Series {
+        self.instrument().bind(attributes)
+    }
+}
+
+impl<'a> From<Text<'a>> for ItemValue<'a> {
+    fn from(text: Text<'a>) -> Self {
+        ItemValue::Text(text)
+    }
+}

@@ -1,0 +1,118 @@
+//! Metrics: instruments and their time series, added up in shared memory where even SIGKILL leaves them.
+//!
+//! An instrument is described once, as a static ([`Metric`]) or at run time ([`instrument`]). A measurement finds its
+//! series by the attributes as they were given, without a lock or an allocation, and changes numbers in place. What only
+//! the program can look up is observed by a callback ([`on_collect`]) when somebody reads.
+
+mod area;
+mod callbacks;
+mod find;
+mod instrument;
+mod set;
+#[cfg(test)]
+mod tests;
+
+pub use callbacks::on_collect;
+pub use instrument::{instrument, Description, Instrument, Metric, Owner, Series};
+pub use set::{AttributeSet, Item, ItemValue, Text};
+
+use crate::wire::series::{instrument_kind, note, number};
+use crate::{attach, settings};
+
+/// What an instrument does with its measurements. See "Instrument" in OpenTelemetry's metrics API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Adds; never falls.
+    Counter = instrument_kind::COUNTER,
+    /// Adds.
+    UpDownCounter = instrument_kind::UP_DOWN_COUNTER,
+    /// Counts values by their size.
+    Histogram = instrument_kind::HISTOGRAM,
+    /// Keeps the last value.
+    Gauge = instrument_kind::GAUGE,
+    /// A sum that a callback knows; never falls.
+    ObservableCounter = instrument_kind::OBSERVABLE_COUNTER,
+    /// A sum that a callback knows.
+    ObservableUpDownCounter = instrument_kind::OBSERVABLE_UP_DOWN_COUNTER,
+    /// A value that a callback knows.
+    ObservableGauge = instrument_kind::OBSERVABLE_GAUGE,
+}
+
+/// The type of an instrument's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum NumberKind {
+    /// Whole numbers from zero.
+    U64 = number::U64,
+    /// Whole numbers.
+    I64 = number::I64,
+    /// Fractions.
+    F64 = number::F64,
+}
+
+/// A measured number. One of another type than its instrument's becomes the nearest of that.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// A whole number from zero.
+    U64(u64),
+    /// A whole number.
+    I64(i64),
+    /// A fraction.
+    F64(f64),
+}
+
+impl From<u64> for Number {
+    fn from(number: u64) -> Number {
+        Number::U64(number)
+    }
+}
+impl From<i64> for Number {
+    fn from(number: i64) -> Number {
+        Number::I64(number)
+    }
+}
+impl From<f64> for Number {
+    fn from(number: f64) -> Number {
+        Number::F64(number)
+    }
+}
+
+impl Number {
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        match self {
+            Number::U64(number) => number as f64,
+            Number::I64(number) => number as f64,
+            Number::F64(number) => number,
+        }
+    }
+
+    /// The number's 64 bits as one of `kind`.
+    #[inline(always)]
+    fn bits(self, kind: NumberKind) -> u64 {
+        match (kind, self) {
+            (NumberKind::U64, Number::U64(number)) => number,
+            (NumberKind::U64, Number::I64(number)) => number.max(0) as u64,
+            (NumberKind::U64, Number::F64(number)) => number as u64,
+            (NumberKind::I64, Number::U64(number)) => number.min(i64::MAX as u64),
+            (NumberKind::I64, Number::I64(number)) => number as u64,
+            (NumberKind::I64, Number::F64(number)) => number as i64 as u64,
+            (NumberKind::F64, number) => number.to_f64().to_bits(),
+        }
+    }
+}
+
+/// Whether somebody reads metrics.
+#[inline]
+pub fn wanted() -> bool {
+    crate::active() && settings::series_limit() > 0
+}
+
+/// Tells the launcher that the program has a meter provider of its own, which gets its metrics.
+#[cold]
+pub fn own_provider() {
+    if let (true, Some(region)) = (wanted(), attach::region()) {
+        region.note(note::OWN_PROVIDER, &[]);
+    }
+}

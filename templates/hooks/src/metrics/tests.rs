@@ -1,0 +1,240 @@
+use std::os::unix::net::UnixListener;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Once};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::attach::Region;
+use crate::wire::{self, header, series};
+use crate::Scope;
+
+static SCOPE: Scope = Scope::new("otel-rs:layer:2|metrics|1.0.0|0.1.0|\n");
+const LIMIT: usize = 50;
+
+/// A region without anybody who reads it.
+fn region() -> &'static Region {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let path = std::env::temp_dir().join(format!("otel-rs-hooks-{}", std::process::id()));
+        let listener = UnixListener::bind(&path).unwrap();
+        std::env::set_var(wire::CHANNEL_VARIABLE, format!("v1;series-limit={LIMIT};socket={}", path.display()));
+        attach::ask_again();
+        assert!(crate::active());
+        // Held until the process ends.
+        std::mem::forget(listener);
+        std::fs::remove_file(path).unwrap();
+    });
+    attach::region().unwrap()
+}
+
+fn described(name: &str, kind: Kind, number: NumberKind) -> Description<'_> {
+    let owner = Owner::Layer(&SCOPE);
+    Description { owner, kind, number, name, unit: "", description: "", boundaries: None }
+}
+
+fn made(name: &str, kind: Kind, number: NumberKind) -> Instrument {
+    region();
+    instrument(&described(name, kind, number))
+}
+
+/// The shown entries that hold `text`, as units.
+fn shown(what: u8, text: &str) -> Vec<u32> {
+    let region = region();
+    let slots = region.at::<AtomicU32>(header::SERIES_COUNT).load(SeqCst);
+    let units = (0..slots).map(|slot| {
+        let word = region.word(0, slot as usize / 2 * 8).load(SeqCst);
+        (word >> (32 * (slot % 2))) as u32
+    });
+    let fits = |unit: &u32| {
+        let length = region.word(*unit, series::LEN).load(SeqCst) as u32 as usize;
+        let bytes: Vec<u8> =
+            (0..length / 8).flat_map(|n| region.word(*unit, n * 8).load(SeqCst).to_le_bytes()).collect();
+        bytes[4] == what && bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    units.filter(|unit| *unit != 0).filter(fits).collect()
+}
+
+fn value(unit: u32, offset: usize) -> u64 {
+    region().word(unit, offset).load(SeqCst)
+}
+
+struct Strings(Vec<(String, String)>);
+
+impl AttributeSet for Strings {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+    fn item(&self, index: usize) -> Option<Item<'_>> {
+        self.0.get(index).map(|(key, value)| (Text::Borrowed(key), ItemValue::Text(Text::Borrowed(value))))
+    }
+}
+
+#[test]
+fn adds_of_all_threads_are_counted() {
+    let counter = made("test.adds", Kind::Counter, NumberKind::U64);
+    let sums = made("test.fractions", Kind::UpDownCounter, NumberKind::F64);
+    std::thread::scope(|scope| {
+        for thread in 0..4_i64 {
+            scope.spawn(move || {
+                for _ in 0..10_000 {
+                    counter.measure(1_u64, &[("adds", "of all".into()), ("half", (thread % 2).into())]);
+                    sums.measure(0.5, &[("adds", "of fractions".into())]);
+                }
+            });
+        }
+    });
+    let found = shown(series::what::SERIES, "of all");
+    assert_eq!(found.iter().map(|unit| value(*unit, series::VALUE)).collect::<Vec<_>>(), [20_000, 20_000]);
+    let found = shown(series::what::SERIES, "of fractions");
+    assert_eq!(found.iter().map(|unit| f64::from_bits(value(*unit, series::VALUE))).collect::<Vec<_>>(), [20_000.0]);
+}
+
+#[test]
+fn a_set_is_the_same_in_any_order_and_from_anywhere() {
+    let counter = made("test.orders", Kind::Counter, NumberKind::U64);
+    counter.measure(1_u64, &[("a", "any order".into()), ("b", f64::NAN.into_value())]);
+    counter.measure(1_u64, &[("b", f64::NAN.into_value()), ("a", "any order".into())]);
+    counter.measure(1_u64, &[("a", "earlier".into()), ("b", f64::NAN.into_value()), ("a", "any order".into())]);
+    let found = shown(series::what::SERIES, "any order");
+    assert_eq!(found.iter().map(|unit| value(*unit, series::VALUE)).collect::<Vec<_>>(), [3]);
+    for text in ["from anywhere", "or elsewhere "] {
+        for _ in 0..3 {
+            // The memory of one is likely that of the next.
+            counter.measure(1_u64, &Strings(vec![("x".into(), text.into())]));
+        }
+    }
+    counter.measure(1_u64, &[("x", "from anywhere".into())]);
+    for (text, times) in [("from anywhere", 4), ("or elsewhere ", 3)] {
+        let found = shown(series::what::SERIES, text);
+        assert_eq!(found.iter().map(|unit| value(*unit, series::VALUE)).collect::<Vec<_>>(), [times], "{text}");
+    }
+    let many: Vec<_> = (0..20).map(|n| (format!("key{n}"), "many at once".to_owned())).collect();
+    counter.measure(1_u64, &Strings(many.clone()));
+    counter.measure(1_u64, &Strings(many.into_iter().rev().collect()));
+    let found = shown(series::what::SERIES, "many at once");
+    assert_eq!(found.iter().map(|unit| value(*unit, series::VALUE)).collect::<Vec<_>>(), [2]);
+}
+
+trait IntoValue {
+    fn into_value(self) -> ItemValue<'static>;
+}
+impl IntoValue for f64 {
+    fn into_value(self) -> ItemValue<'static> {
+        ItemValue::Float(self)
+    }
+}
+
+#[test]
+fn what_is_beyond_the_limit_is_counted_together() {
+    let counter = made("test.many", Kind::Counter, NumberKind::U64);
+    for round in 0..2 {
+        for n in 0..2 * LIMIT as i64 {
+            counter.measure(1_u64, &[("beyond-limit", n.into())]);
+        }
+        assert_eq!(shown(series::what::SERIES, "beyond-limit").len(), LIMIT, "{round}");
+    }
+    let over = shown(series::what::SERIES, "otel.metric.overflow");
+    assert_eq!(over.iter().map(|unit| value(*unit, series::VALUE)).max(), Some(2 * LIMIT as u64));
+}
+
+#[test]
+fn a_histogram_counts_by_size() {
+    let description =
+        Description { boundaries: Some(&[1.0, 10.0]), ..described("test.sizes", Kind::Histogram, NumberKind::F64) };
+    region();
+    let histogram = instrument(&description).bind(&[("kind", "of sizes".into())]);
+    for size in [0.5, 1.0, 1.5, 10.5, f64::NAN, f64::INFINITY] {
+        histogram.measure(size);
+    }
+    let [unit] = shown(series::what::SERIES, "of sizes")[..] else { panic!("one series") };
+    let buckets: Vec<_> = (0..3).map(|n| value(unit, series::BUCKETS + 8 * n)).collect();
+    assert_eq!(buckets, [2, 1, 1]);
+    let float = |offset| f64::from_bits(value(unit, offset));
+    assert_eq!((float(series::VALUE), float(series::MIN), float(series::MAX)), (13.5, 0.5, 10.5));
+    let [unit] = shown(series::what::INSTRUMENT, "test.sizes")[..] else { panic!("one instrument") };
+    assert_eq!(f64::from_bits(value(unit, series::BUCKETS + 8)), 10.0);
+}
+
+#[test]
+fn a_counter_never_falls_and_a_gauge_may() {
+    static GAUGE: Metric = Metric::new(&SCOPE, Kind::Gauge, NumberKind::I64, "test.level", "1", "A level.");
+    let counter = made("test.rising", Kind::Counter, NumberKind::F64).bind(&[("which", "rising".into())]);
+    let before = value_of_header(header::REFUSED);
+    [1.5, -1.0, f64::NAN, f64::NEG_INFINITY].into_iter().for_each(|by| counter.measure(by));
+    let [unit] = shown(series::what::SERIES, "rising")[..] else { panic!("one series") };
+    assert_eq!(f64::from_bits(value(unit, series::VALUE)), 1.5);
+    assert!(value_of_header(header::REFUSED) >= before + 3);
+    GAUGE.measure(7_i64, &[("which", "a level".into())]);
+    GAUGE.measure(-7_i64, &[("which", "a level".into())]);
+    let [unit] = shown(series::what::SERIES, "a level")[..] else { panic!("one series") };
+    assert_eq!((value(unit, series::VALUE) as i64, value(unit, series::TIMES)), (-7, 2));
+}
+
+fn value_of_header(offset: usize) -> u64 {
+    region().at::<AtomicU64>(offset).load(SeqCst)
+}
+
+#[test]
+fn an_instrument_is_made_once_and_a_wrong_one_never() {
+    for _ in 0..3 {
+        made("test.once", Kind::Counter, NumberKind::U64);
+        made("TEST.ONCE", Kind::Counter, NumberKind::U64);
+        for wrong in ["1.wrong.name", "wrong.name$", ""] {
+            made(wrong, Kind::Counter, NumberKind::U64).measure(1_u64, &[("never", "counted".into())]);
+        }
+        let falling = described("wrong.name.bounds", Kind::Histogram, NumberKind::U64);
+        instrument(&Description { boundaries: Some(&[2.0, 1.0]), ..falling });
+    }
+    assert_eq!(shown(series::what::INSTRUMENT, "test.once").len(), 1);
+    assert_eq!(shown(series::what::NOTE, "wrong.name").len(), 3);
+    assert!(shown(series::what::SERIES, "never").is_empty());
+}
+
+/// Asks, and waits for the answer.
+fn ask() {
+    let (asked, answered) = (region().at::<AtomicU32>(header::ASKED), region().at::<AtomicU32>(header::ANSWERED));
+    let question = asked.fetch_add(1, SeqCst) + 1;
+    crate::sys::wake(asked);
+    let since = Instant::now();
+    while answered.load(SeqCst) != question {
+        assert!(since.elapsed() < Duration::from_secs(20), "nobody answers");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn callbacks_are_asked_and_one_that_fails_keeps_none_from_answering() {
+    region();
+    let calls = Arc::new([0; 4].map(AtomicU32::new));
+    let release = Arc::new(AtomicBool::new(false));
+    let count = |index: usize| {
+        let calls = Arc::clone(&calls);
+        move || calls[index].fetch_add(1, SeqCst)
+    };
+    let (first, panics, blocks, last) = (count(0), count(1), count(2), count(3));
+    let free = Arc::clone(&release);
+    on_collect(move || first() < 1);
+    on_collect(move || panic!("as it should, for the {}. time", panics() + 1));
+    on_collect(move || {
+        blocks();
+        while !free.load(SeqCst) {
+            std::thread::yield_now();
+        }
+        true
+    });
+    on_collect(move || last() < 1000);
+    for _ in 0..3 {
+        ask();
+    }
+    let seen = || calls.iter().map(|calls| calls.load(SeqCst)).collect::<Vec<_>>();
+    assert_eq!(seen(), [2, 1, 1, 3]);
+    let trouble = |offset| region().at::<AtomicU32>(offset).load(SeqCst);
+    // A panic that prints all it knows may take too long itself.
+    assert_eq!((trouble(header::PANICKED), trouble(header::STUCK).min(1)), (1, 1));
+    release.store(true, SeqCst);
+    let since = Instant::now();
+    while calls[2].load(SeqCst) < 2 {
+        assert!(since.elapsed() < Duration::from_secs(20), "what came back is not asked again");
+        ask();
+    }
+}
