@@ -14,12 +14,12 @@ mod region;
 mod series;
 mod tables;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[path = "../../templates/hooks/src/wire.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the format has two ends; each uses a part of it")]
 pub(crate) mod wire;
 
 pub(crate) use drain::Draining;
 pub(crate) use listener::{Channel, ChannelError};
-pub(crate) use series::{Entry, Numbers, SeriesTable, Troubles};
+pub(crate) use series::{Entry, SeriesTable, Troubles};
 pub(crate) use tables::CellTable;

@@ -6,37 +6,40 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
+use super::region::Region;
+use super::series::SeriesTable;
 use super::wire::{self, header, kind, ring, series};
 
-pub(super) const RING_SHIFT: u32 = 12;
-pub(super) const RINGS: usize = 2;
+pub(crate) const RING_SHIFT: u32 = 12;
+pub(crate) const RINGS: usize = 2;
 const STRINGS: usize = wire::HEADER_SIZE;
 const STRINGS_SIZE: usize = 4096;
 const CELLS: usize = STRINGS + STRINGS_SIZE;
 const CELL_COUNT: usize = 4;
-pub(super) const SERIES: usize = CELLS + CELL_COUNT * wire::CELL_SIZE;
+pub(crate) const SERIES: usize = CELLS + CELL_COUNT * wire::CELL_SIZE;
 const FIRST_UNIT: usize = wire::SERIES_SLOTS * 4 / wire::SERIES_UNIT;
 /// Units of the series' part that entries can have.
 const UNITS: usize = 64;
 const SERIES_SIZE: usize = (FIRST_UNIT + UNITS) * wire::SERIES_UNIT;
 const CONTROLS: usize = SERIES + SERIES_SIZE;
 const DATA: usize = CONTROLS + RINGS * wire::RING_CONTROL_SIZE;
-pub(super) const SIZE: usize = DATA + (RINGS << RING_SHIFT);
+pub(crate) const SIZE: usize = DATA + (RINGS << RING_SHIFT);
 
 /// A region under construction.
-pub(super) struct FakeRegion {
-    pub(super) file: File,
+pub(crate) struct FakeRegion {
+    pub(crate) file: File,
     heads: [u64; RINGS],
 }
 
 impl FakeRegion {
     /// A well-formed region of two small rings. Not yet sealed.
-    pub(super) fn new() -> FakeRegion {
+    pub(crate) fn new() -> FakeRegion {
         let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
         let file = File::from(memfd_create("fake", flags).unwrap());
         file.set_len(SIZE as u64).unwrap();
@@ -61,12 +64,12 @@ impl FakeRegion {
         region
     }
 
-    pub(super) fn put(&self, offset: usize, bytes: &[u8]) {
+    pub(crate) fn put(&self, offset: usize, bytes: &[u8]) {
         self.file.write_all_at(bytes, offset as u64).unwrap();
     }
 
     /// Publishes a record of `length` bytes; `mark` is its first byte after the header.
-    pub(super) fn record(&mut self, ring: usize, length: usize, mark: u8) {
+    pub(crate) fn record(&mut self, ring: usize, length: usize, mark: u8) {
         let mut bytes = vec![mark; length];
         bytes[..4].copy_from_slice(&(length as u32).to_le_bytes());
         bytes[4..8].copy_from_slice(&[kind::SPAN_END, 0, 0, 0]);
@@ -74,30 +77,30 @@ impl FakeRegion {
     }
 
     /// Publishes bytes, over the end of the ring if need be.
-    pub(super) fn bytes(&mut self, ring: usize, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, ring: usize, bytes: &[u8]) {
         for (byte, position) in bytes.iter().zip(self.heads[ring]..) {
             self.put(DATA + (ring << RING_SHIFT) + (position % (1 << RING_SHIFT)) as usize, &[*byte]);
         }
         self.head(ring, self.heads[ring] + bytes.len() as u64);
     }
 
-    pub(super) fn head(&mut self, ring: usize, head: u64) {
+    pub(crate) fn head(&mut self, ring: usize, head: u64) {
         self.heads[ring] = head;
         self.put(CONTROLS + ring * wire::RING_CONTROL_SIZE + ring::HEAD, &head.to_le_bytes());
     }
 
-    pub(super) fn dropped(&self, ring: usize, count: u64) {
+    pub(crate) fn dropped(&self, ring: usize, count: u64) {
         self.put(CONTROLS + ring * wire::RING_CONTROL_SIZE + ring::DROPPED, &count.to_le_bytes());
     }
 
-    pub(super) fn tail(&self, ring: usize) -> u64 {
+    pub(crate) fn tail(&self, ring: usize) -> u64 {
         let mut bytes = [0; 8];
         self.file.read_exact_at(&mut bytes, (CONTROLS + ring * wire::RING_CONTROL_SIZE + ring::TAIL) as u64).unwrap();
         u64::from_le_bytes(bytes)
     }
 
     /// Adds a string as the app does; its id.
-    pub(super) fn string(&self, at: u32, text: &str) -> u32 {
+    pub(crate) fn string(&self, at: u32, text: &str) -> u32 {
         self.put(STRINGS + at as usize, &(text.len() as u32).to_le_bytes());
         self.put(STRINGS + at as usize + 4, text.as_bytes());
         let used = at + (4 + text.len() as u32).next_multiple_of(4);
@@ -105,7 +108,7 @@ impl FakeRegion {
         at
     }
 
-    pub(super) fn cell(&self, index: usize, value: i64, description: &[u8]) {
+    pub(crate) fn cell(&self, index: usize, value: i64, description: &[u8]) {
         let at = CELLS + index * wire::CELL_SIZE;
         self.put(at + wire::cell::VALUE, &value.to_le_bytes());
         self.put(at + wire::cell::KIND, &[wire::cell_kind::COUNTER, 1]);
@@ -115,7 +118,7 @@ impl FakeRegion {
     }
 
     /// Writes and shows an entry of the series' part, `unit` units after the first.
-    pub(super) fn entry(&self, slot: usize, unit: usize, entry: &FakeEntry<'_>) {
+    pub(crate) fn entry(&self, slot: usize, unit: usize, entry: &FakeEntry<'_>) {
         let at = SERIES + (FIRST_UNIT + unit) * wire::SERIES_UNIT;
         let attributes_at = series::BUCKETS + entry.buckets.len() * 8;
         let length = (attributes_at + entry.attributes.len()).next_multiple_of(wire::SERIES_UNIT);
@@ -135,8 +138,13 @@ impl FakeRegion {
         self.put(header::SERIES_COUNT, &(slot as u32 + 1).to_le_bytes());
     }
 
+    /// Its series, as telemetry reads them.
+    pub(crate) fn series(&self) -> SeriesTable {
+        SeriesTable::new(&Arc::new(Region::map(self.sealed()).unwrap()))
+    }
+
     /// A descriptor of the sealed region, as the launcher receives it.
-    pub(super) fn sealed(&self) -> OwnedFd {
+    pub(crate) fn sealed(&self) -> OwnedFd {
         let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
         fcntl(&self.file, FcntlArg::F_ADD_SEALS(seals)).ok();
         self.file.try_clone().unwrap().into()
@@ -145,18 +153,18 @@ impl FakeRegion {
 
 /// What stands in an entry.
 #[derive(Clone, Copy, Default)]
-pub(super) struct FakeEntry<'a> {
-    pub(super) what: u8,
-    pub(super) kind: u8,
-    pub(super) number: u8,
-    pub(super) instrument: u32,
-    pub(super) value: u64,
-    pub(super) buckets: &'a [u64],
-    pub(super) attributes: &'a [u8],
+pub(crate) struct FakeEntry<'a> {
+    pub(crate) what: u8,
+    pub(crate) kind: u8,
+    pub(crate) number: u8,
+    pub(crate) instrument: u32,
+    pub(crate) value: u64,
+    pub(crate) buckets: &'a [u64],
+    pub(crate) attributes: &'a [u8],
 }
 
 /// Says hello on a new connection.
-pub(super) fn connect(socket: &Path, version: u32, errno: u32, memory: Option<&OwnedFd>) -> UnixStream {
+pub(crate) fn connect(socket: &Path, version: u32, errno: u32, memory: Option<&OwnedFd>) -> UnixStream {
     let stream = UnixStream::connect(socket).unwrap();
     let mut hello = Vec::from(wire::MAGIC);
     hello.write_all(&version.to_le_bytes()).unwrap();

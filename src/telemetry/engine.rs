@@ -17,9 +17,9 @@ use super::run::Run;
 use super::semconv::{self, Conventions};
 use super::traces::{self, Traces};
 use super::{Report, record, span};
-use crate::channel::CellTable;
 use crate::channel::feed::{Feed, ProcessId, Receiver};
 use crate::channel::wire::domain;
+use crate::channel::{CellTable, SeriesTable};
 use crate::config::{Config, SpanLimits};
 use crate::launch::{ChildEnd, Ended, Usage, signal_name};
 use crate::ui;
@@ -165,10 +165,11 @@ impl Engine {
     /// Takes a message; whether it was the last.
     fn take(&mut self, message: Option<Feed>) -> bool {
         match message {
-            Some(Feed::Attached { process, pid, cells, strings }) => {
+            Some(Feed::Attached { process, pid, cells, strings, series }) => {
                 self.resource.process_came(pid);
                 self.pids.insert(process, pid);
-                self.attach(process, Box::new(move |id| strings.get(id)), Box::new(move || read(&cells)));
+                let (strings, cells) = (Box::new(move |id| strings.get(id)), Box::new(move || read(&cells)));
+                self.attach(process, strings, cells, Some(series));
             }
             Some(Feed::Records { process, bytes }) => {
                 if let Err(reason) = self.assembler.records(process, &bytes) {
@@ -194,10 +195,10 @@ impl Engine {
         false
     }
 
-    fn attach(&mut self, process: ProcessId, strings: Strings, cells: Cells) {
+    fn attach(&mut self, process: ProcessId, strings: Strings, cells: Cells, series: Option<SeriesTable>) {
         self.assembler.attach(process, strings);
         if let Some(metrics) = &mut self.metrics {
-            metrics.attach(process, cells);
+            metrics.attach(process, cells, series);
         }
     }
 

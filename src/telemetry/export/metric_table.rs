@@ -8,16 +8,17 @@ use anstyle::Style;
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::metrics::data::{
     AggregatedMetrics, ExponentialBucket, ExponentialHistogramDataPoint, HistogramDataPoint, Metric, MetricData,
-    ResourceMetrics,
 };
 
 use super::console::{fit, plain, show_duration};
+use crate::telemetry::metrics::{Collected, Distribution as Values};
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 /// Rows shown of one metric.
 const MAX_ROWS: usize = 40;
 const MAX_LABEL: usize = 76;
+const HISTOGRAM: &[&str] = &["count", "mean", "~p50", "~p95", "max"];
 
 /// Attributes whose values need no name beside them, in the order in which they read well.
 const SPEAKING: &[&str] = &[
@@ -47,9 +48,9 @@ struct Table {
 }
 
 /// All metrics; empty text when there are none.
-pub(crate) fn render(all: &ResourceMetrics) -> String {
+pub(crate) fn render(all: &Collected) -> String {
     let mut tables: BTreeMap<String, Table> = BTreeMap::new();
-    for metric in all.scope_metrics().flat_map(|scope| scope.metrics()) {
+    for metric in all.metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
         let rows = rows(metric);
         if rows.1.is_empty() {
             continue;
@@ -58,6 +59,16 @@ pub(crate) fn render(all: &ResourceMetrics) -> String {
         table.unit = metric.unit().to_owned();
         table.columns = rows.0;
         table.rows.extend(rows.1);
+    }
+    for metric in &all.histograms {
+        let table = tables.entry(metric.name.clone()).or_default();
+        table.unit.clone_from(&metric.unit);
+        table.columns = HISTOGRAM;
+        let rows = metric.points.iter().map(|(attributes, values)| {
+            let spread = Distribution::of_bounds(&metric.bounds, values);
+            (label(attributes.iter()), spread.cells(&metric.unit))
+        });
+        table.rows.extend(rows);
     }
     if tables.is_empty() {
         return String::new();
@@ -105,7 +116,6 @@ fn rows_of<T: Copy>(
     float: impl Fn(T) -> f64 + Copy,
 ) -> Rows {
     const NUMBER: &[&str] = &["value"];
-    const HISTOGRAM: &[&str] = &["count", "mean", "~p50", "~p95", "max"];
     let number = |value: T| vec![format!("{}{}", show(value), in_braces(unit))];
     match data {
         MetricData::Gauge(gauge) => {
@@ -148,6 +158,13 @@ struct Distribution {
 }
 
 impl Distribution {
+    fn of_bounds(bounds: &[f64], values: &Values) -> Distribution {
+        let lows = std::iter::once(f64::NEG_INFINITY).chain(bounds.iter().copied());
+        let highs = bounds.iter().copied().chain([f64::INFINITY]);
+        let buckets = lows.zip(highs).zip(&values.buckets).map(|((low, high), count)| (low, high, *count)).collect();
+        Distribution { count: values.count(), sum: values.sum, min: values.min, max: values.max, buckets }
+    }
+
     fn of_explicit<T: Copy>(point: &HistogramDataPoint<T>, float: impl Fn(T) -> f64) -> Distribution {
         let lows = std::iter::once(f64::NEG_INFINITY).chain(point.bounds());
         let highs = point.bounds().chain([f64::INFINITY]);
@@ -251,7 +268,7 @@ mod tests {
 
     fn table(histograms: HistogramAggregation, durations: impl IntoIterator<Item = Duration>) -> String {
         let mut metrics = Metrics::new(histograms);
-        assert_eq!(render(&metrics.collect()), "");
+        assert_eq!(render(&metrics.collect_all()), "");
         for duration in durations {
             let attributes = vec![
                 KeyValue::new("url.scheme", "http"),
@@ -263,7 +280,7 @@ mod tests {
             let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, attributes);
             metrics.instruments.record(&scope_from(""), &measured, duration);
         }
-        anstream::adapter::strip_str(&render(&metrics.collect())).to_string()
+        anstream::adapter::strip_str(&render(&metrics.collect_all())).to_string()
     }
 
     #[test]

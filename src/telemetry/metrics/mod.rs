@@ -1,12 +1,16 @@
-//! Metrics: what is measured ([`instruments`], [`cells`], [`observed`]), how it is added up ([`streams`]), and who reads it when
+//! Metrics: what is measured ([`instruments`], [`cells`], [`observed`], [`user`]), how it is added up ([`streams`]), and who reads it when
 //! ([`readers`], [`exports`]).
 
 mod cells;
+mod encode;
 mod exports;
+mod histograms;
 mod instruments;
+mod numbers;
 mod observed;
 mod readers;
 mod streams;
+mod user;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,15 +23,29 @@ use super::export::complaints::Complaints;
 use super::host::Host;
 use super::resource::LateResource;
 use super::semconv::Measured;
+use crate::channel::SeriesTable;
 use crate::channel::feed::ProcessId;
 use crate::config;
 use crate::launch::Usage;
 use crate::ui;
 use cells::Counters;
 pub(super) use cells::{CellValue, Cells};
+use histograms::Histogram;
+pub(super) use histograms::{Distribution, HistogramMetric};
 use instruments::Instruments;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use readers::{Readers, Shared};
 use streams::{Shaping, Views};
+use user::User;
+
+/// What a reader has read.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    /// What the SDK keeps.
+    pub(super) metrics: ResourceMetrics,
+    /// What it does not.
+    pub(super) histograms: Vec<HistogramMetric>,
+}
 
 /// All instruments and their readers.
 pub(super) struct Metrics {
@@ -35,6 +53,7 @@ pub(super) struct Metrics {
     planned: Option<Planned>,
     instruments: Option<Instruments>,
     counters: Counters,
+    user: User,
     host: Host,
     readers: Readers,
 }
@@ -68,7 +87,14 @@ impl Metrics {
             }
         }
         let planned = Some(Planned { readers: shaped, views, resource: resource.clone() });
-        Some(Metrics { planned, instruments: None, counters: Counters::default(), host, readers })
+        Some(Metrics {
+            planned,
+            instruments: None,
+            counters: Counters::default(),
+            user: User::default(),
+            host,
+            readers,
+        })
     }
 
     /// Counts what was measured of a span that lasted so long.
@@ -84,15 +110,19 @@ impl Metrics {
         self.record(&scope_from(""), measured, lasted);
     }
 
-    /// A process has come, with its counters.
-    pub(super) fn attach(&mut self, process: ProcessId, cells: Cells) {
+    /// A process has come, with its counters and the instruments it will make.
+    pub(super) fn attach(&mut self, process: ProcessId, cells: Cells, series: Option<SeriesTable>) {
         make(&mut self.planned, &mut self.instruments);
         self.counters.attach(process, cells);
+        if let Some(series) = series {
+            self.user.attach(process, series);
+        }
     }
 
     /// A process has gone: what it counted stays, what it had open is closed.
     pub(super) fn gone(&mut self, process: ProcessId) {
         self.counters.gone(process);
+        self.user.gone(process);
     }
 
     /// When the next reader wants to read.
@@ -102,7 +132,7 @@ impl Metrics {
 
     /// Exports what is due by `now`, and answers who has asked.
     pub(super) fn serve(&mut self, now: Instant) {
-        let Metrics { planned, instruments, counters, host, readers } = self;
+        let Metrics { planned, instruments, counters, user, host, readers } = self;
         readers.serve(now, || {
             let found = host.look();
             if let Some(pid) = host.pid() {
@@ -110,10 +140,12 @@ impl Metrics {
                 planned.iter().for_each(|planned| planned.resource.process_came(pid));
                 make(planned, instruments);
             }
-            if let Some(instruments) = instruments {
+            instruments.as_mut().map_or_else(Vec::new, |instruments| {
+                user.ask();
                 instruments.read(counters);
                 instruments.observe(&found);
-            }
+                user.read(instruments)
+            })
         });
     }
 
@@ -127,11 +159,14 @@ impl Metrics {
         if !found.is_empty() {
             make(&mut self.planned, &mut self.instruments);
         }
+        let mut histograms: Vec<Histogram> = Vec::new();
         if let Some(instruments) = &mut self.instruments {
+            // Who is still there, such as a daemon left behind, is not asked any more: nobody waits at the end.
             instruments.read(&mut self.counters);
             instruments.observe(&found);
+            histograms = self.user.read(instruments);
         }
-        self.readers.flush();
+        self.readers.flush(&histograms);
     }
 
     /// Waits for exports on the way, until `deadline` at most; returns the number of points that are lost.
@@ -154,6 +189,7 @@ pub(super) mod testing {
     use opentelemetry_sdk::metrics::data::ResourceMetrics;
     use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider, Temporality};
 
+    use super::histograms::Telling;
     use super::*;
     use crate::config::{CardinalityLimit, HistogramAggregation, View};
 
@@ -161,6 +197,8 @@ pub(super) mod testing {
     pub(in crate::telemetry) struct Metrics {
         pub(in crate::telemetry) instruments: Instruments,
         pub(super) counters: Counters,
+        pub(super) user: User,
+        telling: Telling,
         reader: Shared,
     }
 
@@ -178,8 +216,15 @@ pub(super) mod testing {
             let views = Views::from(views);
             let reader = Shared::new(Temporality::Cumulative);
             let shaping = Shaping { views: Arc::clone(&views), histograms, cardinality_limit };
+            let telling = Telling::new(shaping.clone(), Temporality::Cumulative);
             let provider = readers::provider(reader.clone(), Resource::builder_empty().build(), shaping);
-            Metrics { instruments: Instruments::new(vec![provider], views), counters: Counters::default(), reader }
+            let instruments = Instruments::new(vec![provider], views);
+            Metrics { instruments, counters: Counters::default(), user: User::default(), telling, reader }
+        }
+
+        pub(in crate::telemetry) fn collect_all(&mut self) -> Collected {
+            let histograms = self.user.read(&self.instruments);
+            Collected { metrics: self.collect(), histograms: self.telling.tell(&histograms) }
         }
 
         pub(in crate::telemetry) fn collect(&mut self) -> ResourceMetrics {

@@ -10,7 +10,9 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
 use tokio::sync::Notify;
 
+use super::Collected;
 use super::exports::Exports;
+use super::histograms::{Histogram, Telling};
 use super::streams::{Shaping, Views};
 use crate::config::{self, Exporter, HistogramAggregation, Periodic};
 use crate::telemetry::export::complaints::Complaints;
@@ -22,12 +24,13 @@ use crate::ui;
 #[derive(Default)]
 pub(super) struct Readers {
     periodic: Vec<Reader>,
-    pages: Vec<(Shared, Page)>,
+    pages: Vec<(Shared, Telling, Page)>,
 }
 
 /// A reader that reads by itself from time to time, and where it takes what it reads.
 struct Reader {
     reads: Shared,
+    telling: Telling,
     every: Duration,
     due: Instant,
     to: Destination,
@@ -50,12 +53,16 @@ impl Readers {
         let mut readers = Readers::default();
         let mut planned = Vec::new();
         for reader in &config.readers {
-            let (reads, shaping) = match reader {
+            let shaping =
+                |histograms, cardinality_limit| Shaping { views: Arc::clone(views), histograms, cardinality_limit };
+            match reader {
                 config::Reader::Prometheus(prometheus) => {
                     let Some(page) = Page::open(prometheus, wake) else { continue };
+                    let shaping = shaping(HistogramAggregation::ExplicitBuckets, prometheus.cardinality_limit);
                     let reads = Shared::new(Temporality::Cumulative);
-                    readers.pages.push((reads.clone(), page));
-                    (reads, (HistogramAggregation::ExplicitBuckets, prometheus.cardinality_limit))
+                    let telling = Telling::new(shaping.clone(), Temporality::Cumulative);
+                    readers.pages.push((reads.clone(), telling, page));
+                    planned.push((reads, shaping));
                 }
                 config::Reader::Periodic(periodic) => {
                     let to = match Sink::new(&periodic.exporter, Signal::Metrics, complaints) {
@@ -68,15 +75,12 @@ impl Readers {
                         Destination::Console => HistogramAggregation::Exponential,
                         Destination::Sink(_) => periodic.histograms,
                     };
-                    let reader = Reader::new(periodic, to);
-                    let reads = reader.reads.clone();
+                    let shaping = shaping(histograms, periodic.cardinality_limit);
+                    let reader = Reader::new(periodic, shaping.clone(), to);
+                    planned.push((reader.reads.clone(), shaping));
                     readers.periodic.push(reader);
-                    (reads, (histograms, periodic.cardinality_limit))
                 }
-            };
-            let (histograms, cardinality_limit) = shaping;
-            let shaping = Shaping { views: Arc::clone(views), histograms, cardinality_limit };
-            planned.push((reads, shaping));
+            }
         }
         (readers, planned)
     }
@@ -86,10 +90,12 @@ impl Readers {
         self.periodic.iter().map(|reader| reader.due).min()
     }
 
-    /// Lets those read whose time has come, and answers who has asked for a page. `refresh` is called before.
-    pub(super) fn serve(&mut self, now: Instant, mut refresh: impl FnMut()) {
+    /// Lets those read whose time has come, and answers who has asked for a page. `refresh` is called before, and returns
+    /// the histograms that the SDK does not keep.
+    pub(super) fn serve(&mut self, now: Instant, mut refresh: impl FnMut() -> Vec<Histogram>) {
+        let mut histograms = Vec::new();
         if self.next_due().is_some_and(|due| due <= now) {
-            refresh();
+            histograms = refresh();
         }
         for reader in self.periodic.iter_mut().filter(|reader| reader.due <= now) {
             // What was missed is not made up for.
@@ -97,21 +103,21 @@ impl Readers {
             // What an export holds that is held up would be told twice, or out of order. It is not lost: the next one
             // has it.
             if !reader.is_busy() {
-                reader.export();
+                reader.export(&histograms);
             }
         }
-        for (reads, page) in &mut self.pages {
+        for (reads, telling, page) in &mut self.pages {
             while let Some(who) = page.asked() {
-                refresh();
+                let histograms = telling.tell(&refresh());
                 // Whoever has gone in the meantime does not want it any more.
-                let _ = who.send(reads.all());
+                let _ = who.send(Collected { metrics: reads.all(), histograms });
             }
         }
     }
 
     /// Lets all read for the last time, and closes the pages.
-    pub(super) fn flush(&mut self) {
-        self.periodic.iter_mut().for_each(Reader::export);
+    pub(super) fn flush(&mut self, histograms: &[Histogram]) {
+        self.periodic.iter_mut().for_each(|reader| reader.export(histograms));
         self.pages.clear();
     }
 
@@ -129,22 +135,23 @@ impl Readers {
 }
 
 impl Reader {
-    fn new(periodic: &Periodic, to: Destination) -> Reader {
+    fn new(periodic: &Periodic, shaping: Shaping, to: Destination) -> Reader {
         let temporality = match periodic.temporality {
             config::Temporality::Cumulative => Temporality::Cumulative,
             config::Temporality::Delta => Temporality::Delta,
             config::Temporality::LowMemory => Temporality::LowMemory,
         };
         let every = periodic.interval;
-        Reader { reads: Shared::new(temporality), every, due: Instant::now() + every, to }
+        let telling = Telling::new(shaping, temporality);
+        Reader { reads: Shared::new(temporality), telling, every, due: Instant::now() + every, to }
     }
 
     fn is_busy(&self) -> bool {
         matches!(&self.to, Destination::Sink(exports) if exports.is_busy())
     }
 
-    fn export(&mut self) {
-        let all = self.reads.all();
+    fn export(&mut self, histograms: &[Histogram]) {
+        let all = Collected { metrics: self.reads.all(), histograms: self.telling.tell(histograms) };
         match &mut self.to {
             Destination::Console => ui::err_raw(metric_table::render(&all)),
             Destination::Sink(exports) => exports.export(all),

@@ -103,7 +103,42 @@ pub(super) struct Shaping {
     pub(super) cardinality_limit: CardinalityLimit,
 }
 
+/// A stream of a histogram that the SDK does not keep.
+#[derive(Debug, Clone)]
+pub(super) struct Shaped {
+    pub(super) way: Way,
+    pub(super) name: String,
+    /// `None` for the instrument's own.
+    pub(super) description: Option<String>,
+    /// Most series.
+    pub(super) limit: usize,
+    /// `None` for the instrument's own.
+    pub(super) boundaries: Option<Vec<f64>>,
+    pub(super) record_min_max: bool,
+}
+
 impl Shaping {
+    /// The streams of a histogram that the SDK does not keep. Buckets that double in size cannot be made of others, nor
+    /// can a sum: such histograms stay what they are.
+    pub(super) fn streams(&self, selected: &Selected<'_>) -> Vec<Shaped> {
+        let own = config::Stream::default();
+        let ways = ways(&self.views, selected).into_iter().map(|way| {
+            let number = way.name.split_once('/').and_then(|(number, _)| number.get(1..)?.parse::<usize>().ok());
+            let wanted = number.and_then(|index| self.views.get(index)).map_or(&own, |view| &view.stream);
+            let (boundaries, record_min_max) = match &wanted.aggregation {
+                Some(config::Aggregation::ExplicitBuckets { boundaries, record_min_max }) => {
+                    (boundaries.clone(), *record_min_max)
+                }
+                _ => (None, true),
+            };
+            let limit = wanted.cardinality_limit.unwrap_or_else(|| self.cardinality_limit.of(selected.kind));
+            let name = wanted.name.clone().unwrap_or_else(|| selected.name.to_owned());
+            let description = wanted.description.clone();
+            Shaped { way, name, description, limit: limit.max(1), boundaries, record_min_max }
+        });
+        ways.collect()
+    }
+
     /// The SDK's view of an instrument made by one of the [`ways`].
     pub(super) fn shape(&self, instrument: &Instrument) -> Option<Stream> {
         let (number, name) = instrument.name().split_once('/')?;

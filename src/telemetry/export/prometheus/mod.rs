@@ -14,12 +14,12 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use self::text::Format;
 use crate::config;
+use crate::telemetry::metrics::Collected;
 use crate::ui::{self, Explain};
 
 /// Connections at a time; the next ones wait their turn.
@@ -47,7 +47,7 @@ impl Explain for CannotListen {
 }
 
 /// Somebody who waits for the metrics.
-pub(crate) type Scrape = oneshot::Sender<ResourceMetrics>;
+pub(crate) type Scrape = oneshot::Sender<Collected>;
 
 /// A page that is offered.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ use opentelemetry_sdk::metrics::data::{
 
 use super::names;
 use crate::config;
+use crate::telemetry::metrics::Collected;
 
 /// How the page is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,8 @@ struct Family {
 }
 
 /// Writes all metrics as `config` wants them.
-pub(super) fn render(all: &ResourceMetrics, format: Format, config: &config::Prometheus) -> Page {
+pub(super) fn render(collected: &Collected, format: Format, config: &config::Prometheus) -> Page {
+    let all = &collected.metrics;
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
     let mut left_out = Vec::new();
     let chosen = config.resource_labels.as_ref().map(|chosen| of_resource(all, |key| chosen.keeps(key)));
@@ -71,17 +73,29 @@ pub(super) fn render(all: &ResourceMetrics, format: Format, config: &config::Pro
         for metric in scope.metrics() {
             let (kind, is_gauge) = kind(metric.data());
             let (name, unit) = names::family(metric.name(), metric.unit(), is_gauge, kind == Kind::Counter);
-            let family = families.entry(name.clone()).or_insert_with(|| Family {
-                kind,
-                unit,
-                help: metric.description().to_owned(),
-                series: BTreeMap::new(),
-            });
+            let family = family(&mut families, &name, kind, unit, metric.description());
             if family.kind == kind {
                 family.add(&name, metric, &common);
             } else {
                 left_out.push(metric.name().to_owned());
             }
+        }
+    }
+    for metric in &collected.histograms {
+        let mut common = of_all.clone();
+        if config.scope_info {
+            common.extend(of_scope(&metric.scope));
+        }
+        let (name, unit) = names::family(&metric.name, &metric.unit, false, false);
+        let family = family(&mut families, &name, Kind::Histogram, unit, &metric.description);
+        if family.kind != Kind::Histogram {
+            left_out.push(metric.name.clone());
+            continue;
+        }
+        for (attributes, values) in &metric.points {
+            let buckets = below(metric.bounds.iter().copied(), values.buckets.iter().copied());
+            let labels = labels(&common, attributes.iter(), true);
+            family.histogram(&name, &labels, &buckets, values.count(), &float(values.sum));
         }
     }
     let mut text = String::new();
@@ -95,6 +109,17 @@ pub(super) fn render(all: &ResourceMetrics, format: Format, config: &config::Pro
         text.push_str("# EOF\n");
     }
     Page { text, left_out }
+}
+
+fn family<'a>(
+    families: &'a mut BTreeMap<String, Family>,
+    name: &str,
+    kind: Kind,
+    unit: Option<String>,
+    help: &str,
+) -> &'a mut Family {
+    let new = || Family { kind, unit, help: help.to_owned(), series: BTreeMap::new() };
+    families.entry(name.to_owned()).or_insert_with(new)
 }
 
 /// The type of a family, and whether it is a gauge in OpenTelemetry's eyes too.
@@ -282,12 +307,15 @@ fn float(value: f64) -> String {
 }
 
 fn explicit<T>(point: &HistogramDataPoint<T>) -> Vec<(f64, u64)> {
-    let mut below = 0;
-    let counts = point.bucket_counts().map(|count| {
-        below += count;
-        below
+    below(point.bounds(), point.bucket_counts())
+}
+
+fn below(bounds: impl Iterator<Item = f64>, counts: impl Iterator<Item = u64>) -> Vec<(f64, u64)> {
+    let counts = counts.scan(0, |below: &mut u64, count| {
+        *below = below.saturating_add(count);
+        Some(*below)
     });
-    point.bounds().zip(counts).collect()
+    bounds.zip(counts).collect()
 }
 
 /// The text formats have no exponential histograms. Buckets that end at powers of two keep their bounds however fine the

@@ -26,7 +26,7 @@ fn page_as(config: &config::Prometheus, format: Format, record: impl Fn(&SdkMete
         (instrument.name() == "fine").then(|| Stream::builder().with_aggregation(aggregation).build().unwrap())
     };
     let all = reading(SdkMeterProvider::builder().with_resource(resource).with_view(exponential), &record);
-    render(&all, format, config)
+    render(&Collected { metrics: all, histograms: Vec::new() }, format, config)
 }
 
 fn shop(provider: &SdkMeterProvider) {

@@ -1,0 +1,526 @@
+//! Instruments that programs make themselves: with OpenTelemetry's API, or by what an instrumentation counts. Their sums and
+//! last values are told to the SDK's instruments; histograms are kept by [`histograms`](super::histograms).
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::{Duration, Instant, SystemTime};
+
+use opentelemetry::metrics::{Counter, Gauge, UpDownCounter};
+use opentelemetry::{InstrumentationScope, KeyValue};
+
+use super::histograms::{Distribution, Histogram};
+use super::instruments::{Book, Instruments, book};
+use super::numbers::Number;
+use super::streams::Selected;
+use crate::channel::feed::ProcessId;
+use crate::channel::wire::series::{instrument_kind, note, what};
+use crate::channel::wire::{self, key};
+use crate::channel::{Entry, SeriesTable, Troubles};
+use crate::config::InstrumentKind;
+use crate::telemetry::assemble::scope_from;
+use crate::telemetry::record::Attributes;
+use crate::telemetry::semconv;
+use crate::ui;
+
+/// How long all callbacks of all processes may take. One that takes longer is left behind by its process before.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// Instruments and series that are kept of all processes; a process cannot make more by coming back.
+const MAX_INSTRUMENTS: usize = 16384;
+const MAX_SERIES: usize = 65536;
+/// Notes to the user; what goes wrong more often goes wrong in the same way.
+const MAX_NOTES: usize = 8;
+
+/// What tells instruments apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct InstrumentId {
+    pub(super) scope: InstrumentationScope,
+    pub(super) name: String,
+    pub(super) kind: u8,
+    pub(super) number: u8,
+    pub(super) unit: String,
+}
+
+/// An instrument and its series, of all processes.
+struct Instrument {
+    id: InstrumentId,
+    description: String,
+    bounds: Vec<f64>,
+    since: SystemTime,
+    series: Vec<Series>,
+    by_attributes: HashMap<Vec<(String, String)>, usize>,
+    /// `None` for histograms.
+    book: Option<Book<Told>>,
+}
+
+/// A time series.
+struct Series {
+    attributes: Vec<KeyValue>,
+    carried: Counted,
+    now: Counted,
+    told: Option<Number>,
+    /// Whether a process has set the value since it was last read.
+    is_set: bool,
+}
+
+/// What has been counted.
+#[derive(Debug, Clone, PartialEq)]
+enum Counted {
+    Number(Number),
+    Distribution(Distribution),
+}
+
+/// An instrument in the SDK's books.
+enum Told {
+    CounterU64(Counter<u64>),
+    CounterF64(Counter<f64>),
+    UpDownI64(UpDownCounter<i64>),
+    UpDownF64(UpDownCounter<f64>),
+    GaugeU64(Gauge<u64>),
+    GaugeI64(Gauge<i64>),
+    GaugeF64(Gauge<f64>),
+}
+
+/// What is known of a process.
+struct Process {
+    table: SeriesTable,
+    /// Slots that were not shown yet when they were last looked at.
+    pending: Vec<u32>,
+    next: u32,
+    instruments: HashMap<u32, usize>,
+    series: Vec<OfProcess>,
+    troubles: Troubles,
+}
+
+struct OfProcess {
+    entry: Entry,
+    instrument: usize,
+    series: usize,
+    times: u64,
+}
+
+/// All such instruments.
+#[derive(Default)]
+pub(super) struct User {
+    processes: BTreeMap<ProcessId, Process>,
+    instruments: Vec<Instrument>,
+    by_id: HashMap<InstrumentId, usize>,
+    series: usize,
+    notes: HashSet<String>,
+}
+
+impl User {
+    /// A process has come.
+    pub(super) fn attach(&mut self, process: ProcessId, table: SeriesTable) {
+        // What the last one had open when it ended was shown until now.
+        for instrument in self.instruments.iter_mut().filter(|instrument| instrument.may_fall()) {
+            instrument.series.iter_mut().for_each(|series| series.carried = instrument_zero(instrument.id.number));
+        }
+        let (pending, troubles) = (Vec::new(), Troubles::default());
+        let known = Process { table, pending, next: 0, instruments: HashMap::new(), series: Vec::new(), troubles };
+        self.processes.insert(process, known);
+    }
+
+    /// A process has gone: what it counted stays. What it had open is closed, unless it was the last one: then that is
+    /// how it ended.
+    pub(super) fn gone(&mut self, id: ProcessId) {
+        let Some(mut process) = self.processes.remove(&id) else { return };
+        self.discover(&mut process);
+        self.look_for_trouble(&mut process);
+        let is_last = self.processes.is_empty();
+        for of in &mut process.series {
+            let Some(instrument) = self.instruments.get_mut(of.instrument) else { continue };
+            let (may_fall, kind) = (instrument.may_fall(), instrument.id.kind);
+            let Some(series) = instrument.series.get_mut(of.series) else { continue };
+            let counted = counted(&process.table, of);
+            if is_gauge(kind) {
+                series.take(of, counted, &process.table);
+            } else if !may_fall || is_last {
+                series.carried.add(&counted);
+            }
+        }
+    }
+
+    /// Has callbacks run where there are any, and waits for them a little.
+    pub(super) fn ask(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let asked = self.processes.values().filter_map(|process| Some((&process.table, process.table.ask()?)));
+        let asked: Vec<_> = asked.collect();
+        // Who is late answers before it is asked again.
+        asked.iter().for_each(|(table, question)| _ = table.wait(*question, deadline));
+    }
+
+    /// Reads all, and tells the SDK what it keeps. The histograms, which it does not.
+    pub(super) fn read(&mut self, instruments: &Instruments) -> Vec<Histogram> {
+        for instrument in &mut self.instruments {
+            let zero = instrument.zero();
+            let is_gauge = is_gauge(instrument.id.kind);
+            instrument.series.iter_mut().filter(|_| !is_gauge).for_each(|series| series.now = zero.clone());
+        }
+        let mut processes = std::mem::take(&mut self.processes);
+        for process in processes.values_mut() {
+            self.discover(process);
+            self.look_for_trouble(process);
+            for of in &mut process.series {
+                let Some(instrument) = self.instruments.get_mut(of.instrument) else { continue };
+                let kind = instrument.id.kind;
+                let Some(series) = instrument.series.get_mut(of.series) else { continue };
+                let counted = counted(&process.table, of);
+                if is_gauge(kind) { series.take(of, counted, &process.table) } else { series.now.add(&counted) }
+            }
+        }
+        self.processes = processes;
+        let mut histograms = Vec::new();
+        for instrument in &mut self.instruments {
+            match instrument.id.kind {
+                instrument_kind::HISTOGRAM => histograms.push(instrument.histogram()),
+                _ => instrument.tell(instruments),
+            }
+        }
+        histograms
+    }
+
+    /// Looks for instruments and series that are new.
+    fn discover(&mut self, process: &mut Process) {
+        let slots = process.table.slots();
+        let looked_at = std::mem::take(&mut process.pending).into_iter().chain(process.next..slots);
+        let found: Vec<(u32, Option<Entry>)> = looked_at.map(|slot| (slot, process.table.entry(slot))).collect();
+        process.next = process.next.max(slots);
+        let is_instrument = |entry: &Entry| entry.what == what::INSTRUMENT;
+        // A series may have been shown a moment before its instrument.
+        for (slot, entry) in found.iter().filter_map(|(slot, entry)| Some((*slot, entry.as_ref()?))) {
+            if is_instrument(entry)
+                && let Some(index) = self.instrument_of(&process.table, entry)
+            {
+                process.instruments.insert(slot, index);
+            }
+        }
+        for (slot, entry) in found {
+            match entry {
+                None => process.pending.push(slot),
+                Some(entry) if entry.what == what::SERIES => match process.instruments.get(&entry.instrument) {
+                    None => process.pending.push(slot),
+                    Some(&instrument) => {
+                        if let Some(series) = self.series_of(instrument, &entry) {
+                            process.series.push(OfProcess { entry, instrument, series, times: 0 });
+                        }
+                    }
+                },
+                Some(entry) if entry.what == what::NOTE => self.note(&entry),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn instrument_of(&mut self, table: &SeriesTable, entry: &Entry) -> Option<usize> {
+        let Described { id, description, .. } = described(entry)?;
+        if let Some(known) = self.by_id.get(&id) {
+            return Some(*known);
+        }
+        if self.instruments.len() >= MAX_INSTRUMENTS {
+            return None;
+        }
+        let same = |other: &&Instrument| {
+            other.id.scope == id.scope && other.id.name.eq_ignore_ascii_case(&id.name) && other.id != id
+        };
+        if self.instruments.iter().find(same).is_some() {
+            let (name, scope) = (&id.name, id.scope.name());
+            self.warn(
+                &format!("the metric `{name}` of `{scope}` is made in several ways"),
+                "another instrument of that name has another unit, kind or type of number; each is exported by itself",
+            );
+        }
+        let bounds = table.bounds(entry);
+        let is_histogram = id.kind == instrument_kind::HISTOGRAM;
+        let rising = bounds.iter().all(|bound| bound.is_finite()) && bounds.is_sorted_by(|low, high| low < high);
+        if is_histogram && !rising {
+            return None;
+        }
+        let index = self.instruments.len();
+        let (series, by_attributes) = (Vec::new(), HashMap::new());
+        let since = SystemTime::now();
+        self.by_id.insert(id.clone(), index);
+        self.instruments.push(Instrument { id, description, bounds, since, series, by_attributes, book: None });
+        Some(index)
+    }
+
+    fn series_of(&mut self, instrument: usize, entry: &Entry) -> Option<usize> {
+        let instrument = self.instruments.get_mut(instrument)?;
+        let said = Attributes::new(&entry.bytes, entry.attributes.into());
+        let mut attributes: Vec<KeyValue> = said.filter_map(|said| semconv::named(&said)).collect();
+        let mut id = shown(&attributes);
+        if self.series >= MAX_SERIES && !instrument.by_attributes.contains_key(&id) {
+            attributes = vec![KeyValue::new("otel.metric.overflow", true)];
+            id = shown(&attributes);
+        }
+        if let Some(known) = instrument.by_attributes.get(&id) {
+            return Some(*known);
+        }
+        let zero = instrument.zero();
+        let index = instrument.series.len();
+        instrument.series.push(Series { attributes, carried: zero.clone(), now: zero, told: None, is_set: false });
+        instrument.by_attributes.insert(id, index);
+        self.series += 1;
+        Some(index)
+    }
+
+    fn note(&mut self, entry: &Entry) {
+        let said = Described::of(entry);
+        match entry.kind {
+            note::OWN_PROVIDER => self.say("the program sets a meter provider of its own: its metrics go there"),
+            note::INVALID => self.warn(
+                &format!("the metric `{}` of `{}` is left out", said.id.name, said.id.scope.name()),
+                "its name, unit or bucket boundaries are not what OpenTelemetry allows",
+            ),
+            _ => {}
+        }
+    }
+
+    fn look_for_trouble(&mut self, process: &mut Process) {
+        let now = process.table.troubles();
+        let before = std::mem::replace(&mut process.troubles, now);
+        if now.without_room > before.without_room {
+            self.warn("some of the program's metrics are left out", "there are more of them than there is room for");
+        }
+        if now.refused > before.refused {
+            self.warn(
+                "some measurements of the program's metrics are left out",
+                "a counter cannot fall, and no sum takes NaN or an infinity",
+            );
+        }
+        if now.stuck > before.stuck {
+            self.warn(
+                "a callback of the program's metrics takes too long",
+                "what it told last stays until it returns; the others go on without it",
+            );
+        }
+        if now.panicked > before.panicked {
+            self.warn(
+                "a callback of the program's metrics panicked",
+                "it is not called again; what it told last stays",
+            );
+        }
+    }
+
+    fn warn(&mut self, what: &str, why: &str) {
+        if self.is_news(what) {
+            ui::warning(what, &[why.to_owned()], None);
+        }
+    }
+
+    fn say(&mut self, what: &str) {
+        if self.is_news(what) {
+            ui::note(what);
+        }
+    }
+
+    fn is_news(&mut self, what: &str) -> bool {
+        self.notes.len() < MAX_NOTES && self.notes.insert(what.to_owned())
+    }
+}
+
+fn instrument_zero(number: u8) -> Counted {
+    Counted::Number(Number::new(number, 0))
+}
+
+fn is_gauge(kind: u8) -> bool {
+    matches!(kind, instrument_kind::GAUGE | instrument_kind::OBSERVABLE_GAUGE)
+}
+
+fn counted(table: &SeriesTable, of: &OfProcess) -> Counted {
+    let numbers = table.numbers(&of.entry);
+    let value = Number::new(of.entry.number, numbers.value);
+    if of.entry.kind == instrument_kind::HISTOGRAM {
+        Counted::Distribution(Distribution::of(numbers.buckets, value.to_f64(), numbers.min, numbers.max))
+    } else {
+        Counted::Number(value)
+    }
+}
+
+impl Counted {
+    fn add(&mut self, more: &Counted) {
+        match (self, more) {
+            (Counted::Number(sum), Counted::Number(more)) => *sum = sum.plus(*more),
+            (Counted::Distribution(sum), Counted::Distribution(more)) => sum.add(more),
+            _ => {}
+        }
+    }
+}
+
+impl Series {
+    /// A gauge's value is that of the process which has set it last.
+    fn take(&mut self, of: &mut OfProcess, counted: Counted, table: &SeriesTable) {
+        let times = table.numbers(&of.entry).times;
+        if times != of.times {
+            of.times = times;
+            self.now = counted;
+            self.is_set = true;
+        }
+    }
+}
+
+impl Instrument {
+    fn zero(&self) -> Counted {
+        if self.id.kind == instrument_kind::HISTOGRAM {
+            Counted::Distribution(Distribution::of(
+                vec![0; self.bounds.len() + 1],
+                0.0,
+                f64::INFINITY,
+                f64::NEG_INFINITY,
+            ))
+        } else {
+            instrument_zero(self.id.number)
+        }
+    }
+
+    fn may_fall(&self) -> bool {
+        matches!(self.id.kind, instrument_kind::UP_DOWN_COUNTER | instrument_kind::OBSERVABLE_UP_DOWN_COUNTER)
+    }
+
+    fn histogram(&self) -> Histogram {
+        let series = self.series.iter().map(|series| {
+            let mut sum = series.carried.clone();
+            sum.add(&series.now);
+            let Counted::Distribution(sum) = sum else { return (Vec::new(), Distribution::default()) };
+            (series.attributes.clone(), sum)
+        });
+        Histogram {
+            scope: self.id.scope.clone(),
+            name: self.id.name.clone(),
+            unit: self.id.unit.clone(),
+            description: self.description.clone(),
+            since: self.since,
+            bounds: self.bounds.clone(),
+            series: series.collect(),
+        }
+    }
+
+    /// Tells by how much each sum has changed, and what each gauge shows.
+    fn tell(&mut self, instruments: &Instruments) {
+        let may_fall = self.may_fall();
+        let zero = Number::new(self.id.number, 0);
+        let mut book = self.book.take();
+        for series in &mut self.series {
+            let book = book.get_or_insert_with(|| told(&self.id, &self.description, instruments));
+            let (Counted::Number(carried), Counted::Number(now)) = (&series.carried, &series.now) else { continue };
+            if is_gauge(self.id.kind) {
+                if series.is_set {
+                    book.record(&series.attributes, |told, kept| told.tell(*now, kept));
+                }
+                continue;
+            }
+            let sum = carried.plus(*now);
+            let by = sum.minus(series.told.unwrap_or(zero));
+            // A counter that falls has been spoilt by its program, or is observed anew by a callback.
+            let is_less = !may_fall && sum.to_f64() < series.told.unwrap_or(zero).to_f64();
+            if series.told.is_none() || (by != zero && !is_less) {
+                series.told = Some(sum);
+                book.record(&series.attributes, |told, kept| told.tell(by, kept));
+            }
+        }
+        self.book = book;
+    }
+}
+
+fn told(id: &InstrumentId, text: &str, instruments: &Instruments) -> Book<Told> {
+    use instrument_kind as kind;
+    let selected = Selected { scope: &id.scope, name: &id.name, kind: config_kind(id.kind), unit: &id.unit };
+    let (unit, text) = (id.unit.clone(), text.to_owned());
+    book(&instruments.providers, &instruments.views, &selected, |meter, name| {
+        macro_rules! made {
+            ($make:ident) => {
+                meter.$make(name).with_unit(unit.clone()).with_description(text.clone()).build()
+            };
+        }
+        match (id.kind, id.number) {
+            (kind::COUNTER | kind::OBSERVABLE_COUNTER, wire::series::number::F64) => {
+                Told::CounterF64(made!(f64_counter))
+            }
+            (kind::COUNTER | kind::OBSERVABLE_COUNTER, _) => Told::CounterU64(made!(u64_counter)),
+            (kind::GAUGE | kind::OBSERVABLE_GAUGE, wire::series::number::F64) => Told::GaugeF64(made!(f64_gauge)),
+            (kind::GAUGE | kind::OBSERVABLE_GAUGE, wire::series::number::U64) => Told::GaugeU64(made!(u64_gauge)),
+            (kind::GAUGE | kind::OBSERVABLE_GAUGE, _) => Told::GaugeI64(made!(i64_gauge)),
+            (_, wire::series::number::F64) => Told::UpDownF64(made!(f64_up_down_counter)),
+            _ => Told::UpDownI64(made!(i64_up_down_counter)),
+        }
+    })
+}
+
+impl Told {
+    fn tell(&self, number: Number, attributes: &[KeyValue]) {
+        match self {
+            Told::CounterU64(counter) => counter.add(number.to_u64(), attributes),
+            Told::CounterF64(counter) => counter.add(number.to_f64(), attributes),
+            Told::UpDownI64(counter) => counter.add(number.to_i64(), attributes),
+            Told::UpDownF64(counter) => counter.add(number.to_f64(), attributes),
+            Told::GaugeU64(gauge) => gauge.record(number.to_u64(), attributes),
+            Told::GaugeI64(gauge) => gauge.record(number.to_i64(), attributes),
+            Told::GaugeF64(gauge) => gauge.record(number.to_f64(), attributes),
+        }
+    }
+}
+
+fn config_kind(kind: u8) -> InstrumentKind {
+    match kind {
+        instrument_kind::COUNTER => InstrumentKind::Counter,
+        instrument_kind::UP_DOWN_COUNTER => InstrumentKind::UpDownCounter,
+        instrument_kind::HISTOGRAM => InstrumentKind::Histogram,
+        instrument_kind::GAUGE => InstrumentKind::Gauge,
+        instrument_kind::OBSERVABLE_COUNTER => InstrumentKind::ObservableCounter,
+        instrument_kind::OBSERVABLE_UP_DOWN_COUNTER => InstrumentKind::ObservableUpDownCounter,
+        _ => InstrumentKind::ObservableGauge,
+    }
+}
+
+struct Described {
+    id: InstrumentId,
+    description: String,
+}
+
+/// What an entry says of an instrument, if it can be one.
+fn described(entry: &Entry) -> Option<Described> {
+    use wire::series::number;
+    let is_known = (instrument_kind::COUNTER..=instrument_kind::OBSERVABLE_GAUGE).contains(&entry.kind)
+        && (number::U64..=number::F64).contains(&entry.number);
+    Some(Described::of(entry)).filter(|described| is_known && !described.id.name.is_empty())
+}
+
+impl Described {
+    fn of(entry: &Entry) -> Described {
+        let (mut name, mut unit, mut description) = Default::default();
+        let (mut marker, mut scope_name, mut version, mut schema_url) = (None, None, None, None);
+        let mut attributes = Vec::new();
+        for said in Attributes::new(&entry.bytes, entry.attributes.into()) {
+            let text = || said.value.text().into_owned();
+            match said.key {
+                key::METRIC_NAME => name = text(),
+                key::METRIC_UNIT => unit = text(),
+                key::METRIC_DESCRIPTION => description = text(),
+                key::SCOPE => marker = Some(text()),
+                key::SCOPE_NAME => scope_name = Some(text()),
+                key::SCOPE_VERSION => version = Some(text()),
+                key::SCOPE_SCHEMA_URL => schema_url = Some(text()),
+                _ => attributes.extend(semconv::named(&said)),
+            }
+        }
+        let scope = match scope_name {
+            None => scope_from(&marker.unwrap_or_default()),
+            Some(scope_name) => {
+                let mut scope = InstrumentationScope::builder(scope_name).with_attributes(attributes);
+                if let Some(version) = version {
+                    scope = scope.with_version(version);
+                }
+                if let Some(schema_url) = schema_url {
+                    scope = scope.with_schema_url(schema_url);
+                }
+                scope.build()
+            }
+        };
+        Described { id: InstrumentId { scope, name, kind: entry.kind, number: entry.number, unit }, description }
+    }
+}
+
+fn shown(attributes: &[KeyValue]) -> Vec<(String, String)> {
+    attributes.iter().map(|kv| (kv.key.to_string(), format!("{:?}", kv.value))).collect()
+}
+
+#[cfg(test)]
+mod tests;
