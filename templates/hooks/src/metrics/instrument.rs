@@ -368,6 +368,11 @@ impl Instrument {
     /// An instrument that nobody reads.
     pub const NONE: Instrument = Instrument(None);
 
+    /// Whether somebody reads it.
+    pub fn is_read(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Adds to a sum, counts a value in a histogram, or sets what a gauge or a callback tells.
     #[inline]
     pub fn measure(&self, number: impl Into<Number>, attributes: &(impl AttributeSet + ?Sized)) {
