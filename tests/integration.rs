@@ -2,6 +2,7 @@
 
 mod build;
 mod function;
+mod hybrid;
 mod launcher;
 mod metrics;
 mod otlp;

@@ -53,6 +53,17 @@ impl Fixture {
         })
     }
 
+    /// A business that measures itself with every version of OpenTelemetry's API, and no SDK.
+    pub(crate) fn business() -> Arc<Self> {
+        Self::built("business", |folder| {
+            let business = source("tests/fixtures/business");
+            put(&business.join("Cargo.toml.in"), &folder.join("Cargo.toml"));
+            for file in ["Cargo.lock", "src/main.rs", "src/shop.rs"] {
+                put(&business.join(file), &folder.join(file));
+            }
+        })
+    }
+
     fn built(name: &str, write: impl FnOnce(&Path)) -> Arc<Self> {
         static BUILT: Mutex<BTreeMap<String, Arc<Fixture>>> = Mutex::new(BTreeMap::new());
         let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);

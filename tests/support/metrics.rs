@@ -13,7 +13,11 @@ use super::model::{Attributes, Value, attributes};
 pub(crate) struct Series {
     pub(crate) name: String,
     pub(crate) unit: String,
+    pub(crate) description: String,
     pub(crate) scope: String,
+    pub(crate) scope_version: String,
+    pub(crate) scope_attributes: Attributes,
+    pub(crate) schema_url: String,
     pub(crate) attributes: Attributes,
     pub(crate) point: Point,
     /// Whether the point tells what has changed since the export before.
@@ -83,13 +87,24 @@ impl Metrics {
     pub(crate) fn add(&mut self, request: &ExportMetricsServiceRequest) {
         for resource in &request.resource_metrics {
             for scope in &resource.scope_metrics {
-                let name = scope.scope.as_ref().map(|scope| scope.name.clone()).unwrap_or_default();
+                let said = scope.scope.clone().unwrap_or_default();
                 for metric in &scope.metrics {
                     let is_delta = is_delta(metric);
                     for (attributes, point) in points(metric) {
-                        let key = format!("{name} {} {attributes:?}", metric.name);
-                        let (scope, name, unit) = (name.clone(), metric.name.clone(), metric.unit.clone());
-                        self.0.insert(key, Series { name, unit, scope, attributes, point, is_delta });
+                        let key = format!("{} {} {} {attributes:?}", said.name, metric.name, metric.unit);
+                        let series = Series {
+                            name: metric.name.clone(),
+                            unit: metric.unit.clone(),
+                            description: metric.description.clone(),
+                            scope: said.name.clone(),
+                            scope_version: said.version.clone(),
+                            scope_attributes: self::attributes(&said.attributes),
+                            schema_url: scope.schema_url.clone(),
+                            attributes,
+                            point,
+                            is_delta,
+                        };
+                        self.0.insert(key, series);
                     }
                 }
             }

@@ -126,7 +126,8 @@ impl Telling {
             let mut kept = Vec::new();
             stream.way.kept(attributes, |left| kept = left.to_vec());
             let mut key = format!("{kept:?}");
-            if series.len() >= stream.limit && !series.contains_key(&key) {
+            // One is for what is beyond the limit.
+            if series.len() + 1 >= stream.limit && !series.contains_key(&key) {
                 kept = vec![KeyValue::new("otel.metric.overflow", true)];
                 key = format!("{kept:?}");
             }

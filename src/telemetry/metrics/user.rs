@@ -26,8 +26,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// Instruments and series that are kept of all processes; a process cannot make more by coming back.
 const MAX_INSTRUMENTS: usize = 16384;
 const MAX_SERIES: usize = 65536;
-/// Notes to the user; what goes wrong more often goes wrong in the same way.
-const MAX_NOTES: usize = 8;
+/// Instruments that the user is warned of; what goes wrong more often goes wrong in the same way.
+const MAX_WARNED_OF: usize = 8;
 
 /// What tells instruments apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -101,31 +101,38 @@ struct OfProcess {
 #[derive(Default)]
 pub(super) struct User {
     processes: BTreeMap<ProcessId, Process>,
+    /// The first of those that are there, or were there last: the others are its children.
+    first: Option<ProcessId>,
     instruments: Vec<Instrument>,
     by_id: HashMap<InstrumentId, usize>,
     series: usize,
-    notes: HashSet<String>,
+    said: HashSet<String>,
+    /// Warnings about single instruments, by their reason.
+    warned: HashMap<&'static str, usize>,
 }
 
 impl User {
     /// A process has come.
     pub(super) fn attach(&mut self, process: ProcessId, table: SeriesTable) {
-        // What the last one had open when it ended was shown until now.
-        for instrument in self.instruments.iter_mut().filter(|instrument| instrument.may_fall()) {
-            instrument.series.iter_mut().for_each(|series| series.carried = instrument_zero(instrument.id.number));
+        if self.processes.is_empty() {
+            // What the one before had open when it ended was shown until now.
+            for instrument in self.instruments.iter_mut().filter(|instrument| instrument.may_fall()) {
+                instrument.series.iter_mut().for_each(|series| series.carried = instrument_zero(instrument.id.number));
+            }
+            self.first = Some(process);
         }
         let (pending, troubles) = (Vec::new(), Troubles::default());
         let known = Process { table, pending, next: 0, instruments: HashMap::new(), series: Vec::new(), troubles };
         self.processes.insert(process, known);
     }
 
-    /// A process has gone: what it counted stays. What it had open is closed, unless it was the last one: then that is
-    /// how it ended.
+    /// A process has gone: what it counted stays. What it had open is closed, unless it was the program itself: then that
+    /// is how the program ended.
     pub(super) fn gone(&mut self, id: ProcessId) {
         let Some(mut process) = self.processes.remove(&id) else { return };
         self.discover(&mut process);
         self.look_for_trouble(&mut process);
-        let is_last = self.processes.is_empty();
+        let is_program = self.first == Some(id);
         for of in &mut process.series {
             let Some(instrument) = self.instruments.get_mut(of.instrument) else { continue };
             let (may_fall, kind) = (instrument.may_fall(), instrument.id.kind);
@@ -133,7 +140,7 @@ impl User {
             let counted = counted(&process.table, of);
             if is_gauge(kind) {
                 series.take(of, counted, &process.table);
-            } else if !may_fall || is_last {
+            } else if !may_fall || is_program {
                 series.carried.add(&counted);
             }
         }
@@ -172,7 +179,7 @@ impl User {
         for instrument in &mut self.instruments {
             match instrument.id.kind {
                 instrument_kind::HISTOGRAM => histograms.push(instrument.histogram()),
-                _ => instrument.tell(instruments),
+                _ => instrument.tell(instruments, self.processes.is_empty()),
             }
         }
         histograms
@@ -221,12 +228,11 @@ impl User {
         let same = |other: &&Instrument| {
             other.id.scope == id.scope && other.id.name.eq_ignore_ascii_case(&id.name) && other.id != id
         };
-        if self.instruments.iter().find(same).is_some() {
-            let (name, scope) = (&id.name, id.scope.name());
-            self.warn(
-                &format!("the metric `{name}` of `{scope}` is made in several ways"),
-                "another instrument of that name has another unit, kind or type of number; each is exported by itself",
-            );
+        if self.instruments.iter().any(|other| same(&other)) {
+            let what = format!("the metric `{}` of `{}` is made in several ways", id.name, id.scope.name());
+            let why =
+                "another instrument of that name has another unit, kind or type of number; each is exported by itself";
+            self.warn_of_one(&what, why);
         }
         let bounds = table.bounds(entry);
         let is_histogram = id.kind == instrument_kind::HISTOGRAM;
@@ -266,7 +272,7 @@ impl User {
         let said = Described::of(entry);
         match entry.kind {
             note::OWN_PROVIDER => self.say("the program sets a meter provider of its own: its metrics go there"),
-            note::INVALID => self.warn(
+            note::INVALID => self.warn_of_one(
                 &format!("the metric `{}` of `{}` is left out", said.id.name, said.id.scope.name()),
                 "its name, unit or bucket boundaries are not what OpenTelemetry allows",
             ),
@@ -301,19 +307,23 @@ impl User {
     }
 
     fn warn(&mut self, what: &str, why: &str) {
-        if self.is_news(what) {
+        if self.said.insert(what.to_owned()) {
             ui::warning(what, &[why.to_owned()], None);
         }
     }
 
-    fn say(&mut self, what: &str) {
-        if self.is_news(what) {
-            ui::note(what);
+    fn warn_of_one(&mut self, what: &str, why: &'static str) {
+        let warned = self.warned.entry(why).or_default();
+        if *warned < MAX_WARNED_OF {
+            *warned += 1;
+            self.warn(what, why);
         }
     }
 
-    fn is_news(&mut self, what: &str) -> bool {
-        self.notes.len() < MAX_NOTES && self.notes.insert(what.to_owned())
+    fn say(&mut self, what: &str) {
+        if self.said.insert(what.to_owned()) {
+            ui::note(what);
+        }
     }
 }
 
@@ -394,7 +404,7 @@ impl Instrument {
     }
 
     /// Tells by how much each sum has changed, and what each gauge shows.
-    fn tell(&mut self, instruments: &Instruments) {
+    fn tell(&mut self, instruments: &Instruments, is_over: bool) {
         let may_fall = self.may_fall();
         let zero = Number::new(self.id.number, 0);
         let mut book = self.book.take();
@@ -407,7 +417,8 @@ impl Instrument {
                 }
                 continue;
             }
-            let sum = carried.plus(*now);
+            // What may fall counts what there is, and the dead have nothing; in the end it shows what there was.
+            let sum = if may_fall && !is_over { *now } else { carried.plus(*now) };
             let by = sum.minus(series.told.unwrap_or(zero));
             // A counter that falls has been spoilt by its program, or is observed anew by a callback.
             let is_less = !may_fall && sum.to_f64() < series.told.unwrap_or(zero).to_f64();

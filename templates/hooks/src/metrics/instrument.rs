@@ -260,7 +260,8 @@ impl Core {
         let place = match self.found.series.find(hash, fits) {
             Some(known) => known.place,
             None => {
-                let more = |count: usize| Some(count + 1).filter(|count| *count <= limit);
+                // One is for what is beyond the limit.
+                let more = |count: usize| Some(count + 1).filter(|count| *count < limit);
                 let is_within = self.series_count.fetch_update(Relaxed, Relaxed, more).is_ok();
                 let made = if is_within { self.write_series(region, &bytes, count) } else { None };
                 let Some(place) = made else {

@@ -1,0 +1,201 @@
+//! Programs that measure themselves with OpenTelemetry's API and no SDK: what they counted arrives, to the last one.
+
+mod callbacks;
+mod limits;
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+
+use crate::launcher::{Launched, launch_file};
+use crate::support::metrics::{Metrics, Point, Series};
+use crate::support::model::Value;
+use crate::support::{Fixture, Otlp, wait_for};
+
+/// The business's scopes, one for each version of the API.
+const VERSIONS: [&str; 7] = ["v27", "v28", "v29", "v30", "v31", "v32", "v33"];
+
+/// The business under the launcher, which exports at its end only.
+fn business(otlp: &Otlp, arguments: &[&str]) -> Command {
+    let mut command = launch_file(&Fixture::business().program);
+    command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
+    command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").args(arguments).stdin(Stdio::piped());
+    command
+}
+
+/// What it told when it ran to its end.
+fn told(arguments: &[&str]) -> (Metrics, Output) {
+    let otlp = Otlp::start();
+    let output = business(&otlp, arguments).output().unwrap();
+    (otlp.metrics(), output)
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The series of a metric, in the order of their attributes.
+fn series(metrics: &Metrics, scope: &str, name: &str) -> Vec<Series> {
+    let mut found: Vec<Series> =
+        metrics.series().filter(|series| series.scope == scope && series.name == name).cloned().collect();
+    found.sort_by_key(|series| format!("{:?}", series.attributes));
+    found
+}
+
+/// Attributes, as they are compared.
+fn shown(series: &Series) -> String {
+    let shown = series.attributes.iter().map(|(key, value)| format!("{key}={value}").replace('"', ""));
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+/// Name, unit and kind of a metric, and each series with its value.
+type Expected<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, f64)]);
+
+/// What `all` counts.
+const COUNTED: [Expected<'static>; 7] = [
+    ("shop.sales", "{sale}", "counter", &[("online=false product=pot", 5.0), ("online=true product=tea", 7.0)]),
+    ("shop.revenue", "EUR", "counter", &[("", 25.0)]),
+    ("shop.visitors", "", "up-down", &[("", 7.0)]),
+    ("shop.balance", "", "up-down", &[("", -0.75)]),
+    ("shop.open.days", "", "gauge", &[("", 6.0)]),
+    ("shop.floor", "", "gauge", &[("level=-1", -1.0)]),
+    ("shop.temperature", "Cel", "gauge", &[("share=0.5", 21.5), ("", 30.0)]),
+];
+/// What its callbacks know.
+const OBSERVED: [Expected<'static>; 7] = [
+    ("shop.deliveries", "{delivery}", "counter", &[("by=bike", 42.0)]),
+    ("shop.energy", "J", "counter", &[("", 1.75)]),
+    ("shop.stock", "", "up-down", &[("by=bike", -4.0)]),
+    ("shop.debts", "", "up-down", &[("", -0.5)]),
+    ("shop.lamps", "", "gauge", &[("", 9.0)]),
+    ("shop.depth", "", "gauge", &[("", -9.0)]),
+    ("shop.light", "", "gauge", &[("", 0.125)]),
+];
+
+#[track_caller]
+fn require(metrics: &Metrics, scope: &str, expected: &[Expected<'_>]) {
+    for (name, unit, kind, values) in expected {
+        let found = series(metrics, scope, name);
+        let mut seen: Vec<(String, f64)> = found.iter().map(|series| (shown(series), series.value())).collect();
+        let mut wanted: Vec<(String, f64)> = values.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect();
+        seen.sort_by(|a, b| a.0.cmp(&b.0));
+        wanted.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(seen, wanted, "{name} of {scope}\n{metrics}");
+        for series in &found {
+            let is = match series.point {
+                Point::Sum { monotonic: true, .. } => "counter",
+                Point::Sum { monotonic: false, .. } => "up-down",
+                Point::Gauge(_) => "gauge",
+                _ => "histogram",
+            };
+            assert_eq!((series.unit.as_str(), is, series.is_delta), (*unit, *kind, false), "{series}");
+        }
+    }
+}
+
+/// Everything that does not hang on callbacks.
+#[track_caller]
+fn require_counted(metrics: &Metrics) {
+    for scope in VERSIONS {
+        require(metrics, scope, &COUNTED);
+        let [basket] = &series(metrics, scope, "shop.basket")[..] else { panic!("{scope}\n{metrics}") };
+        let Point::Histogram { count, sum, bounds, buckets } = &basket.point else { panic!("{basket}") };
+        assert_eq!((*count, *sum, &bounds[..], &buckets[..]), (4, 15.0, &[1.0, 10.0][..], &[2, 1, 1][..]), "{scope}");
+        let [items] = &series(metrics, scope, "shop.basket.items")[..] else { panic!("{scope}\n{metrics}") };
+        let Point::Histogram { count, sum, bounds, buckets } = &items.point else { panic!("{items}") };
+        assert_eq!((*count, *sum, bounds.len(), buckets.len()), (3, 20_007.0, 15, 16), "{scope}");
+        assert_eq!((bounds[1], buckets[1], bounds[2], buckets[2], buckets[15]), (5.0, 1, 10.0, 1, 1), "{scope}");
+    }
+}
+
+#[test]
+fn whoever_returns_exits_or_panics_has_told_all() {
+    for (end, status) in [("return", 0), ("exit", 0), ("panic", 101)] {
+        let (metrics, output) = told(&["all", end]);
+        assert_eq!(output.status.code(), Some(status), "{}", stderr(&output));
+        assert!(!stderr(&output).contains("otel-rs:"), "nothing to say: {}", stderr(&output));
+        require_counted(&metrics);
+        VERSIONS.iter().for_each(|scope| require(&metrics, scope, &OBSERVED));
+    }
+}
+
+#[test]
+fn whoever_is_killed_has_told_all_that_was_counted() {
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        let otlp = Otlp::start();
+        let mut launched = Launched::start(business(&otlp, &["all", "wait"]));
+        kill(launched.app, signal).unwrap();
+        assert_eq!(launched.launcher.wait().unwrap().signal(), Some(signal as i32));
+        require_counted(&otlp.metrics());
+    }
+}
+
+#[test]
+fn whoever_is_killed_has_told_what_was_last_observed() {
+    let otlp = Otlp::start();
+    let mut command = business(&otlp, &["all", "wait"]);
+    let mut launched = Launched::start({
+        command.env("OTEL_METRIC_EXPORT_INTERVAL", "50");
+        command
+    });
+    let is_there = |scope: &&str| !series(&otlp.metrics(), scope, "shop.light").is_empty();
+    wait_for("what callbacks tell", 20, || VERSIONS.iter().all(is_there).then_some(()));
+    kill(launched.app, Signal::SIGKILL).unwrap();
+    launched.launcher.wait().unwrap();
+    let metrics = otlp.metrics();
+    require_counted(&metrics);
+    VERSIONS.iter().for_each(|scope| require(&metrics, scope, &OBSERVED));
+}
+
+#[test]
+fn a_million_adds_of_each_of_four_threads_are_four_million() {
+    for scope in ["v27", "v33"] {
+        let (metrics, _) = told(&["threads", "exit", scope]);
+        let adds: Vec<_> = series(&metrics, scope, "shop.adds").iter().map(Series::value).collect();
+        assert_eq!(adds, [2_000_000.0, 2_000_000.0], "{metrics}");
+        let fractions: Vec<_> = series(&metrics, scope, "shop.fractions").iter().map(Series::value).collect();
+        assert_eq!(fractions, [2_000_000.0], "{metrics}");
+        let [sizes] = &series(&metrics, scope, "shop.sizes")[..] else { panic!("{metrics}") };
+        let Point::Histogram { count, sum, buckets, .. } = &sizes.point else { panic!("{sizes}") };
+        let expected = 4.0 * 1_000_000.0 * 1_000_001.0 / 2.0;
+        assert_eq!((*count, *sum, &buckets[..]), (4_000_000, expected, &[2_000_000, 2_000_000][..]));
+    }
+}
+
+#[test]
+fn a_metric_says_whose_it_is() {
+    let (metrics, _) = told(&["all", "return"]);
+    for scope in VERSIONS {
+        for (name, description) in [("shop.sales", "Sales so far."), ("shop.basket", "What a sale brings.")] {
+            for found in series(&metrics, scope, name) {
+                assert_eq!((&*found.description, &*found.scope_version), (description, "1.2.3"), "{scope}");
+                assert_eq!(found.schema_url, "https://example.org/shop", "{scope}");
+                assert_eq!(found.scope_attributes.get("team"), Some(&Value::from("tea")), "{scope}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bound_instrument_counts_as_any_other() {
+    let (metrics, _) = told(&["bound", "return"]);
+    require(&metrics, "v33", &[("shop.bound", "", "counter", &[("product=tea", 2000.0)])]);
+}
+
+#[test]
+fn a_forked_child_counts_for_itself_and_its_count_stays() {
+    let (metrics, _) = told(&["forked", "return"]);
+    let expected: [Expected<'_>; 2] =
+        [("shop.forked", "", "counter", &[("", 111.0)]), ("shop.people", "", "up-down", &[("", 1.0)])];
+    require(&metrics, "v33", &expected);
+}
+
+#[test]
+fn a_provider_of_the_program_s_own_wins() {
+    let (metrics, output) = told(&["own", "return", "v30"]);
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("own 5\n"), "{output:?}");
+    assert_eq!(series(&metrics, "v30", "shop.before").iter().map(Series::value).collect::<Vec<_>>(), [1.0]);
+    assert!(series(&metrics, "v30", "shop.after").is_empty(), "{metrics}");
+    assert_eq!(stderr(&output).matches("meter provider of its own").count(), 1, "{}", stderr(&output));
+}
