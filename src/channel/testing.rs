@@ -117,8 +117,18 @@ impl FakeRegion {
         self.put(at + wire::cell::STATE, &2u32.to_le_bytes());
     }
 
-    /// Writes and shows an entry of the series' part, `unit` units after the first.
+    /// Writes and shows an entry of the series' part with one attribute, `unit` units after the first.
     pub(crate) fn entry(&self, slot: usize, unit: usize, entry: &FakeEntry<'_>) {
+        self.counted_entry(slot, unit, 1, entry);
+    }
+
+    /// Says how often a series' value was set.
+    pub(crate) fn times(&self, unit: usize, times: u64) {
+        self.put(SERIES + (FIRST_UNIT + unit) * wire::SERIES_UNIT + series::TIMES, &times.to_le_bytes());
+    }
+
+    /// An entry with as many attributes.
+    pub(crate) fn counted_entry(&self, slot: usize, unit: usize, attributes: u16, entry: &FakeEntry<'_>) {
         let at = SERIES + (FIRST_UNIT + unit) * wire::SERIES_UNIT;
         let attributes_at = series::BUCKETS + entry.buckets.len() * 8;
         let length = (attributes_at + entry.attributes.len()).next_multiple_of(wire::SERIES_UNIT);
@@ -126,16 +136,21 @@ impl FakeRegion {
         self.put(at + series::WHAT, &[entry.what, entry.kind, entry.number, 0]);
         self.put(at + series::INSTRUMENT, &entry.instrument.to_le_bytes());
         self.put(at + series::BUCKET_COUNT, &(entry.buckets.len() as u16).to_le_bytes());
-        self.put(at + series::ATTRIBUTES, &1u16.to_le_bytes());
+        self.put(at + series::ATTRIBUTES, &attributes.to_le_bytes());
         self.put(at + series::ATTRIBUTES_AT, &(attributes_at as u32).to_le_bytes());
         self.put(at + series::ATTRIBUTES_LEN, &(entry.attributes.len() as u32).to_le_bytes());
         self.put(at + series::VALUE, &entry.value.to_le_bytes());
+        self.put(at + series::MIN, &f64::INFINITY.to_le_bytes());
+        self.put(at + series::MAX, &f64::NEG_INFINITY.to_le_bytes());
         for (index, bucket) in entry.buckets.iter().enumerate() {
             self.put(at + series::BUCKETS + index * 8, &bucket.to_le_bytes());
         }
         self.put(at + attributes_at, entry.attributes);
         self.put(SERIES + slot * 4, &((FIRST_UNIT + unit) as u32).to_le_bytes());
-        self.put(header::SERIES_COUNT, &(slot as u32 + 1).to_le_bytes());
+        let mut count = [0; 4];
+        self.file.read_exact_at(&mut count, header::SERIES_COUNT as u64).unwrap();
+        let count = u32::from_le_bytes(count).max(slot as u32 + 1);
+        self.put(header::SERIES_COUNT, &count.to_le_bytes());
     }
 
     /// Its series, as telemetry reads them.

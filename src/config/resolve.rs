@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(config.propagators, ["tracecontext", "baggage"]);
         assert_eq!(
             config.channel_settings(),
-            "sampler=parentbased_always_on;ratio=1;propagators=tracecontext,baggage;detach-after-ms=10000;logs=on;enabled=*"
+            "sampler=parentbased_always_on;ratio=1;propagators=tracecontext,baggage;detach-after-ms=10000;logs=on;series-limit=2000;enabled=*"
         );
     }
 
@@ -316,7 +316,7 @@ mod tests {
         );
         assert_eq!(
             config.channel_settings(),
-            "sampler=always_on;ratio=1;propagators=b3,xray;detach-after-ms=20;logs=on;enabled=hyper,tokio;disabled=axum;\
+            "sampler=always_on;ratio=1;propagators=b3,xray;detach-after-ms=20;logs=on;series-limit=2000;enabled=hyper,tokio;disabled=axum;\
              excluded-urls=/a%3Bb%2520c,/health*;server-request-headers=accept,x-a;client-response-headers=x-b"
         );
     }

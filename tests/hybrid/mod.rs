@@ -20,6 +20,8 @@ const VERSIONS: [&str; 7] = ["v27", "v28", "v29", "v30", "v31", "v32", "v33"];
 fn business(otlp: &Otlp, arguments: &[&str]) -> Command {
     let mut command = launch_file(&Fixture::business().program);
     command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
+    // A callback's panic should not take long.
+    command.env("RUST_BACKTRACE", "0");
     command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").args(arguments).stdin(Stdio::piped());
     command
 }

@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::area::Place;
-use super::set::{self, AttributeSet, Print, MOST};
+use super::set::{AttributeSet, Print, MOST};
 
 const BUCKETS: usize = 256;
 
@@ -97,9 +97,10 @@ fn find_until<T>(
 
 /// One way of giving a series' attributes.
 pub(super) struct Alias {
-    count: usize,
+    /// The words of each one's head.
     words: [[u64; 3]; MOST],
-    /// The text that is not known by its address.
+    count: usize,
+    /// The text that is not known by its address, in order.
     content: Box<[u8]>,
     pub(super) place: Place,
 }
@@ -124,7 +125,7 @@ impl Found {
 
     #[inline(always)]
     pub(super) fn alias(&self, print: &Print, set: &(impl AttributeSet + ?Sized)) -> Option<Place> {
-        self.aliases.find(print.hash, |alias| is_same(alias, print, set)).map(|alias| alias.place)
+        self.aliases.find(print.hash, |alias| alias.is(print, set)).map(|alias| alias.place)
     }
 
     #[cold]
@@ -134,29 +135,41 @@ impl Found {
             return;
         }
         let mut content = Vec::new();
-        set::each_content(set, |bytes| {
-            content.extend_from_slice(bytes);
-            true
-        });
-        let alias = Alias { count: print.count, words: print.words, content: content.into(), place };
-        self.aliases.add(print.hash, alias, |known| is_same(known, print, set));
+        for head in (0..set.count()).filter_map(|index| set.head(index)) {
+            [head.key, head.value].iter().flatten().for_each(|text| content.extend_from_slice(text.as_bytes()));
+        }
+        let mut words = [[0; 3]; MOST];
+        words.iter_mut().zip(print.words()).for_each(|(to, from)| *to = *from);
+        let alias = Alias { words, count: print.words().len(), content: content.into(), place };
+        self.aliases.add(print.hash, alias, |known| known.is(print, set));
     }
 }
 
-#[inline(always)]
-fn is_same(alias: &Alias, print: &Print, set: &(impl AttributeSet + ?Sized)) -> bool {
-    alias.count == print.count && alias.words == print.words && (print.is_whole || is_same_text(alias, set))
+impl Alias {
+    #[inline(always)]
+    fn is(&self, print: &Print, set: &(impl AttributeSet + ?Sized)) -> bool {
+        self.count == print.words().len()
+            && self.words.iter().zip(print.words()).all(|(mine, given)| mine == given)
+            && (print.is_whole || self.has_text_of(set))
+    }
+
+    /// Lengths are the same: they are in the words.
+    fn has_text_of(&self, set: &(impl AttributeSet + ?Sized)) -> bool {
+        let mut rest = &*self.content;
+        (0..set.count()).filter_map(|index| set.head(index)).all(|head| {
+            head.key.map_or(true, |text| is_next(&mut rest, text))
+                && head.value.map_or(true, |text| is_next(&mut rest, text))
+        })
+    }
 }
 
-/// Lengths are the same: they are in the words.
 #[inline]
-fn is_same_text(alias: &Alias, set: &(impl AttributeSet + ?Sized)) -> bool {
-    let mut rest = &*alias.content;
-    set::each_content(set, |bytes| match rest.get(bytes.len()..) {
-        Some(left) if rest.get(..bytes.len()) == Some(bytes) => {
-            rest = left;
+fn is_next(rest: &mut &[u8], text: &str) -> bool {
+    match rest.strip_prefix(text.as_bytes()) {
+        Some(left) => {
+            *rest = left;
             true
         }
-        _ => false,
-    })
+        None => false,
+    }
 }

@@ -1,7 +1,7 @@
 //! Instruments: described once for each identity, measured from anywhere.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use super::area::{Entry, Place};
 use super::find::{Canonical, Found, Lists};
@@ -75,6 +75,8 @@ struct Core {
     overflow: Place,
     overflow_is_shown: AtomicBool,
     series_count: AtomicUsize,
+    /// The unit of the series without attributes; 0 while there is none.
+    without_attributes: AtomicU32,
     found: Found,
 }
 
@@ -236,6 +238,7 @@ impl Core {
             overflow: region.write_entry(&entry)?,
             overflow_is_shown: AtomicBool::new(false),
             series_count: AtomicUsize::new(0),
+            without_attributes: AtomicU32::new(0),
             found: Found::new(),
         })
     }
@@ -243,16 +246,25 @@ impl Core {
     /// The series of these attributes, which is made when it is new.
     #[inline(always)]
     fn series(&self, region: &Region, set: &(impl AttributeSet + ?Sized)) -> u32 {
-        let print = Print::of(set);
-        if let Some(place) = print.as_ref().and_then(|print| self.found.alias(print, set)) {
-            return place.unit;
+        if set.count() == 0 {
+            let unit = self.without_attributes.load(Relaxed);
+            if unit != 0 {
+                return unit;
+            }
         }
-        self.new_series(region, set, print.as_ref())
+        let mut print = Print::new();
+        let is_told = print.take(set);
+        if is_told {
+            if let Some(place) = self.found.alias(&print, set) {
+                return place.unit;
+            }
+        }
+        self.new_series(region, set, if is_told { Some(&print) } else { None })
     }
 
     #[cold]
     #[inline(never)]
-    fn new_series(&self, region: &Region, set: &(impl AttributeSet + ?Sized), print: Option<&Print>) -> u32 {
+    fn new_series(&self, region: &Region, set: &(impl AttributeSet + ?Sized), given: Option<&Print>) -> u32 {
         let limit = settings::series_limit();
         let (bytes, count) = set::canonical(set);
         let hash = set::hash(&bytes);
@@ -277,8 +289,10 @@ impl Core {
                 known.place
             }
         };
-        if let Some(print) = print {
-            self.found.add_alias(print, set, place, limit.saturating_mul(4));
+        if set.count() == 0 {
+            self.without_attributes.store(place.unit, Relaxed);
+        } else if let Some(given) = given {
+            self.found.add_alias(given, set, place, limit.saturating_mul(4));
         }
         place.unit
     }

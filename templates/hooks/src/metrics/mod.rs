@@ -14,7 +14,7 @@ mod tests;
 
 pub use callbacks::on_collect;
 pub use instrument::{instrument, Description, Instrument, Metric, Owner, Series};
-pub use set::{AttributeSet, Item, ItemValue, Text};
+pub use set::{AttributeSet, Head, Item, ItemValue, Text};
 
 use crate::wire::series::{instrument_kind, note, number};
 use crate::{attach, settings};

@@ -4,7 +4,9 @@
 //! lives as long as the program is known by its address, other text by a hash, and then compared.
 
 use std::collections::hash_map::RandomState;
+use std::fmt;
 use std::hash::{BuildHasher, Hasher};
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::attribute::{self, Attribute, Key, Value};
@@ -31,7 +33,7 @@ impl<'a> Text<'a> {
 }
 
 /// Value of an attribute.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy)]
 pub enum ItemValue<'a> {
     /// Text.
     Text(Text<'a>),
@@ -41,8 +43,20 @@ pub enum ItemValue<'a> {
     Float(f64),
     /// A truth value.
     Bool(bool),
-    /// Text that had to be made.
-    Owned(String),
+    /// Anything else, as text. It costs: its series is looked for by what it says.
+    Other(&'a dyn fmt::Display),
+}
+
+impl fmt::Debug for ItemValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ItemValue::Text(text) => write!(f, "{:?}", text.as_str()),
+            ItemValue::Int(number) => write!(f, "{number}"),
+            ItemValue::Float(number) => write!(f, "{number:?}"),
+            ItemValue::Bool(truth) => write!(f, "{truth}"),
+            ItemValue::Other(other) => write!(f, "{other}"),
+        }
+    }
 }
 
 impl From<&'static str> for ItemValue<'_> {
@@ -65,6 +79,19 @@ pub trait AttributeSet {
     fn count(&self) -> usize;
     /// One of them; below [`count`](Self::count) there is one.
     fn item(&self, index: usize) -> Option<Item<'_>>;
+    /// What tells it from others. This is asked with each measurement: whoever holds attributes in another form than
+    /// [`Item`] is faster by making it of that form at once.
+    #[inline(always)]
+    fn head(&self, index: usize) -> Option<Head<'_>> {
+        let (key, value) = self.item(index)?;
+        match value {
+            ItemValue::Text(text) => Some(Head::text(key, text)),
+            ItemValue::Int(number) => Some(Head::int(key, number)),
+            ItemValue::Float(number) => Some(Head::float(key, number)),
+            ItemValue::Bool(truth) => Some(Head::bool(key, truth)),
+            ItemValue::Other(_) => None,
+        }
+    }
 }
 
 impl AttributeSet for [(&'static str, ItemValue<'_>)] {
@@ -74,7 +101,7 @@ impl AttributeSet for [(&'static str, ItemValue<'_>)] {
     }
     #[inline(always)]
     fn item(&self, index: usize) -> Option<Item<'_>> {
-        self.get(index).map(|(key, value)| (Text::Static(key), value.clone()))
+        self.get(index).map(|(key, value)| (Text::Static(key), *value))
     }
 }
 
@@ -89,22 +116,61 @@ impl<const N: usize> AttributeSet for [(&'static str, ItemValue<'_>); N] {
     }
 }
 
-/// Attributes that have a fingerprint; with more the series is looked for by what they say.
+/// Most attributes of a set that is found as it was given; a larger one is looked for by what it says.
 pub(super) const MOST: usize = 8;
 
-/// Three words for each attribute.
+/// What tells an attribute from others.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Print {
-    pub(super) count: usize,
-    pub(super) words: [[u64; 3]; MOST],
-    pub(super) hash: u64,
-    /// Whether the words say it all.
-    pub(super) is_whole: bool,
+pub struct Head<'a> {
+    /// All but text that is not known by its address.
+    pub(super) words: [u64; 3],
+    pub(super) key: Option<&'a str>,
+    pub(super) value: Option<&'a str>,
 }
 
-const STATIC_KEY: u64 = 1 << 24;
-const STATIC_VALUE: u64 = 1 << 25;
+const STATIC_KEY: u64 = 1 << 56;
+const STATIC_VALUE: u64 = 1 << 57;
 const K: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl<'a> Head<'a> {
+    /// An attribute that is text.
+    #[inline(always)]
+    pub fn text(key: Text<'a>, value: Text<'a>) -> Head<'a> {
+        // No text is so long that lengths and marks could meet.
+        let long = (value.as_str().len() as u64).rotate_left(28);
+        match value {
+            Text::Static(text) => Head::of(key, STATIC_VALUE ^ long, text.as_ptr() as u64, None),
+            Text::Borrowed(text) => Head::of(key, 1 << 58 ^ long, 0, Some(text)),
+        }
+    }
+
+    /// A signed number.
+    #[inline(always)]
+    pub fn int(key: Text<'a>, value: i64) -> Head<'a> {
+        Head::of(key, 2 << 58, value as u64, None)
+    }
+
+    /// A fraction.
+    #[inline(always)]
+    pub fn float(key: Text<'a>, value: f64) -> Head<'a> {
+        Head::of(key, 3 << 58, value.to_bits(), None)
+    }
+
+    /// A truth value.
+    #[inline(always)]
+    pub fn bool(key: Text<'a>, value: bool) -> Head<'a> {
+        Head::of(key, 4 << 58, u64::from(value), None)
+    }
+
+    #[inline(always)]
+    fn of(key: Text<'a>, about: u64, last: u64, value: Option<&'a str>) -> Head<'a> {
+        let about = about ^ key.as_str().len() as u64;
+        match key {
+            Text::Static(text) => Head { words: [text.as_ptr() as u64, about ^ STATIC_KEY, last], key: None, value },
+            Text::Borrowed(text) => Head { words: [0, about, last], key: Some(text), value },
+        }
+    }
+}
 
 #[inline(always)]
 fn fold(a: u64, b: u64) -> u64 {
@@ -112,77 +178,57 @@ fn fold(a: u64, b: u64) -> u64 {
     (wide >> 64) as u64 ^ wide as u64
 }
 
+/// What tells a set as it is given from others.
+pub(super) struct Print {
+    count: usize,
+    words: [MaybeUninit<[u64; 3]>; MOST],
+    pub(super) hash: u64,
+    /// Whether the words say it all.
+    pub(super) is_whole: bool,
+}
+
 impl Print {
-    /// `None` when there are too many attributes, or too long ones.
+    /// Nothing yet.
     #[inline(always)]
-    pub(super) fn of(set: &(impl AttributeSet + ?Sized)) -> Option<Print> {
+    pub(super) fn new() -> Print {
+        Print { count: 0, words: [MaybeUninit::uninit(); MOST], hash: K, is_whole: true }
+    }
+
+    /// Takes a set in; whether that can be: not with too many attributes, or with one that has no head.
+    #[inline(always)]
+    pub(super) fn take(&mut self, set: &(impl AttributeSet + ?Sized)) -> bool {
         let count = set.count();
-        let mut print = Print { count, words: [[0; 3]; MOST], hash: K, is_whole: true };
         if count > MOST {
-            return None;
+            return false;
         }
-        for (index, words) in print.words.iter_mut().enumerate().take(count) {
-            let (key, value) = set.item(index)?;
-            let length = key.as_str().len() as u64;
-            let mut about = length;
-            let first = match key {
-                Text::Static(text) => {
-                    about |= STATIC_KEY;
-                    text.as_ptr() as u64
-                }
-                Text::Borrowed(text) => {
-                    print.is_whole = false;
-                    hash(text.as_bytes())
-                }
-            };
-            let (tag, long, last) = match &value {
-                ItemValue::Text(Text::Static(text)) => {
-                    about |= STATIC_VALUE;
-                    (1, text.len() as u64, text.as_ptr() as u64)
-                }
-                ItemValue::Text(Text::Borrowed(text)) => {
-                    print.is_whole = false;
-                    (1, text.len() as u64, hash(text.as_bytes()))
-                }
-                ItemValue::Int(number) => (2, 0, *number as u64),
-                ItemValue::Float(number) => (3, 0, number.to_bits()),
-                ItemValue::Bool(truth) => (4, 0, u64::from(*truth)),
-                ItemValue::Owned(text) => {
-                    print.is_whole = false;
-                    (1, text.len() as u64, hash(text.as_bytes()))
-                }
-            };
-            if length > 0xffff || long > 0xffff_ffff {
-                return None;
+        for (index, to) in self.words.iter_mut().enumerate().take(count) {
+            let Some(Head { words, key, value }) = set.head(index) else { return false };
+            to.write(words);
+            let [mut first, about, mut last] = words;
+            if let Some(text) = key {
+                self.is_whole = false;
+                first = self::hash(text.as_bytes());
             }
-            about |= tag << 16 | long << 32;
-            *words = [first, about, last];
-            print.hash = fold(print.hash ^ first, about.rotate_left(17) ^ last ^ K);
+            if let Some(text) = value {
+                self.is_whole = false;
+                last = self::hash(text.as_bytes());
+            }
+            self.hash = fold(self.hash ^ first, about ^ last.rotate_left(17) ^ K);
         }
-        Some(print)
+        self.count = count;
+        true
+    }
+
+    /// The words of each attribute's head.
+    #[inline(always)]
+    pub(super) fn words(&self) -> &[[u64; 3]] {
+        // SAFETY: as many have been written as are counted, which are no more than there are.
+        unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast(), self.count) }
     }
 }
 
-/// Calls with the bytes that the words do not say for certain, in order, for as long as it likes them.
-#[inline]
-pub(super) fn each_content(set: &(impl AttributeSet + ?Sized), mut visit: impl FnMut(&[u8]) -> bool) -> bool {
-    (0..set.count()).all(|index| {
-        let Some((key, value)) = set.item(index) else { return false };
-        if let Text::Borrowed(text) = key {
-            if !visit(text.as_bytes()) {
-                return false;
-            }
-        }
-        match &value {
-            ItemValue::Text(Text::Borrowed(text)) => visit(text.as_bytes()),
-            ItemValue::Owned(text) => visit(text.as_bytes()),
-            _ => true,
-        }
-    })
-}
-
 /// A hash that cannot be foreseen: values may be chosen by strangers.
-#[inline]
+#[inline(never)]
 pub(super) fn hash(bytes: &[u8]) -> u64 {
     let seed = seed();
     let mut hash = seed ^ (bytes.len() as u64).wrapping_mul(K);
@@ -217,19 +263,27 @@ fn first_seed(to: &AtomicU64) -> u64 {
 /// The attributes as in a record, by key, each key once: the same bytes for the same set. And how many they are.
 pub(super) fn canonical(set: &(impl AttributeSet + ?Sized)) -> (Vec<u8>, u16) {
     let items: Vec<Item<'_>> = (0..set.count()).rev().filter_map(|index| set.item(index)).collect();
-    let mut attributes: Vec<Attribute<'_>> = items.iter().map(written).collect();
+    let texts: Vec<String> = items.iter().map(|(_, value)| other(value)).collect();
+    let mut attributes: Vec<Attribute<'_>> = items.iter().zip(&texts).map(written).collect();
     attributes.sort_by(|a, b| a.0.name().cmp(b.0.name()));
     attributes.dedup_by(|later, earlier| later.0.name() == earlier.0.name());
     encoded(&attributes)
 }
 
-fn written<'a>((key, value): &'a Item<'_>) -> Attribute<'a> {
+fn other(value: &ItemValue<'_>) -> String {
+    match value {
+        ItemValue::Other(other) => other.to_string(),
+        _ => String::new(),
+    }
+}
+
+fn written<'a>(((key, value), text): (&'a Item<'_>, &'a String)) -> Attribute<'a> {
     let value = match value {
         ItemValue::Text(text) => text.as_str().into(),
         ItemValue::Int(number) => Value::Int(*number),
         ItemValue::Float(number) => Value::Float(*number),
         ItemValue::Bool(truth) => Value::Bool(*truth),
-        ItemValue::Owned(text) => text.as_str().into(),
+        ItemValue::Other(_) => text.as_str().into(),
     };
     (Key::Named(key.as_str()), value)
 }

@@ -18,8 +18,10 @@ fn region() -> &'static Region {
         let path = std::env::temp_dir().join(format!("otel-rs-hooks-{}", std::process::id()));
         let listener = UnixListener::bind(&path).unwrap();
         std::env::set_var(wire::CHANNEL_VARIABLE, format!("v1;series-limit={LIMIT};socket={}", path.display()));
-        attach::ask_again();
-        assert!(crate::active());
+        // Another test may be asking at this moment, without a launcher.
+        while !crate::active() {
+            attach::ask_again();
+        }
         // Held until the process ends.
         std::mem::forget(listener);
         std::fs::remove_file(path).unwrap();
@@ -223,14 +225,14 @@ fn callbacks_are_asked_and_one_that_fails_keeps_none_from_answering() {
         true
     });
     on_collect(move || last() < 1000);
-    for _ in 0..3 {
+    let seen = || calls.iter().map(|calls| calls.load(SeqCst)).collect::<Vec<_>>();
+    let trouble = |offset| region().at::<AtomicU32>(offset).load(SeqCst);
+    let since = Instant::now();
+    // On a busy machine a good one may seem stuck for a round, and a panic may take long to tell all it knows.
+    while seen()[..3] != [2, 1, 1] || seen()[3] < 3 || trouble(header::PANICKED) != 1 || trouble(header::STUCK) == 0 {
+        assert!(since.elapsed() < Duration::from_secs(20), "{:?}", seen());
         ask();
     }
-    let seen = || calls.iter().map(|calls| calls.load(SeqCst)).collect::<Vec<_>>();
-    assert_eq!(seen(), [2, 1, 1, 3]);
-    let trouble = |offset| region().at::<AtomicU32>(offset).load(SeqCst);
-    // A panic that prints all it knows may take too long itself.
-    assert_eq!((trouble(header::PANICKED), trouble(header::STUCK).min(1)), (1, 1));
     release.store(true, SeqCst);
     let since = Instant::now();
     while calls[2].load(SeqCst) < 2 {
