@@ -132,3 +132,13 @@ fn bash_completes_a_flag_of_a_command() {
     assert!(offered.starts_with("--exporter-otlp-traces-endpoint "), "{offered}");
     assert!(offered.split_whitespace().all(|flag| flag.starts_with("--exporter-otlp-tr")), "{offered}");
 }
+
+#[test]
+fn the_guide_to_one_s_own_metrics_shows_a_program_that_is_tested() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).expect("a file");
+    let (guide, program) = (read("docs/guide/hybrid.md"), read("instrumentations/opentelemetry/example/src/main.rs"));
+    assert!(guide.contains(&format!("```rust\n{program}```\n")), "docs/guide/hybrid.md shows the example as it is");
+    let fixture = read("tests/hybrid/mod.rs");
+    assert!(fixture.contains("instrumentations/opentelemetry/example"), "a test runs the example");
+}

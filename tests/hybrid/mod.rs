@@ -201,3 +201,25 @@ fn a_provider_of_the_program_s_own_wins() {
     assert!(series(&metrics, "v30", "shop.after").is_empty(), "{metrics}");
     assert_eq!(stderr(&output).matches("meter provider of its own").count(), 1, "{}", stderr(&output));
 }
+
+/// The program of the guide: `instrumentations/opentelemetry/example`.
+#[test]
+fn the_guide_s_program_tells_its_day() {
+    let shop = Fixture::example("opentelemetry", "0.33.1");
+    let otlp = Otlp::start();
+    let mut command = launch_file(&shop.program);
+    command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
+    assert!(command.status().unwrap().success());
+    let metrics = otlp.metrics();
+    let expected: [Expected<'_>; 6] = [
+        ("shop.sales", "{sale}", "counter", &[("product=kettle", 1.0), ("product=pot", 1.0), ("product=tea", 2.0)]),
+        ("shop.visitors", "{visitor}", "up-down", &[("", 2.0)]),
+        ("shop.temperature", "Cel", "gauge", &[("", 21.5)]),
+        ("shop.stock", "{item}", "up-down", &[("", 96.0)]),
+        ("shop.deliveries", "{delivery}", "counter", &[("", 1.0)]),
+        ("shop.stock.share", "", "gauge", &[("", 0.96)]),
+    ];
+    require(&metrics, "shop", &expected);
+    let [baskets] = &series(&metrics, "shop", "shop.basket.value")[..] else { panic!("{metrics}") };
+    assert!(matches!(baskets.point, Point::Histogram { count: 4, sum: 172.5, .. }), "{baskets}");
+}

@@ -64,6 +64,26 @@ impl Fixture {
         })
     }
 
+    /// The example of an instrumentation, with a version of its crate that the business has, too.
+    pub(crate) fn example(of: &str, version: &str) -> Arc<Self> {
+        let name = format!("example-{of}");
+        Self::built(&name, |folder| {
+            let example = source("instrumentations").join(of).join("example");
+            let manifest = fs::read_to_string(example.join("Cargo.toml.in")).expect("a manifest");
+            let manifest = manifest.replace("{version}", version).replace("\"example\"", &format!("{name:?}"));
+            let made = folder.join("made.toml");
+            fs::create_dir_all(folder).expect("a folder");
+            fs::write(&made, manifest + "\n[workspace]\n").expect("room on the disk");
+            put(&made, &folder.join("Cargo.toml"));
+            put(&example.join("src/main.rs"), &folder.join("src/main.rs"));
+            if !folder.join("Cargo.lock").exists() {
+                // What is locked there stays as it is, and what is not needed here goes.
+                put(&source("tests/fixtures/business/Cargo.lock"), &folder.join("Cargo.lock"));
+                succeed(cargo(folder).args(["update", "--workspace"]));
+            }
+        })
+    }
+
     fn built(name: &str, write: impl FnOnce(&Path)) -> Arc<Self> {
         static BUILT: Mutex<BTreeMap<String, Arc<Fixture>>> = Mutex::new(BTreeMap::new());
         let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,25 +1,25 @@
 //! Instruments that programs make themselves: with OpenTelemetry's API, or by what an instrumentation counts. Their sums and
 //! last values are told to the SDK's instruments; histograms are kept by [`histograms`](super::histograms).
 
+mod described;
+mod told;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant, SystemTime};
 
-use opentelemetry::metrics::{Counter, Gauge, UpDownCounter};
-use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry::KeyValue;
 
 use super::histograms::{Distribution, Histogram};
-use super::instruments::{Book, Instruments, book};
+use super::instruments::{Book, Instruments};
 use super::numbers::Number;
-use super::streams::Selected;
 use crate::channel::feed::ProcessId;
 use crate::channel::wire::series::{instrument_kind, note, what};
-use crate::channel::wire::{self, key};
 use crate::channel::{Entry, SeriesTable, Troubles};
-use crate::config::InstrumentKind;
-use crate::telemetry::assemble::scope_from;
 use crate::telemetry::record::Attributes;
 use crate::telemetry::semconv;
 use crate::ui;
+use described::{Described, InstrumentId, described};
+use told::{Told, told};
 
 /// How long all callbacks of all processes may take. One that takes longer is left behind by its process before.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -28,16 +28,6 @@ const MAX_INSTRUMENTS: usize = 16384;
 const MAX_SERIES: usize = 65536;
 /// Instruments that the user is warned of; what goes wrong more often goes wrong in the same way.
 const MAX_WARNED_OF: usize = 8;
-
-/// What tells instruments apart.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct InstrumentId {
-    pub(super) scope: InstrumentationScope,
-    pub(super) name: String,
-    pub(super) kind: u8,
-    pub(super) number: u8,
-    pub(super) unit: String,
-}
 
 /// An instrument and its series, of all processes.
 struct Instrument {
@@ -66,17 +56,6 @@ struct Series {
 enum Counted {
     Number(Number),
     Distribution(Distribution),
-}
-
-/// An instrument in the SDK's books.
-enum Told {
-    CounterU64(Counter<u64>),
-    CounterF64(Counter<f64>),
-    UpDownI64(UpDownCounter<i64>),
-    UpDownF64(UpDownCounter<f64>),
-    GaugeU64(Gauge<u64>),
-    GaugeI64(Gauge<i64>),
-    GaugeF64(Gauge<f64>),
 }
 
 /// What is known of a process.
@@ -428,104 +407,6 @@ impl Instrument {
             }
         }
         self.book = book;
-    }
-}
-
-fn told(id: &InstrumentId, text: &str, instruments: &Instruments) -> Book<Told> {
-    use instrument_kind as kind;
-    let selected = Selected { scope: &id.scope, name: &id.name, kind: config_kind(id.kind), unit: &id.unit };
-    let (unit, text) = (id.unit.clone(), text.to_owned());
-    book(&instruments.providers, &instruments.views, &selected, |meter, name| {
-        macro_rules! made {
-            ($make:ident) => {
-                meter.$make(name).with_unit(unit.clone()).with_description(text.clone()).build()
-            };
-        }
-        match (id.kind, id.number) {
-            (kind::COUNTER | kind::OBSERVABLE_COUNTER, wire::series::number::F64) => {
-                Told::CounterF64(made!(f64_counter))
-            }
-            (kind::COUNTER | kind::OBSERVABLE_COUNTER, _) => Told::CounterU64(made!(u64_counter)),
-            (kind::GAUGE | kind::OBSERVABLE_GAUGE, wire::series::number::F64) => Told::GaugeF64(made!(f64_gauge)),
-            (kind::GAUGE | kind::OBSERVABLE_GAUGE, wire::series::number::U64) => Told::GaugeU64(made!(u64_gauge)),
-            (kind::GAUGE | kind::OBSERVABLE_GAUGE, _) => Told::GaugeI64(made!(i64_gauge)),
-            (_, wire::series::number::F64) => Told::UpDownF64(made!(f64_up_down_counter)),
-            _ => Told::UpDownI64(made!(i64_up_down_counter)),
-        }
-    })
-}
-
-impl Told {
-    fn tell(&self, number: Number, attributes: &[KeyValue]) {
-        match self {
-            Told::CounterU64(counter) => counter.add(number.to_u64(), attributes),
-            Told::CounterF64(counter) => counter.add(number.to_f64(), attributes),
-            Told::UpDownI64(counter) => counter.add(number.to_i64(), attributes),
-            Told::UpDownF64(counter) => counter.add(number.to_f64(), attributes),
-            Told::GaugeU64(gauge) => gauge.record(number.to_u64(), attributes),
-            Told::GaugeI64(gauge) => gauge.record(number.to_i64(), attributes),
-            Told::GaugeF64(gauge) => gauge.record(number.to_f64(), attributes),
-        }
-    }
-}
-
-fn config_kind(kind: u8) -> InstrumentKind {
-    match kind {
-        instrument_kind::COUNTER => InstrumentKind::Counter,
-        instrument_kind::UP_DOWN_COUNTER => InstrumentKind::UpDownCounter,
-        instrument_kind::HISTOGRAM => InstrumentKind::Histogram,
-        instrument_kind::GAUGE => InstrumentKind::Gauge,
-        instrument_kind::OBSERVABLE_COUNTER => InstrumentKind::ObservableCounter,
-        instrument_kind::OBSERVABLE_UP_DOWN_COUNTER => InstrumentKind::ObservableUpDownCounter,
-        _ => InstrumentKind::ObservableGauge,
-    }
-}
-
-struct Described {
-    id: InstrumentId,
-    description: String,
-}
-
-/// What an entry says of an instrument, if it can be one.
-fn described(entry: &Entry) -> Option<Described> {
-    use wire::series::number;
-    let is_known = (instrument_kind::COUNTER..=instrument_kind::OBSERVABLE_GAUGE).contains(&entry.kind)
-        && (number::U64..=number::F64).contains(&entry.number);
-    Some(Described::of(entry)).filter(|described| is_known && !described.id.name.is_empty())
-}
-
-impl Described {
-    fn of(entry: &Entry) -> Described {
-        let (mut name, mut unit, mut description) = Default::default();
-        let (mut marker, mut scope_name, mut version, mut schema_url) = (None, None, None, None);
-        let mut attributes = Vec::new();
-        for said in Attributes::new(&entry.bytes, entry.attributes.into()) {
-            let text = || said.value.text().into_owned();
-            match said.key {
-                key::METRIC_NAME => name = text(),
-                key::METRIC_UNIT => unit = text(),
-                key::METRIC_DESCRIPTION => description = text(),
-                key::SCOPE => marker = Some(text()),
-                key::SCOPE_NAME => scope_name = Some(text()),
-                key::SCOPE_VERSION => version = Some(text()),
-                key::SCOPE_SCHEMA_URL => schema_url = Some(text()),
-                _ => attributes.extend(semconv::named(&said)),
-            }
-        }
-        let scope = match scope_name {
-            None => scope_from(&marker.unwrap_or_default()),
-            Some(scope_name) => {
-                let mut scope = InstrumentationScope::builder(scope_name).with_attributes(attributes);
-                if let Some(version) = version {
-                    scope = scope.with_version(version);
-                }
-                if let Some(schema_url) = schema_url {
-                    scope = scope.with_schema_url(schema_url);
-                }
-                scope.build()
-            }
-        };
-        Described { id: InstrumentId { scope, name, kind: entry.kind, number: entry.number, unit }, description }
     }
 }
 

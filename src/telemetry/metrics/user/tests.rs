@@ -1,6 +1,7 @@
 use super::super::testing::Metrics;
 use super::*;
 use crate::channel::testing::{FakeEntry, FakeRegion};
+use crate::channel::wire::key;
 use crate::channel::wire::series::number;
 use crate::config::{self, HistogramAggregation, Selection, Stream, View};
 use crate::telemetry::metrics::Collected;

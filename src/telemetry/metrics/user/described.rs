@@ -1,0 +1,69 @@
+//! What an entry of a region says of an instrument.
+
+use opentelemetry::InstrumentationScope;
+
+use crate::channel::Entry;
+use crate::channel::wire::key;
+use crate::channel::wire::series::{instrument_kind, number};
+use crate::telemetry::assemble::scope_from;
+use crate::telemetry::record::Attributes;
+use crate::telemetry::semconv;
+
+/// What tells instruments apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::telemetry::metrics) struct InstrumentId {
+    pub(in crate::telemetry::metrics) scope: InstrumentationScope,
+    pub(in crate::telemetry::metrics) name: String,
+    pub(in crate::telemetry::metrics) kind: u8,
+    pub(in crate::telemetry::metrics) number: u8,
+    pub(in crate::telemetry::metrics) unit: String,
+}
+
+/// An instrument.
+pub(super) struct Described {
+    pub(super) id: InstrumentId,
+    pub(super) description: String,
+}
+
+/// What an entry says of an instrument, if it can be one.
+pub(super) fn described(entry: &Entry) -> Option<Described> {
+    let is_known = (instrument_kind::COUNTER..=instrument_kind::OBSERVABLE_GAUGE).contains(&entry.kind)
+        && (number::U64..=number::F64).contains(&entry.number);
+    Some(Described::of(entry)).filter(|described| is_known && !described.id.name.is_empty())
+}
+
+impl Described {
+    /// Whether it can be one or not.
+    pub(super) fn of(entry: &Entry) -> Described {
+        let (mut name, mut unit, mut description) = Default::default();
+        let (mut marker, mut scope_name, mut version, mut schema_url) = (None, None, None, None);
+        let mut attributes = Vec::new();
+        for said in Attributes::new(&entry.bytes, entry.attributes.into()) {
+            let text = || said.value.text().into_owned();
+            match said.key {
+                key::METRIC_NAME => name = text(),
+                key::METRIC_UNIT => unit = text(),
+                key::METRIC_DESCRIPTION => description = text(),
+                key::SCOPE => marker = Some(text()),
+                key::SCOPE_NAME => scope_name = Some(text()),
+                key::SCOPE_VERSION => version = Some(text()),
+                key::SCOPE_SCHEMA_URL => schema_url = Some(text()),
+                _ => attributes.extend(semconv::named(&said)),
+            }
+        }
+        let scope = match scope_name {
+            None => scope_from(&marker.unwrap_or_default()),
+            Some(scope_name) => {
+                let mut scope = InstrumentationScope::builder(scope_name).with_attributes(attributes);
+                if let Some(version) = version {
+                    scope = scope.with_version(version);
+                }
+                if let Some(schema_url) = schema_url {
+                    scope = scope.with_schema_url(schema_url);
+                }
+                scope.build()
+            }
+        };
+        Described { id: InstrumentId { scope, name, kind: entry.kind, number: entry.number, unit }, description }
+    }
+}
