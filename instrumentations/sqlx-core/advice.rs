@@ -1,1 +1,323 @@
-//! Nothing but the hooks' own functions is needed here; the spans are made by the drivers.
+//! What a pool of connections does: how many it has, who waits for one, and for how long. The spans are made by the drivers.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering::Acquire, Ordering::Relaxed};
+use std::sync::Arc;
+use std::time::Instant;
+
+use otel_rs_hooks::metrics::{self, on_collect, ItemValue, Kind, Metric, NumberKind, Series, Text};
+
+use crate::connection::Connection;
+use crate::database::Database;
+use crate::error::Error;
+
+/// In seconds; as the conventions advise for operations.
+const BOUNDARIES: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
+
+// What is looked up is told by how much it has changed: pools that are not told apart by their names add up.
+static COUNT: Metric = Metric::new(
+    &SCOPE,
+    Kind::UpDownCounter,
+    NumberKind::I64,
+    "db.client.connection.count",
+    "{connection}",
+    "The number of connections that are currently in state described by the `state` attribute.",
+);
+static MAX: Metric = Metric::new(
+    &SCOPE,
+    Kind::UpDownCounter,
+    NumberKind::I64,
+    "db.client.connection.max",
+    "{connection}",
+    "The maximum number of open connections allowed.",
+);
+static IDLE_MAX: Metric = Metric::new(
+    &SCOPE,
+    Kind::UpDownCounter,
+    NumberKind::I64,
+    "db.client.connection.idle.max",
+    "{connection}",
+    "The maximum number of idle open connections allowed.",
+);
+static IDLE_MIN: Metric = Metric::new(
+    &SCOPE,
+    Kind::UpDownCounter,
+    NumberKind::I64,
+    "db.client.connection.idle.min",
+    "{connection}",
+    "The minimum number of idle open connections allowed.",
+);
+static PENDING: Metric = Metric::new(
+    &SCOPE,
+    Kind::UpDownCounter,
+    NumberKind::I64,
+    "db.client.connection.pending_requests",
+    "{request}",
+    "The number of current pending requests for an open connection.",
+);
+static TIMEOUTS: Metric = Metric::new(
+    &SCOPE,
+    Kind::Counter,
+    NumberKind::U64,
+    "db.client.connection.timeouts",
+    "{timeout}",
+    "The number of connection timeouts that have occurred trying to obtain a connection from the pool.",
+);
+static CREATE_TIME: Metric = Metric::new(
+    &SCOPE,
+    Kind::Histogram,
+    NumberKind::F64,
+    "db.client.connection.create_time",
+    "s",
+    "The time it took to create a new connection.",
+)
+.with_boundaries(BOUNDARIES);
+static WAIT_TIME: Metric = Metric::new(
+    &SCOPE,
+    Kind::Histogram,
+    NumberKind::F64,
+    "db.client.connection.wait_time",
+    "s",
+    "The time it took to obtain an open connection from the pool.",
+)
+.with_boundaries(BOUNDARIES);
+static USE_TIME: Metric = Metric::new(
+    &SCOPE,
+    Kind::Histogram,
+    NumberKind::F64,
+    "db.client.connection.use_time",
+    "s",
+    "The time between borrowing a connection and returning it to the pool.",
+)
+.with_boundaries(BOUNDARIES);
+
+/// A pool's numbers, which can be looked up without keeping the pool.
+pub(crate) struct Pool {
+    pub(crate) size: Arc<AtomicU32>,
+    pub(crate) idle: Arc<AtomicUsize>,
+    is_closed: AtomicBool,
+    max: u32,
+    min: u32,
+    /// `None` where nobody reads.
+    told: Option<Told>,
+}
+
+/// The series of a pool.
+#[derive(Clone, Copy)]
+struct Told {
+    pending: Series,
+    timeouts: Series,
+    create_time: Series,
+    wait_time: Series,
+    use_time: Series,
+}
+
+/// What is looked up, and what was told of it.
+struct Observed([(Series, AtomicI64); 5]);
+
+type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
+
+impl Pool {
+    /// A pool is made, without connections yet.
+    pub(crate) fn open<DB: Database>(
+        options: &crate::pool::PoolOptions<DB>,
+        connect_options: &Options<DB>,
+    ) -> Arc<Pool> {
+        let mut pool = Pool {
+            size: Arc::default(),
+            idle: Arc::default(),
+            is_closed: AtomicBool::new(false),
+            max: options.get_max_connections(),
+            min: options.get_min_connections(),
+            told: None,
+        };
+        if !SCOPE.enabled() || !metrics::wanted() {
+            return Arc::new(pool);
+        }
+        let name = name::<DB>(connect_options);
+        let item = || ("db.client.connection.pool.name", ItemValue::Text(Text::Borrowed(&name)));
+        let state = |state| [item(), ("db.client.connection.state", ItemValue::Text(Text::Static(state)))];
+        pool.told = Some(Told {
+            pending: PENDING.bind(&[item()]),
+            timeouts: TIMEOUTS.bind(&[item()]),
+            create_time: CREATE_TIME.bind(&[item()]),
+            wait_time: WAIT_TIME.bind(&[item()]),
+            use_time: USE_TIME.bind(&[item()]),
+        });
+        let observed = Observed([
+            (COUNT.bind(&state("used")), AtomicI64::new(0)),
+            (COUNT.bind(&state("idle")), AtomicI64::new(0)),
+            (MAX.bind(&[item()]), AtomicI64::new(0)),
+            (IDLE_MAX.bind(&[item()]), AtomicI64::new(0)),
+            (IDLE_MIN.bind(&[item()]), AtomicI64::new(0)),
+        ]);
+        observed.tell(pool.numbers());
+        let pool = Arc::new(pool);
+        let weak = Arc::downgrade(&pool);
+        on_collect(move || {
+            let pool = weak.upgrade();
+            observed.tell(pool.as_ref().map_or([0; 5], |pool| pool.numbers()));
+            pool.map_or(false, |pool| !pool.is_over())
+        });
+        pool
+    }
+
+    /// Connections in use and idle, how many there may be, how many idle, and how many there should be at least.
+    fn numbers(&self) -> [i64; 5] {
+        // A connection that is given back is idle a moment after others may have it.
+        let idle = self.idle.load(Acquire);
+        let size = i64::from(self.size.load(Acquire));
+        let idle = i64::try_from(idle).unwrap_or(i64::MAX).min(size);
+        let (max, min) = if self.is_closed.load(Acquire) { (0, 0) } else { (self.max.into(), self.min.into()) };
+        [size - idle, idle, max, max, min]
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_closed.load(Acquire) && self.size.load(Acquire) == 0
+    }
+
+    /// The pool gives out no more connections.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Relaxed);
+    }
+
+    /// Somebody asks for a connection.
+    pub(crate) fn wait(&self) -> Wait {
+        let told = self.told;
+        if let Some(told) = told {
+            told.pending.measure(1_i64);
+        }
+        Wait { told, since: told.map(|_| Instant::now()) }
+    }
+
+    /// A connection is given out.
+    pub(crate) fn using(&self) -> Use {
+        Use(self.told.map(|told| (told.use_time, Instant::now())))
+    }
+
+    /// A connection is being made.
+    pub(crate) fn create(&self) -> Create {
+        Create(self.told.map(|told| (told.create_time, Instant::now())))
+    }
+}
+
+impl Observed {
+    fn tell(&self, now: [i64; 5]) {
+        for ((series, told), now) in self.0.iter().zip(now) {
+            let before = told.swap(now, Relaxed);
+            if before != now {
+                series.measure(now - before);
+            }
+        }
+    }
+}
+
+/// Somebody waits for a connection.
+pub(crate) struct Wait {
+    told: Option<Told>,
+    since: Option<Instant>,
+}
+
+impl Wait {
+    /// Until there is one, or none.
+    pub(crate) fn ended<T>(self, answer: Result<T, Error>) -> Result<T, Error> {
+        if let (Some(told), Some(since)) = (self.told, self.since) {
+            match &answer {
+                Ok(_) => told.wait_time.measure(since.elapsed().as_secs_f64()),
+                Err(Error::PoolTimedOut) => told.timeouts.measure(1_u64),
+                Err(_) => {}
+            }
+        }
+        answer
+    }
+
+    /// Who does not wait got one, or none.
+    pub(crate) fn tried<T>(self, answer: Option<T>) -> Option<T> {
+        if let (Some(told), Some(since), true) = (self.told, self.since, answer.is_some()) {
+            told.wait_time.measure(since.elapsed().as_secs_f64());
+        }
+        answer
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        if let Some(told) = self.told {
+            told.pending.measure(-1_i64);
+        }
+    }
+}
+
+/// A connection in use, until it is given back, closed, or taken out of the pool for good.
+pub(crate) struct Use(Option<(Series, Instant)>);
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        if let Some((use_time, since)) = self.0 {
+            use_time.measure(since.elapsed().as_secs_f64());
+        }
+    }
+}
+
+/// A connection that is being made.
+pub(crate) struct Create(Option<(Series, Instant)>);
+
+impl Create {
+    /// Until it is there, or fails, or takes too long.
+    pub(crate) fn ended<T, E, L>(self, answer: Result<Result<T, E>, L>) -> Result<Result<T, E>, L> {
+        if let (Some((create_time, since)), Ok(Ok(_))) = (self.0, &answer) {
+            create_time.measure(since.elapsed().as_secs_f64());
+        }
+        answer
+    }
+}
+
+/// A pool has no name of its own: `server.address:server.port/db.namespace`, as far as they are known; otherwise that of the
+/// database system.
+fn name<DB: Database>(options: &Options<DB>) -> String {
+    #[cfg(feature = "any")]
+    if let Some(any) = (options as &dyn std::any::Any).downcast_ref::<crate::any::AnyConnectOptions>() {
+        let url = &any.database_url;
+        let Some(address) = url.host_str() else { return url.path().to_owned() };
+        let port = url.port().map(|port| format!(":{port}"));
+        return format!("{address}{}{}", port.unwrap_or_default(), url.path().trim_end_matches('/'));
+    }
+    // A driver's options have no methods in common that are there in all versions and cannot panic.
+    let shown = format!("{options:?}");
+    if let Some(file) = text(&shown, "filename") {
+        return if shown.contains(" in_memory: true,") { ":memory:".to_owned() } else { file };
+    }
+    let (host, socket) = (text(&shown, "host"), text(&shown, "socket"));
+    // PostgreSQL's own default.
+    let default = || text(&shown, "username").filter(|_| DB::NAME == "PostgreSQL");
+    let namespace = text(&shown, "database").or_else(default).map_or_else(String::new, |name| format!("/{name}"));
+    match (socket.or_else(|| host.clone().filter(|host| host.starts_with('/'))), host) {
+        // A path for Unix sockets.
+        (Some(socket), _) => format!("{socket}{namespace}"),
+        (None, Some(host)) => match value(&shown, "port").and_then(|port| port.split(&[',', ' '][..]).next()) {
+            Some(port) => format!("{host}:{port}{namespace}"),
+            None => format!("{host}{namespace}"),
+        },
+        (None, None) => DB::NAME.to_lowercase(),
+    }
+}
+
+/// What stands behind a field's name. Quotes inside of texts are escaped, so that it cannot stand in a password.
+fn value<'a>(shown: &'a str, field: &str) -> Option<&'a str> {
+    let (_, value) = shown.split_once(&format!(" {field}: "))?;
+    Some(value)
+}
+
+/// The text of a field: `"…"` or `Some("…")`.
+fn text(shown: &str, field: &str) -> Option<String> {
+    let value = value(shown, field)?;
+    let value = value.strip_prefix("Some(").unwrap_or(value).strip_prefix('"')?;
+    let mut text = String::new();
+    let mut characters = value.chars();
+    loop {
+        match characters.next()? {
+            '"' => return Some(text),
+            '\\' => text.push(characters.next()?),
+            other => text.push(other),
+        }
+    }
+}

@@ -7,6 +7,7 @@ mod limits;
 mod logs;
 mod metrics;
 mod peers;
+mod pools;
 mod questions;
 mod request;
 mod run;

@@ -111,6 +111,11 @@ macro_rules! for_every_set {
                 }
 
                 #[test]
+                fn pools_tell_what_they_are() {
+                    super::super::pools::pools_tell_what_they_are(stringify!($set));
+                }
+
+                #[test]
                 fn postgresql_tells_its_queries() {
                     super::a_server_tells_its_queries(stringify!($set), "postgresql", super::postgres);
                 }
@@ -150,6 +155,10 @@ fn a_server_tells_its_queries(versions: &str, system: &str, start: fn() -> Resul
             .attr("db.response.returned_rows", 1)
             .not_failed(),
     );
+    // Nobody gave the pool a name.
+    let pool = format!("127.0.0.1:{}/shop", database.port);
+    let pool = metrics.require("db.client.connection.max", &[("db.client.connection.pool.name", pool.as_str().into())]);
+    assert_eq!(pool.value(), 4.0, "{metrics}");
     transactions(&traces);
     let broken = traces.require(of_server(client().named("SELECT no_such_table")).failed().has("error.type"));
     let code = if system == "postgresql" { "42P01" } else { "1146" };

@@ -153,6 +153,38 @@ mod tests {
         }
     }
 
+    /// What the layers' own metrics say of themselves: kind, name, unit and description.
+    fn of_layers() -> Vec<[String; 4]> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/instrumentations");
+        let advice = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path().join("advice.rs"));
+        let texts: Vec<_> = advice.filter_map(|file| std::fs::read_to_string(file).ok()).collect();
+        let metrics = texts.iter().flat_map(|text| text.split("= Metric::new(").skip(1));
+        let parts = metrics.map(|metric| {
+            let kind = metric.split("Kind::").nth(1).unwrap().split(',').next().unwrap();
+            let mut quoted = metric.split('"').skip(1).step_by(2).map(str::to_owned);
+            let mut next = || quoted.next().unwrap();
+            [kind.to_owned(), next(), next(), next()]
+        });
+        parts.collect()
+    }
+
+    #[test]
+    fn what_layers_measure_is_defined() {
+        let metrics = of_layers();
+        assert!(metrics.len() >= 9, "{metrics:?}");
+        for [kind, name, unit, description] in metrics {
+            let known = named(&name).unwrap_or_else(|| panic!("{name} has no definition"));
+            let defined = match known.kind {
+                Kind::Counter => "Counter",
+                Kind::UpDownCounter => "UpDownCounter",
+                Kind::Gauge => "Gauge",
+                Kind::Histogram(_) => "Histogram",
+            };
+            assert_eq!(kind.trim_start_matches("Observable"), defined, "{name}");
+            assert_eq!((unit.as_str(), description.as_str()), (known.unit, known.description), "{name}");
+        }
+    }
+
     #[test]
     fn boundaries_rise() {
         for metric in [http::HTTP, database::DATABASE, faas::FAAS, run::RUN].into_iter().flatten() {

@@ -9,7 +9,7 @@ use super::sql::{self, Statement};
 use super::{Attributes, Described, Measured, error_type};
 use crate::channel::wire::key;
 use crate::redact;
-use crate::telemetry::definition::DB_CLIENT_OPERATION_DURATION;
+use crate::telemetry::definition::{DB_CLIENT_OPERATION_DURATION, DB_CLIENT_RESPONSE_RETURNED_ROWS};
 use crate::telemetry::facts::Facts;
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
@@ -33,11 +33,13 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
     let code = facts.text(key::DB_STATUS);
     to.text(name::DB_RESPONSE_STATUS_CODE, code.as_deref());
-    to.int(name::DB_RESPONSE_RETURNED_ROWS, facts.int(key::DB_ROWS));
+    let rows = facts.int(key::DB_ROWS);
+    to.int(name::DB_RESPONSE_RETURNED_ROWS, rows);
     // A driver that says nothing more about an error than its code has said enough.
     let failed = error_type(facts, cut);
     to.text(name::ERROR_TYPE, failed.as_deref());
     let span_name = summary.or_else(|| namespace.map(Cow::into_owned)).unwrap_or_else(|| system.clone().into_owned());
+    let returned = &DB_CLIENT_RESPONSE_RETURNED_ROWS;
     Described {
         name: span_name.into(),
         kind: SpanKind::Client,
@@ -46,7 +48,10 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
             (Some(_), Some(_)) => super::status(facts, true, cut),
             (Some(_), None) => Status::error(message(facts)),
         },
-        measured: vec![Measured::duration(&DB_CLIENT_OPERATION_DURATION, to.of(&DB_CLIENT_OPERATION_DURATION))],
+        measured: [Measured::duration(&DB_CLIENT_OPERATION_DURATION, to.of(&DB_CLIENT_OPERATION_DURATION))]
+            .into_iter()
+            .chain(Measured::counted(returned, rows, to.of(returned)))
+            .collect(),
         attributes: to.0,
     }
 }
@@ -67,6 +72,7 @@ fn message(facts: &Facts<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Amount;
     use super::super::testing::{facts, shown};
     use super::*;
 
@@ -98,8 +104,11 @@ mod tests {
                 "server.port=5432",
             ]
         );
-        let measured = shown(&described.measured[0].attributes);
+        let [lasted, rows] = described.measured.as_slice() else { panic!("{:?}", described.measured) };
+        let measured = shown(&lasted.attributes);
         assert!(!measured.iter().any(|shown| shown.contains("query.text") || shown.contains("rows")), "{measured:?}");
+        assert_eq!((rows.metric.name, rows.amount), ("db.client.response.returned_rows", Amount::Said(1.0)));
+        assert_eq!(shown(&rows.attributes), measured);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub(super) fn transfer(facts: &Facts<'_>, conventions: &Conventions) -> Vec<Meas
     server_and_version(&mut to, facts);
     to.int(name::HTTP_RESPONSE_STATUS_CODE, facts.int(key::HTTP_STATUS));
     to.text(name::ERROR_TYPE, http_error_type(facts, 400, None));
-    let size = |metric, key| Measured::bytes(metric, facts.int(key), to.of(metric));
+    let size = |metric, key| Measured::counted(metric, facts.int(key), to.of(metric));
     let request = size(&HTTP_CLIENT_REQUEST_BODY_SIZE, key::HTTP_REQUEST_BODY_SIZE);
     let response = size(&HTTP_CLIENT_RESPONSE_BODY_SIZE, key::HTTP_RESPONSE_BODY_SIZE);
     // Without a response there is no size of its body.

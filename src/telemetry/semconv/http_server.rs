@@ -41,7 +41,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conve
     to.0.extend(conventions.headers(facts, key::HTTP_RESPONSE_HEADER, "http.response.header."));
     let error = http_error_type(facts, 500, cut);
     to.text(name::ERROR_TYPE, error.as_deref());
-    let size = |metric, key| Measured::bytes(metric, facts.int(key), to.of(metric));
+    let size = |metric, key| Measured::counted(metric, facts.int(key), to.of(metric));
     let span_name = match &route {
         Some(route) => format!("{} {route}", method_in_name(method)).into(),
         None => method_in_name(method),

@@ -60,9 +60,9 @@ impl Measured {
         Measured { metric, amount: Amount::Duration, attributes }
     }
 
-    /// Bytes that were counted, if they were.
-    fn bytes(metric: &'static Metric, bytes: Option<i64>, attributes: Vec<KeyValue>) -> Option<Measured> {
-        let amount = Amount::Said(bytes.filter(|bytes| *bytes >= 0)? as f64);
+    /// Bytes or rows that were counted, if they were.
+    fn counted(metric: &'static Metric, count: Option<i64>, attributes: Vec<KeyValue>) -> Option<Measured> {
+        let amount = Amount::Said(count.filter(|count| *count >= 0)? as f64);
         Some(Measured { metric, amount, attributes })
     }
 
