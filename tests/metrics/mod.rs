@@ -3,6 +3,7 @@
 mod page;
 mod prometheus;
 mod readers;
+mod runtimes;
 mod views;
 
 use std::io::{BufRead, BufReader, Read, Write};

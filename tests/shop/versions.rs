@@ -199,7 +199,11 @@ fn promised() -> BTreeSet<(String, String)> {
 #[test]
 fn every_promised_version_is_woven_and_run() {
     let mut woven = BTreeSet::new();
-    let others = FUNCTIONS.map(Fixture::function).into_iter().chain([Fixture::hello(), Fixture::business()]);
+    let others = FUNCTIONS.map(Fixture::function).into_iter().chain([
+        Fixture::hello(),
+        Fixture::business(),
+        Fixture::runtime("oldest"),
+    ]);
     for fixture in SHOPS.map(Fixture::shop).into_iter().chain(others) {
         let mut inspect = otel_rs(&fixture.folder);
         inspect.args(["inspect", "--format", "json"]).arg(&fixture.program);

@@ -84,6 +84,16 @@ impl Fixture {
         })
     }
 
+    /// Runtimes and nothing else, with the oldest or the newest version that tells of them.
+    pub(crate) fn runtime(versions: &str) -> Arc<Self> {
+        Self::built(&format!("runtime-{versions}"), |folder| {
+            let runtime = source("tests/fixtures/runtime");
+            put(&runtime.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
+            put(&runtime.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
+            put(&runtime.join("src/main.rs"), &folder.join("src/main.rs"));
+        })
+    }
+
     fn built(name: &str, write: impl FnOnce(&Path)) -> Arc<Self> {
         static BUILT: Mutex<BTreeMap<String, Arc<Fixture>>> = Mutex::new(BTreeMap::new());
         let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);

@@ -27,6 +27,7 @@ mod faas;
 mod http;
 mod process;
 mod run;
+mod runtime;
 mod system;
 
 pub(in crate::telemetry) use database::*;
@@ -95,7 +96,8 @@ impl Metric {
 
 /// The metric of that name, if we know it.
 pub(in crate::telemetry) fn named(name: &str) -> Option<&'static Metric> {
-    let groups = [http::HTTP, database::DATABASE, faas::FAAS, run::RUN, process::PROCESS, system::SYSTEM];
+    let groups =
+        [http::HTTP, database::DATABASE, runtime::RUNTIME, faas::FAAS, run::RUN, process::PROCESS, system::SYSTEM];
     groups.into_iter().flatten().find(|metric| metric.name == name).copied()
 }
 
@@ -139,6 +141,7 @@ mod tests {
             ("database", "Metrics of databases", include_str!("database.md"), database::DATABASE),
             ("faas", "Metrics of functions", include_str!("faas.md"), faas::FAAS),
             ("run", "Metrics of runs", include_str!("run.md"), run::RUN),
+            ("runtime", "Metrics of asynchronous runtimes", include_str!("runtime.md"), runtime::RUNTIME),
             ("process", "Metrics of processes", include_str!("process.md"), process::PROCESS),
             ("system", "Metrics of the machine", include_str!("system.md"), system::SYSTEM),
         ];
@@ -171,7 +174,7 @@ mod tests {
     #[test]
     fn what_layers_measure_is_defined() {
         let metrics = of_layers();
-        assert!(metrics.len() >= 9, "{metrics:?}");
+        assert!(metrics.len() >= 22, "{metrics:?}");
         for [kind, name, unit, description] in metrics {
             let known = named(&name).unwrap_or_else(|| panic!("{name} has no definition"));
             let defined = match known.kind {

@@ -1,0 +1,101 @@
+//! Runtimes of known size with known work.
+
+use crate::support::launched::Launch;
+use crate::support::metrics::{Metrics, Point};
+use crate::support::model::Value;
+use crate::support::{Fixture, Otlp, wait_for};
+
+const MANY: i32 = 0;
+const ONE: i32 = 1;
+
+fn with(id: i32, flavor: &str) -> [(&'static str, Value); 2] {
+    [("tokio.runtime.id", id.into()), ("tokio.runtime.flavor", flavor.into())]
+}
+
+/// What there is of a runtime: workers, tasks and those in its queue; threads for blocking work, idle ones, and what waits.
+fn levels(metrics: &Metrics, id: i32, flavor: &str) -> Option<[f64; 6]> {
+    let names = [
+        ("workers", "{thread}"),
+        ("alive_tasks", "{task}"),
+        ("global_queue_depth", "{task}"),
+        ("blocking_threads", "{thread}"),
+        ("idle_blocking_threads", "{thread}"),
+        ("blocking_queue_depth", "{task}"),
+    ];
+    let mut levels = [0.0; 6];
+    for (level, (name, unit)) in levels.iter_mut().zip(names) {
+        let found = metrics.all(&format!("tokio.runtime.{name}"), &with(id, flavor));
+        assert!(found.len() <= 1, "{name} is one series:\n{metrics}");
+        let series = found.first()?;
+        assert!(matches!(series.point, Point::Sum { monotonic: false, .. }), "{series}");
+        assert_eq!(series.unit, unit, "{series}");
+        *level = series.value();
+    }
+    Some(levels)
+}
+
+/// The values of a metric of its workers, by their number.
+fn of_workers(metrics: &Metrics, name: &str, id: i32, flavor: &str) -> Vec<f64> {
+    let mut found = metrics.all(&format!("tokio.runtime.worker.{name}"), &with(id, flavor));
+    found.sort_by_key(|series| series.attributes["tokio.worker.index"].to_string());
+    for (index, series) in found.iter().enumerate() {
+        assert_eq!(series.attributes["tokio.worker.index"], (index as i32).into(), "{series}");
+        assert_eq!((series.attributes.len(), series.scope.as_str()), (3, "tokio"), "{series}");
+    }
+    found.iter().map(|series| series.value()).collect()
+}
+
+fn runtimes_tell_what_they_do(versions: &str) {
+    let steps = tempfile::tempdir().unwrap();
+    let step = |name: &str| std::fs::write(steps.path().join(name), "").unwrap();
+    let otlp = Otlp::start();
+    let launch = Launch::of(&Fixture::runtime(versions)).to(&otlp).env("OTEL_METRIC_EXPORT_INTERVAL", 100);
+    let program = launch.env("STEPS", steps.path().display()).start();
+    let told = |what: &str, is: &dyn Fn(&Metrics) -> bool| {
+        wait_for(what, 20, || Some(otlp.metrics()).filter(|metrics| is(metrics)))
+    };
+
+    // Five tasks that do not end; three for two threads.
+    let many = [3.0, 5.0, 0.0, 2.0, 0.0, 1.0];
+    let metrics = told("three workers and their tasks", &|told| levels(told, MANY, "multi_thread") == Some(many));
+    // Two tasks that nobody runs, and a thread that has nothing to do.
+    assert_eq!(levels(&metrics, ONE, "current_thread"), Some([1.0, 2.0, 2.0, 1.0, 1.0, 0.0]), "{metrics}");
+    let busy = |metrics: &Metrics| of_workers(metrics, "busy_duration", MANY, "multi_thread").iter().sum::<f64>();
+    let metrics = told("a worker that was busy for 0.3 s", &|metrics| busy(metrics) >= 0.3);
+    assert!(busy(&metrics) < 60.0, "in seconds: {metrics}");
+    for name in ["busy_duration", "parks", "local_queue_depth"] {
+        assert_eq!(of_workers(&metrics, name, MANY, "multi_thread").len(), 3, "{name}: {metrics}");
+        assert_eq!(of_workers(&metrics, name, ONE, "current_thread").len(), 1, "{name}: {metrics}");
+    }
+    assert_eq!(of_workers(&metrics, "local_queue_depth", MANY, "multi_thread"), [0.0; 3], "{metrics}");
+    told("workers that went to sleep", &|metrics| {
+        of_workers(metrics, "parks", MANY, "multi_thread").iter().all(|parks| *parks >= 1.0)
+    });
+    // Not without the flag.
+    assert!(metrics.all("tokio.runtime.worker.polls", &[]).is_empty(), "{metrics}");
+
+    step("drop");
+    let metrics = told("a runtime that is gone", &|told| levels(told, MANY, "multi_thread") == Some([0.0; 6]));
+    assert_eq!(levels(&metrics, ONE, "current_thread").map(|levels| levels[0]), Some(1.0), "{metrics}");
+    assert!(busy(&metrics) >= 0.3, "what is counted stays: {metrics}");
+    step("make");
+    let fresh = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+    told("a runtime with the number that is free", &|told| levels(told, MANY, "current_thread") == Some(fresh));
+    step("end");
+    let end = program.end();
+    assert!(end.status.success(), "{end:?}");
+    let metrics = otlp.metrics();
+    for (id, flavor) in [(MANY, "multi_thread"), (ONE, "current_thread"), (MANY, "current_thread")] {
+        assert_eq!(levels(&metrics, id, flavor), Some([0.0; 6]), "{metrics}");
+    }
+}
+
+#[test]
+fn runtimes_tell_what_they_do_in_the_newest_version() {
+    runtimes_tell_what_they_do("newest");
+}
+
+#[test]
+fn runtimes_tell_what_they_do_in_the_oldest_version_that_counts() {
+    runtimes_tell_what_they_do("oldest");
+}
