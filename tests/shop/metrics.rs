@@ -47,6 +47,12 @@ fn durations_have_the_conventions_units_and_bounds() {
         ("s", 3, DATABASE_BOUNDS.as_slice()),
         "{queries}"
     );
+    let rows = metrics.require(
+        "db.client.response.returned_rows",
+        &[("db.collection.name", "orders".into()), ("db.operation.name", "SELECT".into())],
+    );
+    assert!(matches!(rows.point, Point::Histogram { count: 3, sum: 3.0, .. }), "one row for each: {rows}");
+    assert_eq!((rows.unit.as_str(), &rows.attributes), ("{row}", &queries.attributes), "{rows}");
 }
 
 #[test]
