@@ -1,6 +1,6 @@
 //! What is counted of an HTTP client: its requests and its connections, by the server they go to.
 //!
-//! Servers are not known before the program runs. The first [`MAX_HOSTS`] of them get cells of their own, which are made
+//! Servers are not known before the program runs. The first `MAX_HOSTS` of them get cells of their own, which are made
 //! once and stay; what goes to others is counted together, under `otel.metric.overflow`.
 
 use std::cell::Cell as Local;

@@ -1,6 +1,6 @@
 //! Metrics: instruments and their time series, added up in shared memory where even SIGKILL leaves them.
 //!
-//! An instrument is described once, as a static ([`Metric`]) or at run time ([`instrument`]). A measurement finds its
+//! An instrument is described once, as a static ([`Metric`]) or at run time ([`instrument()`]). A measurement finds its
 //! series by the attributes as they were given, without a lock or an allocation, and changes numbers in place. What only
 //! the program can look up is observed by a callback ([`on_collect`]) when somebody reads.
 

@@ -14,7 +14,9 @@ fn main() {
     // Past the fields that the launcher has read already: strings, cells, series, heads of rings, records.
     let mut memory = std::fs::File::options().write(true).open("/proc/self/mem").expect("memory");
     memory.seek(SeekFrom::Start(start + 4096)).expect("a place");
-    memory.write_all(&vec![0xA5; wire::CELL_COUNT * wire::CELL_SIZE + wire::SERIES_SIZE + 256 * 1024]).expect("writing");
+    memory
+        .write_all(&vec![0xA5; wire::CELL_COUNT * wire::CELL_SIZE + wire::SERIES_SIZE + 256 * 1024])
+        .expect("writing");
     (2..100).for_each(write_span);
     std::thread::sleep(std::time::Duration::from_millis(300));
     println!("unharmed");
