@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod limits;
+mod prometheus;
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
