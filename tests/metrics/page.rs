@@ -81,7 +81,7 @@ fn the_page_shows_the_numbers_that_otlp_has() {
     let mut shown = samples(&page.body);
     shown.retain(|series, _| !series.starts_with("target_info"));
     let metrics = otlp.metrics();
-    assert_eq!(metrics.series().count(), 7, "{metrics}");
+    assert_eq!(metrics.series().count(), 8, "{metrics}");
     for series in metrics.series() {
         for (sample, value) in expected(series) {
             assert_eq!(shown.remove(&sample), Some(value), "{sample}\n{}", page.body);
@@ -112,17 +112,18 @@ fn expected(series: &Series) -> Vec<(String, f64)> {
             vec![(format!("{name}{total}{{{labels}}}"), *value)]
         }
         Point::Histogram { count, sum, bounds, buckets } => {
+            let name = if series.unit == "s" { format!("{name}_seconds") } else { name };
             let mut below = 0;
             let bounds = bounds.iter().map(|bound| format!("{bound:?}")).chain(["+Inf".to_owned()]);
             let mut samples: Vec<(String, f64)> = bounds
                 .zip(buckets)
                 .map(|(bound, count)| {
                     below += count;
-                    (format!("{name}_seconds_bucket{{{labels},le=\"{bound}\"}}"), below as f64)
+                    (format!("{name}_bucket{{{labels},le=\"{bound}\"}}"), below as f64)
                 })
                 .collect();
-            samples.push((format!("{name}_seconds_sum{{{labels}}}"), *sum));
-            samples.push((format!("{name}_seconds_count{{{labels}}}"), *count as f64));
+            samples.push((format!("{name}_sum{{{labels}}}"), *sum));
+            samples.push((format!("{name}_count{{{labels}}}"), *count as f64));
             samples
         }
         other => panic!("{other:?}"),

@@ -173,6 +173,6 @@ fn what_a_dead_collector_did_not_get_is_counted() {
     let mut app = App::start(&[("METRICS_EXPORTER", "otlp"), ("EXPORTER_OTLP_ENDPOINT", &nobody)]);
     app.serve(["/a"]);
     let said = app.end();
-    // A request, a query, a call, and two counters.
-    assert!(said.contains("otel-rs: 5 metric points were lost\n"), "{said}");
+    // A request, a query and its rows, a call, and two counters.
+    assert!(said.contains("otel-rs: 6 metric points were lost\n"), "{said}");
 }

@@ -41,7 +41,14 @@ distribution: {otel_rs: {host_metrics: []}}
     let names: Vec<&str> = metrics.series().map(|series| series.name.as_str()).collect();
     assert_eq!(
         names,
-        ["http.client.request.duration", "http.server.active_requests", "orders.served", "requests", "requests"],
+        [
+            "http.client.request.duration",
+            "db.client.response.returned_rows",
+            "http.server.active_requests",
+            "orders.served",
+            "requests",
+            "requests"
+        ],
         "{metrics}"
     );
     let good = metrics.require("requests", &[("http.response.status_code", 200.into())]);
