@@ -1,6 +1,8 @@
-//! Programs that measure themselves with OpenTelemetry's API and no SDK: what they counted arrives, to the last one.
+//! Programs that measure themselves with OpenTelemetry's API and no SDK, or with the facade `metrics` and no recorder: what
+//! they counted arrives, to the last one.
 
 mod callbacks;
+mod facade;
 mod limits;
 mod prometheus;
 
@@ -206,7 +208,7 @@ fn a_provider_of_the_program_s_own_wins() {
 /// The program of the guide: `instrumentations/opentelemetry/example`.
 #[test]
 fn the_guide_s_program_tells_its_day() {
-    let shop = Fixture::example("opentelemetry", "0.33.1");
+    let shop = Fixture::example("opentelemetry", "0.33.1", "business");
     let otlp = Otlp::start();
     let mut command = launch_file(&shop.program);
     command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());

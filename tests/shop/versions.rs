@@ -203,6 +203,8 @@ fn every_promised_version_is_woven_and_run() {
         Fixture::hello(),
         Fixture::business(),
         Fixture::runtime("oldest"),
+        Fixture::facade("oldest"),
+        Fixture::facade("newest"),
     ]);
     for fixture in SHOPS.map(Fixture::shop).into_iter().chain(others) {
         let mut inspect = otel_rs(&fixture.folder);

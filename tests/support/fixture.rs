@@ -64,8 +64,20 @@ impl Fixture {
         })
     }
 
-    /// The example of an instrumentation, with a version of its crate that the business has, too.
-    pub(crate) fn example(of: &str, version: &str) -> Arc<Self> {
+    /// A business that measures itself with every minor of the facade `metrics`, in their oldest or newest versions.
+    pub(crate) fn facade(versions: &str) -> Arc<Self> {
+        Self::built(&format!("facade-{versions}"), |folder| {
+            let facade = source("tests/fixtures/facade");
+            put(&facade.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
+            put(&facade.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
+            for file in ["src/main.rs", "src/shop.rs"] {
+                put(&facade.join(file), &folder.join(file));
+            }
+        })
+    }
+
+    /// The example of an instrumentation, with a version of its crate that a fixture of that name has, too.
+    pub(crate) fn example(of: &str, version: &str, fixture: &str) -> Arc<Self> {
         let name = format!("example-{of}");
         Self::built(&name, |folder| {
             let example = source("instrumentations").join(of).join("example");
@@ -78,7 +90,7 @@ impl Fixture {
             put(&example.join("src/main.rs"), &folder.join("src/main.rs"));
             if !folder.join("Cargo.lock").exists() {
                 // What is locked there stays as it is, and what is not needed here goes.
-                put(&source("tests/fixtures/business/Cargo.lock"), &folder.join("Cargo.lock"));
+                put(&source("tests/fixtures").join(fixture).join("Cargo.lock"), &folder.join("Cargo.lock"));
                 succeed(cargo(folder).args(["update", "--workspace"]));
             }
         })

@@ -251,6 +251,7 @@ impl User {
         let said = Described::of(entry);
         match entry.kind {
             note::OWN_PROVIDER => self.say("the program sets a meter provider of its own: its metrics go there"),
+            note::OWN_RECORDER => self.say("the program installs a recorder of its own: its metrics go there"),
             note::INVALID => self.warn_of_one(
                 &format!("the metric `{}` of `{}` is left out", said.id.name, said.id.scope.name()),
                 "its name, unit or bucket boundaries are not what OpenTelemetry allows",

@@ -229,6 +229,8 @@ pub mod series {
         pub const INVALID: u8 = 1;
         /// The program has set a meter provider of its own.
         pub const OWN_PROVIDER: u8 = 2;
+        /// The program has installed a recorder of its own.
+        pub const OWN_RECORDER: u8 = 3;
     }
     /// Values of an instrument's `KIND`.
     pub mod instrument_kind {

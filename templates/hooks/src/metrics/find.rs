@@ -2,6 +2,7 @@
 //!
 //! A series has one canonical entry, and an alias for each way in which its attributes were given.
 
+use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -10,18 +11,25 @@ use super::set::{AttributeSet, Print, MOST};
 
 const BUCKETS: usize = 256;
 
-/// An insert-only table of lists. What is in it stays for ever.
-pub(super) struct Lists<T>([AtomicPtr<Node<T>>; BUCKETS]);
+/// An insert-only table, read without a lock. What is in it stays for ever, so whoever adds sees to a limit.
+pub struct Lists<T>([AtomicPtr<Node<T>>; BUCKETS]);
 
-pub(super) struct Node<T> {
+struct Node<T> {
     next: *const Node<T>,
     hash: u64,
-    pub(super) value: T,
+    value: T,
+}
+
+impl<T> fmt::Debug for Lists<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lists").finish()
+    }
 }
 
 impl<T> Lists<T> {
     /// For a static or a box.
-    pub(super) const fn new() -> Lists<T> {
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Lists<T> {
         // Used only to fill the table.
         #[allow(clippy::declare_interior_mutable_const)]
         let lists = {
@@ -40,20 +48,20 @@ impl<T> Lists<T> {
         self.0.get((hash >> 56) as usize).unwrap_or(first)
     }
 
-    /// What fits of the values with that hash.
+    /// What fits of the values with that hash. Its highest byte should differ between values.
     #[inline(always)]
-    pub(super) fn find(&self, hash: u64, fits: impl Fn(&T) -> bool) -> Option<&'static T>
+    pub fn find(&self, hash: u64, fits: impl Fn(&T) -> bool) -> Option<&'static T>
     where
-        T: 'static,
+        T: Send + Sync + 'static,
     {
         find_until(self.bucket(hash).load(Ordering::Acquire), ptr::null(), hash, fits)
     }
 
     /// Adds a value, unless one that fits has been added in the meantime: the one that is in the table.
     #[cold]
-    pub(super) fn add(&self, hash: u64, value: T, fits: impl Fn(&T) -> bool) -> &'static T
+    pub fn add(&self, hash: u64, value: T, fits: impl Fn(&T) -> bool) -> &'static T
     where
-        T: 'static,
+        T: Send + Sync + 'static,
     {
         let bucket = self.bucket(hash);
         let node = Box::into_raw(Box::new(Node { next: ptr::null(), hash, value }));

@@ -407,6 +407,11 @@ impl Series {
     /// A series that nobody reads.
     pub const NONE: Series = Series(None);
 
+    /// Whether it is the one that stands for all beyond the limit.
+    pub fn is_overflow(&self) -> bool {
+        self.0.map_or(false, |(core, unit)| unit == core.overflow.unit)
+    }
+
     /// As [`Instrument::measure`].
     #[inline]
     pub fn measure(&self, number: impl Into<Number>) {
@@ -490,11 +495,5 @@ impl Metric {
     /// As [`Instrument::bind`].
     pub fn bind(&self, attributes: &[(&'static str, ItemValue<'_>)]) -> Series {
         self.instrument().bind(attributes)
-    }
-}
-
-impl<'a> From<Text<'a>> for ItemValue<'a> {
-    fn from(text: Text<'a>) -> Self {
-        ItemValue::Text(text)
     }
 }

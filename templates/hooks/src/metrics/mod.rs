@@ -13,6 +13,7 @@ mod set;
 mod tests;
 
 pub use callbacks::on_collect;
+pub use find::Lists;
 pub use instrument::{instrument, Description, Instrument, Metric, Owner, Series};
 pub use set::{AttributeSet, Head, Item, ItemValue, Text};
 
@@ -114,5 +115,13 @@ pub fn wanted() -> bool {
 pub fn own_provider() {
     if let (true, Some(region)) = (wanted(), attach::region()) {
         region.note(note::OWN_PROVIDER, &[]);
+    }
+}
+
+/// Tells the launcher that the program has installed a recorder of its own, which gets its metrics.
+#[cold]
+pub fn own_recorder() {
+    if let (true, Some(region)) = (wanted(), attach::region()) {
+        region.note(note::OWN_RECORDER, &[]);
     }
 }

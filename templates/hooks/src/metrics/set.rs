@@ -64,6 +64,11 @@ impl From<&'static str> for ItemValue<'_> {
         ItemValue::Text(Text::Static(text))
     }
 }
+impl<'a> From<Text<'a>> for ItemValue<'a> {
+    fn from(text: Text<'a>) -> Self {
+        ItemValue::Text(text)
+    }
+}
 impl From<i64> for ItemValue<'_> {
     fn from(number: i64) -> Self {
         ItemValue::Int(number)

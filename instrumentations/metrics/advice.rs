@@ -1,0 +1,257 @@
+//! The recorder that a program has while it has installed none: counters, gauges and histograms are those of the hooks.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{
+    fence, AtomicBool, AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
+use std::sync::Arc;
+
+use otel_rs_hooks::metrics::{
+    self as hooks, AttributeSet, Description, Instrument, Item, ItemValue, Kind, Lists, NumberKind, Owner, Series, Text,
+};
+
+use crate::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Label, Metadata, Recorder, SharedString,
+    Unit,
+};
+
+/// Whether the program has installed a recorder of its own. Handles made before then do nothing any more, as those of the
+/// no-op recorder do.
+static IS_REPLACED: AtomicBool = AtomicBool::new(false);
+
+/// The program has installed a recorder of its own, which gets its metrics.
+pub(crate) fn own_recorder() {
+    IS_REPLACED.store(true, Relaxed);
+    if SCOPE.enabled() {
+        hooks::own_recorder();
+    }
+}
+
+/// What records for a program without a recorder: `noop` where nobody reads.
+#[inline]
+pub(crate) fn recorder(noop: &'static dyn Recorder) -> &'static dyn Recorder {
+    if SCOPE.enabled() && hooks::wanted() {
+        &Bridge
+    } else {
+        noop
+    }
+}
+
+struct Bridge;
+
+impl Recorder for Bridge {
+    fn describe_counter(&self, name: KeyName, unit: Option<Unit>, description: SharedString) {
+        describe(Kind::Counter, name, unit, description);
+    }
+
+    fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, description: SharedString) {
+        describe(Kind::Gauge, name, unit, description);
+    }
+
+    fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, description: SharedString) {
+        describe(Kind::Histogram, name, unit, description);
+    }
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        static COUNTERS: Lists<Known> = Lists::new();
+        handle(&COUNTERS, Kind::Counter, key).map_or_else(Counter::noop, Counter::from_arc)
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        static GAUGES: Lists<Known> = Lists::new();
+        handle(&GAUGES, Kind::Gauge, key).map_or_else(Gauge::noop, Gauge::from_arc)
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        static HISTOGRAMS: Lists<Known> = Lists::new();
+        handle(&HISTOGRAMS, Kind::Histogram, key).map_or_else(Histogram::noop, Histogram::from_arc)
+    }
+}
+
+/// What the program said of a metric.
+struct Described {
+    kind: Kind,
+    name: KeyName,
+    unit: &'static str,
+    description: SharedString,
+}
+
+static DESCRIBED: Lists<Described> = Lists::new();
+
+/// As many as a process has room for series.
+const MOST_DESCRIBED: usize = 16_384;
+
+/// What was said first holds. It reaches a metric that is made later.
+fn describe(kind: Kind, name: KeyName, unit: Option<Unit>, description: SharedString) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let more = |count| Some(count + 1).filter(|count| *count <= MOST_DESCRIBED);
+    if described(kind, name.as_str()).is_none() && COUNT.fetch_update(Relaxed, Relaxed, more).is_ok() {
+        let hash = hash(name.as_str());
+        let fits = |known: &Described| known.kind == kind && known.name == name;
+        let said = Described { kind, name: name.clone(), unit: unit.map_or("", ucum), description };
+        DESCRIBED.add(hash, said, fits);
+    }
+}
+
+fn described(kind: Kind, name: &str) -> Option<&'static Described> {
+    DESCRIBED.find(hash(name), |known| known.kind == kind && known.name.as_str() == name)
+}
+
+fn hash(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The unit in UCUM, as OpenTelemetry writes units. Versions spell their names differently.
+fn ucum(unit: Unit) -> &'static str {
+    match unit.as_str() {
+        "count" => "{count}",
+        "percent" => "%",
+        "seconds" => "s",
+        "milliseconds" => "ms",
+        "microseconds" => "us",
+        "nanoseconds" => "ns",
+        "tebibytes" => "TiBy",
+        "gibibytes" | "gigibytes" => "GiBy",
+        "mebibytes" => "MiBy",
+        "kibibytes" => "KiBy",
+        "bytes" => "By",
+        "terabits_per_second" => "Tbit/s",
+        "gigabits_per_second" => "Gbit/s",
+        "megabits_per_second" => "Mbit/s",
+        "kilobits_per_second" => "kbit/s",
+        "bits_per_second" => "bit/s",
+        "count_per_second" => "{count}/s",
+        _ => "",
+    }
+}
+
+/// The bounds that the semantic conventions have for durations of requests: the specification's own are for milliseconds.
+const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+fn instrument(kind: Kind, name: &str) -> Instrument {
+    let (unit, description) = described(kind, name).map_or(("", ""), |known| (known.unit, &*known.description));
+    let number = if kind == Kind::Counter { NumberKind::U64 } else { NumberKind::F64 };
+    let is_seconds = unit == "s" || unit.is_empty() && name.ends_with("seconds");
+    let boundaries = if kind == Kind::Histogram && is_seconds { Some(&SECONDS[..]) } else { None };
+    let version = option_env!("CARGO_PKG_VERSION");
+    let owner = Owner::Named { name: "metrics", version, schema_url: None, attributes: &Labels(&[]) };
+    hooks::instrument(&Description { owner, kind, number, name, unit, description, boundaries })
+}
+
+/// Labels as the hooks read them.
+struct Labels<'a>(&'a [Label]);
+
+impl AttributeSet for Labels<'_> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn item(&self, index: usize) -> Option<Item<'_>> {
+        let label = self.0.get(index)?;
+        Some((Text::Borrowed(label.key()), ItemValue::Text(Text::Borrowed(label.value()))))
+    }
+}
+
+/// A series by its name and labels.
+struct Known {
+    key: Key,
+    handle: Arc<Recorded>,
+}
+
+/// The handle of a key, which is made when the key is new: the macros ask for it with each measurement.
+fn handle(table: &'static Lists<Known>, kind: Kind, key: &Key) -> Option<Arc<Recorded>> {
+    let hash = key.get_hash();
+    let fits = |known: &Known| known.key == *key;
+    if let Some(known) = table.find(hash, fits) {
+        return Some(Arc::clone(&known.handle));
+    }
+    let instrument = instrument(kind, key.name());
+    if !instrument.is_read() {
+        return None;
+    }
+    let series = instrument.bind(&Labels(key.labels().as_slice()));
+    let is_overflow = series.is_overflow();
+    let handle = Arc::new(Recorded { series, is_overflow, state: AtomicU64::new(0) });
+    // The table has no limit but that of series.
+    if is_overflow {
+        return Some(handle);
+    }
+    Some(Arc::clone(&table.add(hash, Known { key: key.clone(), handle }, fits).handle))
+}
+
+/// A series, with what its measurements refer to.
+struct Recorded {
+    series: Series,
+    /// Whether it is the one for all that is beyond the limit.
+    is_overflow: bool,
+    /// The total of a counter; the bits of a gauge's value.
+    state: AtomicU64,
+}
+
+impl CounterFn for Recorded {
+    #[inline]
+    fn increment(&self, value: u64) {
+        if !IS_REPLACED.load(Relaxed) {
+            self.state.fetch_add(value, Relaxed);
+            self.series.measure(value);
+        }
+    }
+
+    fn absolute(&self, value: u64) {
+        // Where many share a series, the total of one of them says nothing.
+        if !IS_REPLACED.load(Relaxed) && !self.is_overflow {
+            let before = self.state.fetch_max(value, Relaxed);
+            if value > before {
+                self.series.measure(value - before);
+            }
+        }
+    }
+}
+
+impl Recorded {
+    /// Changes a gauge. Of several threads the one that stores last may not be the one that changed last, so each looks
+    /// again whether what it stored still holds.
+    fn change(&self, change: impl Fn(f64) -> f64) {
+        if IS_REPLACED.load(Relaxed) {
+            return;
+        }
+        let changed = |bits| Some(change(f64::from_bits(bits)).to_bits());
+        let _ = self.state.fetch_update(SeqCst, SeqCst, changed);
+        fence(SeqCst);
+        loop {
+            let now = self.state.load(SeqCst);
+            self.series.measure(f64::from_bits(now));
+            fence(SeqCst);
+            if self.state.load(SeqCst) == now {
+                break;
+            }
+        }
+    }
+}
+
+impl GaugeFn for Recorded {
+    fn increment(&self, value: f64) {
+        self.change(|now| now + value);
+    }
+
+    fn decrement(&self, value: f64) {
+        self.change(|now| now - value);
+    }
+
+    fn set(&self, value: f64) {
+        self.change(|_| value);
+    }
+}
+
+impl HistogramFn for Recorded {
+    #[inline]
+    fn record(&self, value: f64) {
+        if !IS_REPLACED.load(Relaxed) {
+            self.series.measure(value);
+        }
+    }
+}
