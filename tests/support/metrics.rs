@@ -91,7 +91,8 @@ impl Metrics {
                 for metric in &scope.metrics {
                     let is_delta = is_delta(metric);
                     for (attributes, point) in points(metric) {
-                        let key = format!("{} {} {} {attributes:?}", said.name, metric.name, metric.unit);
+                        let of = (&said.name, &said.version);
+                        let key = format!("{} {} {} {attributes:?} {}", of.0, metric.name, metric.unit, of.1);
                         let series = Series {
                             name: metric.name.clone(),
                             unit: metric.unit.clone(),
