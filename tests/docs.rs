@@ -134,11 +134,13 @@ fn bash_completes_a_flag_of_a_command() {
 }
 
 #[test]
-fn the_guide_to_one_s_own_metrics_shows_a_program_that_is_tested() {
+fn the_guide_to_one_s_own_metrics_shows_programs_that_are_tested() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| fs::read_to_string(root.join(path)).expect("a file");
-    let (guide, program) = (read("docs/guide/hybrid.md"), read("instrumentations/opentelemetry/example/src/main.rs"));
-    assert!(guide.contains(&format!("```rust\n{program}```\n")), "docs/guide/hybrid.md shows the example as it is");
-    let fixture = read("tests/hybrid/mod.rs");
-    assert!(fixture.contains("instrumentations/opentelemetry/example"), "a test runs the example");
+    let guide = read("docs/guide/hybrid.md");
+    for (of, test) in [("opentelemetry", "tests/hybrid/mod.rs"), ("metrics", "tests/hybrid/facade.rs")] {
+        let program = read(&format!("instrumentations/{of}/example/src/main.rs"));
+        assert!(guide.contains(&format!("```rust\n{program}```\n")), "docs/guide/hybrid.md shows the example as it is");
+        assert!(read(test).contains(&format!("instrumentations/{of}/example")), "a test runs the example");
+    }
 }
