@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize
 
 use super::area::{Entry, Place};
 use super::find::{Canonical, Found, Lists};
-use super::set::{self, AttributeSet, ItemValue, Print, Text};
+use super::set::{self, AttributeSet, ItemValue, Print};
 use super::{Kind, Number, NumberKind};
 use crate::attach::{self, Region};
 use crate::attribute::{key, Attribute, Key, Value};
