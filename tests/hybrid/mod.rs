@@ -5,6 +5,7 @@ mod callbacks;
 mod facade;
 mod limits;
 mod prometheus;
+mod registry;
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};

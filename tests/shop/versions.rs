@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{SPAN, TRACE, get_as_caller, told, told_with};
 use crate::support::expect::{Traces, client, server, span};
-use crate::support::fixture::{FUNCTIONS, SHOPS, otel_rs};
+use crate::support::fixture::{FUNCTIONS, REGISTRIES, SHOPS, otel_rs};
 use crate::support::launched::Launched;
 use crate::support::metrics::Metrics;
 use crate::support::services::{Database, mariadb, postgres};
@@ -206,6 +206,7 @@ fn every_promised_version_is_woven_and_run() {
         Fixture::facade("oldest"),
         Fixture::facade("newest"),
     ]);
+    let others = others.chain(REGISTRIES.map(Fixture::registry));
     for fixture in SHOPS.map(Fixture::shop).into_iter().chain(others) {
         let mut inspect = otel_rs(&fixture.folder);
         inspect.args(["inspect", "--format", "json"]).arg(&fixture.program);

@@ -16,6 +16,9 @@ pub(crate) const SHOPS: [&str; 5] = ["newest", "axum07", "axum08", "sqlx07", "ol
 /// The functions of a cloud: one source, a set of locked versions each.
 pub(crate) const FUNCTIONS: [&str; 2] = ["newest", "oldest"];
 
+/// The registries: one source, a version and its features each.
+pub(crate) const REGISTRIES: [&str; 4] = ["oldest", "middle", "newest", "plain"];
+
 /// A project that is woven and built.
 #[derive(Debug)]
 pub(crate) struct Fixture {
@@ -103,6 +106,16 @@ impl Fixture {
             put(&runtime.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
             put(&runtime.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
             put(&runtime.join("src/main.rs"), &folder.join("src/main.rs"));
+        })
+    }
+
+    /// A business that counts with a registry for Prometheus, with one of [`REGISTRIES`]' versions.
+    pub(crate) fn registry(versions: &str) -> Arc<Self> {
+        Self::built(&format!("registry-{versions}"), |folder| {
+            let registry = source("tests/fixtures/registry");
+            put(&registry.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
+            put(&registry.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
+            put(&registry.join("src/main.rs"), &folder.join("src/main.rs"));
         })
     }
 

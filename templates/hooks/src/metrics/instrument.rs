@@ -66,10 +66,10 @@ const DEFAULT_BOUNDARIES: [f64; 15] =
     [0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0];
 
 /// What is known about an instrument, for ever.
-struct Core {
+pub(super) struct Core {
     kind: Kind,
     number: NumberKind,
-    bounds: Box<[f64]>,
+    pub(super) bounds: Box<[f64]>,
     place: Place,
     /// The series for what is beyond the limit.
     overflow: Place,
@@ -90,7 +90,7 @@ static KNOWN: Lists<Known> = Lists::new();
 
 /// An instrument, or nothing: where nobody reads, measuring does nothing.
 #[derive(Clone, Copy)]
-pub struct Instrument(Option<&'static Core>);
+pub struct Instrument(pub(super) Option<&'static Core>);
 
 impl fmt::Debug for Instrument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -245,7 +245,7 @@ impl Core {
 
     /// The series of these attributes, which is made when it is new.
     #[inline(always)]
-    fn series(&self, region: &Region, set: &(impl AttributeSet + ?Sized)) -> u32 {
+    pub(super) fn series(&self, region: &Region, set: &(impl AttributeSet + ?Sized)) -> u32 {
         if set.count() == 0 {
             let unit = self.without_attributes.load(Relaxed);
             if unit != 0 {

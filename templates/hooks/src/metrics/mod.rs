@@ -6,6 +6,7 @@
 
 mod area;
 mod callbacks;
+mod distribution;
 mod find;
 mod instrument;
 mod set;
@@ -13,6 +14,7 @@ mod set;
 mod tests;
 
 pub use callbacks::on_collect;
+pub use distribution::Distribution;
 pub use find::Lists;
 pub use instrument::{instrument, Description, Instrument, Metric, Owner, Series};
 pub use set::{AttributeSet, Head, Item, ItemValue, Text};

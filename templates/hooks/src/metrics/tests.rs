@@ -158,6 +158,29 @@ fn a_histogram_counts_by_size() {
 }
 
 #[test]
+fn a_distribution_takes_the_place_of_the_one_before() {
+    let description =
+        Description { boundaries: Some(&[1.0, 10.0]), ..described("test.known", Kind::Histogram, NumberKind::F64) };
+    region();
+    let histogram = instrument(&description);
+    let (bounds, attributes) = (&[1.0, 10.0], [("kind", "of known".into())]);
+    let before = value_of_header(header::REFUSED);
+    histogram.observe(&Distribution { bounds, counts: &[2, 1, 1], sum: 13.5 }, &attributes);
+    histogram.observe(&Distribution { bounds, counts: &[3, 1, 2], sum: 25.0 }, &attributes);
+    // None of these says anything that could be told.
+    histogram.observe(&Distribution { bounds, counts: &[9, 9], sum: 9.0 }, &attributes);
+    histogram.observe(&Distribution { bounds: &[1.0, 9.0], counts: &[9, 9, 9], sum: 9.0 }, &attributes);
+    histogram.observe(&Distribution { bounds, counts: &[9, 9, 9], sum: f64::NAN }, &attributes);
+    let [unit] = shown(series::what::SERIES, "of known")[..] else { panic!("one series") };
+    let buckets: Vec<_> = (0..3).map(|n| value(unit, series::BUCKETS + 8 * n)).collect();
+    assert_eq!(buckets, [3, 1, 2]);
+    let float = |offset| f64::from_bits(value(unit, offset));
+    assert_eq!(float(series::VALUE), 25.0);
+    assert!(float(series::MIN).is_infinite() && float(series::MAX).is_infinite(), "nobody knows them");
+    assert!(value_of_header(header::REFUSED) >= before + 3);
+}
+
+#[test]
 fn a_counter_never_falls_and_a_gauge_may() {
     static GAUGE: Metric = Metric::new(&SCOPE, Kind::Gauge, NumberKind::I64, "test.level", "1", "A level.");
     let counter = made("test.rising", Kind::Counter, NumberKind::F64).bind(&[("which", "rising".into())]);

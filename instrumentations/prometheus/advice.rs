@@ -1,0 +1,126 @@
+//! The default registry, looked at whenever somebody is about to read metrics. Counting costs what it always does.
+
+use otel_rs_hooks::metrics::{
+    instrument, on_collect, AttributeSet, Description, Distribution, Head, Instrument, Item, ItemValue, Kind, Number,
+    NumberKind, Owner, Text,
+};
+
+use crate::proto::{LabelPair, Metric, MetricFamily, MetricType};
+use crate::{Registry, TextEncoder};
+
+/// Tells what the registry holds, as long as the program lives: the default one is never dropped.
+pub(crate) fn bridge(registry: &Registry) {
+    if !SCOPE.enabled() {
+        return;
+    }
+    let registry = registry.clone();
+    on_collect(move || {
+        registry.gather().iter().for_each(tell);
+        true
+    });
+}
+
+// 0.14 has new names for many of them, and the old ones as well.
+#[allow(deprecated)]
+fn tell(family: &MetricFamily) {
+    let metrics = family.get_metric();
+    let is = |kind| Family { name: otel_name(family.get_name()), help: family.get_help(), kind };
+    match family.get_field_type() {
+        MetricType::COUNTER => is(Kind::ObservableCounter).tell(metrics, TextEncoder::otel_counter),
+        MetricType::GAUGE => is(Kind::ObservableGauge).tell(metrics, TextEncoder::otel_gauge),
+        MetricType::HISTOGRAM => metrics.iter().for_each(|metric| is(Kind::Histogram).tell_histogram(metric)),
+        MetricType::SUMMARY => {
+            let Family { name, help, .. } = is(Kind::ObservableCounter);
+            let counts = Family { name: format!("{}_count", name), help, kind: Kind::ObservableCounter };
+            counts.tell(metrics, |metric| metric.get_summary().get_sample_count());
+            // Of values that may be negative.
+            let sums = Family { name: format!("{}_sum", name), help, kind: Kind::ObservableUpDownCounter };
+            sums.tell(metrics, |metric| metric.get_summary().get_sample_sum());
+            let quantiles = Family { name, help, kind: Kind::ObservableGauge }.instrument(NumberKind::F64, None);
+            for metric in metrics {
+                for quantile in metric.get_summary().get_quantile() {
+                    let labels = Labels(metric.get_label(), Some(quantile.get_quantile()));
+                    quantiles.measure(quantile.get_value(), &labels);
+                }
+            }
+        }
+        // The crate's own page cannot show anything else.
+        _ => {}
+    }
+}
+
+/// What OpenTelemetry allows: Prometheus' names may hold colons and start with an underscore as well.
+fn otel_name(name: &str) -> String {
+    let name = name.replace(':', "_");
+    if name.starts_with('_') {
+        format!("metric{}", name)
+    } else {
+        name
+    }
+}
+
+/// Metrics of one name.
+struct Family<'a> {
+    name: String,
+    help: &'a str,
+    kind: Kind,
+}
+
+impl Family<'_> {
+    fn instrument(&self, number: NumberKind, boundaries: Option<&[f64]>) -> Instrument {
+        let Family { name, help: description, kind } = self;
+        let owner = Owner::Layer(&SCOPE);
+        instrument(&Description { owner, kind: *kind, number, name, unit: "", description, boundaries })
+    }
+
+    fn tell<N: Into<Number>>(&self, metrics: &[Metric], value: impl Fn(&Metric) -> N) {
+        let instrument = self.instrument(NumberKind::F64, None);
+        for metric in metrics {
+            instrument.measure(value(metric), &Labels(metric.get_label(), None));
+        }
+    }
+
+    #[allow(deprecated)]
+    fn tell_histogram(&self, metric: &Metric) {
+        let histogram = metric.get_histogram();
+        let mut bounds = Vec::new();
+        let mut counts = Vec::new();
+        // Prometheus' buckets hold all that is at or below their bound; the last, without a bound, is not listed.
+        let mut below = 0_u64;
+        for bucket in histogram.get_bucket().iter().filter(|bucket| bucket.get_upper_bound().is_finite()) {
+            bounds.push(bucket.get_upper_bound());
+            counts.push(bucket.get_cumulative_count().saturating_sub(below));
+            below = bucket.get_cumulative_count();
+        }
+        counts.push(histogram.get_sample_count().saturating_sub(below));
+        let known = Distribution { bounds: &bounds, counts: &counts, sum: histogram.get_sample_sum() };
+        self.instrument(NumberKind::F64, Some(&bounds)).observe(&known, &Labels(metric.get_label(), None));
+    }
+}
+
+/// A metric's labels, and the quantile that it tells.
+struct Labels<'a>(&'a [LabelPair], Option<f64>);
+
+impl AttributeSet for Labels<'_> {
+    fn count(&self) -> usize {
+        self.0.len() + usize::from(self.1.is_some())
+    }
+
+    #[allow(deprecated)]
+    fn item(&self, index: usize) -> Option<Item<'_>> {
+        match self.0.get(index) {
+            Some(label) => {
+                Some((Text::Borrowed(label.get_name()), ItemValue::Text(Text::Borrowed(label.get_value()))))
+            }
+            None => self.1.map(|quantile| (Text::Static("quantile"), ItemValue::Float(quantile))),
+        }
+    }
+
+    #[allow(deprecated)]
+    fn head(&self, index: usize) -> Option<Head<'_>> {
+        match self.0.get(index) {
+            Some(label) => Some(Head::text(Text::Borrowed(label.get_name()), Text::Borrowed(label.get_value()))),
+            None => self.1.map(|quantile| Head::float(Text::Static("quantile"), quantile)),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Programs that count with the default registry of the crate for Prometheus: what it holds is told, and their own page
+//! stays as it is.
+
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+
+use super::{Expected, require, series, shown, stderr};
+use crate::launcher::{Launched, launch_file};
+use crate::support::fixture::REGISTRIES;
+use crate::support::metrics::{Metrics, Point};
+use crate::support::{Fixture, Otlp, succeed, wait_for};
+
+const SCOPE: &str = "prometheus";
+
+/// What the business has in its registry, but for its histograms.
+const HELD: [Expected<'static>; 7] = [
+    ("shop_sales_total", "", "counter", &[("online=no product=pot", 5.0), ("online=yes product=tea", 7.0)]),
+    ("shop_revenue", "", "counter", &[("currency=EUR", 24.5)]),
+    ("shop_visitors", "", "gauge", &[("", -3.0)]),
+    ("shop_temperature", "", "gauge", &[("room=hall", 21.5)]),
+    ("shop_latency_count", "", "counter", &[("", 4.0)]),
+    ("shop_latency_sum", "", "up-down", &[("", 6.5)]),
+    ("shop_latency", "", "gauge", &[("quantile=0.5", 1.25)]),
+];
+
+fn business(otlp: &Otlp, versions: &str, what: &str) -> Command {
+    let mut command = launch_file(&Fixture::registry(versions).program);
+    command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
+    command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").arg(what).stdin(Stdio::piped());
+    command
+}
+
+#[track_caller]
+fn require_held(metrics: &Metrics) {
+    require(metrics, SCOPE, &HELD);
+    let of_registry = metrics.series().filter(|series| series.name.starts_with("shop"));
+    assert_eq!(of_registry.count(), 8 + 2, "no more than that: {metrics}");
+    let baskets = series(metrics, SCOPE, "shop_basket");
+    let expected = [("product=pot", 1, 2.0, [0, 1, 0]), ("product=tea", 5, 26.0, [2, 2, 1])];
+    assert_eq!(baskets.len(), expected.len(), "{metrics}");
+    for (basket, (labels, count, sum, buckets)) in baskets.iter().zip(expected) {
+        assert_eq!((&*shown(basket), &*basket.description), (labels, "What a sale brings."));
+        let Point::Histogram { count: told, sum: summed, bounds, buckets: filled } = &basket.point else {
+            panic!("{basket}")
+        };
+        assert_eq!((*told, *summed, &bounds[..], &filled[..]), (count, sum, &[1.0, 10.0][..], &buckets[..]));
+    }
+}
+
+#[test]
+fn whoever_returns_has_told_all_and_its_own_page_is_as_ever() {
+    for versions in REGISTRIES {
+        let otlp = Otlp::start();
+        let output = business(&otlp, versions, "page").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{versions}: {}", stderr(&output));
+        assert!(!stderr(&output).contains("otel-rs:"), "nothing to say: {}", stderr(&output));
+        require_held(&otlp.metrics());
+        let alone = succeed(Command::new(&Fixture::registry(versions).program).arg("page")).0;
+        assert!(alone.contains("shop:revenue{currency=\"EUR\"} 24.5\n"), "{alone}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), alone, "{versions}");
+    }
+}
+
+#[test]
+fn a_metric_has_its_help_and_the_version_that_counted_it() {
+    let otlp = Otlp::start();
+    assert!(business(&otlp, "newest", "page").stdout(Stdio::null()).status().unwrap().success());
+    let metrics = otlp.metrics();
+    let sales = series(&metrics, SCOPE, "shop_sales_total");
+    assert_eq!((&*sales[0].description, &*sales[0].scope_version), ("Sales so far.", "0.14.0"), "{metrics}");
+}
+
+#[test]
+fn whoever_is_killed_has_told_what_was_last_gathered() {
+    let otlp = Otlp::start();
+    let mut command = business(&otlp, "oldest", "wait");
+    command.env("OTEL_METRIC_EXPORT_INTERVAL", "50");
+    let mut launched = Launched::start(command);
+    wait_for("what the registry holds", 20, || series(&otlp.metrics(), SCOPE, "shop_visitors").pop());
+    kill(launched.app, Signal::SIGKILL).unwrap();
+    launched.launcher.wait().unwrap();
+    require_held(&otlp.metrics());
+}
+
+#[test]
+fn a_collector_that_blocks_keeps_the_program_from_nothing() {
+    let otlp = Otlp::start();
+    let output = business(&otlp, "newest", "blocks").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let trouble = "a callback of the program's metrics takes too long";
+    assert_eq!(stderr(&output).matches(trouble).count(), 1, "{}", stderr(&output));
+}
+
+/// The program of `instrumentations/prometheus/example`.
+#[test]
+fn the_example_tells_its_day() {
+    let shop = Fixture::example("prometheus", "0.14.0", "registry/newest");
+    let otlp = Otlp::start();
+    let mut command = launch_file(&shop.program);
+    command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
+    assert!(command.stdout(Stdio::null()).status().unwrap().success());
+    let expected: [Expected<'_>; 2] = [
+        ("shop_sales_total", "", "counter", &[("product=pot", 1.0), ("product=tea", 2.0)]),
+        ("shop_visitors", "", "gauge", &[("", 2.0)]),
+    ];
+    require(&otlp.metrics(), SCOPE, &expected);
+}
