@@ -69,7 +69,10 @@ struct Family<'a> {
 impl Family<'_> {
     fn instrument(&self, number: NumberKind, boundaries: Option<&[f64]>) -> Instrument {
         let Family { name, help: description, kind } = self;
-        let owner = Owner::Layer(&SCOPE);
+        // The names are the program's own, so that no schema of ours is theirs. The crate's name and version at its compilation.
+        let none: [(&'static str, ItemValue<'_>); 0] = [];
+        let (crate_name, version) = (env!("CARGO_PKG_NAME"), Some(env!("CARGO_PKG_VERSION")));
+        let owner = Owner::Named { name: crate_name, version, schema_url: None, attributes: &none };
         instrument(&Description { owner, kind: *kind, number, name, unit: "", description, boundaries })
     }
 

@@ -69,6 +69,7 @@ fn a_metric_has_its_help_and_the_version_that_counted_it() {
     let metrics = otlp.metrics();
     let sales = series(&metrics, SCOPE, "shop_sales_total");
     assert_eq!((&*sales[0].description, &*sales[0].scope_version), ("Sales so far.", "0.14.0"), "{metrics}");
+    assert_eq!(sales[0].schema_url, "", "the names are the program's own");
 }
 
 #[test]
