@@ -124,7 +124,7 @@ fn no_instrumented_crate_is_named_in_the_source() {
             "log" => {
                 has_word(line, "log") && ["log::", "\"log\"", "`log`"].iter().any(|written| line.contains(written))
             }
-            // The name of an exporter, of its options and of their modules, as well: a crate only where a path begins with it
+            // The name of an exporter, its options and their modules as well: a crate only where a path begins with it
             // that is not one of ours, or where it is written as one.
             "prometheus" => {
                 let paths = line.split("prometheus::").collect::<Vec<_>>();

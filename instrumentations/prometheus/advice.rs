@@ -69,7 +69,7 @@ struct Family<'a> {
 impl Family<'_> {
     fn instrument(&self, number: NumberKind, boundaries: Option<&[f64]>) -> Instrument {
         let Family { name, help: description, kind } = self;
-        // The names are the program's own, so that no schema of ours is theirs. The crate's name and version at its compilation.
+        // The names are the program's own, so that no schema of ours is theirs.
         let none: [(&'static str, ItemValue<'_>); 0] = [];
         let (crate_name, version) = (env!("CARGO_PKG_NAME"), Some(env!("CARGO_PKG_VERSION")));
         let owner = Owner::Named { name: crate_name, version, schema_url: None, attributes: &none };
@@ -112,9 +112,7 @@ impl AttributeSet for Labels<'_> {
     #[allow(deprecated)]
     fn item(&self, index: usize) -> Option<Item<'_>> {
         match self.0.get(index) {
-            Some(label) => {
-                Some((Text::Borrowed(label.get_name()), ItemValue::Text(Text::Borrowed(label.get_value()))))
-            }
+            Some(label) => Some((Text::Borrowed(label.get_name()), ItemValue::Text(Text::Borrowed(label.get_value())))),
             None => self.1.map(|quantile| (Text::Static("quantile"), ItemValue::Float(quantile))),
         }
     }
