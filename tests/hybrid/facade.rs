@@ -139,6 +139,9 @@ fn what_is_beyond_the_limit_of_series_is_counted_as_one() {
         let overflow: f64 = customers.iter().filter(is_overflow).map(Series::value).sum();
         assert_eq!((customers.len(), overflow), (20, 3.0 * 81.0), "{metrics}");
         assert_eq!(customers.iter().map(Series::value).sum::<f64>(), 300.0, "{metrics}");
+        // The total of one of many would be added with each look at it.
+        let points = series(&metrics, version, "shop.points");
+        assert_eq!(points.iter().map(Series::value).sum::<f64>(), 5.0 * 19.0, "{metrics}");
         require(&metrics, version, "shop.late", &[("", "", "counter", 1.0)]);
     }
 }
