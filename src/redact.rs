@@ -107,6 +107,7 @@ pub(crate) fn url(url: &str) -> Cow<'_, str> {
 /// An endpoint as somebody wrote it, be it one or not. Nobody knows what its parameters mean to its server, so none of
 /// their values shows; and what stands before an `@` is taken for credentials wherever it stands.
 pub(crate) fn endpoint(text: &str) -> Cow<'_, str> {
+    let (text, has_fragment) = text.split_once('#').map_or((text, false), |(text, _)| (text, true));
     let start = text.find("://").map_or(0, |at| at + 3);
     let (scheme, rest) = text.split_at(start);
     let host = rest.rfind('@');
@@ -115,7 +116,7 @@ pub(crate) fn endpoint(text: &str) -> Cow<'_, str> {
         Some((base, query)) => (base, Some(query)),
         None => (after, None),
     };
-    if host.is_none() && query.is_none() {
+    if host.is_none() && query.is_none() && !has_fragment {
         return Cow::Borrowed(text);
     }
     let mut clean = format!("{scheme}{}{base}", if host.is_some() { REDACTED } else { "" });
@@ -180,6 +181,7 @@ mod tests {
             ("me:secret@host:4317", "REDACTED@host:4317"),
             ("ftp://me:se?cret@host/x", "ftp://REDACTED@host/x"),
             ("https://host/in?tenant=a&lic#x", "https://host/in?tenant=REDACTED&REDACTED"),
+            ("https://host/in#token", "https://host/in"),
         ] {
             assert_eq!(endpoint(raw), clean, "{raw}");
         }

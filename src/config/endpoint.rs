@@ -20,6 +20,10 @@ pub(super) fn parse(text: &str, insecure: bool) -> Result<Url, String> {
     let text = text.trim();
     let scheme = if insecure { "http" } else { "https" };
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("{scheme}://{text}") };
+    // A parser of URLs would take the first part of a path for the host: of `${HOST}/v1/traces`, when HOST is not set.
+    if with_scheme.split_once("://").is_some_and(|(_, rest)| rest.starts_with(['/', '\\'])) {
+        return Err(EXPECTED.to_owned());
+    }
     let url = Url::parse(&with_scheme).map_err(|_| EXPECTED.to_owned())?;
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(url),
@@ -119,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_is_no_endpoint_is_refused() {
-        for written in ["", "http://", "ftp://host", "http://host:99999", "a b"] {
+        for written in ["", "http://", "ftp://host", "http://host:99999", "a b", "/v1/traces", "http:///collector"] {
             assert!(parse(written, true).is_err(), "{written}");
         }
     }

@@ -7,7 +7,7 @@ use super::variables::{Kind, VARIABLES};
 use super::{
     Batch, CardinalityLimit, Config, Exporter, Headers, HistogramAggregation, HostMetrics, Http, Instrumentations,
     JsonTarget, LogLevel, LogLimits, Logs, Metrics, Otlp, Periodic, Processor, Prometheus, Protocol, Reader, Resource,
-    Run, Sampler, SpanLimits, Temporality, Tls, Traces, Value, endpoint, value,
+    Run, Sampler, SpanLimits, Temporality, Tls, Traces, Value, What, Written, endpoint, value,
 };
 
 type Result<T> = std::result::Result<T, ConfigError>;
@@ -31,7 +31,7 @@ impl Sources<'_> {
                 enabled: self.or_default("OTEL_RS_ENABLED_INSTRUMENTATIONS", value::words)?,
                 disabled: self.or_default("OTEL_RS_DISABLED_INSTRUMENTATIONS", value::words)?,
             },
-            excluded_urls: self.or_default("OTEL_RS_EXCLUDED_URLS", value::words)?,
+            excluded_urls: self.or_default("OTEL_RS_EXCLUDED_URLS", value::url_patterns)?,
             detach_after: self.or_default("OTEL_RS_DETACH_AFTER", value::milliseconds)?,
             host_metrics: HostMetrics::named(&self.list("OTEL_RS_HOST_METRICS")?),
             run: Run {
@@ -152,6 +152,11 @@ impl Sources<'_> {
             scope_info: true,
             target_info: true,
             resource_labels: None,
+            written: Written::Variables(
+                [(What::Host, "OTEL_EXPORTER_PROMETHEUS_HOST"), (What::Port, "OTEL_EXPORTER_PROMETHEUS_PORT")]
+                    .map(|(what, name)| (what, self.counting(name)))
+                    .into(),
+            ),
         };
         let mut readers = Vec::new();
         for name in self.list("OTEL_METRICS_EXPORTER")? {
@@ -187,8 +192,9 @@ impl Sources<'_> {
             server_response_headers: headers("SERVER_RESPONSE")?,
             client_request_headers: headers("CLIENT_REQUEST")?,
             client_response_headers: headers("CLIENT_RESPONSE")?,
-            sanitized_headers: headers("SANITIZE_FIELDS")?,
-            known_methods: self.or_default("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", value::words)?,
+            sanitized_headers: self
+                .or_default("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS", value::header_patterns)?,
+            known_methods: self.or_default("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", value::methods)?,
         })
     }
 
@@ -237,7 +243,28 @@ impl Sources<'_> {
             client_key: file("CLIENT_KEY")?,
         };
         let gzip = self.own_or_shared(signal, "COMPRESSION", Self::choice)? == Some("gzip");
-        Ok(Otlp { endpoint, protocol, headers: Headers(headers), gzip, timeout, tls })
+        let written = self.written(signal);
+        Ok(Otlp { endpoint, protocol, headers: Headers(headers), gzip, timeout, tls, written })
+    }
+
+    /// The variables and flags that count for a signal's collector.
+    fn written(&self, signal: &'static str) -> Written {
+        let named = |what: What| {
+            let [own, shared] = self.places(signal, what.variable());
+            (what, self.counting(if self.is_set(own) { own } else { shared }))
+        };
+        let exporter = (What::Exporter, self.counting(find(&format!("OTEL_{signal}_EXPORTER"))));
+        Written::Variables(What::OTLP.into_iter().map(named).chain([exporter]).collect())
+    }
+
+    fn is_set(&self, name: &'static str) -> bool {
+        self.flag(name).is_some() || self.in_environment(name).is_some()
+    }
+
+    /// The name under which somebody set a variable, or would.
+    fn counting(&self, name: &'static str) -> String {
+        let flag = variable(name).flag.filter(|_| self.flag(name).is_some());
+        flag.map_or_else(|| name.to_owned(), |flag| format!("--{flag}"))
     }
 
     /// The protocol for a signal of which nothing was said: that of a collector that was named for another signal, since

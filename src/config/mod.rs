@@ -12,15 +12,17 @@ mod resolve;
 mod selection;
 mod value;
 mod variables;
+mod written;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) use file::FileError;
 pub(crate) use resolve::{Origin, Resolved, resolve};
 pub(crate) use selection::{Selection, fits};
 pub(crate) use variables::{Kind, VARIABLES, Variable};
+pub(crate) use written::{What, Written};
 
 pub(crate) use crate::ui::Level as LogLevel;
 
@@ -201,6 +203,7 @@ pub(crate) struct Otlp {
     pub(crate) timeout: Duration,
     /// For `https`.
     pub(crate) tls: Tls,
+    pub(crate) written: Written,
 }
 
 /// An OTLP transport.
@@ -289,6 +292,7 @@ pub(crate) struct Prometheus {
     pub(crate) target_info: bool,
     /// Attributes of the resource that are labels of every series; `None` for none of them.
     pub(crate) resource_labels: Option<Selection>,
+    pub(crate) written: Written,
 }
 
 /// OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE.
@@ -406,6 +410,23 @@ pub(crate) struct Instrumentations {
 }
 
 impl Config {
+    /// Notes that all of it comes from a file.
+    fn written_in(&mut self, file: &Path) {
+        let note = |exporter: &mut Exporter| {
+            if let Exporter::Otlp(otlp) = exporter {
+                otlp.written = Written::in_file(file);
+            }
+        };
+        let processors = self.traces.processors.iter_mut().chain(&mut self.logs.processors);
+        processors.for_each(|processor| note(&mut processor.exporter));
+        for reader in &mut self.metrics.readers {
+            match reader {
+                Reader::Periodic(periodic) => note(&mut periodic.exporter),
+                Reader::Prometheus(page) => page.written = Written::in_file(file),
+            }
+        }
+    }
+
     /// What the hooks must know, in the words of the wire format's `settings`; the socket is not part of it.
     pub(crate) fn channel_settings(&self) -> String {
         use crate::channel::wire::settings as name;

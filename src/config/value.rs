@@ -56,12 +56,50 @@ pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
     Ok(found)
 }
 
-/// Names of headers, in small letters; `*` may stand in them for any characters where patterns are asked for.
+/// Names of headers, in small letters.
 pub(super) fn header_names(text: &str) -> Result<Vec<String>, String> {
+    let names = header_patterns(text).ok().filter(|names| !names.iter().any(|name| name.contains('*')));
+    names.ok_or_else(|| "whole names of headers separated by commas".into())
+}
+
+/// Names of headers, in small letters, in which `*` stands for any characters. Other SDKs take regular expressions,
+/// which would be names that no header has.
+pub(super) fn header_patterns(text: &str) -> Result<Vec<String>, String> {
     let names: Vec<String> = words(text)?.iter().map(|name| name.to_ascii_lowercase()).collect();
-    match names.iter().all(|name| http::HeaderName::from_bytes(name.as_bytes()).is_ok()) {
+    let fits = |name: &String| {
+        http::HeaderName::from_bytes(name.as_bytes()).is_ok()
+            && !name.contains(".*")
+            && !name.contains(['^', '$', '|', '+'])
+    };
+    match names.iter().all(fits) {
         true => Ok(names),
-        false => Err("names of headers separated by commas".into()),
+        false => Err("names of headers separated by commas, in which `*` stands for any characters".into()),
+    }
+}
+
+/// Paths or whole URLs, in which `*` stands for any characters.
+pub(super) fn url_patterns(text: &str) -> Result<Vec<String>, String> {
+    let found = words(text)?;
+    // A path begins with a slash, so that nothing else is ever like one.
+    let fits = |pattern: &String| {
+        (pattern.starts_with(['/', '*']) || pattern.contains("://"))
+            && !pattern.contains("/.*")
+            && !pattern.contains(['^', '\\', '(', '|'])
+    };
+    match found.iter().all(fits) {
+        true => Ok(found),
+        false => {
+            Err("paths from `/` on or whole URLs, separated by commas, in which `*` stands for any characters".into())
+        }
+    }
+}
+
+/// Methods of HTTP, at least one.
+pub(super) fn methods(text: &str) -> Result<Vec<String>, String> {
+    let found = words(text)?;
+    match !found.is_empty() && found.iter().all(|name| http::Method::from_bytes(name.as_bytes()).is_ok()) {
+        true => Ok(found),
+        false => Err("methods of HTTP separated by commas".into()),
     }
 }
 
@@ -178,6 +216,20 @@ mod tests {
         assert_eq!(words(" /a/*, /b,,/a/*"), Ok(vec!["/a/*".into(), "/b".into()]));
         assert_eq!(header_names("X-Tenant, accept"), Ok(vec!["x-tenant".into(), "accept".into()]));
         assert!(header_names("x tenant").is_err());
+        assert!(header_names("x-*").is_err(), "names are looked for as they stand");
+        assert_eq!(header_patterns("X-*,*token*"), Ok(vec!["x-*".into(), "*token*".into()]));
+    }
+
+    #[test]
+    fn regular_expressions_are_not_taken_for_patterns() {
+        for text in [".*session.*", "x-.*", "^x-id$", "a|b", "x-[0-9]+"] {
+            assert!(header_patterns(text).is_err() && header_names(text).is_err(), "{text}");
+        }
+        for text in ["client/.*/info", "healthcheck", "/client/.*", "^/health", "/(a|b)"] {
+            assert!(url_patterns(text).is_err(), "{text}");
+        }
+        assert!(url_patterns("/health,/internal/*,https://example.com/*,*.css").is_ok());
+        assert!(methods("GET,PURGE").is_ok() && methods(",").is_err() && methods("GET POST").is_err());
     }
 
     #[test]

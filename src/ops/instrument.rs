@@ -7,11 +7,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, speakers};
 use crate::channel::{Channel, ChannelError, Draining, feed, wire};
 use crate::config::{self, Config};
 use crate::launch::{self, ChildEnd, Ended, Environment, Program, Signals};
-use crate::layers;
+use crate::layers::{self, LayerNote};
 use crate::telemetry;
 use crate::ui::{self, Explain};
 
@@ -103,7 +103,10 @@ pub(crate) fn run(options: Options) -> Outcome {
             return Err(replace_ourselves(&program, &environment));
         }
     };
-    let understood = understands_us(&program, config.run.span);
+    let notes = layers_of(&program);
+    let known = notes.as_deref().unwrap_or_default();
+    speakers::unknown(&config.instrumentations, known).iter().for_each(|name| ui::warning_of(name));
+    let understood = understands_us(&program, notes.as_deref(), config.run.span);
     let session = if understood { Session::open(config, &environment, &program) } else { None };
     let ours = session.as_ref().map_or(&[][..], |session| &session.variables);
     let child = program.spawn(&environment, ours, &signals).map_err(|error| failure(error.status(), error))?;
@@ -125,14 +128,15 @@ fn failure(status: i32, error: impl Explain + 'static) -> Failure {
     Failure { status, error: Box::new(error) }
 }
 
+/// The program's layers. `None` where that is not known: a script has none, but what it starts may have.
+fn layers_of(program: &Program) -> Option<Vec<LayerNote>> {
+    launch::is_elf(&program.file).then(|| layers::layers_in(&program.file).ok()).flatten()
+}
+
 /// Whether the program may be given a channel: not if its layers speak another version of the wire format. Warns where
 /// nothing will come of it, which is never so if its run as a whole is told of.
-fn understands_us(program: &Program, run_is_told: bool) -> bool {
-    // A script has no layers, but what it starts may have.
-    if !launch::is_elf(&program.file) {
-        return true;
-    }
-    let Ok(notes) = layers::layers_in(&program.file) else { return true };
+fn understands_us(program: &Program, notes: Option<&[LayerNote]>, run_is_told: bool) -> bool {
+    let Some(notes) = notes else { return true };
     let Some(other) = notes.iter().find(|note| note.wire_version != wire::VERSION) else {
         if notes.is_empty() && !run_is_told {
             ui::warning_of(&LayersError::None { program: program.short_name() });

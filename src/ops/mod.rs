@@ -9,6 +9,7 @@ pub(crate) mod instrument;
 pub(crate) mod list;
 pub(crate) mod rustc;
 pub(crate) mod rustdoc;
+mod speakers;
 pub(crate) mod variables;
 
 use crate::ui::Explain;

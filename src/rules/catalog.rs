@@ -134,6 +134,11 @@ impl Catalog {
         self.names.contains(name)
     }
 
+    /// The names of all, also of those that were not read.
+    pub(crate) fn all_names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
     /// All of them, by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Instrumentation> {
         self.known.values()

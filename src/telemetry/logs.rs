@@ -66,7 +66,7 @@ impl Logs {
         for processor in &config.processors {
             if let Some(sink) = Sink::new(&processor.exporter, Signal::Logs, complaints) {
                 let send = sender(&sink, resource);
-                backends.push(Box::new(Queue::new(send, sink.name(), processor.batch, complaints, wake)));
+                backends.push(Box::new(Queue::new(send, sink.place(), processor.batch, complaints, wake)));
             } else if processor.exporter == Exporter::Console {
                 backends.push(Box::new(ConsoleLogs::default()));
             }

@@ -38,6 +38,7 @@ use host::Host;
 use resource::LateResource;
 use run::Run;
 
+pub(crate) use export::prometheus::{CannotListen, try_page};
 pub(crate) use probe::{Answer, probe};
 pub(crate) use resource::resource_of;
 

@@ -14,7 +14,6 @@ use url::Url;
 
 use super::export::tls;
 use crate::config::{Otlp, Protocol};
-use crate::ui::Explain as _;
 
 /// How long each step may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -97,7 +96,7 @@ impl Door<'_> {
         let mut config = tls::client(&to.tls).map_err(|error| {
             let causes = std::iter::successors(std::error::Error::source(&error), |error| error.source());
             let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-            Answer::Unprepared(text, error.hint())
+            Answer::Unprepared(text, error.hint(&to.written))
         })?;
         config.alpn_protocols = match to.protocol {
             Protocol::Grpc => vec![b"h2".to_vec()],

@@ -31,7 +31,7 @@ pub(super) fn destinations(
     for processor in &config.processors {
         if let Some(sink) = Sink::new(&processor.exporter, Signal::Traces, complaints) {
             let send = sender(&sink, resource);
-            backends.push(Box::new(Queue::new(send, sink.name(), processor.batch, complaints, wake)));
+            backends.push(Box::new(Queue::new(send, sink.place(), processor.batch, complaints, wake)));
         } else if processor.exporter == Exporter::Console {
             backends.push(Box::new(Console::default()));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::variables::NO_ZIPKIN;
 use super::super::{
-    Exporter, Headers, HistogramAggregation, JsonTarget, Otlp, Protocol, Temporality, Tls, endpoint, value,
+    Exporter, Headers, HistogramAggregation, JsonTarget, Otlp, Protocol, Temporality, Tls, Written, endpoint, value,
 };
 use super::default_of;
 use super::walk::{Field, Map};
@@ -102,6 +102,7 @@ fn otlp(settings: &Map, protocol: Protocol, signal: Signal) -> Otlp {
         gzip: gzip(settings),
         timeout: timeout(settings),
         tls: files(&security),
+        written: Written::default(),
     }
 }
 

@@ -7,8 +7,8 @@ use super::walk::{Field, Map};
 /// Languages with sections of their own, which are not ours.
 const OTHERS: &[&str] = &["cpp", "dotnet", "erlang", "go", "java", "js", "php", "python", "ruby", "swift"];
 
-/// `sanitized` are our own setting.
-pub(super) fn http(instrumentation: Option<&Map>, sanitized: Option<Vec<String>>) -> Http {
+/// `own` are our own settings.
+pub(super) fn http(instrumentation: Option<&Map>, own: Option<&Map>) -> Http {
     let general = instrumentation.and_then(|instrumentation| {
         OTHERS.iter().for_each(|language| {
             instrumentation.get(language);
@@ -25,15 +25,15 @@ pub(super) fn http(instrumentation: Option<&Map>, sanitized: Option<Vec<String>>
     }
     let client = http.as_ref().and_then(|http| http.map("client"));
     let server = http.as_ref().and_then(|http| http.map("server"));
-    let headers = |end: &Option<Map>, key| end.as_ref().map(|end| header_names(end, key)).unwrap_or_default();
+    let headers =
+        |end: &Option<Map>, key| end.as_ref().and_then(|end| end.listed(key, value::header_names)).unwrap_or_default();
     Http {
         server_request_headers: headers(&server, "request_captured_headers"),
         server_response_headers: headers(&server, "response_captured_headers"),
         client_request_headers: headers(&client, "request_captured_headers"),
         client_response_headers: headers(&client, "response_captured_headers"),
-        sanitized_headers: sanitized.map_or_else(
-            || default_of("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS", value::header_names),
-            |names| names.iter().map(|name| name.to_ascii_lowercase()).collect(),
+        sanitized_headers: own.and_then(|own| own.listed("sanitized_headers", value::header_patterns)).unwrap_or_else(
+            || default_of("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS", value::header_patterns),
         ),
         known_methods: known_methods(server.as_ref(), client.as_ref()),
     }
@@ -61,14 +61,6 @@ fn no_older_conventions<'a>(field: &Field, mut names: impl Iterator<Item = &'a s
     }
 }
 
-fn header_names(end: &Map, key: &'static str) -> Vec<String> {
-    let Some(list) = end.get(key) else { return Vec::new() };
-    value::header_names(&list.texts().join(",")).unwrap_or_else(|_| {
-        list.problem("expected names of headers".into());
-        Vec::new()
-    })
-}
-
 /// One list serves both ends.
 fn known_methods(server: Option<&Map>, client: Option<&Map>) -> Vec<String> {
     let server = server.and_then(|end| end.get("known_methods"));
@@ -82,6 +74,6 @@ fn known_methods(server: Option<&Map>, client: Option<&Map>) -> Vec<String> {
         }
         (Some(methods), None) => methods,
         (None, Some(client)) => client.texts(),
-        (None, None) => default_of("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", value::words),
+        (None, None) => default_of("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", value::methods),
     }
 }

@@ -28,8 +28,8 @@ use crate::ui::Explain;
 
 /// Longer than any configuration is.
 const LONGEST: u64 = 1 << 20;
-/// How much of a long list is shown.
-const SHOWN: usize = 20;
+/// How much of a long list is shown: more than a file that somebody has written can be wrong in.
+const SHOWN: usize = 200;
 
 /// A file that was understood.
 #[derive(Debug)]
@@ -68,6 +68,7 @@ pub(crate) enum FileError {
     #[error("cannot read the configuration file `{}`", file.display())]
     Unreadable { file: PathBuf, source: std::io::Error },
     #[error("cannot use the configuration file `{}`:{}", file.display(), list(file, problems))]
+    /// What is wrong with it, and what of it would not have been used.
     Wrong { file: PathBuf, problems: Vec<Notice> },
 }
 
@@ -99,7 +100,9 @@ fn list(file: &Path, notices: &[Notice]) -> String {
 /// Reads a configuration file. `env` serves the references in it.
 pub(crate) fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, FileError> {
     let text = read(path).map_err(|source| FileError::Unreadable { file: path.to_owned(), source })?;
-    understand(&text, env).map_err(|problems| FileError::Wrong { file: path.to_owned(), problems })
+    let mut loaded = understand(&text, env).map_err(|problems| FileError::Wrong { file: path.to_owned(), problems })?;
+    loaded.config.written_in(path);
+    Ok(loaded)
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
@@ -124,11 +127,15 @@ fn understand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded
     let findings = walk::Findings::default();
     let config = root::configuration(&findings.root(&tree), env);
     let (mut problems, mut notices) = findings.into_lists();
-    problems.sort();
     notices.sort();
     match config {
         Some(config) if problems.is_empty() => Ok(Loaded { config, notices }),
-        _ => Err(problems),
+        // A misspelt key is why a required one is missing.
+        _ => {
+            problems.append(&mut notices);
+            problems.sort();
+            Err(problems)
+        }
     }
 }
 

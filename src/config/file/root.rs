@@ -31,13 +31,13 @@ pub(super) fn configuration(root: &Field, env: &dyn Fn(&str) -> Option<String>) 
         traces: processors::traces(tracer_provider.as_ref(), limits),
         metrics: metrics::read(file.map("meter_provider").as_ref()),
         logs: processors::logs(file.map("logger_provider").as_ref(), limits),
-        http: instrumentation::http(instrumentation.as_ref(), words("sanitized_headers")),
+        http: instrumentation::http(instrumentation.as_ref(), own),
         instrumentations: Instrumentations {
             enabled: words("enabled_instrumentations")
                 .unwrap_or_else(|| default_of("OTEL_RS_ENABLED_INSTRUMENTATIONS", value::words)),
             disabled: words("disabled_instrumentations").unwrap_or_default(),
         },
-        excluded_urls: words("excluded_urls").unwrap_or_default(),
+        excluded_urls: own.and_then(|own| own.listed("excluded_urls", value::url_patterns)).unwrap_or_default(),
         detach_after: own
             .and_then(|own| own.whole("detach_after", value::milliseconds))
             .unwrap_or_else(|| default_of("OTEL_RS_DETACH_AFTER", value::milliseconds)),

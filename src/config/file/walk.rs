@@ -300,6 +300,12 @@ impl<'t> Map<'t> {
         self.get(key)?.word(words)
     }
 
+    /// A list of texts that `parse`, which reads the variable of the same meaning, takes.
+    pub(super) fn listed<T>(&self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let list = self.get(key)?;
+        parse(&list.texts().join(",")).map_err(|expected| list.problem(format!("expected {expected}"))).ok()
+    }
+
     pub(super) fn items(&self, key: &'static str) -> Vec<Field<'t>> {
         self.get(key).map(|field| field.items()).unwrap_or_default()
     }
@@ -373,26 +379,10 @@ impl Drop for Map<'_> {
 fn suggestion(name: &str, known: &[&'static str]) -> String {
     let name = name.strip_suffix(DEVELOPMENT).unwrap_or(name);
     let stem = |known: &'static str| known.strip_suffix(DEVELOPMENT).unwrap_or(known);
-    let near = known.iter().map(|known| (distance(name, stem(known)), known)).min();
+    let near = known.iter().map(|known| (strsim::levenshtein(name, stem(known)), known)).min();
     match near {
         Some((distance, known)) if distance <= 1 + name.chars().count() / 4 => format!("; did you mean `{known}`?"),
         _ if known.is_empty() => String::new(),
         _ => format!("; known are {}", names(known)),
     }
-}
-
-/// How many letters must be changed, added or left out to make one word of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
 }

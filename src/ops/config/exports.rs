@@ -1,12 +1,10 @@
 //! Where telemetry would go, and whether anybody is there.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
 
-use crate::config::{Config, Exporter, JsonTarget, Otlp, Protocol, Reader};
+use crate::config::{Config, Exporter, JsonTarget, Otlp, Protocol, Reader, Written};
 use crate::redact;
-use crate::telemetry::{self, Answer};
+use crate::telemetry::{self, Answer, CannotListen};
 
 /// One way out for one kind of telemetry.
 #[derive(Debug, Serialize)]
@@ -23,6 +21,15 @@ pub(super) struct Export {
     pub(super) answer: Option<String>,
     #[serde(skip)]
     pub(super) otlp: Option<(Otlp, Answer)>,
+    /// Why there can be no page.
+    #[serde(skip)]
+    pub(super) page: Option<CannotListen>,
+}
+
+impl Export {
+    fn new(what: &'static str, exporter: &'static str, to: String) -> Export {
+        Export { what, exporter, to, answer: None, otlp: None, page: None }
+    }
 }
 
 /// All of them, each collector asked once for each kind of telemetry.
@@ -30,25 +37,27 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
     if config.disabled {
         return Vec::new();
     }
-    let mut asked: HashMap<(String, &'static str), Answer> = HashMap::new();
+    let mut asked: Vec<(Otlp, Answer)> = Vec::new();
     let mut export = |what, exporter: &Exporter| match exporter {
-        Exporter::Console => Export { what, exporter: "console", to: "stderr".into(), answer: None, otlp: None },
+        Exporter::Console => Export::new(what, "console", "stderr".into()),
         Exporter::JsonLines(target) => {
             let (exporter, to) = match target {
                 JsonTarget::Stdout => ("otlp/stdout", "stdout".to_owned()),
                 JsonTarget::File(file) => ("otlp_file", file.display().to_string()),
             };
-            Export { what, exporter, to, answer: None, otlp: None }
+            Export::new(what, exporter, to)
         }
         Exporter::Otlp(otlp) => {
-            let key = (otlp.endpoint.clone(), protocol(otlp.protocol));
-            let answer = asked.entry(key).or_insert_with(|| telemetry::probe(otlp)).clone();
+            // gRPC has one endpoint for all; whatever differs besides (a certificate, a header) is asked about apart.
+            let key = Otlp { written: Written::default(), ..otlp.clone() };
+            let known = asked.iter().find(|(known, _)| *known == key).map(|(_, answer)| answer.clone());
+            let answer = known.unwrap_or_else(|| telemetry::probe(otlp));
+            asked.push((key, answer.clone()));
+            let to = format!("{} ({})", redact::endpoint(&otlp.endpoint), protocol(otlp.protocol));
             Export {
-                what,
-                exporter: "otlp",
-                to: format!("{} ({})", redact::endpoint(&otlp.endpoint), protocol(otlp.protocol)),
                 answer: Some(in_short(&answer)),
                 otlp: Some((otlp.clone(), answer)),
+                ..Export::new(what, "otlp", to)
             }
         }
     };
@@ -59,7 +68,9 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
             Reader::Periodic(periodic) => export("metrics", &periodic.exporter),
             Reader::Prometheus(page) => {
                 let to = format!("a page at http://{}:{}/metrics", page.host, page.port);
-                Export { what: "metrics", exporter: "prometheus", to, answer: None, otlp: None }
+                let page = telemetry::try_page(page).err();
+                let answer = if page.is_some() { "cannot be offered" } else { "is free" };
+                Export { answer: Some(answer.into()), page, ..Export::new("metrics", "prometheus", to) }
             }
         });
     }

@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::Looked;
 use super::exports::{Export, protocol};
 use crate::channel::wire;
-use crate::config::{Origin, Protocol, Resolved, VARIABLES};
+use crate::config::{Origin, Otlp, Protocol, Resolved, Tls, VARIABLES, What, Written};
 use crate::launch::{Environment, FindError};
+use crate::ops::speakers;
 use crate::redact;
 use crate::telemetry::Answer;
 use crate::ui::Explain;
@@ -52,7 +53,9 @@ pub(super) fn of(evidence: &Evidence<'_>) -> Vec<Problem> {
         exporters(resolved, &mut found);
         sampler(resolved, &mut found);
         batches(resolved, &mut found);
-        endpoints(resolved, evidence.exports, &mut found);
+        endpoints(evidence.exports, &mut found);
+        let layers = evidence.looked.and_then(|looked| looked.layers.as_deref()).unwrap_or_default();
+        found.extend(speakers::unknown(&resolved.config.instrumentations, layers).iter().map(|name| explained(name)));
     }
     found.extend(resolved.warnings.iter().map(|warning| explained(warning)));
     names(evidence, &mut found);
@@ -97,25 +100,6 @@ impl Remedy<'_> {
 
     fn set(&self, name: &str, value: &str) -> String {
         self.file().map_or_else(|| format!("set `{name}` to `{value}`"), |file| format!("correct it in `{file}`"))
-    }
-
-    /// `what` it is about, and the end of the variable's name. The variable that was set is the one to correct.
-    fn correct(&self, what: &str, end: &str) -> String {
-        self.file().map_or_else(
-            || format!("correct `{}`", self.otlp_variable(what, end)),
-            |file| format!("correct it in `{file}`"),
-        )
-    }
-
-    fn otlp_variable(&self, what: &str, end: &str) -> String {
-        let signal = match what {
-            "spans" => "TRACES",
-            "metrics" => "METRICS",
-            _ => "LOGS",
-        };
-        let own = format!("OTEL_EXPORTER_OTLP_{signal}_{end}");
-        let is_set = self.origin(&own).is_some_and(|origin| origin != Origin::Default);
-        if is_set { own } else { format!("OTEL_EXPORTER_OTLP_{end}") }
     }
 
     fn origin(&self, name: &str) -> Option<Origin> {
@@ -189,12 +173,15 @@ fn batches(resolved: &Resolved, found: &mut Vec<Problem>) {
     }
 }
 
-fn endpoints(resolved: &Resolved, exports: &[Export], found: &mut Vec<Problem>) {
+fn endpoints(exports: &[Export], found: &mut Vec<Problem>) {
+    found.extend(exports.iter().filter_map(|export| export.page.as_ref()).map(|error| explained(error)));
     let mut by_text: Vec<(String, String, Vec<&str>)> = Vec::new();
     for export in exports {
         let Some((otlp, answer)) = &export.otlp else { continue };
-        let about = About { what: export.what, endpoint: &redact::endpoint(&otlp.endpoint), spoken: otlp.protocol };
-        let Some((text, hint)) = about.trouble(answer, &Remedy(resolved)) else { continue };
+        found.extend(without_effect(otlp).filter(|problem| !found.contains(problem)));
+        let about =
+            About { endpoint: &redact::endpoint(&otlp.endpoint), spoken: otlp.protocol, written: &otlp.written };
+        let Some((text, hint)) = about.trouble(answer) else { continue };
         match by_text.iter_mut().find(|(known, ..)| *known == text) {
             Some((.., whats)) => whats.push(export.what),
             None => by_text.push((text, hint, vec![export.what])),
@@ -209,17 +196,35 @@ fn endpoints(resolved: &Resolved, exports: &[Export], found: &mut Vec<Problem>) 
     }
 }
 
-/// An endpoint, and what is sent there how.
+/// Files for TLS where there is none: whoever set them believes that what is sent there is encrypted.
+fn without_effect(otlp: &Otlp) -> Option<Problem> {
+    let Tls { certificate, client_certificate, client_key } = &otlp.tls;
+    let files = [
+        (What::Certificate, certificate),
+        (What::ClientCertificate, client_certificate),
+        (What::ClientKey, client_key),
+    ];
+    let set: Vec<String> =
+        files.iter().filter(|(_, file)| file.is_some()).map(|(what, _)| otlp.written.name(*what)).collect();
+    if set.is_empty() || otlp.endpoint.starts_with("https:") {
+        return None;
+    }
+    let endpoint = redact::endpoint(&otlp.endpoint);
+    let text = format!("no TLS is spoken with `{endpoint}`, so these have no effect: {}", set.join(", "));
+    Some(problem(text, &format!("begin {} with `https://`", otlp.written.name(What::Endpoint))))
+}
+
+/// An endpoint, how it is spoken to, and where that is written.
 struct About<'a> {
-    what: &'a str,
     endpoint: &'a str,
     spoken: Protocol,
+    written: &'a Written,
 }
 
 impl About<'_> {
     /// What is wrong with it, and what would be right.
-    fn trouble(&self, answer: &Answer, remedy: &Remedy<'_>) -> Option<(String, String)> {
-        let About { what, endpoint, spoken } = *self;
+    fn trouble(&self, answer: &Answer) -> Option<(String, String)> {
+        let About { endpoint, spoken, written } = *self;
         let url = url::Url::parse(endpoint).ok();
         // Without the path: who is not there or speaks another language is so for all of them.
         let server = url.as_ref().map_or_else(|| endpoint.to_owned(), |url| url.origin().ascii_serialization());
@@ -231,40 +236,37 @@ impl About<'_> {
         };
         let spoken = protocol(spoken);
         let other = if spoken == "grpc" { "http/protobuf" } else { "grpc" };
-        let correct = |end| remedy.correct(what, end);
+        let correct = |what| format!("correct {}", written.name(what));
         Some(match answer {
             Answer::Takes => return None,
             Answer::Unprepared(reason, hint) => {
-                (reason.clone(), hint.clone().unwrap_or_else(|| correct("CERTIFICATE")))
+                (reason.clone(), hint.clone().unwrap_or_else(|| correct(What::Certificate)))
             }
             Answer::Distrusts(reason) => (
                 format!("TLS with `{server}` does not come about: {reason}"),
-                match remedy.file() {
-                    Some(_) => correct("CERTIFICATE"),
-                    None => format!(
-                        "set `{}` to the certificate of its authority (PEM), and a client certificate if it asks for one",
-                        remedy.otlp_variable(what, "CERTIFICATE")
-                    ),
-                },
+                format!(
+                    "set {} to the certificate of its authority (PEM), and a client certificate if it asks for one",
+                    written.name(What::Certificate)
+                ),
             ),
             Answer::Silent(reason) => (
                 format!("nobody answers at `{server}`: {reason}"),
                 match usual {
                     Some(usual) => format!("start a collector there; its port is that of `{usual}`, not of `{spoken}`"),
-                    None => format!("start a collector there, or {}", correct("ENDPOINT")),
+                    None => format!("start a collector there, or {}", correct(What::Endpoint)),
                 },
             ),
             Answer::SpeaksOther => (
                 format!("`{server}` speaks `{other}`, but is spoken to in `{spoken}`"),
-                remedy.set(&remedy.otlp_variable(what, "PROTOCOL"), other),
+                written.set(What::Protocol, other),
             ),
-            Answer::Stranger => (format!("who answers at `{server}` is no OTLP receiver"), correct("ENDPOINT")),
+            Answer::Stranger => (format!("who answers at `{server}` is no OTLP receiver"), correct(What::Endpoint)),
             Answer::Refuses(status @ (401 | 403)) => {
-                (format!("`{endpoint}` wants to know who we are: {status}"), correct("HEADERS"))
+                (format!("`{endpoint}` wants to know who we are: {status}"), correct(What::Headers))
             }
             Answer::Refuses(status @ (404 | 405)) => (
                 format!("no OTLP receiver is at `{endpoint}`: {status}"),
-                format!("{}; receivers are usually at `/v1/traces` and the like", correct("ENDPOINT")),
+                format!("{}; receivers are usually at `/v1/traces` and the like", correct(What::Endpoint)),
             ),
             Answer::Refuses(status) => {
                 (format!("`{endpoint}` refuses an empty export: {status}"), "look into the collector's log".into())
@@ -275,6 +277,9 @@ impl About<'_> {
 
 /// Variables that are set and not read as they were meant.
 fn names(evidence: &Evidence<'_>, found: &mut Vec<Problem>) {
+    let resolved = evidence.resolved;
+    let remedy = Remedy(resolved);
+    let file = remedy.file();
     let ours = |name: &str| VARIABLES.iter().any(|variable| variable.env == name);
     let set: Vec<(String, bool)> = evidence
         .environment
@@ -283,7 +288,7 @@ fn names(evidence: &Evidence<'_>, found: &mut Vec<Problem>) {
         .filter(|(name, _)| name.starts_with("OTEL_"))
         .collect();
     for (name, is_empty) in &set {
-        if ours(name) && *is_empty {
+        if ours(name) && *is_empty && file.is_none() {
             found.push(problem(format!("`{name}` is empty, which counts as not set"), "set it or unset it"));
         } else if !ours(name)
             && !FOREIGN.contains(&name.as_str())
@@ -295,9 +300,8 @@ fn names(evidence: &Evidence<'_>, found: &mut Vec<Problem>) {
             ));
         }
     }
-    let resolved = evidence.resolved;
     // A file that cannot be used may refer to more than was read of it.
-    if let Some(file) = Remedy(resolved).file()
+    if let Some(file) = file
         && resolved.unusable_file.is_none()
     {
         let has_effect = |name: &String| name == CONFIG_FILE || resolved.asked.contains(name);

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Unusable;
+use crate::config::{What, Written};
 use crate::redact;
 use crate::ui::{self, Explain};
 
@@ -77,6 +78,15 @@ struct CannotExport {
 #[error("{0}")]
 struct Cause(String);
 
+/// Where exports go.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// An endpoint, or the name of a stream.
+    pub(crate) name: String,
+    /// Where that is written.
+    pub(crate) written: Written,
+}
+
 /// An exporter that could not be made, for one signal or several.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot export {} to `{place}`, the program runs on without", listed(whats))]
@@ -85,11 +95,12 @@ struct LeftOut {
     place: String,
     #[source]
     cause: Unusable,
+    hint: Option<String>,
 }
 
 impl Explain for LeftOut {
     fn hint(&self) -> Option<String> {
-        self.cause.hint()
+        self.hint.clone()
     }
 }
 
@@ -124,12 +135,12 @@ enum Trouble {
 impl Complaints {
     /// An exporter of `what` cannot be made. What is wrong for several signals is told once, by
     /// [`tell_unusable`](Self::tell_unusable).
-    pub(super) fn unusable(&self, what: &'static str, place: String, cause: Unusable) {
+    pub(super) fn unusable(&self, what: &'static str, place: String, cause: Unusable, hint: Option<String>) {
         let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         let text = cause.to_string();
         match left_out.iter_mut().find(|known| known.place == place && known.cause.to_string() == text) {
             Some(known) => known.whats.push(what),
-            None => left_out.push(LeftOut { whats: vec![what], place, cause }),
+            None => left_out.push(LeftOut { whats: vec![what], place, cause, hint }),
         }
     }
 
@@ -149,8 +160,8 @@ impl Complaints {
     }
 
     /// An export of `what` failed.
-    pub(crate) fn failed(&self, what: &'static str, endpoint: &str, failure: &Failure) {
-        let key = key(what, endpoint, Some(failure));
+    pub(crate) fn failed(&self, what: &'static str, place: &Place, failure: &Failure) {
+        let key = key(what, &place.name, Some(failure));
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         if troubles.contains_key(&key) {
             return;
@@ -158,14 +169,14 @@ impl Complaints {
         troubles.insert(key, Trouble::Told);
         drop(troubles);
         let cause = Cause(redact::message(failure.cause()).into_owned());
-        let hint = hint(what, endpoint, failure);
+        let hint = hint(place, failure);
         let what = if failure.is_about_one_signal() { what } else { "telemetry" };
-        let endpoint = redact::endpoint(endpoint).into_owned();
+        let endpoint = redact::endpoint(&place.name).into_owned();
         ui::warning_of(&CannotExport { what, endpoint, cause, hint });
     }
 
     /// An export of `what` arrived.
-    pub(crate) fn arrived(&self, what: &'static str, endpoint: &str) {
+    pub(crate) fn arrived(&self, what: &'static str, Place { name: endpoint, .. }: &Place) {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         if troubles.is_empty() {
             return;
@@ -201,68 +212,70 @@ fn authority(endpoint: &str) -> &str {
     rest.split('/').next().unwrap_or_default()
 }
 
-fn hint(what: &str, endpoint: &str, failure: &Failure) -> Option<String> {
+fn hint(Place { name: endpoint, written }: &Place, failure: &Failure) -> Option<String> {
     let cause = failure.cause().to_ascii_lowercase();
-    let signal = match what {
-        "spans" => "TRACES",
-        "metrics" => "METRICS",
-        _ => "LOGS",
-    };
+    let check = |what| Some(format!("check {}", written.name(what)));
     if cause.contains("401")
         || cause.contains("403")
         || cause.contains("unauthenticated")
         || cause.contains("permission")
     {
-        return Some("check OTEL_EXPORTER_OTLP_HEADERS".into());
+        return check(What::Headers);
     }
     if cause.contains("404") || cause.contains("unimplemented") {
-        return Some(format!("check the endpoint's path, or set OTEL_{signal}_EXPORTER=none"));
+        return Some(format!("check the endpoint's path, or {}", written.set(What::Exporter, "none")));
     }
-    if let Some(hint) = tls_hint(&cause) {
-        return Some(hint.into());
+    if let Some(hint) = tls_hint(&cause, written) {
+        return Some(hint);
     }
     // What either protocol says when it meets the other one.
     if ["http2", "invalid http version", "unexpected message from connection", "stream closed", "not one of grpc"]
         .iter()
         .any(|sign| cause.contains(sign))
     {
-        let mut hint =
-            "check OTEL_EXPORTER_OTLP_PROTOCOL: 4317 is usually the port for `grpc`, 4318 for `http/protobuf`"
-                .to_owned();
+        let mut hint = format!(
+            "check {}: 4317 is usually the port for `grpc`, 4318 for `http/protobuf`",
+            written.name(What::Protocol)
+        );
         if endpoint.starts_with("http:") {
             hint.push_str("; or use an `https://` endpoint if the collector speaks TLS");
         }
         return Some(hint);
     }
     match failure {
-        Failure::Unreachable(_) if endpoint.contains("localhost") => {
-            Some("start a collector there, set OTEL_EXPORTER_OTLP_ENDPOINT, or try OTEL_TRACES_EXPORTER=console".into())
-        }
-        Failure::Unreachable(_) => Some("check OTEL_EXPORTER_OTLP_ENDPOINT".into()),
+        Failure::Unreachable(_) if endpoint.contains("localhost") => Some(match written {
+            Written::Variables(_) => format!(
+                "start a collector there, set {}, or try OTEL_TRACES_EXPORTER=console",
+                written.name(What::Endpoint)
+            ),
+            Written::File(_) => format!("start a collector there, or correct {}", written.name(What::Endpoint)),
+        }),
+        Failure::Unreachable(_) => check(What::Endpoint),
         _ => None,
     }
 }
 
 /// What handshakes fail of. Alerts are what the collector says; all else is what we say of it.
-fn tls_hint(cause: &str) -> Option<&'static str> {
+fn tls_hint(cause: &str, written: &Written) -> Option<String> {
+    let name = |what| written.name(what);
     let has = |signs: &[&str]| signs.iter().any(|sign| cause.contains(sign));
     if has(&["alert: certificaterequired", "alert: handshakefailure"]) {
-        return Some("set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY");
+        return Some(format!("set {} and {}", name(What::ClientCertificate), name(What::ClientKey)));
     }
     if cause.contains("received fatal alert") {
         return has(&["certificate", "unknownca", "decrypterror", "accessdenied"])
-            .then_some("check OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: the collector does not accept it");
+            .then(|| format!("check {}: the collector does not accept it", name(What::ClientCertificate)));
     }
     if cause.contains("unknownissuer") {
-        return Some("set OTEL_EXPORTER_OTLP_CERTIFICATE to the certificate of the collector's authority");
+        return Some(format!("set {} to the certificate of the collector's authority", name(What::Certificate)));
     }
     if cause.contains("not valid for name") {
-        return Some("use the name that the collector's certificate is for in OTEL_EXPORTER_OTLP_ENDPOINT");
+        return Some(format!("use the name that the collector's certificate is for in {}", name(What::Endpoint)));
     }
     if cause.contains("invalidcontenttype") {
-        return Some("use an `http://` endpoint: the collector does not speak TLS there");
+        return Some("use an `http://` endpoint: the collector does not speak TLS there".into());
     }
-    cause.contains("certificate").then_some("check the collector's certificate")
+    cause.contains("certificate").then(|| "check the collector's certificate".into())
 }
 
 #[cfg(test)]
@@ -292,9 +305,20 @@ mod tests {
 
     #[test]
     fn hints_fit_their_causes() {
-        let hint_for = |failure: Failure| hint("metrics", "http://h:4318/", &failure).unwrap_or_default();
-        assert!(hint_for(Failure::of_status(http::StatusCode::NOT_FOUND, "")).contains("OTEL_METRICS_EXPORTER=none"));
-        assert!(hint_for(Failure::of_status(http::StatusCode::UNAUTHORIZED, "")).contains("HEADERS"));
-        assert!(hint_for(Failure::Unreachable("refused".into())).contains("ENDPOINT"));
+        let names = [(What::Exporter, "OTEL_METRICS_EXPORTER"), (What::Endpoint, "--exporter-otlp-metrics-endpoint")];
+        let variables = Written::Variables(names.map(|(what, name)| (what, name.to_owned())).into());
+        let file = Written::File("otel.yaml".into());
+        let hint_for = |written: &Written, failure: &Failure| {
+            hint(&Place { name: "http://h:4318/".into(), written: written.clone() }, failure).unwrap_or_default()
+        };
+        let unknown = Failure::of_status(http::StatusCode::NOT_FOUND, "");
+        assert!(hint_for(&variables, &unknown).ends_with("or set `OTEL_METRICS_EXPORTER` to `none`"));
+        assert!(hint_for(&file, &unknown).ends_with("or leave the exporter out of `otel.yaml`"));
+        let refused = Failure::of_status(http::StatusCode::UNAUTHORIZED, "");
+        assert_eq!(hint_for(&file, &refused), "check `headers` in `otel.yaml`");
+        let down = Failure::Unreachable("refused".into());
+        assert_eq!(hint_for(&variables, &down), "check `--exporter-otlp-metrics-endpoint`");
+        let distrusted = Failure::Unreachable("invalid peer certificate: UnknownIssuer".into());
+        assert!(hint_for(&file, &distrusted).starts_with("set `ca_file` in `otel.yaml` to"));
     }
 }

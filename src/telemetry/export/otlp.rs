@@ -21,7 +21,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use prost::Message;
 use serde::Serialize;
 
-use super::complaints::{Complaints, Failure};
+use super::complaints::{Complaints, Failure, Place};
 use super::connect::{Alert, Connector, Error};
 use super::{Signal, Unusable};
 use crate::config::{Otlp, Protocol};
@@ -78,8 +78,8 @@ impl Sender {
     }
 
     /// Where it goes.
-    pub(crate) fn endpoint(&self) -> &str {
-        &self.to.endpoint
+    pub(crate) fn place(&self) -> Place {
+        Place { name: self.to.endpoint.clone(), written: self.to.written.clone() }
     }
 
     /// Sends a request, again if need be, for as long as it may take; says how many of its items the collector sent back.
@@ -305,6 +305,7 @@ mod tests {
             gzip: true,
             timeout: Duration::from_secs(1),
             tls: crate::config::Tls::default(),
+            written: crate::config::Written::default(),
         };
         let map = headers(&otlp);
         assert_eq!((&map["x"], &map["content-type"]), (&HeaderValue::from_static("a%20b"), &JSON));

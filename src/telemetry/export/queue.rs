@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::complaints::{Complaints, Failure};
+use super::complaints::{Complaints, Failure, Place};
 use super::{Backend, Delivered, Item};
 use crate::config::Batch;
 
@@ -50,7 +50,7 @@ struct Outcome<T> {
 /// A collector that takes spans or log records.
 pub(crate) struct Queue<T> {
     send: SendBatch<T>,
-    endpoint: String,
+    place: Place,
     complaints: Arc<Complaints>,
     wake: Arc<Notify>,
     batch: Batch,
@@ -68,14 +68,14 @@ pub(crate) struct Queue<T> {
 impl<T: Item> Queue<T> {
     pub(crate) fn new(
         send: SendBatch<T>,
-        endpoint: &str,
+        place: Place,
         batch: Batch,
         complaints: &Arc<Complaints>,
         wake: &Arc<Notify>,
     ) -> Queue<T> {
         Queue {
             send,
-            endpoint: endpoint.to_owned(),
+            place,
             complaints: Arc::clone(complaints),
             wake: Arc::clone(wake),
             batch,
@@ -100,16 +100,16 @@ impl<T: Item> Queue<T> {
                 self.delivered.lost += rejected;
                 self.health = Health::Good;
                 if rejected == 0 {
-                    self.complaints.arrived(T::MANY, &self.endpoint);
+                    self.complaints.arrived(T::MANY, &self.place);
                 } else {
                     let failure = Failure::Refused(format!("the collector rejected {rejected} of {count} {}", T::MANY));
-                    self.complaints.failed(T::MANY, &self.endpoint, &failure);
+                    self.complaints.failed(T::MANY, &self.place, &failure);
                 }
                 return;
             }
             Err(failure) => failure,
         };
-        self.complaints.failed(T::MANY, &self.endpoint, &failure);
+        self.complaints.failed(T::MANY, &self.place, &failure);
         if !failure.may_pass() {
             self.delivered.lost += count;
             return;
@@ -216,7 +216,7 @@ impl<T: Item> Backend<T> for Queue<T> {
         self.in_flight.abort_all();
         if !self.is_done() {
             let failure = Failure::Unreachable("no answer before the program's end".into());
-            self.complaints.failed(T::MANY, &self.endpoint, &failure);
+            self.complaints.failed(T::MANY, &self.place, &failure);
         }
         self.give_up_waiting();
         self.delivered.lost += self.in_flight_count as u64;
@@ -256,7 +256,8 @@ mod tests {
             })
         });
         let batch = Batch { delay: Duration::from_secs(5), timeout: Duration::from_secs(30), queue: QUEUE, size: 512 };
-        let queue = Queue::new(send, "http://test:1/", batch, &Arc::default(), &Arc::default());
+        let place = Place { name: "http://test:1/".into(), written: crate::config::Written::default() };
+        let queue = Queue::new(send, place, batch, &Arc::default(), &Arc::default());
         Fake { queue, sizes, down }
     }
 

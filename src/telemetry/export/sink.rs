@@ -5,13 +5,12 @@ use std::sync::Arc;
 use prost::Message;
 use serde::Serialize;
 
-use super::complaints::{Complaints, Failure};
+use super::complaints::{Complaints, Failure, Place};
 use super::lines::Lines;
 use super::otlp::Sender;
 use super::tls::TlsError;
-use crate::config::{Exporter, Otlp};
+use crate::config::{Exporter, Otlp, What, Written};
 use crate::redact;
-use crate::ui::Explain;
 
 /// A kind of telemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,11 +45,12 @@ pub(crate) enum Unusable {
     File(std::io::Error),
 }
 
-impl Explain for Unusable {
-    fn hint(&self) -> Option<String> {
+impl Unusable {
+    /// What to do about it, where the settings are written.
+    fn hint(&self, written: &Written) -> Option<String> {
         match self {
-            Unusable::Tls(error) => error.hint(),
-            Unusable::Endpoint(_) => Some("check OTEL_EXPORTER_OTLP_ENDPOINT".into()),
+            Unusable::Tls(error) => error.hint(written),
+            Unusable::Endpoint(_) => Some(format!("check {}", written.name(What::Endpoint))),
             Unusable::File(_) => Some("check the file's folder and its rights".into()),
         }
     }
@@ -74,17 +74,21 @@ impl Sink {
         match made {
             Ok(sink) => Some(Arc::new(sink)),
             Err(cause) => {
-                complaints.unusable(signal.many(), place(exporter), cause);
+                let hint = match exporter {
+                    Exporter::Otlp(otlp) => cause.hint(&otlp.written),
+                    _ => cause.hint(&Written::default()),
+                };
+                complaints.unusable(signal.many(), place(exporter), cause, hint);
                 None
             }
         }
     }
 
     /// Where requests go.
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn place(&self) -> Place {
         match self {
-            Sink::Otlp(sender) => sender.endpoint(),
-            Sink::Lines(lines) => lines.name(),
+            Sink::Otlp(sender) => sender.place(),
+            Sink::Lines(lines) => Place { name: lines.name().to_owned(), written: Written::default() },
         }
     }
 

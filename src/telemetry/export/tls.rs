@@ -8,8 +8,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
 
-use crate::config::Tls;
-use crate::ui::Explain;
+use crate::config::{self, Tls};
 
 /// What keeps TLS from being set up.
 #[derive(Debug, thiserror::Error)]
@@ -61,28 +60,28 @@ impl What {
         }
     }
 
-    fn variable(self) -> &'static str {
+    fn setting(self) -> config::What {
         match self {
-            What::Authority => "OTEL_EXPORTER_OTLP_CERTIFICATE",
-            What::Certificate => "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
-            What::Key => "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+            What::Authority => config::What::Certificate,
+            What::Certificate => config::What::ClientCertificate,
+            What::Key => config::What::ClientKey,
         }
     }
 }
 
-impl Explain for TlsError {
-    fn hint(&self) -> Option<String> {
+impl TlsError {
+    /// What to do about it, where the settings are written.
+    pub(in crate::telemetry) fn hint(&self, written: &config::Written) -> Option<String> {
+        let name = |what: What| written.name(what.setting());
         Some(match self {
             TlsError::Other { what: What::Key, found, .. } if found.contains("ENCRYPTED") => {
                 "decrypt the key with `openssl pkey`: there is nobody to ask for its password".into()
             }
             TlsError::Unreadable { what, .. } | TlsError::Other { what, .. } | TlsError::Unusable { what, .. } => {
-                format!("check {}", what.variable())
+                format!("check {}", name(*what))
             }
-            TlsError::Half { missing, .. } => format!("set {}, too", missing.variable()),
-            TlsError::Mismatch { .. } => {
-                format!("check {} and {}", What::Certificate.variable(), What::Key.variable())
-            }
+            TlsError::Half { missing, .. } => format!("set {}, too", name(*missing)),
+            TlsError::Mismatch { .. } => format!("check {} and {}", name(What::Certificate), name(What::Key)),
             TlsError::Rustls(_) => return None,
         })
     }

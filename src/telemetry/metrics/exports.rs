@@ -87,7 +87,7 @@ impl Exports {
         {
             task.abort();
             let failure = Failure::Unreachable("no answer before the program's end".into());
-            self.to.complaints.failed("metrics", self.to.sink.name(), &failure);
+            self.to.complaints.failed("metrics", &self.to.sink.place(), &failure);
         }
         let Losses { changes, sums, rejected } = &self.to.losses;
         changes.load(Relaxed) + sums.load(Relaxed) + rejected.load(Relaxed)
@@ -101,17 +101,17 @@ impl Collector {
         let answer = tokio::time::timeout(self.limit, self.sink.send(&request)).await;
         match answer.unwrap_or_else(|_| Err(Failure::late(self.limit))) {
             Ok(0) => {
-                self.complaints.arrived("metrics", self.sink.name());
+                self.complaints.arrived("metrics", &self.sink.place());
                 true
             }
             Ok(rejected) => {
                 self.losses.rejected.fetch_add(rejected, Relaxed);
                 let failure = Failure::Refused(format!("the collector rejected {rejected} points of metrics"));
-                self.complaints.failed("metrics", self.sink.name(), &failure);
+                self.complaints.failed("metrics", &self.sink.place(), &failure);
                 true
             }
             Err(failure) => {
-                self.complaints.failed("metrics", self.sink.name(), &failure);
+                self.complaints.failed("metrics", &self.sink.place(), &failure);
                 false
             }
         }

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use self::text::Format;
-use crate::config;
+use crate::config::{self, What, Written};
 use crate::telemetry::metrics::Collected;
 use crate::ui::{self, Explain};
 
@@ -28,20 +28,27 @@ const MAX_CONNECTIONS: usize = 32;
 /// A page cannot be offered.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot offer metrics to Prometheus at `{at}`, the program runs on without")]
-struct CannotListen {
+pub(crate) struct CannotListen {
     at: String,
-    port: u16,
+    written: Written,
     #[source]
     cause: std::io::Error,
 }
 
+impl CannotListen {
+    fn at(config: &config::Prometheus, cause: std::io::Error) -> CannotListen {
+        let at = format!("{}:{}", config.host, config.port);
+        CannotListen { at, written: config.written.clone(), cause }
+    }
+}
+
 impl Explain for CannotListen {
     fn hint(&self) -> Option<String> {
-        let port = "OTEL_EXPORTER_PROMETHEUS_PORT";
+        let port = self.written.name(What::Port);
         Some(match self.cause.kind() {
             std::io::ErrorKind::AddrInUse => format!("set {port} to a port that is free"),
             std::io::ErrorKind::PermissionDenied => format!("set {port} to a port above 1023"),
-            _ => "check OTEL_EXPORTER_PROMETHEUS_HOST".into(),
+            _ => format!("check {}", self.written.name(What::Host)),
         })
     }
 }
@@ -58,14 +65,15 @@ pub(crate) struct Page {
 impl Page {
     /// Listens, or warns and does without. Must be called within a runtime; `wake` is notified when somebody asks.
     pub(crate) fn open(config: &config::Prometheus, wake: &Arc<Notify>) -> Option<Page> {
-        let listeners = match listen(&config.host, config.port) {
-            Ok(listeners) => listeners,
-            Err(cause) => {
-                let at = format!("{}:{}", config.host, config.port);
-                ui::warning_of(&CannotListen { at, port: config.port, cause });
-                return None;
-            }
+        let to_async = |listener: TcpListener| {
+            listener.set_nonblocking(true)?;
+            tokio::net::TcpListener::from_std(listener)
         };
+        let listeners = listen(config).and_then(|bound| {
+            let listeners: std::io::Result<Vec<_>> = bound.into_iter().map(to_async).collect();
+            listeners.map_err(|cause| CannotListen::at(config, cause))
+        });
+        let listeners = listeners.inspect_err(|error| ui::warning_of(error)).ok()?;
         if config.port == 0
             && let Some(chosen) = listeners.first().and_then(|listener| listener.local_addr().ok())
         {
@@ -91,8 +99,17 @@ impl Page {
     }
 }
 
-/// Listens at every address of a host: `localhost` is two of them, and who scrapes may try either.
-fn listen(host: &str, port: u16) -> std::io::Result<Vec<tokio::net::TcpListener>> {
+/// Whether a page could be offered now.
+pub(crate) fn try_page(config: &config::Prometheus) -> Result<(), CannotListen> {
+    listen(config).map(drop)
+}
+
+fn listen(config: &config::Prometheus) -> Result<Vec<TcpListener>, CannotListen> {
+    bind(&config.host, config.port).map_err(|cause| CannotListen::at(config, cause))
+}
+
+/// Binds every address of a host: `localhost` is two of them, and who scrapes may try either.
+fn bind(host: &str, port: u16) -> std::io::Result<Vec<TcpListener>> {
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let mut bound: Vec<TcpListener> = Vec::new();
     let mut why = None;
@@ -109,11 +126,7 @@ fn listen(host: &str, port: u16) -> std::io::Result<Vec<tokio::net::TcpListener>
     if bound.is_empty() {
         return Err(why.unwrap_or_else(|| std::io::Error::other("the host has no address")));
     }
-    let to_async = |listener: TcpListener| {
-        listener.set_nonblocking(true)?;
-        tokio::net::TcpListener::from_std(listener)
-    };
-    bound.into_iter().map(to_async).collect()
+    Ok(bound)
 }
 
 struct Server {
@@ -241,17 +254,17 @@ mod tests {
 
     #[tokio::test]
     async fn every_address_of_a_host_has_the_same_port() {
-        let listeners = listen("localhost", 0).unwrap();
+        let listeners = bind("localhost", 0).unwrap();
         let ports: HashSet<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
         assert_eq!(ports.len(), 1);
         assert!(listeners.iter().all(|listener| listener.local_addr().unwrap().ip().is_loopback()));
         let taken = ports.into_iter().next().unwrap();
-        let error = listen("localhost", taken).unwrap_err();
+        let error = bind("localhost", taken).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     }
 
     #[test]
     fn a_host_without_a_name_is_an_error() {
-        assert!(listen("no-such-host.invalid", 0).is_err());
+        assert!(bind("no-such-host.invalid", 0).is_err());
     }
 }

@@ -15,6 +15,7 @@ fn page(format: Format, record: impl Fn(&SdkMeterProvider)) -> Page {
         scope_info: true,
         target_info: true,
         resource_labels: None,
+        written: config::Written::default(),
     };
     page_as(&config, format, record)
 }
@@ -88,6 +89,7 @@ fn labels_of_scope_and_resource_are_a_choice() {
         scope_info: false,
         target_info: false,
         resource_labels: Some(config::Selection { included: Some(vec!["service.*".into()]), excluded: vec![] }),
+        written: config::Written::default(),
     };
     let text = page_as(&config, Format::Text, shop).text;
     assert!(text.contains("\nhttp_server_active_requests{service_name=\"a \\\"shop\\\"\"} 2\n"), "{text}");
