@@ -4,12 +4,14 @@ mod choice;
 mod hooks;
 mod layer;
 mod note;
+mod program;
 mod stamp;
 
 pub(crate) use choice::{Choice, Knowledge, KnowledgeError, LAYER_FORMAT, Why};
 pub(crate) use hooks::HooksSource;
 pub(crate) use layer::{Layer, LayerError, Original, library_root};
 pub(crate) use note::{LayerNote, layers_in};
+pub(crate) use program::ProgramNote;
 pub(crate) use stamp::{ensure_stamp, name_and_version, refresh_stamps};
 
 use sha2::{Digest, Sha256};

@@ -27,6 +27,7 @@ struct Facts {
     artifact_notices: bool,
     externs: Vec<PathBuf>,
     asks_version: bool,
+    links: bool,
 }
 
 /// Options whose value is the next argument, if they have no `=`.
@@ -97,6 +98,7 @@ impl Call {
             "--crate-name" => facts.crate_name = Some(value.to_owned()),
             "--crate-type" => facts.crate_types.extend(value.split(',').map(str::to_owned)),
             "--cap-lints" => facts.cap_lints = true,
+            "--emit" => facts.links |= value.split(',').any(|kind| kind == "link"),
             "--out-dir" => facts.out_dir = Some(value.into()),
             "--target" => facts.target = Some(value.to_owned()),
             "--json" => facts.artifact_notices |= value.split(',').any(|kind| kind == "artifacts"),
@@ -163,6 +165,12 @@ impl Call {
     /// What cargo calls the output of this very call, without `lib` and ending.
     pub(crate) fn unit(&self) -> Option<String> {
         Some(format!("{}{}", self.facts.crate_name.as_deref()?, self.facts.extra_filename))
+    }
+
+    /// The program that this call links, where it links one.
+    pub(crate) fn program(&self) -> Option<PathBuf> {
+        let is_program = self.facts.links && self.facts.crate_types == ["bin"];
+        is_program.then(|| Some(self.out_dir()?.join(self.unit()?))).flatten()
     }
 
     /// The dep-info that the compiler writes for cargo.

@@ -11,7 +11,9 @@ use super::hooks_rlib::HooksRlib;
 use super::toolchain::Toolchain;
 use super::watched::{self, Watched};
 use super::{Call, become_plain, command, status_code};
-use crate::layers::{Choice, Knowledge, Layer, LayerError, Original, ensure_stamp, library_root, name_and_version};
+use crate::layers::{
+    Choice, Knowledge, Layer, LayerError, Original, ProgramNote, ensure_stamp, library_root, name_and_version,
+};
 use crate::project::{Home, Source, files, in_registry};
 use crate::rules::Instrumentation;
 use crate::ui;
@@ -151,11 +153,16 @@ fn compile_unknown(compilation: &Compilation<'_>, search: &[OsString]) -> io::Re
     let mut arguments = call.arguments.clone();
     arguments.extend(search.iter().cloned());
     let mut command = command(call, chain, &arguments);
-    if !call.is_foreign() || call.externs().is_empty() {
+    let program = program(call);
+    if program.is_none() && (!call.is_foreign() || call.externs().is_empty()) {
         use std::os::unix::process::CommandExt;
         return Err(command.exec());
     }
     let status = command.status()?;
+    if let Some((path, note)) = program.filter(|_| status.success()) {
+        // Without it the program's telemetry lacks a version.
+        let _ = note.append(&path);
+    }
     if status.code().is_some_and(|code| code != 0) {
         let suspects = woven_externs(home, call);
         if !suspects.is_empty() && knowledge.quarantine(home, &suspects).is_ok() {
@@ -167,6 +174,14 @@ fn compile_unknown(compilation: &Compilation<'_>, search: &[OsString]) -> io::Re
         }
     }
     Ok(status_code(status))
+}
+
+/// The program that is linked here, and what it will say of itself. Build scripts are none: cargo names no binary.
+fn program(call: &Call) -> Option<(PathBuf, ProgramNote)> {
+    let variable = |name| std::env::var(name).ok();
+    variable("CARGO_BIN_NAME")?;
+    let note = ProgramNote { name: variable("CARGO_PKG_NAME")?, version: variable("CARGO_PKG_VERSION")? };
+    Some((call.program()?, note))
 }
 
 /// The woven crates among the libraries that a call names. Their dep-info names a stamp; one that is still being

@@ -24,6 +24,8 @@ use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute as name};
 
 use crate::config;
 use crate::launch::{Environment, Program};
+use crate::layers::ProgramNote;
+use crate::redact;
 use surroundings::Surroundings;
 
 type Detector = fn(&Surroundings<'_>) -> Vec<KeyValue>;
@@ -72,14 +74,15 @@ impl LateResource {
     }
 }
 
-/// The attributes by which a program will be known, for people: in the order of their names.
+/// The attributes by which a program will be known, for people: in the order of their names, without secrets.
 pub(crate) fn resource_of(
     config: &config::Resource,
     program: &Program,
     environment: &Environment,
 ) -> Vec<(String, String)> {
     let resource = of(config, &Surroundings::of(program, environment, None));
-    let mut shown: Vec<_> = resource.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    let mut shown: Vec<_> =
+        resource.iter().map(|(key, value)| (key.to_string(), redact::message(&value.as_str()).into_owned())).collect();
     shown.sort();
     shown
 }
@@ -97,6 +100,9 @@ fn of(config: &config::Resource, around: &Surroundings<'_>) -> Resource {
         found.push(more);
     };
     add(KeyValue::new(name::SERVICE_NAME, service_name(around)));
+    if let Some(program) = ProgramNote::of(&process::running(around)) {
+        add(KeyValue::new(name::SERVICE_VERSION, program.version));
+    }
     for (_, detect) in DETECTORS.iter().filter(|(name, _)| config.detectors.contains(name)) {
         let kept = |found: &KeyValue| config.detected.as_ref().is_none_or(|kept| kept.keeps(found.key.as_str()));
         detect(around).into_iter().filter(kept).for_each(&mut add);

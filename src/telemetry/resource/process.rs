@@ -34,9 +34,7 @@ pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
     if let Some(created) = created(around) {
         found.push(KeyValue::new(name::PROCESS_CREATION_TIME, rfc3339(created)));
     }
-    // The link leads to the file that runs, even if another has taken its place since.
-    let running = around.of_process("exe").filter(|link| link.exists()).unwrap_or(path);
-    if let Some(compiler) = executable::compiler(&running) {
+    if let Some(compiler) = executable::compiler(&running(around)) {
         found.push(KeyValue::new(name::PROCESS_RUNTIME_NAME, "rustc"));
         found.push(KeyValue::new(name::PROCESS_RUNTIME_VERSION, compiler.version));
         found.push(KeyValue::new(name::PROCESS_RUNTIME_DESCRIPTION, compiler.description));
@@ -48,6 +46,12 @@ pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
 pub(super) fn arguments(around: &Surroundings<'_>) -> Vec<KeyValue> {
     let words = command_line(around).into_iter().map(StringValue::from).collect();
     vec![KeyValue::new(name::PROCESS_COMMAND_ARGS, Value::Array(Array::String(words)))]
+}
+
+/// What to read to see the file that runs. The link leads to it even if another has taken its place since.
+pub(super) fn running(around: &Surroundings<'_>) -> PathBuf {
+    let link = around.of_process("exe").filter(|link| link.exists());
+    link.unwrap_or_else(|| around.program.file.clone())
 }
 
 /// The file that runs.

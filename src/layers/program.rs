@@ -1,0 +1,68 @@
+//! The version of a program, which Rust leaves nowhere in a binary: a line at the very end of the file.
+//!
+//! What stands behind its sections is no part of a program. So the compiler and the linker have nothing to do with it,
+//! and a build cannot fail of it; a tool that writes the binary anew (`strip`, run by hand) loses it.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+const MARKER: &str = "\notel-rs:program:";
+/// Longer than any line.
+const LONGEST: u64 = 512;
+
+/// Which package a program is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProgramNote {
+    /// The package's name.
+    pub(crate) name: String,
+    /// Its version.
+    pub(crate) version: String,
+}
+
+impl ProgramNote {
+    /// Writes the line behind the program at `path`.
+    pub(crate) fn append(&self, path: &Path) -> io::Result<()> {
+        let line = format!("{MARKER}{}|{}|\n", self.name, self.version);
+        fs_err::OpenOptions::new().append(true).open(path)?.write_all(line.as_bytes())
+    }
+
+    /// The line that a program has; `None` if it has none.
+    pub(crate) fn of(path: &Path) -> Option<ProgramNote> {
+        let mut file = fs_err::File::open(path).ok()?;
+        let length = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LONGEST))).ok()?;
+        let mut end = Vec::new();
+        file.take(LONGEST).read_to_end(&mut end).ok()?;
+        let at = memchr::memmem::rfind(&end, MARKER.as_bytes())?;
+        let line = std::str::from_utf8(&end[at + MARKER.len()..]).ok()?.strip_suffix("|\n")?;
+        let (name, version) = line.split_once('|')?;
+        semver::Version::parse(version).ok()?;
+        Some(ProgramNote { name: name.to_owned(), version: version.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_tells_its_version_and_runs_as_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("true");
+        fs_err::copy("/bin/true", &program).unwrap();
+        assert_eq!(ProgramNote::of(&program), None);
+        let note = ProgramNote { name: "shop".into(), version: "1.2.3-rc.1".into() };
+        note.append(&program).unwrap();
+        assert_eq!(ProgramNote::of(&program), Some(note));
+        assert!(std::process::Command::new(&program).status().unwrap().success());
+    }
+
+    #[test]
+    fn what_is_no_version_is_none() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for text in ["", "\notel-rs:program:a|b|\n", "\notel-rs:program:a|1.0.0|", "otel-rs:program:a|1.0.0|\n"] {
+            fs_err::write(file.path(), text).unwrap();
+            assert_eq!(ProgramNote::of(file.path()), None, "{text:?}");
+        }
+    }
+}
