@@ -33,6 +33,13 @@ fn problems_of(environment: &[(&str, &str)], args: &[&str]) -> Vec<String> {
     if none { Vec::new() } else { problems }
 }
 
+/// What is to be done about the problems that are found.
+fn hints(environment: &[(&str, &str)], args: &[&str]) -> Vec<String> {
+    let (said, _) = config(environment, args);
+    let (_, problems) = said.split_once("\nproblems\n").unwrap_or_else(|| panic!("{said}"));
+    problems.lines().filter_map(|line| line.trim().strip_prefix("hint: ").map(str::to_owned)).collect()
+}
+
 /// A port of this machine where nobody listens.
 fn silent() -> String {
     format!("http://{}", std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
@@ -191,11 +198,91 @@ fn what_keeps_tls_from_coming_about_is_named() {
 }
 
 #[test]
+fn the_setting_that_counts_is_the_one_to_correct() {
+    let url = silent();
+    let missing = "/no/such.pem";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let exporter = format!("{{otlp_http: {{endpoint: 'https://127.0.0.1:9/', tls: {{ca_file: {missing}}}}}}}");
+    let text = format!("file_format: '1.0'\ntracer_provider: {{processors: [{{batch: {{exporter: {exporter}}}}}]}}\n");
+    std::fs::write(file.path(), text).unwrap();
+    let path = file.path().to_str().unwrap();
+    let only_spans = [("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")];
+    for (environment, args, hint) in [
+        (
+            &[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", url.as_str())][..],
+            &[][..],
+            "or correct `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`",
+        ),
+        (
+            &[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:9")],
+            &["--exporter-otlp-endpoint", &url],
+            "or correct `--exporter-otlp-endpoint`",
+        ),
+        (
+            &[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:9"),
+                ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", missing),
+            ],
+            &[],
+            "check `OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE`",
+        ),
+    ] {
+        let found = hints(&[&only_spans[..], environment].concat(), args);
+        assert!(found.iter().any(|found| found.ends_with(hint)), "{hint}: {found:?}");
+    }
+    let found = hints(&[("OTEL_CONFIG_FILE", path), ("OTEL_SERVICE_NAME", "")], &[]);
+    assert!(found.contains(&format!("check `ca_file` in `{path}`")), "{found:?}");
+    assert!(!found.iter().any(|hint| hint.contains("OTEL_")), "no variable counts: {found:?}");
+}
+
+#[test]
+fn each_signals_own_settings_are_looked_at() {
+    let authority = Authority::new();
+    let receiver = Otlp::secure(authority.server("127.0.0.1", false));
+    let (url, ca) = (receiver.url(), authority.file("ca.pem"));
+    let found = problems(&[
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &url),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", &ca),
+        ("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", "/no/such.pem"),
+    ]);
+    assert!(found.len() == 1 && found[0].starts_with("metrics do not arrive: cannot read the CA"), "{found:?}");
+    // Certificates do nothing where no TLS is spoken.
+    let found = problems(&[("OTEL_EXPORTER_OTLP_CERTIFICATE", &ca)]);
+    assert!(found.iter().all(|problem| problem.starts_with("no TLS is spoken with `http://")), "{found:?}");
+    assert!(found.iter().all(|problem| problem.ends_with("no effect: `OTEL_EXPORTER_OTLP_CERTIFICATE`")), "{found:?}");
+    assert_ne!(found, [""; 0]);
+}
+
+#[test]
+fn a_page_that_cannot_be_offered_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let page = [
+        ("OTEL_METRICS_EXPORTER", "prometheus"),
+        ("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", &port),
+    ];
+    let found = problems(&page);
+    assert!(found.len() == 1 && found[0].contains(&format!("to Prometheus at `127.0.0.1:{port}`")), "{found:?}");
+    drop(taken);
+    assert_eq!(problems(&page), [""; 0]);
+}
+
+#[test]
+fn names_that_nobody_has_are_named() {
+    let found = problems(&[("OTEL_RS_DISABLED_INSTRUMENTATIONS", "hyperr")]);
+    assert_eq!(found, ["`hyperr` in `OTEL_RS_DISABLED_INSTRUMENTATIONS` is no instrumentation"]);
+    let found = problems(&[("OTEL_RS_EXCLUDED_URLS", "healthcheck")]);
+    assert!(found.len() == 1 && found[0].starts_with("ignoring `healthcheck` in `OTEL_RS_EXCLUDED_URLS`"), "{found:?}");
+}
+
+#[test]
 fn each_value_has_its_origin_and_no_secret_shows() {
     let environment = [
         ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=hunter2"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:hunter2@127.0.0.1:9/?token=hunter2"),
-        ("OTEL_RESOURCE_ATTRIBUTES", "team=red"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "team=red,from=http://me:hunter2@host/?key=hunter2"),
     ];
     let args = ["--service-name=shop", "--exporter_otlp_timeout", "7"];
     let (text, _) = config(&environment, &args);
@@ -209,7 +296,7 @@ fn each_value_has_its_origin_and_no_secret_shows() {
     };
     assert_eq!(from("OTEL_SERVICE_NAME"), "shop --service-name");
     assert_eq!(from("OTEL_EXPORTER_OTLP_TIMEOUT"), "7 --exporter-otlp-timeout");
-    assert_eq!(from("OTEL_RESOURCE_ATTRIBUTES"), "team=red environment");
+    assert!(from("OTEL_RESOURCE_ATTRIBUTES").starts_with("team=red,"));
     assert_eq!(from("OTEL_BSP_SCHEDULE_DELAY"), "5000 default");
     let resource = report["resource"].as_array().unwrap();
     assert!(resource.contains(&serde_json::json!(["service.name", "shop"])), "{json}");

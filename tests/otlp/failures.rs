@@ -62,7 +62,7 @@ fn failures_that_do_not_pass_are_told_and_not_tried_again() {
     for protocol in PROTOCOLS {
         for (status, code, hint) in [
             (400, Code::InvalidArgument, None),
-            (403, Code::PermissionDenied, Some("hint: check OTEL_EXPORTER_OTLP_HEADERS")),
+            (403, Code::PermissionDenied, Some("hint: check `OTEL_EXPORTER_OTLP_HEADERS`")),
             // Without a time to come again.
             (500, Code::ResourceExhausted, None),
         ] {

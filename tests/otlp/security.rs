@@ -46,7 +46,7 @@ fn an_unknown_authority_is_not() {
             let end = over_tls(protocol, &otlp, certificate.as_slice());
             nothing_arrived(&end, &otlp);
             end.says(1, "invalid peer certificate: UnknownIssuer");
-            end.says(1, "hint: set OTEL_EXPORTER_OTLP_CERTIFICATE to the certificate of the collector's authority");
+            end.says(1, "hint: set `OTEL_EXPORTER_OTLP_CERTIFICATE` to the certificate of the collector's authority");
         }
     }
 }
@@ -80,7 +80,7 @@ fn a_collector_that_asks_who_we_are_is_told() {
         let otlp = Otlp::secure(authority.server("127.0.0.1", true));
         let end = over_tls(protocol, &otlp, &settings[..1]);
         nothing_arrived(&end, &otlp);
-        end.says(1, "hint: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY");
+        end.says(1, "hint: set `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` and `OTEL_EXPORTER_OTLP_CLIENT_KEY`");
     }
 }
 
@@ -101,7 +101,7 @@ fn a_collector_that_does_not_trust_us_is_told_of() {
             ],
         );
         nothing_arrived(&end, &otlp);
-        end.says(1, "hint: check OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE");
+        end.says(1, "hint: check `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`");
     }
 }
 
@@ -134,30 +134,30 @@ fn files_that_are_of_no_use_are_named_and_the_program_runs() {
     let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let locked = authority.write("locked.key", locked);
     for (settings, cause, hint) in [
-        (vec![(ca, file("none.pem"))], "cannot read the CA certificate `", "check OTEL_EXPORTER_OTLP_CERTIFICATE"),
+        (vec![(ca, file("none.pem"))], "cannot read the CA certificate `", "check `OTEL_EXPORTER_OTLP_CERTIFICATE`"),
         (
             vec![(ca, file("me.key"))],
             "expected `-----BEGIN CERTIFICATE-----`, found `-----BEGIN PRIVATE KEY-----`",
-            "check OTEL_EXPORTER_OTLP_CERTIFICATE",
+            "check `OTEL_EXPORTER_OTLP_CERTIFICATE`",
         ),
-        (vec![(ca, empty)], "found an empty file", "check OTEL_EXPORTER_OTLP_CERTIFICATE"),
-        (vec![(ca, text)], "found no PEM", "check OTEL_EXPORTER_OTLP_CERTIFICATE"),
-        (vec![(ca, torn)], "found damaged PEM", "check OTEL_EXPORTER_OTLP_CERTIFICATE"),
-        (vec![(me, file("me.pem"))], "is of no use without the client key", "set OTEL_EXPORTER_OTLP_CLIENT_KEY, too"),
+        (vec![(ca, empty)], "found an empty file", "check `OTEL_EXPORTER_OTLP_CERTIFICATE`"),
+        (vec![(ca, text)], "found no PEM", "check `OTEL_EXPORTER_OTLP_CERTIFICATE`"),
+        (vec![(ca, torn)], "found damaged PEM", "check `OTEL_EXPORTER_OTLP_CERTIFICATE`"),
+        (vec![(me, file("me.pem"))], "is of no use without the client key", "set `OTEL_EXPORTER_OTLP_CLIENT_KEY`, too"),
         (
             vec![(key, file("me.key"))],
             "is of no use without the client certificate",
-            "set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, too",
+            "set `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, too",
         ),
         (
             vec![(me, file("me.pem")), (key, file("other.key"))],
             "does not fit the client certificate `",
-            "check OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY",
+            "check `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` and `OTEL_EXPORTER_OTLP_CLIENT_KEY`",
         ),
         (
             vec![(me, file("me.pem")), (key, file("me.pem"))],
             "expected `-----BEGIN PRIVATE KEY-----`, found `-----BEGIN CERTIFICATE-----`",
-            "check OTEL_EXPORTER_OTLP_CLIENT_KEY",
+            "check `OTEL_EXPORTER_OTLP_CLIENT_KEY`",
         ),
         (vec![(me, file("me.pem")), (key, locked)], "ENCRYPTED", "decrypt the key with `openssl pkey`"),
     ] {

@@ -85,7 +85,7 @@ fn credentials_of_an_endpoint_are_sent_and_never_shown() {
             assert_eq!(header(&request, "authorization"), Some("Basic bWU6Z2VoZWlt"), "{protocol}");
         }
         end.says(1, "cannot export");
-        end.says(1, "hint: check OTEL_EXPORTER_OTLP_HEADERS");
+        end.says(1, "hint: check `OTEL_EXPORTER_OTLP_HEADERS`");
         for secret in ["geheim", "me:", "bWU6Z2VoZWlt"] {
             end.says(0, secret);
         }

@@ -30,6 +30,10 @@ variables! {
         assert_eq!(layers(by_default()), ["client", "database", "server", "work"]);
         assert_eq!(layers(&with("OTEL_RS_ENABLED_INSTRUMENTATIONS", "server, database")), ["database", "server"]);
         assert_eq!(layers(&with("OTEL_RS_ENABLED_INSTRUMENTATIONS", "*")).len(), 4);
+        let told = with("OTEL_RS_ENABLED_INSTRUMENTATIONS", "nothing-such");
+        let warning = "warning: `nothing-such` in `OTEL_RS_ENABLED_INSTRUMENTATIONS` is no instrumentation\n";
+        assert!(told.stderr.contains(warning), "{}", told.stderr);
+        assert!(!with("OTEL_RS_ENABLED_INSTRUMENTATIONS", "server").stderr.contains("warning"));
     }
 
     OTEL_RS_DISABLED_INSTRUMENTATIONS => {
@@ -41,6 +45,10 @@ variables! {
             .env("OTEL_RS_ENABLED_INSTRUMENTATIONS", "server,work")
             .env("OTEL_RS_DISABLED_INSTRUMENTATIONS", "work");
         assert_eq!(layers(&both.tell()), ["server"]);
+        let told = with("OTEL_RS_DISABLED_INSTRUMENTATIONS", "client,servre");
+        assert_eq!(layers(&told), ["database", "server", "work"]);
+        let warning = "warning: `servre` in `OTEL_RS_DISABLED_INSTRUMENTATIONS` is no instrumentation\n";
+        assert!(told.stderr.contains(warning) && told.stderr.contains("did you mean `server`?"), "{}", told.stderr);
     }
 
     OTEL_RS_EXCLUDED_URLS => {
@@ -54,11 +62,13 @@ variables! {
         let told = with("OTEL_RS_EXCLUDED_URLS", "/orders");
         told.traces.require(server());
         told.traces.require(client().named("GET"));
+        refused("OTEL_RS_EXCLUDED_URLS", "orders/.*");
     }
 
     OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST => {
         let name = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST";
         captured(name, "x-tenant", "http.request.header.x-tenant", &["red"]);
+        refused(name, "x-.*");
     }
 
     OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE => {
@@ -87,7 +97,9 @@ variables! {
         };
         assert_eq!(told(""), Some(texts(&["red"])));
         assert_eq!(told("x-tenant"), Some(texts(&["REDACTED"])));
+        assert_eq!(told("*ten*"), Some(texts(&["REDACTED"])));
         refused(name, "no header");
+        refused(name, ".*tenant.*");
     }
 
     OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS => {
