@@ -1,7 +1,7 @@
 //! How metrics leave the launcher: readers of several kinds, side by side.
 
 mod page;
-mod prometheus;
+pub(crate) mod prometheus;
 mod readers;
 mod runtimes;
 mod views;

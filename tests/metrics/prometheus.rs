@@ -11,10 +11,11 @@ use crate::support::{clean, need, source, wait_for};
 const FORCED: &[&str] = &["non-histogram and non-summary metrics should not have \"_count\" suffix"];
 
 fn page() -> App {
-    App::start(&[("METRICS_EXPORTER", "prometheus"), ("EXPORTER_PROMETHEUS_PORT", "0")])
+    let everything = ("RS_HOST_METRICS", "process,system");
+    App::start(&[("METRICS_EXPORTER", "prometheus"), ("EXPORTER_PROMETHEUS_PORT", "0"), everything])
 }
 
-fn is_installed(program: &str) -> Result<(), String> {
+pub(crate) fn is_installed(program: &str) -> Result<(), String> {
     let asked = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     asked.map(|_| ()).map_err(|_| format!("`{program}` is not installed"))
 }
@@ -25,14 +26,23 @@ fn promtool_finds_no_fault() {
     let mut app = page();
     app.serve(["/a", "/b 503"]);
     let text = app.page_with("", 2).body;
+    assert!(text.contains("\nprocess_thread_count{") && text.contains("\nsystem_cpu_time_seconds_total{"), "{text}");
+    check(&text);
+}
+
+/// Has `promtool`, which must be installed, check a page.
+#[track_caller]
+pub(crate) fn check(text: &str) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("page");
-    std::fs::write(&file, &text).unwrap();
+    std::fs::write(&file, text).unwrap();
     let mut check = Command::new("promtool");
     let output = check.args(["check", "metrics"]).stdin(std::fs::File::open(&file).unwrap()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     // 3 is lint, 1 is a page that cannot be read.
     assert!(matches!(output.status.code(), Some(0 | 3)), "{said}\n{text}");
+    // The page holds such a name, so that it is known what is said of it.
+    assert!(said.contains("_count"), "{said}\n{text}");
     for line in said.lines() {
         assert!(FORCED.iter().any(|forced| line.ends_with(forced)), "{line}\n{text}");
     }

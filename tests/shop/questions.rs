@@ -74,6 +74,9 @@ fn every_metric_of_the_questions_is_told_and_every_query_finds_it() {
     let told: BTreeSet<&str> = metrics.series().map(|series| series.name.as_str()).collect();
     let on_page: BTreeSet<&str> = page.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();
     let has_swap = std::fs::read_to_string("/proc/swaps").is_ok_and(|swaps| swaps.lines().count() > 1);
+    if crate::metrics::prometheus::is_installed("promtool").is_ok() {
+        crate::metrics::prometheus::check(page.split_once("\r\n\r\n").unwrap().1);
+    }
     let all = questions();
     assert!(all.len() >= 18, "{}", all.len());
     for Question { text, metrics: named, queried } in all {
