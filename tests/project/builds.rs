@@ -4,7 +4,11 @@ use super::{Project, SMALL, layers, target};
 use crate::support::expect::server;
 use crate::support::fixture::{lock, otel_rs};
 use crate::support::launched::Launch;
+use crate::support::model::Value;
 use crate::support::{Otlp, clean, succeed};
+
+/// The version of the fixture `small`.
+const VERSION: &str = "0.3.1";
 
 /// A small server that is bootstrapped already.
 fn woven() -> Project {
@@ -68,7 +72,9 @@ fn a_stripped_release_with_fat_lto_and_abort_tells_its_requests() {
     let app = Launch::program(&program).to(&otlp).start();
     assert_eq!(app.get("/greet/you").1, "hello you");
     app.stop();
-    otlp.traces().require(server().named("GET /greet/{name}").attr("http.response.status_code", 200));
+    let traces = otlp.traces();
+    let served = traces.require(server().named("GET /greet/{name}").attr("http.response.status_code", 200));
+    assert_eq!(served.resource["service.version"], Value::Str(VERSION.into()), "it outlives strip, too");
 }
 
 #[test]
