@@ -23,3 +23,8 @@ pub(crate) use drain::Draining;
 pub(crate) use listener::{Channel, ChannelError};
 pub(crate) use series::{Entry, SeriesTable, Troubles};
 pub(crate) use tables::CellTable;
+
+/// The value of [`wire::CHANNEL_VARIABLE`] for a program that is told something and tells nothing itself.
+pub(crate) fn without_socket(settings: &str) -> std::ffi::OsString {
+    format!("{}{settings}", wire::SETTINGS_PREFIX).into()
+}

@@ -43,7 +43,8 @@ impl Sources<'_> {
             Err(error) if named.origin == Origin::Flag => Err(ConfigError::File(error)),
             Err(error) => {
                 let mut nothing = Sources { flags: &[], env: &|_| None, warnings: Vec::new() };
-                Ok((Config { disabled: true, ..nothing.config()? }, Some(error)))
+                // Nor is it known what would be passed on.
+                Ok((Config { disabled: true, propagators: Vec::new(), ..nothing.config()? }, Some(error)))
             }
         }
     }

@@ -427,6 +427,15 @@ impl Config {
         }
     }
 
+    /// The same while the SDK is disabled: "this setting has no effect on propagators", says the specification. `None`
+    /// where there is nothing to pass on.
+    pub(crate) fn disabled_settings(&self) -> Option<String> {
+        use crate::channel::wire::settings as name;
+        let propagators = self.propagators.join(",");
+        let settings = format!("{}={propagators};{}=on", name::PROPAGATORS, name::PASS_ON);
+        (!propagators.is_empty()).then_some(settings)
+    }
+
     /// What the hooks must know, in the words of the wire format's `settings`; the socket is not part of it.
     pub(crate) fn channel_settings(&self) -> String {
         use crate::channel::wire::settings as name;

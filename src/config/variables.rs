@@ -158,7 +158,7 @@ const COMMON: &[Variable] = variables! {
             "tracecontext,baggage", SDK,
             "Headers that carry a trace from service to service";
         "OTEL_SDK_DISABLED" "sdk-disabled" Kind::Bool, "false", SDK,
-            "Run the program without collecting anything";
+            "Run the program without collecting anything; the trace of whoever calls it is passed on all the same";
         "OTEL_LOG_LEVEL" "log-level" Kind::Choice(&["none", "error", "warn", "info", "debug"]), "info", SDK,
             "How much otel-rs says on stderr about its own work";
         "OTEL_CONFIG_FILE" "config-file" Kind::Path, "", SDK,

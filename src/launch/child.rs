@@ -25,6 +25,9 @@ pub(crate) struct Program {
     pub(crate) args: Vec<OsString>,
 }
 
+/// A variable of ours in a program's environment; `None` for one that is taken away.
+pub(crate) type Variable = (&'static str, Option<OsString>);
+
 /// Why a program that is there could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot run `{}`", file.display())]
@@ -61,15 +64,21 @@ impl Program {
         Path::new(&self.name).file_name().unwrap_or(&self.name).to_string_lossy().into_owned()
     }
 
-    fn command(&self, environment: &Environment) -> Command {
+    fn command(&self, environment: &Environment, ours: &[Variable]) -> Command {
         let mut command = Command::new(&self.file);
         command.arg0(&self.name).args(&self.args).env_clear().envs(environment.iter());
+        for (variable, value) in ours {
+            match value {
+                Some(value) => command.env(variable, value),
+                None => command.env_remove(variable),
+            };
+        }
         command
     }
 
-    /// Becomes the program. Returns only if that failed.
-    pub(crate) fn exec(&self, environment: &Environment) -> SpawnError {
-        let mut command = self.command(environment);
+    /// Becomes the program, with variables of ours set or taken away. Returns only if that failed.
+    pub(crate) fn exec(&self, environment: &Environment, ours: &[Variable]) -> SpawnError {
+        let mut command = self.command(environment, ours);
         // `Command` empties the signal mask, which the program would otherwise have inherited.
         if let Ok(mask) = SigSet::thread_get_mask() {
             let restore = move || mask.thread_set_mask().map_err(io::Error::from);
@@ -87,16 +96,10 @@ impl Program {
     pub(crate) fn spawn(
         &self,
         environment: &Environment,
-        ours: &[(&str, Option<OsString>)],
+        ours: &[Variable],
         signals: &Signals,
     ) -> Result<RunningChild, SpawnError> {
-        let mut command = self.command(environment);
-        for (variable, value) in ours {
-            match value {
-                Some(value) => command.env(variable, value),
-                None => command.env_remove(variable),
-            };
-        }
+        let mut command = self.command(environment, ours);
         let as_found = signals.as_found();
         let launcher = nix::unistd::getpid();
         let prepare = move || {

@@ -9,7 +9,7 @@ mod environment;
 mod find;
 mod signals;
 
-pub(crate) use child::Program;
+pub(crate) use child::{Program, Variable};
 pub(crate) use end::{ChildEnd, Ended, Usage, is_violent, signal_name};
 pub(crate) use environment::Environment;
 pub(crate) use find::{FindError, find_program, is_elf};

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Failure, Outcome, speakers};
-use crate::channel::{Channel, ChannelError, Draining, feed, wire};
+use crate::channel::{self, Channel, ChannelError, Draining, feed, wire};
 use crate::config::{self, Config};
-use crate::launch::{self, ChildEnd, Ended, Environment, Program, Signals};
+use crate::launch::{self, ChildEnd, Ended, Environment, Program, Signals, Variable};
 use crate::layers::{self, LayerNote};
 use crate::telemetry;
 use crate::ui::{self, Explain};
@@ -91,7 +91,10 @@ pub(crate) fn run(options: Options) -> Outcome {
         ui::warning_of(&InstrumentError::ConfigFile { program: program.short_name(), source });
     }
     if config.disabled {
-        return Err(replace_ourselves(&program, &environment));
+        let understood = layers_of(&program).is_none_or(|notes| speaks_with_us(&notes));
+        let settings = config.disabled_settings().filter(|_| understood);
+        let variable = settings.map(|settings| (wire::CHANNEL_VARIABLE, Some(channel::without_socket(&settings))));
+        return Err(replace_ourselves(&program, &environment, variable.as_slice()));
     }
     ui::set_level(config.log_level);
     warnings.iter().for_each(|warning| ui::warning_of(warning));
@@ -100,7 +103,7 @@ pub(crate) fn run(options: Options) -> Outcome {
         Ok(signals) => signals,
         Err(source) => {
             ui::warning_of(&InstrumentError::Signals { program: program.short_name(), source });
-            return Err(replace_ourselves(&program, &environment));
+            return Err(replace_ourselves(&program, &environment, &[]));
         }
     };
     let notes = layers_of(&program);
@@ -119,8 +122,8 @@ pub(crate) fn run(options: Options) -> Outcome {
 }
 
 /// Becomes the program. Returns only if that failed.
-fn replace_ourselves(program: &Program, environment: &Environment) -> Failure {
-    let error = program.exec(environment);
+fn replace_ourselves(program: &Program, environment: &Environment, ours: &[Variable]) -> Failure {
+    let error = program.exec(environment, ours);
     failure(error.status(), error)
 }
 
@@ -131,6 +134,11 @@ fn failure(status: i32, error: impl Explain + 'static) -> Failure {
 /// The program's layers. `None` where that is not known: a script has none, but what it starts may have.
 fn layers_of(program: &Program) -> Option<Vec<LayerNote>> {
     launch::is_elf(&program.file).then(|| layers::layers_in(&program.file).ok()).flatten()
+}
+
+/// Whether a program has layers, all of them of our version of the wire format.
+fn speaks_with_us(notes: &[LayerNote]) -> bool {
+    !notes.is_empty() && notes.iter().all(|note| note.wire_version == wire::VERSION)
 }
 
 /// Whether the program may be given a channel: not if its layers speak another version of the wire format. Warns where
@@ -150,7 +158,7 @@ fn understands_us(program: &Program, notes: Option<&[LayerNote]>, run_is_told: b
 /// The run half at work: a channel, the thread that drains it, and telemetry.
 struct Session {
     /// What the program's environment has besides our own.
-    variables: Vec<(&'static str, Option<OsString>)>,
+    variables: Vec<Variable>,
     draining: Draining,
     running: telemetry::Running,
 }

@@ -53,8 +53,19 @@ variables! {
 
     OTEL_SDK_DISABLED => {
         by_default().traces.require(server());
-        let told = with("OTEL_SDK_DISABLED", "true");
+        let off = || Run::new().env("OTEL_SDK_DISABLED", "true");
+        let told = off().tell();
         assert_eq!((told.traces.0.len(), told.otlp.ways().len(), told.stderr.as_str()), (0, 0, ""));
+        assert!(told.sent.is_empty(), "{:?}", told.sent);
+        // It has no effect on propagators: who calls and who is called are one trace, as without this service.
+        let called = || off().header("traceparent", &format!("00-{TRACE}-{SPAN}-01")).header("baggage", "a=b");
+        let told = called().tell();
+        assert_eq!(told.sent["traceparent"], format!("00-{TRACE}-{SPAN}-01"));
+        assert_eq!(told.sent["baggage"], "a=b");
+        assert_eq!((told.traces.0.len(), told.otlp.ways().len(), told.stderr.as_str()), (0, 0, ""));
+        let b3 = called().env("OTEL_PROPAGATORS", "tracecontext,b3").tell();
+        assert_eq!(b3.sent["b3"], format!("{TRACE}-{SPAN}-1"));
+        assert!(called().env("OTEL_PROPAGATORS", "none").tell().sent.is_empty());
         refused("OTEL_SDK_DISABLED", "yes");
     }
 

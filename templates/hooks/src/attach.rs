@@ -75,6 +75,10 @@ fn attach_process() -> Option<()> {
         return None;
     }
     let settings = Settings::parse(&variable)?;
+    if settings.pass_on {
+        settings::install(settings);
+        return Some(());
+    }
     let page = sys::wiped_page()?.cast::<Root>();
     let rings = std::thread::available_parallelism().map_or(2, usize::from) * 2;
     let region = Region::create(&settings, rings.clamp(2, 16), None)?;
@@ -94,7 +98,7 @@ fn inside_the_compiler() -> bool {
     build_script || matches!(name, Some("rustc" | "rustdoc" | "clippy-driver" | "miri"))
 }
 
-/// This process's region. `None` while dormant.
+/// This process's region. `None` while dormant, and where there is nobody to tell.
 #[inline]
 pub(crate) fn region() -> Option<&'static Region> {
     // SAFETY: null or a page that is never unmapped, see `attach_process`.

@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) propagators: Vec<Propagator>,
     pub(crate) detach_after_ns: u64,
     pub(crate) logs: bool,
+    /// Whether contexts are passed on, and nothing is told.
+    pub(crate) pass_on: bool,
     /// What the process's environment says is the parent of its work; empty unless it is to be asked.
     pub(crate) parent: Context,
     /// Series of one instrument; 0 when nobody wants metrics.
@@ -67,6 +69,11 @@ pub(crate) fn parent() -> Context {
     get().map_or(Context::EMPTY, |settings| settings.parent.clone())
 }
 
+/// Whether contexts are passed on, and nothing is told.
+pub(crate) fn pass_on() -> bool {
+    get().map_or(false, |settings| settings.pass_on)
+}
+
 /// Whether log records are wanted.
 pub(crate) fn logs() -> bool {
     get().map_or(false, |settings| settings.logs)
@@ -89,6 +96,7 @@ impl Settings {
             propagators: vec![Propagator::TraceContext, Propagator::Baggage],
             detach_after_ns: 10_000_000_000,
             logs: true,
+            pass_on: false,
             parent: Context::EMPTY,
             series_limit: 2000,
             enabled: vec!["*".to_owned()],
@@ -118,6 +126,8 @@ impl Settings {
                 settings.detach_after_ns = (number()? * 1e6) as u64;
             } else if key == name::LOGS.as_bytes() {
                 settings.logs = value != b"off";
+            } else if key == name::PASS_ON.as_bytes() {
+                settings.pass_on = value == b"on";
             } else if key == name::ENVIRONMENT_PARENT.as_bytes() && value == b"on" {
                 settings.parent = propagate::from_environment(|name| std::env::var(name).ok());
             } else if key == name::SERIES_LIMIT.as_bytes() {
@@ -130,7 +140,7 @@ impl Settings {
             rest = next;
         }
         settings.sampler = Sampler::named(sampler_name, ratio);
-        if settings.socket.is_empty() {
+        if settings.socket.is_empty() && !settings.pass_on {
             None
         } else {
             Some(settings)
@@ -218,6 +228,8 @@ mod tests {
         assert_eq!(settings.sampler, Sampler::Ratio { parent_based: true, threshold: 1 << 62 });
         assert_eq!(settings.propagators, [Propagator::Jaeger, Propagator::Baggage, Propagator::B3]);
         assert_eq!(settings.detach_after_ns, 20_000_000);
+        assert!(Settings::parse(OsStr::new("v1;propagators=b3")).is_none());
+        assert!(Settings::parse(OsStr::new("v1;propagators=b3;pass-on=on")).unwrap().pass_on);
         assert!(!settings.logs && Settings::parse(OsStr::new("v1;socket=/tmp/a")).unwrap().logs);
     }
 

@@ -41,6 +41,9 @@ pub mod settings {
     /// `on` when work that has no parent in this process has one in its environment: TRACEPARENT, as the specification's
     /// environment carriers have it. Requests served have their own parents.
     pub const ENVIRONMENT_PARENT: &str = "environment-parent";
+    /// `on` when nothing is told and there is no socket: contexts are only passed on, from requests served to requests
+    /// sent.
+    pub const PASS_ON: &str = "pass-on";
     /// How many series one instrument may have before others are counted together, 0 when nobody wants metrics.
     pub const SERIES_LIMIT: &str = "series-limit";
     /// Names of instrumentations that speak, `*` for all. This list and those below separate their items by commas;
