@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use nix::libc;
 use nix::sys::signal::SigSet;
 
-use super::signals::{Arrived, Signals};
+use super::signals::{self, Arrived, Signals};
 use super::{ChildEnd, Ended, Environment};
 use crate::ui::Explain;
 
@@ -135,8 +135,10 @@ impl RunningChild {
         self.pid.unsigned_abs()
     }
 
-    /// Passes signals on to the child until it has ended.
-    pub(crate) fn wait(self, signals: &Signals) -> Ended {
+    /// Passes signals on to the child until it has ended. Before the first one that may end it, `last_words` has the
+    /// chance to ask what only a living process can answer.
+    pub(crate) fn wait(self, signals: &Signals, last_words: impl FnOnce()) -> Ended {
+        let mut last_words = Some(last_words);
         loop {
             let arrived = signals.wait();
             if arrived.signal == libc::SIGCHLD {
@@ -144,6 +146,11 @@ impl RunningChild {
                     return ended;
                 }
             } else if self.needs_telling(arrived) {
+                if signals::may_end(arrived.signal)
+                    && let Some(last_words) = last_words.take()
+                {
+                    last_words();
+                }
                 self.kill(arrived.signal);
             }
         }

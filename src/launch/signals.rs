@@ -24,6 +24,11 @@ const LEFT_ALONE: &[i32] = &[
     libc::SIGPIPE,
 ];
 
+/// Whether a signal is how somebody asks a program to end.
+pub(super) fn may_end(signal: i32) -> bool {
+    [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGHUP].contains(&signal)
+}
+
 /// One signal that has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Arrived {
@@ -115,7 +120,7 @@ impl Signals {
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
             }
             while let Some(arrived) = self.arrived() {
-                if [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGHUP].contains(&arrived.signal) {
+                if may_end(arrived.signal) {
                     return None;
                 }
             }

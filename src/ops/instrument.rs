@@ -114,7 +114,7 @@ pub(crate) fn run(options: Options) -> Outcome {
     let ours = session.as_ref().map_or(&[][..], |session| &session.variables);
     let child = program.spawn(&environment, ours, &signals).map_err(|error| failure(error.status(), error))?;
     session.iter().for_each(|session| session.running.started(child.pid()));
-    let ended = child.wait(&signals);
+    let ended = child.wait(&signals, || session.iter().for_each(|session| session.running.ask()));
     let report = session.and_then(|session| session.close(ended, &signals));
     tell(&program, ended.end, report.as_ref());
     ended.end.imitate();

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::assemble::{Assembler, Finished, Strings};
 use super::export::complaints::Complaints;
@@ -46,6 +46,10 @@ pub(super) struct Ending {
     pub(super) ended: Ended,
     pub(super) deadline: Duration,
 }
+
+/// By which somebody has the program asked, and is told when that has been done.
+pub(super) type Asks = mpsc::UnboundedSender<std::sync::mpsc::SyncSender<()>>;
+type Asked = mpsc::UnboundedReceiver<std::sync::mpsc::SyncSender<()>>;
 
 /// Everything the exporting thread holds.
 pub(super) struct Engine {
@@ -99,7 +103,12 @@ impl Engine {
     }
 
     /// Works until the program has ended and all is exported, or time is up.
-    pub(super) async fn run(mut self, mut feed: Receiver, ending: oneshot::Receiver<Ending>) -> Report {
+    pub(super) async fn run(
+        mut self,
+        mut feed: Receiver,
+        mut asked: Asked,
+        ending: oneshot::Receiver<Ending>,
+    ) -> Report {
         let wake = Arc::clone(&self.wake);
         let mut ending = pin!(ending);
         let mut told: Option<(Ending, Instant)> = None;
@@ -125,6 +134,10 @@ impl Engine {
                     tokio::task::yield_now().await;
                 }
                 () = wake.notified() => {}
+                Some(who) = asked.recv() => {
+                    self.metrics.iter().for_each(Metrics::ask);
+                    let _ = who.send(());
+                }
                 _ = tick.tick() => self.idle(),
                 () = until(self.metrics.as_ref().and_then(Metrics::next_due)) => {}
             }

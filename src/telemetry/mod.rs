@@ -45,6 +45,9 @@ pub(crate) use resource::resource_of;
 /// The thread's name; panics on it are not printed as a program's own would be.
 const THREAD: &str = "otel-rs-export";
 
+/// How long a signal that may end the program is held back for what only it can look up.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
 /// What keeps telemetry from starting.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TelemetryError {
@@ -79,6 +82,7 @@ pub(crate) struct Report {
 pub(crate) struct Running {
     pid: host::Pid,
     variables: Vec<(&'static str, Option<OsString>)>,
+    asks: engine::Asks,
     ending: oneshot::Sender<Ending>,
     report: mpsc::Receiver<Report>,
 }
@@ -101,10 +105,11 @@ pub(crate) fn start(
         Engine::new(config, resource, Host::new(config.host_metrics, &program.file, pid.clone()), run)
     };
     let (ending, told) = oneshot::channel();
+    let (asks, asked) = tokio::sync::mpsc::unbounded_channel();
     let (sender, report) = mpsc::channel();
     keep_panics_quiet();
     let work = move || {
-        let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(engine.run(feed, told))));
+        let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(engine.run(feed, asked, told))));
         let report = outcome.unwrap_or_else(|panic| {
             let hint = "please report this; the program itself is not affected";
             ui::warning("telemetry has stopped: internal error", &[panic_text(panic.as_ref())], Some(hint));
@@ -115,7 +120,7 @@ pub(crate) fn start(
         runtime.shutdown_background();
     };
     thread::Builder::new().name(THREAD.into()).spawn(work).map_err(TelemetryError::Thread)?;
-    Ok(Running { pid, variables, ending, report })
+    Ok(Running { pid, variables, asks, ending, report })
 }
 
 impl Running {
@@ -127,6 +132,14 @@ impl Running {
     /// The program runs.
     pub(crate) fn started(&self, pid: u32) {
         let _ = self.pid.set(pid);
+    }
+
+    /// Has the program look up what only it can, while it still can; waits a little for that.
+    pub(crate) fn ask(&self) {
+        let (done, answer) = mpsc::sync_channel(1);
+        if self.asks.send(done).is_ok() {
+            let _ = answer.recv_timeout(LAST_WORDS);
+        }
     }
 
     /// Exports what is left and stops; takes `deadline` at most, or little more.

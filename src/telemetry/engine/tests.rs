@@ -113,7 +113,7 @@ fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) ->
     let (tell, told) = oneshot::channel();
     let ended = Ended { end, usage: Usage::default(), at: SystemTime::now() };
     tell.send(Ending { ended, deadline }).unwrap();
-    runtime.block_on(engine.run(receiver, told))
+    runtime.block_on(engine.run(receiver, tokio::sync::mpsc::unbounded_channel().1, told))
 }
 
 #[test]
