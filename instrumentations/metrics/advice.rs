@@ -139,7 +139,7 @@ fn instrument(kind: Kind, name: &str) -> Instrument {
     let boundaries = if kind == Kind::Histogram && is_seconds { Some(&SECONDS[..]) } else { None };
     let version = option_env!("CARGO_PKG_VERSION");
     let owner = Owner::Named { name: "metrics", version, schema_url: None, attributes: &Labels(&[]) };
-    hooks::instrument(&Description { owner, kind, number, name, unit, description, boundaries })
+    hooks::instrument(&Description { owner, kind, number, name, unit, description, boundaries, is_observed: false })
 }
 
 /// Labels as the hooks read them.

@@ -64,7 +64,7 @@ mod bridge {
             };
             let unit = unit.as_deref().unwrap_or("");
             let description = description.as_deref().unwrap_or("");
-            let described = Description { owner, kind, number, name, unit, description, boundaries };
+            let described = Description { owner, kind, number, name, unit, description, boundaries, is_observed: false };
             Instrument(hooks::instrument(&described))
         }
     }

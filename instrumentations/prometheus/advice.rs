@@ -73,7 +73,7 @@ impl Family<'_> {
         let none: [(&'static str, ItemValue<'_>); 0] = [];
         let (crate_name, version) = (env!("CARGO_PKG_NAME"), Some(env!("CARGO_PKG_VERSION")));
         let owner = Owner::Named { name: crate_name, version, schema_url: None, attributes: &none };
-        instrument(&Description { owner, kind: *kind, number, name, unit: "", description, boundaries })
+        instrument(&Description { owner, kind: *kind, number, name, unit: "", description, boundaries, is_observed: true })
     }
 
     fn tell<N: Into<Number>>(&self, metrics: &[Metric], value: impl Fn(&Metric) -> N) {

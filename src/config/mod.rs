@@ -138,6 +138,28 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
+    /// Bounds of buckets that a reader or a view wants of histograms that advise others, in the hooks' words.
+    fn bounds(&self) -> String {
+        use crate::channel::wire::settings as name;
+        let mut bounds: Vec<f64> = Vec::new();
+        let mut is_exponential = self.readers.iter().any(|reader| match reader {
+            // For people, the fine buckets that the launcher makes of its own are enough.
+            Reader::Periodic(periodic) => {
+                periodic.exporter != Exporter::Console && periodic.histograms == HistogramAggregation::Exponential
+            }
+            Reader::Prometheus(_) => false,
+        });
+        for view in &self.views {
+            match &view.stream.aggregation {
+                Some(Aggregation::Exponential { .. }) => is_exponential = true,
+                Some(Aggregation::ExplicitBuckets { boundaries: Some(wanted), .. }) => bounds.extend(wanted),
+                _ => {}
+            }
+        }
+        let all = bounds.iter().map(f64::to_string).chain(is_exponential.then(|| name::EXPONENTIAL.to_owned()));
+        all.collect::<Vec<_>>().join(",")
+    }
+
     /// The most series of one instrument that a reader may want: as many a process keeps apart. 0 when nobody reads.
     fn series_limit(&self) -> usize {
         let readers = self.readers.iter().map(|reader| match reader {
@@ -449,6 +471,10 @@ impl Config {
             (name::SERIES_LIMIT, self.metrics.series_limit().to_string()),
             (name::ENABLED, list(&self.instrumentations.enabled)),
         ];
+        let bounds = self.metrics.bounds();
+        if !bounds.is_empty() {
+            pairs.push((name::BOUNDS, bounds));
+        }
         if self.run.span || self.run.environment_parent {
             pairs.push((name::ENVIRONMENT_PARENT, "on".to_owned()));
         }

@@ -1,6 +1,7 @@
 //! Programs that measure themselves with OpenTelemetry's API and no SDK, or with the facade `metrics` and no recorder: what
 //! they counted arrives, to the last one.
 
+mod buckets;
 mod callbacks;
 mod facade;
 mod limits;

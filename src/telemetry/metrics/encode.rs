@@ -5,10 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, Histogram, HistogramDataPoint, Metric, ScopeMetrics,
+    AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Histogram, HistogramDataPoint, Metric,
+    ScopeMetrics,
 };
 
-use super::{Collected, HistogramMetric};
+use super::{Collected, Exponential, HistogramMetric};
 
 /// The request that exports it.
 pub(super) fn request(all: &Collected) -> ExportMetricsServiceRequest {
@@ -32,6 +33,37 @@ pub(super) fn request(all: &Collected) -> ExportMetricsServiceRequest {
 }
 
 fn metric(histogram: &HistogramMetric) -> Metric {
+    let temporality =
+        if histogram.is_delta { AggregationTemporality::Delta } else { AggregationTemporality::Cumulative };
+    let data = match histogram.exponential {
+        Some(shape) => Data::ExponentialHistogram(ExponentialHistogram {
+            data_points: exponential(histogram, shape),
+            aggregation_temporality: temporality.into(),
+        }),
+        None => {
+            Data::Histogram(Histogram { data_points: explicit(histogram), aggregation_temporality: temporality.into() })
+        }
+    };
+    Metric {
+        name: histogram.name.clone(),
+        description: histogram.description.clone(),
+        unit: histogram.unit.clone(),
+        data: Some(data),
+        ..Metric::default()
+    }
+}
+
+fn exponential(histogram: &HistogramMetric, shape: Exponential) -> Vec<ExponentialHistogramDataPoint> {
+    let points = histogram.points.iter().map(|(attributes, values)| ExponentialHistogramDataPoint {
+        attributes: attributes.iter().map(Into::into).collect(),
+        start_time_unix_nano: nanoseconds(histogram.start),
+        time_unix_nano: nanoseconds(histogram.time),
+        ..shape.point(&histogram.bounds, values)
+    });
+    points.collect()
+}
+
+fn explicit(histogram: &HistogramMetric) -> Vec<HistogramDataPoint> {
     let points = histogram.points.iter().map(|(attributes, values)| HistogramDataPoint {
         attributes: attributes.iter().map(Into::into).collect(),
         start_time_unix_nano: nanoseconds(histogram.start),
@@ -44,18 +76,7 @@ fn metric(histogram: &HistogramMetric) -> Metric {
         max: values.max,
         ..HistogramDataPoint::default()
     });
-    let temporality =
-        if histogram.is_delta { AggregationTemporality::Delta } else { AggregationTemporality::Cumulative };
-    Metric {
-        name: histogram.name.clone(),
-        description: histogram.description.clone(),
-        unit: histogram.unit.clone(),
-        data: Some(Data::Histogram(Histogram {
-            data_points: points.collect(),
-            aggregation_temporality: temporality.into(),
-        })),
-        ..Metric::default()
-    }
+    points.collect()
 }
 
 fn nanoseconds(time: SystemTime) -> u64 {

@@ -1,14 +1,16 @@
 //! Histograms that processes add up themselves. The SDK takes single values only, so that its part is played here: views,
-//! temporality, limits. What a bucket holds is all that is known of it; no other buckets can be made but coarser ones.
+//! temporality, limits. What a bucket holds is all that is known of it; no other buckets can be made but coarser ones. So
+//! a process counts between all bounds that any reader needs, and each reader gets those that it wants.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::SystemTime;
 
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::metrics::Temporality;
 
-use super::streams::{Selected, Shaped, Shaping};
+use super::streams::{Buckets, Exponential, Selected, Shaped, Shaping};
 use crate::config::InstrumentKind;
+use crate::ui;
 
 /// Values by their size.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -28,7 +30,10 @@ pub(super) struct Histogram {
     pub(super) unit: String,
     pub(super) description: String,
     pub(super) since: SystemTime,
+    /// Those between which its values were counted.
     pub(super) bounds: Vec<f64>,
+    /// Those of them that it advises; `None` for all: then no finer ones can be had.
+    pub(super) advised: Option<Vec<f64>>,
     pub(super) series: Vec<(Vec<KeyValue>, Distribution)>,
 }
 
@@ -43,6 +48,8 @@ pub(in crate::telemetry) struct HistogramMetric {
     pub(in crate::telemetry) start: SystemTime,
     pub(in crate::telemetry) time: SystemTime,
     pub(in crate::telemetry) bounds: Vec<f64>,
+    /// How exponential buckets are to be made of these, where they are wanted.
+    pub(in crate::telemetry) exponential: Option<Exponential>,
     pub(in crate::telemetry) points: Vec<(Vec<KeyValue>, Distribution)>,
 }
 
@@ -91,6 +98,8 @@ pub(super) struct Telling {
     shaping: Shaping,
     is_delta: bool,
     told: HashMap<(InstrumentationScope, String, String), Streamed>,
+    /// Streams that could not be shaped as they should be, by instrument and way.
+    warned: HashSet<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -102,7 +111,7 @@ struct Streamed {
 impl Telling {
     pub(super) fn new(shaping: Shaping, temporality: Temporality) -> Telling {
         let is_delta = matches!(temporality, Temporality::Delta | Temporality::LowMemory);
-        Telling { shaping, is_delta, told: HashMap::new() }
+        Telling { shaping, is_delta, told: HashMap::new(), warned: HashSet::new() }
     }
 
     /// What is to be told of these.
@@ -118,9 +127,28 @@ impl Telling {
         metrics
     }
 
+    /// The bounds to tell between, `None` for all that there are; and whether exponential buckets are made of them.
+    fn buckets_of(&mut self, all: &Histogram, stream: &Shaped) -> (Option<Vec<f64>>, Option<Exponential>) {
+        let is_there = |wanted: &Vec<f64>| wanted.iter().all(|bound| all.bounds.contains(bound));
+        let is_negative = || all.series.iter().any(|(_, values)| values.min.is_some_and(|min| min < 0.0));
+        let trouble = match &stream.buckets {
+            Buckets::Advised => return (all.advised.clone(), None),
+            Buckets::Explicit(wanted) if is_there(wanted) => return (Some(wanted.clone()), None),
+            Buckets::Exponential(shape) if all.advised.is_some() && !is_negative() => return (None, Some(*shape)),
+            Buckets::Exponential(_) if all.advised.is_some() => {
+                "it holds negative values, of which only the sum is known"
+            }
+            _ => "its values are counted elsewhere, in buckets that cannot be divided",
+        };
+        if self.warned.insert((all.name.clone(), stream.way.name.clone())) {
+            let what = format!("the histogram `{}` of `{}` keeps its own buckets", all.name, all.scope.name());
+            ui::warning(what, &[trouble.to_owned()], None);
+        }
+        (all.advised.clone(), None)
+    }
+
     fn tell_stream(&mut self, all: &Histogram, stream: &Shaped, time: SystemTime) -> Option<HistogramMetric> {
-        let wanted =
-            stream.boundaries.as_deref().filter(|wanted| wanted.iter().all(|bound| all.bounds.contains(bound)));
+        let (wanted, exponential) = self.buckets_of(all, stream);
         let mut series: BTreeMap<String, (Vec<KeyValue>, Distribution)> = BTreeMap::new();
         for (attributes, values) in &all.series {
             let mut kept = Vec::new();
@@ -131,7 +159,7 @@ impl Telling {
                 kept = vec![KeyValue::new("otel.metric.overflow", true)];
                 key = format!("{kept:?}");
             }
-            let values = wanted.map_or_else(|| values.clone(), |wanted| values.coarser(&all.bounds, wanted));
+            let values = wanted.as_ref().map_or_else(|| values.clone(), |wanted| values.coarser(&all.bounds, wanted));
             series.entry(key).or_insert_with(|| (kept, Distribution::default())).1.add(&values);
         }
         let mut start = all.since;
@@ -157,7 +185,8 @@ impl Telling {
             is_delta: self.is_delta,
             start,
             time,
-            bounds: wanted.map_or_else(|| all.bounds.clone(), <[f64]>::to_vec),
+            bounds: wanted.unwrap_or_else(|| all.bounds.clone()),
+            exponential,
             points,
         };
         (!metric.points.is_empty()).then_some(metric)

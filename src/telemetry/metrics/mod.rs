@@ -3,6 +3,7 @@
 
 mod cells;
 mod encode;
+mod exponential;
 mod exports;
 mod histograms;
 mod instruments;
@@ -35,6 +36,7 @@ pub(super) use histograms::{Distribution, HistogramMetric};
 use instruments::Instruments;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use readers::{Readers, Shared};
+pub(super) use streams::Exponential;
 use streams::{Shaping, Views};
 use user::User;
 
@@ -147,6 +149,11 @@ impl Metrics {
                 user.read(instruments)
             })
         });
+    }
+
+    /// Has callbacks look up what they can, and waits for them a little. It is read with the next export.
+    pub(super) fn ask(&self) {
+        self.user.ask();
     }
 
     /// Exports everything for the last time; [`finish`](Self::finish) waits for it.

@@ -15,7 +15,9 @@ use crate::telemetry::definition;
 
 /// What exponential histograms have when nobody says otherwise.
 const EXPONENTIAL: Aggregation =
-    Aggregation::Base2ExponentialHistogram { max_size: 160, max_scale: 20, record_min_max: true };
+    Aggregation::Base2ExponentialHistogram { max_size: MAX_SIZE, max_scale: MAX_SCALE, record_min_max: true };
+const MAX_SIZE: u32 = 160;
+const MAX_SCALE: i8 = 20;
 
 /// The views of a configuration.
 pub(super) type Views = Arc<[View]>;
@@ -112,29 +114,51 @@ pub(super) struct Shaped {
     pub(super) description: Option<String>,
     /// Most series.
     pub(super) limit: usize,
-    /// `None` for the instrument's own.
-    pub(super) boundaries: Option<Vec<f64>>,
+    pub(super) buckets: Buckets,
     pub(super) record_min_max: bool,
 }
 
+/// Which buckets a stream of a histogram has.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Buckets {
+    /// The instrument's own.
+    Advised,
+    Explicit(Vec<f64>),
+    Exponential(Exponential),
+}
+
+/// How fine exponential buckets may be, and how many. See "Base2 Exponential Bucket Histogram Aggregation" of the
+/// specification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::telemetry) struct Exponential {
+    pub(in crate::telemetry) max_scale: i8,
+    pub(in crate::telemetry) max_size: u32,
+}
+
 impl Shaping {
-    /// The streams of a histogram that the SDK does not keep. Buckets that double in size cannot be made of others, nor
-    /// can a sum: such histograms stay what they are.
+    /// The streams of a histogram that the SDK does not keep.
     pub(super) fn streams(&self, selected: &Selected<'_>) -> Vec<Shaped> {
         let own = config::Stream::default();
         let ways = ways(&self.views, selected).into_iter().map(|way| {
             let number = way.name.split_once('/').and_then(|(number, _)| number.get(1..)?.parse::<usize>().ok());
             let wanted = number.and_then(|index| self.views.get(index)).map_or(&own, |view| &view.stream);
-            let (boundaries, record_min_max) = match &wanted.aggregation {
+            let (buckets, record_min_max) = match &wanted.aggregation {
                 Some(config::Aggregation::ExplicitBuckets { boundaries, record_min_max }) => {
-                    (boundaries.clone(), *record_min_max)
+                    (boundaries.clone().map_or(Buckets::Advised, Buckets::Explicit), *record_min_max)
                 }
-                _ => (None, true),
+                Some(config::Aggregation::Exponential { max_scale, max_size, record_min_max }) => {
+                    let (max_scale, max_size) = (*max_scale, *max_size);
+                    (Buckets::Exponential(Exponential { max_scale, max_size }), *record_min_max)
+                }
+                _ if self.histograms == HistogramAggregation::Exponential => {
+                    (Buckets::Exponential(Exponential { max_scale: MAX_SCALE, max_size: MAX_SIZE }), true)
+                }
+                _ => (Buckets::Advised, true),
             };
             let limit = wanted.cardinality_limit.unwrap_or_else(|| self.cardinality_limit.of(selected.kind));
             let name = wanted.name.clone().unwrap_or_else(|| selected.name.to_owned());
             let description = wanted.description.clone();
-            Shaped { way, name, description, limit: limit.max(1), boundaries, record_min_max }
+            Shaped { way, name, description, limit: limit.max(1), buckets, record_min_max }
         });
         ways.collect()
     }

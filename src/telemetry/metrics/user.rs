@@ -34,6 +34,7 @@ struct Instrument {
     id: InstrumentId,
     description: String,
     bounds: Vec<f64>,
+    advised: Option<Vec<f64>>,
     since: SystemTime,
     series: Vec<Series>,
     by_attributes: HashMap<Vec<(String, String)>, usize>,
@@ -197,7 +198,8 @@ impl User {
     }
 
     fn instrument_of(&mut self, table: &SeriesTable, entry: &Entry) -> Option<usize> {
-        let Described { id, description, .. } = described(entry)?;
+        let described = described(entry)?;
+        let id = described.id.clone();
         if let Some(known) = self.by_id.get(&id) {
             return Some(*known);
         }
@@ -219,11 +221,14 @@ impl User {
         if is_histogram && !rising {
             return None;
         }
+        let advised = described.advised(&bounds);
+        let description = described.description;
         let index = self.instruments.len();
         let (series, by_attributes) = (Vec::new(), HashMap::new());
         let since = SystemTime::now();
         self.by_id.insert(id.clone(), index);
-        self.instruments.push(Instrument { id, description, bounds, since, series, by_attributes, book: None });
+        let book = None;
+        self.instruments.push(Instrument { id, description, bounds, advised, since, series, by_attributes, book });
         Some(index)
     }
 
@@ -379,6 +384,7 @@ impl Instrument {
             description: self.description.clone(),
             since: self.since,
             bounds: self.bounds.clone(),
+            advised: self.advised.clone(),
             series: series.collect(),
         }
     }

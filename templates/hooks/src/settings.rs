@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::context::Context;
+use crate::metrics::bounds::exponential;
 use crate::propagate::{self, Propagator};
 use crate::wire::{self, settings as name};
 
@@ -37,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) parent: Context,
     /// Series of one instrument; 0 when nobody wants metrics.
     pub(crate) series_limit: usize,
+    /// Upper bounds of buckets that readers want besides those that histograms advise.
+    pub(crate) bounds: Vec<f64>,
     enabled: Vec<String>,
     disabled: Vec<String>,
     pub(crate) excluded_urls: Vec<String>,
@@ -99,6 +102,7 @@ impl Settings {
             pass_on: false,
             parent: Context::EMPTY,
             series_limit: 2000,
+            bounds: Vec::new(),
             enabled: vec!["*".to_owned()],
             disabled: Vec::new(),
             excluded_urls: Vec::new(),
@@ -132,6 +136,8 @@ impl Settings {
                 settings.parent = propagate::from_environment(|name| std::env::var(name).ok());
             } else if key == name::SERIES_LIMIT.as_bytes() {
                 settings.series_limit = number()? as usize;
+            } else if key == name::BOUNDS.as_bytes() {
+                settings.bounds = bounds(value)?;
             } else if key == name::PROPAGATORS.as_bytes() {
                 settings.propagators = value.split(|byte| *byte == b',').filter_map(Propagator::named).collect();
             } else if let Some(into) = settings.list(key) {
@@ -166,6 +172,18 @@ impl Settings {
         let named = |list: &[String]| list.iter().any(|name| name == "*" || name == crate_name);
         named(&self.enabled) && !named(&self.disabled)
     }
+}
+
+fn bounds(value: &[u8]) -> Option<Vec<f64>> {
+    let mut bounds = Vec::new();
+    for item in std::str::from_utf8(value).ok()?.split(',') {
+        if item == name::EXPONENTIAL {
+            bounds.extend(exponential());
+        } else {
+            bounds.push(item.parse().ok().filter(|bound: &f64| bound.is_finite())?);
+        }
+    }
+    Some(bounds)
 }
 
 /// Items separated by commas, each percent-decoded.

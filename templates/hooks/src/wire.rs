@@ -46,6 +46,11 @@ pub mod settings {
     pub const PASS_ON: &str = "pass-on";
     /// How many series one instrument may have before others are counted together, 0 when nobody wants metrics.
     pub const SERIES_LIMIT: &str = "series-limit";
+    /// Upper bounds of buckets that histograms have besides those that they advise, as decimal fractions separated by
+    /// commas; `exponential` among them stands for those from which exponential buckets can be made.
+    pub const BOUNDS: &str = "bounds";
+    /// What stands for many in [`BOUNDS`].
+    pub const EXPONENTIAL: &str = "exponential";
     /// Names of instrumentations that speak, `*` for all. This list and those below separate their items by commas;
     /// `%`, `;` and commas in them are percent-encoded.
     pub const ENABLED: &str = "enabled";
@@ -441,6 +446,9 @@ pub mod key {
     pub const SCOPE_VERSION: u16 = 64;
     /// Schema URL of that scope.
     pub const SCOPE_SCHEMA_URL: u16 = 65;
+    /// Which bounds of a histogram its maker advises, a bit for each, the lowest bit of the first byte first; the others
+    /// are there since a reader wants them. Not said where all are advised.
+    pub const METRIC_ADVISED: u16 = 67;
     /// What was measured, in the metric's unit.
     pub const METRIC_VALUE: u16 = 66;
     /// Message of a log record.

@@ -93,7 +93,10 @@ pub(super) fn render(collected: &Collected, format: Format, config: &config::Pro
             continue;
         }
         for (attributes, values) in &metric.points {
-            let buckets = below(metric.bounds.iter().copied(), values.buckets.iter().copied());
+            let mut buckets = below(metric.bounds.iter().copied(), values.buckets.iter().copied());
+            if metric.exponential.is_some() {
+                only_powers_of_two(&mut buckets, values.count());
+            }
             let labels = labels(&common, attributes.iter(), true);
             family.histogram(&name, &labels, &buckets, values.count(), &float(values.sum));
         }
@@ -316,6 +319,13 @@ fn below(bounds: impl Iterator<Item = f64>, counts: impl Iterator<Item = u64>) -
         Some(*below)
     });
     bounds.zip(counts).collect()
+}
+
+/// Leaves those of many fine buckets that [`powers_of_two`] would make, from the first that holds something to the last.
+fn only_powers_of_two(buckets: &mut Vec<(f64, u64)>, count: u64) {
+    buckets.retain(|(bound, below)| *below > 0 && bound.log2().fract() == 0.0);
+    let last = buckets.iter().position(|(_, below)| *below == count).map_or(buckets.len(), |last| last + 1);
+    buckets.truncate(last);
 }
 
 /// The text formats have no exponential histograms. Buckets that end at powers of two keep their bounds however fine the

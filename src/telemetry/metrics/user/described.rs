@@ -6,7 +6,7 @@ use crate::channel::Entry;
 use crate::channel::wire::key;
 use crate::channel::wire::series::{instrument_kind, number};
 use crate::telemetry::assemble::scope_from;
-use crate::telemetry::record::Attributes;
+use crate::telemetry::record::{Attributes, Value};
 use crate::telemetry::semconv;
 
 /// What tells instruments apart.
@@ -23,6 +23,8 @@ pub(in crate::telemetry::metrics) struct InstrumentId {
 pub(super) struct Described {
     pub(super) id: InstrumentId,
     pub(super) description: String,
+    /// Which of a histogram's bounds it advises, bit by bit; empty for all.
+    advised: Vec<u8>,
 }
 
 /// What an entry says of an instrument, if it can be one.
@@ -37,13 +39,18 @@ impl Described {
     pub(super) fn of(entry: &Entry) -> Described {
         let (mut name, mut unit, mut description) = Default::default();
         let (mut marker, mut scope_name, mut version, mut schema_url) = (None, None, None, None);
-        let mut attributes = Vec::new();
+        let (mut attributes, mut advised) = (Vec::new(), Vec::new());
         for said in Attributes::new(&entry.bytes, entry.attributes.into()) {
             let text = || said.value.text().into_owned();
             match said.key {
                 key::METRIC_NAME => name = text(),
                 key::METRIC_UNIT => unit = text(),
                 key::METRIC_DESCRIPTION => description = text(),
+                key::METRIC_ADVISED => {
+                    if let Value::Bytes(bits) = said.value {
+                        advised = bits.to_vec();
+                    }
+                }
                 key::SCOPE => marker = Some(text()),
                 key::SCOPE_NAME => scope_name = Some(text()),
                 key::SCOPE_VERSION => version = Some(text()),
@@ -64,6 +71,17 @@ impl Described {
                 scope.build()
             }
         };
-        Described { id: InstrumentId { scope, name, kind: entry.kind, number: entry.number, unit }, description }
+        Described {
+            id: InstrumentId { scope, name, kind: entry.kind, number: entry.number, unit },
+            description,
+            advised,
+        }
+    }
+
+    /// Those of `bounds` that the histogram advises; `None` where these are all there are.
+    pub(super) fn advised(&self, bounds: &[f64]) -> Option<Vec<f64>> {
+        let is_advised = |index: usize| self.advised.get(index / 8).is_some_and(|byte| byte >> (index % 8) & 1 == 1);
+        let advised = bounds.iter().enumerate().filter(|(index, _)| is_advised(*index)).map(|(_, bound)| *bound);
+        (!self.advised.is_empty()).then(|| advised.collect())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize
 use super::area::{Entry, Place};
 use super::find::{Canonical, Found, Lists};
 use super::set::{self, AttributeSet, ItemValue, Print};
-use super::{Kind, Number, NumberKind};
+use super::{bounds, Kind, Number, NumberKind};
 use crate::attach::{self, Region};
 use crate::attribute::{key, Attribute, Key, Value};
 use crate::span::Scope;
@@ -59,6 +59,8 @@ pub struct Description<'a> {
     pub description: &'a str,
     /// Upper bounds of a histogram's buckets, rising; `None` for those that the specification has for all.
     pub boundaries: Option<&'a [f64]>,
+    /// Whether its values are counted elsewhere, between these bounds and no others: see [`Instrument::observe`].
+    pub is_observed: bool,
 }
 
 /// The specification's own bounds, for histograms that advise none.
@@ -200,16 +202,21 @@ fn said<'a>(description: &Description<'a>) -> Vec<Attribute<'a>> {
 impl Core {
     #[cold]
     fn new(region: &Region, description: &Description<'_>) -> Option<Core> {
-        let (mut bytes, mut count) = set::encoded(&said(description));
+        let (bounds, advised) = match (description.kind, description.boundaries) {
+            (Kind::Histogram, Some(bounds)) if description.is_observed => (bounds.into(), Vec::new()),
+            (Kind::Histogram, bounds) => bounds::between(bounds.unwrap_or(&DEFAULT_BOUNDARIES)),
+            _ => Default::default(),
+        };
+        let mut said = said(description);
+        if !advised.is_empty() {
+            said.push((key::METRIC_ADVISED, advised.as_slice().into()));
+        }
+        let (mut bytes, mut count) = set::encoded(&said);
         if let Owner::Named { attributes, .. } = description.owner {
             let (own, own_count) = set::canonical(attributes);
             bytes.extend(own);
             count += own_count;
         }
-        let bounds: Box<[f64]> = match (description.kind, description.boundaries) {
-            (Kind::Histogram, bounds) => bounds.unwrap_or(&DEFAULT_BOUNDARIES).into(),
-            _ => Box::new([]),
-        };
         let buckets = if description.kind == Kind::Histogram { bounds.len() as u16 + 1 } else { 0 };
         let (kind, number) = (description.kind as u8, description.number as u8);
         let mut entry = Entry {
@@ -479,7 +486,8 @@ impl Metric {
     fn register(&self) -> Instrument {
         let Metric { kind, number, name, unit, description, boundaries, .. } = *self;
         let owner = Owner::Layer(self.scope);
-        let made = instrument(&Description { owner, kind, number, name, unit, description, boundaries });
+        let is_observed = false;
+        let made = instrument(&Description { owner, kind, number, name, unit, description, boundaries, is_observed });
         if let Instrument(Some(core)) = made {
             self.core.store(core as *const Core as *mut Core, std::sync::atomic::Ordering::Release);
         }

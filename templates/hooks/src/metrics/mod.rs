@@ -5,6 +5,7 @@
 //! the program can look up is observed by a callback ([`on_collect`]) when somebody reads.
 
 mod area;
+pub(crate) mod bounds;
 mod callbacks;
 mod distribution;
 mod find;

@@ -31,7 +31,7 @@ fn region() -> &'static Region {
 
 fn described(name: &str, kind: Kind, number: NumberKind) -> Description<'_> {
     let owner = Owner::Layer(&SCOPE);
-    Description { owner, kind, number, name, unit: "", description: "", boundaries: None }
+    Description { owner, kind, number, name, unit: "", description: "", boundaries: None, is_observed: false }
 }
 
 fn made(name: &str, kind: Kind, number: NumberKind) -> Instrument {
@@ -159,8 +159,11 @@ fn a_histogram_counts_by_size() {
 
 #[test]
 fn a_distribution_takes_the_place_of_the_one_before() {
-    let description =
-        Description { boundaries: Some(&[1.0, 10.0]), ..described("test.known", Kind::Histogram, NumberKind::F64) };
+    let description = Description {
+        boundaries: Some(&[1.0, 10.0]),
+        is_observed: true,
+        ..described("test.known", Kind::Histogram, NumberKind::F64)
+    };
     region();
     let histogram = instrument(&description);
     let (bounds, attributes) = (&[1.0, 10.0], [("kind", "of known".into())]);
