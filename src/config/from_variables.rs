@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::resolve::{ConfigError, Sources, variable};
 use super::variables::{Kind, VARIABLES};
 use super::{
-    Batch, CardinalityLimit, Config, Exporter, Headers, HistogramAggregation, HostMetrics, Http, Instrumentations,
-    JsonTarget, LogLevel, LogLimits, Logs, Metrics, Otlp, Periodic, Processor, Prometheus, Protocol, Reader, Resource,
-    Run, Sampler, SpanLimits, Temporality, Tls, Traces, Value, What, Written, endpoint, value,
+    Batch, CardinalityLimit, Config, ExemplarFilter, Exporter, Headers, HistogramAggregation, HostMetrics, Http,
+    Instrumentations, JsonTarget, LogLevel, LogLimits, Logs, Metrics, Otlp, Periodic, Processor, Prometheus, Protocol,
+    Reader, Resource, Run, Sampler, SpanLimits, Temporality, Tls, Traces, Value, What, Written, endpoint, value,
 };
 
 type Result<T> = std::result::Result<T, ConfigError>;
@@ -180,7 +180,10 @@ impl Sources<'_> {
                 }
             });
         }
-        Ok(Metrics { readers, views: Vec::new() })
+        let filter = self.choice("OTEL_METRICS_EXEMPLAR_FILTER")?;
+        let known = ExemplarFilter::NAMES.iter().find(|(name, _)| Some(*name) == filter);
+        let exemplars = known.map_or(ExemplarFilter::TraceBased, |(_, filter)| *filter);
+        Ok(Metrics { readers, views: Vec::new(), exemplars })
     }
 
     fn http(&mut self) -> Result<Http> {
@@ -303,11 +306,6 @@ impl Sources<'_> {
 
     /// Warns of what is set and read, but changes nothing.
     fn what_has_no_effect(&mut self) -> Result<()> {
-        if let Some(filter @ ("always_on" | "trace_based")) = self.choice("OTEL_METRICS_EXEMPLAR_FILTER")? {
-            let message =
-                format!("`{filter}` in `OTEL_METRICS_EXEMPLAR_FILTER` has no effect: otel-rs records no exemplars");
-            self.warn("OTEL_METRICS_EXEMPLAR_FILTER", message, None);
-        }
         if self.list("OTEL_SEMCONV_STABILITY_OPT_IN")?.iter().any(|name| name.ends_with("/dup")) {
             let message = "`/dup` in `OTEL_SEMCONV_STABILITY_OPT_IN` has no effect: otel-rs tells everything by the \
                            stable conventions and never did by older ones";

@@ -135,6 +135,25 @@ pub(crate) struct Metrics {
     pub(crate) readers: Vec<Reader>,
     /// Each that fits an instrument makes a stream of it.
     pub(crate) views: Vec<View>,
+    pub(crate) exemplars: ExemplarFilter,
+}
+
+/// OTEL_METRICS_EXEMPLAR_FILTER: which measurements may become exemplars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExemplarFilter {
+    AlwaysOn,
+    AlwaysOff,
+    /// Those that were made in a sampled span.
+    TraceBased,
+}
+
+impl ExemplarFilter {
+    /// The names that both sources have for them.
+    const NAMES: &[(&str, ExemplarFilter)] = &[
+        ("always_on", ExemplarFilter::AlwaysOn),
+        ("always_off", ExemplarFilter::AlwaysOff),
+        ("trace_based", ExemplarFilter::TraceBased),
+    ];
 }
 
 impl Metrics {

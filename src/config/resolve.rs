@@ -445,14 +445,10 @@ mod tests {
     #[test]
     fn what_is_set_in_vain_is_said() {
         let (_, warnings) = resolved(
-            &[
-                ("OTEL_METRICS_EXEMPLAR_FILTER", "always_on"),
-                ("OTEL_SEMCONV_STABILITY_OPT_IN", "http/dup"),
-                ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://x"),
-            ],
+            &[("OTEL_SEMCONV_STABILITY_OPT_IN", "http/dup"), ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://x")],
             &[],
         );
-        assert_eq!(warnings.len(), 3, "{warnings:?}");
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert!(warnings.iter().all(|warning| warning.contains("has no effect")), "{warnings:?}");
         assert_eq!(resolved(&[("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")], &[]).1, [""; 0]);
     }

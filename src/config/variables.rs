@@ -239,8 +239,8 @@ const COMMON: &[Variable] = variables! {
             "explicit_bucket_histogram", "otel/metrics/sdk_exporters/otlp/",
             "How the buckets of histograms are chosen";
         "OTEL_METRICS_EXEMPLAR_FILTER" "metrics-exemplar-filter"
-            Kind::Choice(&["always_on", "always_off", "trace_based"]), "always_off", SDK,
-            "Which measurements become exemplars; otel-rs records none";
+            Kind::Choice(&["always_on", "always_off", "trace_based"]), "trace_based", SDK,
+            "Which durations of requests and queries are kept as exemplars, with their spans; trace_based: of sampled ones";
         "OTEL_EXPORTER_PROMETHEUS_HOST" "exporter-prometheus-host" Kind::Text, "localhost", SDK,
             "Where the page for Prometheus listens";
         "OTEL_EXPORTER_PROMETHEUS_PORT" "exporter-prometheus-port" Kind::Port, "9464", SDK,

@@ -246,7 +246,7 @@ impl Engine {
         if let Some(metrics) = &mut self.metrics {
             for each in &measured {
                 let points = semconv::measure(each.what.about, &each.facts(), &self.conventions);
-                points.iter().for_each(|point| metrics.record(&each.scope, point, Duration::ZERO));
+                points.iter().for_each(|point| metrics.record(&each.scope, point, Duration::ZERO, None));
             }
         }
     }
@@ -264,7 +264,9 @@ impl Engine {
             semconv::describe(finished.start.domain, &finished.facts(), finished.cut.as_deref(), &self.conventions);
         if let Some(metrics) = &mut self.metrics {
             let lasted = Duration::from_nanos(finished.end.saturating_sub(finished.start.time));
-            described.measured.drain(..).for_each(|measured| metrics.record(&finished.scope, &measured, lasted));
+            let origin = Some(span::origin(finished));
+            let record = |measured| metrics.record(&finished.scope, &measured, lasted, origin);
+            described.measured.drain(..).for_each(record);
         }
         if finished.start.flags & 1 == 1 && self.traces.is_wanted() {
             self.traces.push(span::data(finished, described, &self.limits));
@@ -279,7 +281,8 @@ impl Engine {
         }
         let mut described = run.described(ended);
         if let Some(metrics) = &mut self.metrics {
-            described.measured.drain(..).for_each(|measured| metrics.record_run(&measured, run.lasted(ended)));
+            let (lasted, origin) = (run.lasted(ended), run.origin(ended));
+            described.measured.drain(..).for_each(|measured| metrics.record_run(&measured, lasted, origin));
         }
         if run.is_sampled() && self.traces.is_wanted() {
             self.traces.push(run.data(ended, described, &self.limits));

@@ -19,6 +19,7 @@ use opentelemetry_semantic_conventions::attribute as name;
 
 use super::assemble::scope_from;
 use super::definition::PROCESS_RUN_DURATION;
+use super::metrics::Origin;
 use super::semconv::{Described, Measured};
 use super::{host, limits};
 use crate::config::{self, Config, SpanLimits};
@@ -86,6 +87,12 @@ impl Run {
     /// Whether it is exported.
     pub(super) fn is_sampled(&self) -> bool {
         self.context.is_sampled()
+    }
+
+    /// Where what is measured of it comes from.
+    pub(super) fn origin(&self, ended: &Ended) -> Origin {
+        let (trace, span) = (self.context.trace_id(), self.context.span_id());
+        Origin { trace, span, is_sampled: self.is_sampled(), at: ended.at }
     }
 
     /// How long it took.

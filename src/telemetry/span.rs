@@ -8,6 +8,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use super::assemble::Finished;
 use super::facts::Facts;
 use super::limits;
+use super::metrics::Origin;
 use super::semconv::{self, Described};
 use crate::channel::wire::key;
 use crate::config::SpanLimits;
@@ -49,6 +50,16 @@ pub(crate) fn data(span: &Finished, mut described: Described, limits: &SpanLimit
 /// What came with the trace; nothing when it is malformed, as W3C Trace Context asks (section 3.3).
 fn trace_state(facts: &Facts<'_>) -> TraceState {
     facts.text(key::TRACE_STATE).and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// Where what was measured of a span comes from.
+pub(super) fn origin(span: &Finished) -> Origin {
+    Origin {
+        trace: TraceId::from_bytes(span.start.trace),
+        span: SpanId::from_bytes(span.start.span),
+        is_sampled: span.start.flags & 1 == 1,
+        at: at(span.end),
+    }
 }
 
 /// Nanoseconds since 1970 as the SDK wants them.

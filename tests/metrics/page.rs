@@ -35,6 +35,8 @@ fn samples(body: &str) -> BTreeMap<String, f64> {
     let lines = body.lines().filter(|line| !line.starts_with('#'));
     let samples: Vec<(String, f64)> = lines
         .map(|line| {
+            // Behind a sample its exemplar may stand.
+            let line = line.split_once(" # ").map_or(line, |(sample, _)| sample);
             let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
             (series.to_owned(), value.parse().unwrap_or_else(|_| panic!("{line}")))
         })

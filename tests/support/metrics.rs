@@ -6,7 +6,7 @@ use std::fmt;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1 as proto;
 
-use super::model::{Attributes, Value, attributes};
+use super::model::{Attributes, Value, attributes, hex};
 
 /// One time series as last exported.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Series {
     pub(crate) schema_url: String,
     pub(crate) attributes: Attributes,
     pub(crate) point: Point,
+    /// Trace and span of each exemplar.
+    pub(crate) exemplars: Vec<(String, String)>,
     /// Whether the point tells what has changed since the export before.
     pub(crate) is_delta: bool,
 }
@@ -90,7 +92,8 @@ impl Metrics {
                 let said = scope.scope.clone().unwrap_or_default();
                 for metric in &scope.metrics {
                     let is_delta = is_delta(metric);
-                    for (attributes, point) in points(metric) {
+                    let exemplars = exemplars(metric);
+                    for (index, (attributes, point)) in points(metric).into_iter().enumerate() {
                         let of = (&said.name, &said.version);
                         let key = format!("{} {} {} {attributes:?} {}", of.0, metric.name, metric.unit, of.1);
                         let series = Series {
@@ -103,6 +106,7 @@ impl Metrics {
                             schema_url: scope.schema_url.clone(),
                             attributes,
                             point,
+                            exemplars: exemplars.get(index).cloned().unwrap_or_default(),
                             is_delta,
                         };
                         self.0.insert(key, series);
@@ -153,6 +157,21 @@ fn is_delta(metric: &proto::Metric) -> bool {
         _ => proto::AggregationTemporality::Unspecified,
     };
     temporality == proto::AggregationTemporality::Delta
+}
+
+/// Of each point of a histogram.
+fn exemplars(metric: &proto::Metric) -> Vec<Vec<(String, String)>> {
+    use proto::metric::Data;
+    let shown = |exemplars: &Vec<proto::Exemplar>| {
+        exemplars.iter().map(|exemplar| (hex(&exemplar.trace_id), hex(&exemplar.span_id))).collect()
+    };
+    match &metric.data {
+        Some(Data::Histogram(data)) => data.data_points.iter().map(|point| shown(&point.exemplars)).collect(),
+        Some(Data::ExponentialHistogram(data)) => {
+            data.data_points.iter().map(|point| shown(&point.exemplars)).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn points(metric: &proto::Metric) -> Vec<(Attributes, Point)> {

@@ -229,10 +229,20 @@ variables! {
     }
 
     OTEL_METRICS_EXEMPLAR_FILTER => {
-        assert!(!by_default().stderr.contains("EXEMPLAR"));
-        assert!(!with("OTEL_METRICS_EXEMPLAR_FILTER", "always_off").stderr.contains("EXEMPLAR"));
-        let told = with("OTEL_METRICS_EXEMPLAR_FILTER", "trace_based");
-        assert!(told.stderr.contains("`OTEL_METRICS_EXEMPLAR_FILTER` has no effect"), "{}", told.stderr);
+        let name = "OTEL_METRICS_EXEMPLAR_FILTER";
+        let exemplars = |told: &Told| {
+            let series = told.metrics.all("http.server.request.duration", &[]);
+            series.into_iter().flat_map(|series| series.exemplars).collect::<Vec<_>>()
+        };
+        // By default of what is sampled: the duration leads to the trace.
+        let found = exemplars(by_default());
+        let span = by_default().traces.require(server());
+        assert_eq!(found, [(span.trace.clone(), span.id.clone())], "{}", by_default().metrics);
+        let unsampled = || Run::new().env("OTEL_TRACES_SAMPLER", "always_off");
+        assert_eq!(exemplars(&unsampled().tell()).len(), 0);
+        assert_eq!(exemplars(&unsampled().env(name, "always_on").tell()).len(), 1);
+        assert_eq!(exemplars(&with(name, "always_off")).len(), 0);
+        assert_eq!(exemplars(&with(name, "trace_based")).len(), 1);
         refused("OTEL_METRICS_EXEMPLAR_FILTER", "best");
     }
 

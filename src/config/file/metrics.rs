@@ -1,8 +1,8 @@
 //! `meter_provider`: readers and views.
 
 use super::super::{
-    Aggregation, CardinalityLimit, InstrumentKind, Metrics, Periodic, Prometheus, Reader, Stream, View, Written,
-    resolve, value,
+    Aggregation, CardinalityLimit, ExemplarFilter, InstrumentKind, Metrics, Periodic, Prometheus, Reader, Stream, View,
+    Written, resolve, value,
 };
 use super::walk::{Field, Map};
 use super::{default_of, exporters};
@@ -18,19 +18,16 @@ const KINDS: &[(&str, InstrumentKind)] = &[
 ];
 
 pub(super) fn read(provider: Option<&Map>) -> Metrics {
-    let Some(provider) = provider else { return Metrics { readers: Vec::new(), views: Vec::new() } };
+    let exemplars = ExemplarFilter::TraceBased;
+    let Some(provider) = provider else { return Metrics { readers: Vec::new(), views: Vec::new(), exemplars } };
     let readers = provider.required("readers").map(|list| list.at_least_one()).unwrap_or_default();
-    if let Some(filter) = provider.get("exemplar_filter")
-        && filter.word(&[("always_on", true), ("always_off", false), ("trace_based", true)]) == Some(true)
-    {
-        filter.not_used("not supported: no exemplars are recorded");
-    }
     provider.unsupported("meter_configurator/development", "all meters speak");
     let every_view = "every view that fits an instrument makes a stream of its own";
     provider.supported_at("view_matching_mode/development", &["independent"], every_view);
     Metrics {
         readers: readers.iter().filter_map(reader).collect(),
         views: provider.items("views").iter().filter_map(view).collect(),
+        exemplars: provider.word("exemplar_filter", ExemplarFilter::NAMES).unwrap_or(exemplars),
     }
 }
 

@@ -278,7 +278,7 @@ mod tests {
                 KeyValue::new("http.request.method", "GET"),
             ];
             let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, attributes);
-            metrics.instruments.record(&scope_from(""), &measured, duration);
+            metrics.instruments.record(&scope_from(""), &measured, duration, None);
         }
         anstream::adapter::strip_str(&render(&metrics.collect_all())).to_string()
     }

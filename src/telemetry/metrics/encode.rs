@@ -2,19 +2,49 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use opentelemetry::KeyValue;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1 as proto;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Histogram, HistogramDataPoint, Metric,
     ScopeMetrics,
 };
 
-use super::{Collected, Exponential, HistogramMetric};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+
+use super::{Collected, Exemplar, Exponential, HistogramMetric};
 
 /// The request that exports it.
 pub(super) fn request(all: &Collected) -> ExportMetricsServiceRequest {
     let mut request = ExportMetricsServiceRequest::from(&all.metrics);
     let Some(resource) = request.resource_metrics.first_mut() else { return request };
+    // What was made of the SDK's metrics is in the order in which these are.
+    for (scope, encoded) in all.metrics.scope_metrics().zip(&mut resource.scope_metrics) {
+        for (metric, encoded) in scope.metrics().zip(&mut encoded.metrics) {
+            let of = |attributes: &mut dyn Iterator<Item = &KeyValue>| {
+                let attributes: Vec<_> = attributes.collect();
+                let found = all.exemplars.of(scope.scope(), metric.name(), &attributes);
+                found.map(exemplar).collect()
+            };
+            match (metric.data(), &mut encoded.data) {
+                (AggregatedMetrics::F64(MetricData::Histogram(data)), Some(Data::Histogram(encoded))) => {
+                    for (point, encoded) in data.data_points().zip(&mut encoded.data_points) {
+                        encoded.exemplars = of(&mut point.attributes());
+                    }
+                }
+                (
+                    AggregatedMetrics::F64(MetricData::ExponentialHistogram(data)),
+                    Some(Data::ExponentialHistogram(encoded)),
+                ) => {
+                    for (point, encoded) in data.data_points().zip(&mut encoded.data_points) {
+                        encoded.exemplars = of(&mut point.attributes());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
     for histogram in &all.histograms {
         let scope = (&histogram.scope, None).into();
         let schema_url = histogram.scope.schema_url().unwrap_or_default();
@@ -77,6 +107,16 @@ fn explicit(histogram: &HistogramMetric) -> Vec<HistogramDataPoint> {
         ..HistogramDataPoint::default()
     });
     points.collect()
+}
+
+fn exemplar(kept: &Exemplar) -> proto::Exemplar {
+    proto::Exemplar {
+        filtered_attributes: kept.left_out.iter().map(Into::into).collect(),
+        time_unix_nano: nanoseconds(kept.origin.at),
+        span_id: kept.origin.span.to_bytes().into(),
+        trace_id: kept.origin.trace.to_bytes().into(),
+        value: Some(proto::exemplar::Value::AsDouble(kept.value)),
+    }
 }
 
 fn nanoseconds(time: SystemTime) -> u64 {

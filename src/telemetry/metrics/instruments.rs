@@ -9,9 +9,10 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 
 use super::cells::{CounterId, Counters, Series};
+use super::exemplars::{Exemplars, Origin};
 use super::observed::Observed;
 use super::streams::{self, Selected, Views, Way};
-use crate::config::InstrumentKind;
+use crate::config::{ExemplarFilter, InstrumentKind};
 use crate::telemetry::assemble::scope_from;
 use crate::telemetry::definition::{self, Kind};
 use crate::telemetry::semconv::Measured;
@@ -26,6 +27,8 @@ pub(in crate::telemetry) struct Instruments {
     pub(super) providers: Vec<SdkMeterProvider>,
     pub(super) views: Views,
     pub(super) observed: Observed,
+    filter: ExemplarFilter,
+    exemplars: Exemplars,
     histograms: HashMap<InstrumentationScope, HashMap<&'static str, Book<Histogram<f64>>>>,
     counters: HashMap<CounterId, Book<Sum>>,
 }
@@ -47,18 +50,31 @@ impl<T> Book<T> {
 }
 
 impl Instruments {
-    pub(super) fn new(providers: Vec<SdkMeterProvider>, views: Views) -> Instruments {
+    pub(super) fn new(providers: Vec<SdkMeterProvider>, views: Views, filter: ExemplarFilter) -> Instruments {
         Instruments {
             providers,
             views,
             observed: Observed::default(),
+            filter,
+            exemplars: Exemplars::default(),
             histograms: HashMap::new(),
             counters: HashMap::new(),
         }
     }
 
-    /// Counts what was measured of a span that lasted so long.
-    pub(in crate::telemetry) fn record(&mut self, scope: &InstrumentationScope, measured: &Measured, lasted: Duration) {
+    /// The exemplars that are kept.
+    pub(super) fn exemplars(&self) -> &Exemplars {
+        &self.exemplars
+    }
+
+    /// Counts what was measured of a span that lasted so long. `origin` is the span, where it is known.
+    pub(in crate::telemetry) fn record(
+        &mut self,
+        scope: &InstrumentationScope,
+        measured: &Measured,
+        lasted: Duration,
+        origin: Option<Origin>,
+    ) {
         let is_known = self.histograms.contains_key(scope);
         let scope = if is_known || self.histograms.len() < MAX_SCOPES { scope } else { &scope_from("") };
         if !is_known && !self.histograms.contains_key(scope) {
@@ -73,6 +89,11 @@ impl Instruments {
         });
         let value = measured.value(lasted);
         book.record(&measured.attributes, |histogram, kept| histogram.record(value, kept));
+        let Some(origin) = origin.filter(|origin| self.filter.takes(origin)) else { return };
+        let all = &measured.attributes;
+        for (way, _) in &book.0 {
+            way.kept(all, |kept| self.exemplars.keep(scope, &way.stream, all, kept, (value, origin)));
+        }
     }
 
     /// Takes over what counters have counted since the last time.
@@ -141,7 +162,7 @@ mod tests {
         for number in 0..MAX_SCOPES + 50 {
             let scope = InstrumentationScope::builder(format!("crate-{number}")).build();
             let measured = Measured::duration(&DB_CLIENT_OPERATION_DURATION, vec![]);
-            metrics.instruments.record(&scope, &measured, Duration::from_millis(2));
+            metrics.instruments.record(&scope, &measured, Duration::from_millis(2), None);
         }
         let all = metrics.collect();
         let mut counts: Vec<u64> = Vec::new();
@@ -157,7 +178,7 @@ mod tests {
     fn durations_use_the_advised_buckets() {
         let mut metrics = Metrics::new(HistogramAggregation::ExplicitBuckets);
         let measured = Measured::duration(&DB_CLIENT_OPERATION_DURATION, vec![]);
-        metrics.instruments.record(&scope_from(""), &measured, Duration::from_millis(2));
+        metrics.instruments.record(&scope_from(""), &measured, Duration::from_millis(2), None);
         let all = metrics.collect();
         let metric = all.scope_metrics().flat_map(|scope| scope.metrics()).next().unwrap();
         assert_eq!((metric.name(), metric.unit()), ("db.client.operation.duration", "s"));

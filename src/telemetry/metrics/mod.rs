@@ -3,6 +3,7 @@
 
 mod cells;
 mod encode;
+mod exemplars;
 mod exponential;
 mod exports;
 mod histograms;
@@ -26,16 +27,16 @@ use super::resource::LateResource;
 use super::semconv::Measured;
 use crate::channel::SeriesTable;
 use crate::channel::feed::ProcessId;
-use crate::config;
+use crate::config::{self, ExemplarFilter};
 use crate::launch::Usage;
 use crate::ui;
 use cells::Counters;
 pub(super) use cells::{CellValue, Cells};
-use histograms::Histogram;
+pub(super) use exemplars::{Exemplar, Exemplars, Origin};
 pub(super) use histograms::{Distribution, HistogramMetric};
 use instruments::Instruments;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use readers::{Readers, Shared};
+use readers::{Readers, Refreshed, Shared};
 pub(super) use streams::Exponential;
 use streams::{Shaping, Views};
 use user::User;
@@ -47,6 +48,7 @@ pub(super) struct Collected {
     pub(super) metrics: ResourceMetrics,
     /// What it does not.
     pub(super) histograms: Vec<HistogramMetric>,
+    pub(super) exemplars: Exemplars,
 }
 
 /// All instruments and their readers.
@@ -64,6 +66,7 @@ pub(super) struct Metrics {
 struct Planned {
     readers: Vec<(Shared, Shaping)>,
     views: Views,
+    exemplars: ExemplarFilter,
     resource: LateResource,
 }
 
@@ -88,7 +91,7 @@ impl Metrics {
                 ui::warning(format_args!("cannot use the whole view of `{name}`"), &[trouble], None);
             }
         }
-        let planned = Some(Planned { readers: shaped, views, resource: resource.clone() });
+        let planned = Some(Planned { readers: shaped, views, exemplars: config.exemplars, resource: resource.clone() });
         Some(Metrics {
             planned,
             instruments: None,
@@ -99,17 +102,23 @@ impl Metrics {
         })
     }
 
-    /// Counts what was measured of a span that lasted so long.
-    pub(super) fn record(&mut self, scope: &InstrumentationScope, measured: &Measured, lasted: Duration) {
+    /// Counts what was measured of a span that lasted so long. `origin` is the span, where it is known.
+    pub(super) fn record(
+        &mut self,
+        scope: &InstrumentationScope,
+        measured: &Measured,
+        lasted: Duration,
+        origin: Option<Origin>,
+    ) {
         if let Some(instruments) = &mut self.instruments {
-            instruments.record(scope, measured, lasted);
+            instruments.record(scope, measured, lasted, origin);
         }
     }
 
     /// Counts the program's run, of which nobody else may have told anything.
-    pub(super) fn record_run(&mut self, measured: &Measured, lasted: Duration) {
+    pub(super) fn record_run(&mut self, measured: &Measured, lasted: Duration, origin: Origin) {
         make(&mut self.planned, &mut self.instruments);
-        self.record(&scope_from(""), measured, lasted);
+        self.record(&scope_from(""), measured, lasted, Some(origin));
     }
 
     /// A process has come, with its counters and the instruments it will make.
@@ -142,11 +151,11 @@ impl Metrics {
                 planned.iter().for_each(|planned| planned.resource.process_came(pid));
                 make(planned, instruments);
             }
-            instruments.as_mut().map_or_else(Vec::new, |instruments| {
+            instruments.as_mut().map_or_else(Refreshed::default, |instruments| {
                 user.ask();
                 instruments.read(counters);
                 instruments.observe(&found);
-                user.read(instruments)
+                Refreshed { histograms: user.read(instruments), exemplars: instruments.exemplars().clone() }
             })
         });
     }
@@ -166,14 +175,15 @@ impl Metrics {
         if !found.is_empty() {
             make(&mut self.planned, &mut self.instruments);
         }
-        let mut histograms: Vec<Histogram> = Vec::new();
+        let mut refreshed = Refreshed::default();
         if let Some(instruments) = &mut self.instruments {
             // Who is still there, such as a daemon left behind, is not asked any more: nobody waits at the end.
             instruments.read(&mut self.counters);
             instruments.observe(&found);
-            histograms = self.user.read(instruments);
+            refreshed.histograms = self.user.read(instruments);
+            refreshed.exemplars = instruments.exemplars().clone();
         }
-        self.readers.flush(&histograms);
+        self.readers.flush(&refreshed);
     }
 
     /// Waits for exports on the way, until `deadline` at most; returns the number of points that are lost.
@@ -184,9 +194,9 @@ impl Metrics {
 
 /// Makes the instruments, if they have not been made.
 fn make(planned: &mut Option<Planned>, instruments: &mut Option<Instruments>) {
-    if let Some(Planned { readers, views, resource }) = planned.take() {
+    if let Some(Planned { readers, views, exemplars, resource }) = planned.take() {
         let provider = |(reads, shaping)| readers::provider(reads, resource.get().clone(), shaping);
-        *instruments = Some(Instruments::new(readers.into_iter().map(provider).collect(), views));
+        *instruments = Some(Instruments::new(readers.into_iter().map(provider).collect(), views, exemplars));
     }
 }
 
@@ -225,13 +235,17 @@ pub(super) mod testing {
             let shaping = Shaping { views: Arc::clone(&views), histograms, cardinality_limit };
             let telling = Telling::new(shaping.clone(), Temporality::Cumulative);
             let provider = readers::provider(reader.clone(), Resource::builder_empty().build(), shaping);
-            let instruments = Instruments::new(vec![provider], views);
+            let instruments = Instruments::new(vec![provider], views, ExemplarFilter::TraceBased);
             Metrics { instruments, counters: Counters::default(), user: User::default(), telling, reader }
         }
 
         pub(in crate::telemetry) fn collect_all(&mut self) -> Collected {
             let histograms = self.user.read(&self.instruments);
-            Collected { metrics: self.collect(), histograms: self.telling.tell(&histograms) }
+            Collected {
+                metrics: self.collect(),
+                histograms: self.telling.tell(&histograms),
+                exemplars: self.instruments.exemplars().clone(),
+            }
         }
 
         pub(in crate::telemetry) fn collect(&mut self) -> ResourceMetrics {

@@ -1,7 +1,7 @@
 //! Who reads the metrics, how often, and where they go from there.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -11,6 +11,7 @@ use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMete
 use tokio::sync::Notify;
 
 use super::Collected;
+use super::exemplars::Exemplars;
 use super::exports::Exports;
 use super::histograms::{Histogram, Telling};
 use super::streams::{Shaping, Views};
@@ -19,6 +20,13 @@ use crate::telemetry::export::complaints::Complaints;
 use crate::telemetry::export::prometheus::Page;
 use crate::telemetry::export::{Signal, Sink, metric_table};
 use crate::ui;
+
+/// What the SDK does not keep, before a reader reads.
+#[derive(Default)]
+pub(super) struct Refreshed {
+    pub(super) histograms: Vec<Histogram>,
+    pub(super) exemplars: Exemplars,
+}
 
 /// All readers.
 #[derive(Default)]
@@ -33,6 +41,8 @@ struct Reader {
     telling: Telling,
     every: Duration,
     due: Instant,
+    /// When it has last read: an exemplar is told once.
+    read_at: SystemTime,
     to: Destination,
 }
 
@@ -90,12 +100,11 @@ impl Readers {
         self.periodic.iter().map(|reader| reader.due).min()
     }
 
-    /// Lets those read whose time has come, and answers who has asked for a page. `refresh` is called before, and returns
-    /// the histograms that the SDK does not keep.
-    pub(super) fn serve(&mut self, now: Instant, mut refresh: impl FnMut() -> Vec<Histogram>) {
-        let mut histograms = Vec::new();
+    /// Lets those read whose time has come, and answers who has asked for a page. `refresh` is called before.
+    pub(super) fn serve(&mut self, now: Instant, mut refresh: impl FnMut() -> Refreshed) {
+        let mut refreshed = Refreshed::default();
         if self.next_due().is_some_and(|due| due <= now) {
-            histograms = refresh();
+            refreshed = refresh();
         }
         for reader in self.periodic.iter_mut().filter(|reader| reader.due <= now) {
             // What was missed is not made up for.
@@ -103,21 +112,22 @@ impl Readers {
             // What an export holds that is held up would be told twice, or out of order. It is not lost: the next one
             // has it.
             if !reader.is_busy() {
-                reader.export(&histograms);
+                reader.export(&refreshed);
             }
         }
         for (reads, telling, page) in &mut self.pages {
             while let Some(who) = page.asked() {
-                let histograms = telling.tell(&refresh());
+                let Refreshed { histograms, exemplars } = refresh();
+                let histograms = telling.tell(&histograms);
                 // Whoever has gone in the meantime does not want it any more.
-                let _ = who.send(Collected { metrics: reads.all(), histograms });
+                let _ = who.send(Collected { metrics: reads.all(), histograms, exemplars });
             }
         }
     }
 
     /// Lets all read for the last time, and closes the pages.
-    pub(super) fn flush(&mut self, histograms: &[Histogram]) {
-        self.periodic.iter_mut().for_each(|reader| reader.export(histograms));
+    pub(super) fn flush(&mut self, refreshed: &Refreshed) {
+        self.periodic.iter_mut().for_each(|reader| reader.export(refreshed));
         self.pages.clear();
     }
 
@@ -143,15 +153,21 @@ impl Reader {
         };
         let every = periodic.interval;
         let telling = Telling::new(shaping, temporality);
-        Reader { reads: Shared::new(temporality), telling, every, due: Instant::now() + every, to }
+        let read_at = SystemTime::UNIX_EPOCH;
+        Reader { reads: Shared::new(temporality), telling, every, due: Instant::now() + every, read_at, to }
     }
 
     fn is_busy(&self) -> bool {
         matches!(&self.to, Destination::Sink(exports) if exports.is_busy())
     }
 
-    fn export(&mut self, histograms: &[Histogram]) {
-        let all = Collected { metrics: self.reads.all(), histograms: self.telling.tell(histograms) };
+    fn export(&mut self, refreshed: &Refreshed) {
+        let since = std::mem::replace(&mut self.read_at, SystemTime::now());
+        let all = Collected {
+            metrics: self.reads.all(),
+            histograms: self.telling.tell(&refreshed.histograms),
+            exemplars: refreshed.exemplars.since(since),
+        };
         match &mut self.to {
             Destination::Console => ui::err_raw(metric_table::render(&all)),
             Destination::Sink(exports) => exports.export(all),

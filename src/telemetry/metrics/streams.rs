@@ -36,6 +36,8 @@ pub(super) struct Selected<'a> {
 pub(super) struct Way {
     /// The name under which the instrument is made; [`Shaping`] reads it.
     pub(super) name: String,
+    /// The name under which it is told.
+    pub(super) stream: String,
     keep: Keep,
 }
 
@@ -77,10 +79,11 @@ pub(super) fn ways(views: &Views, selected: &Selected<'_>) -> Vec<Way> {
             None => Keep::All,
             Some(_) => Keep::Some(Arc::clone(views), index),
         };
-        ways.push(Way { name: format!("v{index}/{}", selected.name), keep });
+        ways.push(Way { name: format!("v{index}/{}", selected.name), stream: name.0.to_owned(), keep });
     }
     if !is_selected {
-        ways.push(Way { name: format!("v/{}", selected.name), keep: Keep::All });
+        let stream = selected.name.to_owned();
+        ways.push(Way { name: format!("v/{stream}"), stream, keep: Keep::All });
     }
     ways
 }

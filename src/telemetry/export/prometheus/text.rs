@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::UNIX_EPOCH;
 
 use opentelemetry::{InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::metrics::data::{
@@ -12,7 +13,7 @@ use opentelemetry_sdk::metrics::data::{
 
 use super::names;
 use crate::config;
-use crate::telemetry::metrics::Collected;
+use crate::telemetry::metrics::{Collected, Exemplar, Origin};
 
 /// How the page is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,9 @@ impl Format {
         }
     }
 }
+
+/// The exemplars of a series with these attributes.
+type OfSeries<'a> = &'a dyn Fn(&[&KeyValue]) -> Vec<&'a Exemplar>;
 
 /// A page, and what could not stand on it.
 #[derive(Debug)]
@@ -75,7 +79,14 @@ pub(super) fn render(collected: &Collected, format: Format, config: &config::Pro
             let (name, unit) = names::family(metric.name(), metric.unit(), is_gauge, kind == Kind::Counter);
             let family = family(&mut families, &name, kind, unit, metric.description());
             if family.kind == kind {
-                family.add(&name, metric, &common);
+                // The older format has no exemplars.
+                let exemplars: OfSeries<'_> = match format {
+                    Format::Text => &|_| Vec::new(),
+                    Format::OpenMetrics => {
+                        &|point| collected.exemplars.of(scope.scope(), metric.name(), point).collect()
+                    }
+                };
+                family.add(&name, metric, &common, exemplars);
             } else {
                 left_out.push(metric.name().to_owned());
             }
@@ -98,7 +109,7 @@ pub(super) fn render(collected: &Collected, format: Format, config: &config::Pro
                 only_powers_of_two(&mut buckets, values.count());
             }
             let labels = labels(&common, attributes.iter(), true);
-            family.histogram(&name, &labels, &buckets, values.count(), &float(values.sum));
+            family.histogram(&name, &labels, &buckets, values.count(), &float(values.sum), &[]);
         }
     }
     let mut text = String::new();
@@ -143,11 +154,11 @@ fn kind(data: &AggregatedMetrics) -> (Kind, bool) {
 }
 
 impl Family {
-    fn add(&mut self, name: &str, metric: &Metric, common: &[(String, String)]) {
+    fn add(&mut self, name: &str, metric: &Metric, common: &[(String, String)], exemplars: OfSeries<'_>) {
         match metric.data() {
-            AggregatedMetrics::F64(data) => self.add_data(name, data, common, float),
-            AggregatedMetrics::I64(data) => self.add_data(name, data, common, |value| value.to_string()),
-            AggregatedMetrics::U64(data) => self.add_data(name, data, common, |value| value.to_string()),
+            AggregatedMetrics::F64(data) => self.add_data(name, data, common, exemplars, float),
+            AggregatedMetrics::I64(data) => self.add_data(name, data, common, exemplars, |value| value.to_string()),
+            AggregatedMetrics::U64(data) => self.add_data(name, data, common, exemplars, |value| value.to_string()),
         }
     }
 
@@ -156,6 +167,7 @@ impl Family {
         name: &str,
         data: &MetricData<T>,
         common: &[(String, String)],
+        exemplars: OfSeries<'_>,
         show: impl Fn(T) -> String,
     ) {
         match data {
@@ -174,13 +186,16 @@ impl Family {
             MetricData::Histogram(histogram) => {
                 for point in histogram.data_points() {
                     let labels = labels(common, point.attributes(), true);
-                    self.histogram(name, &labels, &explicit(point), point.count(), &show(point.sum()));
+                    let exemplars = exemplars(&point.attributes().collect::<Vec<_>>());
+                    self.histogram(name, &labels, &explicit(point), point.count(), &show(point.sum()), &exemplars);
                 }
             }
             MetricData::ExponentialHistogram(histogram) => {
                 for point in histogram.data_points() {
                     let labels = labels(common, point.attributes(), true);
-                    self.histogram(name, &labels, &powers_of_two(point), point.count() as u64, &show(point.sum()));
+                    let exemplars = exemplars(&point.attributes().collect::<Vec<_>>());
+                    let (buckets, count) = (powers_of_two(point), point.count() as u64);
+                    self.histogram(name, &labels, &buckets, count, &show(point.sum()), &exemplars);
                 }
             }
         }
@@ -193,14 +208,24 @@ impl Family {
     }
 
     /// `buckets` hold what is at or below their bound.
-    fn histogram(&mut self, name: &str, labels: &[(String, String)], buckets: &[(f64, u64)], count: u64, sum: &str) {
+    fn histogram(
+        &mut self,
+        name: &str,
+        labels: &[(String, String)],
+        buckets: &[(f64, u64)],
+        count: u64,
+        sum: &str,
+        exemplars: &[&Exemplar],
+    ) {
         let labels = written(labels);
         let comma = if labels.is_empty() { "" } else { "," };
         let mut samples = String::new();
-        for (bound, below) in buckets {
-            let _ = writeln!(samples, "{name}_bucket{{{labels}{comma}le=\"{}\"}} {below}", float(*bound));
+        let mut above = f64::NEG_INFINITY;
+        for (bound, below) in buckets.iter().copied().chain([(f64::INFINITY, count)]) {
+            let exemplar = newest(exemplars, above, bound);
+            let _ = writeln!(samples, "{name}_bucket{{{labels}{comma}le=\"{}\"}} {below}{exemplar}", float(bound));
+            above = bound;
         }
-        let _ = writeln!(samples, "{name}_bucket{{{labels}{comma}le=\"+Inf\"}} {count}");
         let braced = in_braces(&labels);
         let _ = writeln!(samples, "{name}_sum{braced} {sum}\n{name}_count{braced} {count}");
         self.series.entry(labels).or_insert(samples);
@@ -307,6 +332,18 @@ fn float(value: f64) -> String {
     } else {
         format!("{value:?}")
     }
+}
+
+/// The last exemplar of a bucket, as it stands behind its sample.
+fn newest(exemplars: &[&Exemplar], above: f64, up_to: f64) -> String {
+    let within = exemplars.iter().filter(|exemplar| above < exemplar.value && exemplar.value <= up_to);
+    let Some(Exemplar { value, origin, .. }) = within.max_by_key(|exemplar| exemplar.origin.at) else {
+        return String::new();
+    };
+    let at = origin.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let (seconds, rest) = (at / 1000, at % 1000);
+    let Origin { trace, span, .. } = origin;
+    format!(" # {{trace_id=\"{trace}\",span_id=\"{span}\"}} {} {seconds}.{rest:03}", float(*value))
 }
 
 fn explicit<T>(point: &HistogramDataPoint<T>) -> Vec<(f64, u64)> {

@@ -20,10 +20,10 @@ fn read(views: Vec<View>, histograms: HistogramAggregation, limit: usize, routes
         let attributes =
             vec![KeyValue::new("http.route", format!("/{route}")), KeyValue::new("http.request.method", "GET")];
         let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, attributes);
-        metrics.instruments.record(&scope_from(""), &measured, Duration::from_millis(20));
+        metrics.instruments.record(&scope_from(""), &measured, Duration::from_millis(20), None);
     }
     let query = Measured::duration(&DB_CLIENT_OPERATION_DURATION, vec![KeyValue::new("db.system.name", "sqlite")]);
-    metrics.instruments.record(&scope_from(""), &query, Duration::from_millis(2));
+    metrics.instruments.record(&scope_from(""), &query, Duration::from_millis(2), None);
     metrics.collect()
 }
 

@@ -27,7 +27,7 @@ fn page_as(config: &config::Prometheus, format: Format, record: impl Fn(&SdkMete
         (instrument.name() == "fine").then(|| Stream::builder().with_aggregation(aggregation).build().unwrap())
     };
     let all = reading(SdkMeterProvider::builder().with_resource(resource).with_view(exponential), &record);
-    render(&Collected { metrics: all, histograms: Vec::new() }, format, config)
+    render(&Collected { metrics: all, ..Collected::default() }, format, config)
 }
 
 fn shop(provider: &SdkMeterProvider) {
@@ -65,6 +65,41 @@ process_cpu_time_seconds_total{otel_scope_name="hyper",otel_scope_schema_url="ht
 "#;
     let page = page(Format::Text, shop);
     assert_eq!(page.text, expected, "\n{}", page.text);
+}
+
+#[test]
+fn an_exemplar_stands_in_its_bucket_where_the_format_has_them() {
+    use crate::telemetry::metrics::Exemplars;
+    use opentelemetry::{SpanId, TraceId};
+    let record = |provider: &SdkMeterProvider| {
+        let durations = provider.meter("s").f64_histogram("lasted").with_boundaries(vec![0.5, 1.0]).build();
+        [0.25, 0.75, 3.0].iter().for_each(|seconds| durations.record(*seconds, &[KeyValue::new("a", 1)]));
+    };
+    let mut exemplars = Exemplars::default();
+    let scope = InstrumentationScope::builder("s").build();
+    let attributes = [KeyValue::new("a", 1)];
+    let at = UNIX_EPOCH + std::time::Duration::from_millis(1_700_000_000_025);
+    let origin = Origin { trace: TraceId::from(10), span: SpanId::from(11), is_sampled: true, at };
+    exemplars.keep(&scope, "lasted", &attributes, &attributes, (0.75, origin));
+    let text = |format| {
+        let metrics = reading(SdkMeterProvider::builder(), record);
+        let collected = Collected { metrics, exemplars: exemplars.clone(), ..Collected::default() };
+        let config = config::Prometheus {
+            host: String::new(),
+            port: 0,
+            cardinality_limit: config::CardinalityLimit::all(2000),
+            scope_info: false,
+            target_info: false,
+            resource_labels: None,
+            written: config::Written::default(),
+        };
+        render(&collected, format, &config).text
+    };
+    let ids = r#"{trace_id="0000000000000000000000000000000a",span_id="000000000000000b"}"#;
+    let line = format!("lasted_bucket{{a=\"1\",le=\"1.0\"}} 2 # {ids} 0.75 1700000000.025\n");
+    let found = text(Format::OpenMetrics);
+    assert!(found.contains(&line) && found.matches(" # {").count() == 1, "{found}");
+    assert!(!text(Format::Text).contains("trace_id"));
 }
 
 #[test]
