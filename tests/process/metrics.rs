@@ -7,6 +7,7 @@ use nix::sys::signal::{Signal, kill};
 
 use super::{measured, script};
 use crate::launcher::{Launched, program, until};
+use crate::support::definition::Definition;
 use crate::support::metrics::{Metrics, Series};
 use crate::support::model::Value;
 use crate::support::{Otlp, wait_for};
@@ -44,7 +45,8 @@ fn what_a_program_uses_is_what_is_told() {
     assert!(one("process.memory.virtual").value() >= one("process.memory.usage").value(), "{metrics}");
     assert!(one("process.unix.file_descriptor.count").value() < 60.0, "{metrics}");
     assert!((0.0..60.0).contains(&one("process.uptime").value()), "{metrics}");
-    assert_eq!(one("process.thread.count").unit, "{thread}");
+    Definition::of("process").check(&metrics, &[]);
+    Definition::of("process").check_attributes(&metrics, &[]);
 
     drop(launcher.stdin.take());
     let output = launcher.wait_with_output().unwrap();
