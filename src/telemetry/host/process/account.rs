@@ -50,9 +50,10 @@ pub(super) struct Accounts {
     totals: BTreeMap<String, Used>,
     now: BTreeMap<String, Now>,
     uptime: Option<(String, f64)>,
-    /// CPU time at the last time that utilization was told, and when that was.
+    /// CPU time when utilization was found out, and when that was.
     before: (BTreeMap<String, [u64; 2]>, Instant),
-    is_first: bool,
+    /// Utilization as it was found out last.
+    shares: Option<Vec<Point>>,
 }
 
 impl Accounts {
@@ -66,7 +67,7 @@ impl Accounts {
             now: BTreeMap::new(),
             uptime: None,
             before: (BTreeMap::new(), now),
-            is_first: true,
+            shares: None,
         }
     }
 
@@ -202,18 +203,20 @@ impl Accounts {
             let named = [(key::PROCESS_EXECUTABLE_NAME, Attribute::from(name.clone()))];
             points.push(point(&metric::PROCESS_UPTIME, &named, *uptime));
         }
-        self.utilization(now, &mut points);
+        self.share(now);
+        points.extend(self.shares.iter().flatten().cloned());
         points
     }
 
-    fn utilization(&mut self, now: Instant, points: &mut Vec<Point>) {
+    /// Finds out utilization since the last time, if that is long enough ago.
+    fn share(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.before.1).as_secs_f64();
-        if elapsed < MIN_SECONDS && !self.is_first || elapsed <= 0.0 {
+        if elapsed < MIN_SECONDS && self.shares.is_some() || elapsed <= 0.0 {
             return;
         }
-        self.is_first = false;
         let times: BTreeMap<String, [u64; 2]> =
             self.totals.iter().map(|(name, used)| (name.clone(), [used[used::USER], used[used::SYSTEM]])).collect();
+        let mut shares = Vec::new();
         for (name, used) in &times {
             let before = self.before.0.get(name).copied().unwrap_or_default();
             for (index, mode) in ["user", "system"].into_iter().enumerate() {
@@ -222,9 +225,10 @@ impl Accounts {
                     (key::CPU_MODE, Attribute::from(mode)),
                 ];
                 let busy = used[index].saturating_sub(before[index]) as f64 / 1e6;
-                points.push(point(&metric::PROCESS_CPU_UTILIZATION, &named, busy / elapsed / self.cpus as f64));
+                shares.push(point(&metric::PROCESS_CPU_UTILIZATION, &named, busy / elapsed / self.cpus as f64));
             }
         }
+        self.shares = Some(shares);
         self.before = (times, now);
     }
 }

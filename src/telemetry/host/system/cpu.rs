@@ -16,6 +16,8 @@ const MODES: [&str; 7] = ["user", "nice", "system", "idle", "iowait", "interrupt
 #[derive(Debug, Default)]
 pub(super) struct Cpu {
     before: Option<[f64; 7]>,
+    /// Utilization as it was told last.
+    shares: Vec<Point>,
     cores: Option<usize>,
 }
 
@@ -29,17 +31,20 @@ impl Cpu {
         if cores > 0 {
             points.push(point(&SYSTEM_CPU_PHYSICAL_COUNT, &[], cores));
         }
-        // The kernel may correct idle times downwards.
         if let Some(before) = self.before {
+            // The kernel may correct idle times downwards.
             let spent: Vec<f64> = times.iter().zip(before).map(|(now, before)| (now - before).max(0.0)).collect();
             let all: f64 = spent.iter().sum();
-            if all == 0.0 {
-                return points;
+            // Two readers may come within one tick.
+            if all > 0.0 {
+                let shares = MODES.iter().zip(spent).map(|(mode, time)| (mode_of(mode), share(time, all)));
+                self.shares = shares.map(|(mode, share)| point(&SYSTEM_CPU_UTILIZATION, &[mode], share)).collect();
+                self.before = Some(times);
             }
-            let shares = MODES.iter().zip(spent).map(|(mode, time)| (mode_of(mode), share(time, all)));
-            points.extend(shares.map(|(mode, share)| point(&SYSTEM_CPU_UTILIZATION, &[mode], share)));
+        } else {
+            self.before = Some(times);
         }
-        self.before = Some(times);
+        points.extend(self.shares.iter().cloned());
         points
     }
 }
@@ -126,5 +131,7 @@ pub(super) mod tests {
         let points = cpu.points(&stat(900));
         assert_eq!(value(&points, "system.cpu.utilization", "idle"), Some(1.0));
         assert_eq!(value(&points, "system.cpu.utilization", "user"), Some(0.0));
+        let again = cpu.points(&stat(900));
+        assert_eq!(value(&again, "system.cpu.utilization", "idle"), Some(1.0), "it is what it was");
     }
 }
