@@ -22,12 +22,11 @@ mod traces;
 use std::any::Any;
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
-use std::sync::mpsc;
+use std::sync::{Arc, Once, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::channel::feed::Receiver;
 use crate::config::Config;
@@ -77,6 +76,7 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct Running {
     pid: host::Pid,
+    wake: Arc<Notify>,
     variables: Vec<(&'static str, Option<OsString>)>,
     ending: oneshot::Sender<Ending>,
     report: mpsc::Receiver<Report>,
@@ -99,6 +99,7 @@ pub(crate) fn start(
         let _entered = runtime.enter();
         Engine::new(config, resource, Host::new(config.host_metrics, &program.file, pid.clone()), run)
     };
+    let wake = engine.wake();
     let (ending, told) = oneshot::channel();
     let (sender, report) = mpsc::channel();
     keep_panics_quiet();
@@ -114,7 +115,7 @@ pub(crate) fn start(
         runtime.shutdown_background();
     };
     thread::Builder::new().name(THREAD.into()).spawn(work).map_err(TelemetryError::Thread)?;
-    Ok(Running { pid, variables, ending, report })
+    Ok(Running { pid, wake, variables, ending, report })
 }
 
 impl Running {
@@ -126,6 +127,8 @@ impl Running {
     /// The program runs.
     pub(crate) fn started(&self, pid: u32) {
         let _ = self.pid.set(pid);
+        // It is to be looked at soon: it may not live for long.
+        self.wake.notify_one();
     }
 
     /// Exports what is left and stops; takes `deadline` at most, or little more.

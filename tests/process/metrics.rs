@@ -66,23 +66,49 @@ fn what_a_program_uses_is_what_is_told() {
     }
     let busy = metrics.all("process.cpu.utilization", std::slice::from_ref(&name));
     assert!(!busy.is_empty() && busy.iter().all(|series| (0.0..=1.5).contains(&series.value())), "{metrics}");
-    assert_eq!(sum(&metrics, "process.thread.count", &[name]), 0.0, "it runs no more");
+    assert_eq!(sum(&metrics, "process.thread.count", &[name]), 8.0, "its end is shown as it was");
+}
+
+/// What was said of `uses_up memory=64 threads=7 files=40` after its end.
+fn assert_held(metrics: &Metrics, at_least: f64) {
+    let name = of("uses_up");
+    let one = |metric: &str| metrics.require(metric, std::slice::from_ref(&name)).value();
+    let mib = |mib: i32| f64::from(mib << 20);
+    assert!((mib(64)..mib(200)).contains(&one("process.memory.usage")), "{metrics}");
+    assert!(one("process.memory.virtual") >= one("process.memory.usage"), "{metrics}");
+    assert_eq!(one("process.thread.count"), 8.0, "{metrics}");
+    assert!((43.0..60.0).contains(&one("process.unix.file_descriptor.count")), "{metrics}");
+    assert!((at_least..at_least + 20.0).contains(&one("process.uptime")), "{metrics}");
+}
+
+#[test]
+fn what_a_job_held_is_told_though_it_ends_before_anybody_reads() {
+    let otlp = Otlp::start();
+    let mut command = measured(program("uses_up"), &otlp);
+    command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").args(["memory=64", "threads=7", "files=40", "naps=400"]);
+    assert!(command.stdout(Stdio::null()).status().unwrap().success());
+    assert_eq!(otlp.metric_exports().len(), 1);
+    assert_held(&otlp.metrics(), 0.4);
+    Definition::of("process").check(&otlp.metrics(), &[]);
 }
 
 #[test]
 fn what_a_killed_program_had_used_is_told_in_full() {
     let otlp = Otlp::start();
     let mut command = measured(program("uses_up"), &otlp);
-    command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").args(["cpu=120", "wait"]).stdin(Stdio::piped());
+    command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").stdin(Stdio::piped());
+    command.args(["memory=64", "threads=7", "files=40", "cpu=120", "naps=300", "wait"]);
     let mut launcher = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(launcher.stdout.take().unwrap()), &mut line).unwrap();
     let pid = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     assert_eq!(launcher.wait().unwrap().signal(), Some(9));
-    let cpu = sum(&otlp.metrics(), "process.cpu.time", &[of("uses_up")]);
+    let metrics = otlp.metrics();
+    let cpu = sum(&metrics, "process.cpu.time", &[of("uses_up")]);
     let said = said(&line);
     assert!((said..said + 2.0).contains(&cpu), "{cpu} s, and it said {said}");
+    assert_held(&metrics, 0.42);
 }
 
 #[test]
@@ -104,6 +130,10 @@ fn sums_do_not_fall_when_children_come_and_go() {
     let cpu = sum(&otlp.metrics(), "process.cpu.time", &[]);
     assert!((said..said + 3.0).contains(&cpu), "{cpu} s, and they said {said}");
     assert!(sum(&otlp.metrics(), "process.cpu.time", &[of("uses_up")]) > 0.0, "{}", otlp.metrics());
+    let threads = otlp.metrics().require("process.thread.count", &[of("uses_up")]).value();
+    assert_eq!(threads, 0.0, "children that have ended hold nothing");
+    let last = &exports[exports.len() - 1];
+    assert_eq!(last.all("process.uptime", &[]).len(), 1, "only the shell's is told: {last}");
 }
 
 #[test]
@@ -114,6 +144,10 @@ fn a_program_without_layers_that_lives_a_moment_is_measured() {
     let metrics = otlp.metrics();
     assert!(sum(&metrics, "process.paging.faults", &[]) > 10.0, "{metrics}");
     assert_eq!(metrics.all("process.cpu.time", &[]).len(), 2, "{metrics}");
+    // It may have been too quick for anybody to see; what is left then is the most that the kernel saw.
+    let one = |metric: &str| metrics.require(metric, &[]).value();
+    assert!(one("process.memory.usage") > 100_000.0, "{metrics}");
+    assert!((0.0001..10.0).contains(&one("process.uptime")), "{metrics}");
 }
 
 #[test]

@@ -4,12 +4,12 @@
 //! account of what has been told of it, and leaves it to its parent: what the parent's sums hold beyond that is new.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use opentelemetry_semantic_conventions::attribute as key;
 
 use super::super::{Attribute, Point, point};
-use super::{Seen, Used, used};
+use super::{Held, Seen, Used, used};
 use crate::telemetry::definition as metric;
 
 /// Names of programs that are told apart.
@@ -31,15 +31,6 @@ struct Account {
     switches: HashMap<u32, [u64; 2]>,
 }
 
-/// What runs under one name now.
-#[derive(Debug, Default)]
-struct Now {
-    memory: u64,
-    virtual_memory: u64,
-    threads: u64,
-    files: Option<u64>,
-}
-
 /// All accounts.
 #[derive(Debug)]
 pub(super) struct Accounts {
@@ -48,8 +39,10 @@ pub(super) struct Accounts {
     accounts: HashMap<u32, Account>,
     /// By name.
     totals: BTreeMap<String, Used>,
-    now: BTreeMap<String, Now>,
-    uptime: Option<(String, f64)>,
+    /// What runs under each name holds now.
+    held: BTreeMap<String, Held>,
+    /// What the program itself held, and its name, when it was seen last.
+    program_held: Option<(String, Held)>,
     /// CPU time when utilization was found out, and when that was.
     before: (BTreeMap<String, [u64; 2]>, Instant),
     /// Utilization as it was found out last.
@@ -64,8 +57,8 @@ impl Accounts {
             cpus,
             accounts: HashMap::new(),
             totals: BTreeMap::new(),
-            now: BTreeMap::new(),
-            uptime: None,
+            held: BTreeMap::new(),
+            program_held: None,
             before: (BTreeMap::new(), now),
             shares: None,
         }
@@ -79,9 +72,16 @@ impl Accounts {
     /// Takes what was seen, parents before their children. `root` is the program, whose account stays open to the end.
     pub(super) fn update(&mut self, root: u32, seen: &[Seen]) {
         self.bury(root, seen);
-        self.now.values_mut().for_each(|now| *now = Now::default());
+        self.held.clear();
         for process in seen {
             self.process(root, process);
+        }
+        // The program's end is shown as it was, or nobody could see what a job of some seconds needs. Children that have
+        // ended hold nothing.
+        if !seen.iter().any(|seen| seen.pid == root && seen.held.is_some())
+            && let Some((name, held)) = &self.program_held
+        {
+            self.held.entry(name.clone()).or_default().add(held);
         }
     }
 
@@ -141,14 +141,21 @@ impl Accounts {
             total[index] += raise(&mut account.own[index], own[index]);
             total[index] += raise(&mut account.inherited[index], waited_for[index]);
         }
-        let now = self.now.entry(name.clone()).or_default();
-        now.memory += seen.memory;
-        now.virtual_memory += seen.virtual_memory;
-        now.threads += seen.threads;
-        now.files = seen.files.map(|files| files + now.files.unwrap_or(0)).or(now.files);
-        if seen.pid == root {
-            self.uptime = seen.uptime.map(|uptime| (name, uptime));
+        if let Some(held) = seen.held {
+            self.held.entry(name.clone()).or_default().add(&held);
+            if seen.pid == root {
+                self.program_held = Some((name, held));
+            }
         }
+    }
+
+    /// The program has ended, `lived` after its start. Where nobody ever saw it, the most memory that it had is better
+    /// than nothing.
+    pub(super) fn end(&mut self, most_memory: u64, lived: Duration) {
+        let memory = Some(most_memory).filter(|most| *most > 0);
+        let unseen = || (self.program.clone(), Held { memory, ..Held::default() });
+        let (_, held) = self.program_held.get_or_insert_with(unseen);
+        held.uptime = Some(lived.as_secs_f64());
     }
 
     /// The program has ended, having used `all` with the children for whose end it has waited.
@@ -192,16 +199,16 @@ impl Accounts {
             two(&metric::PROCESS_DISK_IO, key::DISK_IO_DIRECTION, bytes);
             let switches = [("voluntary", count(used::VOLUNTARY)), ("involuntary", count(used::INVOLUNTARY))];
             two(&metric::PROCESS_CONTEXT_SWITCHES, key::PROCESS_CONTEXT_SWITCH_TYPE, switches);
-            let Some(now) = self.now.get(name) else { continue };
+            let Some(held) = self.held.get(name) else { continue };
             let named = named(&[]);
-            points.push(point(&metric::PROCESS_MEMORY_USAGE, &named, now.memory));
-            points.push(point(&metric::PROCESS_MEMORY_VIRTUAL, &named, now.virtual_memory));
-            points.push(point(&metric::PROCESS_THREAD_COUNT, &named, now.threads));
-            points.extend(now.files.map(|files| point(&metric::PROCESS_UNIX_FILE_DESCRIPTOR_COUNT, &named, files)));
-        }
-        if let Some((name, uptime)) = &self.uptime {
-            let named = [(key::PROCESS_EXECUTABLE_NAME, Attribute::from(name.clone()))];
-            points.push(point(&metric::PROCESS_UPTIME, &named, *uptime));
+            let levels = [
+                (&metric::PROCESS_MEMORY_USAGE, held.memory),
+                (&metric::PROCESS_MEMORY_VIRTUAL, held.virtual_memory),
+                (&metric::PROCESS_THREAD_COUNT, held.threads),
+                (&metric::PROCESS_UNIX_FILE_DESCRIPTOR_COUNT, held.files),
+            ];
+            points.extend(levels.into_iter().filter_map(|(metric, level)| Some(point(metric, &named, level?))));
+            points.extend(held.uptime.map(|uptime| point(&metric::PROCESS_UPTIME, &named, uptime)));
         }
         self.share(now);
         points.extend(self.shares.iter().flatten().cloned());

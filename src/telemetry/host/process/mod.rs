@@ -4,10 +4,10 @@ mod account;
 mod look;
 mod text;
 
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::Point;
-use crate::launch::Usage;
+use crate::launch::Ended;
 use account::Accounts;
 
 /// What processes use that only grows, in the order of [`Used`].
@@ -42,36 +42,68 @@ struct Seen {
     disk: Option<[u64; 2]>,
     /// Context switches of each of its threads.
     switches: Vec<(u32, [u64; 2])>,
-    memory: u64,
-    virtual_memory: u64,
-    threads: u64,
+    /// `None` once it has ended, and only its sums are left.
+    held: Option<Held>,
+}
+
+/// What a process holds, as far as that is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Held {
+    /// Bytes of physical memory.
+    memory: Option<u64>,
+    virtual_memory: Option<u64>,
+    threads: Option<u64>,
     files: Option<u64>,
+    /// Seconds since its start; of several processes, the oldest's.
     uptime: Option<f64>,
+}
+
+impl Held {
+    fn add(&mut self, more: &Held) {
+        let pairs = [
+            (&mut self.memory, more.memory),
+            (&mut self.virtual_memory, more.virtual_memory),
+            (&mut self.threads, more.threads),
+            (&mut self.files, more.files),
+        ];
+        for (sum, more) in pairs {
+            *sum = more.map(|more| more + sum.unwrap_or(0)).or(*sum);
+        }
+        self.uptime = self.uptime.into_iter().chain(more.uptime).reduce(f64::max);
+    }
 }
 
 /// Follows them.
 pub(super) struct Processes {
     accounts: Accounts,
+    since: SystemTime,
 }
 
 impl Processes {
     pub(super) fn new(program: String) -> Processes {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        Processes { accounts: Accounts::new(program, cpus, Instant::now()) }
+        Processes { accounts: Accounts::new(program, cpus, Instant::now()), since: SystemTime::now() }
+    }
+
+    /// Looks at the program and everything below it, to know what it held when it ends.
+    pub(super) fn see(&mut self, pid: u32) {
+        self.accounts.update(pid, &look::tree(pid, &self.accounts.known()));
     }
 
     /// Looks at the program and everything below it.
     pub(super) fn look(&mut self, pid: u32, now: Instant) -> Vec<Point> {
-        self.accounts.update(pid, &look::tree(pid, &self.accounts.known()));
+        self.see(pid);
         self.accounts.points(now)
     }
 
     /// The program has ended; some of what it has started may still run.
-    pub(super) fn look_last(&mut self, pid: u32, usage: &Usage, now: Instant) -> Vec<Point> {
+    pub(super) fn look_last(&mut self, pid: u32, ended: &Ended, now: Instant) -> Vec<Point> {
+        let usage = &ended.usage;
+        self.accounts.end(usage.most_memory, ended.at.duration_since(self.since).unwrap_or_default());
         // Its pid may already be somebody else's.
         let known: Vec<u32> = self.accounts.known().into_iter().filter(|known| *known != pid).collect();
         self.accounts.update(pid, &look::tree(0, &known));
-        let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let mut all = Used::default();
         all[used::USER] = micros(usage.user);
         all[used::SYSTEM] = micros(usage.system);

@@ -5,8 +5,7 @@ fn seen(pid: u32, parent: u32, name: &str, own: u64, waited_for: u64) -> Seen {
     let mut seen = Seen { pid, parent, started: u64::from(pid), name: Some(name.into()), ..Seen::default() };
     seen.own[used::USER] = own;
     seen.waited_for[used::USER] = waited_for;
-    seen.memory = 100;
-    seen.threads = 1;
+    seen.held = Some(Held { memory: Some(100), threads: Some(1), uptime: Some(own as f64), ..Held::default() });
     seen
 }
 
@@ -91,19 +90,55 @@ fn threads_that_have_ended_keep_their_context_switches() {
     assert_eq!((total[used::VOLUNTARY], total[used::INVOLUNTARY]), (107, 11));
 }
 
+/// Values of a metric, by name.
+fn values(accounts: &mut Accounts, metric: &'static metric::Metric) -> Vec<f64> {
+    let points = accounts.points(Instant::now());
+    points.iter().filter(|point| point.metric == metric).map(|point| point.value).collect()
+}
+
 #[test]
-fn what_runs_no_more_holds_no_memory() {
+fn children_that_run_no_more_hold_no_memory() {
     let mut accounts = accounts();
-    let start = Instant::now();
     accounts.update(1, &[seen(1, 0, "app", 0, 0), seen(2, 1, "worker", 0, 0), seen(3, 1, "worker", 0, 0)]);
-    let memory = |accounts: &mut Accounts, at| {
-        let points = accounts.points(start + Duration::from_secs(at));
-        let of = points.iter().filter(|point| point.metric == &metric::PROCESS_MEMORY_USAGE);
-        of.map(|point| point.value).collect::<Vec<_>>()
-    };
-    assert_eq!(memory(&mut accounts, 1), [100.0, 200.0]);
-    accounts.update(1, &[seen(1, 0, "app", 0, 0)]);
-    assert_eq!(memory(&mut accounts, 2), [100.0, 0.0]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [100.0, 200.0]);
+    let zombie = Seen { held: None, ..seen(2, 1, "worker", 0, 0) };
+    accounts.update(1, &[seen(1, 0, "app", 0, 0), zombie]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [100.0]);
+}
+
+#[test]
+fn the_program_s_end_is_shown_as_it_was() {
+    let mut accounts = accounts();
+    accounts.update(1, &[seen(1, 0, "app", 5, 0), seen(2, 1, "worker", 0, 0), seen(3, 1, "app", 0, 0)]);
+    // A zombie that nobody has waited for yet.
+    accounts.update(1, &[Seen { name: None, held: None, ..seen(1, 0, "", 6, 0) }]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [100.0]);
+    // One of its name was left behind.
+    accounts.end(7000, Duration::from_secs(9));
+    accounts.update(1, &[seen(3, 99, "app", 0, 0)]);
+    accounts.settle(1, &[7, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [200.0]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_THREAD_COUNT), [2.0]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_UPTIME), [9.0]);
+    assert_eq!(user(&accounts), [("app", 7), ("worker", 0)]);
+}
+
+#[test]
+fn of_a_program_that_nobody_saw_the_kernel_tells_the_most_memory() {
+    let mut accounts = accounts();
+    accounts.end(7000, Duration::from_millis(2));
+    accounts.update(1, &[]);
+    accounts.settle(1, &[7, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [7000.0]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_UPTIME), [0.002]);
+    assert!(values(&mut accounts, &metric::PROCESS_THREAD_COUNT).is_empty(), "nobody knows");
+}
+
+#[test]
+fn uptime_is_that_of_the_oldest() {
+    let mut accounts = accounts();
+    accounts.update(1, &[seen(1, 0, "app", 9, 0), seen(2, 1, "worker", 5, 0), seen(3, 1, "worker", 7, 0)]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_UPTIME), [9.0, 7.0]);
 }
 
 #[test]
