@@ -5,9 +5,10 @@ use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
 
-use super::{measured, script};
+use super::{measured, script, without_proc};
 use crate::launcher::{Launched, program, until};
 use crate::support::definition::Definition;
+use crate::support::expect::span;
 use crate::support::metrics::{Metrics, Series};
 use crate::support::model::Value;
 use crate::support::{Otlp, wait_for};
@@ -148,6 +149,34 @@ fn a_program_without_layers_that_lives_a_moment_is_measured() {
     let one = |metric: &str| metrics.require(metric, &[]).value();
     assert!(one("process.memory.usage") > 100_000.0, "{metrics}");
     assert!((0.0001..10.0).contains(&one("process.uptime")), "{metrics}");
+}
+
+#[test]
+fn where_proc_shows_nothing_the_program_runs_and_what_it_tells_arrives() {
+    let otlp = Otlp::start();
+    let counts = tempfile::NamedTempFile::new().unwrap();
+    counts.as_file().set_len(16).unwrap();
+    let mut command = measured(program("writes_spans"), &otlp);
+    command.env("OTEL_RS_HOST_METRICS", "process,system").args(["300", "1", "10000"]).arg(counts.path());
+    let Some(mut command) = without_proc(&command) else { return };
+    let output = command.env("OTEL_METRIC_EXPORT_INTERVAL", "50").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stdout.starts_with(b"ready ") && output.stderr.is_empty(), "{output:?}");
+    otlp.traces().require_count(300, span().named("counted"));
+    let exports = otlp.metric_exports();
+    let (last, before) = exports.split_last().unwrap();
+    let of_process = |metrics: &Metrics| {
+        let names = metrics.series().filter(|series| series.name.starts_with("process."));
+        names.map(|series| series.name.clone()).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert!(before.iter().all(|export| of_process(export).is_empty()), "nothing is better than 0");
+    // What the kernel tells of whom we have waited for needs no files.
+    let unknown = ["process.memory.virtual", "process.thread.count", "process.unix.file_descriptor.count"];
+    let missing: Vec<_> = unknown.map(|name| (name, "nobody saw it")).to_vec();
+    Definition::of("process").check(last, &missing);
+    let name = of("writes_spans");
+    assert!(sum(last, "process.context_switches", std::slice::from_ref(&name)) >= 30.0, "it paused: {last}");
+    assert!((0.3..30.0).contains(&last.require("process.uptime", &[name]).value()), "{last}");
 }
 
 #[test]

@@ -31,6 +31,15 @@ struct Account {
     switches: HashMap<u32, [u64; 2]>,
 }
 
+/// What has been used under one name.
+#[derive(Debug, Default)]
+struct Total {
+    used: Used,
+    /// Whether any of those processes has let us see these; who may not look tells nothing rather than 0.
+    knows_disk: bool,
+    knows_switches: bool,
+}
+
 /// All accounts.
 #[derive(Debug)]
 pub(super) struct Accounts {
@@ -38,7 +47,7 @@ pub(super) struct Accounts {
     cpus: usize,
     accounts: HashMap<u32, Account>,
     /// By name.
-    totals: BTreeMap<String, Used>,
+    totals: BTreeMap<String, Total>,
     /// What runs under each name holds now.
     held: BTreeMap<String, Held>,
     /// What the program itself held, and its name, when it was seen last.
@@ -46,7 +55,7 @@ pub(super) struct Accounts {
     /// CPU time when utilization was found out, and when that was.
     before: (BTreeMap<String, [u64; 2]>, Instant),
     /// Utilization as it was found out last.
-    shares: Option<Vec<Point>>,
+    shares: Vec<Point>,
 }
 
 impl Accounts {
@@ -60,7 +69,7 @@ impl Accounts {
             held: BTreeMap::new(),
             program_held: None,
             before: (BTreeMap::new(), now),
-            shares: None,
+            shares: Vec::new(),
         }
     }
 
@@ -137,9 +146,11 @@ impl Accounts {
         }
         [own[used::VOLUNTARY], own[used::INVOLUNTARY]] = switched;
         let total = self.totals.entry(name.clone()).or_default();
-        for index in 0..own.len() {
-            total[index] += raise(&mut account.own[index], own[index]);
-            total[index] += raise(&mut account.inherited[index], waited_for[index]);
+        total.knows_disk |= seen.disk.is_some();
+        total.knows_switches |= !seen.switches.is_empty();
+        for (index, used) in total.used.iter_mut().enumerate() {
+            *used += raise(&mut account.own[index], own[index]);
+            *used += raise(&mut account.inherited[index], waited_for[index]);
         }
         if let Some(held) = seen.held {
             self.held.entry(name.clone()).or_default().add(&held);
@@ -164,11 +175,12 @@ impl Accounts {
         let name = self.name(name);
         let account = self.accounts.entry(root).or_default();
         let total = self.totals.entry(name).or_default();
+        (total.knows_disk, total.knows_switches) = (true, true);
         for (index, all) in all.iter().enumerate() {
             let told = account.own[index] + account.inherited[index];
             let new = all.saturating_sub(told);
             account.own[index] += new;
-            total[index] += new;
+            total.used[index] += new;
         }
     }
 
@@ -180,7 +192,8 @@ impl Accounts {
     /// All that is known now.
     pub(super) fn points(&mut self, now: Instant) -> Vec<Point> {
         let mut points = Vec::new();
-        for (name, used) in &self.totals {
+        for (name, total) in &self.totals {
+            let used = &total.used;
             let named = |more: &[(&'static str, &'static str)]| {
                 let name = (key::PROCESS_EXECUTABLE_NAME, Attribute::from(name.clone()));
                 let more = more.iter().map(|(key, value)| (*key, Attribute::from(*value)));
@@ -196,9 +209,13 @@ impl Accounts {
             let faults = [("minor", count(used::MINOR)), ("major", count(used::MAJOR))];
             two(&metric::PROCESS_PAGING_FAULTS, key::SYSTEM_PAGING_FAULT_TYPE, faults);
             let bytes = [("read", count(used::READ)), ("write", count(used::WRITTEN))];
-            two(&metric::PROCESS_DISK_IO, key::DISK_IO_DIRECTION, bytes);
+            if total.knows_disk {
+                two(&metric::PROCESS_DISK_IO, key::DISK_IO_DIRECTION, bytes);
+            }
             let switches = [("voluntary", count(used::VOLUNTARY)), ("involuntary", count(used::INVOLUNTARY))];
-            two(&metric::PROCESS_CONTEXT_SWITCHES, key::PROCESS_CONTEXT_SWITCH_TYPE, switches);
+            if total.knows_switches {
+                two(&metric::PROCESS_CONTEXT_SWITCHES, key::PROCESS_CONTEXT_SWITCH_TYPE, switches);
+            }
             let Some(held) = self.held.get(name) else { continue };
             let named = named(&[]);
             let levels = [
@@ -211,19 +228,23 @@ impl Accounts {
             points.extend(held.uptime.map(|uptime| point(&metric::PROCESS_UPTIME, &named, uptime)));
         }
         self.share(now);
-        points.extend(self.shares.iter().flatten().cloned());
+        points.extend(self.shares.iter().cloned());
         points
     }
 
     /// Finds out utilization since the last time, if that is long enough ago.
     fn share(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.before.1).as_secs_f64();
-        if elapsed < MIN_SECONDS && self.shares.is_some() || elapsed <= 0.0 {
+        let is_early = elapsed < MIN_SECONDS && !self.shares.is_empty();
+        if is_early || elapsed <= 0.0 || self.totals.is_empty() {
             return;
         }
-        let times: BTreeMap<String, [u64; 2]> =
-            self.totals.iter().map(|(name, used)| (name.clone(), [used[used::USER], used[used::SYSTEM]])).collect();
-        let mut shares = Vec::new();
+        let times: BTreeMap<String, [u64; 2]> = self
+            .totals
+            .iter()
+            .map(|(name, Total { used, .. })| (name.clone(), [used[used::USER], used[used::SYSTEM]]))
+            .collect();
+        self.shares.clear();
         for (name, used) in &times {
             let before = self.before.0.get(name).copied().unwrap_or_default();
             for (index, mode) in ["user", "system"].into_iter().enumerate() {
@@ -232,10 +253,9 @@ impl Accounts {
                     (key::CPU_MODE, Attribute::from(mode)),
                 ];
                 let busy = used[index].saturating_sub(before[index]) as f64 / 1e6;
-                shares.push(point(&metric::PROCESS_CPU_UTILIZATION, &named, busy / elapsed / self.cpus as f64));
+                self.shares.push(point(&metric::PROCESS_CPU_UTILIZATION, &named, busy / elapsed / self.cpus as f64));
             }
         }
-        self.shares = Some(shares);
         self.before = (times, now);
     }
 }

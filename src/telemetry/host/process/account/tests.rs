@@ -14,7 +14,7 @@ fn accounts() -> Accounts {
 }
 
 fn user(accounts: &Accounts) -> Vec<(&str, u64)> {
-    accounts.totals.iter().map(|(name, total)| (name.as_str(), total[used::USER])).collect()
+    accounts.totals.iter().map(|(name, total)| (name.as_str(), total.used[used::USER])).collect()
 }
 
 #[test]
@@ -76,8 +76,21 @@ fn bytes_of_children_are_in_their_parent_s_already() {
     let disk = |seen: Seen, bytes| Seen { disk: Some([bytes, 0]), ..seen };
     accounts.update(1, &[disk(seen(1, 0, "app", 0, 0), 100), disk(seen(2, 1, "worker", 0, 0), 30)]);
     accounts.update(1, &[disk(seen(1, 0, "app", 0, 0), 135)]);
-    let read: Vec<_> = accounts.totals.values().map(|total| total[used::READ]).collect();
+    let read: Vec<_> = accounts.totals.values().map(|total| total.used[used::READ]).collect();
     assert_eq!(read, [105, 30]);
+}
+
+#[test]
+fn what_may_not_be_looked_at_is_left_out_until_the_kernel_tells() {
+    let mut accounts = accounts();
+    accounts.update(1, &[seen(1, 0, "app", 0, 0)]);
+    assert!(values(&mut accounts, &metric::PROCESS_DISK_IO).is_empty());
+    assert!(values(&mut accounts, &metric::PROCESS_CONTEXT_SWITCHES).is_empty());
+    assert_eq!(values(&mut accounts, &metric::PROCESS_CPU_TIME).len(), 2);
+    accounts.end(0, Duration::ZERO);
+    accounts.settle(1, &[0, 0, 0, 0, 4096, 8192, 5, 6]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_DISK_IO), [4096.0, 8192.0]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_CONTEXT_SWITCHES), [5.0, 6.0]);
 }
 
 #[test]
@@ -86,7 +99,7 @@ fn threads_that_have_ended_keep_their_context_switches() {
     let switching = |switches: &[(u32, [u64; 2])]| Seen { switches: switches.to_vec(), ..seen(1, 0, "app", 0, 0) };
     accounts.update(1, &[switching(&[(1, [5, 1]), (2, [100, 10])])]);
     accounts.update(1, &[switching(&[(1, [6, 1]), (3, [1, 0])])]);
-    let total = accounts.totals["app"];
+    let total = accounts.totals["app"].used;
     assert_eq!((total[used::VOLUNTARY], total[used::INVOLUNTARY]), (107, 11));
 }
 
@@ -162,5 +175,5 @@ fn names_beyond_all_measure_are_one() {
     let many: Vec<Seen> = (0..200).map(|pid| seen(pid + 1, 0, &format!("build-{pid}"), 1, 0)).collect();
     accounts.update(1, &many);
     assert_eq!(accounts.totals.len(), MAX_NAMES + 1);
-    assert_eq!(accounts.totals[OTHER][used::USER], 100);
+    assert_eq!(accounts.totals[OTHER].used[used::USER], 100);
 }
