@@ -47,7 +47,7 @@ fn what_a_program_uses_is_what_is_told() {
     assert!(one("process.unix.file_descriptor.count").value() < 60.0, "{metrics}");
     assert!((0.0..60.0).contains(&one("process.uptime").value()), "{metrics}");
     Definition::of("process").check(&metrics, &[]);
-    Definition::of("process").check_attributes(&metrics, &[]);
+    Definition::of("process").check_attributes(&metrics, &[("*", "process.pid")]);
 
     drop(launcher.stdin.take());
     let output = launcher.wait_with_output().unwrap();
@@ -135,6 +135,31 @@ fn sums_do_not_fall_when_children_come_and_go() {
     assert_eq!(threads, 0.0, "children that have ended hold nothing");
     let last = &exports[exports.len() - 1];
     assert_eq!(last.all("process.uptime", &[]).len(), 1, "only the shell's is told: {last}");
+}
+
+#[test]
+fn workers_of_one_name_are_told_apart_by_pid_if_that_is_wanted() {
+    let otlp = Otlp::start();
+    let mut command = script("uses_up threads=3 naps=700 cpu=50 & uses_up threads=5 naps=700 & wait", &otlp);
+    let output = command.env("OTEL_RS_HOST_METRICS", "process.pid").stderr(Stdio::null()).output().unwrap();
+    assert!(output.status.success());
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let pids: Vec<i32> = lines.lines().map(|line| line.split(' ').nth(1).unwrap().parse().unwrap()).collect();
+    let metrics = otlp.metrics();
+    let exports = otlp.metric_exports();
+    let mut threads = Vec::new();
+    for pid in pids {
+        let one = [of("uses_up"), ("process.pid", pid.into())];
+        let counts = exports.iter().flat_map(|export| export.all("process.thread.count", &one));
+        threads.push(counts.map(|series| series.value()).fold(0.0, f64::max));
+        assert_eq!(metrics.require("process.thread.count", &one).value(), 0.0, "it has ended");
+        assert_eq!(metrics.all("process.cpu.time", &one).len(), 2, "{metrics}");
+    }
+    threads.sort_by(f64::total_cmp);
+    assert_eq!(threads, [4.0, 6.0]);
+    assert_eq!(metrics.all("process.thread.count", &[]).len(), 3, "and the shell: {metrics}");
+    Definition::of("process").check(&metrics, &[]);
+    Definition::of("process").check_attributes(&metrics, &[]);
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl Definition {
     }
 
     /// Fails unless each attribute of the page was on some series of each metric that has it there. `missing` names a
-    /// metric and an attribute that cannot be there.
+    /// metric, `*` for all, and an attribute that cannot be there.
     #[track_caller]
     pub(crate) fn check_attributes(&self, metrics: &Metrics, missing: &[(&str, &str)]) {
         let mut absent = Vec::new();
@@ -70,7 +70,8 @@ impl Definition {
             let all = metrics.all(name, &[]);
             for attribute in defined.attributes.iter().filter(|_| !all.is_empty()) {
                 let is_there = all.iter().any(|series| series.attributes.contains_key(attribute));
-                if is_there == missing.contains(&(name, attribute)) {
+                let is_missed = missing.iter().any(|(of, key)| ["*", name].contains(of) && key == attribute);
+                if is_there == is_missed {
                     absent.push(format!("`{attribute}` of `{name}` is there: {is_there}"));
                 }
             }

@@ -80,9 +80,10 @@ pub(super) struct Processes {
 }
 
 impl Processes {
-    pub(super) fn new(program: String) -> Processes {
+    /// Follows `program`; `by_pid`: processes of one name are told apart.
+    pub(super) fn new(program: String, by_pid: bool) -> Processes {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        Processes { accounts: Accounts::new(program, cpus, Instant::now()), since: SystemTime::now() }
+        Processes { accounts: Accounts::new(program, by_pid, cpus, Instant::now()), since: SystemTime::now() }
     }
 
     /// Looks at the program and everything below it, to know what it held when it ends.
@@ -99,7 +100,7 @@ impl Processes {
     /// The program has ended; some of what it has started may still run.
     pub(super) fn look_last(&mut self, pid: u32, ended: &Ended, now: Instant) -> Vec<Point> {
         let usage = &ended.usage;
-        self.accounts.end(usage.most_memory, ended.at.duration_since(self.since).unwrap_or_default());
+        self.accounts.end(pid, usage.most_memory, ended.at.duration_since(self.since).unwrap_or_default());
         // Its pid may already be somebody else's.
         let known: Vec<u32> = self.accounts.known().into_iter().filter(|known| *known != pid).collect();
         self.accounts.update(pid, &look::tree(0, &known));

@@ -10,11 +10,11 @@ fn seen(pid: u32, parent: u32, name: &str, own: u64, waited_for: u64) -> Seen {
 }
 
 fn accounts() -> Accounts {
-    Accounts::new("app".into(), 2, Instant::now())
+    Accounts::new("app".into(), false, 2, Instant::now())
 }
 
 fn user(accounts: &Accounts) -> Vec<(&str, u64)> {
-    accounts.totals.iter().map(|(name, total)| (name.as_str(), total.used[used::USER])).collect()
+    accounts.totals.iter().map(|(who, total)| (who.name.as_str(), total.used[used::USER])).collect()
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn what_may_not_be_looked_at_is_left_out_until_the_kernel_tells() {
     assert!(values(&mut accounts, &metric::PROCESS_DISK_IO).is_empty());
     assert!(values(&mut accounts, &metric::PROCESS_CONTEXT_SWITCHES).is_empty());
     assert_eq!(values(&mut accounts, &metric::PROCESS_CPU_TIME).len(), 2);
-    accounts.end(0, Duration::ZERO);
+    accounts.end(1, 0, Duration::ZERO);
     accounts.settle(1, &[0, 0, 0, 0, 4096, 8192, 5, 6]);
     assert_eq!(values(&mut accounts, &metric::PROCESS_DISK_IO), [4096.0, 8192.0]);
     assert_eq!(values(&mut accounts, &metric::PROCESS_CONTEXT_SWITCHES), [5.0, 6.0]);
@@ -99,7 +99,7 @@ fn threads_that_have_ended_keep_their_context_switches() {
     let switching = |switches: &[(u32, [u64; 2])]| Seen { switches: switches.to_vec(), ..seen(1, 0, "app", 0, 0) };
     accounts.update(1, &[switching(&[(1, [5, 1]), (2, [100, 10])])]);
     accounts.update(1, &[switching(&[(1, [6, 1]), (3, [1, 0])])]);
-    let total = accounts.totals["app"].used;
+    let total = accounts.totals.values().next().unwrap().used;
     assert_eq!((total[used::VOLUNTARY], total[used::INVOLUNTARY]), (107, 11));
 }
 
@@ -127,7 +127,7 @@ fn the_program_s_end_is_shown_as_it_was() {
     accounts.update(1, &[Seen { name: None, held: None, ..seen(1, 0, "", 6, 0) }]);
     assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [100.0]);
     // One of its name was left behind.
-    accounts.end(7000, Duration::from_secs(9));
+    accounts.end(1, 7000, Duration::from_secs(9));
     accounts.update(1, &[seen(3, 99, "app", 0, 0)]);
     accounts.settle(1, &[7, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [200.0]);
@@ -139,7 +139,7 @@ fn the_program_s_end_is_shown_as_it_was() {
 #[test]
 fn of_a_program_that_nobody_saw_the_kernel_tells_the_most_memory() {
     let mut accounts = accounts();
-    accounts.end(7000, Duration::from_millis(2));
+    accounts.end(1, 7000, Duration::from_millis(2));
     accounts.update(1, &[]);
     accounts.settle(1, &[7, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [7000.0]);
@@ -175,5 +175,25 @@ fn names_beyond_all_measure_are_one() {
     let many: Vec<Seen> = (0..200).map(|pid| seen(pid + 1, 0, &format!("build-{pid}"), 1, 0)).collect();
     accounts.update(1, &many);
     assert_eq!(accounts.totals.len(), MAX_NAMES + 1);
-    assert_eq!(accounts.totals[OTHER].used[used::USER], 100);
+    assert_eq!(user(&accounts)[0], (OTHER, 100));
+}
+
+#[test]
+fn processes_of_one_name_are_told_apart_if_that_is_wanted() {
+    let mut accounts = Accounts { by_pid: true, ..accounts() };
+    let workers = [seen(1, 0, "app", 1, 0), seen(2, 1, "worker", 5, 0), seen(3, 1, "worker", 7, 0)];
+    accounts.update(1, &workers);
+    accounts.update(1, &workers[..2]);
+    let of = |accounts: &Accounts| -> Vec<(Option<u32>, u64)> {
+        accounts.totals.iter().map(|(who, total)| (who.pid, total.used[used::USER])).collect()
+    };
+    assert_eq!(of(&accounts), [(Some(1), 1), (Some(2), 5), (Some(3), 7)]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [100.0, 100.0]);
+    let points = accounts.points(Instant::now());
+    assert!(points.iter().all(|point| point.attributes.iter().any(|(key, _)| *key == key::PROCESS_PID)), "{points:?}");
+    // Those that come when there are too many already share a series.
+    let many: Vec<Seen> = (0..600).map(|pid| seen(pid + 10, 1, "worker", 1, 0)).collect();
+    accounts.update(1, &many);
+    assert_eq!(accounts.totals.len(), MAX_PIDS + 1);
+    assert_eq!(of(&accounts).iter().find(|(pid, _)| pid.is_none()), Some(&(None, 603 - MAX_PIDS as u64)));
 }
