@@ -163,6 +163,32 @@ fn workers_of_one_name_are_told_apart_by_pid_if_that_is_wanted() {
 }
 
 #[test]
+fn a_script_keeps_its_name_until_it_becomes_something_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("nightly.sh");
+    let becomes = format!("exec {} naps=300", program("uses_up").display());
+    for (interpreter, line, expected) in [
+        ("/bin/sh", "sleep 0.3", ["nightly.sh", "sleep"]),
+        ("/usr/bin/env sh", "sleep 0.3", ["nightly.sh", "sleep"]),
+        ("/usr/bin/env sh", &becomes, ["uses_up", "nightly.sh"]),
+    ] {
+        std::fs::write(&script, format!("#!{interpreter}\n{line}\n")).unwrap();
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let otlp = Otlp::start();
+        let mut command = measured(&script, &otlp);
+        command.env("OTEL_METRIC_EXPORT_INTERVAL", "50");
+        assert!(command.stdout(Stdio::null()).status().unwrap().success());
+        let metrics = otlp.metrics();
+        let name = |series: &Series| series.attributes["process.executable.name"].clone();
+        let names = metrics.series().map(name).collect::<Vec<_>>();
+        assert!(names.iter().all(|name| expected.map(Value::from).contains(name)), "{interpreter} {line}: {metrics}");
+        // Who it was in the end.
+        let uptime = metrics.require("process.uptime", &[of(expected[0])]).value();
+        assert!((0.3..20.0).contains(&uptime), "{metrics}");
+    }
+}
+
+#[test]
 fn a_program_without_layers_that_lives_a_moment_is_measured() {
     let otlp = Otlp::start();
     let mut command = script(":", &otlp);

@@ -105,8 +105,7 @@ pub(super) struct Host {
 impl Host {
     /// Starts counting. `program` is what runs.
     pub(super) fn new(config: HostMetrics, program: &Path, pid: Pid) -> Host {
-        let name = program.file_name().map_or("unknown".into(), |name| name.to_string_lossy().into_owned());
-        let processes = config.process.then(|| Processes::new(name, config.process_ids));
+        let processes = config.process.then(|| Processes::new(program, config.process_ids));
         Host { pid, processes, system: config.system.then(System::new), next_glance: None, pause: FIRST_GLANCE }
     }
 

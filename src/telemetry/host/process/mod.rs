@@ -2,13 +2,16 @@
 
 mod account;
 mod look;
+mod script;
 mod text;
 
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Point;
 use crate::launch::Ended;
 use account::Accounts;
+use script::Script;
 
 /// What processes use that only grows, in the order of [`Used`].
 mod used {
@@ -77,18 +80,30 @@ impl Held {
 pub(super) struct Processes {
     accounts: Accounts,
     since: SystemTime,
+    /// The program's name, and the script that it is, if it is one.
+    program: String,
+    script: Option<Script>,
 }
 
 impl Processes {
-    /// Follows `program`; `by_pid`: processes of one name are told apart.
-    pub(super) fn new(program: String, by_pid: bool) -> Processes {
+    /// Follows the program in `file`; `by_pid`: processes of one name are told apart.
+    pub(super) fn new(file: &Path, by_pid: bool) -> Processes {
+        let program = file.file_name().map_or("unknown".into(), |name| name.to_string_lossy().into_owned());
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        Processes { accounts: Accounts::new(program, by_pid, cpus, Instant::now()), since: SystemTime::now() }
+        let accounts = Accounts::new(program.clone(), by_pid, cpus, Instant::now());
+        Processes { accounts, since: SystemTime::now(), program, script: Script::of(file) }
     }
 
     /// Looks at the program and everything below it, to know what it held when it ends.
     pub(super) fn see(&mut self, pid: u32) {
-        self.accounts.update(pid, &look::tree(pid, &self.accounts.known()));
+        let mut seen = look::tree(pid, &self.accounts.known());
+        if let Some(script) = &mut self.script
+            && let Some(name) = seen.iter_mut().find(|seen| seen.pid == pid).and_then(|seen| seen.name.as_mut())
+            && script.is_run_by(name, || std::fs::read(format!("/proc/{pid}/cmdline")).ok())
+        {
+            name.clone_from(&self.program);
+        }
+        self.accounts.update(pid, &seen);
     }
 
     /// Looks at the program and everything below it.
