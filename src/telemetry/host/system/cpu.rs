@@ -1,11 +1,12 @@
 //! What the CPUs are, and what they spend their time on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use opentelemetry_semantic_conventions::attribute as key;
 use procfs::{CpuTime, KernelStats};
 
 use super::super::{Attribute, Point, point, share};
+use super::text;
 use crate::telemetry::definition::{
     SYSTEM_CPU_FREQUENCY, SYSTEM_CPU_LOGICAL_COUNT, SYSTEM_CPU_PHYSICAL_COUNT, SYSTEM_CPU_TIME, SYSTEM_CPU_UTILIZATION,
 };
@@ -88,13 +89,33 @@ fn cores() -> usize {
 
 /// What each CPU runs at.
 pub(super) fn frequencies() -> Vec<Point> {
-    let one = |(number, folder): (i64, std::path::PathBuf)| {
-        let text = std::fs::read_to_string(folder.join("cpufreq/scaling_cur_freq")).ok()?;
-        let kilohertz: u64 = text.trim().parse().ok()?;
-        let attributes = [(key::CPU_LOGICAL_NUMBER, Attribute::Int(number))];
-        Some(point(&SYSTEM_CPU_FREQUENCY, &attributes, kilohertz.saturating_mul(1000)))
-    };
-    folders().into_iter().filter_map(one).collect()
+    // Virtual CPUs mostly have nobody who would change it, but the kernel has measured it.
+    let mut hertz = text("/proc/cpuinfo").map(|text| measured(&text)).unwrap_or_default();
+    for (number, folder) in folders() {
+        let file = std::fs::read_to_string(folder.join("cpufreq/scaling_cur_freq"));
+        let kilohertz = file.ok().and_then(|text| text.trim().parse::<f64>().ok());
+        hertz.extend(kilohertz.map(|kilohertz| (number, kilohertz * 1e3)));
+    }
+    let one =
+        |(number, hertz)| point(&SYSTEM_CPU_FREQUENCY, &[(key::CPU_LOGICAL_NUMBER, Attribute::Int(number))], hertz);
+    hertz.into_iter().map(one).collect()
+}
+
+/// Of `/proc/cpuinfo`, which has a paragraph for each CPU, with lines that differ between architectures.
+fn measured(text: &str) -> BTreeMap<i64, f64> {
+    let mut hertz = BTreeMap::new();
+    let mut number = None;
+    for (name, value) in text.lines().filter_map(|line| line.split_once(':')) {
+        match name.trim() {
+            "processor" => number = value.trim().parse().ok(),
+            "cpu MHz" => {
+                let megahertz: Option<f64> = value.trim().parse().ok();
+                hertz.extend(number.zip(megahertz).map(|(number, megahertz)| (number, megahertz * 1e6)));
+            }
+            _ => {}
+        }
+    }
+    hertz
 }
 
 #[cfg(test)]
@@ -114,6 +135,13 @@ pub(super) mod tests {
             is_little_endian: true,
         };
         KernelStats::from_buf_read(text.as_bytes(), &system).unwrap()
+    }
+
+    #[test]
+    fn a_frequency_is_what_the_kernel_measured_where_nobody_sets_it() {
+        let text = "processor\t: 0\ncpu MHz\t\t: 2299.998\n\nprocessor\t: 7\ncpu MHz\t\t: 800.5\nodd\n";
+        assert_eq!(measured(text).into_iter().collect::<Vec<_>>(), [(0, 2_299_998_000.0), (7, 800_500_000.0)]);
+        assert!(measured("processor\t: 0\nBogoMIPS\t: 50.00\n").is_empty());
     }
 
     #[test]
