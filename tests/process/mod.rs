@@ -1,6 +1,7 @@
 //! What the launcher finds out by itself: about processes and the machine, and about the run as a whole.
 
 mod metrics;
+mod system;
 
 use std::process::Command;
 
