@@ -23,7 +23,7 @@ use system::System;
 const FIRST_GLANCE: Duration = Duration::from_millis(5);
 /// The longest time between two such looks.
 const GLANCES: Duration = Duration::from_secs(1);
-/// A look is followed by a pause of so many times its own length: hundreds of processes must not cost more than 0.5 % of
+/// A look is followed by a pause of so many times the CPU time that it took: hundreds of processes must not cost more than 0.5 % of
 /// one core.
 const PAUSES: u32 = 200;
 
@@ -92,6 +92,11 @@ fn share(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
+/// CPU time that this thread has used.
+fn busy() -> Duration {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
+}
+
 /// Looks at the program's processes and the machine.
 pub(super) struct Host {
     pid: Pid,
@@ -125,10 +130,10 @@ impl Host {
         match self.next_glance {
             None => self.next_glance = Some(now + self.pause),
             Some(due) if due <= now => {
-                let begin = Instant::now();
+                let begin = busy();
                 processes.see(*pid);
                 self.pause = (self.pause * 2).min(GLANCES);
-                self.next_glance = Some(now + self.pause.max(begin.elapsed() * PAUSES));
+                self.next_glance = Some(now + self.pause.max(busy().saturating_sub(begin) * PAUSES));
             }
             Some(_) => {}
         }
