@@ -80,8 +80,7 @@ impl Held {
 pub(super) struct Processes {
     accounts: Accounts,
     since: SystemTime,
-    /// The program's name, and the script that it is, if it is one.
-    program: String,
+    /// The program, if it is one.
     script: Option<Script>,
 }
 
@@ -90,18 +89,19 @@ impl Processes {
     pub(super) fn new(file: &Path, by_pid: bool) -> Processes {
         let program = file.file_name().map_or("unknown".into(), |name| name.to_string_lossy().into_owned());
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        let accounts = Accounts::new(program.clone(), by_pid, cpus, Instant::now());
-        Processes { accounts, since: SystemTime::now(), program, script: Script::of(file) }
+        let script = Script::of(file, &program);
+        Processes { accounts: Accounts::new(program, by_pid, cpus, Instant::now()), since: SystemTime::now(), script }
     }
 
     /// Looks at the program and everything below it, to know what it held when it ends.
     pub(super) fn see(&mut self, pid: u32) {
-        let mut seen = look::tree(pid, &self.accounts.known());
-        if let Some(script) = &mut self.script
-            && let Some(name) = seen.iter_mut().find(|seen| seen.pid == pid).and_then(|seen| seen.name.as_mut())
-            && script.is_run_by(name, || std::fs::read(format!("/proc/{pid}/cmdline")).ok())
-        {
-            name.clone_from(&self.program);
+        let seen = look::tree(pid, &self.accounts.known());
+        self.take(pid, seen);
+    }
+
+    fn take(&mut self, pid: u32, mut seen: Vec<Seen>) {
+        if let Some(script) = &mut self.script {
+            script.rename(pid, &mut seen, |pid| std::fs::read(format!("/proc/{pid}/cmdline")).ok());
         }
         self.accounts.update(pid, &seen);
     }
@@ -118,7 +118,7 @@ impl Processes {
         self.accounts.end(pid, usage.most_memory, ended.at.duration_since(self.since).unwrap_or_default());
         // Its pid may already be somebody else's.
         let known: Vec<u32> = self.accounts.known().into_iter().filter(|known| *known != pid).collect();
-        self.accounts.update(pid, &look::tree(0, &known));
+        self.take(pid, look::tree(0, &known));
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let mut all = Used::default();
         all[used::USER] = micros(usage.user);
