@@ -1,5 +1,6 @@
 //! Metrics of processes, against what is true.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
@@ -21,6 +22,11 @@ fn of(name: &'static str) -> (&'static str, Value) {
     ("process.executable.name", name.into())
 }
 
+/// The launched program.
+fn child_of(launcher: u32) -> String {
+    std::fs::read_to_string(format!("/proc/{launcher}/task/{launcher}/children")).unwrap().trim().to_owned()
+}
+
 /// CPU time that a program said it had used, in seconds.
 fn said(line: &str) -> f64 {
     line.split_whitespace().nth(2).and_then(|micros| micros.parse::<f64>().ok()).unwrap_or_else(|| panic!("{line}"))
@@ -36,23 +42,29 @@ fn what_a_program_uses_is_what_is_told() {
     command.arg(format!("write={}", file.path().display()));
     let mut launcher = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let name = of("uses_up");
-    let now = |metric: &str| sum(&otlp.metrics(), metric, std::slice::from_ref(&name));
-    wait_for("all threads", 20, || (now("process.thread.count") == 8.0).then_some(()));
-    wait_for("the memory", 20, || (now("process.memory.usage") >= f64::from(64 << 20)).then_some(()));
-    wait_for("all files", 20, || (now("process.unix.file_descriptor.count") >= 43.0).then_some(()));
+    let mut line = String::new();
+    BufReader::new(launcher.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let exports = otlp.metric_exports().len();
+    wait_for("exports of a program at rest", 20, || (otlp.metric_exports().len() >= exports + 3).then_some(()));
     let metrics = otlp.metrics();
-    let one = |metric: &str| metrics.require(metric, std::slice::from_ref(&name));
-    assert!(one("process.memory.usage").value() < f64::from(200 << 20), "{metrics}");
-    assert!(one("process.memory.virtual").value() >= one("process.memory.usage").value(), "{metrics}");
-    assert!(one("process.unix.file_descriptor.count").value() < 60.0, "{metrics}");
-    assert!((0.0..60.0).contains(&one("process.uptime").value()), "{metrics}");
+    let one = |metric: &str| metrics.require(metric, std::slice::from_ref(&name)).value();
+    let kernel = std::fs::read_to_string(format!("/proc/{}/stat", child_of(launcher.id()))).unwrap();
+    let kernel: Vec<&str> = kernel.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let [virtual_memory, pages] = [20, 21].map(|field| kernel[field].parse::<f64>().unwrap());
+    assert_eq!(one("process.memory.virtual"), virtual_memory);
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).unwrap().unwrap() as f64;
+    assert!((one("process.memory.usage") - pages * page).abs() < f64::from(4 << 20), "{pages} pages: {metrics}");
+    assert!(one("process.memory.usage") >= f64::from(64 << 20), "{metrics}");
+    assert_eq!(one("process.thread.count"), 8.0);
+    let files = std::fs::read_dir(format!("/proc/{}/fd", child_of(launcher.id()))).unwrap().count();
+    assert_eq!(one("process.unix.file_descriptor.count"), files as f64);
+    assert!((0.3..60.0).contains(&one("process.uptime")), "{metrics}");
     Definition::of("process").check(&metrics, &[]);
     Definition::of("process").check_attributes(&metrics, &[("*", "process.pid")]);
 
     drop(launcher.stdin.take());
-    let output = launcher.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let said = said(&String::from_utf8(output.stdout).unwrap());
+    assert!(launcher.wait().unwrap().success());
+    let said = said(&line);
     let metrics = otlp.metrics();
     let cpu = sum(&metrics, "process.cpu.time", std::slice::from_ref(&name));
     assert!((said..said + 2.0).contains(&cpu), "{cpu} s, and it said {said}");
@@ -101,7 +113,7 @@ fn what_a_killed_program_had_used_is_told_in_full() {
     command.args(["memory=64", "threads=7", "files=40", "cpu=120", "naps=300", "wait"]);
     let mut launcher = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(launcher.stdout.take().unwrap()), &mut line).unwrap();
+    BufReader::new(launcher.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let pid = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     assert_eq!(launcher.wait().unwrap().signal(), Some(9));
