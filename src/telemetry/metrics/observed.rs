@@ -30,10 +30,13 @@ enum Observer {
 
 /// What a gauge shows until the next look.
 #[derive(Clone, Default)]
-struct Shown(Arc<Mutex<Vec<(Vec<KeyValue>, f64)>>>);
+struct Shown(Arc<Mutex<Values>>);
+
+/// By attributes.
+type Values = Vec<(Vec<KeyValue>, f64)>;
 
 impl Shown {
-    fn change(&self, change: impl FnOnce(&mut Vec<(Vec<KeyValue>, f64)>)) {
+    fn change(&self, change: impl FnOnce(&mut Values)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
