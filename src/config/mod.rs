@@ -76,13 +76,20 @@ pub(crate) struct Run {
 pub(crate) struct HostMetrics {
     /// What the program's processes use.
     pub(crate) process: bool,
+    /// Whether that is told of each of them, and not only of each program.
+    pub(crate) process_ids: bool,
     /// What the machine does.
     pub(crate) system: bool,
 }
 
 impl HostMetrics {
     fn named(names: &[&str]) -> HostMetrics {
-        HostMetrics { process: names.contains(&"process"), system: names.contains(&"system") }
+        let process_ids = names.contains(&"process.pid");
+        HostMetrics {
+            process: process_ids || names.contains(&"process"),
+            process_ids,
+            system: names.contains(&"system"),
+        }
     }
 }
 

@@ -245,8 +245,8 @@ const COMMON: &[Variable] = variables! {
             "Where the page for Prometheus listens";
         "OTEL_EXPORTER_PROMETHEUS_PORT" "exporter-prometheus-port" Kind::Port, "9464", SDK,
             "Its port, 0 for any that is free";
-        "OTEL_RS_HOST_METRICS" "host-metrics" Kind::List(&["process", "system", "none"]), "process,system", "",
-            "What is measured besides what the program tells: its processes, the machine";
+        "OTEL_RS_HOST_METRICS" "host-metrics" Kind::List(&["process", "process.pid", "system", "none"]), "process,system", "",
+            "What is measured besides what the program tells: its processes (process.pid: each on its own), the machine";
         "OTEL_RS_METRICS_CARDINALITY_LIMIT" "metrics-cardinality-limit" Kind::Count, "2000", "",
             "Series of one instrument; what is more is summed up as otel.metric.overflow";
     }

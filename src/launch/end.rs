@@ -37,6 +37,9 @@ pub(crate) struct Usage {
     pub(crate) bytes_written: u64,
     pub(crate) voluntary_switches: u64,
     pub(crate) involuntary_switches: u64,
+    /// The most physical memory that it, or one of those children, ever held, in bytes. What the launcher held when it
+    /// made the process counts as well: until the process became the program, it was a copy of the launcher.
+    pub(crate) most_memory: u64,
 }
 
 impl From<libc::rusage> for Usage {
@@ -56,6 +59,7 @@ impl From<libc::rusage> for Usage {
             bytes_written: bytes(usage.ru_oublock),
             voluntary_switches: number(usage.ru_nvcsw),
             involuntary_switches: number(usage.ru_nivcsw),
+            most_memory: number(usage.ru_maxrss).saturating_mul(1024),
         }
     }
 }

@@ -102,6 +102,11 @@ impl Engine {
         }
     }
 
+    /// Wakes it, to do what there is to do.
+    pub(super) fn wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.wake)
+    }
+
     /// Works until the program has ended and all is exported, or time is up.
     pub(super) async fn run(
         mut self,
@@ -326,7 +331,7 @@ impl Engine {
         }
         self.pump(Instant::now());
         if let Some(metrics) = &mut self.metrics {
-            metrics.flush(&said.ended.usage);
+            metrics.flush(&said.ended);
         }
         let wake = Arc::clone(&self.wake);
         let is_done = |engine: &Engine| engine.traces.is_done() && engine.logs.as_ref().is_none_or(Logs::is_done);

@@ -22,12 +22,11 @@ mod traces;
 use std::any::Any;
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
-use std::sync::mpsc;
+use std::sync::{Arc, Once, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::channel::feed::Receiver;
 use crate::config::Config;
@@ -81,6 +80,7 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct Running {
     pid: host::Pid,
+    wake: Arc<Notify>,
     variables: Vec<(&'static str, Option<OsString>)>,
     asks: engine::Asks,
     ending: oneshot::Sender<Ending>,
@@ -104,6 +104,7 @@ pub(crate) fn start(
         let _entered = runtime.enter();
         Engine::new(config, resource, Host::new(config.host_metrics, &program.file, pid.clone()), run)
     };
+    let wake = engine.wake();
     let (ending, told) = oneshot::channel();
     let (asks, asked) = tokio::sync::mpsc::unbounded_channel();
     let (sender, report) = mpsc::channel();
@@ -120,7 +121,7 @@ pub(crate) fn start(
         runtime.shutdown_background();
     };
     thread::Builder::new().name(THREAD.into()).spawn(work).map_err(TelemetryError::Thread)?;
-    Ok(Running { pid, variables, asks, ending, report })
+    Ok(Running { pid, wake, variables, asks, ending, report })
 }
 
 impl Running {
@@ -132,6 +133,8 @@ impl Running {
     /// The program runs.
     pub(crate) fn started(&self, pid: u32) {
         let _ = self.pid.set(pid);
+        // It is to be looked at soon: it may not live for long.
+        self.wake.notify_one();
     }
 
     /// Has the program look up what only it can, while it still can; waits a little for that.

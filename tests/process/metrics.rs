@@ -1,12 +1,15 @@
-//! Metrics of processes and of the machine, against what is true.
+//! Metrics of processes, against what is true.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
 
-use super::{measured, script};
+use super::{measured, script, without_proc};
 use crate::launcher::{Launched, program, until};
+use crate::support::definition::Definition;
+use crate::support::expect::span;
 use crate::support::metrics::{Metrics, Series};
 use crate::support::model::Value;
 use crate::support::{Otlp, wait_for};
@@ -17,6 +20,11 @@ fn sum(metrics: &Metrics, name: &str, with: &[(&str, Value)]) -> f64 {
 
 fn of(name: &'static str) -> (&'static str, Value) {
     ("process.executable.name", name.into())
+}
+
+/// The launched program.
+fn child_of(launcher: u32) -> String {
+    std::fs::read_to_string(format!("/proc/{launcher}/task/{launcher}/children")).unwrap().trim().to_owned()
 }
 
 /// CPU time that a program said it had used, in seconds.
@@ -34,22 +42,29 @@ fn what_a_program_uses_is_what_is_told() {
     command.arg(format!("write={}", file.path().display()));
     let mut launcher = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let name = of("uses_up");
-    let now = |metric: &str| sum(&otlp.metrics(), metric, std::slice::from_ref(&name));
-    wait_for("all threads", 20, || (now("process.thread.count") == 8.0).then_some(()));
-    wait_for("the memory", 20, || (now("process.memory.usage") >= f64::from(64 << 20)).then_some(()));
-    wait_for("all files", 20, || (now("process.unix.file_descriptor.count") >= 43.0).then_some(()));
+    let mut line = String::new();
+    BufReader::new(launcher.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let exports = otlp.metric_exports().len();
+    wait_for("exports of a program at rest", 20, || (otlp.metric_exports().len() >= exports + 3).then_some(()));
     let metrics = otlp.metrics();
-    let one = |metric: &str| metrics.require(metric, std::slice::from_ref(&name));
-    assert!(one("process.memory.usage").value() < f64::from(200 << 20), "{metrics}");
-    assert!(one("process.memory.virtual").value() >= one("process.memory.usage").value(), "{metrics}");
-    assert!(one("process.unix.file_descriptor.count").value() < 60.0, "{metrics}");
-    assert!((0.0..60.0).contains(&one("process.uptime").value()), "{metrics}");
-    assert_eq!(one("process.thread.count").unit, "{thread}");
+    let one = |metric: &str| metrics.require(metric, std::slice::from_ref(&name)).value();
+    let kernel = std::fs::read_to_string(format!("/proc/{}/stat", child_of(launcher.id()))).unwrap();
+    let kernel: Vec<&str> = kernel.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let [virtual_memory, pages] = [20, 21].map(|field| kernel[field].parse::<f64>().unwrap());
+    assert_eq!(one("process.memory.virtual"), virtual_memory);
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).unwrap().unwrap() as f64;
+    assert!((one("process.memory.usage") - pages * page).abs() < f64::from(4 << 20), "{pages} pages: {metrics}");
+    assert!(one("process.memory.usage") >= f64::from(64 << 20), "{metrics}");
+    assert_eq!(one("process.thread.count"), 8.0);
+    let files = std::fs::read_dir(format!("/proc/{}/fd", child_of(launcher.id()))).unwrap().count();
+    assert_eq!(one("process.unix.file_descriptor.count"), files as f64);
+    assert!((0.3..60.0).contains(&one("process.uptime")), "{metrics}");
+    Definition::of("process").check(&metrics, &[]);
+    Definition::of("process").check_attributes(&metrics, &[("*", "process.pid")]);
 
     drop(launcher.stdin.take());
-    let output = launcher.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let said = said(&String::from_utf8(output.stdout).unwrap());
+    assert!(launcher.wait().unwrap().success());
+    let said = said(&line);
     let metrics = otlp.metrics();
     let cpu = sum(&metrics, "process.cpu.time", std::slice::from_ref(&name));
     assert!((said..said + 2.0).contains(&cpu), "{cpu} s, and it said {said}");
@@ -64,23 +79,49 @@ fn what_a_program_uses_is_what_is_told() {
     }
     let busy = metrics.all("process.cpu.utilization", std::slice::from_ref(&name));
     assert!(!busy.is_empty() && busy.iter().all(|series| (0.0..=1.5).contains(&series.value())), "{metrics}");
-    assert_eq!(sum(&metrics, "process.thread.count", &[name]), 0.0, "it runs no more");
+    assert_eq!(sum(&metrics, "process.thread.count", &[name]), 8.0, "its end is shown as it was");
+}
+
+/// What was said of `uses_up memory=64 threads=7 files=40` after its end.
+fn assert_held(metrics: &Metrics, at_least: f64) {
+    let name = of("uses_up");
+    let one = |metric: &str| metrics.require(metric, std::slice::from_ref(&name)).value();
+    let mib = |mib: i32| f64::from(mib << 20);
+    assert!((mib(64)..mib(200)).contains(&one("process.memory.usage")), "{metrics}");
+    assert!(one("process.memory.virtual") >= one("process.memory.usage"), "{metrics}");
+    assert_eq!(one("process.thread.count"), 8.0, "{metrics}");
+    assert!((43.0..60.0).contains(&one("process.unix.file_descriptor.count")), "{metrics}");
+    assert!((at_least..at_least + 20.0).contains(&one("process.uptime")), "{metrics}");
+}
+
+#[test]
+fn what_a_job_held_is_told_though_it_ends_before_anybody_reads() {
+    let otlp = Otlp::start();
+    let mut command = measured(program("uses_up"), &otlp);
+    command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").args(["memory=64", "threads=7", "files=40", "naps=400"]);
+    assert!(command.stdout(Stdio::null()).status().unwrap().success());
+    assert_eq!(otlp.metric_exports().len(), 1);
+    assert_held(&otlp.metrics(), 0.4);
+    Definition::of("process").check(&otlp.metrics(), &[]);
 }
 
 #[test]
 fn what_a_killed_program_had_used_is_told_in_full() {
     let otlp = Otlp::start();
     let mut command = measured(program("uses_up"), &otlp);
-    command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").args(["cpu=120", "wait"]).stdin(Stdio::piped());
+    command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").stdin(Stdio::piped());
+    command.args(["memory=64", "threads=7", "files=40", "cpu=120", "naps=300", "wait"]);
     let mut launcher = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(launcher.stdout.take().unwrap()), &mut line).unwrap();
+    BufReader::new(launcher.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let pid = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     assert_eq!(launcher.wait().unwrap().signal(), Some(9));
-    let cpu = sum(&otlp.metrics(), "process.cpu.time", &[of("uses_up")]);
+    let metrics = otlp.metrics();
+    let cpu = sum(&metrics, "process.cpu.time", &[of("uses_up")]);
     let said = said(&line);
     assert!((said..said + 2.0).contains(&cpu), "{cpu} s, and it said {said}");
+    assert_held(&metrics, 0.42);
 }
 
 #[test]
@@ -102,6 +143,61 @@ fn sums_do_not_fall_when_children_come_and_go() {
     let cpu = sum(&otlp.metrics(), "process.cpu.time", &[]);
     assert!((said..said + 3.0).contains(&cpu), "{cpu} s, and they said {said}");
     assert!(sum(&otlp.metrics(), "process.cpu.time", &[of("uses_up")]) > 0.0, "{}", otlp.metrics());
+    let threads = otlp.metrics().require("process.thread.count", &[of("uses_up")]).value();
+    assert_eq!(threads, 0.0, "children that have ended hold nothing");
+    let last = &exports[exports.len() - 1];
+    assert_eq!(last.all("process.uptime", &[]).len(), 1, "only the shell's is told: {last}");
+}
+
+#[test]
+fn workers_of_one_name_are_told_apart_by_pid_if_that_is_wanted() {
+    let otlp = Otlp::start();
+    let mut command = script("uses_up threads=3 naps=700 cpu=50 & uses_up threads=5 naps=700 & wait", &otlp);
+    let output = command.env("OTEL_RS_HOST_METRICS", "process.pid").stderr(Stdio::null()).output().unwrap();
+    assert!(output.status.success());
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let pids: Vec<i32> = lines.lines().map(|line| line.split(' ').nth(1).unwrap().parse().unwrap()).collect();
+    let metrics = otlp.metrics();
+    let exports = otlp.metric_exports();
+    let mut threads = Vec::new();
+    for pid in pids {
+        let one = [of("uses_up"), ("process.pid", pid.into())];
+        let counts = exports.iter().flat_map(|export| export.all("process.thread.count", &one));
+        threads.push(counts.map(|series| series.value()).fold(0.0, f64::max));
+        assert_eq!(metrics.require("process.thread.count", &one).value(), 0.0, "it has ended");
+        assert_eq!(metrics.all("process.cpu.time", &one).len(), 2, "{metrics}");
+    }
+    threads.sort_by(f64::total_cmp);
+    assert_eq!(threads, [4.0, 6.0]);
+    assert_eq!(metrics.all("process.thread.count", &[]).len(), 3, "and the shell: {metrics}");
+    Definition::of("process").check(&metrics, &[]);
+    Definition::of("process").check_attributes(&metrics, &[]);
+}
+
+#[test]
+fn a_script_keeps_its_name_until_it_becomes_something_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("nightly.sh");
+    let becomes = format!("exec {} naps=300", program("uses_up").display());
+    for (interpreter, line, expected) in [
+        ("/bin/sh", "sleep 0.3", ["nightly.sh", "sleep"]),
+        ("/usr/bin/env sh", "sleep 0.3", ["nightly.sh", "sleep"]),
+        ("/usr/bin/env sh", &becomes, ["uses_up", "nightly.sh"]),
+    ] {
+        std::fs::write(&script, format!("#!{interpreter}\n{line}\n")).unwrap();
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let otlp = Otlp::start();
+        let mut command = measured(&script, &otlp);
+        command.env("OTEL_METRIC_EXPORT_INTERVAL", "50");
+        assert!(command.stdout(Stdio::null()).status().unwrap().success());
+        let metrics = otlp.metrics();
+        let name = |series: &Series| series.attributes["process.executable.name"].clone();
+        let names = metrics.series().map(name).collect::<Vec<_>>();
+        assert!(names.iter().all(|name| expected.map(Value::from).contains(name)), "{interpreter} {line}: {metrics}");
+        // Who it was in the end.
+        let uptime = metrics.require("process.uptime", &[of(expected[0])]).value();
+        assert!((0.3..20.0).contains(&uptime), "{metrics}");
+    }
 }
 
 #[test]
@@ -112,6 +208,38 @@ fn a_program_without_layers_that_lives_a_moment_is_measured() {
     let metrics = otlp.metrics();
     assert!(sum(&metrics, "process.paging.faults", &[]) > 10.0, "{metrics}");
     assert_eq!(metrics.all("process.cpu.time", &[]).len(), 2, "{metrics}");
+    // It may have been too quick for anybody to see; what is left then is the most that the kernel saw.
+    let one = |metric: &str| metrics.require(metric, &[]).value();
+    assert!(one("process.memory.usage") > 100_000.0, "{metrics}");
+    assert!((0.0001..10.0).contains(&one("process.uptime")), "{metrics}");
+}
+
+#[test]
+fn where_proc_shows_nothing_the_program_runs_and_what_it_tells_arrives() {
+    let otlp = Otlp::start();
+    let counts = tempfile::NamedTempFile::new().unwrap();
+    counts.as_file().set_len(16).unwrap();
+    let mut command = measured(program("writes_spans"), &otlp);
+    command.env("OTEL_RS_HOST_METRICS", "process,system").args(["300", "1", "10000"]).arg(counts.path());
+    let Some(mut command) = without_proc(&command) else { return };
+    let output = command.env("OTEL_METRIC_EXPORT_INTERVAL", "50").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stdout.starts_with(b"ready ") && output.stderr.is_empty(), "{output:?}");
+    otlp.traces().require_count(300, span().named("counted"));
+    let exports = otlp.metric_exports();
+    let (last, before) = exports.split_last().unwrap();
+    let of_process = |metrics: &Metrics| {
+        let names = metrics.series().filter(|series| series.name.starts_with("process."));
+        names.map(|series| series.name.clone()).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert!(before.iter().all(|export| of_process(export).is_empty()), "nothing is better than 0");
+    // What the kernel tells of whom we have waited for needs no files.
+    let unknown = ["process.memory.virtual", "process.thread.count", "process.unix.file_descriptor.count"];
+    let missing: Vec<_> = unknown.map(|name| (name, "nobody saw it")).to_vec();
+    Definition::of("process").check(last, &missing);
+    let name = of("writes_spans");
+    assert!(sum(last, "process.context_switches", std::slice::from_ref(&name)) >= 30.0, "it paused: {last}");
+    assert!((0.3..30.0).contains(&last.require("process.uptime", &[name]).value()), "{last}");
 }
 
 #[test]
@@ -133,34 +261,4 @@ fn a_child_whose_parent_is_gone_is_still_measured() {
     wait_for("two more looks", 20, || (otlp.metric_exports().len() >= exports + 2).then_some(()));
     let last = otlp.metric_exports().pop().unwrap();
     assert!(memory(&last) >= f64::from(30 << 20), "{last}");
-}
-
-#[test]
-fn the_machine_is_told_as_the_kernel_shows_it() {
-    let otlp = Otlp::start();
-    let mut command = measured(program("uses_up"), &otlp);
-    command.env("OTEL_RS_HOST_METRICS", "system").args(["cpu=250"]).stdout(Stdio::null());
-    assert!(command.status().unwrap().success());
-    let metrics = otlp.metrics();
-    assert!(metrics.all("process.cpu.time", &[]).is_empty(), "only the machine was asked for");
-    let kernel = std::fs::read_to_string("/proc/meminfo").unwrap();
-    let total: f64 = kernel.split_whitespace().nth(1).unwrap().parse().unwrap();
-    assert_eq!(metrics.require("system.memory.limit", &[]).value(), total * 1024.0);
-    let used: f64 = metrics.all("system.memory.usage", &[]).iter().map(Series::value).sum();
-    assert!((used / (total * 1024.0) - 1.0).abs() < 0.01, "its states are all of it: {metrics}");
-    let uptime = metrics.require("system.uptime", &[]).value();
-    let kernel = std::fs::read_to_string("/proc/uptime").unwrap();
-    let now: f64 = kernel.split_whitespace().next().unwrap().parse().unwrap();
-    assert!((0.0..60.0).contains(&(now - uptime)), "{uptime} at {now}");
-    let cpus = std::fs::read_to_string("/proc/stat").unwrap();
-    let cpus = cpus.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu ")).count();
-    assert_eq!(metrics.require("system.cpu.logical.count", &[]).value(), cpus as f64);
-    let busy = metrics.require("system.cpu.time", &[("cpu.mode", "user".into())]);
-    assert_eq!(busy.unit, "s");
-    // Counted from the start of the program, of which it used a quarter of a second itself.
-    assert!((0.1..600.0 * cpus as f64).contains(&busy.value()), "{busy}");
-    for name in ["system.network.io", "system.paging.faults", "system.process.count", "system.network.connection.count"]
-    {
-        assert!(!metrics.all(name, &[]).is_empty(), "{name} is missing: {metrics}");
-    }
 }

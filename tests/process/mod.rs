@@ -1,6 +1,7 @@
 //! What the launcher finds out by itself: about processes and the machine, and about the run as a whole.
 
 mod metrics;
+mod system;
 
 use std::process::Command;
 
@@ -23,4 +24,26 @@ fn script(text: &str, otlp: &Otlp) -> Command {
     let mut command = measured("/bin/sh", otlp);
     command.args(["-c", &text.replace("uses_up", program("uses_up").to_str().unwrap())]);
     command
+}
+
+/// The same where `/proc` shows nothing; `None`, having said why, where that cannot be tested.
+fn without_proc(command: &Command) -> Option<Command> {
+    let within = |words: &[&std::ffi::OsStr]| {
+        let mut shell = Command::new("unshare");
+        shell.args(["-rm", "sh", "-c", "mount -t tmpfs none /proc && exec \"$@\"", "sh"]).args(words);
+        shell
+    };
+    if !within(&["true".as_ref()]).output().is_ok_and(|output| output.status.success()) {
+        crate::support::skip("no right to make a mount namespace");
+        return None;
+    }
+    let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
+    let mut shell = within(&words);
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    Some(shell)
 }

@@ -95,6 +95,12 @@ variables! {
         };
         assert_eq!(told(""), [true, true], "both by default");
         assert_eq!((told("process"), told("system"), told("none")), ([true, false], [false, true], [false, false]));
+        let has_pid = |value: &str| {
+            let all = with("OTEL_RS_HOST_METRICS", value).metrics.all("process.cpu.time", &[]);
+            assert!(!all.is_empty(), "{value}");
+            all.iter().any(|series| series.attributes.contains_key("process.pid"))
+        };
+        assert_eq!((has_pid("process"), has_pid("process.pid")), (false, true));
         refused("OTEL_RS_HOST_METRICS", "everything");
     }
 

@@ -41,7 +41,7 @@ pub(super) fn configuration(root: &Field, env: &dyn Fn(&str) -> Option<String>) 
         detach_after: own
             .and_then(|own| own.whole("detach_after", value::milliseconds))
             .unwrap_or_else(|| default_of("OTEL_RS_DETACH_AFTER", value::milliseconds)),
-        host_metrics: own.and_then(host_metrics).unwrap_or(HostMetrics { process: true, system: true }),
+        host_metrics: own.and_then(host_metrics).unwrap_or_else(|| HostMetrics::named(&["process", "system"])),
         run: Run {
             span: truth("process_span").unwrap_or(false),
             arguments: truth("process_span_args").unwrap_or(true),
@@ -54,8 +54,8 @@ pub(super) fn configuration(root: &Field, env: &dyn Fn(&str) -> Option<String>) 
 fn host_metrics(own: &Map) -> Option<HostMetrics> {
     let field = own.get("host_metrics")?;
     let names = field.texts();
-    if !names.iter().all(|name| ["process", "system"].contains(&name.as_str())) {
-        field.wrong("some of `process`, `system`");
+    if !names.iter().all(|name| ["process", "process.pid", "system"].contains(&name.as_str())) {
+        field.wrong("some of `process`, `process.pid`, `system`");
     }
     Some(HostMetrics::named(&names.iter().map(String::as_str).collect::<Vec<_>>()))
 }

@@ -93,7 +93,7 @@ metrics! { SYSTEM
         [SYSTEM_DEVICE SYSTEM_FILESYSTEM_MODE SYSTEM_FILESYSTEM_MOUNTPOINT SYSTEM_FILESYSTEM_TYPE]
         "The total storage capacity of the filesystem."
         "How large is it?";
-    SYSTEM_FILESYSTEM_LOCK_COUNT Development UpDownCounter "{lock}" [FILE_LOCK_MECHANISM FILE_LOCK_MODE FILE_LOCK_TYPE]
+    SYSTEM_FILESYSTEM_LOCK_COUNT Development UpDownCounter "{lock}" [SYSTEM_DEVICE FILE_LOCK_MECHANISM FILE_LOCK_MODE FILE_LOCK_TYPE]
         "Filesystem lock counts."
         "Who holds locks on files?";
     SYSTEM_NETWORK_IO Development Counter "By" [NETWORK_INTERFACE_NAME NETWORK_IO_DIRECTION]

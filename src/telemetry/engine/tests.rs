@@ -73,7 +73,7 @@ fn run(config: &Config, traces: u8, end: ChildEnd) -> Report {
 fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) -> Report {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let entered = runtime.enter();
-    let nothing = HostMetrics { process: false, system: false };
+    let nothing = HostMetrics { process: false, process_ids: false, system: false };
     let host = Host::new(nothing, "/bin/shop".as_ref(), Default::default());
     let mut engine = Engine::new(config, resource(config), host, None);
     drop(entered);

@@ -10,13 +10,22 @@ mod system;
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::definition::Metric;
 use crate::config::HostMetrics;
-use crate::launch::Usage;
+use crate::launch::Ended;
 use process::Processes;
 use system::System;
+
+/// When processes are looked at for the first time, whether somebody reads or not; then after twice as long, and so on. So
+/// what is known of a program at its end is not older than half its life.
+const FIRST_GLANCE: Duration = Duration::from_millis(5);
+/// The longest time between two such looks.
+const GLANCES: Duration = Duration::from_secs(1);
+/// A look is followed by a pause of so many times the CPU time that it took: hundreds of processes must not cost more than 0.5 % of
+/// one core.
+const PAUSES: u32 = 200;
 
 /// Which process the program is, once it has been started.
 pub(crate) type Pid = Arc<OnceLock<u32>>;
@@ -83,23 +92,51 @@ fn share(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
+/// CPU time that this thread has used.
+fn busy() -> Duration {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
+}
+
 /// Looks at the program's processes and the machine.
 pub(super) struct Host {
     pid: Pid,
     processes: Option<Processes>,
     system: Option<System>,
+    next_glance: Option<Instant>,
+    /// How long after a look the next one is taken.
+    pause: Duration,
 }
 
 impl Host {
     /// Starts counting. `program` is what runs.
     pub(super) fn new(config: HostMetrics, program: &Path, pid: Pid) -> Host {
-        let name = program.file_name().map_or("unknown".into(), |name| name.to_string_lossy().into_owned());
-        Host { pid, processes: config.process.then(|| Processes::new(name)), system: config.system.then(System::new) }
+        let processes = config.process.then(|| Processes::new(program, config.process_ids));
+        Host { pid, processes, system: config.system.then(System::new), next_glance: None, pause: FIRST_GLANCE }
     }
 
     /// Which process the program is, once it runs.
     pub(super) fn pid(&self) -> Option<u32> {
         self.pid.get().copied()
+    }
+
+    /// When processes are to be looked at although nobody reads.
+    pub(super) fn next_glance(&self) -> Option<Instant> {
+        self.next_glance
+    }
+
+    /// Looks at processes, if it is time.
+    pub(super) fn glance(&mut self, now: Instant) {
+        let (Some(processes), Some(pid)) = (&mut self.processes, self.pid.get()) else { return };
+        match self.next_glance {
+            None => self.next_glance = Some(now + self.pause),
+            Some(due) if due <= now => {
+                let begin = busy();
+                processes.see(*pid);
+                self.pause = (self.pause * 2).min(GLANCES);
+                self.next_glance = Some(now + self.pause.max(busy().saturating_sub(begin) * PAUSES));
+            }
+            Some(_) => {}
+        }
     }
 
     /// What is to be seen now.
@@ -115,12 +152,12 @@ impl Host {
         found
     }
 
-    /// The program has ended; `usage` is what it used in all.
-    pub(super) fn look_last(&mut self, usage: &Usage) -> Vec<Point> {
+    /// The program has ended.
+    pub(super) fn look_last(&mut self, ended: &Ended) -> Vec<Point> {
         let now = Instant::now();
         let mut found = Vec::new();
         if let (Some(processes), Some(pid)) = (&mut self.processes, self.pid.get()) {
-            found.extend(processes.look_last(*pid, usage, now));
+            found.extend(processes.look_last(*pid, ended, now));
         }
         if let Some(system) = &mut self.system {
             found.extend(system.look_last(now));

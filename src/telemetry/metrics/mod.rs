@@ -28,7 +28,7 @@ use super::semconv::Measured;
 use crate::channel::SeriesTable;
 use crate::channel::feed::ProcessId;
 use crate::config::{self, ExemplarFilter};
-use crate::launch::Usage;
+use crate::launch::Ended;
 use crate::ui;
 use cells::Counters;
 pub(super) use cells::{CellValue, Cells};
@@ -136,14 +136,15 @@ impl Metrics {
         self.user.gone(process);
     }
 
-    /// When the next reader wants to read.
+    /// When there is something to do: the next reader wants to read, or processes are to be looked at.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.readers.next_due()
+        self.readers.next_due().into_iter().chain(self.host.next_glance()).min()
     }
 
     /// Exports what is due by `now`, and answers who has asked.
     pub(super) fn serve(&mut self, now: Instant) {
         let Metrics { planned, instruments, counters, user, host, readers } = self;
+        host.glance(now);
         readers.serve(now, || {
             let found = host.look();
             if let Some(pid) = host.pid() {
@@ -165,13 +166,12 @@ impl Metrics {
         self.user.ask();
     }
 
-    /// Exports everything for the last time; [`finish`](Self::finish) waits for it.
-    /// `usage` is what the program used in all.
-    pub(super) fn flush(&mut self, usage: &Usage) {
+    /// Exports everything for the last time, after the program's end; [`finish`](Self::finish) waits for it.
+    pub(super) fn flush(&mut self, ended: &Ended) {
         if let (Some(planned), Some(pid)) = (&self.planned, self.host.pid()) {
             planned.resource.process_came(pid);
         }
-        let found = self.host.look_last(usage);
+        let found = self.host.look_last(ended);
         if !found.is_empty() {
             make(&mut self.planned, &mut self.instruments);
         }

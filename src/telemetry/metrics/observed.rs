@@ -1,9 +1,10 @@
 //! What was looked up when somebody read, in the books of all readers.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Gauge, UpDownCounter};
+use opentelemetry::metrics::{AsyncInstrument, Counter, UpDownCounter};
 
 use super::instruments::{Book, Instruments, book};
 use super::streams::Selected;
@@ -23,13 +24,38 @@ enum Observer {
     Count(Counter<u64>),
     Seconds(Counter<f64>),
     Free(UpDownCounter<i64>),
-    Gauge(Gauge<f64>),
+    /// The SDK asks for it when it is read, and forgets what is not told then: of a disk that is gone, nothing is left.
+    Gauge(Shown),
+}
+
+/// What a gauge shows until the next look.
+#[derive(Clone, Default)]
+struct Shown(Arc<Mutex<Values>>);
+
+/// By attributes.
+type Values = Vec<(Vec<KeyValue>, f64)>;
+
+impl Shown {
+    fn change(&self, change: impl FnOnce(&mut Values)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn tell(&self, to: &dyn AsyncInstrument<f64>) {
+        self.change(|values| values.iter().for_each(|(attributes, value)| to.observe(*value, attributes)));
+    }
 }
 
 impl Instruments {
     /// Takes over what was found: instruments add, so sums are told by what has changed.
     pub(super) fn observe(&mut self, found: &[Point]) {
         let mut seen = HashSet::new();
+        for book in self.observed.books.values() {
+            book.record(&[], |observer, _| {
+                if let Observer::Gauge(shown) = observer {
+                    shown.change(Vec::clear);
+                }
+            });
+        }
         for point in found {
             self.tell(point.metric, &point.attributes, point.value);
             seen.insert((point.metric.name, &point.attributes));
@@ -58,8 +84,8 @@ impl Instruments {
         let named: Vec<KeyValue> = attributes.iter().map(key_value).collect();
         if metric.kind == Kind::Gauge {
             book.record(&named, |observer, kept| {
-                if let Observer::Gauge(gauge) = observer {
-                    gauge.record(value, kept);
+                if let Observer::Gauge(shown) = observer {
+                    shown.change(|values| values.push((kept.to_vec(), value)));
                 }
             });
             return;
@@ -98,7 +124,11 @@ impl Instruments {
             }
             // What is looked up is a value as it is now; a histogram of looks would be one of moments.
             Kind::Gauge | Kind::Histogram(_) => {
-                Observer::Gauge(meter.f64_gauge(name).with_unit(unit).with_description(text).build())
+                let shown = Shown::default();
+                let told = shown.clone();
+                let gauge = meter.f64_observable_gauge(name).with_unit(unit).with_description(text);
+                gauge.with_callback(move |to| told.tell(to)).build();
+                Observer::Gauge(shown)
             }
         })
     }
@@ -116,7 +146,7 @@ mod tests {
     use super::super::testing::Metrics;
     use super::*;
     use crate::config::HistogramAggregation;
-    use crate::telemetry::definition::{PROCESS_CPU_TIME, PROCESS_THREAD_COUNT};
+    use crate::telemetry::definition::{PROCESS_CPU_TIME, PROCESS_THREAD_COUNT, PROCESS_UPTIME};
     use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 
     fn point(metric: &'static Metric, name: &str, value: f64) -> Point {
@@ -155,5 +185,28 @@ mod tests {
         metrics.instruments.observe(&[point(&PROCESS_THREAD_COUNT, "a", 4.0), point(&PROCESS_THREAD_COUNT, "b", 7.0)]);
         metrics.instruments.observe(&[point(&PROCESS_THREAD_COUNT, "a", 4.0)]);
         assert_eq!(sums(&mut metrics), [0.0, 4.0]);
+    }
+
+    #[test]
+    fn a_gauge_shows_what_was_found_the_last_time() {
+        let mut metrics = Metrics::new(HistogramAggregation::ExplicitBuckets);
+        let mut gauges = |found: &[Point]| {
+            metrics.instruments.observe(found);
+            let all = metrics.collect();
+            let data = all.scope_metrics().flat_map(|scope| scope.metrics()).map(|metric| metric.data());
+            let mut values: Vec<f64> = Vec::new();
+            for data in data {
+                let AggregatedMetrics::F64(MetricData::Gauge(gauge)) = data else { panic!("{data:?}") };
+                values.extend(gauge.data_points().map(|point| point.value()));
+            }
+            values.sort_by(f64::total_cmp);
+            values
+        };
+        let [a, b] = ["a", "b"].map(|name| point(&PROCESS_UPTIME, name, 7.0));
+        assert_eq!(gauges(&[a.clone(), b]), [7.0, 7.0]);
+        assert_eq!(gauges(&[Point { value: 8.0, ..a.clone() }]), [8.0]);
+        assert_eq!(gauges(std::slice::from_ref(&a)), [7.0]);
+        assert!(gauges(&[]).is_empty());
+        assert_eq!(gauges(&[a]), [7.0]);
     }
 }

@@ -1,72 +1,97 @@
-//! Adding up what processes use, by the name of their program, so that no sum falls when one of them ends.
+//! Adding up what processes use, by the name of their program (and by pid, if that is wanted), so that no sum falls when
+//! one of them ends.
 //!
 //! The kernel adds what a process has used to its parent, when the parent waits for its end. So each process has an
 //! account of what has been told of it, and leaves it to its parent: what the parent's sums hold beyond that is new.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use opentelemetry_semantic_conventions::attribute as key;
 
-use super::super::{Attribute, Point, point};
-use super::{Seen, Used, used};
+use super::super::{Attribute, Attributes, Point, point};
+use super::{Held, Seen, Used, used};
 use crate::telemetry::definition as metric;
 
 /// Names of programs that are told apart.
 const MAX_NAMES: usize = 100;
+/// Processes that are told apart over the program's life, if that is wanted. Each has two series of some metrics, and
+/// readers keep 2000.
+const MAX_PIDS: usize = 500;
 /// Stands for all others.
 const OTHER: &str = "_OTHER";
 /// The shortest time over which utilization means something.
 const MIN_SECONDS: f64 = 0.1;
+
+/// Whose series it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Who {
+    name: String,
+    /// `None` for all processes of that name.
+    pid: Option<u32>,
+}
+
+impl Who {
+    fn attributes(&self, more: Option<(&'static str, &'static str)>) -> Attributes {
+        let name = (key::PROCESS_EXECUTABLE_NAME, Attribute::from(self.name.clone()));
+        let pid = self.pid.map(|pid| (key::PROCESS_PID, Attribute::Int(i64::from(pid))));
+        let more = more.map(|(key, value)| (key, Attribute::from(value)));
+        std::iter::once(name).chain(pid).chain(more).collect()
+    }
+}
 
 /// What has been told of a process.
 #[derive(Debug, Default)]
 struct Account {
     started: u64,
     parent: u32,
-    name: String,
+    who: Who,
     own: Used,
     /// Of children that are no more.
     inherited: Used,
     switches: HashMap<u32, [u64; 2]>,
 }
 
-/// What runs under one name now.
+/// What has been used in one series.
 #[derive(Debug, Default)]
-struct Now {
-    memory: u64,
-    virtual_memory: u64,
-    threads: u64,
-    files: Option<u64>,
+struct Total {
+    used: Used,
+    /// Whether any of those processes has let us see these; who may not look tells nothing rather than 0.
+    knows_disk: bool,
+    knows_switches: bool,
 }
 
 /// All accounts.
 #[derive(Debug)]
 pub(super) struct Accounts {
     program: String,
+    by_pid: bool,
     cpus: usize,
     accounts: HashMap<u32, Account>,
-    /// By name.
-    totals: BTreeMap<String, Used>,
-    now: BTreeMap<String, Now>,
-    uptime: Option<(String, f64)>,
-    /// CPU time at the last time that utilization was told, and when that was.
-    before: (BTreeMap<String, [u64; 2]>, Instant),
-    is_first: bool,
+    totals: BTreeMap<Who, Total>,
+    /// What those that run hold now.
+    held: BTreeMap<Who, Held>,
+    /// What the program itself held when it was seen last.
+    program_held: Option<(Who, Held)>,
+    /// CPU time when utilization was found out, and when that was.
+    before: (BTreeMap<Who, [u64; 2]>, Instant),
+    /// Utilization as it was found out last.
+    shares: Vec<Point>,
 }
 
 impl Accounts {
-    /// Accounts of what `program` starts, from `now` on.
-    pub(super) fn new(program: String, cpus: usize, now: Instant) -> Accounts {
+    /// Accounts of what `program` starts, from `now` on. `by_pid`: processes of one name are told apart.
+    pub(super) fn new(program: String, by_pid: bool, cpus: usize, now: Instant) -> Accounts {
         Accounts {
             program,
+            by_pid,
             cpus,
             accounts: HashMap::new(),
             totals: BTreeMap::new(),
-            now: BTreeMap::new(),
-            uptime: None,
+            held: BTreeMap::new(),
+            program_held: None,
             before: (BTreeMap::new(), now),
-            is_first: true,
+            shares: Vec::new(),
         }
     }
 
@@ -78,9 +103,16 @@ impl Accounts {
     /// Takes what was seen, parents before their children. `root` is the program, whose account stays open to the end.
     pub(super) fn update(&mut self, root: u32, seen: &[Seen]) {
         self.bury(root, seen);
-        self.now.values_mut().for_each(|now| *now = Now::default());
+        self.held.clear();
         for process in seen {
             self.process(root, process);
+        }
+        // The program's end is shown as it was, or nobody could see what a job of some seconds needs. Children that have
+        // ended hold nothing.
+        if !seen.iter().any(|seen| seen.pid == root && seen.held.is_some())
+            && let Some((who, held)) = &self.program_held
+        {
+            self.held.entry(who.clone()).or_default().add(held);
         }
     }
 
@@ -111,13 +143,14 @@ impl Accounts {
     }
 
     fn process(&mut self, root: u32, seen: &Seen) {
-        let named = seen.name.clone().or_else(|| (seen.pid == root).then(|| self.program.clone()));
         // A process that may not be looked into, or that has ended, keeps the name it had.
-        let known = self.accounts.get(&seen.pid).map(|account| account.name.clone());
-        let name = self.name(named.or(known).unwrap_or_else(|| OTHER.to_owned()));
+        let known = || self.accounts.get(&seen.pid).map(|account| account.who.name.clone());
+        let program = || (seen.pid == root).then(|| self.program.clone());
+        let name = seen.name.clone().or_else(known).or_else(program).unwrap_or_else(|| OTHER.to_owned());
+        let who = self.who(name, seen.pid);
         let account = self.accounts.entry(seen.pid).or_default();
         (account.started, account.parent) = (seen.started, seen.parent);
-        account.name.clone_from(&name);
+        account.who.clone_from(&who);
         let (mut own, waited_for) = (seen.own, &seen.waited_for);
         if let Some([read, written]) = seen.disk {
             own[used::READ] = read.saturating_sub(account.inherited[used::READ]);
@@ -135,51 +168,68 @@ impl Accounts {
             account.switches.retain(|thread, _| seen.switches.iter().any(|(alive, _)| alive == thread));
         }
         [own[used::VOLUNTARY], own[used::INVOLUNTARY]] = switched;
-        let total = self.totals.entry(name.clone()).or_default();
-        for index in 0..own.len() {
-            total[index] += raise(&mut account.own[index], own[index]);
-            total[index] += raise(&mut account.inherited[index], waited_for[index]);
+        let total = self.totals.entry(who.clone()).or_default();
+        total.knows_disk |= seen.disk.is_some();
+        total.knows_switches |= !seen.switches.is_empty();
+        for (index, used) in total.used.iter_mut().enumerate() {
+            *used += raise(&mut account.own[index], own[index]);
+            *used += raise(&mut account.inherited[index], waited_for[index]);
         }
-        let now = self.now.entry(name.clone()).or_default();
-        now.memory += seen.memory;
-        now.virtual_memory += seen.virtual_memory;
-        now.threads += seen.threads;
-        now.files = seen.files.map(|files| files + now.files.unwrap_or(0)).or(now.files);
-        if seen.pid == root {
-            self.uptime = seen.uptime.map(|uptime| (name, uptime));
+        if let Some(held) = seen.held {
+            self.held.entry(who.clone()).or_default().add(&held);
+            if seen.pid == root {
+                self.program_held = Some((who, held));
+            }
         }
+    }
+
+    /// The program has ended, `lived` after its start. Where nobody ever saw it, the most memory that it had is better
+    /// than nothing.
+    pub(super) fn end(&mut self, root: u32, most_memory: u64, lived: Duration) {
+        let memory = Some(most_memory).filter(|most| *most > 0);
+        let seen = self.program_held.take();
+        let unseen = || (self.who(self.program.clone(), root), Held { memory, ..Held::default() });
+        let (who, held) = seen.unwrap_or_else(unseen);
+        self.program_held = Some((who, Held { uptime: Some(lived.as_secs_f64()), ..held }));
     }
 
     /// The program has ended, having used `all` with the children for whose end it has waited.
     pub(super) fn settle(&mut self, root: u32, all: &Used) {
-        let name = self.accounts.get(&root).map_or_else(|| self.program.clone(), |account| account.name.clone());
-        let name = self.name(name);
+        let who = self.accounts.get(&root).map(|account| account.who.clone());
+        let who = who.unwrap_or_else(|| self.who(self.program.clone(), root));
         let account = self.accounts.entry(root).or_default();
-        let total = self.totals.entry(name).or_default();
+        let total = self.totals.entry(who).or_default();
+        (total.knows_disk, total.knows_switches) = (true, true);
         for (index, all) in all.iter().enumerate() {
             let told = account.own[index] + account.inherited[index];
             let new = all.saturating_sub(told);
             account.own[index] += new;
-            total[index] += new;
+            total.used[index] += new;
         }
     }
 
-    fn name(&self, name: String) -> String {
-        let is_known = self.totals.contains_key(&name) || self.totals.len() < MAX_NAMES;
-        if is_known { name } else { OTHER.to_owned() }
+    /// Whose series a process belongs to: there is no end of names and pids.
+    fn who(&self, name: String, pid: u32) -> Who {
+        let has_room = |who: &Who, most: usize| {
+            let alike = self.totals.keys().filter(|known| known.pid.is_some() == who.pid.is_some());
+            self.totals.contains_key(who) || alike.count() < most
+        };
+        let one = Who { name, pid: Some(pid) };
+        if self.by_pid && has_room(&one, MAX_PIDS) {
+            return one;
+        }
+        let all = Who { pid: None, ..one };
+        if has_room(&all, MAX_NAMES) { all } else { Who { name: OTHER.to_owned(), pid: None } }
     }
 
     /// All that is known now.
     pub(super) fn points(&mut self, now: Instant) -> Vec<Point> {
         let mut points = Vec::new();
-        for (name, used) in &self.totals {
-            let named = |more: &[(&'static str, &'static str)]| {
-                let name = (key::PROCESS_EXECUTABLE_NAME, Attribute::from(name.clone()));
-                let more = more.iter().map(|(key, value)| (*key, Attribute::from(*value)));
-                std::iter::once(name).chain(more).collect::<Vec<_>>()
-            };
+        for (who, total) in &self.totals {
+            let used = &total.used;
             let mut two = |metric, key, values: [(&'static str, f64); 2]| {
-                points.extend(values.map(|(value, number)| point(metric, &named(&[(key, value)]), number)));
+                let told = |(value, number)| point(metric, &who.attributes(Some((key, value))), number);
+                points.extend(values.map(told));
             };
             let seconds = |micros: u64| micros as f64 / 1e6;
             let count = |index: usize| used[index] as f64;
@@ -188,41 +238,46 @@ impl Accounts {
             let faults = [("minor", count(used::MINOR)), ("major", count(used::MAJOR))];
             two(&metric::PROCESS_PAGING_FAULTS, key::SYSTEM_PAGING_FAULT_TYPE, faults);
             let bytes = [("read", count(used::READ)), ("write", count(used::WRITTEN))];
-            two(&metric::PROCESS_DISK_IO, key::DISK_IO_DIRECTION, bytes);
+            if total.knows_disk {
+                two(&metric::PROCESS_DISK_IO, key::DISK_IO_DIRECTION, bytes);
+            }
             let switches = [("voluntary", count(used::VOLUNTARY)), ("involuntary", count(used::INVOLUNTARY))];
-            two(&metric::PROCESS_CONTEXT_SWITCHES, key::PROCESS_CONTEXT_SWITCH_TYPE, switches);
-            let Some(now) = self.now.get(name) else { continue };
-            let named = named(&[]);
-            points.push(point(&metric::PROCESS_MEMORY_USAGE, &named, now.memory));
-            points.push(point(&metric::PROCESS_MEMORY_VIRTUAL, &named, now.virtual_memory));
-            points.push(point(&metric::PROCESS_THREAD_COUNT, &named, now.threads));
-            points.extend(now.files.map(|files| point(&metric::PROCESS_UNIX_FILE_DESCRIPTOR_COUNT, &named, files)));
+            if total.knows_switches {
+                two(&metric::PROCESS_CONTEXT_SWITCHES, key::PROCESS_CONTEXT_SWITCH_TYPE, switches);
+            }
+            let Some(held) = self.held.get(who) else { continue };
+            let named = who.attributes(None);
+            let levels = [
+                (&metric::PROCESS_MEMORY_USAGE, held.memory),
+                (&metric::PROCESS_MEMORY_VIRTUAL, held.virtual_memory),
+                (&metric::PROCESS_THREAD_COUNT, held.threads),
+                (&metric::PROCESS_UNIX_FILE_DESCRIPTOR_COUNT, held.files),
+            ];
+            points.extend(levels.into_iter().filter_map(|(metric, level)| Some(point(metric, &named, level?))));
+            points.extend(held.uptime.map(|uptime| point(&metric::PROCESS_UPTIME, &named, uptime)));
         }
-        if let Some((name, uptime)) = &self.uptime {
-            let named = [(key::PROCESS_EXECUTABLE_NAME, Attribute::from(name.clone()))];
-            points.push(point(&metric::PROCESS_UPTIME, &named, *uptime));
-        }
-        self.utilization(now, &mut points);
+        self.share(now);
+        points.extend(self.shares.iter().cloned());
         points
     }
 
-    fn utilization(&mut self, now: Instant, points: &mut Vec<Point>) {
+    /// Finds out utilization since the last time, if that is long enough ago.
+    fn share(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.before.1).as_secs_f64();
-        if elapsed < MIN_SECONDS && !self.is_first || elapsed <= 0.0 {
+        let is_early = elapsed < MIN_SECONDS && !self.shares.is_empty();
+        if is_early || elapsed <= 0.0 || self.totals.is_empty() {
             return;
         }
-        self.is_first = false;
-        let times: BTreeMap<String, [u64; 2]> =
-            self.totals.iter().map(|(name, used)| (name.clone(), [used[used::USER], used[used::SYSTEM]])).collect();
-        for (name, used) in &times {
-            let before = self.before.0.get(name).copied().unwrap_or_default();
+        let times = |total: &Total| [total.used[used::USER], total.used[used::SYSTEM]];
+        let times: BTreeMap<Who, [u64; 2]> =
+            self.totals.iter().map(|(who, total)| (who.clone(), times(total))).collect();
+        self.shares.clear();
+        for (who, used) in &times {
+            let before = self.before.0.get(who).copied().unwrap_or_default();
             for (index, mode) in ["user", "system"].into_iter().enumerate() {
-                let named = [
-                    (key::PROCESS_EXECUTABLE_NAME, Attribute::from(name.clone())),
-                    (key::CPU_MODE, Attribute::from(mode)),
-                ];
+                let named = who.attributes(Some((key::CPU_MODE, mode)));
                 let busy = used[index].saturating_sub(before[index]) as f64 / 1e6;
-                points.push(point(&metric::PROCESS_CPU_UTILIZATION, &named, busy / elapsed / self.cpus as f64));
+                self.shares.push(point(&metric::PROCESS_CPU_UTILIZATION, &named, busy / elapsed / self.cpus as f64));
             }
         }
         self.before = (times, now);

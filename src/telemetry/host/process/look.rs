@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 
-use super::{Seen, text, used};
+use super::{Held, Seen, text, used};
 
 /// The most processes that are looked at; a program that makes more has other troubles.
 const MAX_PROCESSES: usize = 2000;
@@ -40,11 +40,6 @@ fn process(pid: u32, uptime: Option<f64>, children: &mut VecDeque<u32>) -> Optio
         parent: stat.parent,
         name: std::fs::read_link(format!("{folder}/exe")).ok().and_then(|file| program_name(&file)),
         disk: read(format!("{folder}/io")).and_then(|io| text::disk(&io)),
-        memory: stat.resident_pages.saturating_mul(procfs::page_size()),
-        virtual_memory: stat.virtual_memory,
-        threads: stat.threads,
-        files: files(&folder),
-        uptime: uptime.map(|now| (now - stat.started as f64 / ticks as f64).max(0.0)),
         ..Seen::default()
     };
     for (index, time) in [used::USER, used::SYSTEM].into_iter().enumerate() {
@@ -55,11 +50,17 @@ fn process(pid: u32, uptime: Option<f64>, children: &mut VecDeque<u32>) -> Optio
         seen.own[fault] = stat.faults[2 * index];
         seen.waited_for[fault] = stat.faults[2 * index + 1];
     }
-    if stat.state == 'Z' {
-        // It has ended, and only its sums are left.
-        (seen.threads, seen.files) = (0, None);
+    // Memory is the first thing that a process at its end gives back; some time may pass until it is a zombie.
+    if stat.state == 'Z' || stat.virtual_memory == 0 {
         return Some(seen);
     }
+    seen.held = Some(Held {
+        memory: Some(stat.resident_pages.saturating_mul(procfs::page_size())),
+        virtual_memory: Some(stat.virtual_memory),
+        threads: Some(stat.threads),
+        files: files(&folder),
+        uptime: uptime.map(|now| (now - stat.started as f64 / ticks as f64).max(0.0)),
+    });
     for thread in std::fs::read_dir(format!("{folder}/task")).into_iter().flatten().flatten() {
         let path = thread.path();
         let Some(id) = thread.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
@@ -105,9 +106,10 @@ mod tests {
         let _ = child.wait();
         let ourselves = &found[0];
         assert_eq!(ourselves.pid, me);
-        assert!(ourselves.memory > 0 && ourselves.threads > 0 && !ourselves.switches.is_empty(), "{ourselves:?}");
+        let held = ourselves.held.unwrap();
+        assert!(held.memory > Some(0) && held.threads > Some(0) && !ourselves.switches.is_empty(), "{ourselves:?}");
         let open = std::fs::read_dir("/proc/self/fd").unwrap().count() as u64;
-        assert!(ourselves.files.is_some_and(|files| files.abs_diff(open) < 50), "{ourselves:?} and {open}");
+        assert!(held.files.is_some_and(|files| files.abs_diff(open) < 50), "{ourselves:?} and {open}");
         assert!(found.iter().any(|seen| seen.pid == child.id() && seen.parent == me), "{found:?}");
         assert_eq!(tree(child.id(), &[child.id()]), []);
     }

@@ -2,13 +2,16 @@
 
 mod account;
 mod look;
+mod script;
 mod text;
 
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::Point;
-use crate::launch::Usage;
+use crate::launch::Ended;
 use account::Accounts;
+use script::Script;
 
 /// What processes use that only grows, in the order of [`Used`].
 mod used {
@@ -42,36 +45,81 @@ struct Seen {
     disk: Option<[u64; 2]>,
     /// Context switches of each of its threads.
     switches: Vec<(u32, [u64; 2])>,
-    memory: u64,
-    virtual_memory: u64,
-    threads: u64,
+    /// `None` once it has ended, and only its sums are left.
+    held: Option<Held>,
+}
+
+/// What a process holds, as far as that is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Held {
+    /// Bytes of physical memory.
+    memory: Option<u64>,
+    virtual_memory: Option<u64>,
+    threads: Option<u64>,
     files: Option<u64>,
+    /// Seconds since its start; of several processes, the oldest's.
     uptime: Option<f64>,
+}
+
+impl Held {
+    fn add(&mut self, more: &Held) {
+        let pairs = [
+            (&mut self.memory, more.memory),
+            (&mut self.virtual_memory, more.virtual_memory),
+            (&mut self.threads, more.threads),
+            (&mut self.files, more.files),
+        ];
+        for (sum, more) in pairs {
+            *sum = more.map(|more| more + sum.unwrap_or(0)).or(*sum);
+        }
+        self.uptime = self.uptime.into_iter().chain(more.uptime).reduce(f64::max);
+    }
 }
 
 /// Follows them.
 pub(super) struct Processes {
     accounts: Accounts,
+    since: SystemTime,
+    /// The program, if it is one.
+    script: Option<Script>,
 }
 
 impl Processes {
-    pub(super) fn new(program: String) -> Processes {
+    /// Follows the program in `file`; `by_pid`: processes of one name are told apart.
+    pub(super) fn new(file: &Path, by_pid: bool) -> Processes {
+        let program = file.file_name().map_or("unknown".into(), |name| name.to_string_lossy().into_owned());
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        Processes { accounts: Accounts::new(program, cpus, Instant::now()) }
+        let script = Script::of(file, &program);
+        Processes { accounts: Accounts::new(program, by_pid, cpus, Instant::now()), since: SystemTime::now(), script }
+    }
+
+    /// Looks at the program and everything below it, to know what it held when it ends.
+    pub(super) fn see(&mut self, pid: u32) {
+        let seen = look::tree(pid, &self.accounts.known());
+        self.take(pid, seen);
+    }
+
+    fn take(&mut self, pid: u32, mut seen: Vec<Seen>) {
+        if let Some(script) = &mut self.script {
+            script.rename(pid, &mut seen, |pid| std::fs::read(format!("/proc/{pid}/cmdline")).ok());
+        }
+        self.accounts.update(pid, &seen);
     }
 
     /// Looks at the program and everything below it.
     pub(super) fn look(&mut self, pid: u32, now: Instant) -> Vec<Point> {
-        self.accounts.update(pid, &look::tree(pid, &self.accounts.known()));
+        self.see(pid);
         self.accounts.points(now)
     }
 
     /// The program has ended; some of what it has started may still run.
-    pub(super) fn look_last(&mut self, pid: u32, usage: &Usage, now: Instant) -> Vec<Point> {
+    pub(super) fn look_last(&mut self, pid: u32, ended: &Ended, now: Instant) -> Vec<Point> {
+        let usage = &ended.usage;
+        self.accounts.end(pid, usage.most_memory, ended.at.duration_since(self.since).unwrap_or_default());
         // Its pid may already be somebody else's.
         let known: Vec<u32> = self.accounts.known().into_iter().filter(|known| *known != pid).collect();
-        self.accounts.update(pid, &look::tree(0, &known));
-        let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.take(pid, look::tree(0, &known));
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let mut all = Used::default();
         all[used::USER] = micros(usage.user);
         all[used::SYSTEM] = micros(usage.system);

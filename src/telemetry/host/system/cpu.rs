@@ -1,11 +1,12 @@
 //! What the CPUs are, and what they spend their time on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use opentelemetry_semantic_conventions::attribute as key;
 use procfs::{CpuTime, KernelStats};
 
 use super::super::{Attribute, Point, point, share};
+use super::text;
 use crate::telemetry::definition::{
     SYSTEM_CPU_FREQUENCY, SYSTEM_CPU_LOGICAL_COUNT, SYSTEM_CPU_PHYSICAL_COUNT, SYSTEM_CPU_TIME, SYSTEM_CPU_UTILIZATION,
 };
@@ -16,6 +17,8 @@ const MODES: [&str; 7] = ["user", "nice", "system", "idle", "iowait", "interrupt
 #[derive(Debug, Default)]
 pub(super) struct Cpu {
     before: Option<[f64; 7]>,
+    /// Utilization as it was told last.
+    shares: Vec<Point>,
     cores: Option<usize>,
 }
 
@@ -29,17 +32,20 @@ impl Cpu {
         if cores > 0 {
             points.push(point(&SYSTEM_CPU_PHYSICAL_COUNT, &[], cores));
         }
-        // The kernel may correct idle times downwards.
         if let Some(before) = self.before {
+            // The kernel may correct idle times downwards.
             let spent: Vec<f64> = times.iter().zip(before).map(|(now, before)| (now - before).max(0.0)).collect();
             let all: f64 = spent.iter().sum();
-            if all == 0.0 {
-                return points;
+            // Two readers may come within one tick.
+            if all > 0.0 {
+                let shares = MODES.iter().zip(spent).map(|(mode, time)| (mode_of(mode), share(time, all)));
+                self.shares = shares.map(|(mode, share)| point(&SYSTEM_CPU_UTILIZATION, &[mode], share)).collect();
+                self.before = Some(times);
             }
-            let shares = MODES.iter().zip(spent).map(|(mode, time)| (mode_of(mode), share(time, all)));
-            points.extend(shares.map(|(mode, share)| point(&SYSTEM_CPU_UTILIZATION, &[mode], share)));
+        } else {
+            self.before = Some(times);
         }
-        self.before = Some(times);
+        points.extend(self.shares.iter().cloned());
         points
     }
 }
@@ -83,13 +89,33 @@ fn cores() -> usize {
 
 /// What each CPU runs at.
 pub(super) fn frequencies() -> Vec<Point> {
-    let one = |(number, folder): (i64, std::path::PathBuf)| {
-        let text = std::fs::read_to_string(folder.join("cpufreq/scaling_cur_freq")).ok()?;
-        let kilohertz: u64 = text.trim().parse().ok()?;
-        let attributes = [(key::CPU_LOGICAL_NUMBER, Attribute::Int(number))];
-        Some(point(&SYSTEM_CPU_FREQUENCY, &attributes, kilohertz.saturating_mul(1000)))
-    };
-    folders().into_iter().filter_map(one).collect()
+    // Virtual CPUs mostly have nobody who would change it, but the kernel has measured it.
+    let mut hertz = text("/proc/cpuinfo").map(|text| measured(&text)).unwrap_or_default();
+    for (number, folder) in folders() {
+        let file = std::fs::read_to_string(folder.join("cpufreq/scaling_cur_freq"));
+        let kilohertz = file.ok().and_then(|text| text.trim().parse::<f64>().ok());
+        hertz.extend(kilohertz.map(|kilohertz| (number, kilohertz * 1e3)));
+    }
+    let one =
+        |(number, hertz)| point(&SYSTEM_CPU_FREQUENCY, &[(key::CPU_LOGICAL_NUMBER, Attribute::Int(number))], hertz);
+    hertz.into_iter().map(one).collect()
+}
+
+/// Of `/proc/cpuinfo`, which has a paragraph for each CPU, with lines that differ between architectures.
+fn measured(text: &str) -> BTreeMap<i64, f64> {
+    let mut hertz = BTreeMap::new();
+    let mut number = None;
+    for (name, value) in text.lines().filter_map(|line| line.split_once(':')) {
+        match name.trim() {
+            "processor" => number = value.trim().parse().ok(),
+            "cpu MHz" => {
+                let megahertz: Option<f64> = value.trim().parse().ok();
+                hertz.extend(number.zip(megahertz).map(|(number, megahertz)| (number, megahertz * 1e6)));
+            }
+            _ => {}
+        }
+    }
+    hertz
 }
 
 #[cfg(test)]
@@ -112,6 +138,13 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_frequency_is_what_the_kernel_measured_where_nobody_sets_it() {
+        let text = "processor\t: 0\ncpu MHz\t\t: 2299.998\n\nprocessor\t: 7\ncpu MHz\t\t: 800.5\nodd\n";
+        assert_eq!(measured(text).into_iter().collect::<Vec<_>>(), [(0, 2_299_998_000.0), (7, 800_500_000.0)]);
+        assert!(measured("processor\t: 0\nBogoMIPS\t: 50.00\n").is_empty());
+    }
+
+    #[test]
     fn ticks_become_seconds_and_shares() {
         let mut cpu = Cpu::default();
         let value = |points: &[Point], name, mode: &'static str| {
@@ -126,5 +159,7 @@ pub(super) mod tests {
         let points = cpu.points(&stat(900));
         assert_eq!(value(&points, "system.cpu.utilization", "idle"), Some(1.0));
         assert_eq!(value(&points, "system.cpu.utilization", "user"), Some(0.0));
+        let again = cpu.points(&stat(900));
+        assert_eq!(value(&again, "system.cpu.utilization", "idle"), Some(1.0), "it is what it was");
     }
 }

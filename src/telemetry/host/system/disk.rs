@@ -1,4 +1,7 @@
-//! Disks. Partitions are part of them, and are not told of: sums over all devices would count them twice.
+//! Disks. What is part of others is not told of, or sums over all devices would count it twice: partitions, what the device
+//! mapper and RAID put together from other disks, and files that are mounted.
+
+use std::path::Path;
 
 use opentelemetry_semantic_conventions::attribute as key;
 use procfs::DiskStat;
@@ -35,15 +38,40 @@ pub(super) fn points(disks: &[DiskStat], size: &dyn Fn(&str) -> Option<u64>) -> 
     points
 }
 
-/// The sectors of a whole disk.
+/// The sectors of a disk that stands on no other.
 pub(super) fn size(name: &str) -> Option<u64> {
+    size_in(Path::new("/sys/block"), name)
+}
+
+fn size_in(all: &Path, name: &str) -> Option<u64> {
     // A name with a slash has a `!` in its place there.
-    std::fs::read_to_string(format!("/sys/block/{}/size", name.replace('/', "!"))).ok()?.trim().parse().ok()
+    let folder = all.join(name.replace('/', "!"));
+    let is_made_of_others = std::fs::read_dir(folder.join("slaves")).is_ok_and(|mut others| others.next().is_some());
+    if is_made_of_others || folder.join("loop/backing_file").exists() {
+        return None;
+    }
+    std::fs::read_to_string(folder.join("size")).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_made_of_other_disks_is_none() {
+        let all = tempfile::tempdir().unwrap();
+        let make = |path: &str| {
+            let path = all.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "4096\n").unwrap();
+        };
+        for path in ["sda/size", "dm-0/size", "dm-0/slaves/sda", "loop0/size", "loop0/loop/backing_file", "c!d/size"] {
+            make(path);
+        }
+        std::fs::create_dir(all.path().join("sda/slaves")).unwrap();
+        let sizes = ["sda", "dm-0", "loop0", "c/d", "sda1"].map(|name| size_in(all.path(), name));
+        assert_eq!(sizes, [Some(4096), None, None, Some(4096), None]);
+    }
 
     #[test]
     fn whole_disks_that_are_used_are_told() {

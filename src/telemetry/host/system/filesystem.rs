@@ -24,9 +24,10 @@ struct Room {
 }
 
 pub(super) fn look() -> Vec<Point> {
-    let Some(known) = text("/proc/filesystems") else { return Vec::new() };
-    let Some(mounts) = std::fs::File::open("/proc/self/mountinfo").ok() else { return Vec::new() };
-    let Ok(MountInfos(mounts)) = MountInfos::from_buf_read(std::io::BufReader::new(mounts)) else { return Vec::new() };
+    let mounts = std::fs::File::open("/proc/self/mountinfo").ok();
+    let mounts = mounts.and_then(|file| MountInfos::from_buf_read(std::io::BufReader::new(file)).ok());
+    let mounts = mounts.map(|MountInfos(mounts)| mounts).unwrap_or_default();
+    let known = text("/proc/filesystems").unwrap_or_default();
     let room = |mount: &MountInfo| {
         let found = statvfs(&mount.mount_point).ok()?;
         let bytes = |blocks: u64| blocks.saturating_mul(found.fragment_size());
@@ -36,7 +37,16 @@ pub(super) fn look() -> Vec<Point> {
             available: bytes(found.blocks_available()),
         })
     };
-    local(&mounts, &known).into_iter().filter_map(|mount| Some(points(mount, room(mount)?))).flatten().collect()
+    let local = local(&mounts, &known);
+    let mut found: Vec<Point> =
+        local.into_iter().filter_map(|mount| Some(points(mount, room(mount)?))).flatten().collect();
+    found.extend(text("/proc/locks").map(|text| locks(&text, &mounts)).unwrap_or_default());
+    found
+}
+
+/// What a mounted device is called.
+fn device(mount: &MountInfo) -> String {
+    mount.mount_source.clone().unwrap_or_else(|| mount.fs_type.clone())
 }
 
 /// Mounts that answer at once, each device once. `known` is `/proc/filesystems`: those that need no device are marked.
@@ -50,9 +60,8 @@ fn local<'a>(mounts: &'a [MountInfo], known: &str) -> Vec<&'a MountInfo> {
 
 fn points(mount: &MountInfo, room: Room) -> Vec<Point> {
     let mode = if mount.mount_options.contains_key("ro") { "ro" } else { "rw" };
-    let device = mount.mount_source.clone().unwrap_or_else(|| mount.fs_type.clone());
     let attributes = [
-        (key::SYSTEM_DEVICE, device.into()),
+        (key::SYSTEM_DEVICE, device(mount).into()),
         (key::SYSTEM_FILESYSTEM_MODE, mode.into()),
         (key::SYSTEM_FILESYSTEM_MOUNTPOINT, mount.mount_point.to_string_lossy().into_owned().into()),
         (key::SYSTEM_FILESYSTEM_TYPE, mount.fs_type.clone().into()),
@@ -72,16 +81,19 @@ fn points(mount: &MountInfo, room: Room) -> Vec<Point> {
     points
 }
 
-/// Of `/proc/locks`: number, mechanism, mode, type, and whose. Locks that are waited for are marked by an arrow.
-pub(super) fn locks(text: &str) -> Vec<Point> {
-    let mut counts: BTreeMap<[&str; 3], u64> = BTreeMap::new();
+/// Of `/proc/locks`: number, mechanism, mode, type, whose, and the file as `major:minor:inode`. Locks that are waited for
+/// are marked by an arrow.
+fn locks(text: &str, mounts: &[MountInfo]) -> Vec<Point> {
+    let mut counts: BTreeMap<[&str; 4], u64> = BTreeMap::new();
     for line in text.lines().filter(|line| !line.contains("->")) {
-        let mut fields = line.split_ascii_whitespace().skip(1);
-        let (Some(mechanism), Some(mode), Some(kind)) = (fields.next(), fields.next(), fields.next()) else { continue };
-        *counts.entry([mechanism, mode, kind]).or_default() += 1;
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [_, mechanism, mode, kind, _, file, ..] = fields[..] else { continue };
+        let Some((device, _)) = file.rsplit_once(':') else { continue };
+        *counts.entry([mechanism, mode, kind, device]).or_default() += 1;
     }
-    let one = |([mechanism, mode, kind], count): ([&str; 3], u64)| {
+    let one = |([mechanism, mode, kind, numbers], count): ([&str; 4], u64)| {
         let attributes = [
+            (key::SYSTEM_DEVICE, named(numbers, mounts).into()),
             (key::FILE_LOCK_MECHANISM, mechanism.to_owned().into()),
             (key::FILE_LOCK_MODE, mode.to_owned().into()),
             (key::FILE_LOCK_TYPE, kind.to_ascii_lowercase().into()),
@@ -89,6 +101,16 @@ pub(super) fn locks(text: &str) -> Vec<Point> {
         point(&metric::SYSTEM_FILESYSTEM_LOCK_COUNT, &attributes, count)
     };
     counts.into_iter().map(one).collect()
+}
+
+/// The device with these two numbers in hexadecimal, as it is called where it is mounted. One that is not mounted here is
+/// called by its numbers, in decimal, as everywhere but in `/proc/locks`.
+fn named(numbers: &str, mounts: &[MountInfo]) -> String {
+    let decimal = |(major, minor)| {
+        Some(format!("{}:{}", u32::from_str_radix(major, 16).ok()?, u32::from_str_radix(minor, 16).ok()?))
+    };
+    let numbers = numbers.split_once(':').and_then(decimal).unwrap_or_else(|| numbers.to_owned());
+    mounts.iter().find(|mount| mount.majmin == numbers).map_or(numbers, device)
 }
 
 #[cfg(test)]
@@ -118,8 +140,11 @@ mod tests {
     #[test]
     fn locks_are_counted_by_kind() {
         let text = "1: POSIX  ADVISORY  WRITE 700 fe:00:1 0 EOF\n2: POSIX  ADVISORY  WRITE 701 fe:00:2 0 EOF\n\
-                    2: -> POSIX  ADVISORY  WRITE 702 fe:00:2 0 EOF\n3: FLOCK  ADVISORY  READ 8 fe:00:3 0 EOF\nodd\n";
-        let counts: Vec<_> = locks(text).iter().map(|point| point.value).collect();
-        assert_eq!(counts, [1.0, 2.0]);
+                    2: -> POSIX  ADVISORY  WRITE 702 fe:00:2 0 EOF\n3: FLOCK  ADVISORY  READ 8 00:1a:3 0 EOF\nodd\n";
+        let mounts = [MountInfo::from_line("22 1 254:0 / / rw,relatime - ext4 /dev/vda rw").unwrap()];
+        let found = locks(text, &mounts);
+        let device = |point: &Point| point.attributes[0].1.clone();
+        let counts: Vec<_> = found.iter().map(|point| (device(point), point.value)).collect();
+        assert_eq!(counts, [("0:26".into(), 1.0), ("/dev/vda".into(), 2.0)]);
     }
 }

@@ -77,7 +77,6 @@ impl System {
             found.extend(disk::points(&disks, &disk::size));
         }
         found.extend(filesystem::look());
-        found.extend(text("/proc/locks").map(|locks| filesystem::locks(&locks)).unwrap_or_default());
         found.extend(text("/proc/net/dev").map(|devices| network::points(&devices)).unwrap_or_default());
         let uptime = text("/proc/uptime").and_then(|text| text.split_ascii_whitespace().next()?.parse::<f64>().ok());
         found.extend(uptime.map(|uptime| point(&SYSTEM_UPTIME, &[], uptime)));

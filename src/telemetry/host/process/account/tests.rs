@@ -5,17 +5,16 @@ fn seen(pid: u32, parent: u32, name: &str, own: u64, waited_for: u64) -> Seen {
     let mut seen = Seen { pid, parent, started: u64::from(pid), name: Some(name.into()), ..Seen::default() };
     seen.own[used::USER] = own;
     seen.waited_for[used::USER] = waited_for;
-    seen.memory = 100;
-    seen.threads = 1;
+    seen.held = Some(Held { memory: Some(100), threads: Some(1), uptime: Some(own as f64), ..Held::default() });
     seen
 }
 
 fn accounts() -> Accounts {
-    Accounts::new("app".into(), 2, Instant::now())
+    Accounts::new("app".into(), false, 2, Instant::now())
 }
 
 fn user(accounts: &Accounts) -> Vec<(&str, u64)> {
-    accounts.totals.iter().map(|(name, total)| (name.as_str(), total[used::USER])).collect()
+    accounts.totals.iter().map(|(who, total)| (who.name.as_str(), total.used[used::USER])).collect()
 }
 
 #[test]
@@ -77,8 +76,21 @@ fn bytes_of_children_are_in_their_parent_s_already() {
     let disk = |seen: Seen, bytes| Seen { disk: Some([bytes, 0]), ..seen };
     accounts.update(1, &[disk(seen(1, 0, "app", 0, 0), 100), disk(seen(2, 1, "worker", 0, 0), 30)]);
     accounts.update(1, &[disk(seen(1, 0, "app", 0, 0), 135)]);
-    let read: Vec<_> = accounts.totals.values().map(|total| total[used::READ]).collect();
+    let read: Vec<_> = accounts.totals.values().map(|total| total.used[used::READ]).collect();
     assert_eq!(read, [105, 30]);
+}
+
+#[test]
+fn what_may_not_be_looked_at_is_left_out_until_the_kernel_tells() {
+    let mut accounts = accounts();
+    accounts.update(1, &[seen(1, 0, "app", 0, 0)]);
+    assert!(values(&mut accounts, &metric::PROCESS_DISK_IO).is_empty());
+    assert!(values(&mut accounts, &metric::PROCESS_CONTEXT_SWITCHES).is_empty());
+    assert_eq!(values(&mut accounts, &metric::PROCESS_CPU_TIME).len(), 2);
+    accounts.end(1, 0, Duration::ZERO);
+    accounts.settle(1, &[0, 0, 0, 0, 4096, 8192, 5, 6]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_DISK_IO), [4096.0, 8192.0]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_CONTEXT_SWITCHES), [5.0, 6.0]);
 }
 
 #[test]
@@ -87,23 +99,59 @@ fn threads_that_have_ended_keep_their_context_switches() {
     let switching = |switches: &[(u32, [u64; 2])]| Seen { switches: switches.to_vec(), ..seen(1, 0, "app", 0, 0) };
     accounts.update(1, &[switching(&[(1, [5, 1]), (2, [100, 10])])]);
     accounts.update(1, &[switching(&[(1, [6, 1]), (3, [1, 0])])]);
-    let total = accounts.totals["app"];
+    let total = accounts.totals.values().next().unwrap().used;
     assert_eq!((total[used::VOLUNTARY], total[used::INVOLUNTARY]), (107, 11));
 }
 
+/// Values of a metric, by name.
+fn values(accounts: &mut Accounts, metric: &'static metric::Metric) -> Vec<f64> {
+    let points = accounts.points(Instant::now());
+    points.iter().filter(|point| point.metric == metric).map(|point| point.value).collect()
+}
+
 #[test]
-fn what_runs_no_more_holds_no_memory() {
+fn children_that_run_no_more_hold_no_memory() {
     let mut accounts = accounts();
-    let start = Instant::now();
     accounts.update(1, &[seen(1, 0, "app", 0, 0), seen(2, 1, "worker", 0, 0), seen(3, 1, "worker", 0, 0)]);
-    let memory = |accounts: &mut Accounts, at| {
-        let points = accounts.points(start + Duration::from_secs(at));
-        let of = points.iter().filter(|point| point.metric == &metric::PROCESS_MEMORY_USAGE);
-        of.map(|point| point.value).collect::<Vec<_>>()
-    };
-    assert_eq!(memory(&mut accounts, 1), [100.0, 200.0]);
-    accounts.update(1, &[seen(1, 0, "app", 0, 0)]);
-    assert_eq!(memory(&mut accounts, 2), [100.0, 0.0]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [100.0, 200.0]);
+    let zombie = Seen { held: None, ..seen(2, 1, "worker", 0, 0) };
+    accounts.update(1, &[seen(1, 0, "app", 0, 0), zombie]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [100.0]);
+}
+
+#[test]
+fn the_program_s_end_is_shown_as_it_was() {
+    let mut accounts = accounts();
+    accounts.update(1, &[seen(1, 0, "app", 5, 0), seen(2, 1, "worker", 0, 0), seen(3, 1, "app", 0, 0)]);
+    // A zombie that nobody has waited for yet.
+    accounts.update(1, &[Seen { name: None, held: None, ..seen(1, 0, "", 6, 0) }]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [100.0]);
+    // One of its name was left behind.
+    accounts.end(1, 7000, Duration::from_secs(9));
+    accounts.update(1, &[seen(3, 99, "app", 0, 0)]);
+    accounts.settle(1, &[7, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [200.0]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_THREAD_COUNT), [2.0]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_UPTIME), [9.0]);
+    assert_eq!(user(&accounts), [("app", 7), ("worker", 0)]);
+}
+
+#[test]
+fn of_a_program_that_nobody_saw_the_kernel_tells_the_most_memory() {
+    let mut accounts = accounts();
+    accounts.end(1, 7000, Duration::from_millis(2));
+    accounts.update(1, &[]);
+    accounts.settle(1, &[7, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [7000.0]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_UPTIME), [0.002]);
+    assert!(values(&mut accounts, &metric::PROCESS_THREAD_COUNT).is_empty(), "nobody knows");
+}
+
+#[test]
+fn uptime_is_that_of_the_oldest() {
+    let mut accounts = accounts();
+    accounts.update(1, &[seen(1, 0, "app", 9, 0), seen(2, 1, "worker", 5, 0), seen(3, 1, "worker", 7, 0)]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_UPTIME), [9.0, 7.0]);
 }
 
 #[test]
@@ -114,11 +162,11 @@ fn utilization_is_a_share_of_all_cpus() {
     accounts.points(start + Duration::from_secs(1));
     accounts.update(1, &[seen(1, 0, "app", 500_000, 0)]);
     let points = accounts.points(start + Duration::from_secs(2));
-    let busy: Vec<_> = points.iter().filter(|point| point.metric == &metric::PROCESS_CPU_UTILIZATION).collect();
-    assert_eq!(busy.iter().map(|point| point.value).collect::<Vec<_>>(), [0.25, 0.0]);
+    let busy = points.iter().filter(|point| point.metric == &metric::PROCESS_CPU_UTILIZATION);
+    assert_eq!(busy.map(|point| point.value).collect::<Vec<_>>(), [0.25, 0.0]);
     // Too soon for another.
-    let points = accounts.points(start + Duration::from_millis(2050));
-    assert!(!points.iter().any(|point| point.metric == &metric::PROCESS_CPU_UTILIZATION));
+    let again = accounts.points(start + Duration::from_millis(2050));
+    assert_eq!(again, points);
 }
 
 #[test]
@@ -127,5 +175,25 @@ fn names_beyond_all_measure_are_one() {
     let many: Vec<Seen> = (0..200).map(|pid| seen(pid + 1, 0, &format!("build-{pid}"), 1, 0)).collect();
     accounts.update(1, &many);
     assert_eq!(accounts.totals.len(), MAX_NAMES + 1);
-    assert_eq!(accounts.totals[OTHER][used::USER], 100);
+    assert_eq!(user(&accounts)[0], (OTHER, 100));
+}
+
+#[test]
+fn processes_of_one_name_are_told_apart_if_that_is_wanted() {
+    let mut accounts = Accounts { by_pid: true, ..accounts() };
+    let workers = [seen(1, 0, "app", 1, 0), seen(2, 1, "worker", 5, 0), seen(3, 1, "worker", 7, 0)];
+    accounts.update(1, &workers);
+    accounts.update(1, &workers[..2]);
+    let of = |accounts: &Accounts| -> Vec<(Option<u32>, u64)> {
+        accounts.totals.iter().map(|(who, total)| (who.pid, total.used[used::USER])).collect()
+    };
+    assert_eq!(of(&accounts), [(Some(1), 1), (Some(2), 5), (Some(3), 7)]);
+    assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [100.0, 100.0]);
+    let points = accounts.points(Instant::now());
+    assert!(points.iter().all(|point| point.attributes.iter().any(|(key, _)| *key == key::PROCESS_PID)), "{points:?}");
+    // Those that come when there are too many already share a series.
+    let many: Vec<Seen> = (0..600).map(|pid| seen(pid + 10, 1, "worker", 1, 0)).collect();
+    accounts.update(1, &many);
+    assert_eq!(accounts.totals.len(), MAX_PIDS + 1);
+    assert_eq!(of(&accounts).iter().find(|(pid, _)| pid.is_none()), Some(&(None, 603 - MAX_PIDS as u64)));
 }
