@@ -1,6 +1,7 @@
 //! Everything that needs the built program.
 
 mod build;
+mod demo;
 mod function;
 mod hybrid;
 mod launcher;

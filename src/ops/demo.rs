@@ -49,6 +49,17 @@ impl Explain for DemoError {
     }
 }
 
+/// How the demo is launched, unless the environment says otherwise: `OTEL_TRACES_EXPORTER=otlp otel-rs demo` shows it to
+/// a collector.
+const SETTINGS: [(&str, &str); 5] = [
+    ("OTEL_SERVICE_NAME", "shop"),
+    ("OTEL_TRACES_SAMPLER", "parentbased_always_off"),
+    ("OTEL_TRACES_EXPORTER", "console"),
+    ("OTEL_METRICS_EXPORTER", "console"),
+    // The machine's own metrics would fill pages.
+    ("OTEL_RS_HOST_METRICS", "process"),
+];
+
 /// Requests before the one that is shown. The demo samples only what its caller sampled, so they are counted in the
 /// metrics and leave no trace.
 const QUIET_REQUESTS: usize = 20;
@@ -70,15 +81,14 @@ pub(crate) fn run(options: Options) -> Outcome {
 
     let (shop, stock) = (free_port(), free_port());
     let program = folder.join("target/debug/shop");
-    ui::note("$ OTEL_SERVICE_NAME=shop OTEL_TRACES_SAMPLER=parentbased_always_off OTEL_TRACES_EXPORTER=console \\");
-    ui::note("  OTEL_METRICS_EXPORTER=console OTEL_RS_HOST_METRICS=process otel-rs instrument -- target/debug/shop");
+    let settings: Vec<(&str, String)> =
+        SETTINGS.iter().map(|(name, value)| (*name, std::env::var(name).unwrap_or_else(|_| (*value).into()))).collect();
+    let shown: Vec<String> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    ui::note(format_args!("$ {} \\\n  otel-rs instrument -- target/debug/shop", shown.join(" \\\n  ")));
     let launched = Command::new(&tool)
         .args(["instrument", "--"])
         .arg(&program)
-        .envs([("OTEL_SERVICE_NAME", "shop"), ("OTEL_TRACES_SAMPLER", "parentbased_always_off")])
-        .envs([("OTEL_TRACES_EXPORTER", "console"), ("OTEL_METRICS_EXPORTER", "console")])
-        // The machine's own metrics would fill pages.
-        .env("OTEL_RS_HOST_METRICS", "process")
+        .envs(settings)
         .env("SHOP_PORT", shop.to_string())
         .env("STOCK_PORT", stock.to_string())
         .stdin(Stdio::null())

@@ -140,7 +140,7 @@ impl Engine {
                 }
                 () = wake.notified() => {}
                 Some(who) = asked.recv() => {
-                    self.metrics.iter().for_each(Metrics::ask);
+                    self.metrics.iter_mut().for_each(Metrics::ask);
                     let _ = who.send(());
                 }
                 _ = tick.tick() => self.idle(),

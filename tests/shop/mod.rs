@@ -8,7 +8,6 @@ mod logs;
 mod metrics;
 mod peers;
 mod pools;
-mod questions;
 mod request;
 mod run;
 mod tasks;

@@ -139,6 +139,13 @@ impl Host {
         }
     }
 
+    /// Looks at processes at once: the program may be about to end.
+    pub(super) fn see(&mut self) {
+        if let (Some(processes), Some(pid)) = (&mut self.processes, self.pid.get()) {
+            processes.see(*pid);
+        }
+    }
+
     /// What is to be seen now.
     pub(super) fn look(&mut self) -> Vec<Point> {
         let now = Instant::now();

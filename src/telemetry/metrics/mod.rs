@@ -161,9 +161,11 @@ impl Metrics {
         });
     }
 
-    /// Has callbacks look up what they can, and waits for them a little. It is read with the next export.
-    pub(super) fn ask(&self) {
+    /// The program may be about to end: looks at it, has callbacks look up what they can, and waits for them a little. It
+    /// is read with the next export.
+    pub(super) fn ask(&mut self) {
         self.user.ask();
+        self.host.see();
     }
 
     /// Exports everything for the last time, after the program's end; [`finish`](Self::finish) waits for it.

@@ -1,0 +1,53 @@
+//! `otel-rs demo`: what it shows, and that the questions of the guide have their answers in it.
+
+mod questions;
+
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::support::metrics::Metrics;
+use crate::support::{OTEL_RS, Otlp, clean, kept};
+
+fn demo() -> Command {
+    let mut command = clean(OTEL_RS);
+    command.arg("demo").arg(kept("demo"));
+    command
+}
+
+/// What the demo tells a collector when it is asked for all there is.
+fn told() -> &'static Metrics {
+    static TOLD: OnceLock<Metrics> = OnceLock::new();
+    TOLD.get_or_init(|| {
+        let otlp = Otlp::start();
+        let mut demo = demo();
+        demo.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
+        demo.env("OTEL_RS_HOST_METRICS", "process,system").env("OTEL_RS_PROCESS_SPAN", "true");
+        let output = demo.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        otlp.metrics()
+    })
+}
+
+#[test]
+fn it_shows_the_trace_of_a_request_and_what_was_measured() {
+    let _ = told();
+    let output = demo().output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("teapot"), "the answer is the program's own: {output:?}");
+    for line in [
+        "$ otel-rs bootstrap",
+        "$ cargo build",
+        "  otel-rs instrument -- target/debug/shop",
+        "trace 0af7651916cd43dd8448eb211c80319c  5 spans",
+        "└─ GET /orders/{id}",
+        "      └─ GET /stock/{item}",
+        "         └─ SELECT stock",
+        "   GET /orders/{id} 404 ",
+        "process.memory.usage ",
+        "process.thread.count ",
+    ] {
+        assert!(said.contains(&format!("\n{line}")), "{line} is not shown:\n{said}");
+    }
+    assert!(!said.contains("warning"), "{said}");
+}
