@@ -1,9 +1,15 @@
 //! Invocations of the function as spans: from the call of the user's handler to its answer.
 
+use std::ffi::OsString;
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use otel_rs_hooks::{key, Cell, CellKind, Context, Domain, Entered, Headers, Span};
+use otel_rs_hooks::metrics::{Kind, Metric, NumberKind};
+use otel_rs_hooks::{cpu_time, key, Cell, CellKind, Context, Domain, Entered, Headers, Span};
 
 static INVOCATIONS: Cell = count("faas.invocations");
 static ERRORS: Cell = count("faas.errors");
@@ -14,20 +20,102 @@ const fn count(name: &'static str) -> Cell {
     Cell::new(&SCOPE, CellKind::Counter, name, "", "", &[("faas.trigger", "other")])
 }
 
+static INIT_DURATION: Metric = Metric::new(
+    &SCOPE,
+    Kind::Histogram,
+    NumberKind::F64,
+    "faas.init_duration",
+    "s",
+    "Measures the duration of the function's initialization, such as a cold start.",
+)
+.with_boundaries(&[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]);
+
+static CPU_USAGE: Metric = Metric::new(
+    &SCOPE,
+    Kind::Histogram,
+    NumberKind::F64,
+    "faas.cpu_usage",
+    "s",
+    "Distribution of CPU usage per invocation.",
+)
+.with_boundaries(&[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]);
+
+fn measure(metric: &Metric, seconds: f64) {
+    metric.measure(seconds, &[("faas.trigger", "other".into())]);
+}
+
+/// The function is about to ask for an event. The first time, its initialization is over.
+pub(crate) fn ready() {
+    static FIRST: AtomicBool = AtomicBool::new(true);
+    if !is_first(&FIRST) || !SCOPE.enabled() {
+        return;
+    }
+    // A process that comes out of a snapshot may have been started long ago.
+    if initialization().map_or(true, |kind| kind != "snap-start") {
+        if let Some(age) = age() {
+            measure(&INIT_DURATION, age);
+        }
+    }
+}
+
+/// For how long this process has been there, in seconds.
+fn age() -> Option<f64> {
+    // `USER_HZ`, which is the same on all of Linux's machines of today.
+    const TICKS: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
+    // What stands before the last parenthesis is the program's name.
+    let started: f64 = stat.rsplit(')').next()?.split_whitespace().nth(19)?.parse().ok()?;
+    let now: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+    Some((now - started / TICKS).max(0.0))
+}
+
 /// An invocation under way.
-pub struct Invocation(Span);
+pub struct Invocation {
+    span: Span,
+    alone: Option<Alone>,
+}
+
+/// An invocation that began while there was no other. Of several at once nobody can say who uses the CPU.
+struct Alone {
+    /// What the process had used before it.
+    cpu: Duration,
+    /// How many had begun by then, it among them.
+    begun: usize,
+}
+
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+static BEGUN: AtomicUsize = AtomicUsize::new(0);
+
+impl Alone {
+    fn begin() -> Option<Alone> {
+        let begun = BEGUN.fetch_add(1, SeqCst) + 1;
+        if OPEN.fetch_add(1, SeqCst) > 0 {
+            return None;
+        }
+        Some(Alone { cpu: cpu_time()?, begun })
+    }
+
+    fn end(alone: Option<Alone>) {
+        let alone = alone.filter(|alone| alone.begun == BEGUN.load(SeqCst));
+        if let Some(used) = alone.and_then(|alone| cpu_time()?.checked_sub(alone.cpu)) {
+            measure(&CPU_USAGE, used.as_secs_f64());
+        }
+        OPEN.fetch_sub(1, SeqCst);
+    }
+}
 
 impl Invocation {
     /// The handler is about to be called.
     pub(crate) fn start(context: &crate::Context) -> Invocation {
         if !SCOPE.enabled() {
-            return Invocation(Span::NONE);
+            return Invocation { span: Span::NONE, alone: None };
         }
         let is_cold = is_cold();
         if is_cold {
             COLDSTARTS.add(1);
         }
-        Invocation(Span::start_with_parent(
+        let span = Span::start_with_parent(
             &SCOPE,
             Domain::Faas,
             Context::extract(&Called(context.xray_trace_id.as_deref())),
@@ -37,34 +125,38 @@ impl Invocation {
                 (key::FAAS_COLDSTART, is_cold.into()),
                 (key::FAAS_INVOKED, context.invoked_function_arn.as_str().into()),
                 (key::FAAS_VERSION, context.env_config.version.as_str().into()),
+                (key::FAAS_TIMEOUT_MS, millis_until(context.deadline).into()),
             ],
-        ))
+        );
+        Invocation { span, alone: Alone::begin() }
     }
 
     /// Makes the invocation's context current, for the handler and its future.
     #[inline]
     pub(crate) fn enter(&self) -> Option<Entered> {
-        if self.0.is_none() {
+        if self.span.is_none() {
             None
         } else {
-            Some(self.0.context().enter())
+            Some(self.span.context().enter())
         }
     }
 
     /// The handler has an answer.
     pub(crate) fn answered(&mut self) {
-        if !self.0.is_none() {
+        if !self.span.is_none() {
             INVOCATIONS.add(1);
-            mem::replace(&mut self.0, Span::NONE).end(&[]);
+            Alone::end(self.alone.take());
+            mem::replace(&mut self.span, Span::NONE).end(&[]);
         }
     }
 
     /// The handler has failed. Its message is kept out: it may quote what was sent.
     #[cold]
     pub(crate) fn failed(&mut self, class: &str) {
-        if !self.0.is_none() {
+        if !self.span.is_none() {
             ERRORS.add(1);
-            mem::replace(&mut self.0, Span::NONE).end(&[(key::ERROR_TYPE, class.into())]);
+            Alone::end(self.alone.take());
+            mem::replace(&mut self.span, Span::NONE).end(&[(key::ERROR_TYPE, class.into())]);
         }
     }
 }
@@ -78,8 +170,22 @@ impl Drop for Invocation {
 /// Whether this is the first invocation, and the process was started for it and not in advance.
 fn is_cold() -> bool {
     static FIRST: AtomicBool = AtomicBool::new(true);
-    let is_first = FIRST.load(Relaxed) && FIRST.swap(false, Relaxed);
-    is_first && std::env::var_os("AWS_LAMBDA_INITIALIZATION_TYPE").map_or(true, |kind| kind == "on-demand")
+    is_first(&FIRST) && initialization().map_or(true, |kind| kind == "on-demand")
+}
+
+fn is_first(flag: &AtomicBool) -> bool {
+    flag.load(Relaxed) && flag.swap(false, Relaxed)
+}
+
+/// How the cloud has started this process, if it says so.
+fn initialization() -> Option<OsString> {
+    std::env::var_os("AWS_LAMBDA_INITIALIZATION_TYPE")
+}
+
+/// How long there is until a time in milliseconds since 1970, if it has not passed.
+fn millis_until(deadline: u64) -> Option<i64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_millis();
+    i64::try_from(u128::from(deadline).checked_sub(now)?).ok()
 }
 
 /// What the invocation brought, under the name that X-Ray's header has elsewhere: it counts if OTEL_PROPAGATORS says so.

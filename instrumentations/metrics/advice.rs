@@ -219,8 +219,11 @@ impl Recorded {
         if IS_REPLACED.load(Relaxed) {
             return;
         }
-        let changed = |bits| Some(change(f64::from_bits(bits)).to_bits());
-        let _ = self.state.fetch_update(SeqCst, SeqCst, changed);
+        // What is no number would stay that for ever, whatever is added to it.
+        let changed = |bits| Some(change(f64::from_bits(bits))).filter(|now| now.is_finite()).map(f64::to_bits);
+        if self.state.fetch_update(SeqCst, SeqCst, changed).is_err() {
+            return;
+        }
         fence(SeqCst);
         loop {
             let now = self.state.load(SeqCst);

@@ -3,6 +3,10 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How long an invocation that hangs may take.
+pub(super) const TIMEOUT: Duration = Duration::from_millis(300);
 
 /// A cloud with events for one function.
 pub(super) struct Cloud {
@@ -12,7 +16,8 @@ pub(super) struct Cloud {
 
 #[derive(Default)]
 struct State {
-    next: usize,
+    /// When each event was asked for.
+    asked: Vec<Instant>,
     /// The paths that were posted to.
     answers: Vec<String>,
 }
@@ -37,6 +42,11 @@ impl Cloud {
     pub(super) fn answers(&self) -> Vec<String> {
         self.state.lock().unwrap().answers.clone()
     }
+
+    /// When the function has asked for events so far.
+    pub(super) fn asked(&self) -> Vec<Instant> {
+        self.state.lock().unwrap().asked.clone()
+    }
 }
 
 fn serve(mut stream: &TcpStream, payloads: &[&str], trace: &str, state: &Mutex<State>) -> Option<()> {
@@ -59,8 +69,8 @@ fn serve(mut stream: &TcpStream, payloads: &[&str], trace: &str, state: &Mutex<S
         if path == "next" {
             let number = {
                 let mut state = state.lock().unwrap();
-                state.next += 1;
-                state.next - 1
+                state.asked.push(Instant::now());
+                state.asked.len() - 1
             };
             let Some(payload) = payloads.get(number) else {
                 // The function waits until it is ended.
@@ -69,9 +79,13 @@ fn serve(mut stream: &TcpStream, payloads: &[&str], trace: &str, state: &Mutex<S
             };
             let body = format!("{payload:?}");
             let traced = if number == 0 { format!("lambda-runtime-trace-id: {trace}\r\n") } else { String::new() };
+            let deadline = match *payload {
+                "hang" => (SystemTime::now() + TIMEOUT).duration_since(UNIX_EPOCH).ok()?.as_millis(),
+                _ => 4_102_444_800_000,
+            };
             write!(
                 stream,
-                "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: {number}\r\nlambda-runtime-deadline-ms: 4102444800000\r\n\
+                "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: {number}\r\nlambda-runtime-deadline-ms: {deadline}\r\n\
                  lambda-runtime-invoked-function-arn: arn:aws:lambda:eu-west-1:123456789012:function:shop:live\r\n{traced}\
                  content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()

@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 
-use super::{shown, stderr};
+use super::{require_little_memory, shown, stderr};
 use crate::launcher::{Launched, launch_file};
 use crate::support::metrics::{HTTP_BOUNDS, Metrics, Point, Series};
 use crate::support::{Fixture, Otlp};
@@ -143,6 +143,29 @@ fn what_is_beyond_the_limit_of_series_is_counted_as_one() {
         let points = series(&metrics, version, "shop.points");
         assert_eq!(points.iter().map(Series::value).sum::<f64>(), 5.0 * 19.0, "{metrics}");
         require(&metrics, version, "shop.late", &[("", "", "counter", 1.0)]);
+    }
+}
+
+#[test]
+fn a_million_sets_of_labels_are_counted_in_little_memory() {
+    let (metrics, output) = told("newest", &["million", "exit", "v24"]);
+    let customers = series(&metrics, "0.24.6", "shop.customers");
+    assert_eq!((customers.len(), customers.iter().map(Series::value).sum::<f64>()), (2000, 1_000_000.0));
+    require_little_memory(&output);
+}
+
+#[test]
+fn what_is_no_number_changes_nothing() {
+    for (set, versions) in SETS {
+        let (metrics, output) = told(set, &["wrong", "return"]);
+        for version in versions {
+            require(&metrics, version, "shop.level", &[("", "", "gauge", 2.5)]);
+            require(&metrics, version, "shop.sum", &[("", "", "gauge", 1.5)]);
+            let [wait] = &series(&metrics, version, "shop.wait")[..] else { panic!("{version}\n{metrics}") };
+            assert_eq!((wait.count(), wait.sum()), (1, 1.5), "{wait}");
+        }
+        let trouble = "some measurements of the program's metrics are left out";
+        assert_eq!(stderr(&output).matches(trouble).count(), 1, "{}", stderr(&output));
     }
 }
 

@@ -1,6 +1,6 @@
 //! More than is good: series, numbers, names; and what readers make of it.
 
-use super::{Expected, business, require, series, stderr, told};
+use super::{Expected, VERSIONS, business, require, require_little_memory, series, stderr, told};
 use crate::support::Otlp;
 use crate::support::metrics::{Point, Series};
 
@@ -12,6 +12,16 @@ fn series_beyond_the_limit_are_counted_in_one() {
     let sum = |all: &mut dyn Iterator<Item = &Series>| all.map(Series::value).sum::<f64>();
     assert_eq!((found.len(), sum(&mut found.iter())), (2000, 6000.0));
     assert_eq!(sum(&mut found.iter().filter(overflow)), 1001.0);
+}
+
+#[test]
+fn a_million_sets_of_attributes_are_counted_in_little_memory() {
+    for scope in [VERSIONS[0], VERSIONS[6]] {
+        let (metrics, output) = told(&["million", "exit", scope]);
+        let found = series(&metrics, scope, "shop.orders");
+        assert_eq!((found.len(), found.iter().map(Series::value).sum::<f64>()), (2000, 1_000_000.0), "{scope}");
+        require_little_memory(&output);
+    }
 }
 
 #[test]

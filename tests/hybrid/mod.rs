@@ -42,6 +42,14 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// A business that has told a million sets of attributes has kept what the limit of 2000 series allows. 16,000 take 8 MiB.
+#[track_caller]
+fn require_little_memory(output: &Output) {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let grown: u64 = said.lines().find_map(|line| line.strip_prefix("grew ")?.parse().ok()).expect("so many KiB");
+    assert!((1..6 << 10).contains(&grown), "by {grown} KiB");
+}
+
 /// The series of a metric, in the order of their attributes.
 fn series(metrics: &Metrics, scope: &str, name: &str) -> Vec<Series> {
     let mut found: Vec<Series> =
@@ -116,6 +124,12 @@ fn require_counted(metrics: &Metrics) {
     }
 }
 
+/// Everything that does.
+#[track_caller]
+fn require_observed(metrics: &Metrics) {
+    VERSIONS.iter().for_each(|scope| require(metrics, scope, &OBSERVED));
+}
+
 #[test]
 fn whoever_returns_exits_or_panics_has_told_all() {
     for (end, status) in [("return", 0), ("exit", 0), ("panic", 101)] {
@@ -123,7 +137,7 @@ fn whoever_returns_exits_or_panics_has_told_all() {
         assert_eq!(output.status.code(), Some(status), "{}", stderr(&output));
         assert!(!stderr(&output).contains("otel-rs:"), "nothing to say: {}", stderr(&output));
         require_counted(&metrics);
-        VERSIONS.iter().for_each(|scope| require(&metrics, scope, &OBSERVED));
+        require_observed(&metrics);
     }
 }
 
@@ -152,21 +166,75 @@ fn whoever_is_killed_has_told_what_was_last_observed() {
     launched.launcher.wait().unwrap();
     let metrics = otlp.metrics();
     require_counted(&metrics);
-    VERSIONS.iter().for_each(|scope| require(&metrics, scope, &OBSERVED));
+    require_observed(&metrics);
+}
+
+/// The ways in which a program ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Returns,
+    Panics,
+    Exits,
+    /// The launcher gets SIGTERM, as a supervisor sends it.
+    Terminated,
+    /// The program gets SIGKILL.
+    Killed,
+}
+
+const ENDS: [End; 5] = [End::Returns, End::Panics, End::Exits, End::Terminated, End::Killed];
+
+/// What the business told of its work in all, when it ended that way as soon as the work was done. It is exported once.
+#[track_caller]
+fn told_at_the_end(work: &str, scope: Option<&str>, end: End) -> Metrics {
+    let otlp = Otlp::start();
+    let (word, expected) = match end {
+        End::Returns => ("return", Ok(0)),
+        End::Panics => ("panic", Ok(101)),
+        End::Exits => ("exit", Ok(0)),
+        End::Terminated => ("wait", Err(Signal::SIGTERM)),
+        End::Killed => ("wait", Err(Signal::SIGKILL)),
+    };
+    let arguments: Vec<&str> = [work, word].into_iter().chain(scope).collect();
+    let mut launched = Launched::start(business(&otlp, &arguments));
+    // To wait for the launcher would close it, and a program that waits would return.
+    let _stdin = launched.launcher.stdin.take();
+    match end {
+        End::Terminated => launched.send(Signal::SIGTERM),
+        End::Killed => kill(launched.app, Signal::SIGKILL).unwrap(),
+        End::Returns | End::Panics | End::Exits => {}
+    }
+    let status = launched.launcher.wait().unwrap();
+    let ended = status.code().ok_or_else(|| Signal::try_from(status.signal().unwrap()).unwrap());
+    assert_eq!(ended, expected, "{end:?}");
+    otlp.metrics()
+}
+
+/// What `threads` counts.
+#[track_caller]
+fn require_four_million(metrics: &Metrics, scope: &str) {
+    let adds: Vec<_> = series(metrics, scope, "shop.adds").iter().map(Series::value).collect();
+    assert_eq!(adds, [2_000_000.0, 2_000_000.0], "{scope}\n{metrics}");
+    let fractions: Vec<_> = series(metrics, scope, "shop.fractions").iter().map(Series::value).collect();
+    assert_eq!(fractions, [2_000_000.0], "{scope}\n{metrics}");
+    let [sizes] = &series(metrics, scope, "shop.sizes")[..] else { panic!("{scope}\n{metrics}") };
+    let Point::Histogram { count, sum, buckets, .. } = &sizes.point else { panic!("{sizes}") };
+    let expected = 4.0 * 1_000_000.0 * 1_000_001.0 / 2.0;
+    assert_eq!((*count, *sum, &buckets[..]), (4_000_000, expected, &[2_000_000, 2_000_000][..]), "{scope}");
 }
 
 #[test]
 fn a_million_adds_of_each_of_four_threads_are_four_million() {
-    for scope in ["v27", "v33"] {
-        let (metrics, _) = told(&["threads", "exit", scope]);
-        let adds: Vec<_> = series(&metrics, scope, "shop.adds").iter().map(Series::value).collect();
-        assert_eq!(adds, [2_000_000.0, 2_000_000.0], "{metrics}");
-        let fractions: Vec<_> = series(&metrics, scope, "shop.fractions").iter().map(Series::value).collect();
-        assert_eq!(fractions, [2_000_000.0], "{metrics}");
-        let [sizes] = &series(&metrics, scope, "shop.sizes")[..] else { panic!("{metrics}") };
-        let Point::Histogram { count, sum, buckets, .. } = &sizes.point else { panic!("{sizes}") };
-        let expected = 4.0 * 1_000_000.0 * 1_000_001.0 / 2.0;
-        assert_eq!((*count, *sum, &buckets[..]), (4_000_000, expected, &[2_000_000, 2_000_000][..]));
+    let metrics = told_at_the_end("threads", None, End::Exits);
+    VERSIONS.iter().for_each(|scope| require_four_million(&metrics, scope));
+}
+
+#[test]
+fn four_million_stay_four_million_whatever_the_end() {
+    for scope in [VERSIONS[0], VERSIONS[6]] {
+        for end in ENDS {
+            let metrics = told_at_the_end("threads", Some(scope), end);
+            require_four_million(&metrics, scope);
+        }
     }
 }
 
@@ -188,6 +256,21 @@ fn a_metric_says_whose_it_is() {
 fn a_bound_instrument_counts_as_any_other() {
     let (metrics, _) = told(&["bound", "return"]);
     require(&metrics, "v33", &[("shop.bound", "", "counter", &[("product=tea", 2000.0)])]);
+}
+
+#[test]
+fn a_measurement_that_is_nothing_new_allocates_nothing() {
+    let allocations = |arguments: &[&str]| -> Vec<(String, u64)> {
+        let said = String::from_utf8(told(arguments).1.stdout).unwrap();
+        let lines = said.lines().filter_map(|line| line.strip_suffix(" allocations")?.split_once(": "));
+        lines.map(|(of, count)| (of.to_owned(), count.parse().unwrap())).collect()
+    };
+    let found = allocations(&["frugal", "return"]);
+    for scope in VERSIONS {
+        let of_scope: Vec<_> = found.iter().filter(|(of, _)| of == scope).map(|(_, count)| *count).collect();
+        assert!(matches!(of_scope[..], [1..=u64::MAX, 0]), "only the first time: {scope} {of_scope:?}");
+    }
+    assert_eq!(allocations(&["bound", "return"]), [("bound".to_owned(), 0)]);
 }
 
 #[test]

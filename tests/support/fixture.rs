@@ -14,7 +14,7 @@ use super::{OTEL_RS, clean, kept, source, succeed};
 pub(crate) const SHOPS: [&str; 5] = ["newest", "axum07", "axum08", "sqlx07", "oldest"];
 
 /// The functions of a cloud: one source, a set of locked versions each.
-pub(crate) const FUNCTIONS: [&str; 2] = ["newest", "oldest"];
+pub(crate) const FUNCTIONS: [&str; 3] = ["newest", "middle", "oldest"];
 
 /// The registries: one source, a version and its features each.
 pub(crate) const REGISTRIES: [&str; 4] = ["oldest", "middle", "newest", "plain"];

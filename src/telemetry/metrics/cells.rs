@@ -58,6 +58,13 @@ pub(super) struct Series {
     told: Option<i64>,
 }
 
+impl Series {
+    /// One of a metric that has a definition, where unit and description stand.
+    pub(super) fn defined(attributes: Vec<KeyValue>) -> Series {
+        Series { attributes, ..Series::default() }
+    }
+}
+
 /// All counters of all processes.
 #[derive(Default)]
 pub(super) struct Counters {

@@ -76,18 +76,22 @@ impl Instruments {
         origin: Option<Origin>,
     ) {
         let is_known = self.histograms.contains_key(scope);
+        let Some(value) = measured.value(lasted) else { return };
         let scope = if is_known || self.histograms.len() < MAX_SCOPES { scope } else { &scope_from("") };
         if !is_known && !self.histograms.contains_key(scope) {
             self.histograms.insert(scope.clone(), HashMap::new());
         }
-        let Some(known) = self.histograms.get_mut(scope) else { return };
         let metric = measured.metric;
+        if metric.kind == Kind::Counter {
+            let id = CounterId { scope: scope.clone(), name: metric.name.to_owned(), is_monotonic: true };
+            return self.add(&id, &Series::defined(measured.attributes.clone()), value as i64);
+        }
+        let Some(known) = self.histograms.get_mut(scope) else { return };
         let book = known.entry(metric.name).or_insert_with(|| {
             let kind = InstrumentKind::Histogram;
             let selected = Selected { scope, name: metric.name, kind, unit: metric.unit };
             book(&self.providers, &self.views, &selected, |meter, name| metric.histogram(&meter, name))
         });
-        let value = measured.value(lasted);
         book.record(&measured.attributes, |histogram, kept| histogram.record(value, kept));
         let Some(origin) = origin.filter(|origin| self.filter.takes(origin)) else { return };
         let all = &measured.attributes;

@@ -1,14 +1,15 @@
 //! Invocations of functions that a cloud runs, by the conventions for FaaS and for AWS Lambda.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::{Attributes, Described, Measured, error_type, status};
+use super::{Amount, Attributes, Described, Measured, error_type, status};
 use crate::channel::wire::key;
-use crate::telemetry::definition::FAAS_INVOKE_DURATION;
+use crate::telemetry::definition::{FAAS_ERRORS, FAAS_INVOKE_DURATION, FAAS_TIMEOUTS};
 use crate::telemetry::facts::Facts;
 use crate::telemetry::record::Value;
 
@@ -29,11 +30,20 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     }
     let error = error_type(facts, cut);
     to.text(name::ERROR_TYPE, error.as_deref());
+    let mut measured = vec![Measured::duration(&FAAS_INVOKE_DURATION, to.of(&FAAS_INVOKE_DURATION))];
+    // Other errors are counted by the program, which this one has ended.
+    if cut.is_some() {
+        measured.push(Measured { metric: &FAAS_ERRORS, amount: Amount::Said(1.0), attributes: to.of(&FAAS_ERRORS) });
+    }
+    if let Some(limit) = facts.int(key::FAAS_TIMEOUT_MS).and_then(|limit| u64::try_from(limit).ok()) {
+        let amount = Amount::OneIfLasted(Duration::from_millis(limit));
+        measured.push(Measured { metric: &FAAS_TIMEOUTS, amount, attributes: to.of(&FAAS_TIMEOUTS) });
+    }
     Described {
         name: facts.text(key::SPAN_NAME).map_or("function".into(), |text| Cow::Owned(text.into_owned())),
         kind: SpanKind::Server,
         status: status(facts, error.is_some(), cut),
-        measured: vec![Measured::duration(&FAAS_INVOKE_DURATION, to.of(&FAAS_INVOKE_DURATION))],
+        measured,
         attributes: to.0,
     }
 }
@@ -86,5 +96,22 @@ mod tests {
         let described = describe(&facts(&[(key::FAAS_INVOKED, "No header found."), (key::ERROR_TYPE, "panic")]), None);
         assert_eq!(shown(&described.attributes), ["error.type=panic", "faas.trigger=other"]);
         assert!(matches!(described.status, Status::Error { .. }));
+    }
+
+    #[test]
+    fn an_invocation_that_is_cut_off_is_an_error_and_one_that_lasts_too_long_a_timeout() {
+        let said = [(key::FAAS_TIMEOUT_MS, "3000")];
+        let counted = |cut, lasted_ms| -> Vec<_> {
+            let measured = describe(&facts(&said), cut).measured;
+            let counts = measured.iter().skip(1).filter_map(|each| {
+                assert_eq!(shown(&each.attributes), ["faas.trigger=other"]);
+                Some((each.metric.name, each.value(Duration::from_millis(lasted_ms))?))
+            });
+            counts.collect()
+        };
+        assert_eq!(counted(None, 2999), []);
+        assert_eq!(counted(None, 3000), [("faas.timeouts", 1.0)]);
+        assert_eq!(counted(Some("SIGKILL"), 2999), [("faas.errors", 1.0)]);
+        assert_eq!(counted(Some("SIGKILL"), 3001), [("faas.errors", 1.0), ("faas.timeouts", 1.0)]);
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Described {
     pub(crate) measured: Vec<Measured>,
 }
 
-/// A point of a histogram.
+/// A point of a histogram, or what is added to a counter.
 #[derive(Debug)]
 pub(crate) struct Measured {
     pub(in crate::telemetry) metric: &'static Metric,
@@ -52,6 +52,8 @@ pub(in crate::telemetry) enum Amount {
     Duration,
     /// What was said, in the metric's unit.
     Said(f64),
+    /// One if the span lasted so long, otherwise nothing.
+    OneIfLasted(Duration),
 }
 
 impl Measured {
@@ -66,11 +68,12 @@ impl Measured {
         Some(Measured { metric, amount, attributes })
     }
 
-    /// The value, for a span that lasted so long.
-    pub(in crate::telemetry) fn value(&self, lasted: Duration) -> f64 {
+    /// The value, for a span that lasted so long, if there is one.
+    pub(in crate::telemetry) fn value(&self, lasted: Duration) -> Option<f64> {
         match self.amount {
-            Amount::Duration => lasted.as_secs_f64(),
-            Amount::Said(value) => value,
+            Amount::Duration => Some(lasted.as_secs_f64()),
+            Amount::Said(value) => Some(value),
+            Amount::OneIfLasted(limit) => (lasted >= limit).then_some(1.0),
         }
     }
 }

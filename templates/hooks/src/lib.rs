@@ -51,3 +51,21 @@ pub use transfer::Transfer;
 pub fn active() -> bool {
     attach::active()
 }
+
+/// CPU time that the process has used so far, by all its threads; `None` where nobody knows. A system call.
+pub fn cpu_time() -> Option<std::time::Duration> {
+    sys::cpu_time()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_cpu_time_of_a_process_rises_with_what_its_threads_do() {
+        let before = super::cpu_time().unwrap();
+        // Not by sleeping: this thread waits for one that works.
+        let work = || (0..20_000_000_u64).fold(1, |sum: u64, number| std::hint::black_box(sum ^ number));
+        std::thread::spawn(work).join().unwrap();
+        let used = super::cpu_time().unwrap() - before;
+        assert!(used.as_micros() > 100 && used.as_secs() < 60, "{used:?}");
+    }
+}

@@ -28,6 +28,7 @@ extern "C" {
     fn getsockopt(fd: i32, level: i32, name: i32, value: *mut c_void, length: *mut u32) -> i32;
     fn getpeername(fd: i32, address: *mut c_void, length: *mut u32) -> i32;
     fn getpid() -> i32;
+    fn clock_gettime(clock: i32, time: *mut timespec) -> i32;
     fn pthread_sigmask(how: i32, new: *const Signals, old: *mut Signals) -> i32;
     fn atexit(function: extern "C" fn()) -> i32;
 }
@@ -87,6 +88,15 @@ fn errno() -> i32 {
 pub(crate) fn pid() -> u32 {
     // SAFETY: no arguments, cannot fail.
     unsafe { getpid() as u32 }
+}
+
+/// CPU time that the process has used, by all its threads.
+pub(crate) fn cpu_time() -> Option<Duration> {
+    const CLOCK_PROCESS_CPUTIME_ID: i32 = 2;
+    let mut used = timespec { seconds: 0, nanoseconds: 0 };
+    // SAFETY: the buffer lives through the call.
+    let answer = unsafe { clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &mut used) };
+    Some(Duration::new(used.seconds as u64, used.nanoseconds as u32)).filter(|_| answer == 0)
 }
 
 /// A sealed shared memory of `size` zero bytes, mapped; with the descriptor to send. The error is an errno.

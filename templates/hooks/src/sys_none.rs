@@ -6,6 +6,9 @@ use std::time::Duration;
 pub(crate) fn pid() -> u32 {
     0
 }
+pub(crate) fn cpu_time() -> Option<Duration> {
+    None
+}
 pub(crate) fn shared_memory(_size: usize) -> Result<(i32, *mut u8), i32> {
     Err(0)
 }

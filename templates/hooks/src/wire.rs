@@ -434,6 +434,8 @@ pub mod key {
     pub const FAAS_INVOKED: u16 = 82;
     /// The function's version that runs.
     pub const FAAS_VERSION: u16 = 83;
+    /// How long the invocation may take, in milliseconds.
+    pub const FAAS_TIMEOUT_MS: u16 = 84;
     /// Name of the instrument a cell belongs to.
     pub const METRIC_NAME: u16 = 60;
     /// Unit of the instrument (UCUM).

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize
 use super::area::{Entry, Place};
 use super::find::{Canonical, Found, Lists};
 use super::set::{self, AttributeSet, ItemValue, Print};
-use super::{bounds, Kind, Number, NumberKind};
+use super::{bounds, lower, Kind, Number, NumberKind};
 use crate::attach::{self, Region};
 use crate::attribute::{key, Attribute, Key, Value};
 use crate::span::Scope;
@@ -340,6 +340,8 @@ impl Core {
                 let bucket = self.bounds.partition_point(|bound| *bound < float);
                 region.word(unit, wire::series::BUCKETS + bucket * 8).fetch_add(1, Relaxed);
             }
+            // What is no number is no value: the last one stays, as with the SDK.
+            _ if !number.to_f64().is_finite() => {}
             _ => {
                 value.store(number.bits(self.number), Relaxed);
                 region.word(unit, wire::series::TIMES).fetch_add(1, Relaxed);
@@ -375,14 +377,6 @@ fn add(to: &AtomicU64, number: Number, kind: NumberKind) {
     } else {
         // The two's complement adds signed numbers as well.
         to.fetch_add(bits, Relaxed);
-    }
-}
-
-#[inline(always)]
-fn lower(to: &AtomicU64, value: f64, is_better: impl Fn(f64) -> bool) {
-    if is_better(f64::from_bits(to.load(Relaxed))) {
-        let better = |known| Some(value.to_bits()).filter(|_| is_better(f64::from_bits(known)));
-        let _ = to.fetch_update(Relaxed, Relaxed, better);
     }
 }
 

@@ -20,6 +20,8 @@ pub use find::Lists;
 pub use instrument::{instrument, Description, Instrument, Metric, Owner, Series};
 pub use set::{AttributeSet, Head, Item, ItemValue, Text};
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use crate::wire::series::{instrument_kind, note, number};
 use crate::{attach, settings};
 
@@ -104,6 +106,15 @@ impl Number {
             (NumberKind::I64, Number::F64(number)) => number as i64 as u64,
             (NumberKind::F64, number) => number.to_f64().to_bits(),
         }
+    }
+}
+
+/// Stores a value that is better than the one known: the smallest, or the largest.
+#[inline(always)]
+fn lower(to: &AtomicU64, value: f64, is_better: impl Fn(f64) -> bool) {
+    if is_better(f64::from_bits(to.load(Relaxed))) {
+        let better = |known| Some(value.to_bits()).filter(|_| is_better(f64::from_bits(known)));
+        let _ = to.fetch_update(Relaxed, Relaxed, better);
     }
 }
 

@@ -198,6 +198,14 @@ fn a_counter_never_falls_and_a_gauge_may() {
     assert_eq!((value(unit, series::VALUE) as i64, value(unit, series::TIMES)), (-7, 2));
 }
 
+#[test]
+fn a_gauge_without_a_number_keeps_its_last() {
+    let heat = made("test.heat", Kind::Gauge, NumberKind::F64).bind(&[("which", "heat".into())]);
+    [21.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY].into_iter().for_each(|value| heat.measure(value));
+    let [unit] = shown(series::what::SERIES, "heat")[..] else { panic!("one series") };
+    assert_eq!((f64::from_bits(value(unit, series::VALUE)), value(unit, series::TIMES)), (21.5, 1));
+}
+
 fn value_of_header(offset: usize) -> u64 {
     region().at::<AtomicU64>(offset).load(SeqCst)
 }
