@@ -7,7 +7,8 @@
 use std::path::Path;
 
 use super::file::{self, FileError};
-use super::resolve::{ConfigError, Origin, Setting, Sources, variable};
+use super::resolve::{ConfigError, Sources, variable};
+use super::setting::{Origin, Setting};
 use super::{Config, value};
 
 const NAME: &str = "OTEL_CONFIG_FILE";

@@ -10,6 +10,7 @@ mod from_file;
 mod from_variables;
 mod resolve;
 mod selection;
+mod setting;
 mod value;
 mod variables;
 
@@ -18,8 +19,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use file::FileError;
-pub(crate) use resolve::{Origin, Resolved, resolve};
+pub(crate) use resolve::{Resolved, resolve};
 pub(crate) use selection::{Selection, fits};
+pub(crate) use setting::{Origin, Setting};
 pub(crate) use variables::{Kind, VARIABLES, Variable};
 
 pub(crate) use crate::ui::Level as LogLevel;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::file::FileError;
+use super::setting::Setting;
 use super::variables::{Kind, NO_ZIPKIN, VARIABLES, Variable};
 use super::{Config, value};
 use crate::redact;
@@ -25,23 +26,6 @@ pub(crate) struct Resolved {
     pub(crate) settings: Vec<Setting>,
     /// The variables that were asked for. Of a configuration file, those that it refers to.
     pub(crate) asked: BTreeSet<String>,
-}
-
-/// A variable's value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Setting {
-    pub(crate) env: &'static str,
-    /// Without secrets; empty when there is none, or when it is computed from others.
-    pub(crate) shown: String,
-    pub(crate) origin: Origin,
-}
-
-/// Where a value came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Flag,
-    Environment,
-    Default,
 }
 
 /// A flag's value that cannot be used.
@@ -202,30 +186,10 @@ impl Sources<'_> {
         let found = self.get(name, |text| value::list(text, allowed))?;
         Ok(found.unwrap_or_else(|| value::list(default, allowed).unwrap_or_default()))
     }
-
-    fn setting(&self, variable: &'static Variable) -> Setting {
-        let env = variable.env;
-        let is_bad = || self.warnings.iter().any(|warning| warning.name == env);
-        let (text, origin) = match self.flag(env) {
-            Some(text) => (text.clone(), Origin::Flag),
-            None => match self.in_environment(env).filter(|_| !is_bad()) {
-                Some(text) => (text, Origin::Environment),
-                None => (variable.default.to_owned(), Origin::Default),
-            },
-        };
-        let shown = match variable.kind {
-            Kind::SecretPairs => value::pairs(&text).map_or_else(
-                |_| String::new(),
-                |pairs| pairs.iter().map(|(key, _)| format!("{key}=REDACTED")).collect::<Vec<_>>().join(","),
-            ),
-            _ => shown(variable, &text).unwrap_or_default(),
-        };
-        Setting { env, shown, origin }
-    }
 }
 
 /// What may be shown of a variable's text.
-fn shown(variable: &Variable, text: &str) -> Option<String> {
+pub(super) fn shown(variable: &Variable, text: &str) -> Option<String> {
     match variable.kind {
         Kind::SecretPairs => None,
         Kind::Endpoint => Some(redact::endpoint(text).into_owned()),
@@ -246,7 +210,7 @@ pub(super) fn variable(name: &str) -> &'static Variable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Exporter, Otlp, Periodic, Processor, Protocol, Reader, Tls, Value};
+    use crate::config::{Exporter, Origin, Otlp, Periodic, Processor, Protocol, Reader, Tls, Value};
     use std::time::Duration;
 
     fn resolved(env: &[(&str, &str)], flags: &[(&'static str, &str)]) -> (Config, Vec<String>) {

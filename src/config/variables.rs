@@ -160,7 +160,7 @@ const COMMON: &[Variable] = variables! {
         "OTEL_SDK_DISABLED" "sdk-disabled" Kind::Bool, "false", SDK,
             "Run the program without collecting anything";
         "OTEL_LOG_LEVEL" "log-level" Kind::Choice(&["none", "error", "warn", "info", "debug"]), "info", SDK,
-            "How much otel-rs says on stderr about its own work";
+            "How much otel-rs says on stderr about its own work; debug tells each setting that was made, too";
         "OTEL_CONFIG_FILE" "config-file" Kind::Path, "", SDK,
             "A YAML file that holds the whole configuration; all other variables are then ignored";
         "OTEL_SEMCONV_STABILITY_OPT_IN" "semconv-stability-opt-in"

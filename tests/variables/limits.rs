@@ -1,7 +1,7 @@
 //! Variables that limit what one span or log record holds. `tells_all` has a span `work` of three attributes, the
 //! `long` one of 26 characters, and two events of two attributes each, of which `one` has 10 characters.
 
-use super::told::{Told, by_default, refused, with};
+use super::told::{Run, Told, by_default, refused, with};
 use super::variables;
 use crate::support::expect::{server, span};
 use crate::support::model::Span;
@@ -36,6 +36,8 @@ variables! {
 
     OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT => {
         assert_eq!(length(&with("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "7")), 7);
+        let both = Run::new().env("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "5");
+        assert_eq!(length(&both.env("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "7").tell()), 7, "it counts more");
         refused("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "long");
     }
 
