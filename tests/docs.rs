@@ -58,7 +58,7 @@ fn variables() -> Vec<Value> {
 #[test]
 fn the_page_of_variables_is_the_registry() {
     let mut text = String::from(
-        "# Variables\n\nEvery variable that otel-rs reads, and the flag of `otel-rs instrument` and `otel-rs config` that \
+        "# Variables\n\nEvery `OTEL_*` variable that people set for otel-rs: its default, why that is not the specification's where it is not, and the flag of `otel-rs instrument` and `otel-rs config` that \
          counts more. An empty variable counts as not set; a value that cannot be used is warned of, and the default \
          counts. Flags may be spelled with underscores, too. [How to configure](../guide/configuration.md) tells what to \
          do with them.\n",
@@ -78,6 +78,9 @@ fn the_page_of_variables_is_the_registry() {
         text.push_str(&format!("- takes {}\n", of("takes")));
         if !of("default").is_empty() {
             text.push_str(&format!("- default: `{}`\n", of("default")));
+        }
+        if !of("differs").is_empty() {
+            text.push_str(&format!("- differs from the specification: {}\n", of("differs")));
         }
         if !of("spec").is_empty() {
             text.push_str(&format!("- [specification](https://opentelemetry.io/docs/specs/{})\n", of("spec")));

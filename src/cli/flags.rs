@@ -89,6 +89,7 @@ fn flag(variable: &Variable) -> Option<Arg> {
             Kind::Port => "PORT",
             Kind::Endpoint => "URL",
             Kind::Pairs | Kind::SecretPairs => "KEY=VALUE,…",
+            Kind::Entities => "ENTITIES",
             Kind::Words => "NAMES",
             _ => "TEXT",
         }),

@@ -13,7 +13,7 @@ use super::{Config, value};
 
 const NAME: &str = "OTEL_CONFIG_FILE";
 /// What it was called before it was stable.
-const OLD_NAME: &str = "OTEL_EXPERIMENTAL_CONFIG_FILE";
+pub(crate) const OLD_NAME: &str = "OTEL_EXPERIMENTAL_CONFIG_FILE";
 
 impl Sources<'_> {
     /// The file that was named, if one was.

@@ -37,7 +37,10 @@ impl Sources<'_> {
     /// The value that counts.
     pub(super) fn setting(&self, variable: &'static Variable) -> Setting {
         let env = variable.env;
-        let is_bad = || self.warnings.iter().any(|warning| warning.name == env);
+        let is_bad = || {
+            self.warnings.iter().any(|warning| warning.name == env && warning.is_all)
+                || self.is_for_another_sampler(env)
+        };
         let (text, origin) = match self.flag(env) {
             Some(text) => (text.clone(), Origin::Flag),
             None => match self.in_environment(env).filter(|_| !is_bad()) {

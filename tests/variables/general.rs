@@ -33,6 +33,21 @@ variables! {
         refused("OTEL_RESOURCE_ATTRIBUTES", "no-value");
     }
 
+    OTEL_ENTITIES => {
+        let pod = "k8s.pod{k8s.pod.uid=7f3a}[k8s.pod.name=shop%2C1,team=blue]@https://opentelemetry.io/schemas/1.21.0";
+        let told = Run::new().env("OTEL_ENTITIES", pod).env("OTEL_RESOURCE_ATTRIBUTES", "team=red,zone=eu").tell();
+        let resource = &told.traces.require(server()).resource;
+        let of = |key: &str| resource.get(key).cloned();
+        assert_eq!((of("k8s.pod.uid"), of("k8s.pod.name")), (Some("7f3a".into()), Some("shop,1".into())));
+        assert_eq!((of("team"), of("zone")), (Some("blue".into()), Some("eu".into())), "an entity counts more");
+        assert_eq!(told.stderr, "");
+        // What is wrong costs itself only.
+        let told = with("OTEL_ENTITIES", "host{host.id=1}[rack=7];invalid{syntax");
+        told.warns("OTEL_ENTITIES", "invalid{syntax");
+        assert_eq!(told.traces.require(server()).resource["rack"], "7".into());
+        refused("OTEL_ENTITIES", "service{}");
+    }
+
     OTEL_EXPERIMENTAL_RESOURCE_DETECTORS => {
         let all = &by_default().traces.require(server()).resource;
         let has = |resource: &Attributes, names: &[&str]| names.iter().all(|name| resource.contains_key(*name));
@@ -92,7 +107,23 @@ variables! {
         assert_eq!(stable(&told).keys().collect::<Vec<_>>(), stable(by_default()).keys().collect::<Vec<_>>());
         let both = with("OTEL_SEMCONV_STABILITY_OPT_IN", "http/dup");
         assert!(both.stderr.contains("`/dup` in `OTEL_SEMCONV_STABILITY_OPT_IN` has no effect"), "{}", both.stderr);
+        // Words are for instrumentations of one kind each, and one that nobody knows costs itself only.
+        let others = with("OTEL_SEMCONV_STABILITY_OPT_IN", "rpc,messaging,gen_ai_latest_experimental");
+        assert_eq!(others.stderr, "");
+        let some = with("OTEL_SEMCONV_STABILITY_OPT_IN", "http,quantum,rpc/dup");
+        some.warns("OTEL_SEMCONV_STABILITY_OPT_IN", "quantum");
+        assert!(some.stderr.contains("`/dup` in `OTEL_SEMCONV_STABILITY_OPT_IN` has no effect"), "{}", some.stderr);
         refused("OTEL_SEMCONV_STABILITY_OPT_IN", "quantum");
+    }
+
+    OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN => {
+        let name = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN";
+        let logs = with(name, "logs");
+        assert_eq!(logs.stderr, "");
+        logs.is_as(by_default(), name);
+        let both = with(name, "logs/dup");
+        assert!(both.stderr.contains(&format!("`/dup` in `{name}` has no effect")), "{}", both.stderr);
+        refused(name, "spans");
     }
 
     OTEL_RS_HOST_METRICS => {
@@ -157,6 +188,8 @@ fn a_flag_with_a_bad_value_is_a_usage_error() {
         ("sdk-disabled", "perhaps", "expected `true` or `false`"),
         ("propagators", "tracecontext,pigeon", "expected some of `tracecontext`"),
         ("resource-attributes", "team", "expected key=value pairs"),
+        ("entities", "host", "expected `type{"),
+        ("semconv-stability-opt-in", "http,quantum", "expected one of `http`"),
         ("exporter-otlp-endpoint", "ftp://host", "expected"),
         ("exporter-prometheus-port", "65536", "expected a port"),
     ] {

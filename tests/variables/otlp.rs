@@ -244,6 +244,15 @@ variables! {
 
     OTEL_EXPORTER_ZIPKIN_ENDPOINT => { no_zipkin("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://localhost:9411"); }
     OTEL_EXPORTER_ZIPKIN_TIMEOUT => { no_zipkin("OTEL_EXPORTER_ZIPKIN_TIMEOUT", "10"); }
+    OTEL_EXPORTER_ZIPKIN_PROTOCOL => { no_zipkin("OTEL_EXPORTER_ZIPKIN_PROTOCOL", "http/json"); }
+
+    OTEL_EXPORTER_OTLP_SPAN_INSECURE => {
+        not_supported("OTEL_EXPORTER_OTLP_SPAN_INSECURE", "true", "use `OTEL_EXPORTER_OTLP_TRACES_INSECURE`");
+    }
+    OTEL_EXPORTER_OTLP_METRIC_INSECURE => {
+        let instead = "use `OTEL_EXPORTER_OTLP_METRICS_INSECURE`";
+        not_supported("OTEL_EXPORTER_OTLP_METRIC_INSECURE", "true", instead);
+    }
 }
 
 fn no_zipkin(name: &str, value: &str) {

@@ -108,6 +108,14 @@ variables! {
             let run = caller.into_iter().fold(run, |run, caller| run.header("traceparent", caller));
             assert_eq!(run.tell().traces.0.len(), spans, "{sampler} {ratio} {caller:?}");
         }
+        for remote in ["jaeger_remote", "parentbased_jaeger_remote", "xray"] {
+            let run = Run::new().env("OTEL_TRACES_SAMPLER", remote);
+            let told = run.env("OTEL_TRACES_SAMPLER_ARG", "endpoint=http://localhost:14250").tell();
+            told.warns("OTEL_TRACES_SAMPLER", remote);
+            let warnings = told.stderr.matches("warning").count();
+            assert!(warnings == 1 && told.stderr.contains("use `parentbased_traceidratio`"), "{}", told.stderr);
+            told.is_as(by_default(), "OTEL_TRACES_SAMPLER");
+        }
         refused("OTEL_TRACES_SAMPLER", "sometimes");
     }
 
