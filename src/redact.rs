@@ -174,6 +174,24 @@ mod tests {
         }
     }
 
+    /// Written down once more, so that none can be forgotten by mistake.
+    #[test]
+    fn every_name_of_a_secret_hides_its_value() {
+        let names = "awsaccesskeyid signature sig x-goog-signature x-amz-signature x-amz-credential \
+                     x-amz-security-token token access_token refresh_token id_token password passwd pwd secret \
+                     client_secret api_key apikey api-key key auth authorization code_verifier jwt session_token";
+        let names: Vec<&str> = names.split_whitespace().collect();
+        for name in &names {
+            for name in [(*name).to_owned(), name.to_uppercase()] {
+                let clean = format!("http://h/?a=1&{name}=REDACTED");
+                assert_eq!(url(&format!("http://h/?a=1&{name}=hunter2")), clean);
+                assert_eq!(message(&format!("at http://h/?a=1&{name}=hunter2 gone")), format!("at {clean} gone"));
+                assert_eq!(query(&format!("{name}=hunter2&b=2")), format!("{name}=REDACTED&b=2"));
+            }
+        }
+        assert_eq!(SECRETS, names, "each name is guarded above");
+    }
+
     #[test]
     fn endpoints_keep_all_their_parameters_to_themselves() {
         for (raw, clean) in [

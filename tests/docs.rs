@@ -58,7 +58,7 @@ fn variables() -> Vec<Value> {
 #[test]
 fn the_page_of_variables_is_the_registry() {
     let mut text = String::from(
-        "# Variables\n\nEvery variable that otel-rs reads, and the flag of `otel-rs instrument` and `otel-rs config` that \
+        "# Variables\n\nEvery `OTEL_*` variable that people set for otel-rs: its default, why that is not the specification's where it is not, and the flag of `otel-rs instrument` and `otel-rs config` that \
          counts more. An empty variable counts as not set; a value that cannot be used is warned of, and the default \
          counts. Flags may be spelled with underscores, too. [How to configure](../guide/configuration.md) tells what to \
          do with them.\n",
@@ -78,6 +78,9 @@ fn the_page_of_variables_is_the_registry() {
         text.push_str(&format!("- takes {}\n", of("takes")));
         if !of("default").is_empty() {
             text.push_str(&format!("- default: `{}`\n", of("default")));
+        }
+        if !of("differs").is_empty() {
+            text.push_str(&format!("- differs from the specification: {}\n", of("differs")));
         }
         if !of("spec").is_empty() {
             text.push_str(&format!("- [specification](https://opentelemetry.io/docs/specs/{})\n", of("spec")));
@@ -120,17 +123,58 @@ fn completions_know_every_flag_in_its_own_spelling() {
     }
 }
 
-/// What bash offers for a flag's beginning.
+/// What bash offers for the last of some words.
+fn offered_by_bash(script: &str, words: &[&str]) -> Vec<String> {
+    let [.., before, last] = words else { panic!("a flag and what comes before: {words:?}") };
+    // Outside of a completion there are no options to be set.
+    let ask = format!(
+        "compopt() {{ :; }}; COMP_WORDS=({}); COMP_CWORD={}; _otel__rs otel-rs '{last}' '{before}'
+        printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        words.join(" "),
+        words.len() - 1
+    );
+    // What runs CI is there.
+    let mut bash = Command::new("bash");
+    let output = bash.current_dir(env!("CARGO_MANIFEST_DIR")).args(["-c", &format!("{script}\n{ask}")]).output();
+    let offered = String::from_utf8(output.expect("bash starts").stdout).expect("text");
+    offered.split_whitespace().map(str::to_owned).collect()
+}
+
 #[test]
 fn bash_completes_a_flag_of_a_command() {
     let script = otel_rs(&["completions", "bash"]);
-    let ask = "COMP_WORDS=(otel-rs instrument --exporter-otlp-tr); COMP_CWORD=2
-        _otel__rs otel-rs --exporter-otlp-tr instrument; echo \"${COMPREPLY[@]}\"";
-    // What runs CI is there.
-    let output = Command::new("bash").args(["-c", &format!("{script}\n{ask}")]).output().expect("bash starts");
-    let offered = String::from_utf8(output.stdout).expect("text");
-    assert!(offered.starts_with("--exporter-otlp-traces-endpoint "), "{offered}");
-    assert!(offered.split_whitespace().all(|flag| flag.starts_with("--exporter-otlp-tr")), "{offered}");
+    let offered = offered_by_bash(&script, &["otel-rs", "instrument", "--exporter-otlp-tr"]);
+    assert_eq!(offered.first().map(String::as_str), Some("--exporter-otlp-traces-endpoint"), "{offered:?}");
+    assert!(offered.iter().all(|flag| flag.starts_with("--exporter-otlp-tr")), "{offered:?}");
+}
+
+#[test]
+fn values_that_are_known_are_offered_and_files_only_for_files() {
+    let [bash, zsh, fish] = ["bash", "zsh", "fish"].map(|shell| otel_rs(&["completions", shell]));
+    let offered = |flag: &str, value: &str| offered_by_bash(&bash, &["otel-rs", "instrument", flag, value]);
+    for variable in variables() {
+        let (Some(flag), Some(takes)) = (variable["flag"].as_str(), variable["takes"].as_str()) else { continue };
+        let (flag, is_bool) = (format!("--{flag}"), takes == "`true` or `false`");
+        let is_of_some = takes.starts_with("one of") || takes.starts_with("some of");
+        let known: Vec<_> = takes.split('`').skip(1).step_by(2).collect();
+        match takes {
+            // Its value stands behind a `=`.
+            _ if is_bool => {}
+            _ if is_of_some => assert_eq!(offered(&flag, "''"), known, "{flag}"),
+            "the path of a file" => assert!(offered(&flag, "Cargo.t").contains(&"Cargo.toml".to_owned()), "{flag}"),
+            _ => assert_eq!(offered(&flag, "Cargo.t"), ["Cargo.t"], "{flag}"),
+        }
+        if is_of_some || is_bool {
+            let in_zsh = zsh.lines().find(|line| line.starts_with(&format!("'{flag}="))).expect("the flag");
+            assert!(in_zsh.contains(&format!(":({})'", known.join(" "))), "{in_zsh}");
+            let in_fish = fish.split("complete -c ").find(|entry| entry.contains(&format!("-l {} ", &flag[2..])));
+            let in_fish = in_fish.expect("the flag");
+            assert!(known.iter().all(|value| in_fish.contains(&format!("{value}\\t"))), "{in_fish}");
+        }
+    }
+    let help = otel_rs(&["instrument", "--help"]);
+    let told = help.split("\n\n").find(|entry| entry.contains("--traces-sampler <")).expect("an entry");
+    assert_eq!(told.matches("possible values").count(), 1, "{told}");
 }
 
 #[test]

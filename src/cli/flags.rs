@@ -1,6 +1,9 @@
 //! One flag for each variable of the registry, for every command that takes them.
 
-use clap::{Arg, ArgMatches};
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, ArgMatches, Command, ValueHint};
 
 use crate::config::{Kind, VARIABLES, Variable};
 
@@ -71,18 +74,47 @@ fn flag(variable: &Variable) -> Option<Arg> {
     }
     Some(match variable.kind {
         // `--sdk-disabled false` would take `false` for the program.
-        Kind::Bool => arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL"),
-        Kind::Milliseconds | Kind::Delay | Kind::Timeout => arg.value_name("MS"),
-        Kind::Count | Kind::Limit => arg.value_name("NUMBER"),
-        Kind::Fraction => arg.value_name("FRACTION"),
-        Kind::Port => arg.value_name("PORT"),
-        Kind::Endpoint => arg.value_name("URL"),
-        Kind::Path => arg.value_name("FILE").value_hint(clap::ValueHint::FilePath),
-        Kind::Pairs | Kind::SecretPairs => arg.value_name("KEY=VALUE,…"),
-        Kind::Choice(_) => arg.value_name("NAME"),
-        Kind::List(_) | Kind::Words => arg.value_name("NAMES"),
-        Kind::Text | Kind::Unsupported(_) => arg.value_name("TEXT"),
+        Kind::Bool => {
+            let arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true");
+            offering(arg.value_name("BOOL"), &["true", "false"])
+        }
+        Kind::Choice(values) => offering(arg.value_name("NAME"), values),
+        Kind::List(values) => offering(arg.value_name("NAMES"), values),
+        Kind::Path => arg.value_name("FILE").value_hint(ValueHint::FilePath),
+        // Without a hint, shells would offer files.
+        kind => arg.value_hint(ValueHint::Other).value_name(match kind {
+            Kind::Milliseconds | Kind::Delay | Kind::Timeout => "MS",
+            Kind::Count | Kind::Limit => "NUMBER",
+            Kind::Fraction => "FRACTION",
+            Kind::Port => "PORT",
+            Kind::Endpoint => "URL",
+            Kind::Pairs | Kind::SecretPairs => "KEY=VALUE,…",
+            Kind::Entities => "ENTITIES",
+            Kind::Words => "NAMES",
+            _ => "TEXT",
+        }),
     })
+}
+
+/// Shells offer these; the help tells of them by itself.
+fn offering(arg: Arg, values: &'static [&'static str]) -> Arg {
+    arg.value_parser(Offered(values)).hide_possible_values(true)
+}
+
+/// Takes any text, since `config` knows what is right, and says what completions may offer.
+#[derive(Clone)]
+struct Offered(&'static [&'static str]);
+
+impl TypedValueParser for Offered {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().copied().map(PossibleValue::new)))
+    }
 }
 
 #[cfg(test)]

@@ -7,12 +7,13 @@
 use std::path::Path;
 
 use super::file::{self, FileError};
-use super::resolve::{ConfigError, Origin, Setting, Sources, variable};
+use super::resolve::{ConfigError, Sources, variable};
+use super::setting::{Origin, Setting};
 use super::{Config, value};
 
 const NAME: &str = "OTEL_CONFIG_FILE";
 /// What it was called before it was stable.
-const OLD_NAME: &str = "OTEL_EXPERIMENTAL_CONFIG_FILE";
+pub(crate) const OLD_NAME: &str = "OTEL_EXPERIMENTAL_CONFIG_FILE";
 
 impl Sources<'_> {
     /// The file that was named, if one was.

@@ -7,7 +7,7 @@ use super::variables::{Kind, VARIABLES};
 use super::{
     Batch, CardinalityLimit, Config, ExemplarFilter, Exporter, Headers, HistogramAggregation, HostMetrics, Http,
     Instrumentations, JsonTarget, LogLevel, LogLimits, Logs, Metrics, Otlp, Periodic, Processor, Prometheus, Protocol,
-    Reader, Resource, Run, Sampler, SpanLimits, Temporality, Tls, Traces, Value, What, Written, endpoint, value,
+    Reader, Resource, Run, SpanLimits, Temporality, Tls, Traces, Value, What, Written, endpoint, value,
 };
 
 type Result<T> = std::result::Result<T, ConfigError>;
@@ -19,10 +19,7 @@ impl Sources<'_> {
             log_level: self.log_level()?,
             resource: self.resource()?,
             propagators: self.list("OTEL_PROPAGATORS")?,
-            sampler: Sampler {
-                name: self.choice("OTEL_TRACES_SAMPLER")?.unwrap_or("parentbased_always_on"),
-                ratio: self.or_default("OTEL_TRACES_SAMPLER_ARG", value::fraction)?,
-            },
+            sampler: self.sampler()?,
             traces: self.traces()?,
             metrics: self.metrics()?,
             logs: self.logs()?,
@@ -55,7 +52,8 @@ impl Sources<'_> {
     }
 
     fn resource(&mut self) -> Result<Resource> {
-        let mut attributes = self.get("OTEL_RESOURCE_ATTRIBUTES", value::pairs)?.unwrap_or_default();
+        let attributes = self.get("OTEL_RESOURCE_ATTRIBUTES", value::pairs)?.unwrap_or_default();
+        let mut attributes = self.with_entities(attributes)?;
         if let Some(name) = self.get("OTEL_SERVICE_NAME", |text| Ok(text.to_owned()))? {
             attributes.retain(|(key, _)| key != "service.name");
             attributes.push(("service.name".into(), name));
@@ -306,11 +304,8 @@ impl Sources<'_> {
 
     /// Warns of what is set and read, but changes nothing.
     fn what_has_no_effect(&mut self) -> Result<()> {
-        if self.list("OTEL_SEMCONV_STABILITY_OPT_IN")?.iter().any(|name| name.ends_with("/dup")) {
-            let message = "`/dup` in `OTEL_SEMCONV_STABILITY_OPT_IN` has no effect: otel-rs tells everything by the \
-                           stable conventions and never did by older ones";
-            self.warn("OTEL_SEMCONV_STABILITY_OPT_IN", message.into(), None);
-        }
+        self.opt_in()?;
+        self.limits_of_links()?;
         for variable in VARIABLES {
             if let Kind::Unsupported(instead) = variable.kind
                 && self.get(variable.env, |text| Ok(text.to_owned()))?.is_some()

@@ -5,13 +5,18 @@
 //! a warning and the default is used, since the program must run; a bad flag is an error, since somebody just typed it.
 
 mod endpoint;
+mod entities;
 mod file;
 mod from_file;
 mod from_variables;
+mod opt_in;
 mod resolve;
+mod sampler;
 mod selection;
+mod setting;
 mod value;
 mod variables;
+mod warning;
 mod written;
 
 use std::fmt;
@@ -19,8 +24,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) use file::FileError;
-pub(crate) use resolve::{Origin, Resolved, resolve};
+pub(crate) use from_file::OLD_NAME as OLD_CONFIG_FILE;
+pub(crate) use resolve::{Resolved, resolve};
 pub(crate) use selection::{Selection, fits};
+pub(crate) use setting::{Origin, Setting};
 pub(crate) use variables::{Kind, VARIABLES, Variable};
 pub(crate) use written::{What, Written};
 

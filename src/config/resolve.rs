@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::file::FileError;
+use super::setting::Setting;
 use super::variables::{Kind, NO_ZIPKIN, VARIABLES, Variable};
-use super::{Config, value};
+use super::warning::Warning;
+use super::{Config, sampler, value};
 use crate::redact;
 use crate::ui::Explain;
 
@@ -25,23 +27,6 @@ pub(crate) struct Resolved {
     pub(crate) settings: Vec<Setting>,
     /// The variables that were asked for. Of a configuration file, those that it refers to.
     pub(crate) asked: BTreeSet<String>,
-}
-
-/// A variable's value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Setting {
-    pub(crate) env: &'static str,
-    /// Without secrets; empty when there is none, or when it is computed from others.
-    pub(crate) shown: String,
-    pub(crate) origin: Origin,
-}
-
-/// Where a value came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Flag,
-    Environment,
-    Default,
 }
 
 /// A flag's value that cannot be used.
@@ -73,23 +58,7 @@ impl Explain for ConfigError {
     }
 }
 
-/// Something in the environment that is not used.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub(crate) struct Warning {
-    /// The variable.
-    pub(crate) name: &'static str,
-    message: String,
-    hint: Option<String>,
-}
-
-impl Explain for Warning {
-    fn hint(&self) -> Option<String> {
-        self.hint.clone()
-    }
-}
-
-fn quoted(value: &Option<String>) -> String {
+pub(super) fn quoted(value: &Option<String>) -> String {
     value.as_ref().map_or("the value".into(), |value| format!("`{value}`"))
 }
 
@@ -152,7 +121,7 @@ impl Sources<'_> {
                 flag,
                 value: shown(variable, text),
                 expected,
-                hint: in_place_of(text),
+                hint: in_place_of(name, text),
             };
             return parse(text).map(Some).map_err(bad);
         }
@@ -162,21 +131,13 @@ impl Sources<'_> {
             Err(expected) => {
                 let message = format!("ignoring {} in `{name}`: expected {expected}", quoted(&shown(variable, &text)));
                 let mut hint =
-                    in_place_of(&text).map_or_else(|| format!("correct `{name}` or unset it"), str::to_owned);
+                    in_place_of(name, &text).map_or_else(|| format!("correct `{name}` or unset it"), str::to_owned);
                 if !variable.default.is_empty() {
                     let _ = write!(hint, "; until then `{}` is used", variable.default);
                 }
                 self.warn(name, message, Some(hint));
                 Ok(None)
             }
-        }
-    }
-
-    /// Tells of a variable that is not used, or not as it was meant. Shared variables are read once for each signal and
-    /// complained about once.
-    pub(super) fn warn(&mut self, name: &'static str, message: String, hint: Option<String>) {
-        if !self.warnings.iter().any(|warning| warning.name == name && warning.message == message) {
-            self.warnings.push(Warning { name, message, hint });
         }
     }
 
@@ -202,30 +163,10 @@ impl Sources<'_> {
         let found = self.get(name, |text| value::list(text, allowed))?;
         Ok(found.unwrap_or_else(|| value::list(default, allowed).unwrap_or_default()))
     }
-
-    fn setting(&self, variable: &'static Variable) -> Setting {
-        let env = variable.env;
-        let is_bad = || self.warnings.iter().any(|warning| warning.name == env);
-        let (text, origin) = match self.flag(env) {
-            Some(text) => (text.clone(), Origin::Flag),
-            None => match self.in_environment(env).filter(|_| !is_bad()) {
-                Some(text) => (text, Origin::Environment),
-                None => (variable.default.to_owned(), Origin::Default),
-            },
-        };
-        let shown = match variable.kind {
-            Kind::SecretPairs => value::pairs(&text).map_or_else(
-                |_| String::new(),
-                |pairs| pairs.iter().map(|(key, _)| format!("{key}=REDACTED")).collect::<Vec<_>>().join(","),
-            ),
-            _ => shown(variable, &text).unwrap_or_default(),
-        };
-        Setting { env, shown, origin }
-    }
 }
 
 /// What may be shown of a variable's text.
-fn shown(variable: &Variable, text: &str) -> Option<String> {
+pub(super) fn shown(variable: &Variable, text: &str) -> Option<String> {
     match variable.kind {
         Kind::SecretPairs => None,
         Kind::Endpoint => Some(redact::endpoint(text).into_owned()),
@@ -233,9 +174,10 @@ fn shown(variable: &Variable, text: &str) -> Option<String> {
     }
 }
 
-/// Advice for values that once meant something.
-fn in_place_of(text: &str) -> Option<&'static str> {
-    text.split(',').any(|word| word.trim().eq_ignore_ascii_case("zipkin")).then_some(NO_ZIPKIN)
+/// Advice for values that mean something elsewhere, or once did.
+fn in_place_of(name: &str, text: &str) -> Option<&'static str> {
+    let is_zipkin = || text.split(',').any(|word| word.trim().eq_ignore_ascii_case("zipkin"));
+    sampler::in_place_of(name, text).or_else(|| is_zipkin().then_some(NO_ZIPKIN))
 }
 
 /// The entry of the registry.
@@ -246,7 +188,7 @@ pub(super) fn variable(name: &str) -> &'static Variable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Exporter, Otlp, Periodic, Processor, Protocol, Reader, Tls, Value};
+    use crate::config::{Exporter, Origin, Otlp, Periodic, Processor, Protocol, Reader, Tls, Value};
     use std::time::Duration;
 
     fn resolved(env: &[(&str, &str)], flags: &[(&'static str, &str)]) -> (Config, Vec<String>) {
@@ -291,7 +233,13 @@ mod tests {
         assert_eq!((batch.delay, batch.timeout), (Duration::from_secs(5), Duration::from_secs(30)));
         assert_eq!(batch.size, 512);
         assert_eq!(config.logs.processors[0].batch.delay, Duration::from_secs(1));
-        assert_eq!((config.traces.limits.attributes, config.traces.limits.value_length), (128, None));
+        let logs = config.logs.processors[0].batch;
+        assert_eq!((logs.timeout, logs.size), (Duration::from_secs(30), 512));
+        assert_eq!((batch.queue, logs.queue), (65_536, 65_536), "not the specification's: see `differs`");
+        let spans = config.traces.limits;
+        assert_eq!((spans.attributes, spans.value_length, spans.events, spans.links), (128, None, 128, 128));
+        assert_eq!((spans.event_attributes, spans.link_attributes), (128, 128));
+        assert_eq!((config.logs.limits.attributes, config.logs.limits.value_length), (128, None));
         assert_eq!(config.propagators, ["tracecontext", "baggage"]);
         assert_eq!(
             config.channel_settings(),

@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     Pairs,
     /// The same, but the values are secrets.
     SecretPairs,
+    /// Entities, `type{key=value,…}[key=value,…]@schema`, separated by semicolons, percent-encoded.
+    Entities,
     /// A URL, whose scheme may be missing.
     Endpoint,
     /// The path of a file.
@@ -48,8 +50,10 @@ pub(crate) struct Variable {
     pub(crate) flag: Option<&'static str>,
     /// What a value looks like.
     pub(crate) kind: Kind,
-    /// The value that counts when there is none; empty when it is computed.
+    /// The value that counts when there is none; empty when it is computed, as `help` then says.
     pub(crate) default: &'static str,
+    /// Why the default is not the specification's; empty where it is, or where the specification has none.
+    pub(crate) differs: &'static str,
     /// One sentence for the help text.
     pub(crate) help: &'static str,
     /// The heading under which the help shows it.
@@ -62,21 +66,39 @@ pub(crate) struct Variable {
 const SDK: &str = "otel/configuration/sdk-environment-variables/";
 const OTLP: &str = "otel/protocol/exporter/";
 const HTTP: &str = "semconv/http/http-spans/";
+const OTLP_METRICS: &str = "otel/metrics/sdk_exporters/otlp/";
 
 const EXPORTERS: Kind = Kind::List(&["otlp", "console", "otlp/stdout", "none"]);
 const METRIC_EXPORTERS: Kind = Kind::List(&["otlp", "console", "otlp/stdout", "prometheus", "none"]);
 const PROTOCOLS: Kind = Kind::Choice(&["http/protobuf", "http/json", "grpc"]);
 const COMPRESSIONS: Kind = Kind::Choice(&["gzip", "none"]);
+/// Why a queue is longer than the specification's.
+const LONG_QUEUE: &str = "`2048` there, which bounds memory inside the program; this queue is in the \
+                          launcher, where a burst that fits costs nobody anything, and what is dropped is lost for good";
 /// What `otel-rs` recommends in place of Zipkin.
 pub(super) const NO_ZIPKIN: &str =
     "OpenTelemetry has given up its Zipkin exporter: export by `otlp` to a collector that passes spans on to Zipkin";
 
 macro_rules! variables {
-    ($($group:literal { $($env:literal $flag:literal $kind:expr, $default:literal, $spec:expr, $help:literal;)* })*) => {
+    ($($group:literal {
+        $($env:literal $flag:literal $kind:expr, $default:literal, $spec:expr, $help:literal $(, $differs:expr)?;)*
+    })*) => {
         &[$($(Variable {
-            env: $env, flag: Some($flag), kind: $kind, default: $default, help: $help, group: $group, spec: $spec,
+            env: $env,
+            flag: Some($flag),
+            kind: $kind,
+            default: $default,
+            differs: first(&[$($differs,)? ""]),
+            help: $help,
+            group: $group,
+            spec: $spec,
         },)*)*]
     };
+}
+
+/// What is said, or else nothing.
+const fn first(said: &[&'static str]) -> &'static str {
+    said[0]
 }
 
 /// The settings of OTLP for one kind of telemetry; each counts more than the one for all kinds.
@@ -100,7 +122,8 @@ macro_rules! otlp_of {
             flag: Some(concat!("exporter-otlp-", $flag, $end)),
             kind: $kind,
             default: "",
-            help: concat!($help, $what),
+            differs: "",
+            help: concat!($help, $what, " [default: OTEL_EXPORTER_OTLP", $env, "]"),
             group: concat!("OTLP for ", $what),
             spec: OTLP,
         },)*]
@@ -146,9 +169,12 @@ pub(crate) static VARIABLES: &[Variable] = &all();
 const COMMON: &[Variable] = variables! {
     "General" {
         "OTEL_SERVICE_NAME" "service-name" Kind::Text, "", SDK,
-            "The service's name [default: the program's file name]";
+            "The service's name [default: the program's file name]",
+            "`unknown_service:` stands before the name there; people know a program by its name alone";
         "OTEL_RESOURCE_ATTRIBUTES" "resource-attributes" Kind::Pairs, "", SDK,
             "Attributes of everything exported: key=value,…";
+        "OTEL_ENTITIES" "entities" Kind::Entities, "", "otel/entities/entity-propagation/",
+            "What the program is part of: type{key=value,…}[key=value,…];… It counts more than OTEL_RESOURCE_ATTRIBUTES";
         "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS" "experimental-resource-detectors"
             Kind::List(&["process", "process_args", "host", "os", "container", "k8s", "cloud", "service_instance", "none"]),
             "process,host,os,container,k8s,cloud,service_instance", "",
@@ -160,13 +186,18 @@ const COMMON: &[Variable] = variables! {
         "OTEL_SDK_DISABLED" "sdk-disabled" Kind::Bool, "false", SDK,
             "Run the program without collecting anything; the trace of whoever calls it is passed on all the same";
         "OTEL_LOG_LEVEL" "log-level" Kind::Choice(&["none", "error", "warn", "info", "debug"]), "info", SDK,
-            "How much otel-rs says on stderr about its own work";
+            "How much otel-rs says on stderr about its own work; debug tells each setting that was made, too";
         "OTEL_CONFIG_FILE" "config-file" Kind::Path, "", SDK,
             "A YAML file that holds the whole configuration; all other variables are then ignored";
         "OTEL_SEMCONV_STABILITY_OPT_IN" "semconv-stability-opt-in"
-            Kind::List(&["http", "http/dup", "database", "database/dup", "code", "code/dup", "messaging", "rpc", "none"]),
-            "", HTTP,
+            Kind::List(&[
+                "http", "http/dup", "database", "database/dup", "code", "code/dup", "rpc", "rpc/dup", "messaging",
+                "messaging/dup", "k8s", "k8s/dup", "gen_ai_latest_experimental", "none",
+            ]), "", HTTP,
             "Conventions to switch to; otel-rs has always used the stable ones";
+        "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN" "semconv-exception-signal-opt-in"
+            Kind::Choice(&["logs", "logs/dup"]), "", "semconv/exceptions/",
+            "How exceptions are told; otel-rs has always told them by log records alone, where the program logs them";
     }
     "What is told" {
         "OTEL_RS_ENABLED_INSTRUMENTATIONS" "enabled-instrumentations" Kind::Words, "*", "",
@@ -219,7 +250,7 @@ const COMMON: &[Variable] = variables! {
         "OTEL_BSP_EXPORT_TIMEOUT" "bsp-export-timeout" Kind::Timeout, "30000", SDK,
             "Milliseconds one export of spans may take, retries included";
         "OTEL_BSP_MAX_QUEUE_SIZE" "bsp-max-queue-size" Kind::Count, "65536", SDK,
-            "Spans that may wait; the rest is dropped and counted";
+            "Spans that may wait; the rest is dropped and counted", LONG_QUEUE;
         "OTEL_BSP_MAX_EXPORT_BATCH_SIZE" "bsp-max-export-batch-size" Kind::Count, "512", SDK,
             "Spans in one export";
     }
@@ -231,12 +262,12 @@ const COMMON: &[Variable] = variables! {
         "OTEL_METRIC_EXPORT_TIMEOUT" "metric-export-timeout" Kind::Timeout, "30000", SDK,
             "Milliseconds one export of metrics may take, retries included";
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE" "exporter-otlp-metrics-temporality-preference"
-            Kind::Choice(&["cumulative", "delta", "lowmemory"]), "cumulative", "otel/metrics/sdk_exporters/otlp/",
-            "Whether sums count from the start or from the last export";
+            Kind::Choice(&["cumulative", "delta", "lowmemory"]), "cumulative", OTLP_METRICS,
+            "Whether sums count from the start or from the last export; lowmemory is delta here, for all counters";
         "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
             "exporter-otlp-metrics-default-histogram-aggregation"
             Kind::Choice(&["explicit_bucket_histogram", "base2_exponential_bucket_histogram"]),
-            "explicit_bucket_histogram", "otel/metrics/sdk_exporters/otlp/",
+            "explicit_bucket_histogram", OTLP_METRICS,
             "How the buckets of histograms are chosen";
         "OTEL_METRICS_EXEMPLAR_FILTER" "metrics-exemplar-filter"
             Kind::Choice(&["always_on", "always_off", "trace_based"]), "trace_based", SDK,
@@ -258,7 +289,7 @@ const COMMON: &[Variable] = variables! {
         "OTEL_BLRP_EXPORT_TIMEOUT" "blrp-export-timeout" Kind::Timeout, "30000", SDK,
             "Milliseconds one export of log records may take, retries included";
         "OTEL_BLRP_MAX_QUEUE_SIZE" "blrp-max-queue-size" Kind::Count, "65536", SDK,
-            "Log records that may wait; the rest is dropped and counted";
+            "Log records that may wait; the rest is dropped and counted", LONG_QUEUE;
         "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE" "blrp-max-export-batch-size" Kind::Count, "512", SDK,
             "Log records in one export";
     }
@@ -268,27 +299,29 @@ const COMMON: &[Variable] = variables! {
         "OTEL_ATTRIBUTE_COUNT_LIMIT" "attribute-count-limit" Kind::Limit, "128", SDK,
             "Attributes of a span or log record";
         "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT" "span-attribute-value-length-limit" Kind::Limit, "", SDK,
-            "Characters in the text of a span's attribute";
+            "Characters in the text of a span's attribute [default: OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT]";
         "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT" "span-attribute-count-limit" Kind::Limit, "", SDK,
-            "Attributes of a span";
+            "Attributes of a span [default: OTEL_ATTRIBUTE_COUNT_LIMIT]";
         "OTEL_SPAN_EVENT_COUNT_LIMIT" "span-event-count-limit" Kind::Limit, "128", SDK,
             "Events of a span";
         "OTEL_SPAN_LINK_COUNT_LIMIT" "span-link-count-limit" Kind::Limit, "128", SDK,
-            "Links of a span";
+            "Links of a span; nothing that otel-rs tells of has any";
         "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT" "event-attribute-count-limit" Kind::Limit, "128", SDK,
             "Attributes of a span's event";
         "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT" "link-attribute-count-limit" Kind::Limit, "128", SDK,
-            "Attributes of a span's link";
+            "Attributes of a span's link; nothing that otel-rs tells of has any";
         "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT" "logrecord-attribute-value-length-limit" Kind::Limit, "", SDK,
-            "Characters in the text of a log record's attribute";
+            "Characters in the text of a log record's attribute [default: OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT]";
         "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT" "logrecord-attribute-count-limit" Kind::Limit, "", SDK,
-            "Attributes of a log record";
+            "Attributes of a log record [default: OTEL_ATTRIBUTE_COUNT_LIMIT]";
     }
     "OTLP" {
         "OTEL_EXPORTER_OTLP_ENDPOINT" "exporter-otlp-endpoint" Kind::Endpoint, "", OTLP,
             "The collector [default: http://localhost:4318, http://localhost:4317 for grpc]";
         "OTEL_EXPORTER_OTLP_PROTOCOL" "exporter-otlp-protocol" PROTOCOLS, "", OTLP,
-            "How to speak to it [default: http/protobuf, grpc if the endpoint's port is 4317]";
+            "How to speak to it [default: http/protobuf, grpc if the endpoint's port is 4317]",
+            "`http/protobuf` for every port there; 4317 is the port of gRPC, where nothing else is understood, and a \
+             signal of which nothing is said follows the others";
         "OTEL_EXPORTER_OTLP_HEADERS" "exporter-otlp-headers" Kind::SecretPairs, "", OTLP,
             "Headers sent to it: key=value,…";
         "OTEL_EXPORTER_OTLP_COMPRESSION" "exporter-otlp-compression" COMPRESSIONS, "none", OTLP,
@@ -302,23 +335,32 @@ const COMMON: &[Variable] = variables! {
         "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE" "exporter-otlp-client-certificate" Kind::Path, "", OTLP,
             "Our certificate for mutual TLS, in PEM";
         "OTEL_EXPORTER_OTLP_INSECURE" "exporter-otlp-insecure" Kind::Bool, "true", OTLP,
-            "Whether an endpoint without a scheme is plain text";
+            "Whether an endpoint without a scheme is plain text",
+            "`false` there; an endpoint like `0.0.0.0:4317` is mostly a collector nearby that speaks no \
+             TLS, and whoever sends secrets along can say `https://`";
     }
 };
 
 /// Specified, but not to be had.
-const UNSUPPORTED: &[Variable] =
-    &[unsupported("OTEL_EXPORTER_ZIPKIN_ENDPOINT", NO_ZIPKIN), unsupported("OTEL_EXPORTER_ZIPKIN_TIMEOUT", NO_ZIPKIN)];
+const UNSUPPORTED: &[Variable] = &[
+    unsupported("OTEL_EXPORTER_ZIPKIN_ENDPOINT", SDK, NO_ZIPKIN),
+    unsupported("OTEL_EXPORTER_ZIPKIN_TIMEOUT", SDK, NO_ZIPKIN),
+    unsupported("OTEL_EXPORTER_ZIPKIN_PROTOCOL", SDK, NO_ZIPKIN),
+    // Obsolete in the specification: whoever has never read them need not begin.
+    unsupported("OTEL_EXPORTER_OTLP_SPAN_INSECURE", OTLP, "use `OTEL_EXPORTER_OTLP_TRACES_INSECURE` in its place"),
+    unsupported("OTEL_EXPORTER_OTLP_METRIC_INSECURE", OTLP, "use `OTEL_EXPORTER_OTLP_METRICS_INSECURE` in its place"),
+];
 
-const fn unsupported(env: &'static str, instead: &'static str) -> Variable {
+const fn unsupported(env: &'static str, spec: &'static str, instead: &'static str) -> Variable {
     Variable {
         env,
         flag: None,
         kind: Kind::Unsupported(instead),
         default: "",
+        differs: "",
         help: "Not supported",
         group: "Not supported",
-        spec: SDK,
+        spec,
     }
 }
 

@@ -82,7 +82,7 @@ impl Explain for LayersError {
 pub(crate) fn run(options: Options) -> Outcome {
     ui::set_prefix("otel-rs: ");
     let environment = Environment::take();
-    let config::Resolved { config, warnings, unusable_file, .. } =
+    let config::Resolved { config, warnings, unusable_file, settings, .. } =
         config::resolve(&options.flags, &|name| environment.get(name)).map_err(|error| failure(USAGE, error))?;
     let file = launch::find_program(&options.program, environment.get_os("PATH"))
         .map_err(|error| failure(error.status(), error))?;
@@ -98,6 +98,7 @@ pub(crate) fn run(options: Options) -> Outcome {
     }
     ui::set_level(config.log_level);
     warnings.iter().for_each(|warning| ui::warning_of(warning));
+    settings.iter().filter_map(config::Setting::told).for_each(ui::detail);
 
     let signals = match Signals::take() {
         Ok(signals) => signals,

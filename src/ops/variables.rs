@@ -1,10 +1,10 @@
-//! `otel-rs __variables`: the registry as JSON, from which the reference page is made.
+//! `otel-rs __variables`: the registry as JSON, from which the reference page is made, and what is read elsewhere.
 
 use serde::Serialize;
 
-use super::Outcome;
-use crate::config::{Kind, VARIABLES, Variable};
-use crate::ui;
+use super::{Outcome, rustc};
+use crate::config::{self, Kind, VARIABLES, Variable};
+use crate::{rules, ui};
 
 #[derive(Serialize)]
 struct Entry {
@@ -14,13 +14,34 @@ struct Entry {
     help: &'static str,
     takes: String,
     default: &'static str,
+    /// Why the default is not the specification's.
+    differs: &'static str,
     /// Below the specification's address.
     spec: &'static str,
 }
 
+/// What does not configure a run: its name, what it takes, and what for.
+const OTHERS: [(&str, &str, &str); 3] = [
+    (
+        rules::EXTRA_VARIABLE,
+        "the path of a folder",
+        "Instrumentations that count more than the built-in ones of the same crates: for people who write some",
+    ),
+    (
+        rustc::CHAIN_VARIABLE,
+        "the path of a program",
+        "A compiler wrapper, such as sccache, that builds run inside otel-rs's own",
+    ),
+    (
+        config::OLD_CONFIG_FILE,
+        "the path of a file",
+        "What OTEL_CONFIG_FILE was called at first; still read, with a warning",
+    ),
+];
+
 /// Writes all of them.
 pub(crate) fn run() -> Outcome {
-    let entries: Vec<Entry> = VARIABLES.iter().map(entry).collect();
+    let entries: Vec<Entry> = VARIABLES.iter().map(entry).chain(OTHERS.map(other)).collect();
     ui::out(serde_json::json!(entries));
     Ok(0)
 }
@@ -33,8 +54,14 @@ fn entry(variable: &Variable) -> Entry {
         help: variable.help,
         takes: takes(variable.kind),
         default: variable.default,
+        differs: variable.differs,
         spec: variable.spec,
     }
+}
+
+fn other((name, takes, help): (&'static str, &str, &'static str)) -> Entry {
+    let (group, takes) = ("Besides runs", takes.to_owned());
+    Entry { name, flag: None, group, help, takes, default: "", differs: "", spec: "" }
 }
 
 fn takes(kind: Kind) -> String {
@@ -55,6 +82,11 @@ fn takes(kind: Kind) -> String {
         Kind::Pairs => "`key=value` pairs separated by commas, percent-encoded".into(),
         Kind::SecretPairs => {
             "`key=value` pairs separated by commas, percent-encoded; the values are never shown".into()
+        }
+        Kind::Entities => {
+            "entities separated by semicolons: `type{key=value,…}`, then `[key=value,…]` and `@` with a schema's URL, if \
+             there are any; percent-encoded"
+                .into()
         }
         Kind::Endpoint => "a URL, whose scheme may be missing".into(),
         Kind::Path => "the path of a file".into(),

@@ -13,7 +13,7 @@ static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/instrumentatio
 
 /// A directory of instrumentations to use besides the embedded ones, each replacing the embedded one for its crate. For
 /// people who write instrumentations: no rebuild of otel-rs between two tries.
-const EXTRA_VARIABLE: &str = "OTEL_RS_INSTRUMENTATIONS";
+pub(crate) const EXTRA_VARIABLE: &str = "OTEL_RS_INSTRUMENTATIONS";
 
 const RULES_FILE: &str = "instrumentation.toml";
 const ADVICE_FILE: &str = "advice.rs";

@@ -3,7 +3,7 @@
 mod catalog;
 mod schema;
 
-pub(crate) use catalog::{Catalog, CatalogError};
+pub(crate) use catalog::{Catalog, CatalogError, EXTRA_VARIABLE};
 
 use semver::{Version, VersionReq};
 

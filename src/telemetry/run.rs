@@ -26,6 +26,11 @@ use crate::config::{self, Config, SpanLimits};
 use crate::launch::{ChildEnd, Ended, Environment, Program, signal_name};
 use crate::redact;
 
+/// What the hooks compute, to be compared with what the SDK does.
+#[cfg(test)]
+#[path = "../../templates/hooks/src/ratio.rs"]
+mod ratio;
+
 /// Headers of W3C Trace Context, and the variables that stand for them.
 const CARRIED: [(&str, &str); 2] = [("traceparent", "TRACEPARENT"), ("tracestate", "TRACESTATE")];
 /// More arguments than people read are left out, and so is the end of long ones.
@@ -252,6 +257,43 @@ mod tests {
                 (root, below_unsampled, below_sampled),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn the_hooks_take_the_very_traces_that_the_sdk_takes() {
+        let by_sdk = |ratio, trace: u128| {
+            let sampler = Sampler::TraceIdRatioBased(ratio);
+            let result = sampler.should_sample(None, trace.into(), "", &SpanKind::Internal, &[], &[]);
+            result.decision == SamplingDecision::RecordAndSample
+        };
+        let by_hooks = |ratio, trace: u128| {
+            ratio::threshold(ratio).is_none_or(|threshold| ratio::within(&trace.to_be_bytes(), threshold))
+        };
+        for ratio in [0.0, 1e-18, 1e-9, 0.1, 0.25, 1.0 / 3.0, 0.5, 0.75, 0.9, 1.0 - 1e-16, 1.0] {
+            // Around the bound, where the last bit does not count, with all and with no bits of the other half.
+            let bound = u128::from((ratio * (1_u64 << 63) as f64) as u64) << 1;
+            let near = (0..8).map(|step| (bound + step).saturating_sub(4) & u128::from(u64::MAX));
+            // A sequence that goes everywhere, by the golden ratio.
+            let far = (1..=500_u128).map(|step| step.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
+            let mut sampled = 0;
+            for low in near.chain(far) {
+                for trace in [low, low | !u128::from(u64::MAX)] {
+                    assert_eq!(by_hooks(ratio, trace), by_sdk(ratio, trace), "{trace:032x} at {ratio}");
+                    sampled += u32::from(by_sdk(ratio, trace));
+                }
+            }
+            let share = f64::from(sampled) / 1016.0;
+            assert!((share - ratio).abs() < 0.05, "{share} are sampled at {ratio}");
+        }
+        // What other services decide by the same algorithm, whatever their language: half of all ids.
+        for (trace, sampled) in [
+            (0xffff_ffff_ffff_ffff_7fff_ffff_ffff_ffff_u128, true),
+            (0x0000_0000_0000_0000_8000_0000_0000_0000, false),
+            (0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c, false),
+            (0x4bf9_2f35_77b3_4da6_23ce_929d_0e0e_4736, true),
+        ] {
+            assert_eq!((by_hooks(0.5, trace), by_sdk(0.5, trace)), (sampled, sampled), "{trace:032x}");
         }
     }
 

@@ -78,6 +78,13 @@ pub(crate) fn note(text: impl Display) {
     }
 }
 
+/// Tells what only somebody who is looking for a mistake wants to know, on stderr.
+pub(crate) fn detail(text: impl Display) {
+    if says(Level::Debug) {
+        stderr_lines(&text.to_string());
+    }
+}
+
 /// Writes prepared text (a trace tree, a metric table) to stderr without a prefix.
 pub(crate) fn err_raw(text: impl Display) {
     to_stderr(&text.to_string());

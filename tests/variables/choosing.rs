@@ -1,6 +1,6 @@
 //! Variables that choose what is told: instrumentations, URLs, headers and methods.
 
-use super::told::{Run, Told, by_default, refused, with};
+use super::told::{Run, Told, by_default, refused, refused_in, with};
 use super::variables;
 use crate::support::expect::{client, server, span};
 use crate::support::model::Value;
@@ -98,8 +98,12 @@ variables! {
         assert_eq!(told(""), Some(texts(&["red"])));
         assert_eq!(told("x-tenant"), Some(texts(&["REDACTED"])));
         assert_eq!(told("*ten*"), Some(texts(&["REDACTED"])));
-        refused(name, "no header");
-        refused(name, ".*tenant.*");
+        let run = || {
+            let run = Run::new().header("x-tenant", "red").header("cookie", "hunter2");
+            run.env("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST", "x-tenant,cookie")
+        };
+        refused_in(run, name, "no header");
+        refused_in(run, name, ".*tenant.*");
     }
 
     OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS => {

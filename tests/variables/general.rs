@@ -1,9 +1,13 @@
 //! Variables of the program as a whole, and of what is told.
 
-use super::told::{Run, by_default, refused, with};
+use std::os::unix::ffi::OsStringExt as _;
+
+use super::told::{Run, by_default, refused, refused_in, with};
 use super::variables;
+use crate::launcher::program;
 use crate::support::expect::{client, server, span};
 use crate::support::model::Attributes;
+use crate::support::{OTEL_RS, clean};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SPAN: &str = "b7ad6b7169203331";
@@ -13,6 +17,10 @@ variables! {
         assert_eq!(by_default().traces.require(server()).resource["service.name"], "tells_all".into());
         assert_eq!(with("OTEL_SERVICE_NAME", "corner shop").traces.require(server()).resource["service.name"],
             "corner shop".into());
+        // Any text is good; what is none is not.
+        let told = Run::new().bytes("OTEL_SERVICE_NAME", std::ffi::OsString::from_vec(b"caf\xe9".to_vec())).tell();
+        told.warns("OTEL_SERVICE_NAME", "expected text in UTF-8");
+        told.is_as(by_default(), "OTEL_SERVICE_NAME");
     }
 
     OTEL_RESOURCE_ATTRIBUTES => {
@@ -23,6 +31,21 @@ variables! {
         let both = Run::new().env("OTEL_RESOURCE_ATTRIBUTES", "service.name=a").env("OTEL_SERVICE_NAME", "b").tell();
         assert_eq!(both.traces.require(server()).resource["service.name"], "b".into());
         refused("OTEL_RESOURCE_ATTRIBUTES", "no-value");
+    }
+
+    OTEL_ENTITIES => {
+        let pod = "k8s.pod{k8s.pod.uid=7f3a}[k8s.pod.name=shop%2C1,team=blue]@https://opentelemetry.io/schemas/1.21.0";
+        let told = Run::new().env("OTEL_ENTITIES", pod).env("OTEL_RESOURCE_ATTRIBUTES", "team=red,zone=eu").tell();
+        let resource = &told.traces.require(server()).resource;
+        let of = |key: &str| resource.get(key).cloned();
+        assert_eq!((of("k8s.pod.uid"), of("k8s.pod.name")), (Some("7f3a".into()), Some("shop,1".into())));
+        assert_eq!((of("team"), of("zone")), (Some("blue".into()), Some("eu".into())), "an entity counts more");
+        assert_eq!(told.stderr, "");
+        // What is wrong costs itself only.
+        let told = with("OTEL_ENTITIES", "host{host.id=1}[rack=7];invalid{syntax");
+        told.warns("OTEL_ENTITIES", "invalid{syntax");
+        assert_eq!(told.traces.require(server()).resource["rack"], "7".into());
+        refused("OTEL_ENTITIES", "service{}");
     }
 
     OTEL_EXPERIMENTAL_RESOURCE_DETECTORS => {
@@ -76,6 +99,16 @@ variables! {
         };
         assert!(warned("") && warned("warn"), "warnings are said");
         assert!(!warned("error") && !warned("none"), "unless they are not wanted");
+        // Notes are said by default, details are not.
+        let said = |level: &str| {
+            let page = Run::new().env("OTEL_METRICS_EXPORTER", "prometheus").env("OTEL_EXPORTER_PROMETHEUS_PORT", 0);
+            let told = page.env("OTEL_LOG_LEVEL", level).tell();
+            let details = told.stderr.contains("`OTEL_METRICS_EXPORTER` is `prometheus`, by the environment");
+            (told.stderr.contains("metrics are at http://"), details)
+        };
+        assert_eq!((said("warn"), said("debug")), ((false, false), (true, true)));
+        assert_eq!((said(""), said("info")), ((true, false), (true, false)));
+        assert_eq!(said("loud"), said(""));
         refused("OTEL_LOG_LEVEL", "loud");
     }
 
@@ -85,7 +118,23 @@ variables! {
         assert_eq!(stable(&told).keys().collect::<Vec<_>>(), stable(by_default()).keys().collect::<Vec<_>>());
         let both = with("OTEL_SEMCONV_STABILITY_OPT_IN", "http/dup");
         assert!(both.stderr.contains("`/dup` in `OTEL_SEMCONV_STABILITY_OPT_IN` has no effect"), "{}", both.stderr);
+        // Words are for instrumentations of one kind each, and one that nobody knows costs itself only.
+        let others = with("OTEL_SEMCONV_STABILITY_OPT_IN", "rpc,messaging,gen_ai_latest_experimental");
+        assert_eq!(others.stderr, "");
+        let some = with("OTEL_SEMCONV_STABILITY_OPT_IN", "http,quantum,rpc/dup");
+        some.warns("OTEL_SEMCONV_STABILITY_OPT_IN", "quantum");
+        assert!(some.stderr.contains("`/dup` in `OTEL_SEMCONV_STABILITY_OPT_IN` has no effect"), "{}", some.stderr);
         refused("OTEL_SEMCONV_STABILITY_OPT_IN", "quantum");
+    }
+
+    OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN => {
+        let name = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN";
+        let logs = with(name, "logs");
+        assert_eq!(logs.stderr, "");
+        logs.is_as(by_default(), name);
+        let both = with(name, "logs/dup");
+        assert!(both.stderr.contains(&format!("`/dup` in `{name}` has no effect")), "{}", both.stderr);
+        refused(name, "spans");
     }
 
     OTEL_RS_HOST_METRICS => {
@@ -101,7 +150,8 @@ variables! {
             all.iter().any(|series| series.attributes.contains_key("process.pid"))
         };
         assert_eq!((has_pid("process"), has_pid("process.pid")), (false, true));
-        refused("OTEL_RS_HOST_METRICS", "everything");
+        assert_eq!(told("everything"), [true, true]);
+        with("OTEL_RS_HOST_METRICS", "everything").warns("OTEL_RS_HOST_METRICS", "everything");
     }
 
     OTEL_RS_PROCESS_SPAN => {
@@ -118,22 +168,55 @@ variables! {
         run().tell().traces.require(span().named("tells_all").has("process.command_args"));
         let without = run().env("OTEL_RS_PROCESS_SPAN_ARGS", "false").tell();
         without.traces.require(span().named("tells_all").without("process.command_args"));
-        refused("OTEL_RS_PROCESS_SPAN_ARGS", "some");
+        refused_in(run, "OTEL_RS_PROCESS_SPAN_ARGS", "some");
     }
 
     OTEL_RS_ENVIRONMENT_PARENT => {
-        // Whose parent it becomes is seen in `launcher::run`; a request served is not among them.
-        let parent = || Run::new().env("TRACEPARENT", format!("00-{TRACE}-{SPAN}-01"));
-        parent().env("OTEL_RS_ENVIRONMENT_PARENT", "true").tell().traces.require(server().root());
-        parent().tell().traces.require(server().root());
-        refused("OTEL_RS_ENVIRONMENT_PARENT", "mother");
+        let job = || Run::of("does_a_job").env("TRACEPARENT", format!("00-{TRACE}-{SPAN}-01"));
+        let told = job().env("OTEL_RS_ENVIRONMENT_PARENT", "true").tell();
+        told.traces.require(span().named("work").child_of_remote(TRACE, SPAN));
+        told.traces.require(server().root());
+        job().tell().traces.require(span().named("work").root());
+        refused_in(job, "OTEL_RS_ENVIRONMENT_PARENT", "mother");
     }
 
     OTEL_RS_DETACH_AFTER => {
-        // What it does to tasks is seen with real tasks in `shop::tasks`.
-        by_default().traces.require(server());
-        with("OTEL_RS_DETACH_AFTER", 1).traces.require(server());
-        refused("OTEL_RS_DETACH_AFTER", "0");
+        // A task goes on 200 ms after its request; `shop::tasks` has real ones.
+        let run = || Run::of("outlives_its_request");
+        let told = run().tell();
+        let request = told.traces.require(server());
+        told.traces.require(span().named("first").child_of(&request));
+        told.traces.require(span().named("second").child_of(&request));
+        let told = run().env("OTEL_RS_DETACH_AFTER", 50).tell();
+        told.traces.require(span().named("first").child_of(&told.traces.require(server())));
+        told.traces.require(span().named("second").root());
+        refused_in(run, "OTEL_RS_DETACH_AFTER", "0");
+    }
+}
+
+/// A value that a flag does not take ends all, with a word about which flag it was.
+#[test]
+fn a_flag_with_a_bad_value_is_a_usage_error() {
+    for (flag, value, expected) in [
+        ("bsp-schedule-delay", "soon", "expected a whole number of milliseconds"),
+        ("bsp_max_queue_size", "0", "expected a whole number above 0"),
+        ("traces-sampler", "sometimes", "expected one of `parentbased_always_on`"),
+        ("traces-sampler-arg", "2", "expected a number between 0 and 1"),
+        ("sdk-disabled", "perhaps", "expected `true` or `false`"),
+        ("propagators", "tracecontext,pigeon", "expected some of `tracecontext`"),
+        ("resource-attributes", "team", "expected key=value pairs"),
+        ("entities", "host", "expected `type{"),
+        ("semconv-stability-opt-in", "http,quantum", "expected one of `http`"),
+        ("exporter-otlp-endpoint", "ftp://host", "expected"),
+        ("exporter-prometheus-port", "65536", "expected a port"),
+    ] {
+        let mut command = clean(OTEL_RS);
+        let output = command.arg("instrument").arg(format!("--{flag}={value}")).arg("--").arg(program("tells_all"));
+        let output = output.output().expect("otel-rs starts");
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!((output.status.code(), stdout.as_ref()), (Some(2), ""), "the program does not run:\n{stderr}");
+        let flag = flag.replace('_', "-");
+        assert!(stderr.contains("error: ") && stderr.contains(&format!("`--{flag}`: {expected}")), "{stderr}");
     }
 }
 

@@ -7,6 +7,7 @@ mod general;
 mod limits;
 mod otlp;
 mod signals;
+mod specification;
 mod told;
 
 use std::collections::BTreeSet;
@@ -26,6 +27,13 @@ macro_rules! variables {
 }
 pub(crate) use variables;
 
+/// Variables that no run tells of, and where they are tested.
+const ELSEWHERE: [(&str, &str); 3] = [
+    ("OTEL_EXPERIMENTAL_CONFIG_FILE", "tests/variables/config_file.rs"),
+    ("OTEL_RS_INSTRUMENTATIONS", "tests/build/project.rs"),
+    ("OTEL_RS_RUSTC_WRAPPER", "tests/project/sccache.rs"),
+];
+
 /// The reference page names no variable that has no test here, and leaves none out that has.
 #[test]
 fn every_variable_of_the_reference_has_its_test() {
@@ -33,12 +41,12 @@ fn every_variable_of_the_reference_has_its_test() {
     let words = page.split(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit() && c != '_');
     // `OTEL_…_` is a family of names, spelt out elsewhere on the page.
     let on_page: BTreeSet<_> = words.filter(|word| word.starts_with("OTEL_") && !word.ends_with('_')).collect();
-    let tested: BTreeSet<_> =
-        [choosing::NAMES, config_file::NAMES, general::NAMES, limits::NAMES, otlp::NAMES, signals::NAMES]
-            .concat()
-            .into_iter()
-            .collect();
+    let here = [choosing::NAMES, config_file::NAMES, general::NAMES, limits::NAMES, otlp::NAMES, signals::NAMES];
+    let tested: BTreeSet<_> = here.concat().into_iter().chain(ELSEWHERE.map(|(name, _)| name)).collect();
     assert!(on_page.len() > 80, "{on_page:?}");
     assert_eq!(on_page.difference(&tested).collect::<Vec<_>>(), [] as [&&str; 0], "have no test");
     assert_eq!(tested.difference(&on_page).collect::<Vec<_>>(), [] as [&&str; 0], "are not on the page");
+    for (name, file) in ELSEWHERE {
+        assert!(std::fs::read_to_string(source(file)).expect("a file").contains(name), "{file} does not set {name}");
+    }
 }

@@ -1,12 +1,13 @@
 //! Variables of OTLP: for all signals, and for each.
 
-use super::told::{Run, Told, by_default, refused, refused_unseen, with};
+use super::told::{Run, Told, by_default, refused, refused_in, refused_unseen, with};
 use super::variables;
 use crate::support::Otlp;
 use crate::support::expect::server;
 use crate::support::otlp::Seen;
 use crate::support::tls::Authority;
 
+const GRPC: (&str, &str) = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
 /// The signals, by the words in the paths of their requests.
 const SIGNALS: [&str; 3] = ["trace", "metric", "log"];
 
@@ -65,15 +66,17 @@ fn own_compression(signal: &str) {
 
 fn own_timeout(signal: &str) {
     let name = variable(signal, "TIMEOUT");
-    let run = |limit: u64| {
+    let run = |limit: &str| {
         let others = ["TRACES", "METRICS", "LOGS"].into_iter().filter(|other| !name.contains(other));
         let run =
             others.fold(Run::new().to(Otlp::silent()), |run, other| run.env(&format!("OTEL_{other}_EXPORTER"), "none"));
         run.env("OTEL_EXPORTER_OTLP_TIMEOUT", 60_000).env(&name, limit).tell()
     };
-    let told = run(123);
+    let told = run("123");
     assert!(told.stderr.contains("123 ms"), "{}", told.stderr);
-    refused(&name, "soon");
+    let told = run("soon");
+    told.warns(&name, "soon");
+    assert!(told.stderr.contains("no answer before the program's end"), "{}", told.stderr);
 }
 
 /// Signals that arrive over TLS when the files that `set` says are given.
@@ -90,6 +93,7 @@ fn trusts(variable: &str, signal: Option<&'static str>) {
     assert_eq!(arrive(&authority, false, &[]).0, [] as [&str; 0], "nobody knows our authority");
     let wanted = signal.map_or(SIGNALS.to_vec(), |signal| vec![signal]);
     assert_eq!(arrive(&authority, false, &[(variable, &ca)]).0, wanted);
+    assert_eq!(arrive(&authority, false, &[(variable, &ca), GRPC]).0, wanted);
     let missing = authority.file("missing.pem");
     let (arrived, stderr) = arrive(&authority, false, &[(variable, &missing)]);
     assert!(arrived.is_empty() && stderr.contains(&missing), "{stderr}");
@@ -108,6 +112,7 @@ fn shows(variable: &str, signal: Option<&'static str>) {
     let wanted = signal.map_or(SIGNALS.to_vec(), |signal| vec![signal]);
     let with_own = |file: &str| arrive(&authority, true, &[trusted, (&other, other_file), (own, file)]);
     assert_eq!(with_own(file).0, wanted);
+    assert_eq!(arrive(&authority, true, &[trusted, (&other, other_file), (own, file), GRPC]).0, wanted);
     assert_eq!(arrive(&authority, true, &[trusted]).0, [] as [&str; 0]);
     let (arrived, stderr) = with_own(&missing);
     assert!(arrived.is_empty() && stderr.contains(&missing), "{stderr}");
@@ -115,14 +120,19 @@ fn shows(variable: &str, signal: Option<&'static str>) {
 
 fn own_insecure(signal: &str) {
     let name = variable(signal, "INSECURE");
-    let run = Run::new();
-    let schemeless = run.url().replace("http://", "");
-    let told = run.env("OTEL_EXPORTER_OTLP_ENDPOINT", schemeless).env(&name, "false").tell();
+    let told = schemeless().env(&name, "false").tell();
     for any in SIGNALS {
         assert_eq!(told.otlp.requests(any).is_empty(), any == signal, "{any}: TLS is not spoken there");
     }
     assert!(told.stderr.contains("`https://"), "{}", told.stderr);
-    refused(&name, "perhaps");
+    refused_in(schemeless, &name, "perhaps");
+}
+
+/// To an endpoint that has no scheme.
+fn schemeless() -> Run {
+    let run = Run::new();
+    let endpoint = run.url().replace("http://", "");
+    run.env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
 }
 
 variables! {
@@ -136,6 +146,7 @@ variables! {
         let told = with("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://me:hunter2@host");
         assert!(told.stderr.contains("in `OTEL_EXPORTER_OTLP_ENDPOINT`: expected"), "{}", told.stderr);
         assert!(!told.stderr.contains("hunter2"), "{}", told.stderr);
+        assert!(told.stderr.contains("`http://localhost:4318"), "the default is in effect: {}", told.stderr);
     }
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT => { own_endpoint("trace"); }
     OTEL_EXPORTER_OTLP_METRICS_ENDPOINT => { own_endpoint("metric"); }
@@ -194,7 +205,9 @@ variables! {
         assert!(told.stderr.contains("123 ms"), "{}", told.stderr);
         let patient = Run::new().to(Otlp::silent()).tell();
         assert!(patient.stderr.contains("no answer before the program's end"), "{}", patient.stderr);
-        refused("OTEL_EXPORTER_OTLP_TIMEOUT", "soon");
+        let bad = Run::new().to(Otlp::silent()).env("OTEL_EXPORTER_OTLP_TIMEOUT", "soon").tell();
+        bad.warns("OTEL_EXPORTER_OTLP_TIMEOUT", "soon");
+        assert!(bad.stderr.contains("no answer before the program's end"), "{}", bad.stderr);
     }
     OTEL_EXPORTER_OTLP_TRACES_TIMEOUT => { own_timeout("trace"); }
     OTEL_EXPORTER_OTLP_METRICS_TIMEOUT => { own_timeout("metric"); }
@@ -220,30 +233,38 @@ variables! {
     OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY => { shows("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", Some("log")); }
 
     OTEL_EXPORTER_OTLP_INSECURE => {
-        let schemeless = |insecure: &str| {
-            let run = Run::new();
-            let endpoint = run.url().replace("http://", "");
-            run.env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint).env("OTEL_EXPORTER_OTLP_INSECURE", insecure).tell()
-        };
-        schemeless("").traces.require(server());
-        let secure = schemeless("false");
+        schemeless().tell().traces.require(server());
+        let secure = schemeless().env("OTEL_EXPORTER_OTLP_INSECURE", "false").tell();
         assert!(secure.traces.0.is_empty() && secure.stderr.contains("`https://"), "{}", secure.stderr);
-        refused("OTEL_EXPORTER_OTLP_INSECURE", "perhaps");
+        refused_in(schemeless, "OTEL_EXPORTER_OTLP_INSECURE", "perhaps");
     }
     OTEL_EXPORTER_OTLP_TRACES_INSECURE => { own_insecure("trace"); }
     OTEL_EXPORTER_OTLP_METRICS_INSECURE => { own_insecure("metric"); }
     OTEL_EXPORTER_OTLP_LOGS_INSECURE => { own_insecure("log"); }
 
-    OTEL_EXPORTER_ZIPKIN_ENDPOINT => { not_supported("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://localhost:9411"); }
-    OTEL_EXPORTER_ZIPKIN_TIMEOUT => { not_supported("OTEL_EXPORTER_ZIPKIN_TIMEOUT", "10"); }
+    OTEL_EXPORTER_ZIPKIN_ENDPOINT => { no_zipkin("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://localhost:9411"); }
+    OTEL_EXPORTER_ZIPKIN_TIMEOUT => { no_zipkin("OTEL_EXPORTER_ZIPKIN_TIMEOUT", "10"); }
+    OTEL_EXPORTER_ZIPKIN_PROTOCOL => { no_zipkin("OTEL_EXPORTER_ZIPKIN_PROTOCOL", "http/json"); }
+
+    OTEL_EXPORTER_OTLP_SPAN_INSECURE => {
+        not_supported("OTEL_EXPORTER_OTLP_SPAN_INSECURE", "true", "use `OTEL_EXPORTER_OTLP_TRACES_INSECURE`");
+    }
+    OTEL_EXPORTER_OTLP_METRIC_INSECURE => {
+        let instead = "use `OTEL_EXPORTER_OTLP_METRICS_INSECURE`";
+        not_supported("OTEL_EXPORTER_OTLP_METRIC_INSECURE", "true", instead);
+    }
 }
 
-fn not_supported(name: &str, value: &str) {
+fn no_zipkin(name: &str, value: &str) {
+    not_supported(name, value, "collector that passes spans on to Zipkin");
+}
+
+fn not_supported(name: &str, value: &str, instead: &str) {
     assert!(!by_default().stderr.contains(name));
     let told = with(name, value);
-    assert!(told.stderr.contains(&format!("`{name}` has no effect")), "{}", told.stderr);
-    assert!(told.stderr.contains("collector that passes spans on to Zipkin"), "{}", told.stderr);
-    told.traces.require(server());
+    assert!(told.stderr.contains(&format!("warning: `{name}` has no effect: it is not supported")), "{}", told.stderr);
+    assert!(told.stderr.contains(instead), "{}", told.stderr);
+    told.is_as(by_default(), name);
 }
 
 /// The lines that an OpenTelemetry talk for Python people ends with, word for word, against a collector that speaks gRPC

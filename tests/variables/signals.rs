@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use super::told::{Run, Running, Told, by_default, refused, with};
+use super::told::{Run, Running, Told, by_default, refused, refused_in, with};
 use super::variables;
 use crate::support::expect::server;
 use crate::support::metrics::{Point, Series};
@@ -35,10 +35,10 @@ fn arrive(running: Running, count: usize) {
 }
 
 /// What is due later has not come yet.
-fn nothing_yet(running: Running) {
+fn nothing_yet(running: Running) -> Told {
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(running.otlp.spans(), 0);
-    running.end();
+    running.end()
 }
 
 /// A collector that takes requests and never answers is given up after the time that `variable` allows, and not at once.
@@ -50,8 +50,13 @@ fn says_when_it_is_late(variable: &str, settings: &[(&str, &str)]) {
     };
     let late = run("137");
     assert!(late.stderr.contains("no answer within 137 ms"), "{}", late.stderr);
-    let patient = run("");
-    assert!(patient.stderr.contains("no answer before the program's end"), "{}", patient.stderr);
+    for by_default in ["", "soon"] {
+        let patient = run(by_default);
+        assert!(patient.stderr.contains("no answer before the program's end"), "{}", patient.stderr);
+        if !by_default.is_empty() {
+            patient.warns(variable, by_default);
+        }
+    }
 }
 
 /// Where the page for Prometheus listens: the port that was chosen is said.
@@ -85,8 +90,32 @@ variables! {
     }
 
     OTEL_TRACES_SAMPLER => {
-        assert_eq!(by_default().traces.0.len(), 4);
-        assert_eq!(with("OTEL_TRACES_SAMPLER", "always_off").traces.0.len(), 0);
+        // A caller that has sampled its trace, one that has not, and one whose trace id falls into the first half.
+        let yes = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        let no = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00");
+        let low = Some("00-0af7651916cd43dd7fffffffffffffff-b7ad6b7169203331-00");
+        for (sampler, ratio, caller, spans) in [
+            ("", "", None, 4), ("", "", yes, 4), ("", "", no, 0),
+            ("parentbased_always_on", "", None, 4), ("parentbased_always_on", "", no, 0),
+            ("parentbased_always_off", "", None, 0), ("parentbased_always_off", "", yes, 4),
+            ("parentbased_traceidratio", "0", None, 0), ("parentbased_traceidratio", "0", yes, 4),
+            ("parentbased_traceidratio", "1", no, 0),
+            ("always_on", "", None, 4), ("always_on", "", no, 4),
+            ("always_off", "", None, 0), ("always_off", "", yes, 0),
+            ("traceidratio", "0.5", low, 4), ("traceidratio", "0.5", yes, 0), ("traceidratio", "", no, 4),
+        ] {
+            let run = Run::new().env("OTEL_TRACES_SAMPLER", sampler).env("OTEL_TRACES_SAMPLER_ARG", ratio);
+            let run = caller.into_iter().fold(run, |run, caller| run.header("traceparent", caller));
+            assert_eq!(run.tell().traces.0.len(), spans, "{sampler} {ratio} {caller:?}");
+        }
+        for remote in ["jaeger_remote", "parentbased_jaeger_remote", "xray"] {
+            let run = Run::new().env("OTEL_TRACES_SAMPLER", remote);
+            let told = run.env("OTEL_TRACES_SAMPLER_ARG", "endpoint=http://localhost:14250").tell();
+            told.warns("OTEL_TRACES_SAMPLER", remote);
+            let warnings = told.stderr.matches("warning").count();
+            assert!(warnings == 1 && told.stderr.contains("use `parentbased_traceidratio`"), "{}", told.stderr);
+            told.is_as(by_default(), "OTEL_TRACES_SAMPLER");
+        }
         refused("OTEL_TRACES_SAMPLER", "sometimes");
     }
 
@@ -100,25 +129,26 @@ variables! {
         assert_eq!(few(""), 100);
         assert!((10..60).contains(&few("0.3")));
         assert_eq!(few("0"), 0);
-        refused("OTEL_TRACES_SAMPLER_ARG", "1.5");
+        refused_in(|| Run::new().env("OTEL_TRACES_SAMPLER", "traceidratio"), "OTEL_TRACES_SAMPLER_ARG", "1.5");
     }
 
     OTEL_BSP_SCHEDULE_DELAY => {
         nothing_yet(running(&[], 1));
         arrive(running(&[("OTEL_BSP_SCHEDULE_DELAY", "10")], 1), 4);
-        refused("OTEL_BSP_SCHEDULE_DELAY", "-1");
+        nothing_yet(running(&[("OTEL_BSP_SCHEDULE_DELAY", "-1")], 1)).warns("OTEL_BSP_SCHEDULE_DELAY", "-1");
     }
 
     OTEL_BSP_EXPORT_TIMEOUT => {
         says_when_it_is_late("OTEL_BSP_EXPORT_TIMEOUT", &[("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")]);
-        refused("OTEL_BSP_EXPORT_TIMEOUT", "soon");
     }
 
     OTEL_BSP_MAX_EXPORT_BATCH_SIZE => {
         nothing_yet(running(&[], 12));
         // Whole batches go at once.
         arrive(running(&[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "20")], 12), 40);
-        refused("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0");
+        let told = nothing_yet(running(&[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0")], 12));
+        told.warns("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0");
+        assert_eq!(told.otlp.requests("trace").len(), 1, "all in one");
     }
 
     OTEL_BSP_MAX_QUEUE_SIZE => {
@@ -127,13 +157,14 @@ variables! {
             running.rounds(300);
             running.end()
         };
-        let all = many(&[]);
-        assert_eq!(all.traces.0.len(), 4 * 301);
+        assert_eq!(many(&[]).traces.0.len(), 4 * 301);
+        let bad = many(&[("OTEL_BSP_MAX_QUEUE_SIZE", "0")]);
+        bad.warns("OTEL_BSP_MAX_QUEUE_SIZE", "0");
+        assert_eq!(bad.traces.0.len(), 4 * 301);
         let some = many(&[("OTEL_BSP_MAX_QUEUE_SIZE", "8")]);
         let arrived = some.traces.0.len();
         let lost = format!("{} spans were lost", 4 * 301 - arrived);
         assert!(arrived < 4 * 301 && some.stderr.contains(&lost), "{arrived} arrived:\n{}", some.stderr);
-        refused("OTEL_BSP_MAX_QUEUE_SIZE", "0");
     }
 
     OTEL_METRICS_EXPORTER => {
@@ -149,19 +180,22 @@ variables! {
 
     OTEL_METRIC_EXPORT_INTERVAL => {
         let arrived = |running: &Running| !running.otlp.metrics().all("orders.served", &[]).is_empty();
-        let minute = Run::new().start();
-        std::thread::sleep(Duration::from_millis(300));
-        assert!(!arrived(&minute));
-        minute.end();
+        for by_default in ["", "0"] {
+            let minute = Run::new().env("OTEL_METRIC_EXPORT_INTERVAL", by_default).start();
+            std::thread::sleep(Duration::from_millis(300));
+            assert!(!arrived(&minute));
+            let told = minute.end();
+            if !by_default.is_empty() {
+                told.warns("OTEL_METRIC_EXPORT_INTERVAL", by_default);
+            }
+        }
         let often = Run::new().env("OTEL_METRIC_EXPORT_INTERVAL", 50).start();
         wait_for("metrics of a running program", 10, || arrived(&often).then_some(()));
         often.end();
-        refused("OTEL_METRIC_EXPORT_INTERVAL", "0");
     }
 
     OTEL_METRIC_EXPORT_TIMEOUT => {
         says_when_it_is_late("OTEL_METRIC_EXPORT_TIMEOUT", &[("OTEL_TRACES_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")]);
-        refused("OTEL_METRIC_EXPORT_TIMEOUT", "soon");
     }
 
     OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE => {
@@ -173,10 +207,14 @@ variables! {
             let served = |otlp: &crate::support::Otlp| otlp.metrics().all("orders.served", &[]);
             wait_for("a first export", 10, || (!served(&running.otlp).is_empty()).then_some(()));
             running.again();
-            running.end().metrics.require("orders.served", &[]).value()
+            let metrics = running.end().metrics;
+            let is_delta = |name: &str| metrics.all(name, &[]).first().map(|series| series.is_delta);
+            let deltas = ["orders.served", "http.server.request.duration"].map(is_delta);
+            (metrics.require("orders.served", &[]).value(), deltas)
         };
-        assert_eq!(rounds(""), 2.0, "from the start");
-        assert_eq!(rounds("delta"), 1.0, "from the last export");
+        let (from_the_start, from_the_last_export) = ((2.0, [Some(false); 2]), (1.0, [Some(true); 2]));
+        assert_eq!((rounds(""), rounds("cumulative")), (from_the_start, from_the_start));
+        assert_eq!((rounds("delta"), rounds("lowmemory")), (from_the_last_export, from_the_last_export));
         refused("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "gamma");
     }
 
@@ -204,7 +242,19 @@ variables! {
         ], 1);
         wait_for("the page", 5, || page("127.0.0.1", free).filter(|text| text.contains("orders_served_total")));
         running.end();
-        refused("OTEL_EXPORTER_PROMETHEUS_PORT", "65536");
+        for by_default in ["", "65536"] {
+            let run = Run::new().env("OTEL_METRICS_EXPORTER", "prometheus");
+            let running = run.env("OTEL_EXPORTER_PROMETHEUS_PORT", by_default).start();
+            // Where somebody else has taken the port, that is said.
+            wait_for("the page, or a word about its port", 5, || {
+                let is_there = || page("127.0.0.1", 9464).filter(|text| text.contains("orders_served_total")).is_some();
+                (running.said().contains(":9464") || is_there()).then_some(())
+            });
+            let told = running.end();
+            if !by_default.is_empty() {
+                told.warns("OTEL_EXPORTER_PROMETHEUS_PORT", by_default);
+            }
+        }
     }
 
     OTEL_EXPORTER_PROMETHEUS_HOST => {
@@ -265,13 +315,14 @@ variables! {
         std::thread::sleep(Duration::from_millis(1500));
         assert!(late.otlp.logs().is_empty(), "later than the default of a second");
         assert_eq!(late.end().logs.len(), 1);
-        refused("OTEL_BLRP_SCHEDULE_DELAY", "-1");
+        let second = run("-1");
+        wait_for("a record after the default of a second", 5, || (second.otlp.logs().len() == 1).then_some(()));
+        second.end().warns("OTEL_BLRP_SCHEDULE_DELAY", "-1");
     }
 
     OTEL_BLRP_EXPORT_TIMEOUT => {
         let others = [("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "otlp")];
         says_when_it_is_late("OTEL_BLRP_EXPORT_TIMEOUT", &others);
-        refused("OTEL_BLRP_EXPORT_TIMEOUT", "soon");
     }
 
     OTEL_BLRP_MAX_QUEUE_SIZE => {
@@ -281,10 +332,12 @@ variables! {
             running.end()
         };
         assert_eq!(many("").logs.len(), 301);
+        let bad = many("0");
+        bad.warns("OTEL_BLRP_MAX_QUEUE_SIZE", "0");
+        assert_eq!(bad.logs.len(), 301);
         let some = many("2");
         let lost = format!("{} log records were lost", 301 - some.logs.len());
         assert!(some.logs.len() < 301 && some.stderr.contains(&lost), "{} arrived:\n{}", some.logs.len(), some.stderr);
-        refused("OTEL_BLRP_MAX_QUEUE_SIZE", "0");
     }
 
     OTEL_BLRP_MAX_EXPORT_BATCH_SIZE => {
@@ -293,10 +346,15 @@ variables! {
         let small = run("5");
         wait_for("whole batches", 5, || (small.otlp.logs().len() == 10).then_some(()));
         small.end();
-        let large = run("");
-        std::thread::sleep(Duration::from_millis(300));
-        assert!(large.otlp.logs().is_empty(), "512 are a batch");
-        large.end();
-        refused("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "0");
+        for by_default in ["", "0"] {
+            let large = run(by_default);
+            std::thread::sleep(Duration::from_millis(300));
+            assert!(large.otlp.logs().is_empty(), "512 are a batch");
+            let told = large.end();
+            assert_eq!((told.logs.len(), told.otlp.requests("log").len()), (12, 1), "all in one");
+            if !by_default.is_empty() {
+                told.warns("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", by_default);
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One run of `tells_all` under the launcher, and all that could be seen of it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -9,12 +10,14 @@ use std::thread::JoinHandle;
 use crate::launcher::program;
 use crate::support::expect::Traces;
 use crate::support::logs::Log;
-use crate::support::metrics::Metrics;
+use crate::support::metrics::{Metrics, Point};
+use crate::support::model::Attributes;
 use crate::support::{OTEL_RS, Otlp, clean};
 
 /// A run that is being set up.
 pub(super) struct Run {
-    environment: Vec<(String, String)>,
+    program: &'static str,
+    environment: Vec<(String, OsString)>,
     flags: Vec<String>,
     headers: Vec<String>,
     otlp: Otlp,
@@ -53,28 +56,138 @@ pub(super) fn by_default() -> &'static Told {
     TOLD.get_or_init(|| Run::new().tell())
 }
 
-/// What is said of a bad value; the run goes on with the default.
+/// What is said of a bad value; all that is told is what is told by default.
+#[track_caller]
 pub(super) fn refused(name: &str, value: &str) {
     let told = with(name, value);
-    let line = told.stderr.lines().find(|line| line.contains("warning") && line.contains(&format!("`{name}`")));
-    assert!(line.is_some_and(|line| line.contains(value)), "no warning names {name} and {value}:\n{}", told.stderr);
-    assert_eq!(told.traces.0.len(), by_default().traces.0.len(), "the default is used:\n{}", told.stderr);
+    told.warns(name, value);
+    told.is_as(by_default(), name);
+}
+
+/// The same, where the variable acts on `run` alone.
+#[track_caller]
+pub(super) fn refused_in(run: impl Fn() -> Run, name: &str, value: &str) {
+    let (told, unset) = (run().env(name, value).tell(), run().env(name, "").tell());
+    told.warns(name, value);
+    told.is_as(&unset, name);
 }
 
 /// The same for a secret, which is not shown.
+#[track_caller]
 pub(super) fn refused_unseen(name: &str, value: &str) {
     let told = with(name, value);
-    let line = told.stderr.lines().find(|line| line.contains("warning") && line.contains(&format!("`{name}`")));
-    assert!(line.is_some(), "no warning names {name}:\n{}", told.stderr);
+    told.warns(name, "");
     assert!(!told.stderr.contains(value), "{}", told.stderr);
+    told.is_as(by_default(), name);
+}
+
+/// What differs between two runs of the same.
+const FLEETING: [&str; 6] = [
+    "process.pid",
+    "process.parent_pid",
+    // Not there if the program has ended before it was looked at.
+    "process.owner",
+    "process.creation.time",
+    "service.instance.id",
+    // Of the span of a run.
+    "process.executable.path",
+];
+
+fn lasting(attributes: &Attributes) -> String {
+    let lasting = attributes.iter().filter(|(key, _)| !FLEETING.contains(&key.as_str()));
+    lasting.map(|(key, value)| format!(" {key}={value}")).collect()
+}
+
+impl Told {
+    /// Names the variable in a warning, and its value.
+    #[track_caller]
+    pub(super) fn warns(&self, name: &str, value: &str) {
+        let said = &self.stderr;
+        let line = said.lines().find(|line| line.contains("warning") && line.contains(&format!("`{name}`")));
+        assert!(line.is_some_and(|line| line.contains(value)), "no warning names {name} and {value}:\n{said}");
+    }
+
+    /// All that was told is what `other` told, but for what was said of the variable.
+    #[track_caller]
+    pub(super) fn is_as(&self, other: &Told, name: &str) {
+        let (found, expected) = (self.picture(name), other.picture(name));
+        let only = |ours: &str, theirs: &str| {
+            let lines = ours.lines().filter(|line| !theirs.lines().any(|other| other == *line));
+            lines.map(|line| format!("  {line}\n")).collect::<String>()
+        };
+        let (more, less) = (only(&found, &expected), only(&expected, &found));
+        assert!(found == expected, "`{name}` is in effect; with it:\n{more}without it:\n{less}");
+    }
+
+    /// All that was told, how it came, and what was said but for what concerns `name`: without what differs from run to
+    /// run, such as times, ids and the order of what arrives.
+    fn picture(&self, name: &str) -> String {
+        let by_id: BTreeMap<_, _> = self.traces.0.iter().map(|span| (span.id.as_str(), span.name.as_str())).collect();
+        let mut picture = Vec::new();
+        for span in &self.traces.0 {
+            let parent = by_id.get(span.parent.as_str()).copied().unwrap_or(&span.parent);
+            let events = span.events.iter().map(|(name, with)| format!(" [{name}{}]", lasting(with)));
+            let (kind, scope, events) = (span.kind, &span.scope, events.collect::<String>());
+            let attributes = lasting(&span.attributes);
+            let what = format!("{kind:?} `{}` below `{parent}` by {scope:?}:{attributes}{events}", span.name);
+            picture.push(format!("span {what}"));
+            picture.push(format!("resource of spans:{}", lasting(&span.resource)));
+        }
+        for series in self.metrics.series() {
+            let point = match &series.point {
+                Point::Histogram { count, bounds, .. } => format!("{count} in {bounds:?}"),
+                Point::Exponential { count, .. } => format!("{count} in buckets of base 2"),
+                Point::Sum { value, monotonic } => format!("{value}, monotonic {monotonic}"),
+                Point::Gauge(_) => "some value".to_owned(),
+            };
+            let (name, attributes, is_delta) = (&series.name, lasting(&series.attributes), series.is_delta);
+            picture.push(format!("metric {name}{attributes}: {point}, delta {is_delta}"));
+        }
+        for log in &self.logs {
+            let (body, severity) = (&log.body, &log.severity);
+            let span = by_id.get(log.span.as_str()).copied().unwrap_or_default();
+            let attributes = lasting(&log.attributes);
+            picture.push(format!("log {body} {severity:?} within `{span}`:{attributes}"));
+            picture.push(format!("resource of logs:{}", lasting(&log.resource)));
+        }
+        for seen in self.otlp.requests("") {
+            let names = seen.headers.keys().map(String::as_str).collect::<Vec<_>>().join(" ");
+            let kind = ["content-type", "content-encoding", "grpc-encoding"].map(|name| seen.headers.get(name));
+            picture.push(format!("request of {} as {kind:?} with {names}", seen.path));
+        }
+        picture.extend(self.sent.iter().map(|(name, value)| format!("sent {name} of {} letters", value.len())));
+        // A hint goes with its warning.
+        let mut concerns = false;
+        for line in self.stderr.lines() {
+            concerns = line.contains(&format!("`{name}`")) || concerns && line.contains("hint: ");
+            if !concerns {
+                picture.push(format!("said {line}"));
+            }
+        }
+        // In how many requests it came is a matter of time.
+        let once = |line: &str| line.starts_with("request ") || line.starts_with("resource ");
+        let mut counted = BTreeMap::<String, usize>::new();
+        for line in picture {
+            let count = counted.entry(line).or_default();
+            *count += 1;
+        }
+        let lines =
+            counted.iter().map(|(line, count)| if once(line) { line.clone() } else { format!("{line} ({count})") });
+        lines.collect::<Vec<_>>().join("\n")
+    }
 }
 
 impl Run {
     /// With a collector of its own.
     pub(super) fn new() -> Run {
         let otlp = Otlp::start();
-        let environment = vec![("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), otlp.url())];
-        Run { environment, flags: Vec::new(), headers: Vec::new(), otlp }
+        let environment = vec![("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), otlp.url().into())];
+        Run { program: "tells_all", environment, flags: Vec::new(), headers: Vec::new(), otlp }
+    }
+
+    /// Of another program, which ends by itself.
+    pub(super) fn of(program: &'static str) -> Run {
+        Run { program, ..Run::new() }
     }
 
     /// With another collector.
@@ -85,8 +198,13 @@ impl Run {
     }
 
     /// A later value counts more; an empty one unsets.
-    pub(super) fn env(mut self, name: &str, value: impl ToString) -> Run {
-        self.environment.push((name.to_owned(), value.to_string()));
+    pub(super) fn env(self, name: &str, value: impl ToString) -> Run {
+        self.bytes(name, value.to_string())
+    }
+
+    /// The same for what may be no text.
+    pub(super) fn bytes(mut self, name: &str, value: impl Into<OsString>) -> Run {
+        self.environment.push((name.to_owned(), value.into()));
         self
     }
 
@@ -107,7 +225,7 @@ impl Run {
 
     pub(super) fn start(self) -> Running {
         let mut command = clean(OTEL_RS);
-        command.arg("instrument").args(&self.flags).arg("--").arg(program("tells_all")).args(&self.headers);
+        command.arg("instrument").args(&self.flags).arg("--").arg(program(self.program)).args(&self.headers);
         // What the machine does is no business of most variables.
         command.env("OTEL_RS_HOST_METRICS", "none").envs(self.environment);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -25,6 +25,7 @@ pub mod net;
 mod pattern;
 mod propagate;
 mod random;
+mod ratio;
 mod ring;
 mod sample;
 mod settings;

@@ -1,6 +1,7 @@
 //! The sampling decision, taken with the SDK's own algorithm so that services agree.
 
 use crate::context::{flag, Context};
+use crate::ratio;
 use crate::settings::{self, Sampler};
 
 /// Whether a new trace is sampled. `parent` is empty, but may bring a decision.
@@ -33,14 +34,8 @@ fn decide(sampler: Sampler, trace: &[u8; 16]) -> bool {
     match sampler {
         Sampler::AlwaysOn { .. } => true,
         Sampler::AlwaysOff { .. } => false,
-        Sampler::Ratio { threshold, .. } => within(trace, threshold),
+        Sampler::Ratio { threshold, .. } => ratio::within(trace, threshold),
     }
-}
-
-/// TraceIdRatioBased as in the SDK: the low 63 bits of the trace id's second half, after a shift, against the ratio.
-fn within(trace: &[u8; 16], threshold: u64) -> bool {
-    let [.., a, b, c, d, e, f, g, h] = *trace;
-    (u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1) < threshold
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use crate::context::Context;
 use crate::metrics::bounds::exponential;
 use crate::propagate::{self, Propagator};
+use crate::ratio;
 use crate::wire::{self, settings as name};
 
 /// How new traces are sampled; see the specification's built-in samplers.
@@ -225,9 +226,10 @@ impl Sampler {
         };
         match root {
             b"always_off" => Sampler::AlwaysOff { parent_based },
-            b"traceidratio" if ratio < 1.0 => {
-                Sampler::Ratio { parent_based, threshold: (ratio.max(0.0) * (1_u64 << 63) as f64) as u64 }
-            }
+            b"traceidratio" => match ratio::threshold(ratio) {
+                Some(threshold) => Sampler::Ratio { parent_based, threshold },
+                None => Sampler::AlwaysOn { parent_based },
+            },
             _ => Sampler::AlwaysOn { parent_based },
         }
     }

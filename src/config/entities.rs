@@ -1,0 +1,262 @@
+//! OTEL_ENTITIES: what the program is part of, as whoever starts it knows.
+//!
+//! The specification (otel/entities/entity-propagation) is in development: it says how the variable is read, and that
+//! the entities become part of the resource. Their types and schemas are not told: exporters know attributes only.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use super::resolve::{ConfigError, Sources};
+
+const NAME: &str = "OTEL_ENTITIES";
+const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
+/// What an entity looks like.
+const EXPECTED: &str = "`type{key=value,…}`, `[key=value,…]` and `@schema` behind it if wanted, special characters \
+                        percent-encoded";
+
+type Pairs = Vec<(String, String)>;
+
+/// One thing that the program is part of, or is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entity {
+    kind: String,
+    identifying: Pairs,
+    descriptive: Pairs,
+}
+
+/// Something that is wrong with the list.
+#[derive(Debug, PartialEq, Eq)]
+enum Complaint {
+    /// This is none: it is left out.
+    Malformed(String),
+    /// Its schema is no URL: it is used without.
+    Schema(String),
+    /// Two entities of this type exclude each other, or are the same: the later one counts.
+    Kind(String),
+    /// Two entities say different things by this attribute: the later one counts.
+    Attribute(String),
+}
+
+impl Sources<'_> {
+    /// Attributes with those of the entities, which count more, as the resource's data model has it. A flag still beats
+    /// the environment.
+    pub(super) fn with_entities(&mut self, attributes: Pairs) -> Result<Pairs, ConfigError> {
+        let Some((entities, complaints)) = self.get(NAME, |text| Ok(read(text)))? else { return Ok(attributes) };
+        for complaint in complaints {
+            self.complain(&complaint)?;
+        }
+        let typed = |name| self.flag(name).is_some();
+        let (mut merged, stronger) =
+            if typed(ATTRIBUTES) && !typed(NAME) { (entities, attributes) } else { (attributes, entities) };
+        for (key, value) in stronger {
+            merged.retain(|(known, _)| *known != key);
+            merged.push((key, value));
+        }
+        Ok(merged)
+    }
+
+    fn complain(&mut self, complaint: &Complaint) -> Result<(), ConfigError> {
+        let message = match complaint {
+            Complaint::Malformed(text) => return self.refuse_part(NAME, text, EXPECTED),
+            Complaint::Schema(text) => return self.refuse_part(NAME, text, "the URL of a schema after `@`"),
+            Complaint::Kind(kind) => format!("of the entities `{kind}` in `{NAME}` only the last counts"),
+            Complaint::Attribute(key) => format!("of the values of `{key}` in `{NAME}` only the last counts"),
+        };
+        self.warn_of_part(NAME, message, Some(format!("say it once in `{NAME}`")));
+        Ok(())
+    }
+}
+
+/// The attributes of all entities, and what is wrong.
+fn read(text: &str) -> (Pairs, Vec<Complaint>) {
+    let mut entities: Vec<Entity> = Vec::new();
+    let mut complaints = Vec::new();
+    for text in text.split(';').map(str::trim).filter(|text| !text.is_empty()) {
+        match entity(text) {
+            None => complaints.push(Complaint::Malformed(text.to_owned())),
+            Some((entity, schema)) => {
+                if let Some(schema) = schema.filter(|schema| url::Url::parse(schema).is_err()) {
+                    complaints.push(Complaint::Schema(format!("@{schema}")));
+                }
+                let before = entities.len();
+                entities.retain(|known| !known.is_replaced_by(&entity));
+                if entities.len() < before {
+                    complaints.push(Complaint::Kind(entity.kind.clone()));
+                }
+                entities.push(entity);
+            }
+        }
+    }
+    let mut attributes = Pairs::new();
+    // What identifies counts more than what describes.
+    let all = entities.iter().flat_map(|entity| &entity.descriptive);
+    for (key, value) in all.chain(entities.iter().flat_map(|entity| &entity.identifying)) {
+        if attributes.iter().any(|(known, other)| known == key && other != value) {
+            complaints.push(Complaint::Attribute(key.clone()));
+        }
+        attributes.retain(|(known, _)| known != key);
+        attributes.push((key.clone(), value.clone()));
+    }
+    (attributes, complaints)
+}
+
+impl Entity {
+    /// Whether the other is the same, or cannot be there at the same time.
+    fn is_replaced_by(&self, other: &Entity) -> bool {
+        let differs = |(key, value): &(String, String)| other.identifying.iter().any(|(k, v)| k == key && v != value);
+        self.kind == other.kind && (self.identifying.iter().any(differs) || self.identifying == other.identifying)
+    }
+}
+
+/// `type{…}[…]@schema`. `None` if it is not that.
+fn entity(text: &str) -> Option<(Entity, Option<&str>)> {
+    let (kind, rest) = text.split_once('{')?;
+    let (identifying, rest) = rest.split_once('}')?;
+    let (descriptive, rest) = match rest.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?,
+        None => ("", rest),
+    };
+    let schema = match rest {
+        "" => None,
+        rest => Some(rest.strip_prefix('@')?),
+    };
+    let (kind, mut identifying) = (kind.trim(), pairs(identifying)?);
+    identifying.sort();
+    let entity = Entity { kind: kind.to_owned(), identifying, descriptive: pairs(descriptive)? };
+    (is_name(kind) && !entity.identifying.is_empty()).then_some((entity, schema))
+}
+
+fn pairs(text: &str) -> Option<Pairs> {
+    let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (key, value) = pair.split_once('=')?;
+            let (key, value) = (key.trim(), value.trim());
+            let is_plain = !value.contains(['{', '}', '[', ']', '@', '=']);
+            let value = percent_decode_str(value).decode_utf8().ok().map(Cow::into_owned)?;
+            (is_name(key) && is_plain).then(|| (key.to_owned(), value))
+        })
+        .collect()
+}
+
+/// The names of types and attributes.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Resolved, Value, resolve};
+
+    fn attributes(text: &str) -> Vec<String> {
+        let (attributes, complaints) = read(text);
+        assert_eq!(complaints, []);
+        let mut shown: Vec<_> = attributes.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+        shown.sort();
+        shown
+    }
+
+    #[test]
+    fn the_specification_s_examples_are_read() {
+        for (text, expected) in [
+            (
+                "service{service.name=my-app,service.instance.id=instance-1}[service.version=1.0.0]",
+                vec!["service.instance.id=instance-1", "service.name=my-app", "service.version=1.0.0"],
+            ),
+            (
+                "service{service.name=my-app,service.instance.id=instance-1}[service.version=1.0.0]\
+                 @https://opentelemetry.io/schemas/1.21.0;host{host.id=host-123}[host.name=web-server-01]",
+                vec![
+                    "host.id=host-123",
+                    "host.name=web-server-01",
+                    "service.instance.id=instance-1",
+                    "service.name=my-app",
+                    "service.version=1.0.0",
+                ],
+            ),
+            (
+                "k8s.pod{k8s.pod.uid=pod-abc123}[k8s.pod.name=my-pod,k8s.pod.label.app=my-app]",
+                vec!["k8s.pod.label.app=my-app", "k8s.pod.name=my-pod", "k8s.pod.uid=pod-abc123"],
+            ),
+            (
+                "container{container.id=cont-456};host{host.id=host-789}[host.name=docker-host]",
+                vec!["container.id=cont-456", "host.id=host-789", "host.name=docker-host"],
+            ),
+            ("service{service.name=minimal-app}", vec!["service.name=minimal-app"]),
+            (";service{service.name=app1};;host{host.id=host-123};", vec!["host.id=host-123", "service.name=app1"]),
+            (
+                "service{service.name=my%2Capp,service.instance.id=inst-1}[config=key%3Dvalue%5Bprod%5D]",
+                vec!["config=key=value[prod]", "service.instance.id=inst-1", "service.name=my,app"],
+            ),
+        ] {
+            assert_eq!(attributes(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_costs_itself_only() {
+        let text = |text: &str| text.to_owned();
+        for (list, expected, complaints) in [
+            ("service{a=1};invalid{syntax;host{b=2}", "a=1 b=2", vec![Complaint::Malformed(text("invalid{syntax"))]),
+            ("service{};host{b=2}", "b=2", vec![Complaint::Malformed(text("service{}"))]),
+            ("{a=1};s{a};s{=1};1{a=1};s{a=b=c};s{a=%ff};s{a=1}x", "", {
+                let all = ["{a=1}", "s{a}", "s{=1}", "1{a=1}", "s{a=b=c}", "s{a=%ff}", "s{a=1}x"];
+                all.map(|one| Complaint::Malformed(one.to_owned())).into()
+            }),
+            ("s{a=1}[v=1];s{a=1}[v=2]", "a=1 v=2", vec![Complaint::Kind(text("s"))]),
+            ("s{a=1};s{a=2}", "a=2", vec![Complaint::Kind(text("s"))]),
+            ("s{a=1}@invalid-url", "a=1", vec![Complaint::Schema(text("@invalid-url"))]),
+            ("s{a=1}[v=1];t{b=1}[v=2]", "a=1 b=1 v=2", vec![Complaint::Attribute(text("v"))]),
+            ("s{a=1};t{b=1}[a=2]", "a=1 b=1", vec![Complaint::Attribute(text("a"))]),
+            ("s{a=1}[v=1];t{b=1}[v=1]", "a=1 b=1 v=1", vec![]),
+        ] {
+            let (mut found, complained) = read(list);
+            found.sort();
+            let found: Vec<_> = found.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            assert_eq!((found.join(" ").as_str(), complained), (expected, complaints), "{list}");
+        }
+    }
+
+    fn resolved(flags: &[(&'static str, &str)], env: &[(&str, &str)]) -> Result<Resolved, ConfigError> {
+        let flags: Vec<_> = flags.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        resolve(&flags, &|name| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn entities_count_more_than_attributes_and_less_than_the_service_s_name() {
+        let entities = (NAME, "service{service.name=entity,service.instance.id=1}[team=blue]");
+        let attributes = (ATTRIBUTES, "service.name=attribute,team=red,zone=eu");
+        let shown = |flags: &[(&'static str, &str)], env: &[(&str, &str)]| {
+            let config = resolved(flags, env).unwrap().config;
+            let mut shown: Vec<_> =
+                config.resource.attributes.iter().map(|(key, value)| (key.clone(), value)).collect();
+            shown.sort_by(|a, b| a.0.cmp(&b.0));
+            let text = |value: &Value| if let Value::Text(text) = value { text.clone() } else { String::new() };
+            shown.iter().map(|(_, value)| text(value)).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(shown(&[], &[entities, attributes]), "1 entity blue eu");
+        assert_eq!(shown(&[], &[entities, attributes, ("OTEL_SERVICE_NAME", "name")]), "1 name blue eu");
+        assert_eq!(shown(&[attributes], &[entities]), "1 attribute red eu", "a flag beats the environment");
+        assert_eq!(shown(&[attributes, entities], &[]), "1 entity blue eu");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_and_what_is_right_stays() {
+        let found = resolved(&[], &[(NAME, "host{host.id=1};service{};host{host.id=2}")]).unwrap();
+        let warnings: Vec<_> = found.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            warnings,
+            [
+                format!("ignoring `service{{}}` in `OTEL_ENTITIES`: expected {EXPECTED}"),
+                "of the entities `host` in `OTEL_ENTITIES` only the last counts".to_owned(),
+            ]
+        );
+        let setting = found.settings.iter().find(|setting| setting.env == NAME).unwrap();
+        assert!(setting.shown.starts_with("host{host.id=1}"), "it counts in part: {setting:?}");
+        let error = resolved(&[(NAME, "host")], &[]).unwrap_err().to_string();
+        assert!(error.starts_with("cannot use `host` for `--entities`: expected `type{"), "{error}");
+    }
+}
