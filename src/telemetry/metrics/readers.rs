@@ -86,7 +86,12 @@ impl Readers {
                         Destination::Sink(_) => periodic.histograms,
                     };
                     let shaping = shaping(histograms, periodic.cardinality_limit);
-                    let reader = Reader::new(periodic, shaping.clone(), to);
+                    // What programs add up themselves is as fine as they were asked to make it, which the console does not.
+                    let histograms = match to {
+                        Destination::Console => HistogramAggregation::ExplicitBuckets,
+                        Destination::Sink(_) => histograms,
+                    };
+                    let reader = Reader::new(periodic, Shaping { histograms, ..shaping.clone() }, to);
                     planned.push((reader.reads.clone(), shaping));
                     readers.periodic.push(reader);
                 }
