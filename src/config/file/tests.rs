@@ -423,6 +423,17 @@ fn samplers_have_the_names_of_the_variable() {
 }
 
 #[test]
+fn what_is_measured_besides_is_a_list() {
+    let told = |list: &str| {
+        let host = config(&format!("distribution: {{otel_rs: {{host_metrics: {list}}}}}")).host_metrics;
+        [host.process, host.process_ids, host.system]
+    };
+    assert_eq!((told("[]"), told("[process, system]")), ([false; 3], [true, false, true]));
+    assert_eq!((told("[process.pid]"), told("[system]")), ([true, true, false], [false, false, true]));
+    assert!(problems("distribution: {otel_rs: {host_metrics: [pid]}}")[0].contains("`process.pid`"));
+}
+
+#[test]
 fn a_number_where_text_is_meant_is_its_text_and_others_are_warned_of() {
     let loaded = understood("resource: {attributes: [{name: service.version, value: 1.10}]}").unwrap();
     assert_eq!(loaded.config.resource.attributes, [("service.version".into(), Value::Text("1.10".into()))]);
