@@ -53,16 +53,16 @@ impl Definition {
     }
 
     /// Fails unless every metric of the page was received, each of its series with the unit, the kind and the buckets that
-    /// the page tells and with none but its attributes. `missing` names what cannot be received here, and why; what is
-    /// received all the same is to be taken off that list. A name of the group that is not on its page is refused, too.
+    /// the page tells and with none but its attributes. `missing` names what cannot be received here (`a.b.*` for all that
+    /// begins so), and why; what is received all the same is to be taken off that list. A name of the group that is not on its page is refused, too.
     #[track_caller]
     pub(crate) fn check(&self, metrics: &Metrics, missing: &[(&str, &str)]) {
         let problems = self.problems(metrics, missing);
         assert!(problems.is_empty(), "{}\nreceived:\n{metrics}", problems.join("\n"));
     }
 
-    /// Fails unless each attribute of the page was on some series of each metric that has it there. `missing` names a
-    /// metric and an attribute that cannot be there.
+    /// Fails unless each attribute of the page was on some series of each metric that has it there. `missing` names
+    /// metrics, in the same way, and an attribute that cannot be there.
     #[track_caller]
     pub(crate) fn check_attributes(&self, metrics: &Metrics, missing: &[(&str, &str)]) {
         let mut absent = Vec::new();
@@ -70,7 +70,8 @@ impl Definition {
             let all = metrics.all(name, &[]);
             for attribute in defined.attributes.iter().filter(|_| !all.is_empty()) {
                 let is_there = all.iter().any(|series| series.attributes.contains_key(attribute));
-                if is_there == missing.contains(&(name, attribute)) {
+                let is_missed = missing.iter().any(|(of, key)| fits(of, name) && key == attribute);
+                if is_there == is_missed {
                     absent.push(format!("`{attribute}` of `{name}` is there: {is_there}"));
                 }
             }
@@ -90,17 +91,21 @@ impl Definition {
             }
         }
         for name in self.0.keys() {
-            let excuse = missing.iter().find(|(missing, _)| missing == name);
+            let excuse = missing.iter().find(|(missing, _)| fits(missing, name));
             match (metrics.all(name, &[]).is_empty(), excuse) {
                 (true, None) => problems.push(format!("`{name}` is on the page and was not received")),
                 (false, Some((_, why))) => problems.push(format!("`{name}` was received in spite of: {why}")),
                 _ => {}
             }
         }
-        let unknown = missing.iter().filter(|(name, _)| !self.0.contains_key(*name));
+        let unknown = missing.iter().filter(|(missing, _)| !self.0.keys().any(|name| fits(missing, name)));
         problems.extend(unknown.map(|(name, _)| format!("`{name}` is missed and not on the page")));
         problems
     }
+}
+
+fn fits(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |start| name.starts_with(start))
 }
 
 impl Defined {
@@ -169,6 +174,7 @@ mod tests {
         assert_eq!(definition.problems(&right, &[]).len(), 1);
         assert_eq!(definition.problems(&right, &[("job.time", ""), ("job.runs", "")]).len(), 1);
         assert_eq!(definition.problems(&right, &[("job.time", ""), ("job.tome", "")]).len(), 1);
+        assert_eq!(definition.problems(&right, &[("job.t*", "")]).len(), 0);
         definition.check_attributes(&right, &[("job.runs", "job.end")]);
     }
 
