@@ -15,11 +15,12 @@ mod versions;
 
 use std::sync::Arc;
 
+use crate::support::definition::Definition;
 use crate::support::expect::Traces;
 use crate::support::http::{Ask, Http};
 use crate::support::launched::{Launch, Launched};
 use crate::support::metrics::Metrics;
-use crate::support::{Fixture, Otlp};
+use crate::support::{Fixture, Otlp, source};
 
 /// Ids of a caller that is not instrumented by us.
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -31,8 +32,22 @@ fn traceparent() -> (&'static str, String) {
 }
 
 /// Runs a shop, has something asked, and ends it: what was received.
+#[track_caller]
 fn told(versions: &str, ask: impl FnOnce(&Launched)) -> (Arc<Fixture>, Traces, Metrics) {
-    told_with(versions, |launch| launch, ask)
+    let (fixture, traces, metrics) = told_with(versions, |launch| launch, ask);
+    require_as_defined(&metrics);
+    (fixture, traces, metrics)
+}
+
+/// Whatever was received of the groups that a shop tells of is as their pages say: unit, kind, buckets, attributes.
+#[track_caller]
+fn require_as_defined(metrics: &Metrics) {
+    for group in ["http", "database", "run"] {
+        let page = std::fs::read_to_string(source(&format!("docs/reference/metrics-{group}.md"))).expect("a page");
+        let names = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let missing: Vec<_> = names.filter(|name| metrics.all(name, &[]).is_empty()).map(|name| (name, "")).collect();
+        Definition::of(group).check(metrics, &missing);
+    }
 }
 
 /// The same with more settings.

@@ -1,7 +1,8 @@
 //! Pools of connections: what is told of them is what they say of themselves.
 
+use crate::support::definition::Definition;
 use crate::support::launched::Launch;
-use crate::support::metrics::{DATABASE_BOUNDS, Metrics, Point};
+use crate::support::metrics::Metrics;
 use crate::support::{Fixture, Otlp, wait_for};
 
 const COUNT: &str = "db.client.connection.count";
@@ -78,34 +79,23 @@ pub(super) fn pools_tell_what_they_are(versions: &str) {
     assert_eq!(step("twins"), "1 1");
     let metrics = told("one pool of two", &|metrics| limits(metrics, &twins)[0] == Some(2.0));
     assert_eq!((count(&metrics, &twins), times(&metrics, &twins)), (Some((0.0, 1.0)), [2, 2, 2]), "{metrics}");
-    shop.stop();
-    as_the_conventions_say(&otlp.metrics(), &open);
-}
 
-/// Units, kinds and attributes.
-fn as_the_conventions_say(metrics: &Metrics, pool: &str) {
-    let of = |name: &str| metrics.all(&format!("db.client.connection.{name}"), &[(POOL, pool.into())]);
-    for (name, unit, is_monotonic) in [
-        ("count", "{connection}", false),
-        ("max", "{connection}", false),
-        ("idle.max", "{connection}", false),
-        ("idle.min", "{connection}", false),
-        ("pending_requests", "{request}", false),
-        ("timeouts", "{timeout}", true),
-    ] {
-        for series in of(name) {
-            assert_eq!(series.unit, unit, "{series}");
-            assert!(matches!(series.point, Point::Sum { monotonic, .. } if monotonic == is_monotonic), "{series}");
-            let wanted = if name == "count" { 2 } else { 1 };
-            assert_eq!(series.attributes.len(), wanted, "{series}");
-            assert_eq!(series.scope, "sqlx-core", "{series}");
-        }
-    }
+    // The shop's own, of a database that has no name either.
+    assert_eq!(shop.get("/orders/1").0, 200);
+    let metrics =
+        told("a connection to a database in memory", &|metrics| count(metrics, ":memory:") == Some((0.0, 1.0)));
+    assert_eq!(limits(&metrics, ":memory:"), [Some(1.0), Some(1.0), Some(0.0)], "{metrics}");
+    shop.stop();
+
+    let (database, metrics) = (Definition::of("database"), otlp.metrics());
+    database.check(&metrics, &[]);
+    // A database within the process has no address, and nothing failed.
+    let missing = ["server.address", "server.port", "db.response.status_code", "error.type"].map(|key| ("*", key));
+    database.check_attributes(&metrics, &missing);
+    let mut told = metrics.series().filter(|series| series.name.starts_with("db.client.connection."));
+    assert!(told.all(|series| series.scope == "sqlx-core"), "{metrics}");
     for name in ["create_time", "wait_time", "use_time"] {
-        let found = of(name);
-        let [series] = found.as_slice() else { panic!("one series is {name}:\n{metrics}") };
-        let Point::Histogram { sum, bounds, .. } = &series.point else { panic!("{series} is no histogram") };
-        assert_eq!((series.unit.as_str(), bounds.as_slice()), ("s", DATABASE_BOUNDS.as_slice()), "{series}");
-        assert!(*sum > 0.0 && *sum < 60.0, "{series}: in seconds");
+        let time = metrics.require(&format!("db.client.connection.{name}"), &[(POOL, open.as_str().into())]);
+        assert!(time.sum() > 0.0 && time.sum() < 60.0, "{time}: in seconds");
     }
 }
