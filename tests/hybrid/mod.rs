@@ -223,6 +223,13 @@ fn require_four_million(metrics: &Metrics, scope: &str) {
 }
 
 #[test]
+fn whoever_is_asked_to_end_is_asked_before_what_only_it_can_look_up() {
+    let metrics = told_at_the_end("all", None, End::Terminated);
+    require_counted(&metrics);
+    require_observed(&metrics);
+}
+
+#[test]
 fn a_million_adds_of_each_of_four_threads_are_four_million() {
     let metrics = told_at_the_end("threads", None, End::Exits);
     VERSIONS.iter().for_each(|scope| require_four_million(&metrics, scope));
