@@ -104,7 +104,12 @@ impl SeriesTable {
         Numbers {
             times: word(series::TIMES),
             buckets: (0..entry.buckets).map(|index| word(series::BUCKETS + index * 8)).collect(),
-            value: word(series::VALUE),
+            value: match (entry.kind, entry.number) {
+                (series::instrument_kind::COUNTER, series::number::U64) => {
+                    word(series::VALUE).wrapping_add(word(series::OWN))
+                }
+                _ => word(series::VALUE),
+            },
             min: f64::from_bits(word(series::MIN)),
             max: f64::from_bits(word(series::MAX)),
         }

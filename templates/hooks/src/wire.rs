@@ -15,7 +15,7 @@
 //! multiple of 8 and its `head` is published last (release), so a reader sees whole records or none.
 
 /// Changes whenever a field of this file does; a launcher refuses other versions.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// First bytes of a region and of *Hello*.
 pub const MAGIC: [u8; 8] = *b"OTEL-RS\0";
 
@@ -219,6 +219,10 @@ pub mod series {
     pub const MIN: usize = 40;
     /// `f64`: a histogram's largest value, negative infinity when there is none.
     pub const MAX: usize = 48;
+    /// `u64`: of a counter of whole numbers ([`number::U64`]), who adds to `OWN`; no business of the reader's.
+    pub const OWNER: usize = TIMES;
+    /// `u64`: of a counter of whole numbers, what its owner has added. The sum is this and `VALUE`.
+    pub const OWN: usize = 56;
     /// `u64` each: how many values are in which bucket. In an instrument, `f64` each: their bounds, and one word more.
     pub const BUCKETS: usize = 64;
 

@@ -136,7 +136,9 @@ impl Region {
             if what != series::what::SERIES || unit as usize + 1 + buckets / 8 > used {
                 continue;
             }
-            [series::VALUE, series::TIMES].iter().for_each(|field| self.word(unit, *field).store(0, relaxed));
+            [series::VALUE, series::TIMES, series::OWN]
+                .iter()
+                .for_each(|field| self.word(unit, *field).store(0, relaxed));
             self.word(unit, series::MIN).store(f64::INFINITY.to_bits(), relaxed);
             self.word(unit, series::MAX).store(f64::NEG_INFINITY.to_bits(), relaxed);
             (0..buckets).for_each(|bucket| self.word(unit, series::BUCKETS + bucket * 8).store(0, relaxed));

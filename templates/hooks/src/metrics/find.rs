@@ -7,13 +7,15 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::area::Place;
-use super::set::{AttributeSet, Print, MOST};
+use super::set::{self, AttributeSet, Head, Print, MOST};
 
 const BUCKETS: usize = 256;
 
 /// An insert-only table, read without a lock. What is in it stays for ever, so whoever adds sees to a limit.
 pub struct Lists<T>([AtomicPtr<Node<T>>; BUCKETS]);
 
+// What is looked at first comes first, in one cache line.
+#[repr(C, align(64))]
 struct Node<T> {
     next: *const Node<T>,
     hash: u64,
@@ -104,13 +106,14 @@ fn find_until<T>(
 }
 
 /// One way of giving a series' attributes.
+#[repr(C)]
 pub(super) struct Alias {
+    count: usize,
+    pub(super) place: Place,
     /// The words of each one's head.
     words: [[u64; 3]; MOST],
-    count: usize,
     /// The text that is not known by its address, in order.
     content: Box<[u8]>,
-    pub(super) place: Place,
 }
 
 /// A series by what its attributes say.
@@ -132,33 +135,35 @@ impl Found {
     }
 
     #[inline(always)]
-    pub(super) fn alias(&self, print: &Print, set: &(impl AttributeSet + ?Sized)) -> Option<Place> {
-        self.aliases.find(print.hash, |alias| alias.is(print, set)).map(|alias| alias.place)
+    pub(super) fn alias<const N: usize>(&self, print: &Print<N>, set: &(impl AttributeSet + ?Sized)) -> Option<Place> {
+        let fits = |alias: &Alias| alias.is(&print.words, print.is_whole, set);
+        self.aliases.find(print.hash, fits).map(|alias| alias.place)
     }
 
+    /// For a set of up to [`MOST`] attributes that all have heads; `hash` is its print's.
     #[cold]
-    pub(super) fn add_alias(&self, print: &Print, set: &(impl AttributeSet + ?Sized), place: Place, most: usize) {
+    pub(super) fn add_alias(&self, hash: u64, set: &(impl AttributeSet + ?Sized), place: Place, most: usize) {
         if self.alias_count.fetch_add(1, Ordering::Relaxed) >= most {
             self.alias_count.fetch_sub(1, Ordering::Relaxed);
             return;
         }
-        let mut content = Vec::new();
-        for head in (0..set.count()).filter_map(|index| set.head(index)) {
-            [head.key, head.value].iter().flatten().for_each(|text| content.extend_from_slice(text.as_bytes()));
+        let (mut content, mut words, mut count) = (Vec::new(), [[0; 3]; MOST], 0);
+        for (to, head) in words.iter_mut().zip((0..set.count()).filter_map(|index| set.head(index))) {
+            let Head { words, key, value } = head;
+            [key, value].iter().flatten().for_each(|text| content.extend_from_slice(text.as_bytes()));
+            *to = words;
+            count += 1;
         }
-        let mut words = [[0; 3]; MOST];
-        words.iter_mut().zip(print.words()).for_each(|(to, from)| *to = *from);
-        let alias = Alias { words, count: print.words().len(), content: content.into(), place };
-        self.aliases.add(print.hash, alias, |known| known.is(print, set));
+        let alias = Alias { words, count, content: content.into(), place };
+        let given = words.get(..count).unwrap_or(&[]);
+        self.aliases.add(hash, alias, |known| known.is(given, false, set));
     }
 }
 
 impl Alias {
     #[inline(always)]
-    fn is(&self, print: &Print, set: &(impl AttributeSet + ?Sized)) -> bool {
-        self.count == print.words().len()
-            && self.words.iter().zip(print.words()).all(|(mine, given)| mine == given)
-            && (print.is_whole || self.has_text_of(set))
+    fn is(&self, words: &[[u64; 3]], is_whole: bool, set: &(impl AttributeSet + ?Sized)) -> bool {
+        self.count == words.len() && set::same(&self.words, words) && (is_whole || self.has_text_of(set))
     }
 
     /// Lengths are the same: they are in the words.

@@ -1,11 +1,12 @@
 //! Instruments: described once for each identity, measured from anywhere.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use super::area::{Entry, Place};
+use super::count::count;
 use super::find::{Canonical, Found, Lists};
-use super::set::{self, AttributeSet, ItemValue, Print};
+use super::set::{self, AttributeSet, Print};
 use super::{bounds, lower, Kind, Number, NumberKind};
 use crate::attach::{self, Region};
 use crate::attribute::{key, Attribute, Key, Value};
@@ -79,6 +80,8 @@ pub(super) struct Core {
     series_count: AtomicUsize,
     /// The unit of the series without attributes; 0 while there is none.
     without_attributes: AtomicU32,
+    /// Whether there were attributes whose words do not say it all: trying it with words alone is not worth it then.
+    has_other: AtomicBool,
     found: Found,
 }
 
@@ -246,6 +249,7 @@ impl Core {
             overflow_is_shown: AtomicBool::new(false),
             series_count: AtomicUsize::new(0),
             without_attributes: AtomicU32::new(0),
+            has_other: AtomicBool::new(false),
             found: Found::new(),
         })
     }
@@ -259,24 +263,53 @@ impl Core {
                 return unit;
             }
         }
-        let mut print = Print::new();
-        let is_told = print.take(set);
-        if is_told {
-            if let Some(place) = self.found.alias(&print, set) {
+        self.given_series(region, set)
+    }
+
+    /// A call, so that what has no attributes saves no registers, and all types of numbers share it.
+    #[inline(never)]
+    fn given_series(&self, region: &Region, set: &(impl AttributeSet + ?Sized)) -> u32 {
+        match set.count() {
+            1 => self.whole_series::<1>(region, set),
+            2 => self.whole_series::<2>(region, set),
+            3 => self.whole_series::<3>(region, set),
+            4 => self.whole_series::<4>(region, set),
+            5 => self.whole_series::<5>(region, set),
+            6 => self.whole_series::<6>(region, set),
+            7 => self.other_series::<7>(region, set),
+            8 => self.other_series::<8>(region, set),
+            _ => self.new_series(region, set, None),
+        }
+    }
+
+    #[inline(always)]
+    fn whole_series<const N: usize>(&self, region: &Region, set: &(impl AttributeSet + ?Sized)) -> u32 {
+        if !self.has_other.load(Relaxed) {
+            if let Some(place) = Print::<N>::whole(set).and_then(|print| self.found.alias(&print, set)) {
                 return place.unit;
             }
         }
-        self.new_series(region, set, if is_told { Some(&print) } else { None })
+        self.other_series::<N>(region, set)
     }
 
+    #[inline(never)]
+    fn other_series<const N: usize>(&self, region: &Region, set: &(impl AttributeSet + ?Sized)) -> u32 {
+        let print = Print::<N>::new(set);
+        match print.as_ref().and_then(|print| self.found.alias(print, set)) {
+            Some(place) => place.unit,
+            None => self.new_series(region, set, print.map(|print| print.hash)),
+        }
+    }
+
+    /// `hash` is that of the set's print, where it has one.
     #[cold]
     #[inline(never)]
-    fn new_series(&self, region: &Region, set: &(impl AttributeSet + ?Sized), given: Option<&Print>) -> u32 {
+    fn new_series(&self, region: &Region, set: &(impl AttributeSet + ?Sized), hash: Option<u64>) -> u32 {
         let limit = settings::series_limit();
         let (bytes, count) = set::canonical(set);
-        let hash = set::hash(&bytes);
+        let said = set::hash(&bytes);
         let fits = |known: &Canonical| *known.bytes == *bytes;
-        let place = match self.found.series.find(hash, fits) {
+        let place = match self.found.series.find(said, fits) {
             Some(known) => known.place,
             None => {
                 // One is for what is beyond the limit.
@@ -289,7 +322,7 @@ impl Core {
                     }
                     return self.overflow.unit;
                 };
-                let known = self.found.series.add(hash, Canonical { bytes: bytes.clone().into(), place }, fits);
+                let known = self.found.series.add(said, Canonical { bytes: bytes.clone().into(), place }, fits);
                 if known.place == place {
                     region.show(place);
                 }
@@ -298,8 +331,11 @@ impl Core {
         };
         if set.count() == 0 {
             self.without_attributes.store(place.unit, Relaxed);
-        } else if let Some(given) = given {
-            self.found.add_alias(given, set, place, limit.saturating_mul(4));
+        } else if let Some(hash) = hash {
+            if (0..set.count()).any(|index| set.words(index).is_none()) {
+                self.has_other.store(true, Relaxed);
+            }
+            self.found.add_alias(hash, set, place, limit.saturating_mul(4));
         }
         place.unit
     }
@@ -322,6 +358,12 @@ impl Core {
     fn measure(&self, region: &Region, unit: u32, number: Number) {
         let value = region.word(unit, wire::series::VALUE);
         match self.kind {
+            Kind::Counter if self.number == NumberKind::U64 => {
+                if !self.can_add(number) {
+                    return region.count_refused();
+                }
+                count(region, unit, number.bits(NumberKind::U64));
+            }
             Kind::Counter | Kind::UpDownCounter => {
                 if !self.can_add(number) {
                     return region.count_refused();
@@ -422,80 +464,8 @@ impl Series {
     }
 }
 
-/// An instrument of an instrumentation; a static of the woven crate.
-#[derive(Debug)]
-pub struct Metric {
-    scope: &'static Scope,
-    kind: Kind,
-    number: NumberKind,
-    name: &'static str,
-    unit: &'static str,
-    description: &'static str,
-    boundaries: Option<&'static [f64]>,
-    /// Null before the first use.
-    core: AtomicPtr<Core>,
-}
-
 impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Core").field("kind", &self.kind).finish()
-    }
-}
-
-impl Metric {
-    /// Describes an instrument.
-    pub const fn new(
-        scope: &'static Scope,
-        kind: Kind,
-        number: NumberKind,
-        name: &'static str,
-        unit: &'static str,
-        description: &'static str,
-    ) -> Metric {
-        let core = AtomicPtr::new(std::ptr::null_mut());
-        Metric { scope, kind, number, name, unit, description, boundaries: None, core }
-    }
-
-    /// The same with upper bounds for a histogram's buckets.
-    pub const fn with_boundaries(self, boundaries: &'static [f64]) -> Metric {
-        let Metric { scope, kind, number, name, unit, description, .. } = self;
-        let core = AtomicPtr::new(std::ptr::null_mut());
-        Metric { scope, kind, number, name, unit, description, boundaries: Some(boundaries), core }
-    }
-
-    /// The instrument, or nothing while its instrumentation does not speak.
-    #[inline]
-    pub fn instrument(&self) -> Instrument {
-        if !self.scope.enabled() {
-            return Instrument(None);
-        }
-        // SAFETY: null, or an instrument, which lives for ever.
-        match unsafe { self.core.load(std::sync::atomic::Ordering::Acquire).as_ref() } {
-            Some(core) => Instrument(Some(core)),
-            None => self.register(),
-        }
-    }
-
-    #[cold]
-    fn register(&self) -> Instrument {
-        let Metric { kind, number, name, unit, description, boundaries, .. } = *self;
-        let owner = Owner::Layer(self.scope);
-        let is_observed = false;
-        let made = instrument(&Description { owner, kind, number, name, unit, description, boundaries, is_observed });
-        if let Instrument(Some(core)) = made {
-            self.core.store(core as *const Core as *mut Core, std::sync::atomic::Ordering::Release);
-        }
-        made
-    }
-
-    /// As [`Instrument::measure`].
-    #[inline]
-    pub fn measure(&self, number: impl Into<Number>, attributes: &[(&'static str, ItemValue<'_>)]) {
-        self.instrument().measure(number, attributes);
-    }
-
-    /// As [`Instrument::bind`].
-    pub fn bind(&self, attributes: &[(&'static str, ItemValue<'_>)]) -> Series {
-        self.instrument().bind(attributes)
     }
 }

@@ -7,9 +7,11 @@
 mod area;
 pub(crate) mod bounds;
 mod callbacks;
+mod count;
 mod distribution;
 mod find;
 mod instrument;
+mod metric;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -17,7 +19,8 @@ mod tests;
 pub use callbacks::on_collect;
 pub use distribution::Distribution;
 pub use find::Lists;
-pub use instrument::{instrument, Description, Instrument, Metric, Owner, Series};
+pub use instrument::{instrument, Description, Instrument, Owner, Series};
+pub use metric::Metric;
 pub use set::{AttributeSet, Head, Item, ItemValue, Text};
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -6,7 +6,6 @@
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
-use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::attribute::{self, Attribute, Key, Value};
@@ -97,6 +96,16 @@ pub trait AttributeSet {
             ItemValue::Other(_) => None,
         }
     }
+    /// The same for what is there most often; where this has none, [`head`](Self::head) is asked.
+    #[inline(always)]
+    fn common_head(&self, index: usize) -> Option<Head<'_>> {
+        self.head(index)
+    }
+    /// The words of a literal with a literal or a whole number, which say it all.
+    #[inline(always)]
+    fn words(&self, index: usize) -> Option<[u64; 3]> {
+        self.head(index)?.whole()
+    }
 }
 
 impl AttributeSet for [(&'static str, ItemValue<'_>)] {
@@ -138,6 +147,15 @@ const STATIC_VALUE: u64 = 1 << 57;
 const K: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl<'a> Head<'a> {
+    /// Its words, if they say it all.
+    #[inline(always)]
+    pub fn whole(&self) -> Option<[u64; 3]> {
+        match self {
+            Head { words, key: None, value: None } => Some(*words),
+            _ => None,
+        }
+    }
+
     /// An attribute that is text.
     #[inline(always)]
     pub fn text(key: Text<'a>, value: Text<'a>) -> Head<'a> {
@@ -183,53 +201,67 @@ fn fold(a: u64, b: u64) -> u64 {
     (wide >> 64) as u64 ^ wide as u64
 }
 
-/// What tells a set as it is given from others.
-pub(super) struct Print {
-    count: usize,
-    words: [MaybeUninit<[u64; 3]>; MOST],
+/// What tells a set of `N` attributes, as it is given, from others. It stays in registers.
+pub(super) struct Print<const N: usize> {
+    pub(super) words: [[u64; 3]; N],
     pub(super) hash: u64,
     /// Whether the words say it all.
     pub(super) is_whole: bool,
 }
 
-impl Print {
-    /// Nothing yet.
+impl<const N: usize> Print<N> {
+    /// Of a set of `N`; `None` where one has no head.
     #[inline(always)]
-    pub(super) fn new() -> Print {
-        Print { count: 0, words: [MaybeUninit::uninit(); MOST], hash: K, is_whole: true }
-    }
-
-    /// Takes a set in; whether that can be: not with too many attributes, or with one that has no head.
-    #[inline(always)]
-    pub(super) fn take(&mut self, set: &(impl AttributeSet + ?Sized)) -> bool {
-        let count = set.count();
-        if count > MOST {
-            return false;
-        }
-        for (index, to) in self.words.iter_mut().enumerate().take(count) {
-            let Some(Head { words, key, value }) = set.head(index) else { return false };
-            to.write(words);
+    pub(super) fn new(set: &(impl AttributeSet + ?Sized)) -> Option<Print<N>> {
+        let mut print = Print { words: [[0; 3]; N], hash: K, is_whole: true };
+        for (index, to) in print.words.iter_mut().enumerate() {
+            let Head { words, key, value } = match set.common_head(index) {
+                Some(head) => head,
+                None => rare_head(set, index)?,
+            };
+            *to = words;
             let [mut first, about, mut last] = words;
             if let Some(text) = key {
-                self.is_whole = false;
+                print.is_whole = false;
                 first = self::hash(text.as_bytes());
             }
             if let Some(text) = value {
-                self.is_whole = false;
+                print.is_whole = false;
                 last = self::hash(text.as_bytes());
             }
-            self.hash = fold(self.hash ^ first, about ^ last.rotate_left(17) ^ K);
+            print.hash = mix(print.hash, [first, about, last]);
         }
-        self.count = count;
-        true
+        Some(print)
     }
 
-    /// The words of each attribute's head.
+    /// The same, of a set whose words say it all; `None` where there is any other attribute.
     #[inline(always)]
-    pub(super) fn words(&self) -> &[[u64; 3]] {
-        // SAFETY: as many have been written as are counted, which are no more than there are.
-        unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast(), self.count) }
+    pub(super) fn whole(set: &(impl AttributeSet + ?Sized)) -> Option<Print<N>> {
+        let mut print = Print { words: [[0; 3]; N], hash: K, is_whole: true };
+        for (index, to) in print.words.iter_mut().enumerate() {
+            *to = set.words(index)?;
+            print.hash = mix(print.hash, *to);
+        }
+        Some(print)
     }
+}
+
+/// A call: what is rare makes what is common neither larger nor slower.
+#[inline(never)]
+fn rare_head<'a>(set: &'a (impl AttributeSet + ?Sized), index: usize) -> Option<Head<'a>> {
+    set.head(index)
+}
+
+/// The hash with one attribute more. Each is multiplied for itself, so that none waits for those before it.
+#[inline(always)]
+fn mix(hash: u64, [first, about, last]: [u64; 3]) -> u64 {
+    hash.rotate_left(23).wrapping_add(fold(first ^ K, about ^ last.rotate_left(17) ^ K))
+}
+
+/// Whether words are the same, with one branch for all.
+#[inline(always)]
+pub(super) fn same(some: &[[u64; 3]], others: &[[u64; 3]]) -> bool {
+    some.iter().zip(others).fold(0, |all, ([a, b, c], [x, y, z])| all | a ^ x | b ^ y | c ^ z) == 0
 }
 
 /// A hash that cannot be foreseen: values may be chosen by strangers.
