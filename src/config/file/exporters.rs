@@ -33,6 +33,8 @@ pub(super) fn read_push(field: &Field) -> Option<(Exporter, Temporality, Histogr
             ("cumulative", Temporality::Cumulative),
             ("delta", Temporality::Delta),
             ("low_memory", Temporality::LowMemory),
+            // As the variable has it, which a file may refer to.
+            ("lowmemory", Temporality::LowMemory),
         ],
     );
     let histograms = settings.word(

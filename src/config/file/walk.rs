@@ -159,7 +159,7 @@ impl<'t> Field<'t> {
             Yaml::Text(text) => text,
             _ => "",
         };
-        let found = words.iter().find(|(word, _)| *word == text);
+        let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
         if found.is_none() {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             self.wrong(&format!("one of {}", names(&known)));
