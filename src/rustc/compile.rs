@@ -154,7 +154,8 @@ fn compile_unknown(compilation: &Compilation<'_>, search: &[OsString]) -> io::Re
     arguments.extend(search.iter().cloned());
     let mut command = command(call, chain, &arguments);
     let program = program(call);
-    if program.is_none() && (!call.is_foreign() || call.externs().is_empty()) {
+    let is_watched = call.is_foreign() && !call.externs().is_empty();
+    if program.is_none() && !is_watched {
         use std::os::unix::process::CommandExt;
         return Err(command.exec());
     }
@@ -162,6 +163,9 @@ fn compile_unknown(compilation: &Compilation<'_>, search: &[OsString]) -> io::Re
     if let Some((path, note)) = program.filter(|_| status.success()) {
         // Without it the program's telemetry lacks a version.
         let _ = note.append(&path);
+    }
+    if !is_watched {
+        return Ok(status_code(status));
     }
     if status.code().is_some_and(|code| code != 0) {
         let suspects = woven_externs(home, call);

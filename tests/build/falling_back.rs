@@ -53,6 +53,21 @@ fn a_dependent_that_breaks_has_its_dependency_plain_the_next_time() {
 }
 
 #[test]
+fn a_mistake_of_the_users_own_is_theirs_alone() {
+    let project = Project::new();
+    project.replace("p/app/Cargo.toml", "engine = \"1\"\n", "engine = \"1\"\ngear = \"1\"\n");
+    project.cargo(&["generate-lockfile", "--offline"]).ok();
+    project.otel_rs(&["bootstrap"]).ok();
+    let right = project.read("p/app/src/main.rs");
+    project.write("p/app/src/main.rs", "fn main() {\n    println!(\"{}\", gear::turn(\"two\"));\n}\n");
+    let said = project.cargo(&["build"]);
+    assert_ne!(said.status, 0);
+    assert!(said.err.contains("mismatched types") && !said.err.contains("otel-rs"), "{}", said.err);
+    project.write("p/app/src/main.rs", &right);
+    assert_eq!(project.run(), "1004", "what they depend on is woven as before");
+}
+
+#[test]
 fn a_version_without_rules_stays_plain_in_silence() {
     let project = Project::new();
     project.replace("instrumentations/gear/instrumentation.toml", ">=1.0.0, <2", ">=1.0.0, <1.2.1-0");
