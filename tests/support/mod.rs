@@ -1,6 +1,7 @@
 //! What the end-to-end tests stand on: an OTLP receiver, sentences about what it received, projects that are built, apps
 //! that are launched, services that are started.
 
+pub(crate) mod definition;
 pub(crate) mod expect;
 pub(crate) mod fixture;
 pub(crate) mod http;
