@@ -55,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) host_metrics: HostMetrics,
     /// What is told of the program's run as a whole.
     pub(crate) run: Run,
+    /// OTEL_RS_RUNTIME_POLL_TIMES: whether the polls of asynchronous runtimes are timed.
+    pub(crate) runtime_poll_times: bool,
 }
 
 /// What is told of the program's run as a whole.
@@ -421,6 +423,9 @@ impl Config {
         ];
         if self.run.span || self.run.environment_parent {
             pairs.push((name::ENVIRONMENT_PARENT, "on".to_owned()));
+        }
+        if self.runtime_poll_times {
+            pairs.push((name::POLL_TIMES, "on".to_owned()));
         }
         let lists = [
             (name::DISABLED, &self.instrumentations.disabled),

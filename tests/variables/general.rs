@@ -112,6 +112,20 @@ variables! {
         refused("OTEL_RS_ENVIRONMENT_PARENT", "mother");
     }
 
+    OTEL_RS_RUNTIME_POLL_TIMES => {
+        // What is told then is seen in `metrics::runtimes`.
+        use crate::support::{Fixture, Otlp, launched::Launch};
+        let told = |value: &str| {
+            let otlp = Otlp::start();
+            let launch = Launch::of(&Fixture::runtime("newest")).to(&otlp).env("COUNTS", 1);
+            let end = launch.env("OTEL_RS_RUNTIME_POLL_TIMES", value).start().end();
+            assert!(end.status.success(), "{end:?}");
+            !otlp.metrics().all("tokio.runtime.worker.poll_duration", &[]).is_empty()
+        };
+        assert_eq!(["", "false", "true"].map(told), [false, false, true]);
+        refused("OTEL_RS_RUNTIME_POLL_TIMES", "seldom");
+    }
+
     OTEL_RS_DETACH_AFTER => {
         // What it does to tasks is seen with real tasks in `shop::tasks`.
         by_default().traces.require(server());

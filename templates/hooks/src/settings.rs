@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) sampler: Sampler,
     /// In the order in which they are asked.
     pub(crate) propagators: Vec<Propagator>,
+    /// Whether polls of runtimes are timed.
+    poll_times: bool,
     pub(crate) detach_after_ns: u64,
     pub(crate) logs: bool,
     /// What the process's environment says is the parent of its work; empty unless it is to be asked.
@@ -77,6 +79,11 @@ pub(crate) fn series_limit() -> usize {
     get().map_or(0, |settings| settings.series_limit)
 }
 
+/// Whether polls of runtimes are to be timed.
+pub(crate) fn poll_times() -> bool {
+    get().map_or(false, |settings| settings.poll_times)
+}
+
 impl Settings {
     /// Reads the value of [`wire::CHANNEL_VARIABLE`]. `None` for another version or without a socket: then stay dormant.
     pub(crate) fn parse(text: &OsStr) -> Option<Settings> {
@@ -87,6 +94,7 @@ impl Settings {
             socket: Vec::new(),
             sampler: Sampler::AlwaysOn { parent_based: true },
             propagators: vec![Propagator::TraceContext, Propagator::Baggage],
+            poll_times: false,
             detach_after_ns: 10_000_000_000,
             logs: true,
             parent: Context::EMPTY,
@@ -114,6 +122,8 @@ impl Settings {
                 sampler_name = value;
             } else if key == name::RATIO.as_bytes() {
                 ratio = number()?;
+            } else if key == name::POLL_TIMES.as_bytes() {
+                settings.poll_times = value == b"on";
             } else if key == name::DETACH_AFTER_MS.as_bytes() {
                 settings.detach_after_ns = (number()? * 1e6) as u64;
             } else if key == name::LOGS.as_bytes() {
@@ -219,6 +229,13 @@ mod tests {
         assert_eq!(settings.propagators, [Propagator::Jaeger, Propagator::Baggage, Propagator::B3]);
         assert_eq!(settings.detach_after_ns, 20_000_000);
         assert!(!settings.logs && Settings::parse(OsStr::new("v1;socket=/tmp/a")).unwrap().logs);
+    }
+
+    #[test]
+    fn polls_are_timed_only_if_told_so() {
+        let timed = |text: &str| Settings::parse(OsStr::new(text)).unwrap().poll_times;
+        assert!(timed("v1;poll-times=on;socket=/tmp/a"));
+        assert!(!timed("v1;poll-times=off;socket=/tmp/a") && !timed("v1;socket=/tmp/a"));
     }
 
     #[test]
