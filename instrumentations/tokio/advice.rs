@@ -1,7 +1,7 @@
 //! Where tokio spawns, the hooks' own functions do all there is to do; see the rules. Here is what a runtime tells of itself.
 
 #[cfg(feature = "rt")]
-pub(crate) use runtime::{Numbers, Running};
+pub(crate) use runtime::{Numbers, Polls, Published, Running};
 
 /// Notes the socket this thread is about to read from.
 #[cfg(all(feature = "net", unix))]
@@ -22,66 +22,44 @@ mod runtime {
     use std::fmt;
     use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
     use std::sync::{Arc, Weak};
+    use std::time::Instant;
 
-    use otel_rs_hooks::metrics::{self, on_collect, ItemValue, Kind, Metric, NumberKind, Series};
+    use otel_rs_hooks::metrics::{self, on_collect, Distribution, ItemValue, Kind, Metric, NumberKind, Series};
 
     use super::SCOPE;
     use crate::runtime::scheduler::{self, current_thread};
     use crate::runtime::Handle;
 
-    // What is looked up is told by how much it has changed: runtimes that share an id add up.
-    static WORKERS: Metric = Metric::new(
-        &SCOPE,
-        Kind::UpDownCounter,
-        NumberKind::I64,
-        "tokio.runtime.workers",
-        "{thread}",
-        "The number of worker threads of the runtime.",
-    );
-    static ALIVE_TASKS: Metric = Metric::new(
-        &SCOPE,
-        Kind::UpDownCounter,
-        NumberKind::I64,
-        "tokio.runtime.alive_tasks",
-        "{task}",
-        "The number of tasks that have been spawned and are not over.",
-    );
-    static GLOBAL_QUEUE_DEPTH: Metric = Metric::new(
-        &SCOPE,
-        Kind::UpDownCounter,
-        NumberKind::I64,
+    const fn held(name: &'static str, unit: &'static str, description: &'static str) -> Metric {
+        // What is looked up is told by how much it has changed: runtimes that share an id add up.
+        Metric::new(&SCOPE, Kind::UpDownCounter, NumberKind::I64, name, unit, description)
+    }
+
+    const fn count(name: &'static str, unit: &'static str, description: &'static str) -> Metric {
+        Metric::new(&SCOPE, Kind::Counter, NumberKind::U64, name, unit, description)
+    }
+
+    static WORKERS: Metric = held("tokio.runtime.workers", "{thread}", "The number of worker threads of the runtime.");
+    static ALIVE_TASKS: Metric =
+        held("tokio.runtime.alive_tasks", "{task}", "The number of tasks that have been spawned and are not over.");
+    static GLOBAL_QUEUE_DEPTH: Metric = held(
         "tokio.runtime.global_queue_depth",
         "{task}",
         "The number of tasks that are scheduled in the runtime's global queue.",
     );
-    static BLOCKING_THREADS: Metric = Metric::new(
-        &SCOPE,
-        Kind::UpDownCounter,
-        NumberKind::I64,
+    static BLOCKING_THREADS: Metric = held(
         "tokio.runtime.blocking_threads",
         "{thread}",
         "The number of threads for blocking work that the runtime has.",
     );
-    static IDLE_BLOCKING_THREADS: Metric = Metric::new(
-        &SCOPE,
-        Kind::UpDownCounter,
-        NumberKind::I64,
-        "tokio.runtime.idle_blocking_threads",
-        "{thread}",
-        "The number of those that have nothing to do.",
-    );
-    static BLOCKING_QUEUE_DEPTH: Metric = Metric::new(
-        &SCOPE,
-        Kind::UpDownCounter,
-        NumberKind::I64,
-        "tokio.runtime.blocking_queue_depth",
-        "{task}",
-        "The number of blocking tasks that wait for a thread.",
-    );
-    static LOCAL_QUEUE_DEPTH: Metric = Metric::new(
-        &SCOPE,
-        Kind::UpDownCounter,
-        NumberKind::I64,
+    static IDLE_BLOCKING_THREADS: Metric =
+        held("tokio.runtime.idle_blocking_threads", "{thread}", "The number of those that have nothing to do.");
+    static BLOCKING_QUEUE_DEPTH: Metric =
+        held("tokio.runtime.blocking_queue_depth", "{task}", "The number of blocking tasks that wait for a thread.");
+    /// As [`Numbers::now`] tells them.
+    static LEVELS: [&Metric; 6] =
+        [&WORKERS, &ALIVE_TASKS, &GLOBAL_QUEUE_DEPTH, &BLOCKING_THREADS, &IDLE_BLOCKING_THREADS, &BLOCKING_QUEUE_DEPTH];
+    static LOCAL_QUEUE_DEPTH: Metric = held(
         "tokio.runtime.worker.local_queue_depth",
         "{task}",
         "The number of tasks that are scheduled in the worker's own queue.",
@@ -94,66 +72,175 @@ mod runtime {
         "s",
         "The time the worker has been busy.",
     );
-    static PARKS: Metric = Metric::new(
-        &SCOPE,
-        Kind::Counter,
-        NumberKind::U64,
-        "tokio.runtime.worker.parks",
-        "{park}",
-        "The number of times the worker went to sleep for want of work.",
-    );
-    static POLLS: Metric = Metric::new(
-        &SCOPE,
-        Kind::Counter,
-        NumberKind::U64,
-        "tokio.runtime.worker.polls",
-        "{poll}",
-        "The number of times the worker polled a task.",
-    );
-    static STEALS: Metric = Metric::new(
-        &SCOPE,
-        Kind::Counter,
-        NumberKind::U64,
-        "tokio.runtime.worker.steals",
-        "{task}",
-        "The number of tasks the worker stole from others.",
-    );
-    static REMOTE_SCHEDULES: Metric = Metric::new(
-        &SCOPE,
-        Kind::Counter,
-        NumberKind::U64,
+    static PARKS: Metric =
+        count("tokio.runtime.worker.parks", "{park}", "The number of times the worker went to sleep for want of work.");
+    static POLLS: Metric =
+        count("tokio.runtime.worker.polls", "{poll}", "The number of times the worker polled a task.");
+    static STEALS: Metric =
+        count("tokio.runtime.worker.steals", "{task}", "The number of tasks the worker stole from others.");
+    static REMOTE_SCHEDULES: Metric = count(
         "tokio.runtime.remote_schedules",
         "{schedule}",
         "The number of tasks that were scheduled from outside of the runtime.",
     );
-    static BUDGET_FORCED_YIELDS: Metric = Metric::new(
-        &SCOPE,
-        Kind::Counter,
-        NumberKind::U64,
+    static BUDGET_FORCED_YIELDS: Metric = count(
         "tokio.runtime.budget_forced_yields",
         "{yield}",
         "The number of times tasks were made to yield, since they had used up their budget.",
     );
+    static POLL_DURATION: Metric = Metric::new(
+        &SCOPE,
+        Kind::Histogram,
+        NumberKind::F64,
+        "tokio.runtime.worker.poll_duration",
+        "s",
+        "How long the workers' polls took.",
+    )
+    .with_boundaries(&[
+        1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+    ]);
+
+    /// What a worker has counted, for itself alone. It stands beside tokio's own numbers, which count some of this only
+    /// with `tokio_unstable`, and is published when they are.
+    pub(crate) struct Polls {
+        polls: u64,
+        steals: u64,
+        times: Option<Arc<Times>>,
+    }
+
+    impl Polls {
+        pub(crate) const NEW: Polls = Polls { polls: 0, steals: 0, times: None };
+
+        /// Has them timed, if that is wanted.
+        pub(crate) fn time(&mut self, published: &Published) {
+            self.times = published.times.clone();
+        }
+
+        /// A worker polls a task, and those that run right after it in its place.
+        #[inline]
+        pub(crate) fn start(&mut self) {
+            self.polls += 1;
+            if let Some(times) = &self.times {
+                times.start();
+            }
+        }
+
+        #[inline]
+        pub(crate) fn end(&mut self) {
+            if let Some(times) = &self.times {
+                times.end();
+            }
+        }
+
+        #[inline]
+        pub(crate) fn stole(&mut self, tasks: u16) {
+            self.steals += u64::from(tasks);
+        }
+
+        pub(crate) fn publish(&self, to: &Published) {
+            to.polls.store(self.polls, Relaxed);
+            to.steals.store(self.steals, Relaxed);
+        }
+    }
+
+    /// How many of a worker's polls took how long: between bounds in seconds, and in all. The worker alone writes. It
+    /// takes two clock readings a poll, which small ones would feel: only at the user's wish.
+    #[derive(Debug)]
+    struct Times {
+        bounds: &'static [f64],
+        counts: Vec<AtomicU64>,
+        nanoseconds: AtomicU64,
+        made: Instant,
+        /// Nanoseconds from then to the poll that is going on; `u64::MAX` while none is.
+        since: AtomicU64,
+    }
+
+    impl Times {
+        fn new(bounds: &'static [f64]) -> Times {
+            let counts = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
+            let [nanoseconds, since] = [0, u64::MAX].map(AtomicU64::new);
+            Times { bounds, counts, nanoseconds, made: Instant::now(), since }
+        }
+
+        fn wanted() -> Option<Arc<Times>> {
+            let is_wanted = SCOPE.enabled() && metrics::poll_times();
+            let bounds = if is_wanted { POLL_DURATION.instrument().bounds() } else { &[] };
+            Some(bounds).filter(|bounds| !bounds.is_empty()).map(|bounds| Arc::new(Times::new(bounds)))
+        }
+
+        // Cold, not to be in the way of those that are not timed.
+        #[cold]
+        fn start(&self) {
+            self.since.store(self.made.elapsed().as_nanos() as u64, Relaxed);
+        }
+
+        #[cold]
+        fn end(&self) {
+            let took = (self.made.elapsed().as_nanos() as u64).checked_sub(self.since.load(Relaxed));
+            // A poll that gives its worker away (`block_in_place`) has no end here.
+            self.since.store(u64::MAX, Relaxed);
+            let Some(took) = took else { return };
+            let bucket = self.bounds.partition_point(|bound| *bound < took as f64 / 1e9);
+            let add = |to: &AtomicU64, more| to.store(to.load(Relaxed).wrapping_add(more), Relaxed);
+            add(&self.nanoseconds, took);
+            self.counts.get(bucket).into_iter().for_each(|count| add(count, 1));
+        }
+    }
+
+    /// What anybody may know of it.
+    #[derive(Debug)]
+    pub(crate) struct Published {
+        polls: AtomicU64,
+        steals: AtomicU64,
+        times: Option<Arc<Times>>,
+        shared: Shared,
+    }
+
+    impl Default for Published {
+        fn default() -> Published {
+            let zero = AtomicU64::default;
+            Published { polls: zero(), steals: zero(), times: Times::wanted(), shared: Shared::default() }
+        }
+    }
+
+    /// Of the runtime as a whole, and so in use at its first worker alone: any thread counts here.
+    #[derive(Debug, Default)]
+    #[repr(align(128))]
+    struct Shared {
+        remote_schedules: AtomicU64,
+        forced_yields: AtomicU64,
+    }
+
+    impl Published {
+        /// A task is scheduled from outside. As the next one not inlined: whoever calls it is to stay as quick as it was.
+        #[inline(never)]
+        pub(crate) fn scheduled_from_outside(&self) {
+            if SCOPE.enabled() {
+                self.shared.remote_schedules.fetch_add(1, Relaxed);
+            }
+        }
+
+        /// A task has used up its budget.
+        #[inline(never)]
+        pub(crate) fn forced_to_yield(&self) {
+            if SCOPE.enabled() {
+                self.shared.forced_yields.fetch_add(1, Relaxed);
+            }
+        }
+    }
 
     /// What a runtime knows of itself, without waiting for anybody. The rules implement it where tokio counts.
     pub(crate) trait Numbers: Weakly {
         /// Workers, tasks that are alive and that are in the global queue; threads for blocking work, those of them that
         /// are idle, and what waits for one.
         fn now(&self) -> [usize; 6];
-        /// How many nanoseconds a worker was busy, how often it went to sleep, and how many tasks are in its own queue.
-        fn worker(&self, index: usize) -> (u64, u64, usize);
-        /// How often tasks were scheduled from outside, and had to yield; with `tokio_unstable`.
-        fn more(&self) -> Option<[u64; 2]> {
-            None
-        }
-        /// How often a worker polled, and how many tasks it stole; with `tokio_unstable`.
-        fn more_of_worker(&self, _index: usize) -> Option<[u64; 2]> {
-            None
-        }
+        /// How many nanoseconds a worker was busy, how often it went to sleep, how many tasks are in its own queue, and
+        /// what else it has counted.
+        fn worker(&self, index: usize) -> (u64, u64, usize, &Published);
     }
 
     /// A handle that can be had again as long as there is another.
-    pub(crate) trait Weakly: Sized + 'static {
+    pub(crate) trait Weakly: Clone + Send + Sync + 'static {
         type Weak: Send + Sync + 'static;
         fn downgrade(&self) -> Self::Weak;
         fn upgrade(weak: &Self::Weak) -> Option<Self>;
@@ -161,11 +248,17 @@ mod runtime {
     }
 
     /// A runtime, until it is dropped.
-    pub(crate) struct Running(Option<Arc<dyn Over>>);
+    pub(crate) struct Running(Option<Box<dyn Over>>);
 
     trait Over: Send + Sync {
-        /// The runtime is dropped.
+        /// The runtime is dropped, and its workers are, if that was waited for.
         fn over(&self);
+    }
+
+    /// The runtime's own hold on what is told, and on its handle: the workers' last numbers come when it is all but gone.
+    struct Hold<H: Weakly> {
+        state: Arc<State<H>>,
+        handle: H,
     }
 
     struct State<H: Weakly> {
@@ -174,7 +267,8 @@ mod runtime {
         handle: H::Weak,
         is_over: AtomicBool,
         now: [Level; 6],
-        more: Vec<Sum>,
+        remote_schedules: Sum,
+        forced_yields: Sum,
         workers: Vec<Worker>,
     }
 
@@ -182,7 +276,9 @@ mod runtime {
         queue: Level,
         busy: Sum,
         parks: Sum,
-        more: Vec<Sum>,
+        polls: Sum,
+        steals: Sum,
+        times: Option<ToldTimes>,
     }
 
     impl Running {
@@ -195,7 +291,7 @@ mod runtime {
             state.tell(Some(handle));
             let observed = Arc::clone(&state);
             on_collect(move || observed.tell(H::upgrade(&observed.handle).as_ref()));
-            Running(Some(state))
+            Running(Some(Box::new(Hold { state, handle: handle.clone() })))
         }
     }
 
@@ -207,8 +303,8 @@ mod runtime {
 
     impl Drop for Running {
         fn drop(&mut self) {
-            if let Some(state) = &self.0 {
-                state.over();
+            if let Some(hold) = &self.0 {
+                hold.over();
             }
         }
     }
@@ -219,6 +315,10 @@ mod runtime {
             let item = || [("tokio.runtime.id", ItemValue::Int(id.0.into())), ("tokio.runtime.flavor", flavor.into())];
             let level = |metric: &Metric| Level(metric.bind(&item()), AtomicI64::new(0));
             let sum = |metric: &Metric| Sum(metric.bind(&item()), AtomicU64::new(0));
+            let times = |published: &Published| {
+                let times = published.times.as_ref()?;
+                Some(ToldTimes(POLL_DURATION.bind(&item()), Times::new(times.bounds)))
+            };
             let workers = 0..handle.now()[0];
             let workers = workers.map(|index| {
                 let [id, flavor] = item();
@@ -228,20 +328,16 @@ mod runtime {
                     queue: Level(LOCAL_QUEUE_DEPTH.bind(&items), AtomicI64::new(0)),
                     busy: sum(&BUSY_DURATION),
                     parks: sum(&PARKS),
-                    more: handle.more_of_worker(index).map_or_else(Vec::new, |_| vec![sum(&POLLS), sum(&STEALS)]),
+                    polls: sum(&POLLS),
+                    steals: sum(&STEALS),
+                    times: times(handle.worker(index).3),
                 }
             });
             State {
                 workers: workers.collect(),
-                more: handle.more().map_or_else(Vec::new, |_| vec![sum(&REMOTE_SCHEDULES), sum(&BUDGET_FORCED_YIELDS)]),
-                now: [
-                    level(&WORKERS),
-                    level(&ALIVE_TASKS),
-                    level(&GLOBAL_QUEUE_DEPTH),
-                    level(&BLOCKING_THREADS),
-                    level(&IDLE_BLOCKING_THREADS),
-                    level(&BLOCKING_QUEUE_DEPTH),
-                ],
+                remote_schedules: sum(&REMOTE_SCHEDULES),
+                forced_yields: sum(&BUDGET_FORCED_YIELDS),
+                now: LEVELS.map(level),
                 is_over: AtomicBool::new(false),
                 handle: handle.downgrade(),
                 _id: id,
@@ -262,26 +358,29 @@ mod runtime {
         }
 
         fn count_of(&self, handle: &H) {
-            let tell = |sums: &[Sum], now: Option<[u64; 2]>| {
-                sums.iter().zip(now.unwrap_or_default()).for_each(|(sum, now)| sum.tell(now));
-            };
-            tell(&self.more, handle.more());
+            let (mut remote_schedules, mut forced_yields) = (0, 0);
             for (index, worker) in self.workers.iter().enumerate() {
-                let (busy, parks, _) = handle.worker(index);
+                let (busy, parks, _, published) = handle.worker(index);
                 worker.busy.tell_seconds(busy);
                 worker.parks.tell(parks);
-                tell(&worker.more, handle.more_of_worker(index));
+                worker.polls.tell(published.polls.load(Relaxed));
+                worker.steals.tell(published.steals.load(Relaxed));
+                remote_schedules += published.shared.remote_schedules.load(Relaxed);
+                forced_yields += published.shared.forced_yields.load(Relaxed);
+                if let (Some(told), Some(times)) = (&worker.times, &published.times) {
+                    told.tell(times);
+                }
             }
+            self.remote_schedules.tell(remote_schedules);
+            self.forced_yields.tell(forced_yields);
         }
     }
 
-    impl<H: Numbers> Over for State<H> {
+    impl<H: Numbers> Over for Hold<H> {
         fn over(&self) {
-            self.is_over.store(true, Relaxed);
+            self.state.is_over.store(true, Relaxed);
             // The last that can be counted; what there is now is taken back by the callback.
-            if let Some(handle) = H::upgrade(&self.handle) {
-                self.count_of(&handle);
-            }
+            self.state.count_of(&self.handle);
         }
     }
 
@@ -301,23 +400,36 @@ mod runtime {
     /// A number that only rises. At a runtime's end two may tell of it at once.
     struct Sum(Series, AtomicU64);
 
-    impl Sum {
-        fn more(&self, now: u64) -> u64 {
-            now.saturating_sub(self.1.fetch_max(now, Relaxed))
-        }
+    /// By how much it has risen since it was told.
+    fn more(told: &AtomicU64, now: u64) -> u64 {
+        now.saturating_sub(told.fetch_max(now, Relaxed))
+    }
 
+    impl Sum {
         fn tell(&self, now: u64) {
-            let more = self.more(now);
+            let more = more(&self.1, now);
             if more > 0 {
                 self.0.measure(more);
             }
         }
 
         fn tell_seconds(&self, nanoseconds: u64) {
-            let more = self.more(nanoseconds);
+            let more = more(&self.1, nanoseconds);
             if more > 0 {
                 self.0.measure(more as f64 / 1e9);
             }
+        }
+    }
+
+    /// How long a worker's polls took, and what was told of it.
+    struct ToldTimes(Series, Times);
+
+    impl ToldTimes {
+        fn tell(&self, now: &Times) {
+            let more = |(now, told): (&AtomicU64, &AtomicU64)| more(told, now.load(Relaxed));
+            let counts: Vec<_> = now.counts.iter().zip(&self.1.counts).map(more).collect();
+            let sum = more((&now.nanoseconds, &self.1.nanoseconds)) as f64 / 1e9;
+            self.0.add(&Distribution { bounds: now.bounds, counts: &counts, sum });
         }
     }
 

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use otel_rs_hooks::{current, key, Cell, CellKind, Context, Entered, Key};
 
-const fn counter(name: &'static str, unit: &'static str, description: &'static str) -> Cell {
-    Cell::new(&SCOPE, CellKind::Counter, name, unit, description, &[])
+// The launcher knows what they are.
+const fn counter(name: &'static str) -> Cell {
+    Cell::new(&SCOPE, CellKind::Counter, name, "", "", &[])
 }
 
-static TIMEOUTS: Cell = counter("tower.timeout.count", "{timeout}", "Requests that took too long.");
-static RETRIES: Cell = counter("tower.retry.count", "{retry}", "Requests sent again.");
-static SHED: Cell = counter("tower.load_shed.count", "{request}", "Requests refused because the service was busy.");
+static TIMEOUTS: Cell = counter("tower.timeout.count");
+static RETRIES: Cell = counter("tower.retry.count");
+static SHED: Cell = counter("tower.load_shed.count");
 
 /// A request was given up.
 pub(crate) fn timed_out() {
@@ -58,26 +59,15 @@ pub(crate) struct Place {
 /// It takes a buffer's worker a moment to wake up, however idle it is.
 const WAKING_UP: Duration = Duration::from_millis(1);
 
-const fn place(event: &'static str, least: Duration, name: &'static str, description: &'static str) -> Place {
-    Place { event, least, waits: counter(name, "{wait}", description) }
+const fn place(event: &'static str, least: Duration, waits: Cell) -> Place {
+    Place { event, least, waits }
 }
 
-pub(crate) static CONCURRENCY_LIMIT: Place = place(
-    "concurrency_limit.wait",
-    Duration::ZERO,
-    "tower.concurrency_limit.wait.count",
-    "Times a request waited for others to finish.",
-);
-pub(crate) static RATE_LIMIT: Place = place(
-    "rate_limit.wait",
-    Duration::ZERO,
-    "tower.rate_limit.wait.count",
-    "Times a request waited for the next period.",
-);
-pub(crate) static BUFFER_FULL: Place =
-    place("buffer.full", WAKING_UP, "tower.buffer.full.count", "Times a request waited for room in the buffer.");
-static BUFFER: Place =
-    place("buffer.wait", WAKING_UP, "tower.buffer.wait.count", "Times a request waited in the buffer.");
+pub(crate) static CONCURRENCY_LIMIT: Place =
+    place("concurrency_limit.wait", Duration::ZERO, counter("tower.concurrency_limit.wait.count"));
+pub(crate) static RATE_LIMIT: Place = place("rate_limit.wait", Duration::ZERO, counter("tower.rate_limit.wait.count"));
+pub(crate) static BUFFER_FULL: Place = place("buffer.full", WAKING_UP, counter("tower.buffer.full.count"));
+static BUFFER: Place = place("buffer.wait", WAKING_UP, counter("tower.buffer.wait.count"));
 
 impl Place {
     fn left(&self, context: &Context, waited: Duration) {

@@ -31,6 +31,9 @@ impl Config {
         if self.run.span || self.run.environment_parent {
             pairs.push((name::ENVIRONMENT_PARENT, "on".to_owned()));
         }
+        if self.runtime_poll_times {
+            pairs.push((name::POLL_TIMES, "on".to_owned()));
+        }
         let lists = [
             (name::DISABLED, &self.instrumentations.disabled),
             (name::EXCLUDED_URLS, &self.excluded_urls),

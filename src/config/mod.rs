@@ -65,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) host_metrics: HostMetrics,
     /// What is told of the program's run as a whole.
     pub(crate) run: Run,
+    /// OTEL_RS_RUNTIME_POLL_TIMES: whether the polls of asynchronous runtimes are timed.
+    pub(crate) runtime_poll_times: bool,
 }
 
 /// What is told of the program's run as a whole.

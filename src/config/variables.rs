@@ -280,6 +280,8 @@ const COMMON: &[Variable] = variables! {
             "What is measured besides what the program tells: its processes (process.pid: each on its own), the machine";
         "OTEL_RS_METRICS_CARDINALITY_LIMIT" "metrics-cardinality-limit" Kind::Count, "2000", "",
             "Series of one instrument; what is more is summed up as otel.metric.overflow";
+        "OTEL_RS_RUNTIME_POLL_TIMES" "runtime-poll-times" Kind::Bool, "false", "",
+            "Tell how long the polls of asynchronous tasks take, to find those that block a worker; small polls get slower";
     }
     "Logs" {
         "OTEL_LOGS_EXPORTER" "logs-exporter" EXPORTERS, "otlp", SDK,

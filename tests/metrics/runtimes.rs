@@ -1,5 +1,6 @@
 //! Runtimes of known size with known work.
 
+use crate::support::definition::Definition;
 use crate::support::launched::Launch;
 use crate::support::metrics::{Metrics, Point};
 use crate::support::model::Value;
@@ -7,6 +8,7 @@ use crate::support::{Fixture, Otlp, wait_for};
 
 const MANY: i32 = 0;
 const ONE: i32 = 1;
+const TWO: i32 = 2;
 
 fn with(id: i32, flavor: &str) -> [(&'static str, Value); 2] {
     [("tokio.runtime.id", id.into()), ("tokio.runtime.flavor", flavor.into())]
@@ -71,8 +73,8 @@ fn runtimes_tell_what_they_do(versions: &str) {
     told("workers that went to sleep", &|metrics| {
         of_workers(metrics, "parks", MANY, "multi_thread").iter().all(|parks| *parks >= 1.0)
     });
-    // Not without the flag.
-    assert!(metrics.all("tokio.runtime.worker.polls", &[]).is_empty(), "{metrics}");
+    // Not without its variable.
+    assert!(metrics.all("tokio.runtime.worker.poll_duration", &[]).is_empty(), "{metrics}");
 
     step("drop");
     let metrics = told("a runtime that is gone", &|told| levels(told, MANY, "multi_thread") == Some([0.0; 6]));
@@ -98,4 +100,56 @@ fn runtimes_tell_what_they_do_in_the_newest_version() {
 #[test]
 fn runtimes_tell_what_they_do_in_the_oldest_version_that_counts() {
     runtimes_tell_what_they_do("oldest");
+}
+
+/// The sum over a runtime's workers.
+fn sum_of(metrics: &Metrics, name: &str, id: i32, flavor: &str) -> f64 {
+    of_workers(metrics, name, id, flavor).iter().sum()
+}
+
+fn runtimes_count(versions: &str) {
+    let otlp = Otlp::start();
+    let launch = Launch::of(&Fixture::runtime(versions)).to(&otlp).env("COUNTS", 1);
+    let end = launch.env("OTEL_RS_RUNTIME_POLL_TIMES", "true").start().end();
+    assert!(end.status.success(), "{end:?}");
+    // What a worker counts last is told when its runtime is dropped.
+    let metrics = otlp.metrics();
+    Definition::of("runtime").check(&metrics, &[]);
+    Definition::of("runtime").check_attributes(&metrics, &[]);
+    for (id, flavor, polls) in [(MANY, "multi_thread", 1001 + 11 + 10 + 1), (ONE, "current_thread", 501)] {
+        assert_eq!(sum_of(&metrics, "polls", id, flavor), f64::from(polls), "{metrics}");
+        let durations = metrics.require("tokio.runtime.worker.poll_duration", &with(id, flavor));
+        assert_eq!((durations.count(), durations.attributes.len()), (polls as u64, 2), "{durations}");
+    }
+    let of = |name: &str, id: i32, flavor: &str| {
+        metrics.require(&format!("tokio.runtime.{name}"), &with(id, flavor)).value()
+    };
+    // Four tasks were spawned from outside, and one of them was woken ten times.
+    assert_eq!(of("remote_schedules", MANY, "multi_thread"), 14.0, "{metrics}");
+    assert_eq!(of("remote_schedules", ONE, "current_thread"), 1.0, "{metrics}");
+    assert_eq!(of("budget_forced_yields", MANY, "multi_thread"), 10.0, "{metrics}");
+    assert_eq!(sum_of(&metrics, "steals", MANY, "multi_thread"), 0.0, "{metrics}");
+    assert_eq!(sum_of(&metrics, "steals", TWO, "multi_thread"), 50.0, "{metrics}");
+    // The one that blocks is seen.
+    let durations = metrics.require("tokio.runtime.worker.poll_duration", &with(MANY, "multi_thread"));
+    let Point::Histogram { bounds, buckets, sum, .. } = &durations.point else { panic!("{durations}") };
+    let blocking = bounds.iter().position(|bound| *bound == 0.05).unwrap() + 1;
+    // On a machine that is busy, others may be interrupted.
+    assert!((1..5).contains(&buckets[blocking..].iter().sum::<u64>()), "{durations}");
+    assert!((0.06..60.0).contains(sum), "{durations}");
+}
+
+#[test]
+fn runtimes_count_in_the_newest_version() {
+    runtimes_count("newest");
+}
+
+#[test]
+fn runtimes_count_in_the_oldest_version_that_counts() {
+    runtimes_count("oldest");
+}
+
+#[test]
+fn runtimes_count_the_same_with_the_unstable_flag() {
+    runtimes_count("unstable");
 }

@@ -2,6 +2,7 @@
 
 use super::told;
 use crate::support::Launched;
+use crate::support::definition::Definition;
 use crate::support::expect::{Traces, client, server};
 use crate::support::http::{Answer, Ask};
 use crate::support::metrics::{Metrics, Series};
@@ -15,9 +16,11 @@ fn together(shop: &Launched, path: &str, count: usize) -> Vec<Answer> {
     shop.http().send_all(vec![ask; count])
 }
 
-/// The sum of a counter over all its series.
+/// The value of a counter, which has one series; 0 where there is none.
 fn counter(metrics: &Metrics, name: &str) -> f64 {
-    metrics.all(name, &[]).iter().map(Series::value).sum()
+    let series = metrics.all(name, &[]);
+    assert!(series.len() <= 1, "{metrics}");
+    series.first().map_or(0.0, Series::value)
 }
 
 fn events(traces: &Traces, event: &str) -> usize {
@@ -98,5 +101,32 @@ fn a_retry_is_seen_on_the_request() {
         assert_eq!(attempts, [("retry", Some(&1.into())), ("retry", Some(&2.into()))], "{request}");
         assert_eq!(counter(&metrics, "tower.retry.count"), 2.0, "{metrics}");
         traces.require_count(3, client().named("GET").child_of(&request));
+    }
+}
+
+#[test]
+fn a_wait_for_room_in_a_buffer_is_seen() {
+    for versions in GENERATIONS {
+        let (_, traces, metrics) = told(versions, |shop| {
+            assert!(together(shop, "/limits/full", 5).iter().all(|(status, _)| *status == 200));
+        });
+        // One is served and the buffer holds another one or two.
+        let waits = events(&traces, "buffer.full");
+        assert!((2..5).contains(&waits), "{waits} of 5 waited:\n{traces}");
+        assert_eq!(counter(&metrics, "tower.buffer.full.count"), waits as f64, "{metrics}");
+    }
+}
+
+#[test]
+fn each_counter_of_middleware_is_what_its_page_says() {
+    for versions in GENERATIONS {
+        let (_, _, metrics) = told(versions, |shop| {
+            shop.get("/limits/timeout");
+            shop.get("/limits/retried");
+            for path in ["/limits/shed", "/limits/waiting", "/limits/full", "/limits/paced"] {
+                together(shop, path, 5);
+            }
+        });
+        Definition::of("middleware").check(&metrics, &[]);
     }
 }

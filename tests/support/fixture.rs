@@ -99,13 +99,20 @@ impl Fixture {
         })
     }
 
-    /// Runtimes and nothing else, with the oldest or the newest version that tells of them.
+    /// Runtimes and nothing else, with the oldest or the newest version that tells of them, or with the newest and its
+    /// unstable flag.
     pub(crate) fn runtime(versions: &str) -> Arc<Self> {
         Self::built(&format!("runtime-{versions}"), |folder| {
             let runtime = source("tests/fixtures/runtime");
             put(&runtime.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
             put(&runtime.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
-            put(&runtime.join("src/main.rs"), &folder.join("src/main.rs"));
+            for file in ["src/main.rs", "src/counts.rs"] {
+                put(&runtime.join(file), &folder.join(file));
+            }
+            let config = runtime.join(versions).join("config.toml");
+            if config.exists() {
+                put(&config, &folder.join(".cargo/config.toml"));
+            }
         })
     }
 

@@ -180,6 +180,20 @@ variables! {
         refused_in(job, "OTEL_RS_ENVIRONMENT_PARENT", "mother");
     }
 
+    OTEL_RS_RUNTIME_POLL_TIMES => {
+        // What is told then is seen in `metrics::runtimes`.
+        use crate::support::{Fixture, Otlp, launched::Launch};
+        let told = |value: &str| {
+            let otlp = Otlp::start();
+            let launch = Launch::of(&Fixture::runtime("newest")).to(&otlp).env("COUNTS", 1);
+            let end = launch.env("OTEL_RS_RUNTIME_POLL_TIMES", value).start().end();
+            assert!(end.status.success(), "{end:?}");
+            !otlp.metrics().all("tokio.runtime.worker.poll_duration", &[]).is_empty()
+        };
+        assert_eq!(["", "false", "true"].map(told), [false, false, true]);
+        refused("OTEL_RS_RUNTIME_POLL_TIMES", "seldom");
+    }
+
     OTEL_RS_DETACH_AFTER => {
         // A task goes on 200 ms after its request; `shop::tasks` has real ones.
         let run = || Run::of("outlives_its_request");

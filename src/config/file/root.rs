@@ -47,6 +47,7 @@ pub(super) fn configuration(root: &Field, env: &dyn Fn(&str) -> Option<String>) 
             arguments: truth("process_span_args").unwrap_or(true),
             environment_parent: truth("environment_parent").unwrap_or(false),
         },
+        runtime_poll_times: truth("runtime_poll_times").unwrap_or(false),
     })
 }
 

@@ -25,6 +25,7 @@ macro_rules! metrics {
 mod database;
 mod faas;
 mod http;
+mod middleware;
 mod process;
 mod run;
 mod runtime;
@@ -96,8 +97,16 @@ impl Metric {
 
 /// The metric of that name, if we know it.
 pub(in crate::telemetry) fn named(name: &str) -> Option<&'static Metric> {
-    let groups =
-        [http::HTTP, database::DATABASE, runtime::RUNTIME, faas::FAAS, run::RUN, process::PROCESS, system::SYSTEM];
+    let groups = [
+        http::HTTP,
+        database::DATABASE,
+        runtime::RUNTIME,
+        middleware::MIDDLEWARE,
+        faas::FAAS,
+        run::RUN,
+        process::PROCESS,
+        system::SYSTEM,
+    ];
     groups.into_iter().flatten().find(|metric| metric.name == name).copied()
 }
 
@@ -142,6 +151,7 @@ mod tests {
             ("faas", "Metrics of functions", include_str!("faas.md"), faas::FAAS),
             ("run", "Metrics of runs", include_str!("run.md"), run::RUN),
             ("runtime", "Metrics of asynchronous runtimes", include_str!("runtime.md"), runtime::RUNTIME),
+            ("middleware", "Metrics of middleware", include_str!("middleware.md"), middleware::MIDDLEWARE),
             ("process", "Metrics of processes", include_str!("process.md"), process::PROCESS),
             ("system", "Metrics of the machine", include_str!("system.md"), system::SYSTEM),
         ];
@@ -156,25 +166,63 @@ mod tests {
         }
     }
 
-    /// What the layers' own metrics say of themselves: kind, name, unit and description.
-    fn of_layers() -> Vec<[String; 4]> {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/instrumentations");
-        let advice = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path().join("advice.rs"));
-        let texts: Vec<_> = advice.filter_map(|file| std::fs::read_to_string(file).ok()).collect();
-        let metrics = texts.iter().flat_map(|text| text.split("= Metric::new(").skip(1));
-        let parts = metrics.map(|metric| {
-            let kind = metric.split("Kind::").nth(1).unwrap().split(',').next().unwrap();
-            let mut quoted = metric.split('"').skip(1).step_by(2).map(str::to_owned);
-            let mut next = || quoted.next().unwrap();
-            [kind.to_owned(), next(), next(), next()]
+    /// What follows an opening bracket, up to the one that closes it.
+    fn arguments(text: &str) -> &str {
+        let (mut depth, mut is_quoted) = (0, false);
+        let end = text.char_indices().find(|(_, c)| {
+            is_quoted ^= *c == '"';
+            match c {
+                '(' if !is_quoted => depth += 1,
+                ')' if !is_quoted => depth -= 1,
+                _ => {}
+            }
+            depth < 0
         });
-        parts.collect()
+        &text[..end.expect("a bracket that is closed").0]
+    }
+
+    /// What a layer's metrics and cells say of themselves: kind, name, unit and description. Each is made with its name
+    /// as a literal, by `new` or by a function of the advice's own that calls it.
+    fn of_layer(advice: &str) -> Vec<[String; 4]> {
+        let quoted = |text: &str| text.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+        let said = |kind: &str, quoted: Vec<String>| {
+            let mut quoted = quoted.into_iter();
+            let mut next = || quoted.next().unwrap_or_default();
+            [kind.to_owned(), next(), next(), next()]
+        };
+        let mut found = Vec::new();
+        for (at, new) in ["Metric::new(", "Cell::new("].into_iter().flat_map(|new| advice.match_indices(new)) {
+            let made = arguments(&advice[at + new.len()..]);
+            let kind = made.split("Kind::").nth(1).and_then(|rest| rest.split(',').next()).expect("a kind");
+            let name = made.split(',').map(str::trim).find(|part| *part == "name" || part.starts_with('"'));
+            if name != Some("name") {
+                found.push(said(kind, quoted(made)));
+                continue;
+            }
+            let function = advice[..at].rsplit("fn ").next().and_then(|text| text.split('(').next()).expect("a name");
+            let call = format!("{function}(");
+            let calls = advice.match_indices(&call).filter(|(call, _)| {
+                let before = &advice[..*call];
+                !before.ends_with(|c: char| c.is_alphanumeric() || ".:_".contains(c)) && !before.ends_with("fn ")
+            });
+            for (call, _) in calls {
+                let given = arguments(&advice[call + function.len() + 1..]);
+                assert!(given.trim_start().starts_with('"'), "{function}({given}) has no name that can be read");
+                found.push(said(kind, quoted(given)));
+            }
+        }
+        found
     }
 
     #[test]
     fn what_layers_measure_is_defined() {
-        let metrics = of_layers();
-        assert!(metrics.len() >= 22, "{metrics:?}");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/instrumentations");
+        let advice = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path().join("advice.rs"));
+        let texts = advice.filter_map(|file| std::fs::read_to_string(file).ok());
+        let metrics: Vec<_> = texts.flat_map(|text| of_layer(&text)).collect();
+        for name_of in ["tokio.runtime.worker.polls", "tower.buffer.wait.count", "http.server.active_requests"] {
+            assert!(metrics.iter().any(|[_, name, ..]| name == name_of), "{name_of} is not seen: {metrics:?}");
+        }
         for [kind, name, unit, description] in metrics {
             let known = named(&name).unwrap_or_else(|| panic!("{name} has no definition"));
             let defined = match known.kind {
@@ -184,13 +232,25 @@ mod tests {
                 Kind::Histogram(_) => "Histogram",
             };
             assert_eq!(kind.trim_start_matches("Observable"), defined, "{name}");
-            assert_eq!((unit.as_str(), description.as_str()), (known.unit, known.description), "{name}");
+            // Of cells the launcher knows the rest.
+            if !unit.is_empty() {
+                assert_eq!((unit.as_str(), description.as_str()), (known.unit, known.description), "{name}");
+            }
         }
     }
 
     #[test]
+    fn what_a_layer_measures_is_read() {
+        let advice = r#"const fn sum(name: &str) -> Cell { Cell::new(&SCOPE, CellKind::Counter, name, "", "", &[("a", "b")]) }
+            static A: Cell = sum("a.(b"); static B: Place = place("x", sum("b"));
+            static C: Metric = Metric::new(&SCOPE, Kind::Gauge, NumberKind::I64, "c", "s", "C, (so).").with(&[1.0]);"#;
+        let expected = [["Gauge", "c", "s", "C, (so)."], ["Counter", "a.(b", "", ""], ["Counter", "b", "", ""]];
+        assert_eq!(of_layer(advice), expected);
+    }
+
+    #[test]
     fn boundaries_rise() {
-        for metric in [http::HTTP, database::DATABASE, faas::FAAS, run::RUN].into_iter().flatten() {
+        for metric in [http::HTTP, database::DATABASE, runtime::RUNTIME, faas::FAAS, run::RUN].into_iter().flatten() {
             assert!(metric.boundaries().windows(2).all(|pair| pair[0] < pair[1]), "{}", metric.name);
         }
     }

@@ -15,6 +15,7 @@ mod name {
     pub(super) const PARKS: &str = "tokio.runtime.worker.parks";
     pub(super) const POLLS: &str = "tokio.runtime.worker.polls";
     pub(super) const STEALS: &str = "tokio.runtime.worker.steals";
+    pub(super) const POLL_DURATION: &str = "tokio.runtime.worker.poll_duration";
 }
 
 mod key {
@@ -22,6 +23,10 @@ mod key {
     pub(super) const FLAVOR: &str = "tokio.runtime.flavor";
     pub(super) const WORKER: &str = "tokio.worker.index";
 }
+
+/// From what a poll should take to what keeps everything else of its worker waiting; in seconds.
+const POLLS_TAKE: &[f64] =
+    &[1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
 metrics! { RUNTIME
     WORKERS Development UpDownCounter "{thread}" [ID FLAVOR]
@@ -63,4 +68,7 @@ metrics! { RUNTIME
     STEALS Development Counter "{task}" [ID FLAVOR WORKER]
         "The number of tasks the worker stole from others."
         "How often is work moved between workers?";
+    POLL_DURATION Development Histogram(POLLS_TAKE) "s" [ID FLAVOR]
+        "How long the workers' polls took."
+        "Does a task keep its worker from all else?";
 }

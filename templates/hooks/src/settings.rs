@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) sampler: Sampler,
     /// In the order in which they are asked.
     pub(crate) propagators: Vec<Propagator>,
+    /// Whether polls of runtimes are timed.
+    poll_times: bool,
     pub(crate) detach_after_ns: u64,
     pub(crate) logs: bool,
     /// Whether contexts are passed on, and nothing is told.
@@ -88,6 +90,11 @@ pub(crate) fn series_limit() -> usize {
     get().map_or(0, |settings| settings.series_limit)
 }
 
+/// Whether polls of runtimes are to be timed.
+pub(crate) fn poll_times() -> bool {
+    get().map_or(false, |settings| settings.poll_times)
+}
+
 impl Settings {
     /// Reads the value of [`wire::CHANNEL_VARIABLE`]. `None` for another version or without a socket: then stay dormant.
     pub(crate) fn parse(text: &OsStr) -> Option<Settings> {
@@ -98,6 +105,7 @@ impl Settings {
             socket: Vec::new(),
             sampler: Sampler::AlwaysOn { parent_based: true },
             propagators: vec![Propagator::TraceContext, Propagator::Baggage],
+            poll_times: false,
             detach_after_ns: 10_000_000_000,
             logs: true,
             pass_on: false,
@@ -127,6 +135,8 @@ impl Settings {
                 sampler_name = value;
             } else if key == name::RATIO.as_bytes() {
                 ratio = number()?;
+            } else if key == name::POLL_TIMES.as_bytes() {
+                settings.poll_times = value == b"on";
             } else if key == name::DETACH_AFTER_MS.as_bytes() {
                 settings.detach_after_ns = (number()? * 1e6) as u64;
             } else if key == name::LOGS.as_bytes() {
@@ -251,6 +261,13 @@ mod tests {
         assert!(Settings::parse(OsStr::new("v1;propagators=b3")).is_none());
         assert!(Settings::parse(OsStr::new("v1;propagators=b3;pass-on=on")).unwrap().pass_on);
         assert!(!settings.logs && Settings::parse(OsStr::new("v1;socket=/tmp/a")).unwrap().logs);
+    }
+
+    #[test]
+    fn polls_are_timed_only_if_told_so() {
+        let timed = |text: &str| Settings::parse(OsStr::new(text)).unwrap().poll_times;
+        assert!(timed("v1;poll-times=on;socket=/tmp/a"));
+        assert!(!timed("v1;poll-times=off;socket=/tmp/a") && !timed("v1;socket=/tmp/a"));
     }
 
     #[test]

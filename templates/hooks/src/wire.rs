@@ -34,6 +34,8 @@ pub mod settings {
     pub const RATIO: &str = "ratio";
     /// A value of OTEL_PROPAGATORS: comma-separated names.
     pub const PROPAGATORS: &str = "propagators";
+    /// `on` when each poll of an asynchronous runtime's tasks is to be timed.
+    pub const POLL_TIMES: &str = "poll-times";
     /// How long after a request's end a task spawned by it still counts as its work, in milliseconds.
     pub const DETACH_AFTER_MS: &str = "detach-after-ms";
     /// `off` when nobody wants log records.

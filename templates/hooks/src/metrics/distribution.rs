@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::instrument::Instrument;
+use super::instrument::{Core, Instrument, Series};
 use super::set::AttributeSet;
+use super::Kind;
 use crate::{attach, wire};
 
 /// Values by their size, as something else has counted them since the start.
@@ -17,20 +18,52 @@ pub struct Distribution<'a> {
     pub sum: f64,
 }
 
+impl Distribution<'_> {
+    /// Whether a histogram can take it.
+    fn fits(&self, core: &Core) -> bool {
+        core.kind == Kind::Histogram
+            && *core.bounds == *self.bounds
+            && self.counts.len() == self.bounds.len() + 1
+            && self.sum.is_finite()
+    }
+}
+
 impl Instrument {
+    /// Upper bounds of its buckets, which may be more than it was described with: whatever readers need. None for what is
+    /// no histogram, or is not read.
+    pub fn bounds(&self) -> &'static [f64] {
+        self.0.map_or(&[], |core| &core.bounds)
+    }
+
     /// Sets a series of a histogram, of fractions, to what was counted elsewhere; nothing measures the same series. Its
     /// smallest and largest value are not known. One with other bounds than the instrument's, or without a sum (NaN, an
     /// infinity), is left out and counted as refused.
     pub fn observe(&self, known: &Distribution<'_>, attributes: &(impl AttributeSet + ?Sized)) {
         let (Some(core), Some(region)) = (self.0, attach::region()) else { return };
-        let Distribution { bounds, counts, sum } = *known;
-        if *core.bounds != *bounds || counts.len() != bounds.len() + 1 || !sum.is_finite() {
+        if !known.fits(core) {
             return region.count_refused();
         }
         let unit = core.series(region, attributes);
-        region.word(unit, wire::series::VALUE).store(sum.to_bits(), Relaxed);
-        for (bucket, count) in counts.iter().enumerate() {
+        region.word(unit, wire::series::VALUE).store(known.sum.to_bits(), Relaxed);
+        for (bucket, count) in known.counts.iter().enumerate() {
             region.word(unit, wire::series::BUCKETS + bucket * 8).store(*count, Relaxed);
+        }
+    }
+}
+
+impl Series {
+    /// Adds to a series of a histogram, of fractions, what was counted elsewhere since the last time; others may measure
+    /// the same series. Neither its smallest nor its largest value takes part. What [`Instrument::observe`] would leave
+    /// out is left out.
+    pub fn add(&self, more: &Distribution<'_>) {
+        let (Some((core, unit)), Some(region)) = (self.0, attach::region()) else { return };
+        if !more.fits(core) {
+            return region.count_refused();
+        }
+        let add = |sum| Some((f64::from_bits(sum) + more.sum).to_bits());
+        let _ = region.word(unit, wire::series::VALUE).fetch_update(Relaxed, Relaxed, add);
+        for (bucket, count) in more.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            region.word(unit, wire::series::BUCKETS + bucket * 8).fetch_add(*count, Relaxed);
         }
     }
 }

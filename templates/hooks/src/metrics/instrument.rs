@@ -70,7 +70,7 @@ const DEFAULT_BOUNDARIES: [f64; 15] =
 
 /// What is known about an instrument, for ever.
 pub(super) struct Core {
-    kind: Kind,
+    pub(super) kind: Kind,
     number: NumberKind,
     pub(super) bounds: Box<[f64]>,
     place: Place,
@@ -105,7 +105,7 @@ impl fmt::Debug for Instrument {
 
 /// One time series of an instrument, or nothing.
 #[derive(Clone, Copy)]
-pub struct Series(Option<(&'static Core, u32)>);
+pub struct Series(pub(super) Option<(&'static Core, u32)>);
 
 impl fmt::Debug for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

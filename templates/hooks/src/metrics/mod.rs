@@ -127,6 +127,11 @@ pub fn wanted() -> bool {
     crate::active() && settings::series_limit() > 0
 }
 
+/// Whether somebody wants to know how long a runtime's polls take, which costs two clock readings each.
+pub fn poll_times() -> bool {
+    wanted() && settings::poll_times()
+}
+
 /// Tells the launcher that the program has a meter provider of its own, which gets its metrics.
 #[cold]
 pub fn own_provider() {

@@ -211,6 +211,30 @@ fn a_distribution_takes_the_place_of_the_one_before() {
 }
 
 #[test]
+fn distributions_add_up() {
+    let histogram = made("test.added", Kind::Histogram, NumberKind::F64);
+    let series = histogram.bind(&[("kind", "of added".into())]);
+    let bounds = histogram.bounds();
+    let mut counts = vec![0; bounds.len() + 1];
+    (counts[0], counts[bounds.len()]) = (2, 1);
+    series.add(&Distribution { bounds, counts: &counts, sum: 20_000.5 });
+    series.measure(-1.5);
+    series.add(&Distribution { bounds, counts: &counts, sum: 20_000.0 });
+    // Neither of these says anything that could be told.
+    let before = value_of_header(header::REFUSED);
+    series.add(&Distribution { bounds: &[], counts: &[9], sum: 9.0 });
+    let counter = made("test.no_histogram", Kind::Counter, NumberKind::F64).bind(&[("kind", "of none".into())]);
+    counter.add(&Distribution { bounds: &[], counts: &[9], sum: 9.0 });
+    assert!(value_of_header(header::REFUSED) >= before + 2);
+    let [unit] = shown(series::what::SERIES, "of added")[..] else { panic!("one series") };
+    let bucket = |n: usize| value(unit, series::BUCKETS + 8 * n);
+    assert_eq!((bucket(0), bucket(1), bucket(bounds.len())), (5, 0, 2));
+    assert_eq!(f64::from_bits(value(unit, series::VALUE)), 39_999.0);
+    let [unit] = shown(series::what::SERIES, "of none")[..] else { panic!("one series") };
+    assert_eq!(value(unit, series::VALUE), 0);
+}
+
+#[test]
 fn a_counter_never_falls_and_a_gauge_may() {
     static GAUGE: Metric = Metric::new(&SCOPE, Kind::Gauge, NumberKind::I64, "test.level", "1", "A level.");
     let counter = made("test.rising", Kind::Counter, NumberKind::F64).bind(&[("which", "rising".into())]);
