@@ -94,6 +94,15 @@ fn a_wrong_protocol_is_named() {
 }
 
 #[test]
+fn a_programs_layers_are_listed() {
+    let program = program("tells_all");
+    let (said, _) = config(&[], &["--", program.to_str().unwrap()]);
+    let (_, layers) =
+        said.split_once(&format!("layers in {}\n", program.display())).unwrap_or_else(|| panic!("{said}"));
+    assert!(layers.trim_start().starts_with("client ") && layers.contains("\n  server "), "{said}");
+}
+
+#[test]
 fn a_program_without_layers_has_nothing_to_tell() {
     let otlp = Otlp::start();
     let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url())];
