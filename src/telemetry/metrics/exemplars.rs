@@ -38,10 +38,13 @@ pub(in crate::telemetry) struct Exemplar {
 /// Exemplars of one series, by the exponents of their values.
 type Series = BTreeMap<i32, Exemplar>;
 
+/// Those of a stream, by the attributes of its series.
+type OfStream = HashMap<Vec<KeyValue>, Series>;
+
 /// The exemplars of all series.
 #[derive(Debug, Clone, Default)]
 pub(in crate::telemetry) struct Exemplars {
-    streams: HashMap<(InstrumentationScope, String), HashMap<Vec<KeyValue>, Series>>,
+    scopes: HashMap<InstrumentationScope, HashMap<String, OfStream>>,
     series: usize,
 }
 
@@ -66,8 +69,12 @@ impl Exemplars {
         kept: &[KeyValue],
         (value, origin): (f64, Origin),
     ) {
-        let id = (scope.clone(), stream.to_owned());
-        let of_stream = self.streams.entry(id).or_default();
+        // Copies are made for what is new only.
+        if self.stream(scope, stream).is_none() {
+            self.scopes.entry(scope.clone()).or_default().insert(stream.to_owned(), OfStream::default());
+        }
+        let known = self.scopes.get_mut(scope).and_then(|streams| streams.get_mut(stream));
+        let Some(of_stream) = known else { return };
         let attributes = sorted(kept.iter().cloned());
         if !of_stream.contains_key(&attributes) {
             if self.series >= MAX_SERIES {
@@ -87,20 +94,25 @@ impl Exemplars {
 
     /// Those that came since.
     pub(super) fn since(&self, since: SystemTime) -> Exemplars {
+        let is_newer = |(_, exemplar): &(&i32, &Exemplar)| exemplar.kept_at >= since;
+        let of_series = |(attributes, series): (&Vec<KeyValue>, &Series)| {
+            let newer: Series = series.iter().filter(is_newer).map(|(key, value)| (*key, value.clone())).collect();
+            (!newer.is_empty()).then(|| (attributes.clone(), newer))
+        };
         let mut newer = Exemplars::default();
-        for (id, of_stream) in &self.streams {
-            for (attributes, series) in of_stream {
-                let series: Series = series
-                    .iter()
-                    .filter(|(_, exemplar)| exemplar.kept_at >= since)
-                    .map(|(exponent, exemplar)| (*exponent, exemplar.clone()))
-                    .collect();
-                if !series.is_empty() {
-                    newer.streams.entry(id.clone()).or_default().insert(attributes.clone(), series);
+        for (scope, streams) in &self.scopes {
+            for (stream, of_stream) in streams {
+                let found: OfStream = of_stream.iter().filter_map(of_series).collect();
+                if !found.is_empty() {
+                    newer.scopes.entry(scope.clone()).or_default().insert(stream.clone(), found);
                 }
             }
         }
         newer
+    }
+
+    fn stream(&self, scope: &InstrumentationScope, stream: &str) -> Option<&OfStream> {
+        self.scopes.get(scope)?.get(stream)
     }
 
     /// Those of a series, by rising value.
@@ -110,9 +122,9 @@ impl Exemplars {
         stream: &str,
         attributes: &[&KeyValue],
     ) -> impl Iterator<Item = &'a Exemplar> + use<'a> {
-        let of_stream = (!self.streams.is_empty()).then(|| self.streams.get(&(scope.clone(), stream.to_owned())));
-        let series =
-            of_stream.flatten().and_then(|of_stream| of_stream.get(&sorted(attributes.iter().copied().cloned())));
+        let series = self
+            .stream(scope, stream)
+            .and_then(|of_stream| of_stream.get(&sorted(attributes.iter().copied().cloned())));
         series.into_iter().flat_map(BTreeMap::values)
     }
 }
