@@ -30,6 +30,8 @@ fn main() {
     run(build.current_dir(&project));
 
     let program = project.join("target/release/measurements");
+    let layers = run(Command::new(OTEL_RS).arg("inspect").arg(&program));
+    assert!(layers.contains("opentelemetry"), "what is measured must be woven: {layers}");
     let mut launched = Command::new(OTEL_RS);
     // A page that nobody asks for: nothing is sent while the program measures.
     launched.env("OTEL_METRICS_EXPORTER", "prometheus").env("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
