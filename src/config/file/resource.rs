@@ -60,8 +60,10 @@ fn detection(resource: &Map, found: &mut Resource, env: &dyn Fn(&str) -> Option<
         }
         // The one detector that reads a variable, by the schema's own word.
         let named = found.attributes.iter().any(|(key, _)| key == "service.name");
+        let wanted = found.detected.as_ref().is_none_or(|detected| detected.keeps("service.name"));
         if name == "service"
             && !named
+            && wanted
             && let Some(name) = env("OTEL_SERVICE_NAME").filter(|name| !name.is_empty())
         {
             found.attributes.push(("service.name".into(), Value::Text(name)));

@@ -449,8 +449,10 @@ fn the_service_detector_reads_the_name_from_its_variable() {
     let env = |name: &str| (name == "OTEL_SERVICE_NAME").then(|| "shop".to_owned());
     let config = understand(text, &env).unwrap().config;
     assert_eq!(config.resource.attributes, [("service.name".into(), Value::Text("shop".into()))]);
-    let config = understand("file_format: '1.0'", &env).unwrap().config;
-    assert_eq!(config.resource.attributes, [], "only then");
+    for text in ["", "\nresource: {detection: {attributes: {included: [process.*]}, detectors: [service: ]}}"] {
+        let config = understand(&format!("file_format: '1.0'{text}"), &env).unwrap().config;
+        assert_eq!(config.resource.attributes, [], "only then");
+    }
 }
 
 #[test]

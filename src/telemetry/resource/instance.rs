@@ -1,15 +1,19 @@
-//! `service.instance.id`: a name for this run.
+//! What is known of a service besides its name: the version of its program, and a name for this run.
 
 use std::fmt::Write as _;
 
 use opentelemetry::KeyValue;
 use opentelemetry_semantic_conventions::attribute as name;
 
+use super::process;
 use super::surroundings::Surroundings;
+use crate::layers::ProgramNote;
 
-/// A name that no other run has.
-pub(super) fn detect(_: &Surroundings<'_>) -> Vec<KeyValue> {
-    vec![KeyValue::new(name::SERVICE_INSTANCE_ID, uuid())]
+/// `service.instance.id`, which no other run has, and `service.version`, where the program tells it.
+pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
+    let version = ProgramNote::of(&process::running(around)).map(|program| program.version);
+    let version = version.map(|version| KeyValue::new(name::SERVICE_VERSION, version));
+    version.into_iter().chain([KeyValue::new(name::SERVICE_INSTANCE_ID, uuid())]).collect()
 }
 
 /// A random UUID (version 4).

@@ -24,7 +24,6 @@ use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute as name};
 
 use crate::config;
 use crate::launch::{Environment, Program};
-use crate::layers::ProgramNote;
 use crate::redact;
 use surroundings::Surroundings;
 
@@ -100,9 +99,6 @@ fn of(config: &config::Resource, around: &Surroundings<'_>) -> Resource {
         found.push(more);
     };
     add(KeyValue::new(name::SERVICE_NAME, service_name(around)));
-    if let Some(program) = ProgramNote::of(&process::running(around)) {
-        add(KeyValue::new(name::SERVICE_VERSION, program.version));
-    }
     for (_, detect) in DETECTORS.iter().filter(|(name, _)| config.detectors.contains(name)) {
         let kept = |found: &KeyValue| config.detected.as_ref().is_none_or(|kept| kept.keeps(found.key.as_str()));
         detect(around).into_iter().filter(kept).for_each(&mut add);
