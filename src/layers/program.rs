@@ -3,6 +3,7 @@
 //! What stands behind its sections is no part of a program. So the compiler and the linker have nothing to do with it,
 //! and a build cannot fail of it; a tool that writes the binary anew (`strip`, run by hand) loses it.
 
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -27,8 +28,7 @@ impl ProgramNote {
     }
 
     /// The line that a program has; `None` if it has none.
-    pub(crate) fn of(path: &Path) -> Option<ProgramNote> {
-        let mut file = fs_err::File::open(path).ok()?;
+    pub(crate) fn of(mut file: File) -> Option<ProgramNote> {
         let length = file.metadata().ok()?.len();
         file.seek(SeekFrom::Start(length.saturating_sub(LONGEST))).ok()?;
         let mut end = Vec::new();
@@ -45,15 +45,19 @@ impl ProgramNote {
 mod tests {
     use super::*;
 
+    fn of(path: &Path) -> Option<ProgramNote> {
+        ProgramNote::of(File::open(path).unwrap())
+    }
+
     #[test]
     fn a_program_tells_its_version_and_runs_as_before() {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("true");
         fs_err::copy("/bin/true", &program).unwrap();
-        assert_eq!(ProgramNote::of(&program), None);
+        assert_eq!(of(&program), None);
         let note = ProgramNote { name: "shop".into(), version: "1.2.3-rc.1".into() };
         note.append(&program).unwrap();
-        assert_eq!(ProgramNote::of(&program), Some(note));
+        assert_eq!(of(&program), Some(note));
         assert!(std::process::Command::new(&program).status().unwrap().success());
     }
 
@@ -62,7 +66,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         for text in ["", "\notel-rs:program:a|b|\n", "\notel-rs:program:a|1.0.0|", "otel-rs:program:a|1.0.0|\n"] {
             fs_err::write(file.path(), text).unwrap();
-            assert_eq!(ProgramNote::of(file.path()), None, "{text:?}");
+            assert_eq!(of(file.path()), None, "{text:?}");
         }
     }
 }

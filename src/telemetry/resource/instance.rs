@@ -11,7 +11,7 @@ use crate::layers::ProgramNote;
 
 /// `service.instance.id`, which no other run has, and `service.version`, where the program tells it.
 pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
-    let version = ProgramNote::of(&process::running(around)).map(|program| program.version);
+    let version = process::running(around).and_then(ProgramNote::of).map(|program| program.version);
     let version = version.map(|version| KeyValue::new(name::SERVICE_VERSION, version));
     version.into_iter().chain([KeyValue::new(name::SERVICE_INSTANCE_ID, uuid())]).collect()
 }

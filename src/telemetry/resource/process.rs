@@ -1,5 +1,6 @@
 //! `process.*`: the program's own process.
 
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -34,7 +35,7 @@ pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
     if let Some(created) = created(around) {
         found.push(KeyValue::new(name::PROCESS_CREATION_TIME, rfc3339(created)));
     }
-    if let Some(compiler) = executable::compiler(&running(around)) {
+    if let Some(compiler) = running(around).and_then(executable::compiler) {
         found.push(KeyValue::new(name::PROCESS_RUNTIME_NAME, "rustc"));
         found.push(KeyValue::new(name::PROCESS_RUNTIME_VERSION, compiler.version));
         found.push(KeyValue::new(name::PROCESS_RUNTIME_DESCRIPTION, compiler.description));
@@ -48,10 +49,11 @@ pub(super) fn arguments(around: &Surroundings<'_>) -> Vec<KeyValue> {
     vec![KeyValue::new(name::PROCESS_COMMAND_ARGS, Value::Array(Array::String(words)))]
 }
 
-/// What to read to see the file that runs. The link leads to it even if another has taken its place since.
-pub(super) fn running(around: &Surroundings<'_>) -> PathBuf {
-    let link = around.of_process("exe").filter(|link| link.exists());
-    link.unwrap_or_else(|| around.program.file.clone())
+/// The file that runs, opened: the process may end at any moment, and its link with it. The link leads to the file even
+/// if another has taken its place since.
+pub(super) fn running(around: &Surroundings<'_>) -> Option<File> {
+    let linked = around.of_process("exe").and_then(|link| File::open(link).ok());
+    linked.or_else(|| File::open(&around.program.file).ok())
 }
 
 /// The file that runs.
