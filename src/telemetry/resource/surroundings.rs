@@ -1,11 +1,15 @@
 //! What detectors may look at.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
 
 use crate::launch::{Environment, Program};
+
+/// More than any of a process's files that are read here, but for command lines of great length.
+const ONE_GO: usize = 1 << 16;
 
 /// The program and what lies around it. Tests make up a `/` of their own.
 pub(super) struct Surroundings<'a> {
@@ -42,9 +46,11 @@ impl<'a> Surroundings<'a> {
         Some(self.root.join(format!("proc/{}/{file}", self.pid?)))
     }
 
-    /// The bytes of such a file.
+    /// The bytes of such a file, read in one go: between two reads the process may end, and the rest with it.
     pub(super) fn read_of_process(&self, file: &str) -> Option<Vec<u8>> {
-        fs_err::read(self.of_process(file)?).ok()
+        let mut bytes = Vec::with_capacity(ONE_GO);
+        fs_err::File::open(self.of_process(file)?).ok()?.read_to_end(&mut bytes).ok()?;
+        Some(bytes)
     }
 
     /// A variable of the program's environment that is not empty.
