@@ -6,17 +6,22 @@ use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{Aggregation, Instrument, SdkMeterProvider, Stream};
 
-/// The page of what `record` records.
-fn page(format: Format, record: impl Fn(&SdkMeterProvider)) -> Page {
-    let config = config::Prometheus {
+/// A page that says nothing of scope and resource.
+fn bare() -> config::Prometheus {
+    config::Prometheus {
         host: String::new(),
         port: 0,
         cardinality_limit: config::CardinalityLimit::all(2000),
-        scope_info: true,
-        target_info: true,
+        scope_info: false,
+        target_info: false,
         resource_labels: None,
         written: config::Written::default(),
-    };
+    }
+}
+
+/// The page of what `record` records.
+fn page(format: Format, record: impl Fn(&SdkMeterProvider)) -> Page {
+    let config = config::Prometheus { scope_info: true, target_info: true, ..bare() };
     page_as(&config, format, record)
 }
 
@@ -84,16 +89,7 @@ fn an_exemplar_stands_in_its_bucket_where_the_format_has_them() {
     let text = |format| {
         let metrics = reading(SdkMeterProvider::builder(), record);
         let collected = Collected { metrics, exemplars: exemplars.clone(), ..Collected::default() };
-        let config = config::Prometheus {
-            host: String::new(),
-            port: 0,
-            cardinality_limit: config::CardinalityLimit::all(2000),
-            scope_info: false,
-            target_info: false,
-            resource_labels: None,
-            written: config::Written::default(),
-        };
-        render(&collected, format, &config).text
+        render(&collected, format, &bare()).text
     };
     let ids = r#"{trace_id="0000000000000000000000000000000a",span_id="000000000000000b"}"#;
     let line = format!("lasted_bucket{{a=\"1\",le=\"1.0\"}} 2 # {ids} 0.75 1700000000.025\n");
@@ -118,13 +114,8 @@ fn openmetrics_differs_in_families_units_and_its_end() {
 #[test]
 fn labels_of_scope_and_resource_are_a_choice() {
     let config = config::Prometheus {
-        host: String::new(),
-        port: 0,
-        cardinality_limit: config::CardinalityLimit::all(2000),
-        scope_info: false,
-        target_info: false,
         resource_labels: Some(config::Selection { included: Some(vec!["service.*".into()]), excluded: vec![] }),
-        written: config::Written::default(),
+        ..bare()
     };
     let text = page_as(&config, Format::Text, shop).text;
     assert!(text.contains("\nhttp_server_active_requests{service_name=\"a \\\"shop\\\"\"} 2\n"), "{text}");
