@@ -1,10 +1,10 @@
 //! Choosing: which crates of a project are woven, and why the others are not.
 
-use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
 use semver::Version;
 
+use super::quarantine::{Held, Quarantine};
 use super::{HooksSource, short_digest};
 use crate::project::{Home, manifest::Manifest, manifest::ManifestError};
 use crate::rules::{Catalog, CatalogError, Instrumentation};
@@ -22,7 +22,8 @@ pub(crate) struct Knowledge {
     pub(crate) manifest: Manifest,
     /// The hooks that layers will call.
     pub(crate) hooks: HooksSource,
-    quarantine: BTreeSet<String>,
+    /// Which crates stay plain for the sake of a dependent.
+    pub(crate) quarantine: Quarantine,
 }
 
 /// Why knowledge could not be gathered.
@@ -63,6 +64,8 @@ pub(crate) enum Why {
     Version,
     /// Woven, it broke a crate that depends on it.
     Quarantined,
+    /// A crate that depends on it did not compile; it is plain until that crate is compiled again.
+    Suspected,
 }
 
 impl Display for Why {
@@ -71,6 +74,7 @@ impl Display for Why {
             Why::Excluded => "left out by --only or --exclude",
             Why::Version => "version not supported",
             Why::Quarantined => "woven, it broke a dependent",
+            Why::Suspected => "a dependent did not compile; the next build compiles it with this crate plain",
         })
     }
 }
@@ -88,9 +92,7 @@ impl Knowledge {
 
     /// Knowledge with a manifest that is not written yet.
     pub(crate) fn new(home: &Home, catalog: Catalog, manifest: Manifest) -> Knowledge {
-        let quarantine = fs_err::read_to_string(home.local().join("quarantine")).unwrap_or_default();
-        let quarantine = quarantine.lines().map(str::to_owned).collect();
-        Knowledge { catalog, manifest, hooks: HooksSource::embedded(), quarantine }
+        Knowledge { catalog, manifest, hooks: HooksSource::embedded(), quarantine: Quarantine::load(home) }
     }
 
     /// What is decided about a crate; `None` when nothing is known about it.
@@ -100,10 +102,12 @@ impl Knowledge {
             Why::Excluded
         } else if !known.versions.matches(version) {
             Why::Version
-        } else if self.quarantine.contains(&format!("{name}-{version}")) {
-            Why::Quarantined
         } else {
-            return Some(Choice::Weave(known));
+            match self.quarantine.holds(&format!("{name}-{version}"), &self.layer_digest(known, version)) {
+                Some(Held::Confirmed) => Why::Quarantined,
+                Some(Held::Suspected) => Why::Suspected,
+                None => return Some(Choice::Weave(known)),
+            }
         };
         Some(Choice::Plain(known, why))
     }
@@ -122,13 +126,5 @@ impl Knowledge {
             }
             Some(Choice::Plain(..)) | None => "plain\n".to_owned(),
         }
-    }
-
-    /// Leaves crates (`<name>-<version>`) plain from the next build on.
-    pub(crate) fn quarantine(&self, home: &Home, crates: &[String]) -> std::io::Result<()> {
-        let mut all = self.quarantine.clone();
-        all.extend(crates.iter().cloned());
-        let text: String = all.iter().map(|name| format!("{name}\n")).collect();
-        crate::project::files::write_if_changed(&home.local().join("quarantine"), text.as_bytes()).map(drop)
     }
 }

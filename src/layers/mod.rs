@@ -5,6 +5,7 @@ mod hooks;
 mod layer;
 mod note;
 mod program;
+mod quarantine;
 mod stamp;
 
 pub(crate) use choice::{Choice, Knowledge, KnowledgeError, LAYER_FORMAT, Why};
@@ -12,6 +13,7 @@ pub(crate) use hooks::HooksSource;
 pub(crate) use layer::{Layer, LayerError, Original, library_root};
 pub(crate) use note::{LayerNote, layers_in};
 pub(crate) use program::ProgramNote;
+pub(crate) use quarantine::{Dependent, Finding, Woven};
 pub(crate) use stamp::{ensure_stamp, name_and_version, refresh_stamps};
 
 use sha2::{Digest, Sha256};

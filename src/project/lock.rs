@@ -14,6 +14,8 @@ pub(crate) struct Locked {
     pub(crate) name: String,
     /// Its version.
     pub(crate) version: Version,
+    /// Whether it is the user's own: a member of the workspace or a path dependency. Both have no source in a lock file.
+    pub(crate) own: bool,
 }
 
 /// Why a lock file could not be read.
@@ -72,6 +74,7 @@ struct File {
 struct Entry {
     name: String,
     version: toml::Spanned<String>,
+    source: Option<String>,
 }
 
 /// The packages of the lock file of the workspace at `root`.
@@ -94,9 +97,9 @@ fn parse(path: PathBuf, text: &str) -> Result<Vec<Locked>, LockError> {
         return Err(LockError::TooNew { path, found });
     }
     let mut packages = Vec::with_capacity(file.package.len());
-    for Entry { name, version } in file.package {
+    for Entry { name, version, source } in file.package {
         match version.get_ref().parse() {
-            Ok(version) => packages.push(Locked { name, version }),
+            Ok(version) => packages.push(Locked { name, version, own: source.is_none() }),
             Err(_) => {
                 let line = text[..version.span().start].matches('\n').count() + 1;
                 let found = version.get_ref();
@@ -123,8 +126,14 @@ mod tests {
     fn versions_3_and_4_are_read() {
         for version in [3, 4] {
             let packages = read(&format!("version = {version}\n\n{PACKAGE}")).unwrap();
-            assert_eq!(packages, [Locked { name: "toy".into(), version: Version::new(1, 2, 3) }]);
+            assert_eq!(packages, [Locked { name: "toy".into(), version: Version::new(1, 2, 3), own: false }]);
         }
+    }
+
+    #[test]
+    fn a_package_without_a_source_is_the_users_own() {
+        let packages = read("version = 4\n[[package]]\nname = \"toy\"\nversion = \"1.2.3\"\n").unwrap();
+        assert!(packages[0].own);
     }
 
     #[test]

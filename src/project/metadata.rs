@@ -145,6 +145,15 @@ pub(crate) fn in_registry(folder: &Path) -> bool {
     parts.windows(2).any(|pair| pair[0] == "registry" && pair[1] == "src")
 }
 
+/// Whether cargo itself put the package into `folder`: unpacked from a registry, checked out from git, or vendored.
+pub(crate) fn is_from_cargo(folder: &Path) -> bool {
+    let checkout = |folder: &Path| {
+        let parts: Vec<_> = folder.components().map(|part| part.as_os_str()).collect();
+        parts.windows(2).any(|pair| pair[0] == "git" && pair[1] == "checkouts")
+    };
+    in_registry(folder) || checkout(folder) || folder.join(".cargo-checksum.json").is_file()
+}
+
 fn host(root: &Path) -> Result<String, MetadataError> {
     let program = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(&program)

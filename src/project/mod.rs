@@ -7,7 +7,7 @@ pub(crate) mod manifest;
 mod metadata;
 
 pub(crate) use lock::locked;
-pub(crate) use metadata::{Package, Source, in_registry, packages, workspace_root};
+pub(crate) use metadata::{Package, Source, in_registry, is_from_cargo, packages, workspace_root};
 
 use std::path::{Path, PathBuf};
 

@@ -26,6 +26,7 @@ struct Facts {
     target: Option<String>,
     artifact_notices: bool,
     externs: Vec<PathBuf>,
+    configuration: Vec<String>,
     asks_version: bool,
     links: bool,
 }
@@ -97,6 +98,7 @@ impl Call {
         match name {
             "--crate-name" => facts.crate_name = Some(value.to_owned()),
             "--crate-type" => facts.crate_types.extend(value.split(',').map(str::to_owned)),
+            "--cfg" | "--edition" => facts.configuration.push(value.to_owned()),
             "--cap-lints" => facts.cap_lints = true,
             "--emit" => facts.links |= value.split(',').any(|kind| kind == "link"),
             "--out-dir" => facts.out_dir = Some(value.into()),
@@ -181,6 +183,11 @@ impl Call {
     /// The libraries this crate names.
     pub(crate) fn externs(&self) -> &[PathBuf] {
         &self.facts.externs
+    }
+
+    /// The edition and the `--cfg` options: with which features the crate is compiled.
+    pub(crate) fn configuration(&self) -> &[String] {
+        &self.facts.configuration
     }
 
     /// The arguments with another crate root.

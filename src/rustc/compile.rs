@@ -10,11 +10,9 @@ use super::dep_info::{self, Mapping};
 use super::hooks_rlib::HooksRlib;
 use super::toolchain::Toolchain;
 use super::watched::{self, Watched};
-use super::{Call, become_plain, command, status_code};
-use crate::layers::{
-    Choice, Knowledge, Layer, LayerError, Original, ProgramNote, ensure_stamp, library_root, name_and_version,
-};
-use crate::project::{Home, Source, files, in_registry};
+use super::{Call, become_plain, command, status_code, verdict};
+use crate::layers::{Choice, Knowledge, Layer, LayerError, Original, ProgramNote, ensure_stamp, library_root};
+use crate::project::{Home, Source, files, in_registry, is_from_cargo, locked};
 use crate::rules::Instrumentation;
 use crate::ui;
 
@@ -56,19 +54,23 @@ pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<i32> {
     let Ok(toolchain) = Toolchain::of(home, call.compiler()) else { return Err(become_plain(call, chain)) };
     let hooks = HooksRlib::of(home, &knowledge.hooks, &toolchain, call.target());
     let search: [OsString; 2] = ["-L".into(), join("dependency=", hooks.folder())];
-    let Some(subject) = subject(call, knowledge) else {
-        return compile_unknown(compilation, &search);
+    let Some(subject) = subject(home, call, knowledge) else {
+        return compile_unknown(compilation, &toolchain, &search);
     };
     // Where nothing can be written, nothing can be woven.
     let Ok(stamp) = ensure_stamp(home, knowledge, &subject.name, &subject.version) else {
-        return compile_unknown(compilation, &search);
+        return compile_unknown(compilation, &toolchain, &search);
     };
+    let mut not_woven = None;
     if let Some(Choice::Weave(known)) = knowledge.choose(&subject.name, &subject.version)
         && !bare_metal(call.target())
     {
         match compile_woven(compilation, &subject, known, &hooks, &search, &stamp) {
-            Ok(code) => return Ok(code),
-            Err(error) => warn_plain(&subject, &error),
+            Ok(code) => {
+                verdict::compiled(home, knowledge, call, &toolchain);
+                return Ok(code);
+            }
+            Err(error) => not_woven = Some(error),
         }
     }
     let mut arguments = call.arguments.clone();
@@ -76,6 +78,15 @@ pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<i32> {
     let status = command(call, chain, &arguments).status()?;
     if status.success() {
         finish_dep_info(call, None, &stamp);
+        verdict::compiled(home, knowledge, call, &toolchain);
+    } else if status.code().is_some() {
+        verdict::failed(home, knowledge, call, &toolchain);
+    }
+    // A crate that fails plain as well fails for its own reason, which the compiler has just shown.
+    if let Some(error) = not_woven
+        && (status.success() || !matches!(error, NotWoven::Compiler { .. }))
+    {
+        warn_plain(home, &subject, &error);
     }
     Ok(status_code(status))
 }
@@ -88,7 +99,14 @@ enum NotWoven {
     #[error("{0}")]
     Hooks(#[from] io::Error),
     #[error("{first}")]
-    Compiler { first: String, log: PathBuf },
+    Compiler {
+        /// The beginning of its first message.
+        first: String,
+        /// All of its messages.
+        messages: String,
+        /// The layer's digest.
+        layer: String,
+    },
 }
 
 fn compile_woven(
@@ -127,8 +145,7 @@ fn compile_woven(
                 told => said.replace(&format!("{told}/"), &format!("{}/", layer.display())),
             };
             let first = first_lines(&said).unwrap_or_else(|| "the compiler gave no reason".to_owned());
-            let log = Layer::note_failure(home, &subject.name, &subject.version, &digest, &said);
-            Err(NotWoven::Compiler { first, log })
+            Err(NotWoven::Compiler { first, messages: said, layer: digest })
         }
         Watched::Done(status) => {
             if status.success() {
@@ -147,8 +164,8 @@ fn compile_woven(
 }
 
 /// A crate nothing is known about. Somebody else's is watched: should it not compile because of a woven dependency,
-/// that one is left plain from the next build on.
-fn compile_unknown(compilation: &Compilation<'_>, search: &[OsString]) -> io::Result<i32> {
+/// that one stays plain from then on.
+fn compile_unknown(compilation: &Compilation<'_>, toolchain: &Toolchain, search: &[OsString]) -> io::Result<i32> {
     let Compilation { home, knowledge, call, chain } = compilation;
     let mut arguments = call.arguments.clone();
     arguments.extend(search.iter().cloned());
@@ -164,18 +181,11 @@ fn compile_unknown(compilation: &Compilation<'_>, search: &[OsString]) -> io::Re
         // Without it the program's telemetry lacks a version.
         let _ = note.append(&path);
     }
-    if !is_watched {
-        return Ok(status_code(status));
-    }
-    if status.code().is_some_and(|code| code != 0) {
-        let suspects = woven_externs(home, call);
-        if !suspects.is_empty() && knowledge.quarantine(home, &suspects).is_ok() {
-            ui::warning(
-                format_args!("a dependency does not compile against woven crates: {}", suspects.join(", ")),
-                &[],
-                Some("build again: they stay plain from now on (should it fail again, weaving is not the cause)"),
-            );
-        }
+    match status.code() {
+        Some(0) if is_watched => verdict::compiled(home, knowledge, call, toolchain),
+        // A compiler that was killed did not fail at what it read.
+        Some(_) if is_watched => verdict::failed(home, knowledge, call, toolchain),
+        _ => {}
     }
     Ok(status_code(status))
 }
@@ -188,43 +198,22 @@ fn program(call: &Call) -> Option<(PathBuf, ProgramNote)> {
     Some((call.program()?, note))
 }
 
-/// The woven crates among the libraries that a call names. Their dep-info names a stamp; one that is still being
-/// compiled, as its dependents may already be, has left a note.
-fn woven_externs(home: &Home, call: &Call) -> Vec<String> {
-    let stamps = home.stamps();
-    let mut found = Vec::new();
-    for library in call.externs() {
-        let Some(stem) = library.file_stem().and_then(|stem| stem.to_str()) else { continue };
-        let unit = stem.trim_start_matches("lib");
-        if let Ok(name) = fs_err::read_to_string(running_note(home, unit)) {
-            found.push(name);
-            continue;
-        }
-        let text = fs_err::read_to_string(library.with_file_name(format!("{unit}.d"))).unwrap_or_default();
-        let Some(stamp) = dep_info::inputs(&text).into_iter().find(|path| path.starts_with(&stamps)) else { continue };
-        let is_woven = fs_err::read_to_string(&stamp).is_ok_and(|content| content.starts_with("woven"));
-        if let Some(name) = stamp.file_name().and_then(|name| name.to_str()).filter(|_| is_woven)
-            && name_and_version(name).is_some()
-        {
-            found.push(name.to_owned());
-        }
-    }
-    found
-}
-
 /// Where a woven crate says that it is being compiled.
-fn running_note(home: &Home, unit: &str) -> PathBuf {
+pub(super) fn running_note(home: &Home, unit: &str) -> PathBuf {
     home.local().join("running").join(unit)
 }
 
 /// What cargo's environment and arguments say is compiled, if it is a known and foreign package's own library.
-fn subject(call: &Call, knowledge: &Knowledge) -> Option<Subject> {
+fn subject(home: &Home, call: &Call, knowledge: &Knowledge) -> Option<Subject> {
     if !call.is_foreign() || !call.is_library() {
         return None;
     }
     let name = std::env::var("CARGO_PKG_NAME").ok().filter(|name| knowledge.catalog.names(name))?;
     let version = Version::parse(&std::env::var("CARGO_PKG_VERSION").ok()?).ok()?;
     let folder = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
+    if is_own(home, &name, &version, &folder) {
+        return None;
+    }
     let root = library_root(&folder).ok()?;
     let input = call.input()?;
     let here = std::env::current_dir().ok()?;
@@ -236,14 +225,24 @@ fn subject(call: &Call, knowledge: &Knowledge) -> Option<Subject> {
     Some(Subject { name, version, folder, root, told })
 }
 
+/// Whether a package is the user's own. `--cap-lints` does not decide it: RUSTFLAGS may set it for all packages.
+fn is_own(home: &Home, name: &str, version: &Version, folder: &Path) -> bool {
+    let locked = locked(home.root()).unwrap_or_default();
+    let mut same = locked.iter().filter(|locked| locked.name == name && locked.version == *version).peekable();
+    !is_from_cargo(folder) || (same.peek().is_some() && same.all(|locked| locked.own))
+}
+
 /// Where there is no operating system there is no standard library, and the hooks need one.
 fn bare_metal(target: Option<&str>) -> bool {
     target.is_some_and(|target| target.contains("-none") || target.ends_with(".json"))
 }
 
-fn warn_plain(subject: &Subject, error: &NotWoven) {
+fn warn_plain(home: &Home, subject: &Subject, error: &NotWoven) {
     let hint = match error {
-        NotWoven::Compiler { log, .. } => format!("all of the compiler's messages are in {}", log.display()),
+        NotWoven::Compiler { messages, layer, .. } => {
+            let log = Layer::note_failure(home, &subject.name, &subject.version, layer, messages);
+            format!("all of the compiler's messages are in {}", log.display())
+        }
         _ => format!("run `otel-rs diff {}`", subject.name),
     };
     let (name, version) = (&subject.name, &subject.version);

@@ -3,7 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use crate::project::files;
+
+/// Begins the line of a file's checksum.
+const CHECKSUM: &str = "# checksum:";
 
 /// Rewrites the dep-info at `path`: files of the layer become the package's own again, or cargo would find them younger
 /// than its output and compile every woven crate twice; the advice's file is left out; the stamp is added.
@@ -24,19 +29,31 @@ pub(super) struct Mapping<'a> {
 }
 
 fn rewritten(text: &str, layer: Option<Mapping<'_>>, stamp: &Path) -> String {
+    let stamp_file = stamp;
     let stamp = escaped(&stamp.to_string_lossy());
     let mut stamped = false;
     let mut lines = Vec::new();
+    // With `-Zchecksum-freshness` cargo compares contents and takes a file without a checksum for a changed one.
+    let has_checksums = text.lines().any(|line| line.starts_with(CHECKSUM));
     for line in text.lines() {
         let mut line = line.to_owned();
         if let Some(Mapping { layer, original, module }) = layer {
             let (layer, original) = (escaped(layer), escaped(original));
             let module = format!("{layer}/{module}");
-            if line == format!("{module}:") || (line.starts_with("# checksum:") && line.contains(&layer)) {
-                continue;
-            }
             let from = format!("{layer}/");
             let to = if original.is_empty() { String::new() } else { format!("{original}/") };
+            if line == format!("{module}:") {
+                continue;
+            }
+            if line.starts_with(CHECKSUM)
+                && let Some((_, relative)) = line.split_once(&format!(" {from}"))
+            {
+                let file = format!("{to}{relative}").replace("\\ ", " ");
+                if !module.ends_with(&format!("/{relative}")) {
+                    lines.extend(checksum(Path::new(&file)));
+                }
+                continue;
+            }
             line = line.replace(&format!(" {module}"), "").replace(&from, &to);
         }
         // Cargo reads the first rule only.
@@ -46,8 +63,19 @@ fn rewritten(text: &str, layer: Option<Mapping<'_>>, stamp: &Path) -> String {
         }
         lines.push(line);
     }
+    if has_checksums {
+        lines.extend(checksum(stamp_file));
+    }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// The line of a file's checksum: algorithm and value, length in bytes, path. Cargo reads SHA-256 beside the compiler's
+/// own BLAKE3 (`cargo::core::compiler::fingerprint::dep_info`).
+fn checksum(file: &Path) -> Option<String> {
+    let content = fs_err::read(file).ok()?;
+    let value: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(format!("{CHECKSUM}sha256={value} file_len:{} {}", content.len(), file.display()))
 }
 
 /// What the first rule of a dep-info names: cargo reads no other.
@@ -82,6 +110,26 @@ mod tests {
             "/t/toy.d: /r/toy-1/src/lib.rs /r/toy-1/src/a.rs /p/stamps/toy\\ 1\n\n\
              /t/libtoy.rmeta: /r/toy-1/src/lib.rs\n\n/r/toy-1/src/lib.rs:\n\n# env-dep:CARGO_PKG_NAME=toy\n"
         );
+    }
+
+    #[test]
+    fn checksums_are_those_of_the_packages_own_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let package = folder.path().to_str().unwrap().to_owned();
+        std::fs::create_dir(folder.path().join("src")).unwrap();
+        std::fs::write(folder.path().join("src/lib.rs"), "plain").unwrap();
+        let stamp = folder.path().join("a stamp");
+        std::fs::write(&stamp, "woven").unwrap();
+        let text = "/t/toy.d: /l/toy-1/src/lib.rs\n\n# checksum:blake3=00 file_len:9 /l/toy-1/src/lib.rs\n\
+                    # checksum:blake3=00 file_len:9 /l/toy-1/src/otel_rs.rs\n";
+        let mapping = Mapping { layer: "/l/toy-1", original: &package, module: "src/otel_rs.rs" };
+        let text = rewritten(text, Some(mapping), &stamp);
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with(CHECKSUM)).collect();
+        // printf plain | sha256sum; printf woven | sha256sum
+        let plain = "a116c9ed46d6207734a43317d30fd88f52ac8634c37d904bbf4e41d865f90475";
+        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!(lines[0], format!("# checksum:sha256={plain} file_len:5 {package}/src/lib.rs"));
+        assert!(lines[1].ends_with(&format!("file_len:5 {package}/a stamp")), "{text}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod compile;
 mod dep_info;
 mod hooks_rlib;
 mod toolchain;
+mod verdict;
 mod version;
 mod watched;
 

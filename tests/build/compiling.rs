@@ -104,3 +104,34 @@ fn hooks_built_anew_fit_what_the_target_folder_holds() {
     assert_eq!(project.compiled(), ["app"]);
     assert_eq!(project.run(), "1004!");
 }
+
+#[test]
+fn nothing_is_compiled_twice_where_cargo_compares_contents() {
+    let project = Project::new();
+    project.otel_rs(&["bootstrap"]).ok();
+    let build = || {
+        let mut cargo = project.command(env!("CARGO"));
+        // The flag is one of nightly's.
+        cargo.args(["build", "--offline", "-Zchecksum-freshness"]).env("RUSTC_BOOTSTRAP", "1");
+        said(&mut cargo).ok().err
+    };
+    assert!(build().contains("Compiling gear"));
+    let again = build();
+    // Of `engine`, which is plain, the compiler escapes the blank in the folder's name, and cargo does not read it back.
+    assert!(!again.contains("Compiling gear"), "{again}");
+    project.replace("instrumentations/gear/advice.rs", "1000", "2000");
+    assert!(build().contains("Compiling gear"), "a changed rule is noticed");
+}
+
+#[test]
+fn a_path_dependency_stays_plain_whatever_lints_the_user_caps() {
+    for flags in ["--cap-lints=warn", "--cap-lints warn"] {
+        let project = Project::new();
+        project.write("p/Cargo.toml", "[workspace]\nmembers = [\"app\"]\nresolver = \"2\"\n[patch.crates-io]\ngear = { path = \"vendor/gear\" }\n");
+        project.cargo(&["generate-lockfile", "--offline"]).ok();
+        let table = project.otel_rs(&["bootstrap"]).ok().out;
+        assert!(table.contains("a path dependency is the user's own code"), "{table}");
+        let run = said(project.command(env!("CARGO")).args(["run", "--quiet"]).env("RUSTFLAGS", flags)).ok();
+        assert_eq!(run.out.trim(), "4", "{flags}");
+    }
+}

@@ -48,7 +48,10 @@ fn a_dependent_that_breaks_has_its_dependency_plain_the_next_time() {
     let said = project.cargo(&["build"]);
     assert_ne!(said.status, 0);
     assert!(said.err.contains("does not compile against woven crates: gear-1.2.0"), "{}", said.err);
-    assert_eq!(project.run(), "4");
+    let said = project.cargo(&["run"]).ok();
+    assert_eq!(said.out.trim(), "4");
+    assert!(said.err.contains("`engine` 1.0.0 compiles against plain crates only: gear-1.2.0"), "{}", said.err);
+    assert_eq!(project.compiled(), [""; 0]);
     assert!(project.otel_rs(&["bootstrap"]).ok().out.contains("plain: woven, it broke a dependent"));
 }
 
@@ -115,5 +118,59 @@ fn a_malformed_instrumentation_is_told_and_its_repair_noticed() {
     let said = project.cargo(&["run"]).ok();
     assert!(said.out.trim() == "4" && said.err.matches("gear/instrumentation.toml").count() == 1, "{}", said.err);
     project.replace("instrumentations/gear/instrumentation.toml", "signal", "signals");
+    assert_eq!(project.run(), "1004");
+}
+
+/// A dependent that lacks a feature of its own, which no weaving is to blame for.
+fn with_a_missing_feature(project: &Project) {
+    let manifest = project.read("p/vendor/engine/Cargo.toml") + "[features]\nfast = []\n";
+    project.write("p/vendor/engine/Cargo.toml", &manifest);
+    project.write(
+        "p/vendor/engine/src/lib.rs",
+        "#[cfg(feature = \"fast\")]\nfn speed() -> u32 {\n    0\n}\npub fn run(x: u32) -> u32 {\n    gear::turn(x) + speed()\n}\n",
+    );
+    project.cargo(&["generate-lockfile", "--offline"]).ok();
+    project.otel_rs(&["bootstrap"]).ok();
+    assert_ne!(project.cargo(&["build"]).status, 0);
+}
+
+#[test]
+fn a_dependency_that_fails_for_its_own_reason_is_woven_once_it_is_mended() {
+    let project = Project::new();
+    with_a_missing_feature(&project);
+    let table = project.otel_rs(&["bootstrap"]).ok().out;
+    assert!(table.contains("plain: a dependent did not compile"), "{table}");
+    project.replace("p/app/Cargo.toml", "engine = \"1\"", "engine = { version = \"1\", features = [\"fast\"] }");
+    assert!(project.otel_rs(&["bootstrap"]).ok().out.contains("woven"));
+    assert_eq!(project.run(), "1004");
+    assert_eq!(project.compiled(), [""; 0]);
+}
+
+#[test]
+fn weaving_is_cleared_when_the_plain_build_fails_as_well() {
+    let project = Project::new();
+    with_a_missing_feature(&project);
+    let again = project.cargo(&["build"]);
+    assert!(again.status != 0 && !again.err.contains("otel-rs"), "{}", again.err);
+    let third = project.cargo(&["build"]);
+    assert!(third.status != 0 && !third.err.contains("otel-rs"), "no second suspicion: {}", third.err);
+    assert!(project.otel_rs(&["bootstrap"]).ok().out.contains("woven"));
+    // Mended where no manifest shows it.
+    assert_eq!(project.cargo(&["run", "--quiet", "--features", "engine/fast"]).ok().out.trim(), "1004");
+}
+
+#[test]
+fn a_known_crate_that_fails_for_its_own_reason_is_not_blamed_on_its_layer() {
+    let project = Project::new();
+    let right = project.read("p/vendor/gear/src/lib.rs");
+    project.write("p/vendor/gear/src/lib.rs", &(right.clone() + "compile_error!(\"no pool chosen\");\n"));
+    project.otel_rs(&["bootstrap"]).ok();
+    let said = project.cargo(&["build"]);
+    assert!(said.status != 0 && said.err.contains("no pool chosen"), "{}", said.err);
+    assert!(!said.err.contains("otel-rs"), "{}", said.err);
+    let table = project.otel_rs(&["bootstrap"]).ok().out;
+    assert!(table.contains("woven"), "{table}");
+    project.write("p/vendor/gear/src/lib.rs", &right);
+    project.cargo(&["clean", "-p", "gear"]).ok();
     assert_eq!(project.run(), "1004");
 }

@@ -1,0 +1,280 @@
+//! The quarantine: woven crates that stay plain because a crate that depends on them did not compile.
+//!
+//! A failure is no proof, since a dependent also fails for reasons of its own (a feature that nobody enabled). So it is
+//! found out in two builds. The first failure makes the woven crates that the dependent names *suspected*: the next
+//! build compiles them plain. If the dependent compiles then, weaving was the cause and the entry is *confirmed*. If it
+//! fails again, weaving is *cleared* and the crates are woven as before. Each entry ends with what it is about: another
+//! layer, another feature of the dependent, and while it is only a suspicion, any change of a manifest or the lock file.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+use super::short_digest;
+use crate::project::{Home, Source, files, packages};
+
+/// A crate that is compiled against woven ones, and the way in which it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Dependent {
+    /// Its package.
+    pub(crate) name: String,
+    /// The package's version.
+    pub(crate) version: Version,
+    /// A digest over the compiler and the features: another one is another matter.
+    pub(crate) key: String,
+}
+
+/// A woven crate, `<name>-<version>`, and the digest of its layer.
+pub(crate) type Woven = (String, String);
+
+/// What is known about the woven crates of one dependent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    /// The dependent failed with them; they are plain until it is compiled again.
+    Suspected,
+    /// The dependent compiles without them only.
+    Confirmed,
+    /// The dependent fails without them as well.
+    Cleared,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    state: State,
+    key: String,
+    /// Each woven crate with its layer's digest.
+    crates: BTreeMap<String, String>,
+    /// Each manifest and lock file, with its content's digest. They are read again at every start of cargo.
+    #[serde(default)]
+    files: BTreeMap<PathBuf, String>,
+}
+
+/// Why a crate is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// See [`State::Suspected`].
+    Suspected,
+    /// See [`State::Confirmed`].
+    Confirmed,
+}
+
+/// What the compilation of a dependent has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// It failed: the crates stay plain in the next build, to find out.
+    Suspected(Vec<String>),
+    /// It compiles without them only.
+    Confirmed(Vec<String>),
+    /// It fails without them as well, or compiles in another way: they are woven again in the next build.
+    Cleared(Vec<String>),
+}
+
+/// The entries of one project.
+#[derive(Debug, Default)]
+pub(crate) struct Quarantine {
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Quarantine {
+    /// Reads a project's entries, without those that have ended. An entry that cannot be read is none.
+    pub(crate) fn load(home: &Home) -> Quarantine {
+        let mut entries = BTreeMap::new();
+        for file in fs_err::read_dir(folder(home)).into_iter().flatten().flatten() {
+            let path = file.path();
+            let Some(name) = path.file_stem().and_then(OsStr::to_str) else { continue };
+            let Ok(text) = fs_err::read_to_string(&path) else { continue };
+            let Ok(entry) = toml::from_str::<Entry>(&text) else { continue };
+            let holds = entry.files.iter().all(|(file, digest)| digest_of(file) == *digest);
+            if holds {
+                entries.insert(name.to_owned(), entry);
+            }
+        }
+        Quarantine { entries }
+    }
+
+    /// Whether a crate with this layer stays plain.
+    pub(crate) fn holds(&self, woven: &str, layer_digest: &str) -> Option<Held> {
+        let mut held = None;
+        for entry in self.entries.values() {
+            if entry.crates.get(woven).is_some_and(|digest| digest == layer_digest) {
+                match entry.state {
+                    State::Confirmed => return Some(Held::Confirmed),
+                    State::Suspected => held = Some(Held::Suspected),
+                    State::Cleared => {}
+                }
+            }
+        }
+        held
+    }
+
+    /// Notes that a dependent has compiled.
+    pub(crate) fn compiled(&self, home: &Home, dependent: &Dependent) -> io::Result<Option<Finding>> {
+        let Some(entry) = self.entries.get(&dependent.id()) else {
+            return remove(home, dependent).map(|()| None);
+        };
+        match entry.state {
+            State::Suspected if entry.key == dependent.key => {
+                let confirmed = Entry { state: State::Confirmed, files: BTreeMap::new(), ..entry.clone() };
+                write(home, dependent, &confirmed)?;
+                Ok(Some(Finding::Confirmed(entry.names())))
+            }
+            State::Suspected => {
+                remove(home, dependent)?;
+                Ok(Some(Finding::Cleared(entry.names())))
+            }
+            // It failed for a reason that is gone.
+            State::Cleared if entry.key == dependent.key => remove(home, dependent).map(|()| None),
+            State::Confirmed | State::Cleared => Ok(None),
+        }
+    }
+
+    /// Notes that a dependent has not compiled, against these woven crates.
+    pub(crate) fn failed(&self, home: &Home, dependent: &Dependent, woven: Vec<Woven>) -> io::Result<Option<Finding>> {
+        let crates: BTreeMap<String, String> = woven.into_iter().collect();
+        match self.entries.get(&dependent.id()) {
+            Some(entry) if entry.key == dependent.key && entry.state == State::Suspected => {
+                let cleared = Entry { state: State::Cleared, files: BTreeMap::new(), ..entry.clone() };
+                write(home, dependent, &cleared)?;
+                return Ok(Some(Finding::Cleared(entry.names())));
+            }
+            Some(entry) if entry.key == dependent.key && entry.state == State::Cleared && entry.covers(&crates) => {
+                return Ok(None);
+            }
+            _ if crates.is_empty() => return Ok(None),
+            _ => {}
+        }
+        let entry = Entry { state: State::Suspected, key: dependent.key.clone(), crates, files: manifests(home) };
+        write(home, dependent, &entry)?;
+        Ok(Some(Finding::Suspected(entry.names())))
+    }
+}
+
+impl Dependent {
+    /// The name of its entry.
+    fn id(&self) -> String {
+        format!("{}-{}", self.name, self.version)
+    }
+}
+
+impl Entry {
+    fn names(&self) -> Vec<String> {
+        self.crates.keys().cloned().collect()
+    }
+
+    fn covers(&self, crates: &BTreeMap<String, String>) -> bool {
+        crates.iter().all(|(name, digest)| self.crates.get(name) == Some(digest))
+    }
+}
+
+fn folder(home: &Home) -> PathBuf {
+    home.local().join("quarantine")
+}
+
+fn path(home: &Home, dependent: &Dependent) -> PathBuf {
+    folder(home).join(format!("{}.toml", dependent.id()))
+}
+
+fn write(home: &Home, dependent: &Dependent, entry: &Entry) -> io::Result<()> {
+    let text = toml::to_string(entry).map_err(io::Error::other)?;
+    files::write_if_changed(&path(home, dependent), text.as_bytes()).map(drop)
+}
+
+fn remove(home: &Home, dependent: &Dependent) -> io::Result<()> {
+    files::remove(&path(home, dependent))
+}
+
+/// The lock file and the manifests that are the user's own: where a mistake in a dependency's features is mended.
+fn manifests(home: &Home) -> BTreeMap<PathBuf, String> {
+    let own = packages(home.root()).unwrap_or_default().into_iter().filter(|package| package.source == Source::Path);
+    let manifests = own.map(|package| package.folder.join("Cargo.toml"));
+    let root = ["Cargo.toml", "Cargo.lock"].map(|name| home.root().join(name));
+    root.into_iter().chain(manifests).map(|path| (path.clone(), digest_of(&path))).collect()
+}
+
+fn digest_of(path: &Path) -> String {
+    short_digest([fs_err::read(path).unwrap_or_default().as_slice()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GEAR: &str = "gear-1.2.0";
+
+    fn engine(key: &str) -> Dependent {
+        Dependent { name: "engine".into(), version: Version::new(1, 0, 0), key: key.into() }
+    }
+
+    fn project() -> (tempfile::TempDir, Home) {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::of(folder.path());
+        (folder, home)
+    }
+
+    fn fails(home: &Home, key: &str, woven: &[&str]) -> Option<Finding> {
+        let woven = woven.iter().map(|name| ((*name).to_owned(), "layer".to_owned())).collect();
+        Quarantine::load(home).failed(home, &engine(key), woven).unwrap()
+    }
+
+    fn compiles(home: &Home, key: &str) -> Option<Finding> {
+        Quarantine::load(home).compiled(home, &engine(key)).unwrap()
+    }
+
+    fn held(home: &Home) -> Option<Held> {
+        Quarantine::load(home).holds(GEAR, "layer")
+    }
+
+    #[test]
+    fn weaving_is_blamed_only_when_the_plain_build_succeeds() {
+        let (_folder, home) = project();
+        assert_eq!(fails(&home, "a", &[GEAR]), Some(Finding::Suspected(vec![GEAR.into()])));
+        assert_eq!(held(&home), Some(Held::Suspected));
+        assert_eq!(compiles(&home, "a"), Some(Finding::Confirmed(vec![GEAR.into()])));
+        assert_eq!(held(&home), Some(Held::Confirmed));
+        assert_eq!(compiles(&home, "a"), None);
+        assert_eq!(Quarantine::load(&home).holds(GEAR, "another layer"), None, "a new layer is tried again");
+    }
+
+    #[test]
+    fn a_dependent_that_fails_plain_as_well_clears_its_dependencies_for_good() {
+        let (_folder, home) = project();
+        fails(&home, "a", &[GEAR]);
+        assert_eq!(fails(&home, "a", &[]), Some(Finding::Cleared(vec![GEAR.into()])));
+        assert_eq!(held(&home), None);
+        assert_eq!(fails(&home, "a", &[GEAR]), None, "not suspected a second time");
+        assert_eq!(held(&home), None);
+        assert!(fails(&home, "other features", &[GEAR]).is_some());
+    }
+
+    #[test]
+    fn a_suspicion_ends_with_any_change_of_a_manifest() {
+        let (folder, home) = project();
+        fails(&home, "a", &[GEAR]);
+        assert_eq!(held(&home), Some(Held::Suspected));
+        std::fs::write(folder.path().join("Cargo.toml"), "[workspace]").unwrap();
+        assert_eq!(held(&home), None);
+        assert_eq!(compiles(&home, "b"), None);
+        assert_eq!(std::fs::read_dir(super::folder(&home)).unwrap().count(), 0, "the entry is gone");
+    }
+
+    #[test]
+    fn success_with_other_features_is_no_proof() {
+        let (_folder, home) = project();
+        fails(&home, "a", &[GEAR]);
+        assert_eq!(compiles(&home, "b"), Some(Finding::Cleared(vec![GEAR.into()])));
+        assert_eq!(held(&home), None);
+    }
+
+    #[test]
+    fn an_unreadable_entry_holds_nothing() {
+        let (_folder, home) = project();
+        fails(&home, "a", &[GEAR]);
+        std::fs::write(path(&home, &engine("a")), "gear-1.2.0\n").unwrap();
+        assert_eq!(held(&home), None);
+    }
+}

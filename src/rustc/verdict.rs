@@ -1,0 +1,85 @@
+//! Whether weaving is to blame for a crate that does not compile: see the quarantine.
+
+use std::path::PathBuf;
+
+use semver::Version;
+
+use super::Call;
+use super::compile::running_note;
+use super::dep_info;
+use super::toolchain::Toolchain;
+use crate::layers::{Dependent, Finding, Knowledge, Woven, name_and_version, short_digest};
+use crate::project::Home;
+use crate::ui;
+
+/// Notes that the crate of a call has compiled.
+pub(super) fn compiled(home: &Home, knowledge: &Knowledge, call: &Call, toolchain: &Toolchain) {
+    let Some(dependent) = dependent(call, toolchain) else { return };
+    // A note that cannot be written costs a plain build more.
+    if let Ok(Some(finding)) = knowledge.quarantine.compiled(home, &dependent) {
+        report(&dependent, &finding, true);
+    }
+}
+
+/// Notes that the crate of a call has not compiled, and leaves the woven crates that it names plain in the next build.
+pub(super) fn failed(home: &Home, knowledge: &Knowledge, call: &Call, toolchain: &Toolchain) {
+    let Some(dependent) = dependent(call, toolchain) else { return };
+    if let Ok(Some(finding)) = knowledge.quarantine.failed(home, &dependent, woven_externs(home, call)) {
+        report(&dependent, &finding, false);
+    }
+}
+
+fn report(dependent: &Dependent, finding: &Finding, compiles: bool) {
+    let Dependent { name, version, .. } = dependent;
+    match finding {
+        Finding::Suspected(crates) => ui::warning(
+            format_args!("`{name}` {version} does not compile against woven crates: {}", crates.join(", ")),
+            &[],
+            Some("build again: they are compiled plain then, which shows whether weaving is the cause"),
+        ),
+        Finding::Confirmed(crates) => ui::warning(
+            format_args!("`{name}` {version} compiles against plain crates only: {}", crates.join(", ")),
+            &[],
+            Some("they stay plain from now on; please report it"),
+        ),
+        Finding::Cleared(crates) if compiles => ui::warning(
+            format_args!("these crates are plain in this build because of an earlier failure: {}", crates.join(", ")),
+            &[],
+            Some("build again: they are woven then"),
+        ),
+        // The compiler has shown the error, which is not about us.
+        Finding::Cleared(_) => {}
+    }
+}
+
+fn dependent(call: &Call, toolchain: &Toolchain) -> Option<Dependent> {
+    let name = std::env::var("CARGO_PKG_NAME").ok()?;
+    let version = Version::parse(&std::env::var("CARGO_PKG_VERSION").ok()?).ok()?;
+    let mut parts = vec![toolchain.version.as_bytes(), call.target().unwrap_or_default().as_bytes()];
+    parts.extend(call.configuration().iter().map(String::as_bytes));
+    Some(Dependent { name, version, key: short_digest(parts) })
+}
+
+/// The woven crates among the libraries that a call names. Their dep-info names a stamp; one that is still being
+/// compiled, as its dependents may already be, has left a note.
+fn woven_externs(home: &Home, call: &Call) -> Vec<Woven> {
+    let stamps = home.stamps();
+    let mut found = Vec::new();
+    for library in call.externs() {
+        let Some(stem) = library.file_stem().and_then(|stem| stem.to_str()) else { continue };
+        let unit = stem.trim_start_matches("lib");
+        let running = fs_err::read_to_string(running_note(home, unit)).ok().map(|name| stamps.join(name));
+        let stamp = running.or_else(|| {
+            let text = fs_err::read_to_string(library.with_file_name(format!("{unit}.d"))).ok()?;
+            dep_info::inputs(&text).into_iter().find(|path: &PathBuf| path.starts_with(&stamps))
+        });
+        found.extend(stamp.and_then(|stamp| {
+            let name = stamp.file_name()?.to_str()?;
+            name_and_version(name)?;
+            let content = fs_err::read_to_string(&stamp).ok()?;
+            let layer = content.strip_prefix("woven ")?.split_whitespace().next()?;
+            Some((name.to_owned(), layer.to_owned()))
+        }));
+    }
+    found
+}
