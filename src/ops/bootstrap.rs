@@ -93,6 +93,7 @@ fn row_cells(row: &Row) -> Vec<String> {
     let state = match &row.state {
         State::Woven => "woven".to_owned(),
         State::Plain(why) => format!("plain: {why}"),
+        State::Unused(why) => format!("not in the program: {why}"),
     };
     let emits = if row.state == State::Woven { shortened(&row.emits) } else { String::new() };
     vec![row.name.clone(), row.version.to_string(), state, emits]
@@ -122,11 +123,17 @@ fn json(plan: &Plan) -> String {
             let mut value = serde_json::json!({
                 "crate": row.name,
                 "version": row.version,
-                "state": if row.state == State::Woven { "woven" } else { "plain" },
+                "state": match row.state {
+                    State::Woven => "woven",
+                    State::Plain(_) => "plain",
+                    State::Unused(_) => "unused",
+                },
                 "emits": row.emits,
             });
-            if let State::Plain(why) = &row.state {
-                value["reason"] = why.clone().into();
+            match &row.state {
+                State::Woven => {}
+                State::Plain(why) => value["reason"] = why.clone().into(),
+                State::Unused(why) => value["reason"] = (*why).into(),
             }
             value
         })

@@ -154,7 +154,7 @@ pub(crate) fn is_from_cargo(folder: &Path) -> bool {
     in_registry(folder) || checkout(folder) || folder.join(".cargo-checksum.json").is_file()
 }
 
-fn host(root: &Path) -> Result<String, MetadataError> {
+pub(super) fn host(root: &Path) -> Result<String, MetadataError> {
     let program = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(&program)
         .arg("-vV")
@@ -167,7 +167,7 @@ fn host(root: &Path) -> Result<String, MetadataError> {
     host.map(str::to_owned).ok_or_else(|| MetadataError::Unreadable("`rustc -vV` names no host".to_owned()))
 }
 
-fn cargo(folder: &Path, args: &[&str]) -> Result<Output, MetadataError> {
+pub(super) fn cargo(folder: &Path, args: &[&str]) -> Result<Output, MetadataError> {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     Command::new(&program)
         .args(args)

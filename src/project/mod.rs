@@ -5,9 +5,11 @@ pub(crate) mod files;
 mod lock;
 pub(crate) mod manifest;
 mod metadata;
+mod usage;
 
 pub(crate) use lock::locked;
 pub(crate) use metadata::{Package, Source, in_registry, is_from_cargo, packages, workspace_root};
+pub(crate) use usage::{Usage, Use};
 
 use std::path::{Path, PathBuf};
 

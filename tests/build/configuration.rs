@@ -132,3 +132,30 @@ fn diff_shows_what_is_woven() {
     let said = project.otel_rs(&["diff", "engine"]);
     assert!(said.status == 2 && said.err.contains("`engine` is not in this project"), "{}", said.err);
 }
+
+#[test]
+fn a_crate_that_no_program_contains_is_not_called_woven() {
+    for (section, why) in [
+        ("[dev-dependencies]", "only tests, examples and benchmarks use it"),
+        ("[build-dependencies]", "only build scripts and macros use it"),
+    ] {
+        let project = Project::new();
+        project.replace("p/app/Cargo.toml", "[dependencies]", section);
+        project.write("p/app/src/main.rs", "fn main() {}\n");
+        project.cargo(&["generate-lockfile", "--offline"]).ok();
+        let table = project.otel_rs(&["bootstrap"]).ok().out;
+        assert!(table.contains(&format!("not in the program: {why}")) && !table.contains("woven"), "{table}");
+        let json = project.otel_rs(&["bootstrap", "--format", "json"]).ok().out;
+        assert!(json.contains("\"state\":\"unused\"") && json.contains(why), "{json}");
+    }
+}
+
+#[test]
+fn a_crate_behind_a_feature_that_nobody_enables_is_not_called_woven() {
+    let project = Project::new();
+    project.replace("p/app/Cargo.toml", "engine = \"1\"", "engine = { version = \"1\", optional = true }");
+    project.write("p/app/src/main.rs", "fn main() {}\n");
+    project.cargo(&["generate-lockfile", "--offline"]).ok();
+    let table = project.otel_rs(&["bootstrap"]).ok().out;
+    assert!(!table.contains("woven"), "{table}");
+}

@@ -9,7 +9,7 @@ use crate::layers::{Choice, Knowledge, Layer, LayerError, Original};
 use crate::ops::Failure;
 use crate::project::cargo_config::{self, Edited};
 use crate::project::manifest::{Created, Manifest};
-use crate::project::{Home, Package, Source, locked, packages};
+use crate::project::{Home, Package, Source, Usage, Use, locked, packages};
 use crate::rules::Catalog;
 use crate::ui::Explain;
 
@@ -42,6 +42,8 @@ pub(super) struct Row {
 pub(super) enum State {
     /// It is compiled from its layer.
     Woven,
+    /// It would be, but no program contains it, and why.
+    Unused(&'static str),
     /// It stays as it is, and why.
     Plain(String),
 }
@@ -103,6 +105,7 @@ impl Plan {
             }
             rows.extend(found.filter_map(|p| row(home, &knowledge, &p.name, &p.version, Some(p), install)));
         }
+        mark_unused(home, &mut rows);
         Ok(Plan {
             machine_wrapper: if config.wrapper.is_none() { machine_wrapper(home) } else { None },
             programs: packages.iter().filter(|p| p.source == Source::Path).flat_map(|p| p.programs.clone()).collect(),
@@ -112,6 +115,21 @@ impl Plan {
             config_path,
             config,
         })
+    }
+}
+
+/// A lock file holds more than programs do. Where cargo cannot list what they contain, nothing is claimed.
+fn mark_unused(home: &Home, rows: &mut [Row]) {
+    let woven = |row: &&mut Row| row.state == State::Woven;
+    let asked: Vec<_> = rows.iter_mut().filter(woven).map(|row| (row.name.as_str(), &row.version)).collect();
+    let Some(usage) = (!asked.is_empty()).then(|| Usage::of(home.root(), &asked)).flatten() else { return };
+    for row in rows.iter_mut().filter(woven) {
+        match usage.find(&row.name, &row.version) {
+            Use::Program => {}
+            Use::Tests => row.state = State::Unused("only tests, examples and benchmarks use it"),
+            Use::Build => row.state = State::Unused("only build scripts and macros use it"),
+            Use::None => row.state = State::Unused("no target compiles it"),
+        }
     }
 }
 
