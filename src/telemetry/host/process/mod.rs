@@ -5,6 +5,7 @@ mod look;
 mod script;
 mod text;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -37,6 +38,8 @@ struct Seen {
     parent: u32,
     /// `None` where we may not look.
     name: Option<String>,
+    /// The number of its program, if it is one that reports.
+    program: Option<usize>,
     /// What it has used itself. Disks and context switches are not in it.
     own: Used,
     /// What children had used for whose end it has waited.
@@ -76,12 +79,41 @@ impl Held {
     }
 }
 
+/// Which processes report, as which programs.
+#[derive(Debug, Default)]
+struct Reporting {
+    by_pid: HashMap<u32, usize>,
+    /// By the name of the executable; `None` where several programs have it.
+    by_name: HashMap<String, Option<usize>>,
+}
+
+impl Reporting {
+    /// Notes the programs of those that were seen. A process that does not report, such as a worker that has had no work
+    /// yet, is known by its executable.
+    fn note(&mut self, seen: &mut [Seen]) {
+        // A pid that is nobody's may be given to another process.
+        self.by_pid.retain(|pid, _| seen.iter().any(|seen| seen.pid == *pid));
+        for seen in seen.iter_mut() {
+            seen.program = self.by_pid.get(&seen.pid).copied();
+            if let (Some(program), Some(name)) = (seen.program, &seen.name) {
+                let known = self.by_name.entry(name.clone()).or_insert(Some(program));
+                *known = known.filter(|known| *known == program);
+            }
+        }
+        for seen in seen.iter_mut().filter(|seen| seen.program.is_none()) {
+            let name = seen.name.as_ref();
+            seen.program = name.and_then(|name| self.by_name.get(name).copied().flatten());
+        }
+    }
+}
+
 /// Follows them.
 pub(super) struct Processes {
     accounts: Accounts,
     since: SystemTime,
     /// The program, if it is one.
     script: Option<Script>,
+    reporting: Reporting,
 }
 
 impl Processes {
@@ -90,7 +122,8 @@ impl Processes {
         let program = file.file_name().map_or("unknown".into(), |name| name.to_string_lossy().into_owned());
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let script = Script::of(file, &program);
-        Processes { accounts: Accounts::new(program, by_pid, cpus, Instant::now()), since: SystemTime::now(), script }
+        let accounts = Accounts::new(program, by_pid, cpus, Instant::now());
+        Processes { accounts, since: SystemTime::now(), script, reporting: Reporting::default() }
     }
 
     /// Looks at the program and everything below it, to know what it held when it ends.
@@ -99,10 +132,16 @@ impl Processes {
         self.take(pid, seen);
     }
 
+    /// A process reports, as one of the program of that number.
+    pub(super) fn attached(&mut self, pid: u32, program: usize) {
+        self.reporting.by_pid.insert(pid, program);
+    }
+
     fn take(&mut self, pid: u32, mut seen: Vec<Seen>) {
         if let Some(script) = &mut self.script {
             script.rename(pid, &mut seen, |pid| std::fs::read(format!("/proc/{pid}/cmdline")).ok());
         }
+        self.reporting.note(&mut seen);
         self.accounts.update(pid, &seen);
     }
 
@@ -131,5 +170,29 @@ impl Processes {
         all[used::INVOLUNTARY] = usage.involuntary_switches;
         self.accounts.settle(pid, &all);
         self.accounts.points(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn programs(reporting: &mut Reporting, seen: &[(u32, &str)]) -> Vec<Option<usize>> {
+        let one = |(pid, name): &(u32, &str)| Seen { pid: *pid, name: Some((*name).to_owned()), ..Seen::default() };
+        let mut seen: Vec<Seen> = seen.iter().map(one).collect();
+        reporting.note(&mut seen);
+        seen.into_iter().map(|seen| seen.program).collect()
+    }
+
+    #[test]
+    fn a_worker_that_does_not_report_belongs_to_the_program_of_its_executable() {
+        let mut reporting = Reporting::default();
+        reporting.by_pid = HashMap::from([(2, 0), (4, 1), (9, 7)]);
+        let seen = [(1, "sh"), (2, "a"), (3, "a"), (4, "b"), (5, "gzip")];
+        assert_eq!(programs(&mut reporting, &seen), [None, Some(0), Some(0), Some(1), None]);
+        assert!(!reporting.by_pid.contains_key(&9), "it is gone");
+        // Another program of the same executable: who does not report may be either's.
+        reporting.by_pid.insert(6, 2);
+        assert_eq!(programs(&mut reporting, &[(2, "a"), (3, "a"), (6, "a")]), [Some(0), None, Some(2)]);
     }
 }
