@@ -51,6 +51,13 @@ pub(super) struct Collected {
     pub(super) exemplars: Exemplars,
 }
 
+impl Collected {
+    /// Whether it holds nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.metrics.scope_metrics().next().is_none() && self.histograms.is_empty()
+    }
+}
+
 /// All instruments and their readers.
 pub(super) struct Metrics {
     ledgers: Ledgers,

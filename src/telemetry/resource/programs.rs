@@ -26,9 +26,9 @@ const MOST: usize = 100;
 
 /// A program that telemetry comes from. All clones are the same.
 #[derive(Clone)]
-pub(crate) struct Source(Arc<Known>);
+pub(crate) struct Source(Arc<Described>);
 
-struct Known {
+struct Described {
     number: usize,
     resource: Resource,
     encoded: OnceLock<ResourceAttributesWithSchema>,
@@ -39,7 +39,7 @@ struct Known {
 impl Source {
     pub(super) fn new(number: usize, resource: Resource, count: &Arc<AtomicUsize>) -> Source {
         count.fetch_max(number + 1, Ordering::Relaxed);
-        Source(Arc::new(Known { number, resource, encoded: OnceLock::new(), count: Arc::clone(count) }))
+        Source(Arc::new(Described { number, resource, encoded: OnceLock::new(), count: Arc::clone(count) }))
     }
 
     /// Its number in the order of arrival.
@@ -93,6 +93,16 @@ struct Identity {
     attributes: Option<String>,
 }
 
+/// A program that has come.
+struct Known {
+    identity: Identity,
+    /// Its first process.
+    pid: u32,
+    /// Whether that process has attached.
+    has_attached: bool,
+    source: Source,
+}
+
 /// All programs that have come.
 pub(in crate::telemetry) struct Programs {
     config: config::Resource,
@@ -100,8 +110,7 @@ pub(in crate::telemetry) struct Programs {
     environment: Environment,
     /// The launched process, once it has been started.
     launched: Pid,
-    /// With the first process of each.
-    known: Vec<(Identity, u32, Source)>,
+    known: Vec<Known>,
     /// Of all beyond [`MOST`].
     others: Option<Source>,
     /// Of what belongs to no program that reports.
@@ -130,8 +139,8 @@ impl Programs {
             return known;
         }
         // What has launched several programs is none of them, if it has not attached itself.
-        if let ([(_, first, _)], Some(launched)) = (self.known.as_slice(), self.launched.get().copied())
-            && *first != launched
+        if let ([first], Some(launched)) = (self.known.as_slice(), self.launched.get().copied())
+            && first.pid != launched
             && pid != launched
         {
             self.add_launched();
@@ -151,10 +160,9 @@ impl Programs {
     /// The program that was launched: what its process was when it attached, or else as [`remainder`](Self::remainder).
     pub(in crate::telemetry) fn launched(&mut self) -> Source {
         let launched = self.launched.get().copied();
-        let attached =
-            self.known.iter().find(|(_, pid, _)| Some(*pid) == launched).map(|(_, _, source)| source.clone());
+        let attached = self.known.iter().find(|known| Some(known.pid) == launched).map(|known| known.source.clone());
         let known = attached.or_else(|| self.remainder.clone());
-        let known = known.or_else(|| self.known.first().map(|(_, _, source)| source.clone()));
+        let known = known.or_else(|| self.known.first().map(|known| known.source.clone()));
         known.unwrap_or_else(|| self.add_launched())
     }
 
@@ -174,14 +182,16 @@ impl Programs {
     }
 
     fn find(&self, identity: &Identity, pid: u32) -> Option<Source> {
-        let is_same = |(known, first, _): &&(Identity, u32, Source)| {
-            let executable = &known.executable;
-            // A process has another path for it where it has another root.
-            let moved = Identity { executable: executable.clone(), ..identity.clone() };
-            let same_process = *first == pid && executable.file_name() == identity.executable.file_name();
-            known == identity || (same_process && *known == moved)
+        // A process sees its executable under another path where it has another root.
+        let is_described = |known: &Known| {
+            let name = known.identity.executable.file_name();
+            !known.has_attached && known.pid == pid && name == identity.executable.file_name()
         };
-        self.known.iter().find(is_same).map(|(_, _, source)| source.clone())
+        let is_same = |known: &&Known| {
+            let executable = if is_described(known) { &known.identity.executable } else { &identity.executable };
+            known.identity == Identity { executable: executable.clone(), ..identity.clone() }
+        };
+        self.known.iter().find(is_same).map(|known| known.source.clone())
     }
 
     fn add_launched(&mut self) -> Source {
@@ -189,12 +199,12 @@ impl Programs {
         let around = Surroundings::of(&self.program, &self.environment, pid, None);
         let executable = process::executable_path(&around).unwrap_or_else(|| self.program.file.clone());
         let resource = of(&self.config, &around);
-        self.keep(Identity { executable, service_name: None, attributes: None }, pid.unwrap_or(0), resource)
+        let identity = Identity { executable, service_name: None, attributes: None };
+        self.keep(identity, pid.unwrap_or(0), false, resource)
     }
 
     fn add(&mut self, identity: Identity, pid: u32, told: Option<PathBuf>) -> Source {
-        let beyond = self.known.len() >= MOST;
-        if beyond {
+        if self.known.len() >= MOST {
             return self.others();
         }
         let is_launched = self.launched.get() == Some(&pid)
@@ -211,7 +221,7 @@ impl Programs {
             let is_set = |key: &Key| config.attributes.iter().any(|(known, _)| known == key.as_str());
             resource = super::without(&resource, |key| unknown.contains(&key.as_str()) && !is_set(key));
         }
-        self.keep(identity, pid, resource)
+        self.keep(identity, pid, true, resource)
     }
 
     /// The configuration for a program with attributes of its own.
@@ -230,13 +240,13 @@ impl Programs {
     }
 
     /// Programs that nothing tells apart are one.
-    fn keep(&mut self, identity: Identity, pid: u32, resource: Resource) -> Source {
-        let same = self.known.iter().find(|(_, _, known)| *known.resource() == resource);
+    fn keep(&mut self, identity: Identity, pid: u32, has_attached: bool, resource: Resource) -> Source {
+        let same = self.known.iter().find(|known| *known.source.resource() == resource);
         let source = match same {
-            Some((_, _, same)) => same.clone(),
+            Some(same) => same.source.clone(),
             None => Source::new(self.count.load(Ordering::Relaxed), resource, &self.count),
         };
-        self.known.push((identity, pid, source.clone()));
+        self.known.push(Known { identity, pid, has_attached, source: source.clone() });
         source
     }
 

@@ -11,7 +11,7 @@ use crate::telemetry::metrics::Collected;
 pub(super) type Labels = Vec<(String, String)>;
 
 /// The labels of each program; none where there is one alone. No two are the same, whatever the resources hold.
-pub(super) fn targets(all: &[Collected]) -> Vec<Labels> {
+pub(super) fn targets(all: &[&Collected]) -> Vec<Labels> {
     if all.len() < 2 {
         return vec![Labels::new(); all.len()];
     }

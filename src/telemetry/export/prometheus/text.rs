@@ -62,15 +62,20 @@ struct Family {
 
 /// Writes the metrics of all programs as `config` wants them.
 pub(super) fn render(all: &[Collected], format: Format, config: &config::Prometheus) -> Page {
+    // Who has none is shown where nobody has any.
+    let mut measured: Vec<&Collected> = all.iter().filter(|program| !program.is_empty()).collect();
+    if measured.is_empty() {
+        measured.extend(all.first());
+    }
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
     let mut left_out = Vec::new();
-    let targets = targets(all);
-    for (program, target) in all.iter().zip(&targets) {
+    let targets = targets(&measured);
+    for (program, target) in measured.iter().zip(&targets) {
         add_program(&mut families, &mut left_out, (program, target), format, config);
     }
     let mut text = String::new();
     if config.target_info {
-        target_info(&mut text, all, &targets, format);
+        target_info(&mut text, &measured, &targets, format);
     }
     for (name, family) in families.iter().filter(|(_, family)| !family.series.is_empty()) {
         family.write(&mut text, name, format);
@@ -264,7 +269,7 @@ impl Family {
 }
 
 /// The resources, as labels of a series of their own.
-fn target_info(text: &mut String, all: &[Collected], targets: &[Labels], format: Format) {
+fn target_info(text: &mut String, all: &[&Collected], targets: &[Labels], format: Format) {
     let (family, kind) = match format {
         Format::Text => ("target_info", "gauge"),
         Format::OpenMetrics => ("target", "info"),

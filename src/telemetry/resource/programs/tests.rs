@@ -118,6 +118,12 @@ fn what_belongs_to_no_program_belongs_to_the_first_or_to_what_has_launched_sever
     let executable = std::env::current_exe().unwrap();
     let attached = nobody.attached(std::process::id(), &told(executable.to_str().unwrap(), None, None));
     assert_eq!(attached, launched);
+    // Behind another root it has another path, until it becomes another program of that name.
+    let elsewhere = |path: &str| format!("{path}/{}", executable.file_name().unwrap().to_str().unwrap());
+    let inside = nobody.attached(std::process::id(), &told(&elsewhere("/jail"), None, None));
+    assert_eq!(inside, launched);
+    let stranger = nobody.attached(GONE, &told(&elsewhere("/jail"), None, None));
+    assert_ne!(stranger, launched);
 }
 
 #[test]

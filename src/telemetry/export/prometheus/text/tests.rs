@@ -92,6 +92,7 @@ fn programs_are_told_apart_where_there_are_several() {
         // Told apart by nothing that labels are made of.
         program(named("a", "x", None), 3),
         program(vec![], 4),
+        Collected::default(),
     ];
     let config = config::Prometheus { target_info: true, ..bare() };
     let expected = r#"# HELP target_info Where these metrics come from.
