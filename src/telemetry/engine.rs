@@ -185,10 +185,14 @@ impl Engine {
     fn take(&mut self, message: Option<Feed>) -> bool {
         match message {
             Some(Feed::Attached { process, pid, cells, strings, series }) => {
-                let source = self.programs.attached(pid, &strings.introduction());
+                let introduction = strings.introduction();
+                let source = self.programs.attached(pid, &introduction);
+                if let (Some(metrics), Some(name)) = (&mut self.metrics, self.programs.executable(pid, &introduction)) {
+                    metrics.told(&source, pid, &name);
+                }
                 self.pids.insert(process, pid);
                 let (strings, cells) = (Box::new(move |id| strings.get(id)), Box::new(move || read(&cells)));
-                self.attach((process, pid), &source, strings, cells, Some(series));
+                self.attach(process, &source, strings, cells, Some(series));
             }
             Some(Feed::Records { process, bytes }) => {
                 if let Err(reason) = self.assembler.records(process, &bytes) {
@@ -216,7 +220,7 @@ impl Engine {
 
     fn attach(
         &mut self,
-        (process, pid): (ProcessId, u32),
+        process: ProcessId,
         source: &Source,
         strings: Strings,
         cells: Cells,
@@ -224,7 +228,7 @@ impl Engine {
     ) {
         self.assembler.attach(process, source.clone(), strings);
         if let Some(metrics) = &mut self.metrics {
-            metrics.attach((process, pid), source, cells, series);
+            metrics.attach(process, source, cells, series);
         }
     }
 

@@ -121,9 +121,9 @@ impl Host {
         self.pid.get().copied()
     }
 
-    /// A process reports, as one of the program of that number.
-    pub(super) fn attached(&mut self, pid: u32, program: usize) {
-        self.processes.iter_mut().for_each(|processes| processes.attached(pid, program));
+    /// A process reports, as one of the program of that number; `name` is its executable's.
+    pub(super) fn attached(&mut self, pid: u32, program: usize, name: &str) {
+        self.processes.iter_mut().for_each(|processes| processes.attached(pid, program, name));
     }
 
     /// When processes are to be looked at although nobody reads.

@@ -101,19 +101,17 @@ impl Metrics {
     }
 
     /// A process of this program has come, with its counters and the instruments it will make.
-    pub(super) fn attach(
-        &mut self,
-        (process, pid): (ProcessId, u32),
-        source: &Source,
-        cells: Cells,
-        series: Option<SeriesTable>,
-    ) {
-        self.host.attached(pid, source.number());
+    pub(super) fn attach(&mut self, process: ProcessId, source: &Source, cells: Cells, series: Option<SeriesTable>) {
         let ledger = self.ledgers.of(source);
         ledger.counters.attach(process, cells);
         if let Some(series) = series {
             ledger.user.attach(process, series);
         }
+    }
+
+    /// That process has this pid and an executable of this name.
+    pub(super) fn told(&mut self, source: &Source, pid: u32, executable: &str) {
+        self.host.attached(pid, source.number(), executable);
     }
 
     /// A process has gone: what it counted stays, what it had open is closed.

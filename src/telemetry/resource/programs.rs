@@ -133,8 +133,7 @@ impl Programs {
 
     /// The program of a process that has attached.
     pub(in crate::telemetry) fn attached(&mut self, pid: u32, introduction: &Introduction) -> Source {
-        let told = introduction.executable.as_ref().map(|path| process::named(Path::new(path)));
-        let Some(identity) = self.identity(pid, told.clone(), introduction) else { return self.remainder() };
+        let Some(identity) = self.identity(pid, introduction) else { return self.remainder() };
         if let Some(known) = self.find(&identity, pid) {
             return known;
         }
@@ -145,7 +144,13 @@ impl Programs {
         {
             self.add_launched();
         }
-        self.add(identity, pid, told)
+        self.add(identity, pid, told(introduction))
+    }
+
+    /// The name of the executable of a process that has attached.
+    pub(in crate::telemetry) fn executable(&self, pid: u32, introduction: &Introduction) -> Option<String> {
+        let path = self.path(pid, introduction)?;
+        Some(path.file_name()?.to_string_lossy().into_owned())
     }
 
     /// Where belongs what comes from no process that has attached: to the launched program, or to what a script in its
@@ -167,9 +172,8 @@ impl Programs {
     }
 
     /// `None` where nobody knows the executable.
-    fn identity(&self, pid: u32, told: Option<PathBuf>, introduction: &Introduction) -> Option<Identity> {
-        let around = Surroundings::of(&self.program, &self.environment, Some(pid), None);
-        let executable = told.or_else(|| process::executable_path(&around))?;
+    fn identity(&self, pid: u32, introduction: &Introduction) -> Option<Identity> {
+        let executable = self.path(pid, introduction)?;
         let own = |value: &Option<String>, name| {
             let is_own = self.config.by_variables && *value != self.environment.get(name);
             value.clone().filter(|_| is_own)
@@ -179,6 +183,12 @@ impl Programs {
             service_name: own(&introduction.service_name, "OTEL_SERVICE_NAME"),
             attributes: own(&introduction.resource_attributes, "OTEL_RESOURCE_ATTRIBUTES"),
         })
+    }
+
+    /// Where its executable lies.
+    fn path(&self, pid: u32, introduction: &Introduction) -> Option<PathBuf> {
+        let around = || Surroundings::of(&self.program, &self.environment, Some(pid), None);
+        told(introduction).or_else(|| process::executable_path(&around()))
     }
 
     fn find(&self, identity: &Identity, pid: u32) -> Option<Source> {
@@ -262,6 +272,10 @@ impl Programs {
         let others = Source::new(self.count.load(Ordering::Relaxed), of_any(&self.config, &around), &self.count);
         self.others.insert(others).clone()
     }
+}
+
+fn told(introduction: &Introduction) -> Option<PathBuf> {
+    introduction.executable.as_ref().map(|path| process::named(Path::new(path)))
 }
 
 #[cfg(test)]

@@ -188,6 +188,34 @@ impl Accounts {
         }
     }
 
+    /// All processes of that name are those of a program that reports, as has just become known.
+    pub(super) fn adopt(&mut self, name: &str, program: usize) {
+        let is_its = |who: &Who| who.program.is_none() && who.name == name;
+        let to = |from: &Who| Who { program: Some(program), ..from.clone() };
+        let known: Vec<Who> = self.totals.keys().filter(|who| is_its(who)).cloned().collect();
+        for from in known {
+            if let Some(all) = self.totals.remove(&from) {
+                let total = self.totals.entry(to(&from)).or_default();
+                total.used.iter_mut().zip(all.used).for_each(|(total, used)| *total += used);
+                total.knows_disk |= all.knows_disk;
+                total.knows_switches |= all.knows_switches;
+            }
+            if let Some(held) = self.held.remove(&from) {
+                self.held.entry(to(&from)).or_default().add(&held);
+            }
+            if let Some(before) = self.before.0.remove(&from) {
+                let sums = self.before.0.entry(to(&from)).or_default();
+                sums.iter_mut().zip(before).for_each(|(sum, before)| *sum += before);
+            }
+        }
+        let accounts = self.accounts.values_mut().map(|account| &mut account.who);
+        let all = accounts.chain(self.program_held.iter_mut().map(|(who, _)| who));
+        all.filter(|who| is_its(who)).for_each(|who| who.program = Some(program));
+        let name = (key::PROCESS_EXECUTABLE_NAME, Attribute::from(name.to_owned()));
+        let shares = self.shares.iter_mut().filter(|share| share.program.is_none() && share.attributes.contains(&name));
+        shares.for_each(|share| share.program = Some(program));
+    }
+
     /// A process has begun to report, so that its program is known: what it has used before is its program's as well.
     fn hand_over(&mut self, seen: &Seen, who: &Who) {
         let Some(account) = self.accounts.get(&seen.pid).filter(|account| account.started == seen.started) else {

@@ -88,21 +88,22 @@ struct Reporting {
 }
 
 impl Reporting {
+    /// A process reports; whether its program is the only one so far of that name.
+    fn add(&mut self, pid: u32, program: usize, name: &str) -> bool {
+        self.by_pid.insert(pid, program);
+        let known = self.by_name.entry(name.to_owned()).or_insert(Some(program));
+        *known = known.filter(|known| *known == program);
+        known.is_some()
+    }
+
     /// Notes the programs of those that were seen. A process that does not report, such as a worker that has had no work
     /// yet, is known by its executable.
     fn note(&mut self, seen: &mut [Seen]) {
         // A pid that is nobody's may be given to another process.
         self.by_pid.retain(|pid, _| seen.iter().any(|seen| seen.pid == *pid));
-        for seen in seen.iter_mut() {
-            seen.program = self.by_pid.get(&seen.pid).copied();
-            if let (Some(program), Some(name)) = (seen.program, &seen.name) {
-                let known = self.by_name.entry(name.clone()).or_insert(Some(program));
-                *known = known.filter(|known| *known == program);
-            }
-        }
-        for seen in seen.iter_mut().filter(|seen| seen.program.is_none()) {
-            let name = seen.name.as_ref();
-            seen.program = name.and_then(|name| self.by_name.get(name).copied().flatten());
+        for seen in seen {
+            let by_name = || self.by_name.get(seen.name.as_ref()?).copied().flatten();
+            seen.program = self.by_pid.get(&seen.pid).copied().or_else(by_name);
         }
     }
 }
@@ -132,9 +133,11 @@ impl Processes {
         self.take(pid, seen);
     }
 
-    /// A process reports, as one of the program of that number.
-    pub(super) fn attached(&mut self, pid: u32, program: usize) {
-        self.reporting.by_pid.insert(pid, program);
+    /// A process reports, as one of the program of that number; `name` is its executable's.
+    pub(super) fn attached(&mut self, pid: u32, program: usize, name: &str) {
+        if self.reporting.add(pid, program, name) {
+            self.accounts.adopt(name, program);
+        }
     }
 
     fn take(&mut self, pid: u32, mut seen: Vec<Seen>) {
@@ -187,12 +190,12 @@ mod tests {
     #[test]
     fn a_worker_that_does_not_report_belongs_to_the_program_of_its_executable() {
         let mut reporting = Reporting::default();
-        reporting.by_pid = HashMap::from([(2, 0), (4, 1), (9, 7)]);
+        assert!(reporting.add(2, 0, "a") && reporting.add(4, 1, "b") && reporting.add(9, 7, "c"));
         let seen = [(1, "sh"), (2, "a"), (3, "a"), (4, "b"), (5, "gzip")];
         assert_eq!(programs(&mut reporting, &seen), [None, Some(0), Some(0), Some(1), None]);
         assert!(!reporting.by_pid.contains_key(&9), "it is gone");
         // Another program of the same executable: who does not report may be either's.
-        reporting.by_pid.insert(6, 2);
+        assert!(!reporting.add(6, 2, "a"));
         assert_eq!(programs(&mut reporting, &[(2, "a"), (3, "a"), (6, "a")]), [Some(0), None, Some(2)]);
     }
 }
