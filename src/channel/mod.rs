@@ -22,7 +22,7 @@ pub(crate) mod wire;
 pub(crate) use drain::Draining;
 pub(crate) use listener::{Channel, ChannelError};
 pub(crate) use series::{Entry, SeriesTable, Troubles};
-pub(crate) use tables::CellTable;
+pub(crate) use tables::{CellTable, Introduction};
 
 /// The value of [`wire::CHANNEL_VARIABLE`] for a program that is told something and tells nothing itself.
 pub(crate) fn without_socket(settings: &str) -> std::ffi::OsString {

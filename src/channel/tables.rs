@@ -55,6 +55,18 @@ impl CellTable {
     }
 }
 
+/// What a process has told of its program when it attached: what it left out, or what an older program does not tell, is
+/// `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Introduction {
+    /// The path of its executable, as the process sees it.
+    pub(crate) executable: Option<String>,
+    /// OTEL_SERVICE_NAME in its environment.
+    pub(crate) service_name: Option<String>,
+    /// OTEL_RESOURCE_ATTRIBUTES in its environment.
+    pub(crate) resource_attributes: Option<String>,
+}
+
 /// The interned strings of one process, readable at any time.
 #[derive(Debug, Clone)]
 pub(crate) struct StringTable(Arc<Region>);
@@ -63,6 +75,16 @@ impl StringTable {
     /// The strings of a region.
     pub(crate) fn new(region: &Arc<Region>) -> StringTable {
         StringTable(Arc::clone(region))
+    }
+
+    /// What the process has told of its program.
+    pub(crate) fn introduction(&self) -> Introduction {
+        let text = |field| self.get(self.0.memory.u32(field).load(Relaxed));
+        Introduction {
+            executable: text(header::EXECUTABLE),
+            service_name: text(header::SERVICE_NAME),
+            resource_attributes: text(header::RESOURCE_ATTRIBUTES),
+        }
     }
 
     /// The string with this id. An id's string does not change.
@@ -101,6 +123,12 @@ mod tests {
         for nonsense in [0, 5, 24, 4096, u32::MAX - 3] {
             assert_eq!(strings.get(nonsense), None, "{nonsense}");
         }
+        assert_eq!(strings.introduction(), Introduction::default());
+        fake.put(header::EXECUTABLE, &first.to_le_bytes());
+        fake.put(header::SERVICE_NAME, &second.to_le_bytes());
+        fake.put(header::RESOURCE_ATTRIBUTES, &u32::MAX.to_le_bytes());
+        let (executable, service_name) = (Some("hyper".to_owned()), Some("axum".to_owned()));
+        assert_eq!(strings.introduction(), Introduction { executable, service_name, resource_attributes: None });
         assert_eq!(cells.description(1), None);
         assert_eq!(cells.description(2).unwrap().bytes, b"described");
         assert_eq!((cells.value(2), cells.value(4)), (Some(-5), None));

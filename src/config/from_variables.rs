@@ -65,6 +65,7 @@ impl Sources<'_> {
             detectors: self.list("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS")?,
             detected: None,
             schema_url: None,
+            by_variables: true,
         })
     }
 

@@ -114,6 +114,31 @@ pub(crate) struct Resource {
     pub(crate) detected: Option<Selection>,
     /// The schema of `attributes`, if it was said.
     pub(crate) schema_url: Option<String>,
+    /// Whether variables count. They do not where a file configures everything.
+    pub(crate) by_variables: bool,
+}
+
+impl Resource {
+    /// The same for a program that was started with a `service_name` and `attributes` of its own, values of OTEL_SERVICE_NAME
+    /// and OTEL_RESOURCE_ATTRIBUTES: they count more. A name that all programs have (`is_named`) outranks the one among
+    /// the attributes. Fails with what was expected.
+    pub(crate) fn with_own(
+        &self,
+        service_name: Option<&str>,
+        attributes: Option<&str>,
+        is_named: bool,
+    ) -> std::result::Result<Resource, String> {
+        let mut own = attributes.map_or(Ok(Vec::new()), value::pairs)?;
+        own.retain(|(key, value)| key != "service.name" || !(is_named || value.is_empty()));
+        if let Some(name) = service_name {
+            own.retain(|(key, _)| key != "service.name");
+            own.push(("service.name".into(), name.to_owned()));
+        }
+        let mut resource = self.clone();
+        resource.attributes.retain(|(known, _)| own.iter().all(|(key, _)| key != known));
+        resource.attributes.extend(own.into_iter().map(|(key, value)| (key, Value::Text(value))));
+        Ok(resource)
+    }
 }
 
 /// The value of an attribute that a user set.

@@ -11,6 +11,7 @@ use opentelemetry::InstrumentationScope;
 
 use super::facts::Facts;
 use super::record::{Attributes, Block, Log, Measure, Record, Records, Start};
+use super::resource::Source;
 use crate::channel::feed::ProcessId;
 use crate::channel::wire;
 
@@ -31,6 +32,7 @@ pub(crate) type Strings = Box<dyn Fn(u32) -> Option<String> + Send>;
 /// A span whose end is known.
 #[derive(Debug)]
 pub(crate) struct Finished {
+    pub(crate) source: Source,
     pub(crate) start: Start,
     /// Nanoseconds since 1970.
     pub(crate) end: u64,
@@ -60,6 +62,7 @@ impl Finished {
 /// A record that is complete as it comes: a log record or a measurement.
 #[derive(Debug)]
 pub(crate) struct Complete<T> {
+    pub(crate) source: Source,
     pub(crate) what: T,
     /// The layer that told it.
     pub(crate) scope: InstrumentationScope,
@@ -122,6 +125,7 @@ impl Entry {
 }
 
 struct Process {
+    source: Source,
     strings: Strings,
     scopes: HashMap<u32, InstrumentationScope>,
     spans: HashMap<[u8; 8], Entry>,
@@ -147,9 +151,10 @@ pub(crate) struct Assembler {
 }
 
 impl Assembler {
-    /// A process has come.
-    pub(crate) fn attach(&mut self, id: ProcessId, strings: Strings) {
+    /// A process has come; `source` is its program.
+    pub(crate) fn attach(&mut self, id: ProcessId, source: Source, strings: Strings) {
         let process = Process {
+            source,
             strings,
             scopes: HashMap::new(),
             spans: HashMap::new(),
@@ -318,6 +323,7 @@ fn finish(
     let mut events = entry.events;
     events.sort_by_key(|(time, _)| *time);
     let mut finished = Finished {
+        source: process.source.clone(),
         start,
         end,
         scope: InstrumentationScope::default(),
@@ -334,7 +340,7 @@ fn finish(
 
 fn complete<T>(process: &mut Process, what: T, scope: u32, said: &Block<'_>) -> Complete<T> {
     let scope = scope_of(process, scope, || Facts::new(Attributes::new(said.bytes, said.count.into()).collect()));
-    Complete { what, scope, said: said.bytes.to_vec(), count: said.count }
+    Complete { source: process.source.clone(), what, scope, said: said.bytes.to_vec(), count: said.count }
 }
 
 /// The scope of that id; what was said tells it when there is none.

@@ -7,14 +7,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::assemble::{Assembler, Finished, Strings};
+use super::assemble::{Assembler, Finished, Strings, scope_from};
 use super::export::complaints::Complaints;
 use super::host::Host;
 use super::logs::Logs;
 use super::metrics::{CellValue, Cells, Metrics};
-use super::resource::LateResource;
+use super::resource::{Programs, Source};
 use super::run::Run;
 use super::semconv::{self, Conventions};
+use super::sourced::Sourced;
 use super::traces::{self, Traces};
 use super::{Report, record, span};
 use crate::channel::feed::{Feed, ProcessId, Receiver};
@@ -53,7 +54,7 @@ type Asked = mpsc::UnboundedReceiver<std::sync::mpsc::SyncSender<()>>;
 
 /// Everything the exporting thread holds.
 pub(super) struct Engine {
-    resource: LateResource,
+    programs: Programs,
     pids: HashMap<ProcessId, u32>,
     assembler: Assembler,
     traces: Traces,
@@ -75,12 +76,12 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Must be called within the runtime that `run` will run in.
-    pub(super) fn new(config: &Config, resource: LateResource, host: Host, run: Option<Run>) -> Engine {
+    pub(super) fn new(config: &Config, programs: Programs, host: Host, run: Option<Run>) -> Engine {
         let complaints = Arc::new(Complaints::default());
         let wake = Arc::new(Notify::new());
-        let traces = traces::destinations(&config.traces, &resource, &complaints, &wake);
-        let logs = Logs::new(&config.logs, &resource, &complaints, &wake);
-        let metrics = Metrics::new(&config.metrics, &resource, host, &complaints, &wake);
+        let traces = traces::destinations(&config.traces, &complaints, &wake);
+        let logs = Logs::new(&config.logs, &complaints, &wake);
+        let metrics = Metrics::new(&config.metrics, host, &complaints, &wake);
         complaints.tell_unusable();
         Engine {
             pids: HashMap::new(),
@@ -90,7 +91,7 @@ impl Engine {
             conventions: Conventions::new(&config.http),
             logs,
             metrics,
-            resource,
+            programs,
             run,
             wake,
             finished: Vec::new(),
@@ -148,7 +149,7 @@ impl Engine {
             }
             let now = Instant::now();
             if let Some(metrics) = &mut self.metrics {
-                metrics.serve(now);
+                metrics.serve(now, &mut self.programs);
             }
             self.pump(now);
             if let Some((said, deadline)) = told
@@ -184,10 +185,14 @@ impl Engine {
     fn take(&mut self, message: Option<Feed>) -> bool {
         match message {
             Some(Feed::Attached { process, pid, cells, strings, series }) => {
-                self.resource.process_came(pid);
+                let introduction = strings.introduction();
+                let source = self.programs.attached(pid, &introduction);
+                if let (Some(metrics), Some(name)) = (&mut self.metrics, self.programs.executable(pid, &introduction)) {
+                    metrics.told(&source, pid, &name);
+                }
                 self.pids.insert(process, pid);
                 let (strings, cells) = (Box::new(move |id| strings.get(id)), Box::new(move || read(&cells)));
-                self.attach(process, strings, cells, Some(series));
+                self.attach(process, &source, strings, cells, Some(series));
             }
             Some(Feed::Records { process, bytes }) => {
                 if let Err(reason) = self.assembler.records(process, &bytes) {
@@ -213,10 +218,17 @@ impl Engine {
         false
     }
 
-    fn attach(&mut self, process: ProcessId, strings: Strings, cells: Cells, series: Option<SeriesTable>) {
-        self.assembler.attach(process, strings);
+    fn attach(
+        &mut self,
+        process: ProcessId,
+        source: &Source,
+        strings: Strings,
+        cells: Cells,
+        series: Option<SeriesTable>,
+    ) {
+        self.assembler.attach(process, source.clone(), strings);
         if let Some(metrics) = &mut self.metrics {
-            metrics.attach(process, cells, series);
+            metrics.attach(process, source, cells, series);
         }
     }
 
@@ -251,7 +263,8 @@ impl Engine {
         if let Some(metrics) = &mut self.metrics {
             for each in &measured {
                 let points = semconv::measure(each.what.about, &each.facts(), &self.conventions);
-                points.iter().for_each(|point| metrics.record(&each.scope, point, Duration::ZERO, None));
+                let record = |point| metrics.record(&each.source, &each.scope, point, Duration::ZERO, None);
+                points.iter().for_each(record);
             }
         }
     }
@@ -270,27 +283,27 @@ impl Engine {
         if let Some(metrics) = &mut self.metrics {
             let lasted = Duration::from_nanos(finished.end.saturating_sub(finished.start.time));
             let origin = Some(span::origin(finished));
-            let record = |measured| metrics.record(&finished.scope, &measured, lasted, origin);
+            let record = |measured| metrics.record(&finished.source, &finished.scope, &measured, lasted, origin);
             described.measured.drain(..).for_each(record);
         }
         if finished.start.flags & 1 == 1 && self.traces.is_wanted() {
-            self.traces.push(span::data(finished, described, &self.limits));
+            let item = span::data(finished, described, &self.limits);
+            self.traces.push(Sourced { source: finished.source.clone(), item });
         }
     }
 
     fn emit_run(&mut self, ended: &Ended) {
         let Some(run) = self.run.take() else { return };
-        // Of a program without layers nobody else has told.
-        if let Some(pid) = run.pid() {
-            self.resource.process_came(pid);
-        }
+        let source = self.programs.launched();
         let mut described = run.described(ended);
         if let Some(metrics) = &mut self.metrics {
             let (lasted, origin) = (run.lasted(ended), run.origin(ended));
-            described.measured.drain(..).for_each(|measured| metrics.record_run(&measured, lasted, origin));
+            let scope = scope_from("");
+            let record = |measured| metrics.record(&source, &scope, &measured, lasted, Some(origin));
+            described.measured.drain(..).for_each(record);
         }
         if run.is_sampled() && self.traces.is_wanted() {
-            self.traces.push(run.data(ended, described, &self.limits));
+            self.traces.push(Sourced { source, item: run.data(ended, described, &self.limits) });
         }
     }
 
@@ -331,7 +344,7 @@ impl Engine {
         }
         self.pump(Instant::now());
         if let Some(metrics) = &mut self.metrics {
-            metrics.flush(&said.ended);
+            metrics.flush(&said.ended, &mut self.programs);
         }
         let wake = Arc::clone(&self.wake);
         let is_done = |engine: &Engine| engine.traces.is_done() && engine.logs.as_ref().is_none_or(Logs::is_done);

@@ -1,7 +1,7 @@
 //! Log records on their way to every exporter.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, LoggerProvider as _, Severity};
@@ -20,7 +20,8 @@ use super::export::console_logs::ConsoleLogs;
 use super::export::queue::{Queue, SendBatch};
 use super::export::{Backend, Delivered, Destinations, Item, Signal, Sink};
 use super::record::{Log, Value};
-use super::resource::LateResource;
+use super::resource::Source;
+use super::sourced::{Sourced, by_source};
 use super::{limits, span};
 use crate::channel::wire::key;
 use crate::config::{self, Exporter, LogLimits};
@@ -50,22 +51,17 @@ impl Item for LogData {
 pub(super) struct Logs {
     /// The SDK lets nobody else make a record.
     maker: SdkLogger,
-    destinations: Destinations<LogData>,
+    destinations: Destinations<Sourced<LogData>>,
     limits: LogLimits,
 }
 
 impl Logs {
     /// `None` if nobody wants them.
-    pub(super) fn new(
-        config: &config::Logs,
-        resource: &LateResource,
-        complaints: &Arc<Complaints>,
-        wake: &Arc<Notify>,
-    ) -> Option<Logs> {
-        let mut backends: Vec<Box<dyn Backend<LogData> + Send>> = Vec::new();
+    pub(super) fn new(config: &config::Logs, complaints: &Arc<Complaints>, wake: &Arc<Notify>) -> Option<Logs> {
+        let mut backends: Vec<Box<dyn Backend<Sourced<LogData>> + Send>> = Vec::new();
         for processor in &config.processors {
             if let Some(sink) = Sink::new(&processor.exporter, Signal::Logs, complaints) {
-                let send = sender(&sink, resource);
+                let send = sender(&sink);
                 backends.push(Box::new(Queue::new(send, sink.place(), processor.batch, complaints, wake)));
             } else if processor.exporter == Exporter::Console {
                 backends.push(Box::new(ConsoleLogs::default()));
@@ -80,7 +76,7 @@ impl Logs {
     /// Takes a record.
     pub(super) fn push(&mut self, logged: &Complete<Log>) {
         let data = data(self.maker.create_log_record(), logged, &self.limits);
-        self.destinations.push(data);
+        self.destinations.push(Sourced { source: logged.source.clone(), item: data });
     }
 
     /// Does what is due.
@@ -176,17 +172,31 @@ fn severity(number: u8) -> Option<Severity> {
     })
 }
 
-fn sender(sink: &Arc<Sink>, resource: &LateResource) -> SendBatch<LogData> {
-    let (sink, resource) = (Arc::clone(sink), resource.clone());
-    let resource = LazyLock::new(move || Arc::new(ResourceAttributesWithSchema::from(resource.get())));
+fn sender(sink: &Arc<Sink>) -> SendBatch<Sourced<LogData>> {
+    let sink = Arc::clone(sink);
     Box::new(move |logs| {
-        let (sink, resource) = (Arc::clone(&sink), Arc::clone(&resource));
-        Box::pin(async move { sink.send(&request(&logs, &resource)).await })
+        let sink = Arc::clone(&sink);
+        Box::pin(async move { sink.send(&request(logs)).await })
     })
 }
 
-/// The records by scope. The SDK's own conversion does not know how many attributes were dropped.
-fn request(logs: &[LogData], resource: &ResourceAttributesWithSchema) -> ExportLogsServiceRequest {
+/// The records by program and scope.
+fn request(logs: Vec<Sourced<LogData>>) -> ExportLogsServiceRequest {
+    let of_program = |(source, logs): (Source, Vec<LogData>)| {
+        let (resource, schema_url) = encoded(source.encoded());
+        ResourceLogs { resource: Some(resource), scope_logs: by_scope(&logs), schema_url }
+    };
+    ExportLogsServiceRequest { resource_logs: by_source(logs).into_iter().map(of_program).collect() }
+}
+
+fn encoded(resource: &ResourceAttributesWithSchema) -> (proto::Resource, String) {
+    let attributes = resource.attributes.0.clone();
+    let encoded = proto::Resource { attributes, dropped_attributes_count: 0, entity_refs: Vec::new() };
+    (encoded, resource.schema_url.clone().unwrap_or_default())
+}
+
+/// The SDK's own conversion does not know how many attributes were dropped.
+fn by_scope(logs: &[LogData]) -> Vec<ScopeLogs> {
     let mut scopes: HashMap<&InstrumentationScope, usize> = HashMap::new();
     let mut scope_logs: Vec<ScopeLogs> = Vec::new();
     for log in logs {
@@ -199,10 +209,7 @@ fn request(logs: &[LogData], resource: &ResourceAttributesWithSchema) -> ExportL
         record.dropped_attributes_count = log.dropped_attributes;
         scope_logs[index].log_records.push(record);
     }
-    let schema_url = resource.schema_url.clone().unwrap_or_default();
-    let attributes = resource.attributes.0.clone();
-    let resource = proto::Resource { attributes, dropped_attributes_count: 0, entity_refs: Vec::new() };
-    ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { resource: Some(resource), scope_logs, schema_url }] }
+    scope_logs
 }
 
 #[cfg(test)]
@@ -212,12 +219,13 @@ pub(crate) mod testing {
     use crate::telemetry::assemble::Assembler;
     use crate::telemetry::record::Log;
     use crate::telemetry::record::make::{self, Said};
+    use crate::telemetry::resource::testing::source;
 
     /// A record as the hooks write it, on its way out.
     pub(crate) fn made(log: &Log, said: &[Said<'_>], limits: &LogLimits) -> LogData {
         let mut assembler = Assembler::default();
         let marker = |id| (id == 4).then(|| "otel-rs:layer:1|log|0.4.35|0.1.0|\n".to_owned());
-        assembler.attach(ProcessId(1), Box::new(marker));
+        assembler.attach(ProcessId(1), source(0, "test"), Box::new(marker));
         assembler.records(ProcessId(1), &make::log(log, said)).unwrap();
         let maker = SdkLoggerProvider::builder().build().logger("test");
         data(maker.create_log_record(), &assembler.logged[0], limits)
@@ -234,6 +242,7 @@ mod tests {
     use super::*;
     use crate::telemetry::record::Log;
     use crate::telemetry::record::make::Said;
+    use crate::telemetry::resource::testing::source;
 
     #[test]
     fn a_record_tells_all_it_holds() {
@@ -296,14 +305,20 @@ mod tests {
 
     #[test]
     fn a_request_holds_each_scope_once_and_the_records_in_their_order() {
-        let of = |target: &'static str, time| {
+        let (one, other) = (source(0, "one"), source(1, "other"));
+        let of = |source: &Source, target: &'static str, time| {
             let said = [Said::Text(key::LOG_TARGET, target), Said::NamedInt("a", 1)];
-            made(&Log { time, ..LOG }, &said, &LogLimits { value_length: None, attributes: 0 })
+            let item = made(&Log { time, ..LOG }, &said, &LogLimits { value_length: None, attributes: 0 });
+            Sourced { source: source.clone(), item }
         };
-        let logs = [of("a", 1), of("b", 2), of("a", 3)];
-        let resource = ResourceAttributesWithSchema::default();
-        let request = request(&logs, &resource);
-        let [ResourceLogs { scope_logs, .. }] = request.resource_logs.as_slice() else { panic!("one resource") };
+        let logs = vec![of(&one, "a", 1), of(&other, "a", 4), of(&one, "b", 2), of(&one, "a", 3)];
+        let request = request(logs);
+        let [ResourceLogs { scope_logs, .. }, second] = request.resource_logs.as_slice() else {
+            panic!("two programs")
+        };
+        assert_eq!(second.scope_logs[0].log_records[0].time_unix_nano, 4);
+        let name = &second.resource.as_ref().unwrap().attributes[0].value;
+        assert!(format!("{name:?}").contains("other"), "{name:?}");
         let found: Vec<_> = scope_logs
             .iter()
             .map(|scope| {

@@ -16,6 +16,7 @@ mod record;
 mod resource;
 mod run;
 mod semconv;
+mod sourced;
 mod span;
 mod traces;
 
@@ -34,7 +35,7 @@ use crate::launch::{Ended, Environment, Program};
 use crate::ui::{self, Explain};
 use engine::{Ending, Engine};
 use host::Host;
-use resource::LateResource;
+use resource::Programs;
 use run::Run;
 
 pub(crate) use export::prometheus::{CannotListen, try_page};
@@ -97,12 +98,12 @@ pub(crate) fn start(
     let pid = host::Pid::default();
     let run = config.run.span.then(|| Run::begin(config, program, environment, pid.clone()));
     let variables = run.as_ref().map(Run::variables).unwrap_or_default();
-    let resource = LateResource::new(&config.resource, program, environment);
+    let programs = Programs::new(&config.resource, program, environment, pid.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TelemetryError::Thread)?;
     let engine = {
         // Exporters look for their runtime while they are made.
         let _entered = runtime.enter();
-        Engine::new(config, resource, Host::new(config.host_metrics, &program.file, pid.clone()), run)
+        Engine::new(config, programs, Host::new(config.host_metrics, &program.file, pid.clone()), run)
     };
     let wake = engine.wake();
     let (ending, told) = oneshot::channel();

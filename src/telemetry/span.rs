@@ -108,6 +108,7 @@ mod tests {
     use crate::telemetry::assemble::Assembler;
     use crate::telemetry::record::Start;
     use crate::telemetry::record::make::{self, Said};
+    use crate::telemetry::resource::testing::source;
 
     /// A span with three attributes, and three events of two each.
     fn finished() -> Finished {
@@ -129,7 +130,7 @@ mod tests {
         }
         bytes.extend(make::span(kind::SPAN_END, [2; 8], 20, &[]));
         let mut assembler = Assembler::default();
-        assembler.attach(ProcessId(1), Box::new(|_| None));
+        assembler.attach(ProcessId(1), source(0, "test"), Box::new(|_| None));
         assembler.records(ProcessId(1), &bytes).unwrap();
         let mut all = Vec::new();
         (0..2).for_each(|_| assembler.pass(ProcessId(1), &mut all));

@@ -1,11 +1,10 @@
 //! Sampled spans on their way to every exporter.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use opentelemetry::trace::Event;
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::Notify;
@@ -14,23 +13,19 @@ use super::export::complaints::Complaints;
 use super::export::console::Console;
 use super::export::queue::{Queue, SendBatch};
 use super::export::{Backend, Destinations, Item, Signal, Sink};
-use super::resource::LateResource;
+use super::resource::Source;
+use super::sourced::{Sourced, by_source};
 use crate::config::{self, Exporter};
 
 /// All destinations of spans.
-pub(super) type Traces = Destinations<SpanData>;
+pub(super) type Traces = Destinations<Sourced<SpanData>>;
 
 /// Makes them.
-pub(super) fn destinations(
-    config: &config::Traces,
-    resource: &LateResource,
-    complaints: &Arc<Complaints>,
-    wake: &Arc<Notify>,
-) -> Traces {
-    let mut backends: Vec<Box<dyn Backend<SpanData> + Send>> = Vec::new();
+pub(super) fn destinations(config: &config::Traces, complaints: &Arc<Complaints>, wake: &Arc<Notify>) -> Traces {
+    let mut backends: Vec<Box<dyn Backend<Sourced<SpanData>> + Send>> = Vec::new();
     for processor in &config.processors {
         if let Some(sink) = Sink::new(&processor.exporter, Signal::Traces, complaints) {
-            let send = sender(&sink, resource);
+            let send = sender(&sink);
             backends.push(Box::new(Queue::new(send, sink.place(), processor.batch, complaints, wake)));
         } else if processor.exporter == Exporter::Console {
             backends.push(Box::new(Console::default()));
@@ -52,14 +47,17 @@ impl Item for SpanData {
     }
 }
 
-fn sender(sink: &Arc<Sink>, resource: &LateResource) -> SendBatch<SpanData> {
-    let (sink, resource) = (Arc::clone(sink), resource.clone());
-    let resource = LazyLock::new(move || Arc::new(ResourceAttributesWithSchema::from(resource.get())));
+fn sender(sink: &Arc<Sink>) -> SendBatch<Sourced<SpanData>> {
+    let sink = Arc::clone(sink);
     Box::new(move |spans| {
-        let (sink, resource) = (Arc::clone(&sink), Arc::clone(&resource));
-        Box::pin(async move {
-            let resource_spans = group_spans_by_resource_and_scope(spans, &resource);
-            sink.send(&ExportTraceServiceRequest { resource_spans }).await
-        })
+        let sink = Arc::clone(&sink);
+        Box::pin(async move { sink.send(&request(spans)).await })
     })
+}
+
+/// The spans by program and scope.
+fn request(spans: Vec<Sourced<SpanData>>) -> ExportTraceServiceRequest {
+    let of_program =
+        |(source, spans): (Source, Vec<SpanData>)| group_spans_by_resource_and_scope(spans, source.encoded());
+    ExportTraceServiceRequest { resource_spans: by_source(spans).into_iter().flat_map(of_program).collect() }
 }

@@ -5,6 +5,7 @@ mod config;
 mod ends;
 mod finding;
 mod logs;
+mod programs;
 mod recipes;
 mod records;
 mod resource;

@@ -1,6 +1,6 @@
 //! How metrics leave the launcher: readers of several kinds, side by side.
 
-mod page;
+pub(crate) mod page;
 pub(crate) mod prometheus;
 mod readers;
 mod runtimes;

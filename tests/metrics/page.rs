@@ -8,16 +8,16 @@ use super::App;
 use crate::support::Otlp;
 use crate::support::metrics::{Point, Series};
 
-pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0";
+pub(crate) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0";
 
 /// An answer of the page's server.
 #[derive(Debug)]
-pub(super) struct Scraped {
-    pub(super) head: String,
-    pub(super) body: String,
+pub(crate) struct Scraped {
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
-pub(super) fn scrape(address: &str, accept: &str) -> Scraped {
+pub(crate) fn scrape(address: &str, accept: &str) -> Scraped {
     ask(address, &format!("GET /metrics HTTP/1.1\r\naccept: {accept}"))
 }
 

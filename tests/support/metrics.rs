@@ -19,6 +19,7 @@ pub(crate) struct Series {
     pub(crate) scope_attributes: Attributes,
     pub(crate) schema_url: String,
     pub(crate) attributes: Attributes,
+    pub(crate) resource: Attributes,
     pub(crate) point: Point,
     /// Trace and span of each exemplar.
     pub(crate) exemplars: Vec<(String, String)>,
@@ -88,14 +89,16 @@ impl Metrics {
 
     pub(crate) fn add(&mut self, request: &ExportMetricsServiceRequest) {
         for resource in &request.resource_metrics {
+            let of = resource.resource.as_ref().map(|of| self::attributes(&of.attributes)).unwrap_or_default();
+            let service = of.get("service.name").map(ToString::to_string).unwrap_or_default();
             for scope in &resource.scope_metrics {
                 let said = scope.scope.clone().unwrap_or_default();
                 for metric in &scope.metrics {
                     let is_delta = is_delta(metric);
                     let exemplars = exemplars(metric);
                     for (index, (attributes, point)) in points(metric).into_iter().enumerate() {
-                        let of = (&said.name, &said.version);
-                        let key = format!("{} {} {} {attributes:?} {}", of.0, metric.name, metric.unit, of.1);
+                        let (name, unit) = (&metric.name, &metric.unit);
+                        let key = format!("{service} {} {name} {unit} {attributes:?} {}", said.name, said.version);
                         let series = Series {
                             name: metric.name.clone(),
                             unit: metric.unit.clone(),
@@ -105,6 +108,7 @@ impl Metrics {
                             scope_attributes: self::attributes(&said.attributes),
                             schema_url: scope.schema_url.clone(),
                             attributes,
+                            resource: of.clone(),
                             point,
                             exemplars: exemplars.get(index).cloned().unwrap_or_default(),
                             is_delta,
@@ -129,6 +133,14 @@ impl Metrics {
         let mut found = self.all(name, with);
         assert!(found.len() == 1, "{} series are {name} with {with:?}; received:\n{self}", found.len());
         found.remove(0)
+    }
+
+    /// Those of one service.
+    pub(crate) fn of_service(&self, name: &str) -> Metrics {
+        let is_its = |series: &Series| series.resource.get("service.name") == Some(&Value::from(name));
+        Metrics(
+            self.0.iter().filter(|(_, series)| is_its(series)).map(|(key, one)| (key.clone(), one.clone())).collect(),
+        )
     }
 
     /// Every series.

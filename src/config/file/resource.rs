@@ -17,7 +17,8 @@ const DETECTORS: &[(&str, &[&str])] = &[
 ];
 
 pub(super) fn read(resource: Option<&Map>, env: &dyn Fn(&str) -> Option<String>) -> Resource {
-    let mut found = Resource { attributes: Vec::new(), detectors: Vec::new(), detected: None, schema_url: None };
+    let (attributes, detectors) = (Vec::new(), Vec::new());
+    let mut found = Resource { attributes, detectors, detected: None, schema_url: None, by_variables: false };
     let Some(resource) = resource else { return found };
     found.schema_url = resource.text("schema_url").map(str::to_owned);
     if let Some(list) = resource.get("attributes_list")

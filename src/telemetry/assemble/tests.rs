@@ -2,13 +2,18 @@
 
 use super::*;
 use crate::telemetry::record::make::{self, Said};
+use crate::telemetry::resource::testing::source;
 use wire::kind::{SPAN_END, SPAN_EVENT, SPAN_START, SPAN_UPDATE};
 
 const P: ProcessId = ProcessId(1);
 
 fn assembler() -> Assembler {
     let mut assembler = Assembler::default();
-    assembler.attach(P, Box::new(|id| (id == 4).then(|| "otel-rs:layer:1|hyper|1.6.0|0.1.0|\n".into())));
+    assembler.attach(
+        P,
+        source(0, "test"),
+        Box::new(|id| (id == 4).then(|| "otel-rs:layer:1|hyper|1.6.0|0.1.0|\n".into())),
+    );
     assembler
 }
 

@@ -60,9 +60,9 @@ fn trace(now: u64, number: u8) -> Vec<u8> {
     all
 }
 
-fn resource(config: &Config) -> LateResource {
+fn programs(config: &Config) -> Programs {
     let program = Program { name: "shop".into(), file: "/bin/shop".into(), args: Vec::new() };
-    LateResource::new(&config.resource, &program, &Environment::from_iter([]))
+    Programs::new(&config.resource, &program, &Environment::from_iter([]), Default::default())
 }
 
 /// Runs an engine over `traces` requests and one that is never finished.
@@ -75,7 +75,7 @@ fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) ->
     let entered = runtime.enter();
     let nothing = HostMetrics { process: false, process_ids: false, system: false };
     let host = Host::new(nothing, "/bin/shop".as_ref(), Default::default());
-    let mut engine = Engine::new(config, resource(config), host, None);
+    let mut engine = Engine::new(config, programs(config), host, None);
     drop(entered);
     let marker = |name: &str, version: &str| Some(format!("otel-rs:layer:1|{name}|{version}|0.1.0|\n"));
     let strings = move |id| match id {
@@ -90,7 +90,8 @@ fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) ->
     ];
     let description = make::attributes(&active);
     let cell = CellValue { kind: cell_kind::UP_DOWN_COUNTER, attributes: 3, description, value: 1 };
-    engine.attach(PROCESS, Box::new(strings), Box::new(move || vec![cell.clone()]), None);
+    let source = engine.programs.remainder();
+    engine.attach(PROCESS, &source, Box::new(strings), Box::new(move || vec![cell.clone()]), None);
     let (sender, receiver) = feed::queue();
     let now = now_unix_ns();
     for number in 0..traces {

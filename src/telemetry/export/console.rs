@@ -10,6 +10,7 @@ use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as name;
 
 use super::{Backend, Delivered};
+use crate::telemetry::sourced::Sourced;
 use crate::ui;
 
 /// A trace is shown when none of its spans is open and none has come for this long.
@@ -36,20 +37,20 @@ pub(crate) struct Console {
 
 #[derive(Debug)]
 struct Waiting {
-    spans: Vec<SpanData>,
+    spans: Vec<Sourced<SpanData>>,
     last: Instant,
 }
 
 impl Waiting {
     fn start(&self) -> Option<SystemTime> {
-        self.spans.iter().map(|span| span.start_time).min()
+        self.spans.iter().map(|span| span.item.start_time).min()
     }
 }
 
-impl Backend<SpanData> for Console {
-    fn push(&mut self, span: SpanData) {
+impl Backend<Sourced<SpanData>> for Console {
+    fn push(&mut self, span: Sourced<SpanData>) {
         let now = Instant::now();
-        let trace = span.span_context.trace_id().to_bytes();
+        let trace = span.item.span_context.trace_id().to_bytes();
         let waiting = self.traces.entry(trace).or_insert_with(|| Waiting { spans: Vec::new(), last: now });
         waiting.last = now;
         waiting.spans.push(span);
@@ -95,6 +96,8 @@ struct Line {
     outcome: String,
     duration: String,
     scope: String,
+    /// The program, where there are several.
+    program: String,
     failed: bool,
     /// Below the line: events and what an error says.
     remarks: Vec<String>,
@@ -103,15 +106,18 @@ struct Line {
 }
 
 /// A trace as a tree, its lines aligned.
-fn tree(mut spans: Vec<SpanData>) -> String {
-    spans.sort_by_key(|span| span.start_time);
+fn tree(mut sourced: Vec<Sourced<SpanData>>) -> String {
+    sourced.sort_by_key(|span| span.item.start_time);
+    let programs: Vec<_> = sourced.iter().map(|span| span.source.label()).collect();
+    let spans: Vec<SpanData> = sourced.into_iter().map(|span| span.item).collect();
     let total = spans.len();
-    let lines = lines(&spans);
+    let lines = lines(&spans, &programs);
     let width = |of: &dyn Fn(&Line) -> usize| lines.iter().map(of).max().unwrap_or(0);
     let label = width(&|line| chars(&line.branch) + chars(&line.label)).min(MAX_LABEL);
     let kind = width(&|line| chars(&line.kind));
     let outcome = width(&|line| chars(&line.outcome));
     let duration = width(&|line| chars(&line.duration));
+    let scope = width(&|line| if line.program.is_empty() { 0 } else { chars(&line.scope) });
     let mut text = String::new();
     let trace = spans.first().map(|span| span.span_context.trace_id().to_string()).unwrap_or_default();
     let spans_word = if total == 1 { "span" } else { "spans" };
@@ -121,13 +127,14 @@ fn tree(mut spans: Vec<SpanData>) -> String {
         let style = if line.failed { RED } else { Style::new() };
         let _ = writeln!(
             text,
-            "{DIM}{}{DIM:#}{style}{}{style:#}  {DIM}{}{DIM:#}  {style}{}{style:#}  {:>duration$}  {DIM}{}{DIM:#}",
+            "{DIM}{}{DIM:#}{style}{}{style:#}  {DIM}{}{DIM:#}  {style}{}{style:#}  {:>duration$}  {DIM}{:<scope$}{}{DIM:#}",
             line.branch,
             fit(&line.label, room),
             fit(&line.kind, kind),
             fit(&line.outcome, outcome),
             line.duration,
             line.scope,
+            line.program,
         );
         for remark in &line.remarks {
             let _ = writeln!(text, "{DIM}{}{DIM:#}{remark}", line.trunk);
@@ -140,7 +147,7 @@ fn tree(mut spans: Vec<SpanData>) -> String {
     text
 }
 
-fn lines(spans: &[SpanData]) -> Vec<Line> {
+fn lines(spans: &[SpanData], programs: &[Option<String>]) -> Vec<Line> {
     let mut children: HashMap<SpanId, Vec<usize>> = HashMap::new();
     let known: HashMap<SpanId, usize> =
         spans.iter().enumerate().map(|(index, span)| (span.span_context.span_id(), index)).collect();
@@ -165,6 +172,8 @@ fn lines(spans: &[SpanData]) -> Vec<Line> {
             let below = children.get(&span.span_context.span_id()).map_or(&[][..], Vec::as_slice);
             let next = format!("{trunk}{}", if last { "   " } else { "│  " });
             let mut line = line(span);
+            let program = programs.get(index).and_then(Option::as_ref);
+            line.program = program.map(|program| format!("  {}", plain(program))).unwrap_or_default();
             line.branch = format!("{trunk}{}", if last { "└─ " } else { "├─ " });
             line.trunk = format!("{next}{}", if below.is_empty() { "   " } else { "│  " });
             lines.push(line);
@@ -270,12 +279,35 @@ pub(super) fn show_duration(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::resource::testing::{source, sources};
     use crate::telemetry::span::testing::span;
     use opentelemetry::KeyValue;
     use opentelemetry::trace::Event;
 
     fn without_colour(text: &str) -> String {
         anstream::adapter::strip_str(text).to_string()
+    }
+
+    fn of_one(spans: Vec<SpanData>) -> Vec<Sourced<SpanData>> {
+        let source = source(0, "shop");
+        spans.into_iter().map(|item| Sourced { source: source.clone(), item }).collect()
+    }
+
+    #[test]
+    fn where_there_are_several_programs_each_line_says_which() {
+        let [shop, stock] = sources(["shop", "stock"]);
+        let mut server = span(2, 1, "GET /stock");
+        server.instrumentation_scope = opentelemetry::InstrumentationScope::builder("hyper").build();
+        let spans = [(shop, span(1, 0, "GET /orders")), (stock, server)];
+        let spans = spans.map(|(source, item)| Sourced { source, item });
+        let text = without_colour(&tree(spans.into()));
+        let expected = "\
+trace abababababababababababababababab  2 spans  2.00 ms
+└─ GET /orders        1.00 ms  test   shop
+   └─ GET /stock      1.00 ms  hyper  stock
+
+";
+        assert_eq!(text, expected, "\n{text}");
     }
 
     #[test]
@@ -297,7 +329,7 @@ mod tests {
         client.events.events = vec![Event::new("retry", client.start_time, vec![KeyValue::new("attempt", 2)], 0)];
         let mut stock = span(4, 3, "GET /stock/{id}");
         stock.span_kind = SpanKind::Server;
-        let text = without_colour(&tree(vec![stock, client, query, server]));
+        let text = without_colour(&tree(of_one(vec![stock, client, query, server])));
         let expected = "\
 trace abababababababababababababababab  4 spans  12.4 ms
 └─ GET /orders/{id}       server  200    12.4 ms  test
@@ -313,10 +345,10 @@ trace abababababababababababababababab  4 spans  12.4 ms
 
     #[test]
     fn circles_and_deep_chains_are_shown() {
-        let text = without_colour(&tree(vec![span(1, 2, "a"), span(2, 1, "b")]));
+        let text = without_colour(&tree(of_one(vec![span(1, 2, "a"), span(2, 1, "b")])));
         assert!(text.contains("a ") && text.contains("b "), "{text}");
         let chain: Vec<_> = (1..=250).map(|id| span(id, id - 1, "x")).collect();
-        let text = without_colour(&tree(chain));
+        let text = without_colour(&tree(of_one(chain)));
         assert!(text.lines().all(|line| line.chars().count() < 120));
         assert_eq!(text.lines().count(), 252);
     }
@@ -324,7 +356,7 @@ trace abababababababababababababababab  4 spans  12.4 ms
     #[test]
     fn a_trace_waits_until_it_is_over() {
         let mut console = Console::default();
-        console.push(span(1, 0, "a"));
+        console.push(of_one(vec![span(1, 0, "a")]).remove(0));
         let now = Instant::now();
         console.pump(now, &|_| false);
         assert!(!console.is_done(), "too soon");

@@ -8,6 +8,7 @@ use opentelemetry::logs::{AnyValue, Severity};
 use super::console::plain;
 use super::{Backend, Delivered};
 use crate::telemetry::logs::LogData;
+use crate::telemetry::sourced::Sourced;
 use crate::ui;
 
 const DIM: Style = Style::new().dimmed();
@@ -20,10 +21,10 @@ pub(crate) struct ConsoleLogs {
     shown: u64,
 }
 
-impl Backend<LogData> for ConsoleLogs {
-    fn push(&mut self, log: LogData) {
+impl Backend<Sourced<LogData>> for ConsoleLogs {
+    fn push(&mut self, log: Sourced<LogData>) {
         self.shown += 1;
-        ui::err_raw(line(&log));
+        ui::err_raw(line(&log.item, log.source.label().as_deref()));
     }
 
     fn pump(&mut self, _: Instant, _: &dyn Fn([u8; 16]) -> bool) {}
@@ -39,8 +40,8 @@ impl Backend<LogData> for ConsoleLogs {
     }
 }
 
-/// `log 12:34:56.789 WARN shop::orders: out of teapots  item=7  trace ab…ab`
-fn line(log: &LogData) -> String {
+/// `log 12:34:56.789 WARN shop::orders: out of teapots  item=7  trace ab…ab`, and where there are several programs, which.
+fn line(log: &LogData, program: Option<&str>) -> String {
     let record = &log.record;
     let style = match record.severity_number() {
         Some(severity) if severity >= Severity::Error => RED,
@@ -51,12 +52,13 @@ fn line(log: &LogData) -> String {
     let time = record.timestamp().map(clock).unwrap_or_default();
     let body = record.body().map(show).unwrap_or_default();
     let scope = plain(log.scope.name());
+    let program = program.map(|program| format!("{} ", plain(program))).unwrap_or_default();
     let attributes = record.attributes_iter().filter(|(key, _)| !key.as_str().starts_with("code."));
     let attributes: String =
         attributes.map(|(key, value)| format!("  {}={}", plain(key.as_str()), show(value))).collect();
     let trace = record.trace_context().map(|context| format!("  trace {}", context.trace_id)).unwrap_or_default();
     format!(
-        "{DIM}log {time}{DIM:#} {style}{severity:<5}{style:#} {DIM}{scope}:{DIM:#} {body}{DIM}{attributes}{trace}{DIM:#}\n"
+        "{DIM}log {time}{DIM:#} {style}{severity:<5}{style:#} {DIM}{program}{scope}:{DIM:#} {body}{DIM}{attributes}{trace}{DIM:#}\n"
     )
 }
 
@@ -87,7 +89,7 @@ mod tests {
     use crate::telemetry::record::make::Said;
 
     fn shown(log: &Log, said: &[Said<'_>]) -> String {
-        anstream::adapter::strip_str(&line(&made(log, said, &NO_LIMITS))).to_string()
+        anstream::adapter::strip_str(&line(&made(log, said, &NO_LIMITS), None)).to_string()
     }
 
     #[test]
@@ -105,5 +107,7 @@ mod tests {
         assert_eq!(shown(&Log { time, ..LOG }, &said), expected);
         let outside = Log { trace: [0; 16], severity: 0, time: 0, ..LOG };
         assert_eq!(shown(&outside, &[]), "log 00:00:00.000       log: \n");
+        let of_several = line(&made(&outside, &[], &NO_LIMITS), Some("stock"));
+        assert!(of_several.contains("stock log:"), "{of_several}");
     }
 }

@@ -76,6 +76,9 @@ pub(crate) fn render(all: &Collected) -> String {
     let label = tables.values().flat_map(|table| &table.rows).map(|row| row.0.chars().count() + 3).max().unwrap_or(0);
     let label = label.max(tables.keys().map(|name| name.chars().count()).max().unwrap_or(0)).min(MAX_LABEL);
     let mut text = String::new();
+    if let Some(program) = &all.program {
+        let _ = writeln!(text, "{BOLD}metrics of {}{BOLD:#}", plain(program));
+    }
     for (name, mut table) in tables {
         table.rows.sort();
         let widths: Vec<usize> = (0..table.columns.len())
@@ -281,6 +284,16 @@ mod tests {
             metrics.instruments.record(&scope_from(""), &measured, duration, None);
         }
         anstream::adapter::strip_str(&render(&metrics.collect_all())).to_string()
+    }
+
+    #[test]
+    fn where_there_are_several_programs_a_table_says_whose_it_is() {
+        let mut metrics = Metrics::new(HistogramAggregation::Exponential);
+        let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, Vec::new());
+        metrics.instruments.record(&scope_from(""), &measured, Duration::from_millis(3), None);
+        let all = Collected { program: Some("stock".into()), ..metrics.collect_all() };
+        let text = anstream::adapter::strip_str(&render(&all)).to_string();
+        assert!(text.starts_with("metrics of stock\nhttp.server.request.duration "), "{text}");
     }
 
     #[test]

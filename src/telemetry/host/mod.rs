@@ -55,13 +55,15 @@ pub(super) type Attributes = Vec<(&'static str, Attribute)>;
 /// What was found: a value as it is now, sums from their start.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Point {
+    /// The number of the program that reports and that it is about; `None` of anything else.
+    pub(super) program: Option<usize>,
     pub(super) metric: &'static Metric,
     pub(super) attributes: Attributes,
     pub(super) value: f64,
 }
 
 fn point(metric: &'static Metric, attributes: &[(&'static str, Attribute)], value: impl Value) -> Point {
-    Point { metric, attributes: attributes.to_vec(), value: value.number() }
+    Point { program: None, metric, attributes: attributes.to_vec(), value: value.number() }
 }
 
 /// Numbers as the kernel tells them.
@@ -117,6 +119,11 @@ impl Host {
     /// Which process the program is, once it runs.
     pub(super) fn pid(&self) -> Option<u32> {
         self.pid.get().copied()
+    }
+
+    /// A process reports, as one of the program of that number; `name` is its executable's.
+    pub(super) fn attached(&mut self, pid: u32, program: usize, name: &str) {
+        self.processes.iter_mut().for_each(|processes| processes.attached(pid, program, name));
     }
 
     /// When processes are to be looked at although nobody reads.

@@ -8,17 +8,22 @@ use opentelemetry_proto::tonic::metrics::v1 as proto;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Histogram, HistogramDataPoint, Metric,
-    ScopeMetrics,
+    ResourceMetrics, ScopeMetrics,
 };
 
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 
 use super::{Collected, Exemplar, Exponential, HistogramMetric};
 
-/// The request that exports it.
-pub(super) fn request(all: &Collected) -> ExportMetricsServiceRequest {
-    let mut request = ExportMetricsServiceRequest::from(&all.metrics);
-    let Some(resource) = request.resource_metrics.first_mut() else { return request };
+/// The request that exports all programs' that have any.
+pub(super) fn request(all: &[Collected]) -> ExportMetricsServiceRequest {
+    let programs = all.iter().flat_map(of_program);
+    ExportMetricsServiceRequest { resource_metrics: programs.filter(|one| !one.scope_metrics.is_empty()).collect() }
+}
+
+fn of_program(all: &Collected) -> Vec<ResourceMetrics> {
+    let mut resource_metrics = ExportMetricsServiceRequest::from(&all.metrics).resource_metrics;
+    let Some(resource) = resource_metrics.first_mut() else { return resource_metrics };
     // What was made of the SDK's metrics is in the order in which these are.
     for (scope, encoded) in all.metrics.scope_metrics().zip(&mut resource.scope_metrics) {
         for (metric, encoded) in scope.metrics().zip(&mut encoded.metrics) {
@@ -59,7 +64,7 @@ pub(super) fn request(all: &Collected) -> ExportMetricsServiceRequest {
             }),
         }
     }
-    request
+    resource_metrics
 }
 
 fn metric(histogram: &HistogramMetric) -> Metric {

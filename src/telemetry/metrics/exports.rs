@@ -55,7 +55,7 @@ impl Exports {
     }
 
     /// Exports, after what may still be on its way.
-    pub(super) fn export(&mut self, all: Collected) {
+    pub(super) fn export(&mut self, all: Vec<Collected>) {
         let (changes, sums) = points(&all);
         if changes + sums == 0 {
             return;
@@ -96,7 +96,7 @@ impl Exports {
 
 impl Collector {
     /// Whether it arrived.
-    async fn send(&self, all: &Collected) -> bool {
+    async fn send(&self, all: &[Collected]) -> bool {
         let request = encode::request(all);
         let answer = tokio::time::timeout(self.limit, self.sink.send(&request)).await;
         match answer.unwrap_or_else(|_| Err(Failure::late(self.limit))) {
@@ -119,7 +119,7 @@ impl Collector {
 }
 
 /// The number of points that tell of changes, and of those that tell of sums since the start.
-fn points(all: &Collected) -> (u64, u64) {
+fn points(all: &[Collected]) -> (u64, u64) {
     fn of<T>(data: &MetricData<T>) -> (usize, Temporality) {
         match data {
             MetricData::Gauge(gauge) => (gauge.data_points().count(), Temporality::Cumulative),
@@ -129,7 +129,7 @@ fn points(all: &Collected) -> (u64, u64) {
         }
     }
     let (mut changes, mut sums) = (0, 0);
-    for metric in all.metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
+    for metric in all.iter().flat_map(|all| all.metrics.scope_metrics()).flat_map(|scope| scope.metrics()) {
         let (count, temporality) = match metric.data() {
             AggregatedMetrics::F64(data) => of(data),
             AggregatedMetrics::I64(data) => of(data),
@@ -138,7 +138,7 @@ fn points(all: &Collected) -> (u64, u64) {
         let to = if temporality == Temporality::Delta { &mut changes } else { &mut sums };
         *to += count as u64;
     }
-    for histogram in &all.histograms {
+    for histogram in all.iter().flat_map(|all| &all.histograms) {
         let to = if histogram.is_delta { &mut changes } else { &mut sums };
         *to += histogram.points.len() as u64;
     }

@@ -8,6 +8,7 @@ mod exponential;
 mod exports;
 mod histograms;
 mod instruments;
+mod ledgers;
 mod numbers;
 mod observed;
 mod readers;
@@ -20,30 +21,29 @@ use std::time::{Duration, Instant};
 use opentelemetry::InstrumentationScope;
 use tokio::sync::Notify;
 
-use super::assemble::scope_from;
 use super::export::complaints::Complaints;
 use super::host::Host;
-use super::resource::LateResource;
+use super::resource::{Programs, Source};
 use super::semconv::Measured;
 use crate::channel::SeriesTable;
 use crate::channel::feed::ProcessId;
-use crate::config::{self, ExemplarFilter};
+use crate::config;
 use crate::launch::Ended;
 use crate::ui;
-use cells::Counters;
 pub(super) use cells::{CellValue, Cells};
 pub(super) use exemplars::{Exemplar, Exemplars, Origin};
 pub(super) use histograms::{Distribution, HistogramMetric};
-use instruments::Instruments;
+use ledgers::Ledgers;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use readers::{Readers, Refreshed, Shared};
+use readers::Readers;
 pub(super) use streams::Exponential;
-use streams::{Shaping, Views};
-use user::User;
+use streams::Views;
 
-/// What a reader has read.
+/// What a reader has read of one program.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
+    /// What people are shown of the program, where there are several.
+    pub(super) program: Option<String>,
     /// What the SDK keeps.
     pub(super) metrics: ResourceMetrics,
     /// What it does not.
@@ -51,23 +51,18 @@ pub(super) struct Collected {
     pub(super) exemplars: Exemplars,
 }
 
-/// All instruments and their readers.
-pub(super) struct Metrics {
-    /// What the instruments will be made of, until there is a process to measure: only then is the resource known.
-    planned: Option<Planned>,
-    instruments: Option<Instruments>,
-    counters: Counters,
-    user: User,
-    host: Host,
-    readers: Readers,
+impl Collected {
+    /// Whether it holds nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.metrics.scope_metrics().next().is_none() && self.histograms.is_empty()
+    }
 }
 
-/// What instruments are made of.
-struct Planned {
-    readers: Vec<(Shared, Shaping)>,
-    views: Views,
-    exemplars: ExemplarFilter,
-    resource: LateResource,
+/// All instruments and their readers.
+pub(super) struct Metrics {
+    ledgers: Ledgers,
+    host: Host,
+    readers: Readers,
 }
 
 impl Metrics {
@@ -75,14 +70,13 @@ impl Metrics {
     /// [`serve`](Self::serve) has something to do before the time.
     pub(super) fn new(
         config: &config::Metrics,
-        resource: &LateResource,
         host: Host,
         complaints: &Arc<Complaints>,
         wake: &Arc<Notify>,
     ) -> Option<Metrics> {
         let views = Views::from(config.views.as_slice());
-        let (readers, shaped) = Readers::new(config, &views, complaints, wake);
-        if shaped.is_empty() {
+        let (readers, plans) = Readers::new(config, &views, complaints, wake);
+        if plans.is_empty() {
             return None;
         }
         for view in &*views {
@@ -91,49 +85,41 @@ impl Metrics {
                 ui::warning(format_args!("cannot use the whole view of `{name}`"), &[trouble], None);
             }
         }
-        let planned = Some(Planned { readers: shaped, views, exemplars: config.exemplars, resource: resource.clone() });
-        Some(Metrics {
-            planned,
-            instruments: None,
-            counters: Counters::default(),
-            user: User::default(),
-            host,
-            readers,
-        })
+        Some(Metrics { ledgers: Ledgers::new(plans, views, config.exemplars), host, readers })
     }
 
-    /// Counts what was measured of a span that lasted so long. `origin` is the span, where it is known.
+    /// Counts what was measured of a span of this program that lasted so long. `origin` is the span, where it is known.
     pub(super) fn record(
         &mut self,
+        source: &Source,
         scope: &InstrumentationScope,
         measured: &Measured,
         lasted: Duration,
         origin: Option<Origin>,
     ) {
-        if let Some(instruments) = &mut self.instruments {
-            instruments.record(scope, measured, lasted, origin);
-        }
+        self.ledgers.of(source).instruments.record(scope, measured, lasted, origin);
     }
 
-    /// Counts the program's run, of which nobody else may have told anything.
-    pub(super) fn record_run(&mut self, measured: &Measured, lasted: Duration, origin: Origin) {
-        make(&mut self.planned, &mut self.instruments);
-        self.record(&scope_from(""), measured, lasted, Some(origin));
-    }
-
-    /// A process has come, with its counters and the instruments it will make.
-    pub(super) fn attach(&mut self, process: ProcessId, cells: Cells, series: Option<SeriesTable>) {
-        make(&mut self.planned, &mut self.instruments);
-        self.counters.attach(process, cells);
+    /// A process of this program has come, with its counters and the instruments it will make.
+    pub(super) fn attach(&mut self, process: ProcessId, source: &Source, cells: Cells, series: Option<SeriesTable>) {
+        let ledger = self.ledgers.of(source);
+        ledger.counters.attach(process, cells);
         if let Some(series) = series {
-            self.user.attach(process, series);
+            ledger.user.attach(process, series);
         }
+    }
+
+    /// That process has this pid and an executable of this name.
+    pub(super) fn told(&mut self, source: &Source, pid: u32, executable: &str) {
+        self.host.attached(pid, source.number(), executable);
     }
 
     /// A process has gone: what it counted stays, what it had open is closed.
     pub(super) fn gone(&mut self, process: ProcessId) {
-        self.counters.gone(process);
-        self.user.gone(process);
+        for ledger in self.ledgers.iter_mut() {
+            ledger.counters.gone(process);
+            ledger.user.gone(process);
+        }
     }
 
     /// When there is something to do: the next reader wants to read, or processes are to be looked at.
@@ -142,63 +128,39 @@ impl Metrics {
     }
 
     /// Exports what is due by `now`, and answers who has asked.
-    pub(super) fn serve(&mut self, now: Instant) {
-        let Metrics { planned, instruments, counters, user, host, readers } = self;
+    pub(super) fn serve(&mut self, now: Instant, programs: &mut Programs) {
+        let Metrics { ledgers, host, readers } = self;
         host.glance(now);
-        readers.serve(now, || {
+        readers.serve(now, ledgers, |ledgers| {
             let found = host.look();
-            if let Some(pid) = host.pid() {
-                // Of a program without layers this is all there is.
-                planned.iter().for_each(|planned| planned.resource.process_came(pid));
-                make(planned, instruments);
+            // Of a program without layers what is found is all there is.
+            if host.pid().is_some() || !ledgers.is_empty() {
+                ledgers.ask();
+                ledgers.refresh(&found, programs);
             }
-            instruments.as_mut().map_or_else(Refreshed::default, |instruments| {
-                user.ask();
-                instruments.read(counters);
-                instruments.observe(&found);
-                Refreshed { histograms: user.read(instruments), exemplars: instruments.exemplars().clone() }
-            })
         });
     }
 
     /// The program may be about to end: looks at it, has callbacks look up what they can, and waits for them a little. It
     /// is read with the next export.
     pub(super) fn ask(&mut self) {
-        self.user.ask();
+        self.ledgers.ask();
         self.host.see();
     }
 
     /// Exports everything for the last time, after the program's end; [`finish`](Self::finish) waits for it.
-    pub(super) fn flush(&mut self, ended: &Ended) {
-        if let (Some(planned), Some(pid)) = (&self.planned, self.host.pid()) {
-            planned.resource.process_came(pid);
-        }
+    pub(super) fn flush(&mut self, ended: &Ended, programs: &mut Programs) {
         let found = self.host.look_last(ended);
-        if !found.is_empty() {
-            make(&mut self.planned, &mut self.instruments);
+        // Who is still there, such as a daemon left behind, is not asked any more: nobody waits at the end.
+        if !found.is_empty() || !self.ledgers.is_empty() {
+            self.ledgers.refresh(&found, programs);
         }
-        let mut refreshed = Refreshed::default();
-        if let Some(instruments) = &mut self.instruments {
-            // Who is still there, such as a daemon left behind, is not asked any more: nobody waits at the end.
-            instruments.read(&mut self.counters);
-            instruments.observe(&found);
-            refreshed.histograms = self.user.read(instruments);
-            refreshed.exemplars = instruments.exemplars().clone();
-        }
-        self.readers.flush(&refreshed);
+        self.readers.flush(&mut self.ledgers);
     }
 
     /// Waits for exports on the way, until `deadline` at most; returns the number of points that are lost.
     pub(super) async fn finish(&mut self, deadline: Instant) -> u64 {
         self.readers.finish(deadline).await
-    }
-}
-
-/// Makes the instruments, if they have not been made.
-fn make(planned: &mut Option<Planned>, instruments: &mut Option<Instruments>) {
-    if let Some(Planned { readers, views, exemplars, resource }) = planned.take() {
-        let provider = |(reads, shaping)| readers::provider(reads, resource.get().clone(), shaping);
-        *instruments = Some(Instruments::new(readers.into_iter().map(provider).collect(), views, exemplars));
     }
 }
 
@@ -208,9 +170,14 @@ pub(super) mod testing {
     use opentelemetry_sdk::metrics::data::ResourceMetrics;
     use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider, Temporality};
 
+    use super::cells::Counters;
     use super::histograms::Telling;
+    use super::instruments::Instruments;
+    use super::readers::Shared;
+    use super::streams::Shaping;
+    use super::user::User;
     use super::*;
-    use crate::config::{CardinalityLimit, HistogramAggregation, View};
+    use crate::config::{CardinalityLimit, ExemplarFilter, HistogramAggregation, View};
 
     /// Instruments with one reader that is asked by hand.
     pub(in crate::telemetry) struct Metrics {
@@ -244,6 +211,7 @@ pub(super) mod testing {
         pub(in crate::telemetry) fn collect_all(&mut self) -> Collected {
             let histograms = self.user.read(&self.instruments);
             Collected {
+                program: None,
                 metrics: self.collect(),
                 histograms: self.telling.tell(&histograms),
                 exemplars: self.instruments.exemplars().clone(),

@@ -150,7 +150,7 @@ mod tests {
     use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 
     fn point(metric: &'static Metric, name: &str, value: f64) -> Point {
-        Point { metric, attributes: vec![("process.executable.name", name.to_owned().into())], value }
+        Point { program: None, metric, attributes: vec![("process.executable.name", name.to_owned().into())], value }
     }
 
     fn sums(metrics: &mut Metrics) -> Vec<f64> {

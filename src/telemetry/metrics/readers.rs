@@ -10,10 +10,8 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
 use tokio::sync::Notify;
 
-use super::Collected;
-use super::exemplars::Exemplars;
 use super::exports::Exports;
-use super::histograms::{Histogram, Telling};
+use super::ledgers::{Ledgers, Plan};
 use super::streams::{Shaping, Views};
 use crate::config::{self, Exporter, HistogramAggregation, Periodic};
 use crate::telemetry::export::complaints::Complaints;
@@ -21,24 +19,16 @@ use crate::telemetry::export::prometheus::Page;
 use crate::telemetry::export::{Signal, Sink, metric_table};
 use crate::ui;
 
-/// What the SDK does not keep, before a reader reads.
-#[derive(Default)]
-pub(super) struct Refreshed {
-    pub(super) histograms: Vec<Histogram>,
-    pub(super) exemplars: Exemplars,
-}
-
-/// All readers.
+/// All readers. A reader reads what is under its number in the plans.
 #[derive(Default)]
 pub(super) struct Readers {
     periodic: Vec<Reader>,
-    pages: Vec<(Shared, Telling, Page)>,
+    pages: Vec<(usize, Page)>,
 }
 
 /// A reader that reads by itself from time to time, and where it takes what it reads.
 struct Reader {
-    reads: Shared,
-    telling: Telling,
+    number: usize,
     every: Duration,
     due: Instant,
     /// When it has last read: an exemplar is told once.
@@ -52,16 +42,16 @@ enum Destination {
 }
 
 impl Readers {
-    /// Readers, and what a provider for each is made of. Must be called within the runtime in which exports will run; `wake` is notified
-    /// when somebody asks for a page.
+    /// Readers, and what each wants to read. Must be called within the runtime in which exports will run; `wake` is
+    /// notified when somebody asks for a page.
     pub(super) fn new(
         config: &config::Metrics,
         views: &Views,
         complaints: &Arc<Complaints>,
         wake: &Arc<Notify>,
-    ) -> (Readers, Vec<(Shared, Shaping)>) {
+    ) -> (Readers, Vec<Plan>) {
         let mut readers = Readers::default();
-        let mut planned = Vec::new();
+        let mut plans = Vec::new();
         for reader in &config.readers {
             let shaping =
                 |histograms, cardinality_limit| Shaping { views: Arc::clone(views), histograms, cardinality_limit };
@@ -69,10 +59,9 @@ impl Readers {
                 config::Reader::Prometheus(prometheus) => {
                     let Some(page) = Page::open(prometheus, wake) else { continue };
                     let shaping = shaping(HistogramAggregation::ExplicitBuckets, prometheus.cardinality_limit);
-                    let reads = Shared::new(Temporality::Cumulative);
-                    let telling = Telling::new(shaping.clone(), Temporality::Cumulative);
-                    readers.pages.push((reads.clone(), telling, page));
-                    planned.push((reads, shaping));
+                    readers.pages.push((plans.len(), page));
+                    let of_programs = shaping.clone();
+                    plans.push(Plan { temporality: Temporality::Cumulative, shaping, of_programs });
                 }
                 config::Reader::Periodic(periodic) => {
                     let to = match Sink::new(&periodic.exporter, Signal::Metrics, complaints) {
@@ -91,13 +80,13 @@ impl Readers {
                         Destination::Console => HistogramAggregation::ExplicitBuckets,
                         Destination::Sink(_) => histograms,
                     };
-                    let reader = Reader::new(periodic, Shaping { histograms, ..shaping.clone() }, to);
-                    planned.push((reader.reads.clone(), shaping));
-                    readers.periodic.push(reader);
+                    readers.periodic.push(Reader::new(plans.len(), periodic, to));
+                    let of_programs = Shaping { histograms, ..shaping.clone() };
+                    plans.push(Plan { temporality: temporality(periodic.temporality), shaping, of_programs });
                 }
             }
         }
-        (readers, planned)
+        (readers, plans)
     }
 
     /// When the next one wants to read.
@@ -106,10 +95,9 @@ impl Readers {
     }
 
     /// Lets those read whose time has come, and answers who has asked for a page. `refresh` is called before.
-    pub(super) fn serve(&mut self, now: Instant, mut refresh: impl FnMut() -> Refreshed) {
-        let mut refreshed = Refreshed::default();
+    pub(super) fn serve(&mut self, now: Instant, ledgers: &mut Ledgers, mut refresh: impl FnMut(&mut Ledgers)) {
         if self.next_due().is_some_and(|due| due <= now) {
-            refreshed = refresh();
+            refresh(ledgers);
         }
         for reader in self.periodic.iter_mut().filter(|reader| reader.due <= now) {
             // What was missed is not made up for.
@@ -117,22 +105,21 @@ impl Readers {
             // What an export holds that is held up would be told twice, or out of order. It is not lost: the next one
             // has it.
             if !reader.is_busy() {
-                reader.export(&refreshed);
+                reader.export(ledgers);
             }
         }
-        for (reads, telling, page) in &mut self.pages {
+        for (number, page) in &mut self.pages {
             while let Some(who) = page.asked() {
-                let Refreshed { histograms, exemplars } = refresh();
-                let histograms = telling.tell(&histograms);
+                refresh(ledgers);
                 // Whoever has gone in the meantime does not want it any more.
-                let _ = who.send(Collected { metrics: reads.all(), histograms, exemplars });
+                let _ = who.send(ledgers.collect(*number, SystemTime::UNIX_EPOCH));
             }
         }
     }
 
     /// Lets all read for the last time, and closes the pages.
-    pub(super) fn flush(&mut self, refreshed: &Refreshed) {
-        self.periodic.iter_mut().for_each(|reader| reader.export(refreshed));
+    pub(super) fn flush(&mut self, ledgers: &mut Ledgers) {
+        self.periodic.iter_mut().for_each(|reader| reader.export(ledgers));
         self.pages.clear();
     }
 
@@ -150,33 +137,30 @@ impl Readers {
 }
 
 impl Reader {
-    fn new(periodic: &Periodic, shaping: Shaping, to: Destination) -> Reader {
-        let temporality = match periodic.temporality {
-            config::Temporality::Cumulative => Temporality::Cumulative,
-            config::Temporality::Delta => Temporality::Delta,
-            config::Temporality::LowMemory => Temporality::LowMemory,
-        };
+    fn new(number: usize, periodic: &Periodic, to: Destination) -> Reader {
         let every = periodic.interval;
-        let telling = Telling::new(shaping, temporality);
-        let read_at = SystemTime::UNIX_EPOCH;
-        Reader { reads: Shared::new(temporality), telling, every, due: Instant::now() + every, read_at, to }
+        Reader { number, every, due: Instant::now() + every, read_at: SystemTime::UNIX_EPOCH, to }
     }
 
     fn is_busy(&self) -> bool {
         matches!(&self.to, Destination::Sink(exports) if exports.is_busy())
     }
 
-    fn export(&mut self, refreshed: &Refreshed) {
+    fn export(&mut self, ledgers: &mut Ledgers) {
         let since = std::mem::replace(&mut self.read_at, SystemTime::now());
-        let all = Collected {
-            metrics: self.reads.all(),
-            histograms: self.telling.tell(&refreshed.histograms),
-            exemplars: refreshed.exemplars.since(since),
-        };
+        let all = ledgers.collect(self.number, since);
         match &mut self.to {
-            Destination::Console => ui::err_raw(metric_table::render(&all)),
+            Destination::Console => all.iter().for_each(|program| ui::err_raw(metric_table::render(program))),
             Destination::Sink(exports) => exports.export(all),
         }
+    }
+}
+
+fn temporality(wanted: config::Temporality) -> Temporality {
+    match wanted {
+        config::Temporality::Cumulative => Temporality::Cumulative,
+        config::Temporality::Delta => Temporality::Delta,
+        config::Temporality::LowMemory => Temporality::LowMemory,
     }
 }
 

@@ -5,7 +5,7 @@ mod described;
 mod told;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use opentelemetry::KeyValue;
 
@@ -21,8 +21,6 @@ use crate::ui;
 use described::{Described, InstrumentId, described};
 use told::{Told, told};
 
-/// How long all callbacks of all processes may take. One that takes longer is left behind by its process before.
-const PATIENCE: Duration = Duration::from_millis(250);
 /// Instruments and series that are kept of all processes; a process cannot make more by coming back.
 const MAX_INSTRUMENTS: usize = 16384;
 const MAX_SERIES: usize = 65536;
@@ -126,13 +124,9 @@ impl User {
         }
     }
 
-    /// Has callbacks run where there are any, and waits for them a little.
-    pub(super) fn ask(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        let asked = self.processes.values().filter_map(|process| Some((&process.table, process.table.ask()?)));
-        let asked: Vec<_> = asked.collect();
-        // Who is late answers before it is asked again.
-        asked.iter().for_each(|(table, question)| _ = table.wait(*question, deadline));
+    /// Has callbacks run where there are any; who was asked, and what to wait for.
+    pub(super) fn ask(&self) -> impl Iterator<Item = (&SeriesTable, u32)> {
+        self.processes.values().filter_map(|process| Some((&process.table, process.table.ask()?)))
     }
 
     /// Reads all, and tells the SDK what it keeps. The histograms, which it does not.

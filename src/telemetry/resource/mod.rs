@@ -1,8 +1,7 @@
 //! What all telemetry of a program has in common: where it runs, as what, and what its user calls it.
 //!
-//! One resource serves everything that comes through one launcher. It describes the first process that reports to us,
-//! which is the program itself or what a script in its place has become; what others of its process tree tell carries
-//! the same resource.
+//! Every program that reports through one launcher has a resource of its own ([`programs`]). It describes the first
+//! process of that program which reports to us; what its other processes tell carries the same resource.
 
 mod cloud;
 mod container;
@@ -12,12 +11,12 @@ mod instance;
 mod kubernetes;
 mod os;
 mod process;
+pub(in crate::telemetry) mod programs;
 mod surroundings;
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
 
-use opentelemetry::{Array, KeyValue, StringValue, Value};
+use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::{ResourceDetector, TelemetryResourceDetector};
 use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute as name};
@@ -25,6 +24,9 @@ use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute as name};
 use crate::config;
 use crate::launch::{Environment, Program};
 use crate::redact;
+#[cfg(test)]
+pub(in crate::telemetry) use programs::testing;
+pub(in crate::telemetry) use programs::{Programs, Source};
 use surroundings::Surroundings;
 
 type Detector = fn(&Surroundings<'_>) -> Vec<KeyValue>;
@@ -41,45 +43,13 @@ const DETECTORS: [(&str, Detector); 8] = [
     ("service_instance", instance::detect),
 ];
 
-/// The resource, which is not known before there is a process to look at. All clones are the same.
-#[derive(Clone)]
-pub(super) struct LateResource(Arc<Known>);
-
-struct Known {
-    config: config::Resource,
-    program: Program,
-    environment: Environment,
-    found: OnceLock<Resource>,
-}
-
-impl LateResource {
-    pub(super) fn new(config: &config::Resource, program: &Program, environment: &Environment) -> LateResource {
-        let (config, program, environment) = (config.clone(), program.clone(), environment.clone());
-        LateResource(Arc::new(Known { config, program, environment, found: OnceLock::new() }))
-    }
-
-    /// There is a process. Only the first one counts.
-    pub(super) fn process_came(&self, pid: u32) {
-        self.0.found.get_or_init(|| self.detect(Some(pid)));
-    }
-
-    /// The resource. To be called when something is there to be exported.
-    pub(super) fn get(&self) -> &Resource {
-        self.0.found.get_or_init(|| self.detect(None))
-    }
-
-    fn detect(&self, pid: Option<u32>) -> Resource {
-        of(&self.0.config, &Surroundings::of(&self.0.program, &self.0.environment, pid))
-    }
-}
-
 /// The attributes by which a program will be known, for people: in the order of their names, without secrets.
 pub(crate) fn resource_of(
     config: &config::Resource,
     program: &Program,
     environment: &Environment,
 ) -> Vec<(String, String)> {
-    let resource = of(config, &Surroundings::of(program, environment, None));
+    let resource = of(config, &Surroundings::of(program, environment, None, None));
     let mut shown: Vec<_> =
         resource.iter().map(|(key, value)| (key.to_string(), redact::message(&value.as_str()).into_owned())).collect();
     shown.sort();
@@ -88,6 +58,28 @@ pub(crate) fn resource_of(
 
 /// What the user set wins over what is found.
 fn of(config: &config::Resource, around: &Surroundings<'_>) -> Resource {
+    named(config, around, service_name(around), &|_| true)
+}
+
+/// The same for programs of which nothing is told but where they run.
+fn of_any(config: &config::Resource, around: &Surroundings<'_>) -> Resource {
+    let is_of_all = |key: &str| !key.starts_with("process.") && key != name::SERVICE_VERSION;
+    named(config, around, "unknown_service".into(), &is_of_all)
+}
+
+/// A resource of which some is left out.
+fn without(resource: &Resource, is_out: impl Fn(&Key) -> bool) -> Resource {
+    let kept = resource.iter().filter(|(key, _)| !is_out(key));
+    let kept: Vec<_> = kept.map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
+    Resource::builder_empty().with_schema_url(kept, resource.schema_url().unwrap_or_default().to_owned()).build()
+}
+
+fn named(
+    config: &config::Resource,
+    around: &Surroundings<'_>,
+    service_name: String,
+    is_wanted: &dyn Fn(&str) -> bool,
+) -> Resource {
     let sdk = TelemetryResourceDetector.detect();
     let mut found: Vec<_> = sdk.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
     found.extend([
@@ -98,10 +90,11 @@ fn of(config: &config::Resource, around: &Surroundings<'_>) -> Resource {
         found.retain(|known| known.key != more.key);
         found.push(more);
     };
-    add(KeyValue::new(name::SERVICE_NAME, service_name(around)));
+    add(KeyValue::new(name::SERVICE_NAME, service_name));
     for (_, detect) in DETECTORS.iter().filter(|(name, _)| config.detectors.contains(name)) {
         let kept = |found: &KeyValue| config.detected.as_ref().is_none_or(|kept| kept.keeps(found.key.as_str()));
-        detect(around).into_iter().filter(kept).for_each(&mut add);
+        let found = detect(around).into_iter().filter(|found| is_wanted(found.key.as_str()));
+        found.filter(kept).for_each(&mut add);
     }
     for (key, value) in &config.attributes {
         add(KeyValue::new(key.clone(), to_sdk(value)));
@@ -139,7 +132,6 @@ fn to_sdk(value: &config::Value) -> Value {
 mod tests {
     use super::surroundings::testing::Machine;
     use super::*;
-    use opentelemetry::Key;
 
     fn config(variables: &[(&str, &str)]) -> config::Resource {
         let env = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
@@ -208,16 +200,5 @@ mod tests {
         let config::Kind::List(names) = variable.kind else { panic!("{:?}", variable.kind) };
         let known: Vec<_> = DETECTORS.iter().map(|(name, _)| *name).chain(["none"]).collect();
         assert_eq!(names, known);
-    }
-
-    #[test]
-    fn the_first_process_that_comes_is_the_one() {
-        let machine = Machine::new();
-        let around = machine.surroundings();
-        let late = LateResource::new(&config(&[]), around.program, around.environment);
-        let other = late.clone();
-        late.process_came(7);
-        late.process_came(8);
-        assert_eq!(get(other.get(), "process.pid").as_deref(), Some("7"));
     }
 }

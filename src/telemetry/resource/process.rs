@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -53,16 +54,28 @@ pub(super) fn arguments(around: &Surroundings<'_>) -> Vec<KeyValue> {
 /// if another has taken its place since.
 pub(super) fn running(around: &Surroundings<'_>) -> Option<File> {
     let linked = around.of_process("exe").and_then(|link| File::open(link).ok());
-    linked.or_else(|| File::open(&around.program.file).ok())
+    linked.or_else(|| open_file(&around.program.file))
 }
 
-/// The file that runs.
+/// Opens a file, and nothing that would make us wait or do something by being opened: a process may tell any path.
+fn open_file(path: &Path) -> Option<File> {
+    let is_file = fs_err::metadata(path).is_ok_and(|found| found.is_file());
+    let mut options = File::options();
+    options.read(true).custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY);
+    is_file.then(|| options.open(path).ok()).flatten()
+}
+
+/// The path of the file that runs.
 pub(super) fn executable_path(around: &Surroundings<'_>) -> Option<PathBuf> {
-    let target = fs_err::read_link(around.of_process("exe")?).ok()?;
-    // The kernel's remark about a file that has been replaced or removed.
-    let path = target.as_os_str().as_bytes();
+    let linked = || Some(named(&fs_err::read_link(around.of_process("exe")?).ok()?));
+    around.told.clone().or_else(linked)
+}
+
+/// The path without the kernel's remark about a file that has been replaced or removed.
+pub(super) fn named(path: &Path) -> PathBuf {
+    let path = path.as_os_str().as_bytes();
     let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
-    Some(Path::new(std::ffi::OsStr::from_bytes(path)).to_owned())
+    Path::new(std::ffi::OsStr::from_bytes(path)).to_owned()
 }
 
 /// Whether the process is an interpreter that runs the script `file`, which stands behind its name and at most one option.

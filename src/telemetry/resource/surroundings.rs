@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
 
+use super::process;
 use crate::launch::{Environment, Program};
 
 /// More than any of a process's files that are read here, but for command lines of great length.
@@ -17,6 +18,10 @@ pub(super) struct Surroundings<'a> {
     pub(super) root: PathBuf,
     /// The process to be described; `None` as long as there is none.
     pub(super) pid: Option<u32>,
+    /// Its executable, as it has told; `None` of a process that has told nothing.
+    pub(super) told: Option<PathBuf>,
+    /// Whether `/proc` still tells of that process and not of one that came after it.
+    pub(super) is_there: bool,
     /// What was started. The process may have become another since.
     pub(super) program: &'a Program,
     /// The program's environment.
@@ -26,11 +31,24 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl<'a> Surroundings<'a> {
-    /// The real ones.
-    pub(super) fn of(program: &'a Program, environment: &'a Environment, pid: Option<u32>) -> Surroundings<'a> {
+    /// The real ones. `told` is the executable as the process has told it.
+    pub(super) fn of(
+        program: &'a Program,
+        environment: &'a Environment,
+        pid: Option<u32>,
+        told: Option<PathBuf>,
+    ) -> Surroundings<'a> {
         let up = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
         let boot = SystemTime::now().checked_sub(up).unwrap_or(SystemTime::UNIX_EPOCH);
-        Surroundings { root: Path::new("/").to_owned(), pid, program, environment, boot }
+        let root = Path::new("/").to_owned();
+        let mut around = Surroundings { root, pid, told: None, is_there: true, program, environment, boot };
+        // A process may end, or become another program, before it is looked at. Its path is another where it has
+        // another root, its name is not.
+        around.is_there = told.as_ref().is_none_or(|told| {
+            process::executable_path(&around).is_some_and(|runs| runs.file_name() == told.file_name())
+        });
+        around.told = told;
+        around
     }
 
     /// A file's text, trimmed; `None` if it cannot be read or is empty.
@@ -43,7 +61,8 @@ impl<'a> Surroundings<'a> {
 
     /// Where `/proc` tells something of the process.
     pub(super) fn of_process(&self, file: &str) -> Option<PathBuf> {
-        Some(self.root.join(format!("proc/{}/{file}", self.pid?)))
+        let pid = self.pid.filter(|_| self.is_there)?;
+        Some(self.root.join(format!("proc/{pid}/{file}")))
     }
 
     /// The bytes of such a file, read in one go: between two reads the process may end, and the rest with it.
@@ -103,6 +122,8 @@ pub(super) mod testing {
             Surroundings {
                 root: self.root.path().to_owned(),
                 pid: self.pid,
+                told: None,
+                is_there: true,
                 program: &self.program,
                 environment: &self.environment,
                 boot: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),

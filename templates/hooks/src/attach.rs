@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicU8, Or
 use std::time::{Duration, Instant};
 
 use crate::attribute::{self, Attribute};
+use crate::introduce;
 use crate::ring::Writer;
 use crate::settings::{self, Settings};
 use crate::sys;
@@ -216,8 +217,9 @@ impl Region {
         for (offset, value) in fields {
             region.at::<AtomicU32>(offset).store(value, Ordering::Relaxed);
         }
-        if let Some(parent) = parent {
-            region.inherit(parent);
+        match parent {
+            Some(parent) => region.inherit(parent),
+            None => introduce::introduce(&region),
         }
         region.at::<AtomicU64>(header::MAGIC).store(u64::from_ne_bytes(wire::MAGIC), Ordering::Release);
         let socket = sys::call_launcher(&settings.socket, &hello(0), Some(memory));
@@ -257,6 +259,7 @@ impl Region {
                 self.at::<AtomicI64>(self.cell(index) + cell::VALUE).store(0, Ordering::Relaxed);
             }
         }
+        introduce::inherit(self, parent);
         self.inherit_series(parent);
     }
 
@@ -310,7 +313,7 @@ impl Region {
         }
     }
 
-    fn intern(&self, text: &[u8]) -> u32 {
+    pub(crate) fn intern(&self, text: &[u8]) -> u32 {
         let lock = self.at::<AtomicU32>(header::STRINGS_LOCK);
         if lock.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
             return 0;

@@ -18,6 +18,7 @@ pub mod client;
 mod context;
 mod headers;
 pub mod http;
+mod introduce;
 mod live;
 mod logs;
 pub mod metrics;

@@ -83,7 +83,7 @@ pub const HEADER_SIZE: usize = 4096;
 /// Upper bound for a region, in bytes; the launcher refuses larger ones.
 pub const MAX_REGION_SIZE: usize = 64 << 20;
 
-/// Byte offsets in the region header. Those up to `SERIES_SIZE` never change once the region was sent.
+/// Byte offsets in the region header. Those up to `RESOURCE_ATTRIBUTES` never change once the region was sent.
 pub mod header {
     /// `[u8; 8]`: [`super::MAGIC`].
     pub const MAGIC: usize = 0;
@@ -113,6 +113,12 @@ pub mod header {
     pub const SERIES_OFFSET: usize = 80;
     /// `u64`: size of slots and entries in bytes.
     pub const SERIES_SIZE: usize = 88;
+    /// `u32`: id of the string that holds the path of the program's executable; 0 where it is not known.
+    pub const EXECUTABLE: usize = 96;
+    /// `u32`: the same for OTEL_SERVICE_NAME in the program's environment; 0 where it is not set.
+    pub const SERVICE_NAME: usize = 100;
+    /// `u32`: the same for OTEL_RESOURCE_ATTRIBUTES.
+    pub const RESOURCE_ATTRIBUTES: usize = 104;
     /// `u32`: the launcher sets 1 (SeqCst) before it sleeps and drains once more after; the first writer that finds a ring
     /// half full swaps it to 0 and rings the doorbell.
     pub const SLEEPING: usize = 128;

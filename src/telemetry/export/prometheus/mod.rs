@@ -1,6 +1,7 @@
 //! The page that Prometheus scrapes: `http://localhost:9464/metrics`.
 
 mod names;
+mod targets;
 mod text;
 
 use std::collections::HashSet;
@@ -54,7 +55,7 @@ impl Explain for CannotListen {
 }
 
 /// Somebody who waits for the metrics.
-pub(crate) type Scrape = oneshot::Sender<Collected>;
+pub(crate) type Scrape = oneshot::Sender<Vec<Collected>>;
 
 /// A page that is offered.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ use opentelemetry_sdk::metrics::data::{
 };
 
 use super::names;
+use super::targets::{Labels, targets};
 use crate::config;
 use crate::telemetry::metrics::{Collected, Exemplar, Origin};
 
@@ -59,13 +60,43 @@ struct Family {
     series: BTreeMap<String, String>,
 }
 
-/// Writes all metrics as `config` wants them.
-pub(super) fn render(collected: &Collected, format: Format, config: &config::Prometheus) -> Page {
-    let all = &collected.metrics;
+/// Writes the metrics of all programs as `config` wants them.
+pub(super) fn render(all: &[Collected], format: Format, config: &config::Prometheus) -> Page {
+    // Who has none is shown where nobody has any.
+    let mut measured: Vec<&Collected> = all.iter().filter(|program| !program.is_empty()).collect();
+    if measured.is_empty() {
+        measured.extend(all.first());
+    }
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
     let mut left_out = Vec::new();
+    let targets = targets(&measured);
+    for (program, target) in measured.iter().zip(&targets) {
+        add_program(&mut families, &mut left_out, (program, target), format, config);
+    }
+    let mut text = String::new();
+    if config.target_info {
+        target_info(&mut text, &measured, &targets, format);
+    }
+    for (name, family) in families.iter().filter(|(_, family)| !family.series.is_empty()) {
+        family.write(&mut text, name, format);
+    }
+    if format == Format::OpenMetrics {
+        text.push_str("# EOF\n");
+    }
+    Page { text, left_out }
+}
+
+fn add_program(
+    families: &mut BTreeMap<String, Family>,
+    left_out: &mut Vec<String>,
+    (collected, target): (&Collected, &Labels),
+    format: Format,
+    config: &config::Prometheus,
+) {
+    let all = &collected.metrics;
     let chosen = config.resource_labels.as_ref().map(|chosen| of_resource(all, |key| chosen.keeps(key)));
-    let of_all = labels(&[], chosen.iter().flatten(), false);
+    let mut of_all = labels(&[], chosen.iter().flatten(), false);
+    of_all.extend(target.iter().cloned());
     // The SDK keeps no order, and who comes first decides what a name means.
     let mut scopes: Vec<_> = all.scope_metrics().collect();
     scopes.sort_by_key(|scope| (scope.scope().name(), scope.scope().version()));
@@ -77,7 +108,7 @@ pub(super) fn render(collected: &Collected, format: Format, config: &config::Pro
         for metric in scope.metrics() {
             let (kind, is_gauge) = kind(metric.data());
             let (name, unit) = names::family(metric.name(), metric.unit(), is_gauge, kind == Kind::Counter);
-            let family = family(&mut families, &name, kind, unit, metric.description());
+            let family = family(families, &name, kind, unit, metric.description());
             if family.kind == kind {
                 // The older format has no exemplars.
                 let exemplars: OfSeries<'_> = match format {
@@ -98,7 +129,7 @@ pub(super) fn render(collected: &Collected, format: Format, config: &config::Pro
             common.extend(of_scope(&metric.scope));
         }
         let (name, unit) = names::family(&metric.name, &metric.unit, false, false);
-        let family = family(&mut families, &name, Kind::Histogram, unit, &metric.description);
+        let family = family(families, &name, Kind::Histogram, unit, &metric.description);
         if family.kind != Kind::Histogram {
             left_out.push(metric.name.clone());
             continue;
@@ -112,17 +143,6 @@ pub(super) fn render(collected: &Collected, format: Format, config: &config::Pro
             family.histogram(&name, &labels, &buckets, values.count(), &float(values.sum), &[]);
         }
     }
-    let mut text = String::new();
-    if config.target_info {
-        target_info(&mut text, all, format);
-    }
-    for (name, family) in families.iter().filter(|(_, family)| !family.series.is_empty()) {
-        family.write(&mut text, name, format);
-    }
-    if format == Format::OpenMetrics {
-        text.push_str("# EOF\n");
-    }
-    Page { text, left_out }
 }
 
 fn family<'a>(
@@ -248,15 +268,18 @@ impl Family {
     }
 }
 
-/// The resource, as labels of a series of its own.
-fn target_info(text: &mut String, all: &ResourceMetrics, format: Format) {
-    let labels = written(&labels(&[], of_resource(all, |_| true).iter(), false));
+/// The resources, as labels of a series of their own.
+fn target_info(text: &mut String, all: &[&Collected], targets: &[Labels], format: Format) {
     let (family, kind) = match format {
         Format::Text => ("target_info", "gauge"),
         Format::OpenMetrics => ("target", "info"),
     };
     let _ = writeln!(text, "# HELP {family} Where these metrics come from.");
-    let _ = writeln!(text, "# TYPE {family} {kind}\ntarget_info{} 1", in_braces(&labels));
+    let _ = writeln!(text, "# TYPE {family} {kind}");
+    for (program, target) in all.iter().zip(targets) {
+        let labels = written(&labels(target, of_resource(&program.metrics, |_| true).iter(), false));
+        let _ = writeln!(text, "target_info{} 1", in_braces(&labels));
+    }
 }
 
 fn of_resource(all: &ResourceMetrics, keeps: impl Fn(&str) -> bool) -> Vec<KeyValue> {

@@ -26,6 +26,8 @@ const MIN_SECONDS: f64 = 0.1;
 /// Whose series it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Who {
+    /// The number of the program, if it is one that reports.
+    program: Option<usize>,
     name: String,
     /// `None` for all processes of that name.
     pid: Option<u32>,
@@ -144,10 +146,13 @@ impl Accounts {
 
     fn process(&mut self, root: u32, seen: &Seen) {
         // A process that may not be looked into, or that has ended, keeps the name it had.
+        let before = self.accounts.get(&seen.pid).filter(|account| account.started == seen.started);
         let known = || self.accounts.get(&seen.pid).map(|account| account.who.name.clone());
+        let reporting = seen.program.or_else(|| before.and_then(|account| account.who.program));
         let program = || (seen.pid == root).then(|| self.program.clone());
         let name = seen.name.clone().or_else(known).or_else(program).unwrap_or_else(|| OTHER.to_owned());
-        let who = self.who(name, seen.pid);
+        let who = self.who(reporting, name, seen.pid);
+        self.hand_over(seen, &who);
         let account = self.accounts.entry(seen.pid).or_default();
         (account.started, account.parent) = (seen.started, seen.parent);
         account.who.clone_from(&who);
@@ -183,12 +188,71 @@ impl Accounts {
         }
     }
 
+    /// All processes of that name are those of a program that reports, as has just become known.
+    pub(super) fn adopt(&mut self, name: &str, program: usize) {
+        let is_its = |who: &Who| who.program.is_none() && who.name == name;
+        let to = |from: &Who| Who { program: Some(program), ..from.clone() };
+        let known: Vec<Who> = self.totals.keys().filter(|who| is_its(who)).cloned().collect();
+        for from in known {
+            if let Some(all) = self.totals.remove(&from) {
+                let total = self.totals.entry(to(&from)).or_default();
+                total.used.iter_mut().zip(all.used).for_each(|(total, used)| *total += used);
+                total.knows_disk |= all.knows_disk;
+                total.knows_switches |= all.knows_switches;
+            }
+            if let Some(held) = self.held.remove(&from) {
+                self.held.entry(to(&from)).or_default().add(&held);
+            }
+            if let Some(before) = self.before.0.remove(&from) {
+                let sums = self.before.0.entry(to(&from)).or_default();
+                sums.iter_mut().zip(before).for_each(|(sum, before)| *sum += before);
+            }
+        }
+        let accounts = self.accounts.values_mut().map(|account| &mut account.who);
+        let all = accounts.chain(self.program_held.iter_mut().map(|(who, _)| who));
+        all.filter(|who| is_its(who)).for_each(|who| who.program = Some(program));
+        let name = (key::PROCESS_EXECUTABLE_NAME, Attribute::from(name.to_owned()));
+        let shares = self.shares.iter_mut().filter(|share| share.program.is_none() && share.attributes.contains(&name));
+        shares.for_each(|share| share.program = Some(program));
+    }
+
+    /// A process has begun to report, so that its program is known: what it has used before is its program's as well.
+    fn hand_over(&mut self, seen: &Seen, who: &Who) {
+        let Some(account) = self.accounts.get(&seen.pid).filter(|account| account.started == seen.started) else {
+            return;
+        };
+        if account.who.program.is_some() || who.program.is_none() || account.who.name != who.name {
+            return;
+        }
+        let from = account.who.clone();
+        let used = account.own;
+        let Some(total) = self.totals.get_mut(&from) else { return };
+        total.used.iter_mut().zip(&used).for_each(|(total, used)| *total = total.saturating_sub(*used));
+        let known = (total.knows_disk, total.knows_switches);
+        let is_left = total.used != Used::default();
+        if !is_left && !self.accounts.iter().any(|(pid, other)| *pid != seen.pid && other.who == from) {
+            self.totals.remove(&from);
+        }
+        let total = self.totals.entry(who.clone()).or_default();
+        total.used.iter_mut().zip(&used).for_each(|(total, used)| *total += used);
+        total.knows_disk |= known.0;
+        total.knows_switches |= known.1;
+        // Nor has it used all of that since utilization was found out.
+        if let Some(before) = self.before.0.remove(&from) {
+            let part = [used[used::USER], used[used::SYSTEM]];
+            let moved = [0, 1].map(|mode| before[mode].min(part[mode]));
+            let to = self.before.0.entry(who.clone()).or_default();
+            to.iter_mut().zip(moved).for_each(|(to, moved)| *to += moved);
+            self.before.0.insert(from, [0, 1].map(|mode| before[mode] - moved[mode]));
+        }
+    }
+
     /// The program has ended, `lived` after its start. Where nobody ever saw it, the most memory that it had is better
     /// than nothing.
     pub(super) fn end(&mut self, root: u32, most_memory: u64, lived: Duration) {
         let memory = Some(most_memory).filter(|most| *most > 0);
         let seen = self.program_held.take();
-        let unseen = || (self.who(self.program.clone(), root), Held { memory, ..Held::default() });
+        let unseen = || (self.who(None, self.program.clone(), root), Held { memory, ..Held::default() });
         let (who, held) = seen.unwrap_or_else(unseen);
         self.program_held = Some((who, Held { uptime: Some(lived.as_secs_f64()), ..held }));
     }
@@ -196,7 +260,7 @@ impl Accounts {
     /// The program has ended, having used `all` with the children for whose end it has waited.
     pub(super) fn settle(&mut self, root: u32, all: &Used) {
         let who = self.accounts.get(&root).map(|account| account.who.clone());
-        let who = who.unwrap_or_else(|| self.who(self.program.clone(), root));
+        let who = who.unwrap_or_else(|| self.who(None, self.program.clone(), root));
         let account = self.accounts.entry(root).or_default();
         let total = self.totals.entry(who).or_default();
         (total.knows_disk, total.knows_switches) = (true, true);
@@ -209,23 +273,24 @@ impl Accounts {
     }
 
     /// Whose series a process belongs to: there is no end of names and pids.
-    fn who(&self, name: String, pid: u32) -> Who {
+    fn who(&self, program: Option<usize>, name: String, pid: u32) -> Who {
         let has_room = |who: &Who, most: usize| {
             let alike = self.totals.keys().filter(|known| known.pid.is_some() == who.pid.is_some());
             self.totals.contains_key(who) || alike.count() < most
         };
-        let one = Who { name, pid: Some(pid) };
+        let one = Who { program, name, pid: Some(pid) };
         if self.by_pid && has_room(&one, MAX_PIDS) {
             return one;
         }
         let all = Who { pid: None, ..one };
-        if has_room(&all, MAX_NAMES) { all } else { Who { name: OTHER.to_owned(), pid: None } }
+        if has_room(&all, MAX_NAMES) { all } else { Who { program: None, name: OTHER.to_owned(), pid: None } }
     }
 
     /// All that is known now.
     pub(super) fn points(&mut self, now: Instant) -> Vec<Point> {
-        let mut points = Vec::new();
+        let mut all = Vec::new();
         for (who, total) in &self.totals {
+            let mut points = Vec::new();
             let used = &total.used;
             let mut two = |metric, key, values: [(&'static str, f64); 2]| {
                 let told = |(value, number)| point(metric, &who.attributes(Some((key, value))), number);
@@ -245,7 +310,7 @@ impl Accounts {
             if total.knows_switches {
                 two(&metric::PROCESS_CONTEXT_SWITCHES, key::PROCESS_CONTEXT_SWITCH_TYPE, switches);
             }
-            let Some(held) = self.held.get(who) else { continue };
+            let held = self.held.get(who).copied().unwrap_or_default();
             let named = who.attributes(None);
             let levels = [
                 (&metric::PROCESS_MEMORY_USAGE, held.memory),
@@ -255,10 +320,11 @@ impl Accounts {
             ];
             points.extend(levels.into_iter().filter_map(|(metric, level)| Some(point(metric, &named, level?))));
             points.extend(held.uptime.map(|uptime| point(&metric::PROCESS_UPTIME, &named, uptime)));
+            all.extend(points.into_iter().map(|point| Point { program: who.program, ..point }));
         }
         self.share(now);
-        points.extend(self.shares.iter().cloned());
-        points
+        all.extend(self.shares.iter().cloned());
+        all
     }
 
     /// Finds out utilization since the last time, if that is long enough ago.
@@ -277,7 +343,8 @@ impl Accounts {
             for (index, mode) in ["user", "system"].into_iter().enumerate() {
                 let named = who.attributes(Some((key::CPU_MODE, mode)));
                 let busy = used[index].saturating_sub(before[index]) as f64 / 1e6;
-                self.shares.push(point(&metric::PROCESS_CPU_UTILIZATION, &named, busy / elapsed / self.cpus as f64));
+                let share = point(&metric::PROCESS_CPU_UTILIZATION, &named, busy / elapsed / self.cpus as f64);
+                self.shares.push(Point { program: who.program, ..share });
             }
         }
         self.before = (times, now);

@@ -5,6 +5,7 @@ mod look;
 mod script;
 mod text;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -37,6 +38,8 @@ struct Seen {
     parent: u32,
     /// `None` where we may not look.
     name: Option<String>,
+    /// The number of its program, if it is one that reports.
+    program: Option<usize>,
     /// What it has used itself. Disks and context switches are not in it.
     own: Used,
     /// What children had used for whose end it has waited.
@@ -76,12 +79,42 @@ impl Held {
     }
 }
 
+/// Which processes report, as which programs.
+#[derive(Debug, Default)]
+struct Reporting {
+    by_pid: HashMap<u32, usize>,
+    /// By the name of the executable; `None` where several programs have it.
+    by_name: HashMap<String, Option<usize>>,
+}
+
+impl Reporting {
+    /// A process reports; whether its program is the only one so far of that name.
+    fn add(&mut self, pid: u32, program: usize, name: &str) -> bool {
+        self.by_pid.insert(pid, program);
+        let known = self.by_name.entry(name.to_owned()).or_insert(Some(program));
+        *known = known.filter(|known| *known == program);
+        known.is_some()
+    }
+
+    /// Notes the programs of those that were seen. A process that does not report, such as a worker that has had no work
+    /// yet, is known by its executable.
+    fn note(&mut self, seen: &mut [Seen]) {
+        // A pid that is nobody's may be given to another process.
+        self.by_pid.retain(|pid, _| seen.iter().any(|seen| seen.pid == *pid));
+        for seen in seen {
+            let by_name = || self.by_name.get(seen.name.as_ref()?).copied().flatten();
+            seen.program = self.by_pid.get(&seen.pid).copied().or_else(by_name);
+        }
+    }
+}
+
 /// Follows them.
 pub(super) struct Processes {
     accounts: Accounts,
     since: SystemTime,
     /// The program, if it is one.
     script: Option<Script>,
+    reporting: Reporting,
 }
 
 impl Processes {
@@ -90,7 +123,8 @@ impl Processes {
         let program = file.file_name().map_or("unknown".into(), |name| name.to_string_lossy().into_owned());
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let script = Script::of(file, &program);
-        Processes { accounts: Accounts::new(program, by_pid, cpus, Instant::now()), since: SystemTime::now(), script }
+        let accounts = Accounts::new(program, by_pid, cpus, Instant::now());
+        Processes { accounts, since: SystemTime::now(), script, reporting: Reporting::default() }
     }
 
     /// Looks at the program and everything below it, to know what it held when it ends.
@@ -99,10 +133,18 @@ impl Processes {
         self.take(pid, seen);
     }
 
+    /// A process reports, as one of the program of that number; `name` is its executable's.
+    pub(super) fn attached(&mut self, pid: u32, program: usize, name: &str) {
+        if self.reporting.add(pid, program, name) {
+            self.accounts.adopt(name, program);
+        }
+    }
+
     fn take(&mut self, pid: u32, mut seen: Vec<Seen>) {
         if let Some(script) = &mut self.script {
             script.rename(pid, &mut seen, |pid| std::fs::read(format!("/proc/{pid}/cmdline")).ok());
         }
+        self.reporting.note(&mut seen);
         self.accounts.update(pid, &seen);
     }
 
@@ -131,5 +173,29 @@ impl Processes {
         all[used::INVOLUNTARY] = usage.involuntary_switches;
         self.accounts.settle(pid, &all);
         self.accounts.points(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn programs(reporting: &mut Reporting, seen: &[(u32, &str)]) -> Vec<Option<usize>> {
+        let one = |(pid, name): &(u32, &str)| Seen { pid: *pid, name: Some((*name).to_owned()), ..Seen::default() };
+        let mut seen: Vec<Seen> = seen.iter().map(one).collect();
+        reporting.note(&mut seen);
+        seen.into_iter().map(|seen| seen.program).collect()
+    }
+
+    #[test]
+    fn a_worker_that_does_not_report_belongs_to_the_program_of_its_executable() {
+        let mut reporting = Reporting::default();
+        assert!(reporting.add(2, 0, "a") && reporting.add(4, 1, "b") && reporting.add(9, 7, "c"));
+        let seen = [(1, "sh"), (2, "a"), (3, "a"), (4, "b"), (5, "gzip")];
+        assert_eq!(programs(&mut reporting, &seen), [None, Some(0), Some(0), Some(1), None]);
+        assert!(!reporting.by_pid.contains_key(&9), "it is gone");
+        // Another program of the same executable: who does not report may be either's.
+        assert!(!reporting.add(6, 2, "a"));
+        assert_eq!(programs(&mut reporting, &[(2, "a"), (3, "a"), (6, "a")]), [Some(0), None, Some(2)]);
     }
 }

@@ -32,7 +32,7 @@ fn page_as(config: &config::Prometheus, format: Format, record: impl Fn(&SdkMete
         (instrument.name() == "fine").then(|| Stream::builder().with_aggregation(aggregation).build().unwrap())
     };
     let all = reading(SdkMeterProvider::builder().with_resource(resource).with_view(exponential), &record);
-    render(&Collected { metrics: all, ..Collected::default() }, format, config)
+    render(&[Collected { metrics: all, ..Collected::default() }], format, config)
 }
 
 fn shop(provider: &SdkMeterProvider) {
@@ -73,6 +73,46 @@ process_cpu_time_seconds_total{otel_scope_name="hyper",otel_scope_schema_url="ht
 }
 
 #[test]
+fn programs_are_told_apart_where_there_are_several() {
+    let program = |attributes: Vec<KeyValue>, count| {
+        let resource = Resource::builder_empty().with_attributes(attributes).build();
+        let record = |provider: &SdkMeterProvider| {
+            provider.meter("s").u64_counter("done").build().add(count, &[KeyValue::new("a", 1)]);
+        };
+        let metrics = reading(SdkMeterProvider::builder().with_resource(resource), record);
+        Collected { metrics, ..Collected::default() }
+    };
+    let named = |name, instance, namespace: Option<&'static str>| {
+        let named = [KeyValue::new("service.name", name), KeyValue::new("service.instance.id", instance)];
+        named.into_iter().chain(namespace.map(|name| KeyValue::new("service.namespace", name))).collect::<Vec<_>>()
+    };
+    let all = [
+        program(named("a", "x", None), 1),
+        program(named("b", "y", Some("shops")), 2),
+        // Told apart by nothing that labels are made of.
+        program(named("a", "x", None), 3),
+        program(vec![], 4),
+        Collected::default(),
+    ];
+    let config = config::Prometheus { target_info: true, ..bare() };
+    let expected = r#"# HELP target_info Where these metrics come from.
+# TYPE target_info gauge
+target_info{instance="x",job="a",service_instance_id="x",service_name="a"} 1
+target_info{instance="y",job="shops/b",service_instance_id="y",service_name="b",service_namespace="shops"} 1
+target_info{instance="x/2",job="a",service_instance_id="x",service_name="a"} 1
+target_info 1
+# HELP done_total 
+# TYPE done_total counter
+done_total{a="1"} 4
+done_total{a="1",instance="x",job="a"} 1
+done_total{a="1",instance="x/2",job="a"} 3
+done_total{a="1",instance="y",job="shops/b"} 2
+"#;
+    let page = render(&all, Format::Text, &config);
+    assert_eq!(page.text, expected, "\n{}", page.text);
+}
+
+#[test]
 fn an_exemplar_stands_in_its_bucket_where_the_format_has_them() {
     use crate::telemetry::metrics::Exemplars;
     use opentelemetry::{SpanId, TraceId};
@@ -89,7 +129,7 @@ fn an_exemplar_stands_in_its_bucket_where_the_format_has_them() {
     let text = |format| {
         let metrics = reading(SdkMeterProvider::builder(), record);
         let collected = Collected { metrics, exemplars: exemplars.clone(), ..Collected::default() };
-        render(&collected, format, &bare()).text
+        render(&[collected], format, &bare()).text
     };
     let ids = r#"{trace_id="0000000000000000000000000000000a",span_id="000000000000000b"}"#;
     let line = format!("lasted_bucket{{a=\"1\",le=\"1.0\"}} 2 # {ids} 0.75 1700000000.025\n");

@@ -197,3 +197,37 @@ fn processes_of_one_name_are_told_apart_if_that_is_wanted() {
     assert_eq!(accounts.totals.len(), MAX_PIDS + 1);
     assert_eq!(of(&accounts).iter().find(|(pid, _)| pid.is_none()), Some(&(None, 603 - MAX_PIDS as u64)));
 }
+
+fn by_program(accounts: &Accounts) -> Vec<(Option<usize>, &str, u64)> {
+    let told = accounts.totals.iter();
+    told.map(|(who, total)| (who.program, who.name.as_str(), total.used[used::USER])).collect()
+}
+
+#[test]
+fn what_processes_used_before_their_program_reports_is_its_own() {
+    let mut accounts = accounts();
+    accounts.update(1, &[seen(1, 0, "sh", 10, 0), seen(2, 1, "shop", 5, 0), seen(3, 1, "shop", 2, 0)]);
+    let told = accounts.points(Instant::now() + Duration::from_secs(1));
+    assert!(told.iter().all(|point| point.program.is_none()));
+    // One of them has ended before anybody knew.
+    accounts.update(1, &[seen(1, 0, "sh", 10, 2), seen(2, 1, "shop", 6, 0)]);
+    accounts.adopt("shop", 7);
+    assert_eq!(by_program(&accounts), [(None, "sh", 10), (Some(7), "shop", 8)]);
+    let worker = Seen { program: Some(7), ..seen(2, 1, "shop", 9, 0) };
+    accounts.update(1, &[seen(1, 0, "sh", 10, 2), worker]);
+    assert_eq!(by_program(&accounts), [(None, "sh", 10), (Some(7), "shop", 11)]);
+    let name = |point: &Point| point.attributes.contains(&(key::PROCESS_EXECUTABLE_NAME, "shop".into()));
+    let points = accounts.points(Instant::now() + Duration::from_secs(2));
+    assert!(points.iter().all(|point| point.program == name(point).then_some(7)), "{points:?}");
+}
+
+#[test]
+fn of_two_programs_of_one_name_each_process_has_its_own() {
+    let mut accounts = accounts();
+    let seen = |pid, program, own| Seen { program, ..seen(pid, 1, "shop", own, 0) };
+    accounts.update(1, &[seen(2, None, 5), seen(3, None, 7)]);
+    accounts.update(1, &[seen(2, Some(0), 6), seen(3, None, 8)]);
+    assert_eq!(by_program(&accounts), [(None, "shop", 8), (Some(0), "shop", 6)]);
+    accounts.update(1, &[seen(2, Some(0), 6), seen(3, Some(1), 9)]);
+    assert_eq!(by_program(&accounts), [(Some(0), "shop", 6), (Some(1), "shop", 9)]);
+}
