@@ -65,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) host_metrics: HostMetrics,
     /// What is told of the program's run as a whole.
     pub(crate) run: Run,
+    /// OTEL_RS_MEMORY_LIMIT: bytes for open spans and all that waits to be exported, of all signals together.
+    pub(crate) memory_limit: usize,
     /// OTEL_RS_RUNTIME_POLL_TIMES: whether the polls of asynchronous runtimes are timed.
     pub(crate) runtime_poll_times: bool,
 }
@@ -187,7 +189,7 @@ pub(crate) struct Batch {
     pub(crate) delay: Duration,
     /// The time that one export may take.
     pub(crate) timeout: Duration,
-    /// How many may wait; what comes on top is dropped and counted.
+    /// How many may wait; beyond that the oldest are dropped and counted.
     pub(crate) queue: usize,
     /// How many go out in one export at most.
     pub(crate) size: usize,

@@ -15,10 +15,12 @@ use opentelemetry_semantic_conventions::attribute as name;
 use tokio::sync::Notify;
 
 use super::assemble::Complete;
+use super::budget::Budget;
 use super::export::complaints::Complaints;
 use super::export::console_logs::ConsoleLogs;
-use super::export::queue::{Queue, SendBatch};
+use super::export::queue::{Queue, Way};
 use super::export::{Backend, Delivered, Destinations, Item, Signal, Sink};
+use super::losses::Reason;
 use super::record::{Log, Value};
 use super::resource::LateResource;
 use super::{limits, span};
@@ -40,6 +42,7 @@ pub(crate) struct LogData {
 
 impl Item for LogData {
     const MANY: &'static str = "log records";
+    const QUEUE: &'static str = "OTEL_BLRP_MAX_QUEUE_SIZE";
 
     fn weight(&self) -> usize {
         size_of::<LogData>() + self.weight
@@ -61,12 +64,13 @@ impl Logs {
         resource: &LateResource,
         complaints: &Arc<Complaints>,
         wake: &Arc<Notify>,
+        budget: &Budget,
     ) -> Option<Logs> {
         let mut backends: Vec<Box<dyn Backend<LogData> + Send>> = Vec::new();
         for processor in &config.processors {
             if let Some(sink) = Sink::new(&processor.exporter, Signal::Logs, complaints) {
-                let send = sender(&sink, resource);
-                backends.push(Box::new(Queue::new(send, sink.place(), processor.batch, complaints, wake)));
+                let way = way(&sink, resource);
+                backends.push(Box::new(Queue::new(way, sink.place(), processor.batch, complaints, wake, budget)));
             } else if processor.exporter == Exporter::Console {
                 backends.push(Box::new(ConsoleLogs::default()));
             }
@@ -103,8 +107,18 @@ impl Logs {
         self.destinations.is_unreachable()
     }
 
-    /// Gives up what is left and says how it went.
-    pub(super) fn finish(&mut self) -> Delivered {
+    /// When the oldest came that waits at some destination and may be dropped.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.destinations.oldest()
+    }
+
+    /// Drops the oldest that wait at one destination.
+    pub(super) fn drop_oldest(&mut self, reason: Reason) {
+        self.destinations.drop_oldest(reason);
+    }
+
+    /// Gives up what is left and says how it went, for each destination.
+    pub(super) fn finish(&mut self) -> Vec<Delivered> {
         self.destinations.finish()
     }
 }
@@ -176,13 +190,10 @@ fn severity(number: u8) -> Option<Severity> {
     })
 }
 
-fn sender(sink: &Arc<Sink>, resource: &LateResource) -> SendBatch<LogData> {
-    let (sink, resource) = (Arc::clone(sink), resource.clone());
-    let resource = LazyLock::new(move || Arc::new(ResourceAttributesWithSchema::from(resource.get())));
-    Box::new(move |logs| {
-        let (sink, resource) = (Arc::clone(&sink), Arc::clone(&resource));
-        Box::pin(async move { sink.send(&request(&logs, &resource)).await })
-    })
+fn way(sink: &Arc<Sink>, resource: &LateResource) -> Way<LogData> {
+    let resource = resource.clone();
+    let resource = LazyLock::new(move || ResourceAttributesWithSchema::from(resource.get()));
+    sink.way(move |logs: Vec<LogData>| request(&logs, &resource))
 }
 
 /// The records by scope. The SDK's own conversion does not know how many attributes were dropped.
@@ -210,12 +221,13 @@ pub(crate) mod testing {
     use super::*;
     use crate::channel::feed::ProcessId;
     use crate::telemetry::assemble::Assembler;
+    use crate::telemetry::budget::Budget;
     use crate::telemetry::record::Log;
     use crate::telemetry::record::make::{self, Said};
 
     /// A record as the hooks write it, on its way out.
     pub(crate) fn made(log: &Log, said: &[Said<'_>], limits: &LogLimits) -> LogData {
-        let mut assembler = Assembler::default();
+        let mut assembler = Assembler::new(&Budget::new(64_000_000));
         let marker = |id| (id == 4).then(|| "otel-rs:layer:1|log|0.4.35|0.1.0|\n".to_owned());
         assembler.attach(ProcessId(1), Box::new(marker));
         assembler.records(ProcessId(1), &make::log(log, said)).unwrap();

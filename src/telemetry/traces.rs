@@ -10,9 +10,10 @@ use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_sc
 use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::Notify;
 
+use super::budget::Budget;
 use super::export::complaints::Complaints;
 use super::export::console::Console;
-use super::export::queue::{Queue, SendBatch};
+use super::export::queue::{Queue, Way};
 use super::export::{Backend, Destinations, Item, Signal, Sink};
 use super::resource::LateResource;
 use crate::config::{self, Exporter};
@@ -26,12 +27,13 @@ pub(super) fn destinations(
     resource: &LateResource,
     complaints: &Arc<Complaints>,
     wake: &Arc<Notify>,
+    budget: &Budget,
 ) -> Traces {
     let mut backends: Vec<Box<dyn Backend<SpanData> + Send>> = Vec::new();
     for processor in &config.processors {
         if let Some(sink) = Sink::new(&processor.exporter, Signal::Traces, complaints) {
-            let send = sender(&sink, resource);
-            backends.push(Box::new(Queue::new(send, sink.place(), processor.batch, complaints, wake)));
+            let way = way(&sink, resource);
+            backends.push(Box::new(Queue::new(way, sink.place(), processor.batch, complaints, wake, budget)));
         } else if processor.exporter == Exporter::Console {
             backends.push(Box::new(Console::default()));
         }
@@ -41,6 +43,7 @@ pub(super) fn destinations(
 
 impl Item for SpanData {
     const MANY: &'static str = "spans";
+    const QUEUE: &'static str = "OTEL_BSP_MAX_QUEUE_SIZE";
 
     fn weight(&self) -> usize {
         let of = |attributes: &[KeyValue]| -> usize {
@@ -52,14 +55,10 @@ impl Item for SpanData {
     }
 }
 
-fn sender(sink: &Arc<Sink>, resource: &LateResource) -> SendBatch<SpanData> {
-    let (sink, resource) = (Arc::clone(sink), resource.clone());
-    let resource = LazyLock::new(move || Arc::new(ResourceAttributesWithSchema::from(resource.get())));
-    Box::new(move |spans| {
-        let (sink, resource) = (Arc::clone(&sink), Arc::clone(&resource));
-        Box::pin(async move {
-            let resource_spans = group_spans_by_resource_and_scope(spans, &resource);
-            sink.send(&ExportTraceServiceRequest { resource_spans }).await
-        })
+fn way(sink: &Arc<Sink>, resource: &LateResource) -> Way<SpanData> {
+    let resource = resource.clone();
+    let resource = LazyLock::new(move || ResourceAttributesWithSchema::from(resource.get()));
+    sink.way(move |spans| ExportTraceServiceRequest {
+        resource_spans: group_spans_by_resource_and_scope(spans, &resource),
     })
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Unusable;
 use crate::config::{What, Written};
 use crate::redact;
+use crate::telemetry::losses::Reason;
 use crate::ui::{self, Explain};
 
 /// Why an export did not arrive.
@@ -157,6 +158,25 @@ impl Complaints {
             let (endpoint, words) = (redact::endpoint(endpoint), redact::message(words));
             ui::warning(format_args!("`{endpoint}` says of our {what}: {words}"), &[], None);
         }
+    }
+
+    /// Items are dropped that a collector might have taken later. `queue` is the variable that bounds their queue.
+    pub(super) fn dropping(&self, what: &str, queue: &str, place: &Place, reason: Reason) {
+        let key = format!("dropping {what} {} {reason:?}", authority(&place.name));
+        if !self.remarks.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
+            return;
+        }
+        let endpoint = redact::endpoint(&place.name);
+        let (bound, variable, key) = match reason {
+            Reason::Queue => ("the queue is full", queue, "max_queue_size"),
+            _ => ("the memory limit is reached", "OTEL_RS_MEMORY_LIMIT", "memory_limit"),
+        };
+        let hint = match &place.written {
+            Written::Variables(_) => format!("`{variable}` bounds it"),
+            Written::File(file) => format!("`{key}` in `{}` bounds it", file.display()),
+        };
+        let message = format_args!("dropping the oldest {what} for `{endpoint}`: {bound}");
+        ui::warning(message, &[], Some(&hint));
     }
 
     /// An export of `what` failed.

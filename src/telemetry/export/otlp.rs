@@ -23,7 +23,7 @@ use serde::Serialize;
 
 use super::complaints::{Complaints, Failure, Place};
 use super::connect::{Alert, Connector, Error};
-use super::{Signal, Unusable};
+use super::{Signal, Unusable, json};
 use crate::config::{Otlp, Protocol};
 
 /// The longest answer that is read.
@@ -82,9 +82,9 @@ impl Sender {
         Place { name: self.to.endpoint.clone(), written: self.to.written.clone() }
     }
 
-    /// Sends a request, again if need be, for as long as it may take; says how many of its items the collector sent back.
-    pub(crate) async fn send(&self, request: &(impl Message + Serialize)) -> Result<u64, Failure> {
-        let body = self.encode(request).map_err(|error| Failure::Refused(error.to_string()))?;
+    /// Sends an encoded request, again if need be, for as long as it may take; says how many of its items the collector
+    /// sent back.
+    pub(super) async fn send(&self, body: Bytes) -> Result<u64, Failure> {
         let deadline = Instant::now() + self.to.timeout;
         let mut last = None;
         for attempt in 0.. {
@@ -121,9 +121,10 @@ impl Sender {
         *known = Some(known.map_or(until, |known| known.max(until)));
     }
 
-    fn encode(&self, request: &(impl Message + Serialize)) -> std::io::Result<Bytes> {
+    /// A request as it is sent.
+    pub(super) fn encode(&self, request: &(impl Message + Serialize)) -> std::io::Result<Bytes> {
         let plain = match self.to.protocol {
-            Protocol::HttpJson => serde_json::to_vec(request)?,
+            Protocol::HttpJson => json::encode(request)?,
             Protocol::Grpc | Protocol::HttpProtobuf => request.encode_to_vec(),
         };
         let packed = if self.to.gzip {
@@ -136,7 +137,8 @@ impl Sender {
         };
         Ok(match self.to.protocol {
             Protocol::Grpc => grpc::frame(&packed, self.to.gzip),
-            Protocol::HttpProtobuf | Protocol::HttpJson => packed.into(),
+            // As long as it is: it may wait for long.
+            Protocol::HttpProtobuf | Protocol::HttpJson => packed.into_boxed_slice().into(),
         })
     }
 
