@@ -247,7 +247,7 @@ impl Sources<'_> {
         };
         let gzip = self.own_or_shared(signal, "COMPRESSION", Self::choice)? == Some("gzip");
         let written = self.written(signal);
-        Ok(Otlp { endpoint, protocol, headers: Headers(headers), gzip, timeout, tls, written })
+        Ok(Otlp { endpoint, protocol, headers: Headers(headers), gzip, timeout, tls, proxy: None, written })
     }
 
     /// The variables and flags that count for a signal's collector.

@@ -11,6 +11,7 @@ mod from_file;
 mod from_variables;
 mod hooks;
 mod opt_in;
+mod proxy;
 mod resolve;
 mod sampler;
 mod selection;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 pub(crate) use file::FileError;
 pub(crate) use from_file::OLD_NAME as OLD_CONFIG_FILE;
+pub(crate) use proxy::Proxy;
 pub(crate) use resolve::{Resolved, resolve};
 pub(crate) use selection::{Selection, fits};
 pub(crate) use setting::{Origin, Setting};
@@ -229,6 +231,8 @@ pub(crate) struct Otlp {
     pub(crate) timeout: Duration,
     /// For `https`.
     pub(crate) tls: Tls,
+    /// What stands between.
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) written: Written,
 }
 

@@ -48,6 +48,7 @@ fn otlp(endpoint: &str, protocol: Protocol) -> Otlp {
         gzip: false,
         timeout: Duration::from_secs(10),
         tls: Tls::default(),
+        proxy: None,
         written: Written::default(),
     }
 }

@@ -86,6 +86,8 @@ pub(crate) struct Place {
     pub(crate) name: String,
     /// Where that is written.
     pub(crate) written: Written,
+    /// The variable of the proxy before it.
+    pub(crate) proxy: Option<&'static str>,
 }
 
 /// An exporter that could not be made, for one signal or several.
@@ -232,8 +234,11 @@ fn authority(endpoint: &str) -> &str {
     rest.split('/').next().unwrap_or_default()
 }
 
-fn hint(Place { name: endpoint, written }: &Place, failure: &Failure) -> Option<String> {
+fn hint(Place { name: endpoint, written, proxy }: &Place, failure: &Failure) -> Option<String> {
     let cause = failure.cause().to_ascii_lowercase();
+    if let Some(variable) = proxy.filter(|_| cause.contains("the proxy `")) {
+        return Some(format!("check `{variable}`, or name the collector's host in `NO_PROXY`"));
+    }
     let check = |what| Some(format!("check {}", written.name(what)));
     if cause.contains("401")
         || cause.contains("403")
@@ -329,7 +334,8 @@ mod tests {
         let variables = Written::Variables(names.map(|(what, name)| (what, name.to_owned())).into());
         let file = Written::File("otel.yaml".into());
         let hint_for = |written: &Written, failure: &Failure| {
-            hint(&Place { name: "http://h:4318/".into(), written: written.clone() }, failure).unwrap_or_default()
+            hint(&Place { name: "http://h:4318/".into(), written: written.clone(), proxy: None }, failure)
+                .unwrap_or_default()
         };
         let unknown = Failure::of_status(http::StatusCode::NOT_FOUND, "");
         assert!(hint_for(&variables, &unknown).ends_with("or set `OTEL_METRICS_EXPORTER` to `none`"));

@@ -10,6 +10,7 @@ pub(crate) mod metric_table;
 mod otlp;
 pub(crate) mod prometheus;
 pub(crate) mod queue;
+mod reach;
 mod sink;
 pub(super) mod tls;
 

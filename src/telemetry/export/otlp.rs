@@ -12,7 +12,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AGENT};
+use http::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, TE, USER_AGENT,
+};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
@@ -79,7 +81,8 @@ impl Sender {
 
     /// Where it goes.
     pub(crate) fn place(&self) -> Place {
-        Place { name: self.to.endpoint.clone(), written: self.to.written.clone() }
+        let proxy = self.to.proxy.as_ref().map(|proxy| proxy.variable);
+        Place { name: self.to.endpoint.clone(), written: self.to.written.clone(), proxy }
     }
 
     /// Sends an encoded request, again if need be, for as long as it may take; says how many of its items the collector
@@ -144,7 +147,11 @@ impl Sender {
 
     /// What the collector said before it hung up counts more than that it did.
     fn no_answer(&self, error: impl Into<Error>) -> Failure {
-        Failure::Unreachable(self.alert.take().unwrap_or_else(|| innermost(error.into().as_ref())))
+        let cause = self.alert.take().unwrap_or_else(|| innermost(error.into().as_ref()));
+        Failure::Unreachable(match &self.to.proxy {
+            Some(proxy) => format!("through the proxy `{}`: {cause}", proxy.url),
+            None => cause,
+        })
     }
 
     async fn attempt(&self, body: Bytes) -> Result<u64, Setback> {
@@ -158,7 +165,12 @@ impl Sender {
         let body = body.to_bytes();
         if head.status != http::StatusCode::OK {
             let words = words(&head.headers, &body);
-            let failure = Failure::of_status(head.status, &words);
+            let failure = match &self.to.proxy {
+                Some(proxy) if head.status == http::StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                    Failure::Refused(format!("the proxy `{}` requires authentication (407)", proxy.url))
+                }
+                _ => Failure::of_status(head.status, &words),
+            };
             let wait = retry::after(&head.headers, SystemTime::now()).filter(|_| failure.may_pass());
             return Err(Setback { failure, wait });
         }
@@ -195,6 +207,10 @@ fn headers(to: &Otlp) -> HeaderMap {
     }
     if to.gzip {
         map.insert(encoding, GZIP);
+    }
+    if let Some(proxy) = to.proxy.as_ref().filter(|_| !to.is_tunneled()) {
+        map.remove(PROXY_AUTHORIZATION);
+        map.extend(proxy.authorization.clone().map(|value| (PROXY_AUTHORIZATION, value)));
     }
     map
 }
@@ -307,6 +323,7 @@ mod tests {
             gzip: true,
             timeout: Duration::from_secs(1),
             tls: crate::config::Tls::default(),
+            proxy: None,
             written: crate::config::Written::default(),
         };
         let map = headers(&otlp);

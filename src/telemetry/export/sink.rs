@@ -90,7 +90,7 @@ impl Sink {
     pub(crate) fn place(&self) -> Place {
         match self {
             Sink::Otlp(sender) => sender.place(),
-            Sink::Lines(lines) => Place { name: lines.name().to_owned(), written: Written::default() },
+            Sink::Lines(lines) => Place { name: lines.name().to_owned(), written: Written::default(), proxy: None },
         }
     }
 
