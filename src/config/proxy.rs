@@ -11,6 +11,12 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use super::resolve::Sources;
 use super::{Config, Exporter, Otlp, Protocol, Reader};
 
+/// What is said of a value that is no URL. It is not shown, since it may hold a password.
+const BAD: (&str, &str) = (
+    "expected the URL of an HTTP proxy, such as `http://proxy:3128`",
+    "special characters in its password must be percent-encoded",
+);
+
 /// A proxy before a collector.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Proxy {
@@ -60,6 +66,8 @@ impl Sources<'_> {
         }
         let is_socks = |found: &Intercept| found.uri().scheme_str().is_some_and(|scheme| scheme.starts_with("socks"));
         let (message, hint) = match found {
+            // A second `@` would leave a part of the password in the host.
+            Some(found) if found.uri().to_string().contains('@') => BAD,
             Some(found) if !is_socks(&found) => {
                 let authorization = found.basic_auth().cloned();
                 return Some(Proxy { url: found.uri().to_string(), authorization, variable });
@@ -67,11 +75,7 @@ impl Sources<'_> {
             Some(_) => {
                 ("exports cannot use a SOCKS proxy", "name an HTTP proxy, or the collector's host in `NO_PROXY`")
             }
-            // It may hold a password.
-            None => (
-                "expected the URL of an HTTP proxy, such as `http://proxy:3128`",
-                "special characters in its password must be percent-encoded",
-            ),
+            None => BAD,
         };
         self.warn(variable, format!("ignoring `{variable}` for exports: {message}"), Some(hint.into()));
         None

@@ -365,7 +365,10 @@ impl Assembler {
         open: &mut Vec<Finished>,
     ) {
         let Some(mut process) = self.processes.remove(&id) else { return };
-        for (_, entry) in std::mem::take(&mut process.spans) {
+        let mut entries: Vec<Box<Entry>> = std::mem::take(&mut process.spans).into_values().collect();
+        // Whoever has to drop some drops the oldest.
+        entries.sort_by_key(|entry| (entry.end.unwrap_or(last_seen), entry.start.as_ref().map(|start| start.time)));
+        for entry in entries {
             self.open -= 1;
             self.open_bytes -= entry.charge.bytes();
             let has_start = entry.start.is_some();

@@ -12,7 +12,7 @@ pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.
 
 /// An answer of the page's server.
 #[derive(Debug)]
-pub(super) struct Scraped {
+pub(crate) struct Scraped {
     pub(super) head: String,
     pub(super) body: String,
 }

@@ -4,6 +4,7 @@
 pub(crate) mod definition;
 pub(crate) mod expect;
 pub(crate) mod fixture;
+pub(crate) mod gate;
 pub(crate) mod http;
 pub(crate) mod launched;
 pub(crate) mod logs;

@@ -99,6 +99,18 @@ fn spans_open_at_death_end_there() {
 }
 
 #[test]
+fn spans_of_a_dead_process_come_in_the_order_of_their_ends() {
+    let mut assembler = assembler();
+    for span in (1..=100).rev() {
+        assembler.records(P, &record(SPAN_START, span, 10, &[])).unwrap();
+        assembler.records(P, &record(SPAN_END, span, 20 + u64::from(span), &[])).unwrap();
+    }
+    let (mut finished, mut open) = (Vec::new(), Vec::new());
+    assembler.gone(P, 999, &mut finished, &mut open);
+    assert!(finished.len() == 100 && finished.is_sorted_by_key(|span| span.end));
+}
+
+#[test]
 fn a_span_cannot_gather_without_bound() {
     let mut assembler = assembler();
     let text = "x".repeat(4000);
