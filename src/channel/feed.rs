@@ -110,13 +110,19 @@ fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
 pub(crate) struct Sender {
     queue: Arc<Mutex<Queue>>,
     waiting: Arc<AtomicUsize>,
+    budget: usize,
 }
 
 impl Sender {
+    /// Bounds the bytes that may wait, where that is to be less than [`BUDGET`].
+    pub(crate) fn limit_to(&mut self, bytes: usize) {
+        self.budget = self.budget.min(bytes);
+    }
+
     /// Whether `more` bytes fit into the budget. A single chunk always fits into an empty queue.
     pub(crate) fn has_room(&self, more: usize) -> bool {
         let waiting = self.waiting.load(Ordering::Relaxed);
-        waiting == 0 || waiting.saturating_add(more) <= BUDGET
+        waiting == 0 || waiting.saturating_add(more) <= self.budget
     }
 
     /// Sends records.
@@ -154,6 +160,7 @@ impl Drop for Sender {
 #[derive(Debug)]
 pub(crate) struct Receiver {
     queue: Arc<Mutex<Queue>>,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Receiver {
@@ -174,6 +181,11 @@ impl Receiver {
         .await
     }
 
+    /// The bytes of records that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// A message that is already there.
     pub(crate) fn try_recv(&mut self) -> Option<Feed> {
         lock(&self.queue).messages.pop_front()
@@ -191,7 +203,9 @@ impl Drop for Receiver {
 /// Makes a queue.
 pub(crate) fn queue() -> (Sender, Receiver) {
     let queue = Arc::<Mutex<Queue>>::default();
-    (Sender { queue: Arc::clone(&queue), waiting: Arc::default() }, Receiver { queue })
+    let waiting = Arc::default();
+    let sender = Sender { queue: Arc::clone(&queue), waiting: Arc::clone(&waiting), budget: BUDGET };
+    (sender, Receiver { queue, waiting })
 }
 
 #[cfg(test)]
@@ -205,6 +219,17 @@ mod tests {
         assert!(!sender.has_room(1));
         drop(receiver.try_recv());
         assert!(sender.has_room(1));
+    }
+
+    #[test]
+    fn a_smaller_budget_is_kept() {
+        let (mut sender, receiver) = queue();
+        sender.limit_to(100);
+        sender.records(ProcessId(1), vec![0; 60]);
+        assert!(sender.has_room(40) && !sender.has_room(41));
+        assert_eq!(receiver.waiting(), 60);
+        sender.limit_to(2 * BUDGET);
+        assert!(!sender.has_room(41), "it is a limit, not a wish");
     }
 
     #[test]

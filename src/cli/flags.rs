@@ -85,6 +85,7 @@ fn flag(variable: &Variable) -> Option<Arg> {
         kind => arg.value_hint(ValueHint::Other).value_name(match kind {
             Kind::Milliseconds | Kind::Delay | Kind::Timeout => "MS",
             Kind::Count | Kind::Limit => "NUMBER",
+            Kind::Size => "SIZE",
             Kind::Fraction => "FRACTION",
             Kind::Port => "PORT",
             Kind::Endpoint => "URL",

@@ -36,6 +36,7 @@ impl Sources<'_> {
                 arguments: self.or_default("OTEL_RS_PROCESS_SPAN_ARGS", value::boolean)?,
                 environment_parent: self.or_default("OTEL_RS_ENVIRONMENT_PARENT", value::boolean)?,
             },
+            memory_limit: self.or_default("OTEL_RS_MEMORY_LIMIT", value::size)?,
             runtime_poll_times: self.or_default("OTEL_RS_RUNTIME_POLL_TIMES", value::boolean)?,
         };
         self.what_has_no_effect()?;
@@ -247,7 +248,7 @@ impl Sources<'_> {
         };
         let gzip = self.own_or_shared(signal, "COMPRESSION", Self::choice)? == Some("gzip");
         let written = self.written(signal);
-        Ok(Otlp { endpoint, protocol, headers: Headers(headers), gzip, timeout, tls, written })
+        Ok(Otlp { endpoint, protocol, headers: Headers(headers), gzip, timeout, tls, proxy: None, written })
     }
 
     /// The variables and flags that count for a signal's collector.

@@ -11,6 +11,7 @@ mod from_file;
 mod from_variables;
 mod hooks;
 mod opt_in;
+mod proxy;
 mod resolve;
 mod sampler;
 mod selection;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 pub(crate) use file::FileError;
 pub(crate) use from_file::OLD_NAME as OLD_CONFIG_FILE;
+pub(crate) use proxy::Proxy;
 pub(crate) use resolve::{Resolved, resolve};
 pub(crate) use selection::{Selection, fits};
 pub(crate) use setting::{Origin, Setting};
@@ -65,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) host_metrics: HostMetrics,
     /// What is told of the program's run as a whole.
     pub(crate) run: Run,
+    /// OTEL_RS_MEMORY_LIMIT: bytes for open spans and all that waits to be exported, of all signals together.
+    pub(crate) memory_limit: usize,
     /// OTEL_RS_RUNTIME_POLL_TIMES: whether the polls of asynchronous runtimes are timed.
     pub(crate) runtime_poll_times: bool,
 }
@@ -212,7 +216,7 @@ pub(crate) struct Batch {
     pub(crate) delay: Duration,
     /// The time that one export may take.
     pub(crate) timeout: Duration,
-    /// How many may wait; what comes on top is dropped and counted.
+    /// How many may wait; beyond that the oldest are dropped and counted.
     pub(crate) queue: usize,
     /// How many go out in one export at most.
     pub(crate) size: usize,
@@ -252,6 +256,8 @@ pub(crate) struct Otlp {
     pub(crate) timeout: Duration,
     /// For `https`.
     pub(crate) tls: Tls,
+    /// What stands between.
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) written: Written,
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn resolve(
         env(name)
     };
     let mut sources = Sources { flags, env: &env, warnings: Vec::new() };
-    let (config, unusable_file, settings) = match sources.config_file() {
+    let (mut config, unusable_file, settings) = match sources.config_file() {
         Some(file) => {
             let (config, unusable) = sources.file_config(&file)?;
             (config, unusable, vec![file])
@@ -84,6 +84,7 @@ pub(crate) fn resolve(
             (config, None, VARIABLES.iter().map(|variable| sources.setting(variable)).collect())
         }
     };
+    sources.proxies(&mut config);
     let warnings = sources.warnings;
     Ok(Resolved { config, warnings, unusable_file, settings, asked: asked.into_inner() })
 }

@@ -110,6 +110,28 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// The smallest memory that telemetry may be given: less holds no batch of usual size.
+const LEAST_SIZE: usize = 1_000_000;
+
+/// A size in bytes, with a decimal or a binary unit.
+pub(super) fn size(text: &str) -> Result<usize, String> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1),
+        "kb" => Some(1_000),
+        "ki" | "kib" => Some(1 << 10),
+        "mb" => Some(1_000_000),
+        "mi" | "mib" => Some(1 << 20),
+        "gb" => Some(1_000_000_000),
+        "gi" | "gib" => Some(1 << 30),
+        _ => None,
+    };
+    let size = unit.and_then(|unit| number.parse::<usize>().ok()?.checked_mul(unit));
+    size.filter(|size| *size >= LEAST_SIZE)
+        .ok_or_else(|| "a size such as `64MB`, `64MiB` or a number of bytes, `1MB` or more".into())
+}
+
 pub(super) fn fraction(text: &str) -> Result<f64, String> {
     match text.trim().parse::<f64>() {
         Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
@@ -230,6 +252,26 @@ mod tests {
         }
         assert!(url_patterns("/health,/internal/*,https://example.com/*,*.css").is_ok());
         assert!(methods("GET,PURGE").is_ok() && methods(",").is_err() && methods("GET POST").is_err());
+    }
+
+    #[test]
+    fn sizes_have_decimal_and_binary_units() {
+        for (text, bytes) in [
+            ("64MB", 64_000_000),
+            (" 64 mib ", 64 << 20),
+            ("64Mi", 64 << 20),
+            ("5000KB", 5_000_000),
+            ("2048KiB", 2 << 20),
+            ("2GB", 2_000_000_000),
+            ("1GiB", 1 << 30),
+            ("64000000", 64_000_000),
+            ("1000000b", 1_000_000),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "0", "64", "MB", "64 potatoes", "-64MB", "1.5GB", "64M", "999KB", "99999999999999999999GB"] {
+            assert!(size(text).unwrap_err().contains("`64MB`"), "{text}");
+        }
     }
 
     #[test]

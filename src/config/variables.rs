@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Count,
     /// A whole number; unset for no limit where there is no default.
     Limit,
+    /// A size in bytes, such as `64MB`.
+    Size,
     /// A number between 0 and 1.
     Fraction,
     /// The number of a TCP port; 0 for any that is free.
@@ -189,6 +191,8 @@ const COMMON: &[Variable] = variables! {
             "How much otel-rs says on stderr about its own work; debug tells each setting that was made, too";
         "OTEL_CONFIG_FILE" "config-file" Kind::Path, "", SDK,
             "A YAML file that holds the whole configuration; all other variables are then ignored";
+        "OTEL_RS_MEMORY_LIMIT" "memory-limit" Kind::Size, "64MB", "",
+            "Memory for open spans and for all that waits to be exported; beyond it the oldest is dropped and counted";
         "OTEL_SEMCONV_STABILITY_OPT_IN" "semconv-stability-opt-in"
             Kind::List(&[
                 "http", "http/dup", "database", "database/dup", "code", "code/dup", "rpc", "rpc/dup", "messaging",
@@ -250,7 +254,7 @@ const COMMON: &[Variable] = variables! {
         "OTEL_BSP_EXPORT_TIMEOUT" "bsp-export-timeout" Kind::Timeout, "30000", SDK,
             "Milliseconds one export of spans may take, retries included";
         "OTEL_BSP_MAX_QUEUE_SIZE" "bsp-max-queue-size" Kind::Count, "65536", SDK,
-            "Spans that may wait; the rest is dropped and counted", LONG_QUEUE;
+            "Spans that may wait; beyond that the oldest are dropped and counted", LONG_QUEUE;
         "OTEL_BSP_MAX_EXPORT_BATCH_SIZE" "bsp-max-export-batch-size" Kind::Count, "512", SDK,
             "Spans in one export";
     }
@@ -291,7 +295,7 @@ const COMMON: &[Variable] = variables! {
         "OTEL_BLRP_EXPORT_TIMEOUT" "blrp-export-timeout" Kind::Timeout, "30000", SDK,
             "Milliseconds one export of log records may take, retries included";
         "OTEL_BLRP_MAX_QUEUE_SIZE" "blrp-max-queue-size" Kind::Count, "65536", SDK,
-            "Log records that may wait; the rest is dropped and counted", LONG_QUEUE;
+            "Log records that may wait; beyond that the oldest are dropped and counted", LONG_QUEUE;
         "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE" "blrp-max-export-batch-size" Kind::Count, "512", SDK,
             "Log records in one export";
     }

@@ -19,6 +19,8 @@ use crate::ui::{self, Explain};
 const USAGE: i32 = 2;
 /// How long the program's end may be held up for its telemetry.
 const LAST_EXPORT: Duration = Duration::from_secs(4);
+/// Records that telemetry has not read yet may take this part of the memory limit.
+const UNREAD_SHARE: usize = 4;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -176,7 +178,8 @@ impl Session {
         let runtime_directory = environment.get_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         let channel = Channel::open(runtime_directory.as_deref()).map_err(no_channel)?;
         let variable = channel.variable(&config.channel_settings());
-        let (sender, receiver) = feed::queue();
+        let (mut sender, receiver) = feed::queue();
+        sender.limit_to(config.memory_limit / UNREAD_SHARE);
         let running = telemetry::start(&config, program, environment, receiver)
             .map_err(|source| InstrumentError::Telemetry { program: program.short_name(), source })?;
         let draining = channel.drain(sender).map_err(no_channel)?;

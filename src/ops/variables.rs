@@ -74,6 +74,7 @@ fn takes(kind: Kind) -> String {
         Kind::Timeout => "milliseconds; 0 for no limit".into(),
         Kind::Count => "a whole number above 0".into(),
         Kind::Limit => "a whole number".into(),
+        Kind::Size => "a size such as `64MB`, `64MiB` or a number of bytes, `1MB` or more".into(),
         Kind::Fraction => "a number between 0 and 1".into(),
         Kind::Port => "the number of a port".into(),
         Kind::Choice(values) => format!("one of {}", names(values)),

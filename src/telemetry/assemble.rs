@@ -3,20 +3,30 @@
 //! The records of one span may come through several rings, and so in any order: an end may be seen before its start. But
 //! whoever wrote a record had seen all that came before it, so what is missing is at most one pass over the rings away.
 //! A span that has ended is therefore kept for one whole pass more, and an end without a start is given up after three.
+//!
+//! Open spans have a share of the memory. When much of it is used they gather no more attributes and events, which is
+//! counted in the span; when all of it is, the oldest are dropped, which is counted as a loss.
 
 use std::collections::hash_map::Entry::{Occupied, Vacant};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use opentelemetry::InstrumentationScope;
 
+use super::budget::{Budget, Charge};
 use super::facts::Facts;
+use super::losses::{Losses, Reason};
 use super::record::{Attributes, Block, Log, Measure, Record, Records, Start};
 use super::resource::Source;
 use crate::channel::feed::ProcessId;
 use crate::channel::wire;
 
-/// Spans that may be open at once; beyond that new ones are lost and counted.
-const MAX_OPEN: usize = 200_000;
+/// The part of the memory that open spans may take.
+const SHARE: usize = 2;
+/// Eighths of that share: beyond the first number spans gather no details, down to the second one they are dropped.
+const FULL: usize = 6;
+const ROOM: usize = 7;
+/// Dropped spans that are remembered for one process. More are counted a second time if their ends come.
+const MAX_DROPPED: usize = 1 << 18;
 /// Bytes of attributes that one span may gather.
 const MAX_SAID: usize = 64 << 10;
 /// Events that one span may gather, whatever its limits allow.
@@ -44,6 +54,7 @@ pub(crate) struct Finished {
     pub(crate) cut: Option<String>,
     said: Vec<u8>,
     parts: Vec<(u64, Part)>,
+    _charge: Charge,
 }
 
 impl Finished {
@@ -85,8 +96,9 @@ pub(crate) struct Part {
     count: u16,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Entry {
+    charge: Charge,
     start: Option<Start>,
     end: Option<u64>,
     said: Vec<u8>,
@@ -97,11 +109,33 @@ struct Entry {
 }
 
 impl Entry {
+    fn new(budget: &Budget) -> Box<Entry> {
+        Box::new(Entry {
+            charge: budget.charge(0),
+            start: None,
+            end: None,
+            said: Vec::new(),
+            parts: Vec::new(),
+            events: Vec::new(),
+            dropped_attributes: 0,
+            dropped_events: 0,
+        })
+    }
+
+    /// Bytes of memory that it takes, with its places in the tables.
+    fn weight(&self) -> usize {
+        const TABLES: usize = 128;
+        let parts = self.parts.capacity() + self.events.capacity();
+        size_of::<Entry>() + TABLES + self.said.capacity() + parts * size_of::<(u64, Part)>()
+    }
+
     fn keep(&mut self, block: Block<'_>) -> Option<Part> {
         if self.said.len() + block.bytes.len() > MAX_SAID {
             return None;
         }
         let from = self.said.len() as u32;
+        // Of most spans no more is said than at their start and end.
+        self.said.reserve_exact(block.bytes.len());
         self.said.extend_from_slice(block.bytes);
         Some(Part { from, to: self.said.len() as u32, count: block.count })
     }
@@ -128,7 +162,9 @@ struct Process {
     source: Source,
     strings: Strings,
     scopes: HashMap<u32, InstrumentationScope>,
-    spans: HashMap<[u8; 8], Entry>,
+    spans: HashMap<[u8; 8], Box<Entry>>,
+    /// Spans that were dropped and counted while they were open: what comes of them later is not counted again.
+    dropped: HashSet<[u8; 8]>,
     pass: u64,
     /// Spans that have ended, and the pass in which that was seen.
     ended: VecDeque<([u8; 8], u64)>,
@@ -137,13 +173,15 @@ struct Process {
 }
 
 /// Puts the spans of all processes together.
-#[derive(Default)]
 pub(crate) struct Assembler {
+    budget: Budget,
     processes: HashMap<ProcessId, Process>,
     open: usize,
+    /// Bytes that open spans take.
+    open_bytes: usize,
     open_traces: HashMap<[u8; 16], u32>,
     /// Spans that had to be given up.
-    pub(crate) lost: u64,
+    pub(crate) lost: Losses,
     /// Log records that have come since somebody last took them away.
     pub(crate) logged: Vec<Complete<Log>>,
     /// Likewise measurements.
@@ -151,6 +189,20 @@ pub(crate) struct Assembler {
 }
 
 impl Assembler {
+    /// Open spans are charged to `budget`.
+    pub(crate) fn new(budget: &Budget) -> Assembler {
+        Assembler {
+            budget: budget.clone(),
+            processes: HashMap::new(),
+            open: 0,
+            open_bytes: 0,
+            open_traces: HashMap::new(),
+            lost: Losses::default(),
+            logged: Vec::new(),
+            measured: Vec::new(),
+        }
+    }
+
     /// A process has come; `source` is its program.
     pub(crate) fn attach(&mut self, id: ProcessId, source: Source, strings: Strings) {
         let process = Process {
@@ -158,6 +210,7 @@ impl Assembler {
             strings,
             scopes: HashMap::new(),
             spans: HashMap::new(),
+            dropped: HashSet::new(),
             pass: 0,
             ended: VecDeque::new(),
             headless: VecDeque::new(),
@@ -167,6 +220,7 @@ impl Assembler {
 
     /// Takes the records in `bytes`. An error says why the rest of them cannot be read.
     pub(crate) fn records(&mut self, id: ProcessId, bytes: &[u8]) -> Result<(), &'static str> {
+        let share = self.budget.limit() / SHARE;
         let Some(process) = self.processes.get_mut(&id) else { return Ok(()) };
         for record in Records::new(bytes) {
             let (span, starts) = match &record {
@@ -187,8 +241,10 @@ impl Assembler {
             }
             let entry = match process.spans.entry(span) {
                 Occupied(known) => known.into_mut(),
-                Vacant(_) if self.open >= MAX_OPEN => {
-                    self.lost += u64::from(starts);
+                Vacant(_) if !starts && process.dropped.contains(&span) => {
+                    if matches!(record, Ok(Record::Span { kind: wire::kind::SPAN_END, .. })) {
+                        process.dropped.remove(&span);
+                    }
                     continue;
                 }
                 Vacant(new) => {
@@ -196,9 +252,10 @@ impl Assembler {
                     if !starts {
                         process.headless.push_back((span, process.pass));
                     }
-                    new.insert(Entry::default())
+                    new.insert(Entry::new(&self.budget))
                 }
             };
+            let is_full = self.open_bytes > share / 8 * FULL;
             match record {
                 Ok(Record::Start(start, said)) if entry.start.is_none() => {
                     entry.start = Some(start);
@@ -206,18 +263,53 @@ impl Assembler {
                     *self.open_traces.entry(start.trace).or_default() += 1;
                 }
                 Ok(Record::Span { kind, time, said, .. }) => match kind {
+                    wire::kind::SPAN_EVENT if is_full => entry.dropped_events += 1,
                     wire::kind::SPAN_EVENT => entry.event(time, said),
                     wire::kind::SPAN_END if entry.end.is_none() => {
                         entry.end = Some(time);
                         entry.say(time, said);
                         process.ended.push_back((span, process.pass));
                     }
+                    _ if is_full => entry.dropped_attributes += u32::from(said.count),
                     _ => entry.say(time, said),
                 },
                 _ => {}
             }
+            let (before, now) = (entry.charge.bytes(), entry.weight());
+            entry.charge.set(now);
+            self.open_bytes = self.open_bytes + now - before;
+        }
+        if self.open_bytes > share {
+            self.drop_oldest(share / 8 * ROOM);
         }
         Ok(())
+    }
+
+    /// Drops the spans that have been open for longest, until the others take no more than so many bytes.
+    fn drop_oldest(&mut self, most: usize) {
+        let open = self.processes.iter().flat_map(|(id, process)| {
+            let started = process.spans.iter().filter(|(_, entry)| entry.end.is_none());
+            started.filter_map(|(span, entry)| Some((entry.start.as_ref()?.time, *id, *span)))
+        });
+        let mut open: Vec<(u64, ProcessId, [u8; 8])> = open.collect();
+        open.sort_unstable();
+        for (_, id, span) in open {
+            if self.open_bytes <= most {
+                return;
+            }
+            let Some(process) = self.processes.get_mut(&id) else { continue };
+            let Some(entry) = process.spans.remove(&span) else { continue };
+            if process.dropped.len() < MAX_DROPPED {
+                process.dropped.insert(span);
+            }
+            self.open -= 1;
+            self.open_bytes -= entry.charge.bytes();
+            if let Some(start) = entry.start {
+                // What is not sampled is not exported anyway.
+                self.lost.add(Reason::Open, u64::from(start.flags & 1));
+                close_trace(&mut self.open_traces, start.trace);
+            }
+        }
     }
 
     /// Every ring of a process has been looked at once more: hands out the spans that are now complete.
@@ -234,7 +326,8 @@ impl Assembler {
             }
             if let Some(entry) = process.spans.remove(&span) {
                 self.open -= 1;
-                finished.extend(finish(process, &mut self.open_traces, entry, None));
+                self.open_bytes -= entry.charge.bytes();
+                finished.extend(finish(process, &mut self.open_traces, *entry, None));
             }
         }
         while let Some((span, _)) = due(&mut process.headless, |seen| seen + PATIENCE < pass) {
@@ -242,7 +335,8 @@ impl Assembler {
             match (&entry.start, &entry.end) {
                 (None, end) => {
                     // Without an end it is a remark about a span that was over: somebody was late, nothing is lost.
-                    self.lost += u64::from(end.is_some());
+                    self.lost.add(Reason::Headless, u64::from(end.is_some()));
+                    self.open_bytes -= entry.charge.bytes();
                     process.spans.remove(&span);
                     self.open -= 1;
                 }
@@ -250,7 +344,8 @@ impl Assembler {
                 (Some(_), Some(_)) => {
                     if let Some(entry) = process.spans.remove(&span) {
                         self.open -= 1;
-                        finished.extend(finish(process, &mut self.open_traces, entry, None));
+                        self.open_bytes -= entry.charge.bytes();
+                        finished.extend(finish(process, &mut self.open_traces, *entry, None));
                     }
                 }
                 (Some(_), None) => {}
@@ -275,13 +370,17 @@ impl Assembler {
         open: &mut Vec<Finished>,
     ) {
         let Some(mut process) = self.processes.remove(&id) else { return };
-        for (_, entry) in std::mem::take(&mut process.spans) {
+        let mut entries: Vec<Box<Entry>> = std::mem::take(&mut process.spans).into_values().collect();
+        // Whoever has to drop some drops the oldest.
+        entries.sort_by_key(|entry| (entry.end.unwrap_or(last_seen), entry.start.as_ref().map(|start| start.time)));
+        for entry in entries {
             self.open -= 1;
+            self.open_bytes -= entry.charge.bytes();
             let has_start = entry.start.is_some();
             match entry.end {
-                Some(_) if !has_start => self.lost += 1,
-                Some(_) => finished.extend(finish(&mut process, &mut self.open_traces, entry, None)),
-                None => open.extend(finish(&mut process, &mut self.open_traces, entry, Some(last_seen))),
+                Some(_) if !has_start => self.lost.add(Reason::Headless, 1),
+                Some(_) => finished.extend(finish(&mut process, &mut self.open_traces, *entry, None)),
+                None => open.extend(finish(&mut process, &mut self.open_traces, *entry, Some(last_seen))),
             }
         }
     }
@@ -310,12 +409,7 @@ fn finish(
     cut_at: Option<u64>,
 ) -> Option<Finished> {
     let start = entry.start?;
-    if let Some(open) = open_traces.get_mut(&start.trace) {
-        *open -= 1;
-        if *open == 0 {
-            open_traces.remove(&start.trace);
-        }
-    }
+    close_trace(open_traces, start.trace);
     let last_word = entry.parts.iter().chain(&entry.events).map(|(time, _)| *time).max().unwrap_or(0);
     let end = entry.end.or_else(|| cut_at.map(|seen| seen.max(last_word)))?.max(start.time);
     let mut parts = entry.parts;
@@ -333,9 +427,20 @@ fn finish(
         cut: None,
         said: entry.said,
         parts,
+        _charge: entry.charge,
     };
     finished.scope = scope_of(process, finished.start.scope, || finished.facts());
     Some(finished)
+}
+
+/// One span of a trace is open no more.
+fn close_trace(open_traces: &mut HashMap<[u8; 16], u32>, trace: [u8; 16]) {
+    if let Some(open) = open_traces.get_mut(&trace) {
+        *open -= 1;
+        if *open == 0 {
+            open_traces.remove(&trace);
+        }
+    }
 }
 
 fn complete<T>(process: &mut Process, what: T, scope: u32, said: &Block<'_>) -> Complete<T> {

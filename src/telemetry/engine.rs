@@ -8,9 +8,12 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::assemble::{Assembler, Finished, Strings, scope_from};
+use super::budget::Budget;
+use super::export::Delivered;
 use super::export::complaints::Complaints;
 use super::host::Host;
 use super::logs::Logs;
+use super::losses::{Losses, Reason};
 use super::metrics::{CellValue, Cells, Metrics};
 use super::resource::{Programs, Source};
 use super::run::Run;
@@ -23,6 +26,7 @@ use crate::channel::wire::domain;
 use crate::channel::{CellTable, SeriesTable};
 use crate::config::{Config, SpanLimits};
 use crate::launch::{ChildEnd, Ended, Usage, signal_name};
+use crate::redact;
 use crate::ui;
 
 /// How often what is due is looked for when nothing comes in.
@@ -57,6 +61,8 @@ pub(super) struct Engine {
     programs: Programs,
     pids: HashMap<ProcessId, u32>,
     assembler: Assembler,
+    /// The memory of open spans and of all that waits to be exported.
+    budget: Budget,
     traces: Traces,
     limits: SpanLimits,
     conventions: Conventions,
@@ -70,6 +76,8 @@ pub(super) struct Engine {
     cut: Vec<Finished>,
     cut_since: Option<Instant>,
     last_message: Instant,
+    /// Log records that were not read in time.
+    unread_logs: Losses,
     troubles: usize,
     report: Report,
 }
@@ -79,13 +87,15 @@ impl Engine {
     pub(super) fn new(config: &Config, programs: Programs, host: Host, run: Option<Run>) -> Engine {
         let complaints = Arc::new(Complaints::default());
         let wake = Arc::new(Notify::new());
-        let traces = traces::destinations(&config.traces, &complaints, &wake);
-        let logs = Logs::new(&config.logs, &complaints, &wake);
-        let metrics = Metrics::new(&config.metrics, host, &complaints, &wake);
+        let budget = Budget::new(config.memory_limit);
+        let traces = traces::destinations(&config.traces, &complaints, &wake, &budget);
+        let logs = Logs::new(&config.logs, &complaints, &wake, &budget);
+        let metrics = Metrics::new(&config.metrics, host, &complaints, &wake, &budget);
         complaints.tell_unusable();
         Engine {
             pids: HashMap::new(),
-            assembler: Assembler::default(),
+            assembler: Assembler::new(&budget),
+            budget,
             traces,
             limits: config.traces.limits,
             conventions: Conventions::new(&config.http),
@@ -98,6 +108,7 @@ impl Engine {
             cut: Vec::new(),
             cut_since: None,
             last_message: Instant::now(),
+            unread_logs: Losses::default(),
             troubles: 0,
             report: Report::default(),
         }
@@ -152,6 +163,7 @@ impl Engine {
                 metrics.serve(now, &mut self.programs);
             }
             self.pump(now);
+            self.relieve(feed.waiting());
             if let Some((said, deadline)) = told
                 && (closed || Instant::now() >= deadline)
             {
@@ -170,8 +182,8 @@ impl Engine {
             match message {
                 Feed::Records { bytes, .. } => {
                     let unread = record::count(&bytes);
-                    self.assembler.lost += unread.spans;
-                    self.report.lost_logs += unread.logs;
+                    self.assembler.lost.add(Reason::Unread, unread.spans);
+                    self.unread_logs.add(Reason::Unread, unread.logs);
                     self.report.lost_measurements += unread.measurements;
                 }
                 Feed::Gone { dropped, .. } => self.report.dropped += dropped,
@@ -326,6 +338,21 @@ impl Engine {
         }
     }
 
+    /// Keeps within the memory limit, of which `unread` bytes have not been taken from the feed: the oldest batches go, of
+    /// whatever signal.
+    fn relieve(&mut self, unread: usize) {
+        while self.budget.is_exceeded_with(unread) {
+            let logs = self.logs.as_ref().and_then(Logs::oldest);
+            match (self.traces.oldest(), logs) {
+                (None, None) => return,
+                (Some(spans), logs) if logs.is_none_or(|logs| spans <= logs) => {
+                    self.traces.drop_oldest(Reason::Memory);
+                }
+                _ => self.logs.iter_mut().for_each(|logs| logs.drop_oldest(Reason::Memory)),
+            }
+        }
+    }
+
     async fn finish(mut self, said: Ending, deadline: Instant) -> Report {
         let now = Instant::now();
         for process in self.assembler.process_ids() {
@@ -354,30 +381,52 @@ impl Engine {
         }
         if let Some(metrics) = &mut self.metrics {
             let lost = metrics.finish(deadline).await;
-            if lost > 0 {
-                let points = if lost == 1 { "metric point was" } else { "metric points were" };
-                self.report.warnings.push(format!("{lost} {points} lost"));
+            if lost.total() > 0 {
+                let total = lost.total();
+                let points = if total == 1 { "metric point was" } else { "metric points were" };
+                self.report.warnings.push(format!("{total} {points} lost: {lost}"));
             }
         }
         let delivered = self.traces.finish();
-        self.report.exported_spans = delivered.exported;
-        self.report.lost = delivered.lost + self.assembler.lost;
+        self.report.exported_spans = delivered.iter().map(|to| to.exported).max().unwrap_or(0);
+        self.report.lost = self.warn_about_lost(["span was", "spans were"], &self.assembler.lost.clone(), &delivered);
         if let Some(logs) = &mut self.logs {
-            self.report.lost_logs += logs.finish().lost;
+            let delivered = logs.finish();
+            let unread = std::mem::take(&mut self.unread_logs);
+            self.report.lost_logs = self.warn_about_lost(["log record was", "log records were"], &unread, &delivered);
         }
-        self.warn_about_losses();
+        self.warn_about_unread();
         self.report
     }
 
-    fn warn_about_losses(&mut self) {
-        let Report { lost, lost_logs, lost_measurements, dropped, .. } = self.report;
-        if lost > 0 {
-            self.report.warnings.push(format!("{lost} {} lost", if lost == 1 { "span was" } else { "spans were" }));
+    /// Reports what was lost of a signal on the way to each destination, `before` that and later; the most of it.
+    fn warn_about_lost(&mut self, [one, many]: [&str; 2], before: &Losses, delivered: &[Delivered]) -> u64 {
+        let none = [Delivered::default()];
+        let delivered = if delivered.is_empty() { &none } else { delivered };
+        let mut most = 0;
+        for to in delivered {
+            let mut lost = before.clone();
+            lost.add_all(&to.lost);
+            let total = lost.total();
+            most = most.max(total);
+            if total == 0 {
+                continue;
+            }
+            let were = if total == 1 { one } else { many };
+            let place = match delivered {
+                [_] => String::new(),
+                _ => format!(" on the way to `{}`", redact::endpoint(&to.place)),
+            };
+            let (exported, written) = (to.exported, to.exported + total);
+            self.report
+                .warnings
+                .push(format!("{total} {were} lost{place} and {exported} exported, of {written} in all: {lost}"));
         }
-        if lost_logs > 0 {
-            let records = if lost_logs == 1 { "log record was" } else { "log records were" };
-            self.report.warnings.push(format!("{lost_logs} {records} lost"));
-        }
+        most
+    }
+
+    fn warn_about_unread(&mut self) {
+        let Report { lost_measurements, dropped, .. } = self.report;
         if lost_measurements > 0 {
             let measurements = if lost_measurements == 1 { "measurement was" } else { "measurements were" };
             self.report.warnings.push(format!("{lost_measurements} {measurements} lost"));

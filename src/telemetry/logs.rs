@@ -15,10 +15,12 @@ use opentelemetry_semantic_conventions::attribute as name;
 use tokio::sync::Notify;
 
 use super::assemble::Complete;
+use super::budget::Budget;
 use super::export::complaints::Complaints;
 use super::export::console_logs::ConsoleLogs;
-use super::export::queue::{Queue, SendBatch};
+use super::export::queue::Queue;
 use super::export::{Backend, Delivered, Destinations, Item, Signal, Sink};
+use super::losses::Reason;
 use super::record::{Log, Value};
 use super::resource::Source;
 use super::sourced::{Sourced, by_source};
@@ -41,6 +43,7 @@ pub(crate) struct LogData {
 
 impl Item for LogData {
     const MANY: &'static str = "log records";
+    const QUEUE: &'static str = "OTEL_BLRP_MAX_QUEUE_SIZE";
 
     fn weight(&self) -> usize {
         size_of::<LogData>() + self.weight
@@ -57,12 +60,17 @@ pub(super) struct Logs {
 
 impl Logs {
     /// `None` if nobody wants them.
-    pub(super) fn new(config: &config::Logs, complaints: &Arc<Complaints>, wake: &Arc<Notify>) -> Option<Logs> {
+    pub(super) fn new(
+        config: &config::Logs,
+        complaints: &Arc<Complaints>,
+        wake: &Arc<Notify>,
+        budget: &Budget,
+    ) -> Option<Logs> {
         let mut backends: Vec<Box<dyn Backend<Sourced<LogData>> + Send>> = Vec::new();
         for processor in &config.processors {
             if let Some(sink) = Sink::new(&processor.exporter, Signal::Logs, complaints) {
-                let send = sender(&sink);
-                backends.push(Box::new(Queue::new(send, sink.place(), processor.batch, complaints, wake)));
+                let way = sink.way(request);
+                backends.push(Box::new(Queue::new(way, sink.place(), processor.batch, complaints, wake, budget)));
             } else if processor.exporter == Exporter::Console {
                 backends.push(Box::new(ConsoleLogs::default()));
             }
@@ -99,8 +107,18 @@ impl Logs {
         self.destinations.is_unreachable()
     }
 
-    /// Gives up what is left and says how it went.
-    pub(super) fn finish(&mut self) -> Delivered {
+    /// When the oldest came that waits at some destination and may be dropped.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.destinations.oldest()
+    }
+
+    /// Drops the oldest that wait at one destination.
+    pub(super) fn drop_oldest(&mut self, reason: Reason) {
+        self.destinations.drop_oldest(reason);
+    }
+
+    /// Gives up what is left and says how it went, for each destination.
+    pub(super) fn finish(&mut self) -> Vec<Delivered> {
         self.destinations.finish()
     }
 }
@@ -172,14 +190,6 @@ fn severity(number: u8) -> Option<Severity> {
     })
 }
 
-fn sender(sink: &Arc<Sink>) -> SendBatch<Sourced<LogData>> {
-    let sink = Arc::clone(sink);
-    Box::new(move |logs| {
-        let sink = Arc::clone(&sink);
-        Box::pin(async move { sink.send(&request(logs)).await })
-    })
-}
-
 /// The records by program and scope.
 fn request(logs: Vec<Sourced<LogData>>) -> ExportLogsServiceRequest {
     let of_program = |(source, logs): (Source, Vec<LogData>)| {
@@ -217,13 +227,14 @@ pub(crate) mod testing {
     use super::*;
     use crate::channel::feed::ProcessId;
     use crate::telemetry::assemble::Assembler;
+    use crate::telemetry::budget::Budget;
     use crate::telemetry::record::Log;
     use crate::telemetry::record::make::{self, Said};
     use crate::telemetry::resource::testing::source;
 
     /// A record as the hooks write it, on its way out.
     pub(crate) fn made(log: &Log, said: &[Said<'_>], limits: &LogLimits) -> LogData {
-        let mut assembler = Assembler::default();
+        let mut assembler = Assembler::new(&Budget::new(64_000_000));
         let marker = |id| (id == 4).then(|| "otel-rs:layer:1|log|0.4.35|0.1.0|\n".to_owned());
         assembler.attach(ProcessId(1), source(0, "test"), Box::new(marker));
         assembler.records(ProcessId(1), &make::log(log, said)).unwrap();

@@ -3,6 +3,7 @@
 //! The only room that names `opentelemetry`. Whatever goes wrong in here is one warning; the program runs on.
 
 mod assemble;
+mod budget;
 mod definition;
 mod engine;
 mod export;
@@ -10,6 +11,7 @@ mod facts;
 mod host;
 mod limits;
 mod logs;
+mod losses;
 mod metrics;
 mod probe;
 mod record;

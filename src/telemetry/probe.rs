@@ -13,12 +13,14 @@ use rustls::{AlertDescription, ClientConfig, ClientConnection, StreamOwned};
 use url::Url;
 
 use super::export::tls;
-use crate::config::{Otlp, Protocol};
+use crate::config::{Otlp, Protocol, Proxy, Tls};
 
 /// How long each step may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A client's first words in HTTP/2: the preface and an empty frame of settings.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+/// The longest answer of a proxy that is asked for a tunnel.
+const MAX_HEAD: usize = 8192;
 /// The kind of frame that a server answers them with.
 const SETTINGS: u8 = 4;
 
@@ -39,6 +41,8 @@ pub(crate) enum Answer {
     Stranger,
     /// Nobody, and why.
     Silent(String),
+    /// The proxy before it does not lead there: the proxy, its variable, and why.
+    NoWay { proxy: String, variable: &'static str, reason: String },
 }
 
 /// Knocks at an endpoint.
@@ -69,6 +73,9 @@ pub(crate) fn probe(to: &Otlp) -> Answer {
         }
         Protocol::HttpProtobuf | Protocol::HttpJson => match http_status(connection, &url, to) {
             Ok(Some(200..300)) => Answer::Takes,
+            Ok(Some(status @ (407 | 502..=504))) if door.passes_on().is_some() => {
+                door.no_way(format!("it answers {status}"))
+            }
             Ok(Some(status)) => Answer::Refuses(status),
             Err(error) if let Some(answer) = objection(&error) => answer,
             _ if door.connect().is_ok_and(|again| speaks_http2(again).is_ok_and(|speaks| speaks)) => {
@@ -85,13 +92,14 @@ impl<T: Read + Write> Connection for T {}
 /// Where to knock, and with what.
 struct Door<'a> {
     url: &'a Url,
+    to: &'a Otlp,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
 }
 
 impl Door<'_> {
-    fn new<'a>(url: &'a Url, to: &Otlp) -> Result<Door<'a>, Answer> {
+    fn new<'a>(url: &'a Url, to: &'a Otlp) -> Result<Door<'a>, Answer> {
         if url.scheme() != "https" {
-            return Ok(Door { url, tls: None });
+            return Ok(Door { url, to, tls: None });
         }
         let mut config = tls::client(&to.tls).map_err(|error| {
             let causes = std::iter::successors(std::error::Error::source(&error), |error| error.source());
@@ -102,22 +110,89 @@ impl Door<'_> {
             Protocol::Grpc => vec![b"h2".to_vec()],
             Protocol::HttpProtobuf | Protocol::HttpJson => vec![b"http/1.1".to_vec()],
         };
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| Answer::Silent(error.to_string()))?;
-        Ok(Door { url, tls: Some((Arc::new(config), name)) })
+        let name = server_name(url).map_err(|error| Answer::Silent(error.to_string()))?;
+        Ok(Door { url, to, tls: Some((Arc::new(config), name)) })
+    }
+
+    /// The proxy that passes requests on.
+    fn passes_on(&self) -> Option<&Proxy> {
+        self.to.proxy.as_ref().filter(|_| !self.to.is_tunneled())
+    }
+
+    fn no_way(&self, reason: String) -> Answer {
+        match &self.to.proxy {
+            Some(Proxy { url, variable, .. }) => Answer::NoWay { proxy: url.clone(), variable, reason },
+            None => Answer::Silent(reason),
+        }
     }
 
     fn connect(&self) -> Result<Box<dyn Connection>, Answer> {
-        let mut tcp = connect(self.url).map_err(|error| Answer::Silent(error.to_string()))?;
-        let Some((config, name)) = &self.tls else { return Ok(Box::new(tcp)) };
-        let mut tls = ClientConnection::new(Arc::clone(config), name.clone())
-            .map_err(|error| Answer::Distrusts(error.to_string()))?;
-        while tls.is_handshaking() {
-            tls.complete_io(&mut tcp)
-                .map_err(|error| objection(&error).unwrap_or_else(|| Answer::Distrusts(error.to_string())))?;
-        }
-        Ok(Box::new(StreamOwned::new(tls, tcp)))
+        let connection = self.reach().map_err(|error| self.no_way(error.to_string()))?;
+        let Some((config, name)) = &self.tls else { return Ok(connection) };
+        let with_tls = handshake(connection, config, name);
+        with_tls.map_err(|error| objection(&error).unwrap_or_else(|| Answer::Distrusts(error.to_string())))
     }
+
+    /// Connects to the collector, or to the proxy before it.
+    fn reach(&self) -> std::io::Result<Box<dyn Connection>> {
+        let Some(proxy) = &self.to.proxy else { return Ok(Box::new(connect(self.url)?)) };
+        let url = Url::parse(&proxy.url).map_err(std::io::Error::other)?;
+        let mut connection: Box<dyn Connection> = Box::new(connect(&url)?);
+        if url.scheme() == "https" {
+            let config = tls::client(&Tls::default()).map_err(std::io::Error::other)?;
+            connection = handshake(connection, &Arc::new(config), &server_name(&url)?)?;
+        }
+        if self.to.is_tunneled() {
+            tunnel(&mut connection, self.url, proxy)?;
+        }
+        Ok(connection)
+    }
+}
+
+fn server_name(url: &Url) -> std::io::Result<ServerName<'static>> {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)
+}
+
+fn handshake(
+    mut connection: Box<dyn Connection>,
+    config: &Arc<ClientConfig>,
+    name: &ServerName<'static>,
+) -> std::io::Result<Box<dyn Connection>> {
+    let mut tls = ClientConnection::new(Arc::clone(config), name.clone()).map_err(std::io::Error::other)?;
+    while tls.is_handshaking() {
+        tls.complete_io(&mut connection)?;
+    }
+    Ok(Box::new(StreamOwned::new(tls, connection)))
+}
+
+/// Asks a proxy for a tunnel.
+fn tunnel(connection: &mut Box<dyn Connection>, to: &Url, proxy: &Proxy) -> std::io::Result<()> {
+    let (host, port) = (to.host_str().unwrap_or_default(), to.port_or_known_default().unwrap_or(443));
+    let request = format!("CONNECT {host}:{port} HTTP/1.1\r\nhost: {host}:{port}\r\n{}\r\n", authorization(proxy));
+    connection.write_all(request.as_bytes())?;
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && head.len() < MAX_HEAD {
+        connection.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    match status(&head) {
+        Some(200) => Ok(()),
+        Some(status) => Err(std::io::Error::other(format!("it answers {status}"))),
+        None => Err(std::io::Error::other("it is no HTTP proxy")),
+    }
+}
+
+/// The line by which a proxy knows us.
+fn authorization(proxy: &Proxy) -> String {
+    let value = proxy.authorization.as_ref().and_then(|value| value.to_str().ok());
+    value.map_or_else(String::new, |value| format!("proxy-authorization: {value}\r\n"))
+}
+
+/// `HTTP/1.1 200`
+fn status(head: &[u8]) -> Option<u16> {
+    let head = std::str::from_utf8(head.get(..12)?).ok()?;
+    head.strip_prefix("HTTP/1.")?.get(2..)?.parse().ok()
 }
 
 /// What TLS has against it. A server that does not like our certificate says so only after the handshake.
@@ -152,21 +227,23 @@ fn http_status(mut connection: Box<dyn Connection>, url: &Url, to: &Otlp) -> std
     };
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let host = url.host_str().unwrap_or_default();
+    let proxy = to.proxy.as_ref().filter(|_| !to.is_tunneled());
+    let origin = proxy.map(|_| url.origin().ascii_serialization()).unwrap_or_default();
     let mut request = format!(
-        "POST {}{query} HTTP/1.1\r\nhost: {host}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n",
+        "POST {origin}{}{query} HTTP/1.1\r\nhost: {host}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n",
         url.path(),
         body.len()
     );
+    request.extend(proxy.map(authorization));
     let is_clean = |text: &str| !text.contains(['\r', '\n']);
     for (name, value) in to.headers.0.iter().filter(|(name, value)| is_clean(name) && is_clean(value)) {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
     connection.write_all(format!("{request}\r\n{body}").as_bytes())?;
     // "HTTP/1.1 200"
-    let mut status = [0; 12];
-    connection.read_exact(&mut status)?;
-    let status = std::str::from_utf8(&status).ok().and_then(|text| text.strip_prefix("HTTP/1.")?.get(2..));
-    Ok(status.and_then(|status| status.parse().ok()))
+    let mut head = [0; 12];
+    connection.read_exact(&mut head)?;
+    Ok(status(&head))
 }
 
 fn speaks_http2(mut connection: Box<dyn Connection>) -> std::io::Result<bool> {

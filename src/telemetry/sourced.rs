@@ -12,6 +12,7 @@ pub(crate) struct Sourced<T> {
 
 impl<T: Item> Item for Sourced<T> {
     const MANY: &'static str = T::MANY;
+    const QUEUE: &'static str = T::QUEUE;
 
     fn weight(&self) -> usize {
         size_of::<Source>() + self.item.weight()

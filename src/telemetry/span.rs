@@ -106,6 +106,7 @@ mod tests {
     use crate::channel::feed::ProcessId;
     use crate::channel::wire::kind;
     use crate::telemetry::assemble::Assembler;
+    use crate::telemetry::budget::Budget;
     use crate::telemetry::record::Start;
     use crate::telemetry::record::make::{self, Said};
     use crate::telemetry::resource::testing::source;
@@ -129,7 +130,7 @@ mod tests {
             bytes.extend(make::span(kind::SPAN_EVENT, [2; 8], time, &said));
         }
         bytes.extend(make::span(kind::SPAN_END, [2; 8], 20, &[]));
-        let mut assembler = Assembler::default();
+        let mut assembler = Assembler::new(&Budget::new(64_000_000));
         assembler.attach(ProcessId(1), source(0, "test"), Box::new(|_| None));
         assembler.records(ProcessId(1), &bytes).unwrap();
         let mut all = Vec::new();

@@ -9,9 +9,10 @@ use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_sc
 use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::Notify;
 
+use super::budget::Budget;
 use super::export::complaints::Complaints;
 use super::export::console::Console;
-use super::export::queue::{Queue, SendBatch};
+use super::export::queue::Queue;
 use super::export::{Backend, Destinations, Item, Signal, Sink};
 use super::resource::Source;
 use super::sourced::{Sourced, by_source};
@@ -21,12 +22,17 @@ use crate::config::{self, Exporter};
 pub(super) type Traces = Destinations<Sourced<SpanData>>;
 
 /// Makes them.
-pub(super) fn destinations(config: &config::Traces, complaints: &Arc<Complaints>, wake: &Arc<Notify>) -> Traces {
+pub(super) fn destinations(
+    config: &config::Traces,
+    complaints: &Arc<Complaints>,
+    wake: &Arc<Notify>,
+    budget: &Budget,
+) -> Traces {
     let mut backends: Vec<Box<dyn Backend<Sourced<SpanData>> + Send>> = Vec::new();
     for processor in &config.processors {
         if let Some(sink) = Sink::new(&processor.exporter, Signal::Traces, complaints) {
-            let send = sender(&sink);
-            backends.push(Box::new(Queue::new(send, sink.place(), processor.batch, complaints, wake)));
+            let way = sink.way(request);
+            backends.push(Box::new(Queue::new(way, sink.place(), processor.batch, complaints, wake, budget)));
         } else if processor.exporter == Exporter::Console {
             backends.push(Box::new(Console::default()));
         }
@@ -36,6 +42,7 @@ pub(super) fn destinations(config: &config::Traces, complaints: &Arc<Complaints>
 
 impl Item for SpanData {
     const MANY: &'static str = "spans";
+    const QUEUE: &'static str = "OTEL_BSP_MAX_QUEUE_SIZE";
 
     fn weight(&self) -> usize {
         let of = |attributes: &[KeyValue]| -> usize {
@@ -45,14 +52,6 @@ impl Item for SpanData {
         let events: usize = self.events.iter().map(|event| size_of::<Event>() + of(&event.attributes)).sum();
         size_of::<SpanData>() + of(&self.attributes) + events
     }
-}
-
-fn sender(sink: &Arc<Sink>) -> SendBatch<Sourced<SpanData>> {
-    let sink = Arc::clone(sink);
-    Box::new(move |spans| {
-        let sink = Arc::clone(&sink);
-        Box::pin(async move { sink.send(&request(spans)).await })
-    })
 }
 
 /// The spans by program and scope.

@@ -15,7 +15,7 @@ use crate::launcher::launch;
 use crate::support::{Otlp, wait_for};
 
 /// `measures` under the launcher.
-struct App {
+pub(crate) struct App {
     launcher: Child,
     requests: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
@@ -25,7 +25,7 @@ struct App {
 
 impl App {
     /// Starts it with settings without their `OTEL_`. Nothing is read of itself but at the end, if they do not say so.
-    fn start(settings: &[(&str, &str)]) -> App {
+    pub(crate) fn start(settings: &[(&str, &str)]) -> App {
         let mut command = launch("measures");
         command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000");
         command.envs(settings.iter().map(|(name, value)| (format!("OTEL_{name}"), value)));
@@ -60,7 +60,7 @@ impl App {
     }
 
     /// Lets it serve requests, one after the other: `ROUTE` or `ROUTE STATUS` each.
-    fn serve(&mut self, requests: impl IntoIterator<Item = impl AsRef<str>>) {
+    pub(crate) fn serve(&mut self, requests: impl IntoIterator<Item = impl AsRef<str>>) {
         for request in requests {
             writeln!(self.requests.as_ref().unwrap(), "{}", request.as_ref()).unwrap();
             assert_eq!(self.answer(), "done");
@@ -68,7 +68,7 @@ impl App {
     }
 
     /// What the launcher has said so far.
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }
 
@@ -82,7 +82,7 @@ impl App {
     }
 
     /// Waits for the page to show that many requests served.
-    fn page_with(&self, format: &str, served: u64) -> page::Scraped {
+    pub(crate) fn page_with(&self, format: &str, served: u64) -> page::Scraped {
         let address = self.page();
         wait_for("all requests on the page", 10, || {
             let scraped = page::scrape(&address, format);
@@ -97,7 +97,7 @@ impl App {
     }
 
     /// Ends it; all it said on stderr.
-    fn end(mut self) -> String {
+    pub(crate) fn end(mut self) -> String {
         self.requests = None;
         let status = wait_for("the launcher's end", 30, || self.launcher.try_wait().unwrap());
         self.reading.take().unwrap().join().unwrap();

@@ -174,5 +174,8 @@ fn what_a_dead_collector_did_not_get_is_counted() {
     app.serve(["/a"]);
     let said = app.end();
     // A request, a query and its rows, a call, and two counters.
-    assert!(said.contains("otel-rs: 6 metric points were lost\n"), "{said}");
+    assert!(
+        said.contains("otel-rs: 6 metric points were lost: 6 not accepted by any collector before the end\n"),
+        "{said}"
+    );
 }

@@ -2,7 +2,9 @@
 
 mod failures;
 mod lines;
+mod outages;
 mod peers;
+mod proxies;
 mod security;
 mod transport;
 

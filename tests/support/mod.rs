@@ -4,6 +4,7 @@
 pub(crate) mod definition;
 pub(crate) mod expect;
 pub(crate) mod fixture;
+pub(crate) mod gate;
 pub(crate) mod http;
 pub(crate) mod launched;
 pub(crate) mod logs;
@@ -51,7 +52,10 @@ pub(crate) fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         let cargo_own = text.starts_with("CARGO") && text != "CARGO_HOME";
-        let ours = text.starts_with("OTEL_") || text.starts_with("RUSTC") || text.starts_with("SCCACHE_");
+        let ours = text.to_ascii_uppercase().ends_with("_PROXY")
+            || text.starts_with("OTEL_")
+            || text.starts_with("RUSTC")
+            || text.starts_with("SCCACHE_");
         if cargo_own || ours || ["RUSTFLAGS", "RUSTDOCFLAGS", "RUST_LOG"].contains(&text.as_ref()) {
             command.env_remove(&name);
         }

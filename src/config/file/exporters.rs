@@ -104,6 +104,7 @@ fn otlp(settings: &Map, protocol: Protocol, signal: Signal) -> Otlp {
         gzip: gzip(settings),
         timeout: timeout(settings),
         tls: files(&security),
+        proxy: None,
         written: Written::default(),
     }
 }

@@ -47,6 +47,9 @@ pub(super) fn configuration(root: &Field, env: &dyn Fn(&str) -> Option<String>) 
             arguments: truth("process_span_args").unwrap_or(true),
             environment_parent: truth("environment_parent").unwrap_or(false),
         },
+        memory_limit: own
+            .and_then(|own| own.get("memory_limit")?.size())
+            .unwrap_or_else(|| default_of("OTEL_RS_MEMORY_LIMIT", value::size)),
         runtime_poll_times: truth("runtime_poll_times").unwrap_or(false),
     })
 }

@@ -48,6 +48,7 @@ fn otlp(endpoint: &str, protocol: Protocol) -> Otlp {
         gzip: false,
         timeout: Duration::from_secs(10),
         tls: Tls::default(),
+        proxy: None,
         written: Written::default(),
     }
 }
@@ -114,6 +115,7 @@ fn what_is_common_to_all_telemetry_is_read() {
     assert_eq!(config.detach_after, milliseconds(1234));
     assert_eq!(config.run, crate::config::Run { span: true, arguments: false, environment_parent: true });
     assert!(config.runtime_poll_times);
+    assert_eq!(config.memory_limit, 32 << 20);
 }
 
 #[test]
@@ -434,6 +436,19 @@ fn what_is_measured_besides_is_a_list() {
     assert_eq!((told("[]"), told("[process, system]")), ([false; 3], [true, false, true]));
     assert_eq!((told("[process.pid]"), told("[system]")), ([true, true, false], [false, false, true]));
     assert!(problems("distribution: {otel_rs: {host_metrics: [pid]}}")[0].contains("`process.pid`"));
+}
+
+#[test]
+fn a_memory_limit_is_a_number_of_bytes_or_has_a_unit() {
+    let limit = |text: &str| config(&format!("distribution: {{otel_rs: {{memory_limit: {text}}}}}")).memory_limit;
+    assert_eq!((limit("2000000"), limit("3MB"), limit("'4 MiB'")), (2_000_000, 3_000_000, 4 << 20));
+    assert_eq!(config("distribution: {otel_rs: {}}").memory_limit, 64_000_000);
+    for bad in ["5", "-1", "[1]", "12 potatoes", "true"] {
+        assert!(
+            problems(&format!("distribution: {{otel_rs: {{memory_limit: {bad}}}}}"))[0].contains("`64MB`"),
+            "{bad}"
+        );
+    }
 }
 
 #[test]

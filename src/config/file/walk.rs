@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 
 use super::super::Selection;
-use super::super::value::names;
+use super::super::value::{self, names};
 use super::Notice;
 use super::tree::{At, Entry, Node, Yaml};
 use crate::redact;
@@ -140,6 +140,15 @@ impl<'t> Field<'t> {
             _ => String::new(),
         };
         parse(&text).map_err(|expected| self.wrong(&expected)).ok()
+    }
+
+    /// A size in bytes: a whole number, or text with a unit.
+    pub(super) fn size(&self) -> Option<usize> {
+        let text = match &self.node.yaml {
+            Yaml::Int(_) | Yaml::Text(_) => self.node.text.as_str(),
+            _ => "",
+        };
+        value::size(text).map_err(|expected| self.wrong(&expected)).ok()
     }
 
     pub(super) fn number(&self) -> Option<f64> {

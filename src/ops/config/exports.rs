@@ -53,7 +53,10 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
             let known = asked.iter().find(|(known, _)| *known == key).map(|(_, answer)| answer.clone());
             let answer = known.unwrap_or_else(|| telemetry::probe(otlp));
             asked.push((key, answer.clone()));
-            let to = format!("{} ({})", redact::endpoint(&otlp.endpoint), protocol(otlp.protocol));
+            let mut to = format!("{} ({})", redact::endpoint(&otlp.endpoint), protocol(otlp.protocol));
+            if let Some(proxy) = &otlp.proxy {
+                to.push_str(&format!(" through {} ({})", proxy.url, proxy.variable));
+            }
             Export {
                 answer: Some(in_short(&answer)),
                 otlp: Some((otlp.clone(), answer)),
@@ -96,5 +99,6 @@ fn in_short(answer: &Answer) -> String {
         Answer::SpeaksOther => "speaks another protocol".into(),
         Answer::Stranger => "does not understand it".into(),
         Answer::Silent(reason) => format!("does not answer: {reason}"),
+        Answer::NoWay { reason, .. } => format!("is not reached through the proxy: {reason}"),
     }
 }

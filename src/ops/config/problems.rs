@@ -256,6 +256,10 @@ impl About<'_> {
                     None => format!("start a collector there, or {}", correct(What::Endpoint)),
                 },
             ),
+            Answer::NoWay { proxy, variable, reason } => (
+                format!("the proxy `{proxy}` does not lead to `{server}`: {reason}"),
+                format!("correct `{variable}`, or name the collector's host in `NO_PROXY`"),
+            ),
             Answer::SpeaksOther => (
                 format!("`{server}` speaks `{other}`, but is spoken to in `{spoken}`"),
                 written.set(What::Protocol, other),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Unusable;
 use crate::config::{What, Written};
 use crate::redact;
+use crate::telemetry::losses::Reason;
 use crate::ui::{self, Explain};
 
 /// Why an export did not arrive.
@@ -85,6 +86,8 @@ pub(crate) struct Place {
     pub(crate) name: String,
     /// Where that is written.
     pub(crate) written: Written,
+    /// The variable of the proxy before it.
+    pub(crate) proxy: Option<&'static str>,
 }
 
 /// An exporter that could not be made, for one signal or several.
@@ -159,6 +162,25 @@ impl Complaints {
         }
     }
 
+    /// Items are dropped that a collector might have taken later. `queue` is the variable that bounds their queue.
+    pub(super) fn dropping(&self, what: &str, queue: &str, place: &Place, reason: Reason) {
+        let key = format!("dropping {what} {} {reason:?}", authority(&place.name));
+        if !self.remarks.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
+            return;
+        }
+        let endpoint = redact::endpoint(&place.name);
+        let (bound, variable, key) = match reason {
+            Reason::Queue => ("the queue is full", queue, "max_queue_size"),
+            _ => ("the memory limit is reached", "OTEL_RS_MEMORY_LIMIT", "memory_limit"),
+        };
+        let hint = match &place.written {
+            Written::Variables(_) => format!("`{variable}` bounds it"),
+            Written::File(file) => format!("`{key}` in `{}` bounds it", file.display()),
+        };
+        let message = format_args!("dropping the oldest {what} for `{endpoint}`: {bound}");
+        ui::warning(message, &[], Some(&hint));
+    }
+
     /// An export of `what` failed.
     pub(crate) fn failed(&self, what: &'static str, place: &Place, failure: &Failure) {
         let key = key(what, &place.name, Some(failure));
@@ -212,8 +234,11 @@ fn authority(endpoint: &str) -> &str {
     rest.split('/').next().unwrap_or_default()
 }
 
-fn hint(Place { name: endpoint, written }: &Place, failure: &Failure) -> Option<String> {
+fn hint(Place { name: endpoint, written, proxy }: &Place, failure: &Failure) -> Option<String> {
     let cause = failure.cause().to_ascii_lowercase();
+    if let Some(variable) = proxy.filter(|_| cause.contains("the proxy `")) {
+        return Some(format!("check `{variable}`, or name the collector's host in `NO_PROXY`"));
+    }
     let check = |what| Some(format!("check {}", written.name(what)));
     if cause.contains("401")
         || cause.contains("403")
@@ -309,7 +334,8 @@ mod tests {
         let variables = Written::Variables(names.map(|(what, name)| (what, name.to_owned())).into());
         let file = Written::File("otel.yaml".into());
         let hint_for = |written: &Written, failure: &Failure| {
-            hint(&Place { name: "http://h:4318/".into(), written: written.clone() }, failure).unwrap_or_default()
+            hint(&Place { name: "http://h:4318/".into(), written: written.clone(), proxy: None }, failure)
+                .unwrap_or_default()
         };
         let unknown = Failure::of_status(http::StatusCode::NOT_FOUND, "");
         assert!(hint_for(&variables, &unknown).ends_with("or set `OTEL_METRICS_EXPORTER` to `none`"));

@@ -11,6 +11,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use tower_service::Service;
 
+use super::reach::{Io, Reach};
 use super::tls::{self, TlsError};
 use crate::config::{Otlp, Protocol};
 
@@ -26,8 +27,8 @@ pub(super) struct Connector {
 
 #[derive(Clone, Debug)]
 enum Way {
-    Tcp(HttpConnector),
-    Tls(HttpsConnector<HttpConnector>),
+    Tcp(Reach),
+    Tls(HttpsConnector<Reach>),
 }
 
 /// What a collector said last before it hung up. A collector that does not like our certificate says so after the
@@ -53,10 +54,11 @@ impl Connector {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(otlp.timeout.min(Duration::from_secs(5))));
+        tcp.enforce_http(false);
+        let tcp = Reach::new(otlp, tcp)?;
         if !otlp.endpoint.starts_with("https://") {
             return Ok(Connector { way: Way::Tcp(tcp), alert: Alert::default() });
         }
-        tcp.enforce_http(false);
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls::client(&otlp.tls)?).https_only();
         let way = Way::Tls(match otlp.protocol {
             Protocol::Grpc => builder.enable_http2().wrap_connector(tcp),
@@ -92,9 +94,6 @@ impl Service<http::Uri> for Connector {
         }
     }
 }
-
-trait Io: hyper::rt::Read + hyper::rt::Write + Connection + Send + Unpin {}
-impl<T: hyper::rt::Read + hyper::rt::Write + Connection + Send + Unpin> Io for T {}
 
 /// A connection of either kind.
 pub(super) struct BoxedIo {

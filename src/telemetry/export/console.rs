@@ -10,6 +10,7 @@ use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as name;
 
 use super::{Backend, Delivered};
+use crate::telemetry::losses::{Losses, Reason};
 use crate::telemetry::sourced::Sourced;
 use crate::ui;
 
@@ -83,7 +84,9 @@ impl Backend<Sourced<SpanData>> for Console {
     }
 
     fn finish(&mut self) -> Delivered {
-        Delivered { exported: self.shown, lost: self.waiting as u64 }
+        let mut lost = Losses::default();
+        lost.add(Reason::Unanswered, self.waiting as u64);
+        Delivered { place: "console".into(), exported: self.shown, lost }
     }
 }
 
@@ -363,7 +366,8 @@ trace abababababababababababababababab  4 spans  12.4 ms
         console.pump(now + QUIET * 2, &|_| true);
         assert!(!console.is_done(), "still open");
         console.pump(now + QUIET * 2, &|_| false);
-        assert_eq!(console.finish(), Delivered { exported: 1, lost: 0 });
+        let Delivered { exported, lost, .. } = console.finish();
+        assert_eq!((exported, lost.total()), (1, 0));
     }
 
     #[test]

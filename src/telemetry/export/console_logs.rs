@@ -8,6 +8,7 @@ use opentelemetry::logs::{AnyValue, Severity};
 use super::console::plain;
 use super::{Backend, Delivered};
 use crate::telemetry::logs::LogData;
+use crate::telemetry::losses::Losses;
 use crate::telemetry::sourced::Sourced;
 use crate::ui;
 
@@ -36,7 +37,7 @@ impl Backend<Sourced<LogData>> for ConsoleLogs {
     }
 
     fn finish(&mut self) -> Delivered {
-        Delivered { exported: self.shown, lost: 0 }
+        Delivered { place: "console".into(), exported: self.shown, lost: Losses::default() }
     }
 }
 

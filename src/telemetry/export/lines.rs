@@ -3,10 +3,11 @@
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
+use hyper::body::Bytes;
 use serde::Serialize;
 
-use super::Unusable;
 use super::complaints::Failure;
+use super::{Unusable, json};
 use crate::config::JsonTarget;
 use crate::ui;
 
@@ -30,13 +31,18 @@ impl Lines {
         &self.name
     }
 
-    /// Writes a line as a whole, so that lines of others do not come between.
-    pub(super) fn write(&self, request: &impl Serialize) -> Result<(), Failure> {
-        let mut line = serde_json::to_vec(request).map_err(|error| Failure::Refused(error.to_string()))?;
+    /// A request as a line.
+    pub(super) fn encode(request: &impl Serialize) -> std::io::Result<Bytes> {
+        let mut line = json::encode(request)?;
         line.push(b'\n');
+        Ok(line.into_boxed_slice().into())
+    }
+
+    /// Writes a line as a whole, so that lines of others do not come between.
+    pub(super) fn write(&self, line: &[u8]) -> Result<(), Failure> {
         let written = match &self.file {
-            None => ui::out_line(&line),
-            Some(file) => file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line),
+            None => ui::out_line(line),
+            Some(file) => file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line),
         };
         written.map_err(|error| Failure::Refused(error.to_string()))
     }

@@ -4,11 +4,13 @@ pub(crate) mod complaints;
 mod connect;
 pub(crate) mod console;
 pub(crate) mod console_logs;
+mod json;
 mod lines;
 pub(crate) mod metric_table;
 mod otlp;
 pub(crate) mod prometheus;
 pub(crate) mod queue;
+mod reach;
 mod sink;
 pub(super) mod tls;
 
@@ -16,10 +18,14 @@ pub(crate) use sink::{Signal, Sink, Unusable};
 
 use std::time::Instant;
 
+use super::losses::{Losses, Reason};
+
 /// What is exported one by one: a span or a log record.
 pub(crate) trait Item: Clone + Send + Sync + 'static {
     /// What many of them are called.
     const MANY: &'static str;
+    /// The variable that bounds their queue.
+    const QUEUE: &'static str;
 
     /// Roughly the memory that one takes.
     fn weight(&self) -> usize;
@@ -44,15 +50,27 @@ pub(crate) trait Backend<T> {
         false
     }
 
+    /// When the oldest came that waits and may be dropped.
+    fn oldest(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Drops the oldest that wait, as many as belong together; whether there were any.
+    fn drop_oldest(&mut self, _: Reason) -> bool {
+        false
+    }
+
     /// Gives up what is left and says how it went.
     fn finish(&mut self) -> Delivered;
 }
 
-/// How many arrived.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// How many arrived at one destination, and what became of the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Delivered {
+    /// The destination.
+    pub(crate) place: String,
     pub(crate) exported: u64,
-    pub(crate) lost: u64,
+    pub(crate) lost: Losses,
 }
 
 /// All destinations of one signal.
@@ -97,13 +115,21 @@ impl<T: Item> Destinations<T> {
         self.0.iter().any(|backend| backend.is_unreachable())
     }
 
-    /// Gives up what is left and says how it went. Several destinations get the same: the best and the worst count.
-    pub(crate) fn finish(&mut self) -> Delivered {
-        let mut total = Delivered::default();
-        for delivered in self.0.iter_mut().map(|backend| backend.finish()) {
-            total.exported = total.exported.max(delivered.exported);
-            total.lost = total.lost.max(delivered.lost);
+    /// When the oldest came that waits at some destination and may be dropped.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.0.iter().filter_map(|backend| backend.oldest()).min()
+    }
+
+    /// Drops the oldest that wait at one destination.
+    pub(crate) fn drop_oldest(&mut self, reason: Reason) {
+        let waiting = self.0.iter_mut().filter_map(|backend| Some((backend.oldest()?, backend)));
+        if let Some((_, backend)) = waiting.min_by_key(|(since, _)| *since) {
+            backend.drop_oldest(reason);
         }
-        total
+    }
+
+    /// Gives up what is left and says how it went, for each destination.
+    pub(crate) fn finish(&mut self) -> Vec<Delivered> {
+        self.0.iter_mut().map(|backend| backend.finish()).collect()
     }
 }

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AGENT};
+use http::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, TE, USER_AGENT,
+};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
@@ -23,7 +25,7 @@ use serde::Serialize;
 
 use super::complaints::{Complaints, Failure, Place};
 use super::connect::{Alert, Connector, Error};
-use super::{Signal, Unusable};
+use super::{Signal, Unusable, json};
 use crate::config::{Otlp, Protocol};
 
 /// The longest answer that is read.
@@ -79,12 +81,13 @@ impl Sender {
 
     /// Where it goes.
     pub(crate) fn place(&self) -> Place {
-        Place { name: self.to.endpoint.clone(), written: self.to.written.clone() }
+        let proxy = self.to.proxy.as_ref().map(|proxy| proxy.variable);
+        Place { name: self.to.endpoint.clone(), written: self.to.written.clone(), proxy }
     }
 
-    /// Sends a request, again if need be, for as long as it may take; says how many of its items the collector sent back.
-    pub(crate) async fn send(&self, request: &(impl Message + Serialize)) -> Result<u64, Failure> {
-        let body = self.encode(request).map_err(|error| Failure::Refused(error.to_string()))?;
+    /// Sends an encoded request, again if need be, for as long as it may take; says how many of its items the collector
+    /// sent back.
+    pub(super) async fn send(&self, body: Bytes) -> Result<u64, Failure> {
         let deadline = Instant::now() + self.to.timeout;
         let mut last = None;
         for attempt in 0.. {
@@ -121,9 +124,10 @@ impl Sender {
         *known = Some(known.map_or(until, |known| known.max(until)));
     }
 
-    fn encode(&self, request: &(impl Message + Serialize)) -> std::io::Result<Bytes> {
+    /// A request as it is sent.
+    pub(super) fn encode(&self, request: &(impl Message + Serialize)) -> std::io::Result<Bytes> {
         let plain = match self.to.protocol {
-            Protocol::HttpJson => serde_json::to_vec(request)?,
+            Protocol::HttpJson => json::encode(request)?,
             Protocol::Grpc | Protocol::HttpProtobuf => request.encode_to_vec(),
         };
         let packed = if self.to.gzip {
@@ -136,13 +140,18 @@ impl Sender {
         };
         Ok(match self.to.protocol {
             Protocol::Grpc => grpc::frame(&packed, self.to.gzip),
-            Protocol::HttpProtobuf | Protocol::HttpJson => packed.into(),
+            // As long as it is: it may wait for long.
+            Protocol::HttpProtobuf | Protocol::HttpJson => packed.into_boxed_slice().into(),
         })
     }
 
     /// What the collector said before it hung up counts more than that it did.
     fn no_answer(&self, error: impl Into<Error>) -> Failure {
-        Failure::Unreachable(self.alert.take().unwrap_or_else(|| innermost(error.into().as_ref())))
+        let cause = self.alert.take().unwrap_or_else(|| innermost(error.into().as_ref()));
+        Failure::Unreachable(match &self.to.proxy {
+            Some(proxy) => format!("through the proxy `{}`: {cause}", proxy.url),
+            None => cause,
+        })
     }
 
     async fn attempt(&self, body: Bytes) -> Result<u64, Setback> {
@@ -156,7 +165,12 @@ impl Sender {
         let body = body.to_bytes();
         if head.status != http::StatusCode::OK {
             let words = words(&head.headers, &body);
-            let failure = Failure::of_status(head.status, &words);
+            let failure = match &self.to.proxy {
+                Some(proxy) if head.status == http::StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                    Failure::Refused(format!("the proxy `{}` requires authentication (407)", proxy.url))
+                }
+                _ => Failure::of_status(head.status, &words),
+            };
             let wait = retry::after(&head.headers, SystemTime::now()).filter(|_| failure.may_pass());
             return Err(Setback { failure, wait });
         }
@@ -193,6 +207,10 @@ fn headers(to: &Otlp) -> HeaderMap {
     }
     if to.gzip {
         map.insert(encoding, GZIP);
+    }
+    if let Some(proxy) = to.proxy.as_ref().filter(|_| !to.is_tunneled()) {
+        map.remove(PROXY_AUTHORIZATION);
+        map.extend(proxy.authorization.clone().map(|value| (PROXY_AUTHORIZATION, value)));
     }
     map
 }
@@ -305,6 +323,7 @@ mod tests {
             gzip: true,
             timeout: Duration::from_secs(1),
             tls: crate::config::Tls::default(),
+            proxy: None,
             written: crate::config::Written::default(),
         };
         let map = headers(&otlp);

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use hyper::body::Bytes;
 use prost::Message;
 use serde::Serialize;
 
 use super::complaints::{Complaints, Failure, Place};
 use super::lines::Lines;
 use super::otlp::Sender;
+use super::queue::Way;
 use super::tls::TlsError;
 use crate::config::{Exporter, Otlp, What, Written};
 use crate::redact;
@@ -88,15 +90,39 @@ impl Sink {
     pub(crate) fn place(&self) -> Place {
         match self {
             Sink::Otlp(sender) => sender.place(),
-            Sink::Lines(lines) => Place { name: lines.name().to_owned(), written: Written::default() },
+            Sink::Lines(lines) => Place { name: lines.name().to_owned(), written: Written::default(), proxy: None },
         }
     }
 
-    /// Sends a request; says how many of its items were sent back.
-    pub(crate) async fn send(&self, request: &(impl Message + Serialize)) -> Result<u64, Failure> {
+    /// A request as it is sent, however often that is tried.
+    pub(crate) fn encode(&self, request: &(impl Message + Serialize)) -> Result<Bytes, Failure> {
+        let encoded = match self {
+            Sink::Otlp(sender) => sender.encode(request),
+            Sink::Lines(_) => Lines::encode(request),
+        };
+        encoded.map_err(|error| Failure::Refused(error.to_string()))
+    }
+
+    /// Sends an encoded request; says how many of its items were sent back.
+    pub(crate) async fn send(&self, encoded: Bytes) -> Result<u64, Failure> {
         match self {
-            Sink::Otlp(sender) => sender.send(request).await,
-            Sink::Lines(lines) => lines.write(request).map(|()| 0),
+            Sink::Otlp(sender) => sender.send(encoded).await,
+            Sink::Lines(lines) => lines.write(&encoded).map(|()| 0),
+        }
+    }
+
+    /// The way of batches of which `request` makes requests.
+    pub(crate) fn way<T, R>(self: &Arc<Sink>, request: impl Fn(Vec<T>) -> R + Send + 'static) -> Way<T>
+    where
+        R: Message + Serialize,
+    {
+        let (encodes, sends) = (Arc::clone(self), Arc::clone(self));
+        Way {
+            encode: Box::new(move |items| encodes.encode(&request(items))),
+            send: Box::new(move |encoded| {
+                let sink = Arc::clone(&sends);
+                Box::pin(async move { sink.send(encoded).await })
+            }),
         }
     }
 }

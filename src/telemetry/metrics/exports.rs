@@ -1,26 +1,40 @@
 //! Exports of one reader: one at a time, within a limit, and counted when they fail.
+//!
+//! Sums since the start are in the next export again, so one that fails is not repeated. Changes are in no other: their
+//! export is held, and repeated until it is accepted, refused or the end has come. While it is held the reader reads
+//! nothing, so that its next export has all that came since.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use hyper::body::Bytes;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::{Collected, encode};
+use crate::telemetry::budget::Budget;
 use crate::telemetry::export::Sink;
 use crate::telemetry::export::complaints::{Complaints, Failure};
+use crate::telemetry::losses::{Losses, Reason};
+
+/// The first pause before changes are sent again; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// The way of one reader to a collector.
 pub(super) struct Exports {
     to: Arc<Collector>,
     in_flight: Option<InFlight>,
+    budget: Budget,
 }
 
 struct InFlight {
     task: JoinHandle<()>,
-    /// Whether nobody else tells what it does.
+    /// Whether it holds changes.
     is_needed: bool,
 }
 
@@ -29,29 +43,53 @@ struct Collector {
     complaints: Arc<Complaints>,
     /// The time one export may take.
     limit: Duration,
-    losses: Losses,
+    lost: Points,
+    /// Whether the end has come.
+    is_closed: AtomicBool,
+    closed: Notify,
 }
 
 /// Points that did not arrive.
 #[derive(Debug, Default)]
-struct Losses {
-    /// Changes since the export before: nobody tells of them again. Counted before they are sent.
+struct Points {
+    /// Changes since the export before: in no other export. Counted before they are sent.
     changes: AtomicU64,
     /// Sums since the start, of the last export alone: the next one that arrives makes up for it.
     sums: AtomicU64,
-    /// Points that the collector has sent back.
+    /// Points that the collector has rejected.
     rejected: AtomicU64,
 }
 
+/// What became of an attempt.
+enum Outcome {
+    Accepted,
+    Refused,
+    /// It may be accepted later.
+    Failed,
+}
+
 impl Exports {
-    pub(super) fn new(sink: Arc<Sink>, limit: Duration, complaints: &Arc<Complaints>) -> Exports {
-        let to = Collector { sink, complaints: Arc::clone(complaints), limit, losses: Losses::default() };
-        Exports { to: Arc::new(to), in_flight: None }
+    pub(super) fn new(sink: Arc<Sink>, limit: Duration, complaints: &Arc<Complaints>, budget: &Budget) -> Exports {
+        let to = Collector {
+            sink,
+            complaints: Arc::clone(complaints),
+            limit,
+            lost: Points::default(),
+            is_closed: AtomicBool::new(false),
+            closed: Notify::new(),
+        };
+        Exports { to: Arc::new(to), in_flight: None, budget: budget.clone() }
     }
 
     /// Whether an export is still on its way.
     pub(super) fn is_busy(&self) -> bool {
         self.in_flight.as_ref().is_some_and(|before| !before.task.is_finished())
+    }
+
+    /// The end has come: what is held is tried once more.
+    pub(super) fn close(&self) {
+        self.to.is_closed.store(true, Relaxed);
+        self.to.closed.notify_one();
     }
 
     /// Exports, after what may still be on its way.
@@ -60,28 +98,45 @@ impl Exports {
         if changes + sums == 0 {
             return;
         }
+        let encoded = match self.to.sink.encode(&encode::request(&all)) {
+            Ok(encoded) => encoded,
+            Err(failure) => {
+                self.to.complaints.failed("metrics", &self.to.sink.place(), &failure);
+                self.to.lost.rejected.fetch_add(changes + sums, Relaxed);
+                return;
+            }
+        };
+        let charge = self.budget.charge(encoded.len());
         let before = self.in_flight.take();
-        // Sums since the start are told again now.
+        // Sums since the start are exported again now.
         if let Some(before) = before.as_ref().filter(|before| !before.is_needed) {
             before.task.abort();
         }
         let to = Arc::clone(&self.to);
-        to.losses.changes.fetch_add(changes, Relaxed);
+        to.lost.changes.fetch_add(changes, Relaxed);
         let task = tokio::spawn(async move {
             if let Some(before) = before {
                 let _ = before.task.await;
             }
-            to.losses.sums.store(sums, Relaxed);
-            if to.send(&all).await {
-                to.losses.sums.store(0, Relaxed);
-                to.losses.changes.fetch_sub(changes, Relaxed);
+            to.lost.sums.store(sums, Relaxed);
+            match to.deliver(&encoded, changes > 0).await {
+                Outcome::Accepted => {
+                    to.lost.sums.store(0, Relaxed);
+                    to.lost.changes.fetch_sub(changes, Relaxed);
+                }
+                Outcome::Refused => {
+                    to.lost.rejected.fetch_add(changes, Relaxed);
+                    to.lost.changes.fetch_sub(changes, Relaxed);
+                }
+                Outcome::Failed => {}
             }
+            drop(charge);
         });
         self.in_flight = Some(InFlight { task, is_needed: changes > 0 });
     }
 
-    /// Waits for what is on its way, until `deadline` at most; returns the number of points that are lost.
-    pub(super) async fn finish(&mut self, deadline: Instant) -> u64 {
+    /// Waits for what is on its way, until `deadline` at most; returns the points that are lost.
+    pub(super) async fn finish(&mut self, deadline: Instant) -> Losses {
         if let Some(InFlight { task, .. }) = &mut self.in_flight
             && tokio::time::timeout_at(deadline.into(), &mut *task).await.is_err()
         {
@@ -89,30 +144,45 @@ impl Exports {
             let failure = Failure::Unreachable("no answer before the program's end".into());
             self.to.complaints.failed("metrics", &self.to.sink.place(), &failure);
         }
-        let Losses { changes, sums, rejected } = &self.to.losses;
-        changes.load(Relaxed) + sums.load(Relaxed) + rejected.load(Relaxed)
+        let Points { changes, sums, rejected } = &self.to.lost;
+        let mut lost = Losses::default();
+        lost.add(Reason::Rejected, rejected.load(Relaxed));
+        lost.add(Reason::Unanswered, changes.load(Relaxed) + sums.load(Relaxed));
+        lost
     }
 }
 
 impl Collector {
-    /// Whether it arrived.
-    async fn send(&self, all: &[Collected]) -> bool {
-        let request = encode::request(all);
-        let answer = tokio::time::timeout(self.limit, self.sink.send(&request)).await;
+    /// Sends it, again and again if it `is_needed`.
+    async fn deliver(&self, encoded: &Bytes, is_needed: bool) -> Outcome {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let is_last = !is_needed || self.is_closed.load(Relaxed);
+            let outcome = self.send(encoded.clone()).await;
+            if is_last || !matches!(outcome, Outcome::Failed) {
+                return outcome;
+            }
+            let _ = tokio::time::timeout(pause, self.closed.notified()).await;
+            pause = (pause * 2).min(MAX_PAUSE);
+        }
+    }
+
+    async fn send(&self, encoded: Bytes) -> Outcome {
+        let answer = tokio::time::timeout(self.limit, self.sink.send(encoded)).await;
         match answer.unwrap_or_else(|_| Err(Failure::late(self.limit))) {
             Ok(0) => {
                 self.complaints.arrived("metrics", &self.sink.place());
-                true
+                Outcome::Accepted
             }
             Ok(rejected) => {
-                self.losses.rejected.fetch_add(rejected, Relaxed);
+                self.lost.rejected.fetch_add(rejected, Relaxed);
                 let failure = Failure::Refused(format!("the collector rejected {rejected} points of metrics"));
                 self.complaints.failed("metrics", &self.sink.place(), &failure);
-                true
+                Outcome::Accepted
             }
             Err(failure) => {
                 self.complaints.failed("metrics", &self.sink.place(), &failure);
-                false
+                if failure.may_pass() { Outcome::Failed } else { Outcome::Refused }
             }
         }
     }

@@ -21,8 +21,10 @@ use std::time::{Duration, Instant};
 use opentelemetry::InstrumentationScope;
 use tokio::sync::Notify;
 
+use super::budget::Budget;
 use super::export::complaints::Complaints;
 use super::host::Host;
+use super::losses::Losses;
 use super::resource::{Programs, Source};
 use super::semconv::Measured;
 use crate::channel::SeriesTable;
@@ -73,9 +75,10 @@ impl Metrics {
         host: Host,
         complaints: &Arc<Complaints>,
         wake: &Arc<Notify>,
+        budget: &Budget,
     ) -> Option<Metrics> {
         let views = Views::from(config.views.as_slice());
-        let (readers, plans) = Readers::new(config, &views, complaints, wake);
+        let (readers, plans) = Readers::new(config, &views, complaints, wake, budget);
         if plans.is_empty() {
             return None;
         }
@@ -158,8 +161,8 @@ impl Metrics {
         self.readers.flush(&mut self.ledgers);
     }
 
-    /// Waits for exports on the way, until `deadline` at most; returns the number of points that are lost.
-    pub(super) async fn finish(&mut self, deadline: Instant) -> u64 {
+    /// Waits for exports on the way, until `deadline` at most; returns the points that are lost.
+    pub(super) async fn finish(&mut self, deadline: Instant) -> Losses {
         self.readers.finish(deadline).await
     }
 }

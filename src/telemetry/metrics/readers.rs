@@ -14,9 +14,11 @@ use super::exports::Exports;
 use super::ledgers::{Ledgers, Plan};
 use super::streams::{Shaping, Views};
 use crate::config::{self, Exporter, HistogramAggregation, Periodic};
+use crate::telemetry::budget::Budget;
 use crate::telemetry::export::complaints::Complaints;
 use crate::telemetry::export::prometheus::Page;
 use crate::telemetry::export::{Signal, Sink, metric_table};
+use crate::telemetry::losses::Losses;
 use crate::ui;
 
 /// All readers. A reader reads what is under its number in the plans.
@@ -49,6 +51,7 @@ impl Readers {
         views: &Views,
         complaints: &Arc<Complaints>,
         wake: &Arc<Notify>,
+        budget: &Budget,
     ) -> (Readers, Vec<Plan>) {
         let mut readers = Readers::default();
         let mut plans = Vec::new();
@@ -65,7 +68,7 @@ impl Readers {
                 }
                 config::Reader::Periodic(periodic) => {
                     let to = match Sink::new(&periodic.exporter, Signal::Metrics, complaints) {
-                        Some(sink) => Destination::Sink(Exports::new(sink, periodic.timeout, complaints)),
+                        Some(sink) => Destination::Sink(Exports::new(sink, periodic.timeout, complaints, budget)),
                         None if periodic.exporter == Exporter::Console => Destination::Console,
                         None => continue,
                     };
@@ -119,20 +122,28 @@ impl Readers {
 
     /// Lets all read for the last time, and closes the pages.
     pub(super) fn flush(&mut self, ledgers: &mut Ledgers) {
-        self.periodic.iter_mut().for_each(|reader| reader.export(ledgers));
+        for reader in &mut self.periodic {
+            if let Destination::Sink(exports) = &reader.to {
+                exports.close();
+            }
+            reader.export(ledgers);
+        }
         self.pages.clear();
     }
 
-    /// Waits for exports on the way, until `deadline` at most; returns the number of points that are lost.
-    pub(super) async fn finish(&mut self, deadline: Instant) -> u64 {
-        let mut lost = 0;
+    /// Waits for exports on the way, until `deadline` at most; returns the points that are lost.
+    pub(super) async fn finish(&mut self, deadline: Instant) -> Losses {
+        let mut most = Losses::default();
         for reader in &mut self.periodic {
             if let Destination::Sink(exports) = &mut reader.to {
                 // Several readers read the same points.
-                lost = exports.finish(deadline).await.max(lost);
+                let lost = exports.finish(deadline).await;
+                if lost.total() > most.total() {
+                    most = lost;
+                }
             }
         }
-        lost
+        most
     }
 }
 
