@@ -26,6 +26,7 @@ mod pattern;
 mod propagate;
 mod random;
 mod ratio;
+mod region;
 mod ring;
 mod sample;
 mod settings;

@@ -7,8 +7,9 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-use crate::attach::{self, Region, Ring};
+use crate::attach;
 use crate::attribute::{self, key, Attribute, Value};
+use crate::region::{Region, Ring};
 use crate::span::Scope;
 use crate::wire::{self, record};
 

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::set;
-use crate::attach::Region;
 use crate::attribute::Attribute;
+use crate::region::Region;
 use crate::ring::Writer;
 use crate::wire::{self, header, series};
 

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crate::attach::{self, Region};
+use crate::attach;
+use crate::region::Region;
 use crate::sys;
 use crate::wire::header;
 
