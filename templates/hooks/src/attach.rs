@@ -1,33 +1,57 @@
-//! Attaching to the launcher: once per process, at the first hook, and once more in a forked child.
+//! Attaching to the launcher: once per process, before `main` where the binary allows it, and once more in a forked child.
+//!
+//! Attaching makes system calls; afterwards the hooks make none but the doorbell's. A program may forbid itself system
+//! calls (seccomp) when its `main` has begun, which is why attaching does not wait for the first hook.
 
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::attribute::Attribute;
 use crate::region::Region;
 use crate::settings::{self, Settings};
-use crate::sys;
-use crate::wire;
+use crate::{random, sys, wire};
 
 const UNKNOWN: u8 = 0;
-const ATTACHING: u8 = 1;
-const DORMANT: u8 = 2;
-const ACTIVE: u8 = 3;
+const DORMANT: u8 = 1;
+const ACTIVE: u8 = 2;
 
+/// A forked child begins with its parent's, and is made dormant where it cannot attach.
 static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
-/// A page that a fork wipes, holding the process's [`Root`]; never unmapped.
-static ROOT: AtomicPtr<Root> = AtomicPtr::new(std::ptr::null_mut());
+/// The process's [`Claim`], on a page that a fork wipes; never unmapped.
+static CLAIM: AtomicPtr<Claim> = AtomicPtr::new(std::ptr::null_mut());
+/// The same once the process has attached; null while it is dormant.
+static ATTACHED: AtomicPtr<Claim> = AtomicPtr::new(std::ptr::null_mut());
 /// The last region of this process or of the parent it was forked from; the fork does not wipe this one.
 static LAST: AtomicPtr<Region> = AtomicPtr::new(std::ptr::null_mut());
 
-/// How long a thread waits for another that is attaching.
+/// How long threads wait for another that is attaching. Once this was too short, nobody waits any more.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Zeros mean: not attached.
+/// Who attaches this process. Zeros mean that nobody does yet.
 #[repr(C)]
-struct Root {
+struct Claim {
     region: AtomicPtr<Region>,
-    attaching: AtomicU32,
+    /// `FRESH`, `ATTACHING` or `DONE`.
+    progress: AtomicU32,
+    /// 1 once a thread has waited in vain.
+    is_late: AtomicU32,
+    /// The thread that attaches.
+    attacher: AtomicUsize,
+}
+
+const FRESH: u32 = 0;
+const ATTACHING: u32 = 1;
+const DONE: u32 = 2;
+
+/// The loader calls this before `main`. Threads and filters of system calls come later.
+#[cfg(all(not(test), target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
+#[used]
+#[link_section = ".init_array"]
+static BEFORE_MAIN: extern "C" fn() = before_main;
+
+#[cfg(all(not(test), target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
+extern "C" fn before_main() {
+    active();
 }
 
 #[inline(always)]
@@ -39,53 +63,42 @@ pub(crate) fn active() -> bool {
     }
 }
 
-/// For tests that make a launcher: whoever asked before them found none.
+/// For tests that make a launcher: whoever came before them found none.
 #[cfg(test)]
 pub(crate) fn ask_again() {
+    // SAFETY: null or a page that is never unmapped.
+    if let Some(claim) = unsafe { CLAIM.load(Ordering::Acquire).as_ref() } {
+        claim.progress.store(FRESH, Ordering::Release);
+    }
     STATE.store(UNKNOWN, Ordering::Release);
 }
 
 /// Changes when a forked child attaches.
 pub(crate) fn generation() -> u64 {
-    region().map_or(1, |region| region.address())
+    region().map_or(1, Region::address)
+}
+
+/// Whether a system call may end the process: the launcher has seen that the process filters them (seccomp).
+pub(crate) fn is_filtered() -> bool {
+    // SAFETY: null, or leaked by `Region::create`.
+    unsafe { LAST.load(Ordering::Acquire).as_ref() }.map_or(false, Region::is_filtered)
 }
 
 #[cold]
 #[inline(never)]
 fn first_hook() -> bool {
-    if STATE.compare_exchange(UNKNOWN, ATTACHING, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-        let attached = attach_process().is_some();
-        STATE.store(if attached { ACTIVE } else { DORMANT }, Ordering::Release);
+    if is_invited() {
+        attach();
     } else {
-        // Another thread is attaching, which takes some microseconds, once. What is not waited for now would be a span
-        // that nobody ever hears of; a thread that is kept from running must not keep others, so there is an end to it.
-        let asked = Instant::now();
-        while STATE.load(Ordering::Acquire) == ATTACHING && asked.elapsed() < PATIENCE {
-            std::thread::yield_now();
-        }
+        give_up();
     }
     STATE.load(Ordering::Acquire) == ACTIVE
 }
 
-fn attach_process() -> Option<()> {
-    let variable = std::env::var_os(wire::CHANNEL_VARIABLE)?;
-    if inside_the_compiler() {
-        return None;
-    }
-    let settings = Settings::parse(&variable)?;
-    if settings.pass_on {
-        settings::install(settings);
-        return Some(());
-    }
-    let page = sys::wiped_page()?.cast::<Root>();
-    let rings = std::thread::available_parallelism().map_or(2, usize::from) * 2;
-    let region = Region::create(&settings, rings.clamp(2, 16), None)?;
-    settings::install(settings);
-    // SAFETY: a fresh zeroed page, large and aligned enough for a `Root`, never unmapped.
-    unsafe { (*page).region.store(region, Ordering::Release) };
-    LAST.store(region, Ordering::Release);
-    ROOT.store(page, Ordering::Release);
-    Some(())
+/// Whether there is a launcher that the program may listen to. A program that runs with more rights than whoever
+/// started it (setuid, setgid, file capabilities) takes no orders from the environment.
+fn is_invited() -> bool {
+    !sys::is_secure() && std::env::var_os(wire::CHANNEL_VARIABLE).is_some() && !inside_the_compiler()
 }
 
 /// Woven crates also run in build scripts and procedural macros; their work is not the program's.
@@ -96,40 +109,119 @@ fn inside_the_compiler() -> bool {
     build_script || matches!(name, Some("rustc" | "rustdoc" | "clippy-driver" | "miri"))
 }
 
-/// This process's region. `None` while dormant, and where there is nobody to tell.
-#[inline]
-pub(crate) fn region() -> Option<&'static Region> {
-    // SAFETY: null or a page that is never unmapped, see `attach_process`.
-    let root = unsafe { ROOT.load(Ordering::Acquire).as_ref() }?;
-    // SAFETY: null or leaked by `Region::create`.
-    match unsafe { root.region.load(Ordering::Acquire).as_ref() } {
-        Some(region) => Some(region),
-        None => attach_child(root),
+/// Dormant for good, and so are the children that this process forks.
+fn give_up() {
+    ATTACHED.store(std::ptr::null_mut(), Ordering::Release);
+    STATE.store(DORMANT, Ordering::Release);
+}
+
+/// Attaches this process, or waits for the thread that does. Afterwards it is active or dormant, unless that thread is
+/// kept from running.
+#[cold]
+fn attach() {
+    let Some(claim) = claim() else { return give_up() };
+    if claim.progress.compare_exchange(FRESH, ATTACHING, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        return wait(claim);
+    }
+    claim.attacher.store(this_thread(), Ordering::Relaxed);
+    match attach_process(claim) {
+        Some(()) => STATE.store(ACTIVE, Ordering::Release),
+        None => give_up(),
+    }
+    // Last: who waits for it looks at the state next.
+    claim.progress.store(DONE, Ordering::Release);
+}
+
+/// The process's claim; a fork, even one during this very call, begins with zeros.
+fn claim() -> Option<&'static Claim> {
+    let known = CLAIM.load(Ordering::Acquire);
+    // SAFETY: null or a page that is never unmapped.
+    if let Some(known) = unsafe { known.as_ref() } {
+        return Some(known);
+    }
+    let page = sys::wiped_page()?;
+    let claim = match CLAIM.compare_exchange(known, page.cast(), Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => page.cast(),
+        Err(first) => {
+            sys::unmap(page, sys::PAGE);
+            first
+        }
+    };
+    // SAFETY: a zeroed page, large and aligned enough for a `Claim`, never unmapped.
+    unsafe { claim.as_ref() }
+}
+
+fn attach_process(claim: &'static Claim) -> Option<()> {
+    // SAFETY: null, or leaked by `Region::create`.
+    let parent = unsafe { LAST.load(Ordering::Acquire).as_ref() };
+    if parent.map_or(false, Region::is_filtered) {
+        parent.into_iter().for_each(|parent| parent.count_unattached(sys::EPERM));
+        return None;
+    }
+    let settings = match settings::get() {
+        Some(known) => known,
+        None => settings::install(Settings::parse(&std::env::var_os(wire::CHANNEL_VARIABLE)?)?),
+    };
+    random::seed_process();
+    if settings.pass_on {
+        return Some(());
+    }
+    let region = match Region::create(settings, parent) {
+        Ok(region) => region,
+        Err(errno) => {
+            parent.into_iter().for_each(|parent| parent.count_unattached(errno));
+            return None;
+        }
+    };
+    LAST.store(region, Ordering::Release);
+    claim.region.store(region, Ordering::Release);
+    ATTACHED.store(claim as *const Claim as *mut Claim, Ordering::Release);
+    Some(())
+}
+
+/// Another thread is attaching, which takes some microseconds, once. What is not waited for now would be a span that
+/// nobody ever hears of; a thread that is kept from running must not keep others, so there is an end to it.
+fn wait(claim: &Claim) {
+    // A signal's handler, or an allocator that is instrumented, may come here while its own thread attaches.
+    if claim.attacher.load(Ordering::Relaxed) == this_thread() {
+        return;
+    }
+    let since = Instant::now();
+    while claim.progress.load(Ordering::Acquire) == ATTACHING && claim.is_late.load(Ordering::Relaxed) == 0 {
+        if since.elapsed() > PATIENCE {
+            claim.is_late.store(1, Ordering::Relaxed);
+        }
+        std::thread::yield_now();
     }
 }
 
-/// In a forked child: a region of its own, with the parent's strings and cells so that known ids stay true.
-#[cold]
-fn attach_child(root: &'static Root) -> Option<&'static Region> {
-    // A fork during this very call finds its copy of the page wiped and starts anew.
-    if root.attaching.swap(1, Ordering::AcqRel) == 1 {
-        let asked = Instant::now();
-        while asked.elapsed() < PATIENCE {
-            // SAFETY: null or leaked by `Region::create`.
-            if let Some(region) = unsafe { root.region.load(Ordering::Acquire).as_ref() } {
-                return Some(region);
-            }
-            std::thread::yield_now();
-        }
-        return None;
+/// Tells this thread from every other one that lives.
+fn this_thread() -> usize {
+    thread_local! {
+        static ME: u8 = const { 0 };
     }
-    // SAFETY: set before `ROOT` was, leaked.
-    let parent = unsafe { LAST.load(Ordering::Acquire).as_ref() }?;
-    let region = Region::create(settings::get()?, parent.rings() as usize, Some(parent))?;
-    LAST.store(region, Ordering::Release);
-    root.region.store(region, Ordering::Release);
-    // SAFETY: leaked.
-    unsafe { region.as_ref() }
+    ME.try_with(|me| me as *const u8 as usize).unwrap_or(0)
+}
+
+/// This process's region. `None` while dormant, and where there is nobody to tell.
+#[inline]
+pub(crate) fn region() -> Option<&'static Region> {
+    // SAFETY: null or a page that is never unmapped, see `claim`.
+    let claim = unsafe { ATTACHED.load(Ordering::Acquire).as_ref() }?;
+    // SAFETY: null or leaked by `Region::create`.
+    match unsafe { claim.region.load(Ordering::Acquire).as_ref() } {
+        Some(region) => Some(region),
+        None => attach_child(claim),
+    }
+}
+
+/// In a forked child: a region of its own, with the parent's strings and cells so that known ids stay true. Where that
+/// cannot be, the child is dormant from now on.
+#[cold]
+fn attach_child(claim: &'static Claim) -> Option<&'static Region> {
+    attach();
+    // SAFETY: null or leaked by `Region::create`.
+    unsafe { claim.region.load(Ordering::Acquire).as_ref() }
 }
 
 /// Adds a text to the string table; its id, or 0 when there is no room or another thread is adding.

@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) propagators: Vec<Propagator>,
     /// Whether polls of runtimes are timed.
     poll_times: bool,
+    /// Whether callbacks of metrics may have a thread.
+    observer_thread: bool,
     pub(crate) detach_after_ns: u64,
     pub(crate) logs: bool,
     /// Whether contexts are passed on, and nothing is told.
@@ -58,8 +60,10 @@ pub(crate) fn get() -> Option<&'static Settings> {
     unsafe { SETTINGS.load(Ordering::Acquire).as_ref() }
 }
 
-pub(crate) fn install(settings: Settings) {
-    SETTINGS.store(Box::leak(Box::new(settings)), Ordering::Release);
+pub(crate) fn install(settings: Settings) -> &'static Settings {
+    let settings = Box::leak(Box::new(settings));
+    SETTINGS.store(settings, Ordering::Release);
+    settings
 }
 
 pub(crate) fn sampler() -> Sampler {
@@ -95,6 +99,11 @@ pub(crate) fn poll_times() -> bool {
     get().map_or(false, |settings| settings.poll_times)
 }
 
+/// Whether callbacks of metrics may have a thread of their own.
+pub(crate) fn observer_thread() -> bool {
+    get().map_or(false, |settings| settings.observer_thread)
+}
+
 impl Settings {
     /// Reads the value of [`wire::CHANNEL_VARIABLE`]. `None` for another version or without a socket: then stay dormant.
     pub(crate) fn parse(text: &OsStr) -> Option<Settings> {
@@ -106,6 +115,7 @@ impl Settings {
             sampler: Sampler::AlwaysOn { parent_based: true },
             propagators: vec![Propagator::TraceContext, Propagator::Baggage],
             poll_times: false,
+            observer_thread: true,
             detach_after_ns: 10_000_000_000,
             logs: true,
             pass_on: false,
@@ -137,6 +147,8 @@ impl Settings {
                 ratio = number()?;
             } else if key == name::POLL_TIMES.as_bytes() {
                 settings.poll_times = value == b"on";
+            } else if key == name::OBSERVER_THREAD.as_bytes() {
+                settings.observer_thread = value != b"off";
             } else if key == name::DETACH_AFTER_MS.as_bytes() {
                 settings.detach_after_ns = (number()? * 1e6) as u64;
             } else if key == name::LOGS.as_bytes() {
@@ -268,6 +280,8 @@ mod tests {
         let timed = |text: &str| Settings::parse(OsStr::new(text)).unwrap().poll_times;
         assert!(timed("v1;poll-times=on;socket=/tmp/a"));
         assert!(!timed("v1;poll-times=off;socket=/tmp/a") && !timed("v1;socket=/tmp/a"));
+        let may_observe = |text: &str| Settings::parse(OsStr::new(text)).unwrap().observer_thread;
+        assert!(!may_observe("v1;observer-thread=off;socket=/tmp/a") && may_observe("v1;socket=/tmp/a"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::area::{Entry, Place};
 use super::count::count;
 use super::find::{Canonical, Found, Lists};
 use super::set::{self, AttributeSet, Print};
-use super::{bounds, lower, Kind, Number, NumberKind};
+use super::{add_fraction, bounds, lower, Kind, Number, NumberKind};
 use crate::attach;
 use crate::attribute::{key, Attribute, Key, Value};
 use crate::region::Region;
@@ -306,6 +306,7 @@ impl Core {
     #[cold]
     #[inline(never)]
     fn new_series(&self, region: &Region, set: &(impl AttributeSet + ?Sized), hash: Option<u64>) -> u32 {
+        super::catch_up();
         let limit = settings::series_limit();
         let (bytes, count) = set::canonical(set);
         let said = set::hash(&bytes);
@@ -415,8 +416,7 @@ fn some(text: &str) -> Value<'_> {
 fn add(to: &AtomicU64, number: Number, kind: NumberKind) {
     let bits = number.bits(kind);
     if kind == NumberKind::F64 {
-        let more = f64::from_bits(bits);
-        let _ = to.fetch_update(Relaxed, Relaxed, |sum| Some((f64::from_bits(sum) + more).to_bits()));
+        add_fraction(to, f64::from_bits(bits));
     } else {
         // The two's complement adds signed numbers as well.
         to.fetch_add(bits, Relaxed);
