@@ -36,6 +36,7 @@ impl Sources<'_> {
                 arguments: self.or_default("OTEL_RS_PROCESS_SPAN_ARGS", value::boolean)?,
                 environment_parent: self.or_default("OTEL_RS_ENVIRONMENT_PARENT", value::boolean)?,
             },
+            observer_thread: self.or_default("OTEL_RS_OBSERVER_THREAD", value::boolean)?,
             runtime_poll_times: self.or_default("OTEL_RS_RUNTIME_POLL_TIMES", value::boolean)?,
         };
         self.what_has_no_effect()?;

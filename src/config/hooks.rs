@@ -34,6 +34,9 @@ impl Config {
         if self.runtime_poll_times {
             pairs.push((name::POLL_TIMES, "on".to_owned()));
         }
+        if !self.observer_thread {
+            pairs.push((name::OBSERVER_THREAD, "off".to_owned()));
+        }
         let lists = [
             (name::DISABLED, &self.instrumentations.disabled),
             (name::EXCLUDED_URLS, &self.excluded_urls),

@@ -67,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) run: Run,
     /// OTEL_RS_RUNTIME_POLL_TIMES: whether the polls of asynchronous runtimes are timed.
     pub(crate) runtime_poll_times: bool,
+    /// OTEL_RS_OBSERVER_THREAD: whether callbacks of metrics may have a thread in the program.
+    pub(crate) observer_thread: bool,
 }
 
 /// What is told of the program's run as a whole.

@@ -48,6 +48,7 @@ pub(super) fn configuration(root: &Field, env: &dyn Fn(&str) -> Option<String>) 
             environment_parent: truth("environment_parent").unwrap_or(false),
         },
         runtime_poll_times: truth("runtime_poll_times").unwrap_or(false),
+        observer_thread: truth("observer_thread").unwrap_or(true),
     })
 }
 

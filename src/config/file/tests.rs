@@ -113,7 +113,7 @@ fn what_is_common_to_all_telemetry_is_read() {
     assert_eq!(config.excluded_urls, ["/health", "/internal/*"]);
     assert_eq!(config.detach_after, milliseconds(1234));
     assert_eq!(config.run, crate::config::Run { span: true, arguments: false, environment_parent: true });
-    assert!(config.runtime_poll_times);
+    assert!(config.runtime_poll_times && !config.observer_thread);
 }
 
 #[test]
