@@ -196,7 +196,7 @@ fn wait(claim: &Claim) {
 }
 
 /// Tells this thread from every other one that lives.
-fn this_thread() -> usize {
+pub(crate) fn this_thread() -> usize {
     thread_local! {
         static ME: u8 = const { 0 };
     }
@@ -240,5 +240,81 @@ pub(crate) fn new_cell(kind: u8, description: &[Attribute<'_>]) -> Option<u32> {
 pub(crate) fn add_to_cell(index: u32, amount: i64) {
     if let Some(region) = region() {
         region.add_to_cell(index, amount);
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    extern "C" {
+        fn fork() -> i32;
+        fn waitpid(pid: i32, status: *mut i32, options: i32) -> i32;
+        fn alarm(seconds: u32) -> u32;
+        fn _exit(status: i32) -> !;
+    }
+
+    const AGAIN: &str = "OTEL_RS_TEST_ATTACHING";
+    /// Were each of them waited for, this would take minutes.
+    const CALLS: usize = 20_000;
+
+    fn calls_are_quick() {
+        // SAFETY: takes a number. Who is too slow by far dies of it.
+        unsafe { alarm(60) };
+        (0..CALLS).for_each(|_| {
+            active();
+            region();
+        });
+    }
+
+    /// In a process of its own, since all tests of this one share its state.
+    #[test]
+    fn neither_threads_nor_forked_children_wait_for_one_that_does_not_come_on() {
+        if std::env::var_os(AGAIN).is_some() {
+            return while_somebody_attaches();
+        }
+        let name = "attach::tests::neither_threads_nor_forked_children_wait_for_one_that_does_not_come_on";
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args([name, "--exact", "--test-threads=1"]).env(AGAIN, "1");
+        let output = again.env(wire::CHANNEL_VARIABLE, "v1;socket=/nowhere/at/all").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    fn while_somebody_attaches() {
+        let claim = claim().unwrap();
+        claim.attacher.store(1, Ordering::Relaxed);
+        claim.progress.store(ATTACHING, Ordering::Release);
+        let in_a_child = |then: fn()| {
+            // SAFETY: the child calls hooks and ends; the status lives through the call.
+            unsafe {
+                let child = fork();
+                if child == 0 {
+                    calls_are_quick();
+                    then();
+                    _exit(if STATE.load(Ordering::Acquire) == DORMANT { 0 } else { 1 });
+                }
+                let mut status = -1;
+                assert_eq!((waitpid(child, &mut status, 0), status), (child, 0));
+            }
+        };
+        // One that finds nobody to attach to, and a child of its own.
+        in_a_child(|| {
+            // SAFETY: as above.
+            unsafe {
+                let child = fork();
+                if child == 0 {
+                    calls_are_quick();
+                    _exit(0);
+                }
+                let mut status = -1;
+                assert_eq!((waitpid(child, &mut status, 0), status), (child, 0));
+            }
+        });
+        calls_are_quick();
+        assert_eq!(STATE.load(Ordering::Acquire), UNKNOWN, "somebody attaches still");
+        // As a signal's handler would find it.
+        claim.is_late.store(0, Ordering::Relaxed);
+        claim.attacher.store(this_thread(), Ordering::Relaxed);
+        calls_are_quick();
     }
 }

@@ -25,6 +25,15 @@ pub(crate) enum Sampler {
     },
 }
 
+/// Whether callbacks of metrics have a thread of their own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum ObserverThread {
+    /// Once the program has several.
+    Auto,
+    Always,
+    Never,
+}
+
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) socket: Vec<u8>,
@@ -33,8 +42,7 @@ pub(crate) struct Settings {
     pub(crate) propagators: Vec<Propagator>,
     /// Whether polls of runtimes are timed.
     poll_times: bool,
-    /// Whether callbacks of metrics may have a thread.
-    observer_thread: bool,
+    observer_thread: ObserverThread,
     pub(crate) detach_after_ns: u64,
     pub(crate) logs: bool,
     /// Whether contexts are passed on, and nothing is told.
@@ -99,9 +107,8 @@ pub(crate) fn poll_times() -> bool {
     get().map_or(false, |settings| settings.poll_times)
 }
 
-/// Whether callbacks of metrics may have a thread of their own.
-pub(crate) fn observer_thread() -> bool {
-    get().map_or(false, |settings| settings.observer_thread)
+pub(crate) fn observer_thread() -> ObserverThread {
+    get().map_or(ObserverThread::Never, |settings| settings.observer_thread)
 }
 
 impl Settings {
@@ -115,7 +122,7 @@ impl Settings {
             sampler: Sampler::AlwaysOn { parent_based: true },
             propagators: vec![Propagator::TraceContext, Propagator::Baggage],
             poll_times: false,
-            observer_thread: true,
+            observer_thread: ObserverThread::Auto,
             detach_after_ns: 10_000_000_000,
             logs: true,
             pass_on: false,
@@ -148,7 +155,11 @@ impl Settings {
             } else if key == name::POLL_TIMES.as_bytes() {
                 settings.poll_times = value == b"on";
             } else if key == name::OBSERVER_THREAD.as_bytes() {
-                settings.observer_thread = value != b"off";
+                settings.observer_thread = match value {
+                    b"always" => ObserverThread::Always,
+                    b"never" => ObserverThread::Never,
+                    _ => ObserverThread::Auto,
+                };
             } else if key == name::DETACH_AFTER_MS.as_bytes() {
                 settings.detach_after_ns = (number()? * 1e6) as u64;
             } else if key == name::LOGS.as_bytes() {
@@ -280,8 +291,10 @@ mod tests {
         let timed = |text: &str| Settings::parse(OsStr::new(text)).unwrap().poll_times;
         assert!(timed("v1;poll-times=on;socket=/tmp/a"));
         assert!(!timed("v1;poll-times=off;socket=/tmp/a") && !timed("v1;socket=/tmp/a"));
-        let may_observe = |text: &str| Settings::parse(OsStr::new(text)).unwrap().observer_thread;
-        assert!(!may_observe("v1;observer-thread=off;socket=/tmp/a") && may_observe("v1;socket=/tmp/a"));
+        let observer = |text: &str| Settings::parse(OsStr::new(text)).unwrap().observer_thread;
+        assert_eq!(observer("v1;observer-thread=never;socket=/tmp/a"), ObserverThread::Never);
+        assert_eq!(observer("v1;observer-thread=always;socket=/tmp/a"), ObserverThread::Always);
+        assert_eq!(observer("v1;socket=/tmp/a"), ObserverThread::Auto);
     }
 
     #[test]

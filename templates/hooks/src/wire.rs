@@ -36,7 +36,7 @@ pub mod settings {
     pub const PROPAGATORS: &str = "propagators";
     /// `on` when each poll of an asynchronous runtime's tasks is to be timed.
     pub const POLL_TIMES: &str = "poll-times";
-    /// `off` when callbacks of metrics may not have a thread of their own.
+    /// Whether callbacks of metrics have a thread of their own: `always` or `never`; otherwise, once the program has several.
     pub const OBSERVER_THREAD: &str = "observer-thread";
     /// How long after a request's end a task spawned by it still counts as its work, in milliseconds.
     pub const DETACH_AFTER_MS: &str = "detach-after-ms";

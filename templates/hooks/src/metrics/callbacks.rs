@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use crate::attach;
 use crate::region::Region;
-use crate::settings;
+use crate::settings::{self, ObserverThread};
 use crate::sys;
 use crate::wire::header;
 
@@ -55,6 +55,9 @@ static CALLBACKS: AtomicPtr<Callback> = AtomicPtr::new(ptr::null_mut());
 static OWNER: AtomicU64 = AtomicU64::new(0);
 /// Who runs the callbacks.
 static OBSERVER: AtomicU8 = AtomicU8::new(NONE);
+
+/// The thread that was found to be the program's only one.
+static ONLY: AtomicUsize = AtomicUsize::new(0);
 
 /// There are no callbacks.
 const NONE: u8 = 0;
@@ -99,27 +102,40 @@ fn add(run: Run, is_quick: bool) {
     }
     static IS_AT_EXIT: AtomicBool = AtomicBool::new(false);
     if OWNER.swap(region.address(), Ordering::AcqRel) != region.address() {
-        OBSERVER.store(if settings::observer_thread() { WAITING } else { REFUSED }, Ordering::Release);
+        let may_be = settings::observer_thread() != ObserverThread::Never;
+        OBSERVER.store(if may_be { WAITING } else { REFUSED }, Ordering::Release);
         if !IS_AT_EXIT.swap(true, Ordering::AcqRel) {
             sys::at_exit(once_more);
         }
     }
-    catch_up();
+    look_for_threads();
 }
 
-/// Starts the thread for callbacks that wait for it, if the program has several by now. Called now and then.
+/// Starts the thread for callbacks that wait for it, if this thread is not the one that was the only one so far.
 #[inline]
 pub(crate) fn catch_up() {
     if OBSERVER.load(Ordering::Relaxed) == WAITING {
-        start_if_threaded();
+        catch_up_on_another_thread();
     }
 }
 
 #[cold]
-fn start_if_threaded() {
-    let Some(region) = own_region() else { return };
-    if !region.is_filtered() && sys::threads() > 1 {
+fn catch_up_on_another_thread() {
+    if ONLY.load(Ordering::Relaxed) != attach::this_thread() {
+        look_for_threads();
+    }
+}
+
+/// The same whichever thread this is. A system call, where callbacks wait.
+pub(crate) fn look_for_threads() {
+    if OBSERVER.load(Ordering::Relaxed) != WAITING {
+        return;
+    }
+    let Some(region) = own_region().filter(|region| !region.is_filtered()) else { return };
+    if settings::observer_thread() == ObserverThread::Always || sys::threads() > 1 {
         start(region);
+    } else {
+        ONLY.store(attach::this_thread(), Ordering::Relaxed);
     }
 }
 
@@ -159,7 +175,7 @@ fn run_quick_now_and_then() {
         return;
     }
     LAST.store(now, Ordering::Relaxed);
-    catch_up();
+    look_for_threads();
     if OBSERVER.load(Ordering::Relaxed) != THREAD {
         own_region().into_iter().for_each(run_quick);
     }

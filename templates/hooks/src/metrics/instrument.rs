@@ -306,7 +306,7 @@ impl Core {
     #[cold]
     #[inline(never)]
     fn new_series(&self, region: &Region, set: &(impl AttributeSet + ?Sized), hash: Option<u64>) -> u32 {
-        super::catch_up();
+        super::look_for_threads();
         let limit = settings::series_limit();
         let (bytes, count) = set::canonical(set);
         let said = set::hash(&bytes);
@@ -437,6 +437,7 @@ impl Instrument {
     pub fn measure(&self, number: impl Into<Number>, attributes: &(impl AttributeSet + ?Sized)) {
         let Some(core) = self.0 else { return };
         let Some(region) = attach::region() else { return };
+        super::catch_up();
         core.measure(region, core.series(region, attributes), number.into());
     }
 

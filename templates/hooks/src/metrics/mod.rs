@@ -16,7 +16,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use callbacks::catch_up;
+pub(crate) use callbacks::{catch_up, look_for_threads};
 pub use callbacks::{idle, on_collect, on_collect_or_idle};
 pub use distribution::Distribution;
 pub use find::Lists;
