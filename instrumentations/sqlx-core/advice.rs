@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering:
 use std::sync::Arc;
 use std::time::Instant;
 
-use otel_rs_hooks::metrics::{self, on_collect, ItemValue, Kind, Metric, NumberKind, Series, Text};
+use otel_rs_hooks::metrics::{self, on_collect_or_idle, ItemValue, Kind, Metric, NumberKind, Series, Text};
 
 use crate::connection::Connection;
 use crate::database::Database;
@@ -153,7 +153,7 @@ impl Pool {
         observed.tell(pool.numbers());
         let pool = Arc::new(pool);
         let weak = Arc::downgrade(&pool);
-        on_collect(move || {
+        on_collect_or_idle(move || {
             let pool = weak.upgrade();
             observed.tell(pool.as_ref().map_or([0; 5], |pool| pool.numbers()));
             pool.map_or(false, |pool| !pool.is_over())

@@ -24,7 +24,7 @@ mod runtime {
     use std::sync::{Arc, Weak};
     use std::time::Instant;
 
-    use otel_rs_hooks::metrics::{self, on_collect, Distribution, ItemValue, Kind, Metric, NumberKind, Series};
+    use otel_rs_hooks::metrics::{self, on_collect_or_idle, Distribution, ItemValue, Kind, Metric, NumberKind, Series};
 
     use super::SCOPE;
     use crate::runtime::scheduler::{self, current_thread};
@@ -140,6 +140,8 @@ mod runtime {
         pub(crate) fn publish(&self, to: &Published) {
             to.polls.store(self.polls, Relaxed);
             to.steals.store(self.steals, Relaxed);
+            // The worker is about to sleep, or has just been woken.
+            metrics::idle();
         }
     }
 
@@ -290,7 +292,7 @@ mod runtime {
             let state = Arc::new(State::new(handle));
             state.tell(Some(handle));
             let observed = Arc::clone(&state);
-            on_collect(move || observed.tell(H::upgrade(&observed.handle).as_ref()));
+            on_collect_or_idle(move || observed.tell(H::upgrade(&observed.handle).as_ref()));
             Running(Some(Box::new(Hold { state, handle: handle.clone() })))
         }
     }

@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::feed::{Feed, ProcessId, Sender};
+use super::filter;
 use super::peer::{Hello, Peer, PeerError};
 use super::region::{PORTION, Region, RegionError};
 use super::series::SeriesTable;
@@ -20,6 +21,12 @@ use super::tables::{CellTable, StringTable};
 const TURN_MS: u8 = 100;
 /// The same while telemetry has no room for what is in the rings.
 const STALLED_TURN_MS: u8 = 5;
+/// The same while a process is connected that does not ring, since a system call may be its end.
+const SILENT_TURN_MS: u8 = 20;
+/// How many processes are looked at in one turn, whether they filter system calls.
+const LOOKS: usize = 16;
+/// After how many turns the threads of a process are looked at as well.
+const THREADS_EACH: u32 = 10;
 /// How many processes may be connected at once.
 const MOST_PROCESSES: usize = 256;
 
@@ -41,6 +48,8 @@ impl Draining {
             processes: Vec::new(),
             next: 0,
             said_too_many: false,
+            said_unattached: false,
+            turns: 0,
             ending: false,
         };
         std::thread::Builder::new().name("otel-rs-drain".into()).spawn(move || drain.run())?;
@@ -68,6 +77,8 @@ struct Process {
     ended: bool,
     /// Whether the last look found records.
     busy: bool,
+    /// Whether it filters system calls.
+    filtered: bool,
 }
 
 struct Drain {
@@ -78,6 +89,8 @@ struct Drain {
     processes: Vec<Process>,
     next: u32,
     said_too_many: bool,
+    said_unattached: bool,
+    turns: u32,
     ending: bool,
 }
 
@@ -85,9 +98,10 @@ impl Drain {
     fn run(mut self) {
         let mut stalled = false;
         loop {
-            self.wait(PollTimeout::from(if stalled { STALLED_TURN_MS } else { TURN_MS }));
+            self.wait(self.turn(stalled));
             self.accept();
             self.listen_to_newcomers();
+            self.look_for_filters();
             if self.ending {
                 // They had their chance: what a living process has not sent by now is not part of this launch.
                 self.waiting.clear();
@@ -98,6 +112,29 @@ impl Drain {
             }
         }
         self.sender.send(Feed::Closed);
+    }
+
+    /// How long to sleep at most.
+    fn turn(&self, stalled: bool) -> PollTimeout {
+        let is_silent = |process: &Process| process.filtered || !process.doorbell;
+        PollTimeout::from(if stalled {
+            STALLED_TURN_MS
+        } else if self.processes.iter().any(is_silent) {
+            SILENT_TURN_MS
+        } else {
+            TURN_MS
+        })
+    }
+
+    /// Lets processes know that have begun to filter system calls, some of them at each turn.
+    fn look_for_filters(&mut self) {
+        self.turns = self.turns.wrapping_add(1);
+        let (turn, count) = (self.turns as usize, self.processes.len());
+        let from = if count > LOOKS { turn.wrapping_mul(LOOKS) % count } else { 0 };
+        let with_threads = self.turns.is_multiple_of(THREADS_EACH);
+        for offset in 0..count.min(LOOKS) {
+            self.processes[(from + offset) % count].look_for_filters(with_threads);
+        }
     }
 
     /// Sleeps until something happens or the turn is over, and notes who has ended.
@@ -193,7 +230,16 @@ impl Drain {
             series: SeriesTable::new(&region),
         });
         let tails = vec![0; region.rings()];
-        self.processes.push(Process { id, peer, doorbell: true, region, tails, ended: false, busy: false });
+        self.processes.push(Process {
+            id,
+            peer,
+            doorbell: true,
+            region,
+            tails,
+            ended: false,
+            busy: false,
+            filtered: false,
+        });
     }
 
     fn refuse(&mut self, peer: &Peer, error: &PeerError) {
@@ -210,6 +256,15 @@ impl Drain {
     fn empty_rings(&mut self) -> bool {
         let (sender, ending) = (&self.sender, self.ending);
         let mut stalled = false;
+        for process in self.processes.iter().filter(|_| !self.said_unattached) {
+            let (count, errno) = process.region.unattached();
+            if count > 0 {
+                self.said_unattached = true;
+                let reason = format!("it could not attach: {}", nix::Error::from_raw(errno));
+                sender.send(Feed::Unattached { pid: process.peer.pid, reason });
+                break;
+            }
+        }
         self.processes.retain_mut(|process| match process.empty_rings(sender) {
             Ok(true) if process.ended || ending => {
                 process.say_goodbye(sender);
@@ -230,9 +285,22 @@ impl Drain {
 }
 
 impl Process {
+    fn look_for_filters(&mut self, with_threads: bool) {
+        let pid = self.peer.pid;
+        if self.filtered || pid == 0 {
+            return;
+        }
+        if filter::filters_more_than_we(pid) || (with_threads && filter::a_thread_filters_more_than_we(pid)) {
+            self.filtered = true;
+            self.region.announce_filter();
+        }
+    }
+
     /// Looks at every ring once; whether none had to be left.
     fn empty_rings(&mut self, sender: &Sender) -> Result<bool, RegionError> {
-        self.region.announce_sleep();
+        if !self.filtered {
+            self.region.announce_sleep();
+        }
         let (mut found, mut complete) = (false, true);
         for (ring, tail) in self.tails.iter_mut().enumerate() {
             // Not what comes in the meantime: a busy ring must not keep us from the others.
@@ -419,8 +487,9 @@ mod tests {
         let region = Arc::new(Region::map(fake.sealed()).unwrap());
         let (peer, _) = Peer::new(bench.attach(&fake));
         bench.next();
+        let (id, tails) = (ProcessId(1), vec![0; 2]);
         let mut process =
-            Process { id: ProcessId(1), peer, doorbell: true, region, tails: vec![0; 2], ended: false, busy: false };
+            Process { id, peer, doorbell: true, region, tails, ended: false, busy: false, filtered: false };
         assert_eq!(process.empty_rings(&sender), Ok(false));
         drop(receiver);
         assert_eq!(process.empty_rings(&sender), Ok(true));

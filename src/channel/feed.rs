@@ -68,6 +68,13 @@ pub(crate) enum Feed {
         /// What was wrong, for a warning.
         reason: String,
     },
+    /// A process has forked children that could not attach. Reported once.
+    Unattached {
+        /// The parent's pid.
+        pid: u32,
+        /// Why the last of them could not.
+        reason: String,
+    },
     /// The program has ended and all has been sent.
     Closed,
 }

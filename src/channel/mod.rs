@@ -5,6 +5,7 @@
 
 mod drain;
 pub(crate) mod feed;
+mod filter;
 #[cfg(test)]
 mod hostile;
 mod listener;

@@ -1,14 +1,20 @@
 //! One connected process, from its first message on.
 
 use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use nix::libc;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, getsockopt, recvmsg, sockopt};
+use nix::sys::socket::{MsgFlags, UnixCredentials, getsockopt, sockopt};
+// nix gives no descriptors of a message that was cut short, and so leaks those that came.
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 
 use super::region::{Region, RegionError};
 use super::wire;
+
+/// As many as the kernel lets one message carry (`SCM_MAX_FD`).
+const MOST_DESCRIPTORS: usize = 253;
 
 /// A process that has connected and not yet said who it is.
 #[derive(Debug)]
@@ -30,6 +36,8 @@ pub(super) enum PeerError {
     Version(u32),
     #[error("its first message is not one of ours")]
     Hello,
+    #[error("the launcher has no descriptor left for its shared memory")]
+    NoDescriptor,
     #[error(transparent)]
     Region(#[from] RegionError),
 }
@@ -61,21 +69,20 @@ impl Peer {
     pub(super) fn hello(&self) -> Result<Hello, PeerError> {
         let mut bytes = [0; wire::HELLO_SIZE];
         let mut parts = [IoSliceMut::new(&mut bytes)];
-        let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
-        let message = match recvmsg::<()>(self.socket.as_raw_fd(), &mut parts, Some(&mut space), flags) {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+        let message = match recvmsg(&self.socket, &mut parts, &mut control, flags) {
             Ok(message) => message,
-            Err(nix::Error::EAGAIN | nix::Error::EINTR) => return Ok(Hello::Waiting),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(Hello::Waiting),
             Err(_) => return Ok(Hello::Left),
         };
         let length = message.bytes;
         // Own every descriptor that came, so that a surplus one is closed.
         let mut fds: Vec<OwnedFd> = Vec::new();
-        for part in message.cmsgs().into_iter().flatten() {
-            if let ControlMessageOwned::ScmRights(received) = part {
-                #[expect(unsafe_code, reason = "received descriptors are plain numbers")]
-                // SAFETY: the kernel has just made these descriptors for us, and nobody else knows them.
-                fds.extend(received.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+        for part in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(received) = part {
+                fds.extend(received);
             }
         }
         if length == 0 {
@@ -88,7 +95,9 @@ impl Peer {
         match (number(8), number(12)) {
             (version, _) if version != wire::VERSION => Err(PeerError::Version(version)),
             (_, 0) => {
-                let fd = fds.into_iter().next().ok_or(PeerError::Hello)?;
+                let is_cut = message.flags.contains(ReturnFlags::CTRUNC);
+                let fd =
+                    fds.into_iter().next().ok_or(if is_cut { PeerError::NoDescriptor } else { PeerError::Hello })?;
                 Ok(Hello::Region(Region::map(fd)?))
             }
             (_, errno) => Err(PeerError::NoRegion(nix::Error::from_raw(errno as i32))),
@@ -124,5 +133,66 @@ fn pidfd(pid: i32) -> Option<OwnedFd> {
     unsafe {
         let fd = libc::syscall(libc::SYS_pidfd_open, pid, 0);
         (fd >= 0).then(|| OwnedFd::from_raw_fd(fd as i32))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSlice;
+
+    use nix::sys::socket::{ControlMessage, sendmsg};
+
+    use super::super::testing::FakeRegion;
+    use super::*;
+
+    /// Greets with as many descriptors, of which the first is that of a region.
+    fn greet(descriptors: usize, text: &[u8]) -> Result<Hello, PeerError> {
+        let (app, launcher) = UnixStream::pair().unwrap();
+        let memory = FakeRegion::new().sealed();
+        let fds: Vec<_> = std::iter::repeat_n(memory.as_raw_fd(), descriptors).collect();
+        let rights = [ControlMessage::ScmRights(&fds)];
+        let control = if fds.is_empty() { &rights[..0] } else { &rights[..] };
+        sendmsg::<()>(app.as_raw_fd(), &[IoSlice::new(text)], control, MsgFlags::empty(), None).unwrap();
+        Peer::new(launcher).0.hello()
+    }
+
+    fn hello() -> Vec<u8> {
+        [&wire::MAGIC[..], &wire::VERSION.to_le_bytes(), &[0; 4]].concat()
+    }
+
+    /// How many descriptors of this process are of the memory of fake regions.
+    fn regions_open() -> usize {
+        let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        links.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.ends_with("memfd:surplus (deleted)"))).count()
+    }
+
+    #[test]
+    fn surplus_descriptors_are_closed() {
+        use nix::sys::memfd::{MFdFlags, memfd_create};
+        for count in [1, 2, 3, 5, 64, 253] {
+            for text in [&hello()[..], b"x", b"nonsense of sixteen bytes and more"] {
+                let (app, launcher) = UnixStream::pair().unwrap();
+                let memory = memfd_create("surplus", MFdFlags::MFD_CLOEXEC).unwrap();
+                let fds: Vec<_> = std::iter::repeat_n(memory.as_raw_fd(), count).collect();
+                let rights = [ControlMessage::ScmRights(&fds)];
+                sendmsg::<()>(app.as_raw_fd(), &[IoSlice::new(text)], &rights, MsgFlags::empty(), None).unwrap();
+                let (peer, _) = Peer::new(launcher);
+                assert!(peer.hello().is_err());
+                // What comes later is no greeting, and its descriptors are not taken.
+                sendmsg::<()>(app.as_raw_fd(), &[IoSlice::new(b"!")], &rights, MsgFlags::empty(), None).unwrap();
+                assert!(peer.quiet_doorbell());
+                drop(memory);
+                assert_eq!(regions_open(), 0, "{count} {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_descriptor_of_a_greeting_is_the_region() {
+        for descriptors in [1, 2, 3, 253] {
+            assert!(matches!(greet(descriptors, &hello()), Ok(Hello::Region(_))), "{descriptors}");
+        }
+        assert!(matches!(greet(0, &hello()), Err(PeerError::Hello)));
+        assert!(matches!(greet(1, b"hello"), Err(PeerError::Hello)));
     }
 }

@@ -84,6 +84,18 @@ impl Region {
         self.geometry.rings
     }
 
+    /// Has the app's hooks make no system call from now on, the doorbell included.
+    pub(crate) fn announce_filter(&self) {
+        self.memory.u32(header::FILTERED).store(1, SeqCst);
+        self.memory.u32(header::SLEEPING).store(0, SeqCst);
+    }
+
+    /// How many children the app has forked that could not attach, and the last one's errno.
+    pub(crate) fn unattached(&self) -> (u32, i32) {
+        let count = self.memory.u32(header::UNATTACHED).load(Acquire);
+        (count, self.memory.u32(header::UNATTACHED_ERRNO).load(Relaxed) as i32)
+    }
+
     /// Asks the app's writers to ring the doorbell when a ring is half full. Before the last look at the rings and not
     /// after it, or a writer could miss it.
     pub(crate) fn announce_sleep(&self) {

@@ -69,6 +69,11 @@ impl SeriesTable {
         self.0.memory.u32(header::SERIES_COUNT).load(Acquire).min(wire::SERIES_SLOTS as u32)
     }
 
+    /// The size of the part that holds the entries. What all of them say together is no longer.
+    pub(crate) fn size(&self) -> usize {
+        self.0.geometry.series_size
+    }
+
     /// What is in a slot, once it is shown. `None` as well for what makes no sense.
     pub(crate) fn entry(&self, slot: u32) -> Option<Entry> {
         let Region { memory, geometry } = &*self.0;
@@ -133,11 +138,15 @@ impl SeriesTable {
     }
 
     /// Asks the process to run its callbacks; what to wait for. `None` when there are none, or when it has not answered
-    /// the question before.
+    /// the question before, or when what it would do to answer may be its end.
     pub(crate) fn ask(&self) -> Option<u32> {
         let memory = &self.0.memory;
         let (asked, answered) = (memory.u32(header::ASKED), memory.u32(header::ANSWERED));
-        if memory.u32(header::ANSWERS).load(Acquire) == 0 || asked.load(Acquire) != answered.load(Acquire) {
+        let is_filtered = memory.u32(header::FILTERED).load(Relaxed) != 0;
+        if is_filtered
+            || memory.u32(header::ANSWERS).load(Acquire) == 0
+            || asked.load(Acquire) != answered.load(Acquire)
+        {
             return None;
         }
         let question = asked.fetch_add(1, AcqRel).wrapping_add(1);

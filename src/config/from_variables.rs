@@ -6,8 +6,9 @@ use super::resolve::{ConfigError, Sources, variable};
 use super::variables::{Kind, VARIABLES};
 use super::{
     Batch, CardinalityLimit, Config, ExemplarFilter, Exporter, Headers, HistogramAggregation, HostMetrics, Http,
-    Instrumentations, JsonTarget, LogLevel, LogLimits, Logs, Metrics, Otlp, Periodic, Processor, Prometheus, Protocol,
-    Reader, Resource, Run, SpanLimits, Temporality, Tls, Traces, Value, What, Written, endpoint, value,
+    Instrumentations, JsonTarget, LogLevel, LogLimits, Logs, Metrics, ObserverThread, Otlp, Periodic, Processor,
+    Prometheus, Protocol, Reader, Resource, Run, SpanLimits, Temporality, Tls, Traces, Value, What, Written, endpoint,
+    value,
 };
 
 type Result<T> = std::result::Result<T, ConfigError>;
@@ -37,10 +38,17 @@ impl Sources<'_> {
                 environment_parent: self.or_default("OTEL_RS_ENVIRONMENT_PARENT", value::boolean)?,
             },
             memory_limit: self.or_default("OTEL_RS_MEMORY_LIMIT", value::size)?,
+            observer_thread: self.observer_thread()?,
             runtime_poll_times: self.or_default("OTEL_RS_RUNTIME_POLL_TIMES", value::boolean)?,
         };
         self.what_has_no_effect()?;
         Ok(config)
+    }
+
+    fn observer_thread(&mut self) -> Result<ObserverThread> {
+        let word = self.choice("OTEL_RS_OBSERVER_THREAD")?;
+        let known = ObserverThread::NAMES.iter().find(|(name, _)| Some(*name) == word);
+        Ok(known.map_or(ObserverThread::Auto, |(_, observer)| *observer))
     }
 
     fn log_level(&mut self) -> Result<LogLevel> {

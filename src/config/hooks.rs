@@ -1,6 +1,6 @@
 //! What the hooks must know of a configuration, in the words of the wire format's `settings`.
 
-use super::{Aggregation, Config, Exporter, HistogramAggregation, Metrics, Reader};
+use super::{Aggregation, Config, Exporter, HistogramAggregation, Metrics, ObserverThread, Reader};
 use crate::channel::wire::settings as name;
 
 impl Config {
@@ -33,6 +33,11 @@ impl Config {
         }
         if self.runtime_poll_times {
             pairs.push((name::POLL_TIMES, "on".to_owned()));
+        }
+        match self.observer_thread {
+            ObserverThread::Auto => {}
+            ObserverThread::Always => pairs.push((name::OBSERVER_THREAD, "always".to_owned())),
+            ObserverThread::Never => pairs.push((name::OBSERVER_THREAD, "never".to_owned())),
         }
         let lists = [
             (name::DISABLED, &self.instrumentations.disabled),

@@ -71,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) memory_limit: usize,
     /// OTEL_RS_RUNTIME_POLL_TIMES: whether the polls of asynchronous runtimes are timed.
     pub(crate) runtime_poll_times: bool,
+    /// OTEL_RS_OBSERVER_THREAD: whether callbacks of metrics may have a thread in the program.
+    pub(crate) observer_thread: ObserverThread,
 }
 
 /// What is told of the program's run as a whole.
@@ -200,6 +202,20 @@ impl ExemplarFilter {
         ("always_off", ExemplarFilter::AlwaysOff),
         ("trace_based", ExemplarFilter::TraceBased),
     ];
+}
+
+/// OTEL_RS_OBSERVER_THREAD: whether callbacks of metrics have a thread in the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ObserverThread {
+    /// Once the program has several.
+    Auto,
+    Always,
+    Never,
+}
+
+impl ObserverThread {
+    const NAMES: &[(&str, ObserverThread)] =
+        &[("auto", ObserverThread::Auto), ("always", ObserverThread::Always), ("never", ObserverThread::Never)];
 }
 
 /// A way for spans or log records.

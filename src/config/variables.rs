@@ -286,6 +286,8 @@ const COMMON: &[Variable] = variables! {
             "Series of one instrument; what is more is summed up as otel.metric.overflow";
         "OTEL_RS_RUNTIME_POLL_TIMES" "runtime-poll-times" Kind::Bool, "false", "",
             "Tell how long the polls of asynchronous tasks take, to find those that block a worker; small polls get slower";
+        "OTEL_RS_OBSERVER_THREAD" "observer-thread" Kind::Choice(&["auto", "always", "never"]), "auto", "",
+            "Whether callbacks of metrics have a thread in the program; auto: once the program has several (some calls are for programs of one)";
     }
     "Logs" {
         "OTEL_LOGS_EXPORTER" "logs-exporter" EXPORTERS, "otlp", SDK,

@@ -11,7 +11,7 @@ use nix::libc;
 use nix::sys::signal::SigSet;
 
 use super::signals::{self, Arrived, Signals};
-use super::{ChildEnd, Ended, Environment};
+use super::{ChildEnd, Ended, Environment, limits};
 use crate::ui::Explain;
 
 /// What is to be run.
@@ -73,6 +73,11 @@ impl Program {
                 None => command.env_remove(variable),
             };
         }
+        #[expect(unsafe_code, reason = "there is no safe way to run something just before exec")]
+        // SAFETY: one system call; nothing is allocated or locked.
+        unsafe {
+            command.pre_exec(limits::restore)
+        };
         command
     }
 
@@ -99,6 +104,7 @@ impl Program {
         ours: &[Variable],
         signals: &Signals,
     ) -> Result<RunningChild, SpawnError> {
+        limits::raise();
         let mut command = self.command(environment, ours);
         let as_found = signals.as_found();
         let launcher = nix::unistd::getpid();

@@ -7,6 +7,7 @@ mod child;
 mod end;
 mod environment;
 mod find;
+mod limits;
 mod signals;
 
 pub(crate) use child::{Program, Variable};

@@ -188,7 +188,7 @@ impl Engine {
                 }
                 Feed::Gone { dropped, .. } => self.report.dropped += dropped,
                 Feed::Closed => break,
-                Feed::Attached { .. } | Feed::PassDone { .. } | Feed::Poisoned { .. } => {}
+                Feed::Attached { .. } | Feed::PassDone { .. } | Feed::Poisoned { .. } | Feed::Unattached { .. } => {}
             }
         }
     }
@@ -224,6 +224,9 @@ impl Engine {
             Some(Feed::Poisoned { process, pid, reason }) => {
                 self.trouble(&format!("cannot read the telemetry of process {pid} any more"), &reason);
                 self.gone(process, now_unix_ns());
+            }
+            Some(Feed::Unattached { pid, reason }) => {
+                self.trouble(&format!("cannot read the telemetry of a process that process {pid} has forked"), &reason);
             }
             Some(Feed::Closed) | None => return true,
         }

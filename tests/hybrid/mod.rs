@@ -28,6 +28,8 @@ fn business(otlp: &Otlp, arguments: &[&str]) -> Command {
     // A callback's panic should not take long.
     command.env("RUST_BACKTRACE", "0");
     command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").args(arguments).stdin(Stdio::piped());
+    // It has one thread.
+    command.env("OTEL_RS_OBSERVER_THREAD", "always");
     command
 }
 

@@ -28,6 +28,8 @@ fn business(otlp: &Otlp, versions: &str, what: &str) -> Command {
     let mut command = launch_file(&Fixture::registry(versions).program);
     command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
     command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").arg(what).stdin(Stdio::piped());
+    // It has one thread.
+    command.env("OTEL_RS_OBSERVER_THREAD", "always");
     command
 }
 

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use super::collector::Collector;
 use super::{Launched, launch};
 
-fn exporting(name: &str, collector: &Collector) -> Command {
+pub(super) fn exporting(name: &str, collector: &Collector) -> Command {
     let mut command = launch(name);
     command.env("OTEL_TRACES_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
     command

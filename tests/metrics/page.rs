@@ -23,6 +23,7 @@ pub(crate) fn scrape(address: &str, accept: &str) -> Scraped {
 
 fn ask(address: &str, request: &str) -> Scraped {
     let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
     write!(stream, "{request}\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -70,6 +71,32 @@ fn both_formats_are_offered_and_say_the_same() {
     assert!(ask(&address, "GET / HTTP/1.1").head.starts_with("http/1.1 404 "));
     app.end();
     assert!(TcpStream::connect(&address).is_err(), "the page ends with the program");
+}
+
+#[test]
+fn idle_and_slow_connections_keep_nobody_out() {
+    let mut app = App::start(&[("METRICS_EXPORTER", "prometheus"), ("EXPORTER_PROMETHEUS_PORT", "0")]);
+    app.serve(["/a"]);
+    let address = app.page();
+    app.page_with("", 1);
+    // Some never ask; some begin to, and some have had an answer and leave it at that.
+    let mut open = Vec::new();
+    for number in 0..300 {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let text = ["", "GET /met", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"][number % 3];
+        // It may have been closed already.
+        let _ = stream.write_all(text.as_bytes());
+        open.push(stream);
+    }
+    for _ in 0..3 {
+        let page = scrape(&address, "");
+        assert!(page.head.starts_with("http/1.1 200 ") && page.body.contains("orders_served_total"), "{page:?}");
+    }
+    let mut last = open.pop().unwrap();
+    let mut answer = [0; 12];
+    last.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 404", "the newest of them are still open");
+    app.end();
 }
 
 #[test]

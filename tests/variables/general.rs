@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStringExt as _;
 
 use super::told::{Run, by_default, refused, refused_in, with};
 use super::variables;
-use crate::launcher::program;
+use crate::launcher::{launch, program};
 use crate::support::expect::{client, server, span};
 use crate::support::model::Attributes;
 use crate::support::{OTEL_RS, clean};
@@ -192,6 +192,18 @@ variables! {
         };
         assert_eq!(["", "false", "true"].map(told), [false, false, true]);
         refused("OTEL_RS_RUNTIME_POLL_TIMES", "seldom");
+    }
+
+    OTEL_RS_OBSERVER_THREAD => {
+        // Which thread looks when is seen in `launcher::observed`.
+        let threads = |value: &str| {
+            let output = launch("observes").env("OTEL_METRICS_EXPORTER", "console").env("OTEL_RS_OBSERVER_THREAD", value);
+            let output = output.output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            text.split_whitespace().nth(2).and_then(|count| count.parse::<u32>().ok())
+        };
+        assert_eq!(["", "auto", "never", "always"].map(threads), [Some(1), Some(1), Some(1), Some(2)]);
+        refused("OTEL_RS_OBSERVER_THREAD", "true");
     }
 
     OTEL_RS_DETACH_AFTER => {

@@ -1,7 +1,7 @@
 //! The top of the schema, and what has no parts worth a file of their own.
 
 use super::super::variables::{Kind, Variable};
-use super::super::{Config, HostMetrics, Instrumentations, LogLevel, LogLimits, Run, resolve, value};
+use super::super::{Config, HostMetrics, Instrumentations, LogLevel, LogLimits, ObserverThread, Run, resolve, value};
 use super::walk::{Field, Map};
 use super::{default_of, instrumentation, metrics, processors, resource, sampler};
 
@@ -51,6 +51,9 @@ pub(super) fn configuration(root: &Field, env: &dyn Fn(&str) -> Option<String>) 
             .and_then(|own| own.get("memory_limit")?.size())
             .unwrap_or_else(|| default_of("OTEL_RS_MEMORY_LIMIT", value::size)),
         runtime_poll_times: truth("runtime_poll_times").unwrap_or(false),
+        observer_thread: own
+            .and_then(|own| own.word("observer_thread", ObserverThread::NAMES))
+            .unwrap_or(ObserverThread::Auto),
     })
 }
 

@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::*;
 use crate::config::{
     Aggregation, Batch, CardinalityLimit, Exporter, HistogramAggregation, InstrumentKind, JsonTarget, LogLevel,
-    LogLimits, Otlp, Periodic, Processor, Prometheus, Protocol, Reader, Sampler, Selection, SpanLimits, Stream,
-    Temporality, Tls, Value, View, Written,
+    LogLimits, ObserverThread, Otlp, Periodic, Processor, Prometheus, Protocol, Reader, Sampler, Selection, SpanLimits,
+    Stream, Temporality, Tls, Value, View, Written,
 };
 
 mod files;
@@ -114,7 +114,7 @@ fn what_is_common_to_all_telemetry_is_read() {
     assert_eq!(config.excluded_urls, ["/health", "/internal/*"]);
     assert_eq!(config.detach_after, milliseconds(1234));
     assert_eq!(config.run, crate::config::Run { span: true, arguments: false, environment_parent: true });
-    assert!(config.runtime_poll_times);
+    assert!(config.runtime_poll_times && config.observer_thread == ObserverThread::Never);
     assert_eq!(config.memory_limit, 32 << 20);
 }
 

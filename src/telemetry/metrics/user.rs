@@ -66,6 +66,8 @@ struct Process {
     instruments: HashMap<u32, usize>,
     series: Vec<OfProcess>,
     troubles: Troubles,
+    /// Bytes that entries may still say. Entries share none, so that there are enough for all.
+    unread: usize,
 }
 
 struct OfProcess {
@@ -99,8 +101,9 @@ impl User {
             }
             self.first = Some(process);
         }
-        let (pending, troubles) = (Vec::new(), Troubles::default());
-        let known = Process { table, pending, next: 0, instruments: HashMap::new(), series: Vec::new(), troubles };
+        let (pending, troubles, unread) = (Vec::new(), Troubles::default(), table.size());
+        let known =
+            Process { table, pending, next: 0, instruments: HashMap::new(), series: Vec::new(), troubles, unread };
         self.processes.insert(process, known);
     }
 
@@ -163,7 +166,15 @@ impl User {
     fn discover(&mut self, process: &mut Process) {
         let slots = process.table.slots();
         let looked_at = std::mem::take(&mut process.pending).into_iter().chain(process.next..slots);
-        let found: Vec<(u32, Option<Entry>)> = looked_at.map(|slot| (slot, process.table.entry(slot))).collect();
+        let mut unread = process.unread;
+        let mut read = |slot: u32| {
+            let entry = if unread > 0 { process.table.entry(slot)? } else { return None };
+            // Only a region that is not what it should be has more to say.
+            let fits = entry.bytes.len() <= unread;
+            unread = unread.saturating_sub(entry.bytes.len());
+            fits.then_some(entry)
+        };
+        let found: Vec<(u32, Option<Entry>)> = looked_at.map(|slot| (slot, read(slot))).collect();
         process.next = process.next.max(slots);
         let is_instrument = |entry: &Entry| entry.what == what::INSTRUMENT;
         // A series may have been shown a moment before its instrument.
@@ -181,6 +192,7 @@ impl User {
                     None => process.pending.push(slot),
                     Some(&instrument) => {
                         if let Some(series) = self.series_of(instrument, &entry) {
+                            process.unread = process.unread.saturating_sub(entry.bytes.len());
                             process.series.push(OfProcess { entry, instrument, series, times: 0 });
                         }
                     }

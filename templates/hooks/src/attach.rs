@@ -1,36 +1,57 @@
-//! Attaching to the launcher: once per process, at the first hook, and once more in a forked child.
+//! Attaching to the launcher: once per process, before `main` where the binary allows it, and once more in a forked child.
+//!
+//! Attaching makes system calls; afterwards the hooks make none but the doorbell's. A program may forbid itself system
+//! calls (seccomp) when its `main` has begun, which is why attaching does not wait for the first hook.
 
-use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::attribute::{self, Attribute};
-use crate::introduce;
-use crate::ring::Writer;
+use crate::attribute::Attribute;
+use crate::region::Region;
 use crate::settings::{self, Settings};
-use crate::sys;
-use crate::wire::{self, cell, header, ring};
+use crate::{random, sys, wire};
 
 const UNKNOWN: u8 = 0;
-const ATTACHING: u8 = 1;
-const DORMANT: u8 = 2;
-const ACTIVE: u8 = 3;
+const DORMANT: u8 = 1;
+const ACTIVE: u8 = 2;
 
+/// A forked child begins with its parent's, and is made dormant where it cannot attach.
 static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
-/// A page that a fork wipes, holding the process's [`Root`]; never unmapped.
-static ROOT: AtomicPtr<Root> = AtomicPtr::new(std::ptr::null_mut());
+/// The process's [`Claim`], on a page that a fork wipes; never unmapped.
+static CLAIM: AtomicPtr<Claim> = AtomicPtr::new(std::ptr::null_mut());
+/// The same once the process has attached; null while it is dormant.
+static ATTACHED: AtomicPtr<Claim> = AtomicPtr::new(std::ptr::null_mut());
 /// The last region of this process or of the parent it was forked from; the fork does not wipe this one.
 static LAST: AtomicPtr<Region> = AtomicPtr::new(std::ptr::null_mut());
 
-/// How long a thread waits for another that is attaching.
+/// How long threads wait for another that is attaching. Once this was too short, nobody waits any more.
 const PATIENCE: Duration = Duration::from_millis(20);
-const RING_SHIFT: u32 = 20;
-const STRINGS_SIZE: usize = 64 << 10;
 
-/// Zeros mean: not attached.
+/// Who attaches this process. Zeros mean that nobody does yet.
 #[repr(C)]
-struct Root {
+struct Claim {
     region: AtomicPtr<Region>,
-    attaching: AtomicU32,
+    /// `FRESH`, `ATTACHING` or `DONE`.
+    progress: AtomicU32,
+    /// 1 once a thread has waited in vain.
+    is_late: AtomicU32,
+    /// The thread that attaches.
+    attacher: AtomicUsize,
+}
+
+const FRESH: u32 = 0;
+const ATTACHING: u32 = 1;
+const DONE: u32 = 2;
+
+/// The loader calls this before `main`. Threads and filters of system calls come later.
+#[cfg(all(not(test), target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
+#[used]
+#[link_section = ".init_array"]
+static BEFORE_MAIN: extern "C" fn() = before_main;
+
+#[cfg(all(not(test), target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
+extern "C" fn before_main() {
+    active();
 }
 
 #[inline(always)]
@@ -42,53 +63,42 @@ pub(crate) fn active() -> bool {
     }
 }
 
-/// For tests that make a launcher: whoever asked before them found none.
+/// For tests that make a launcher: whoever came before them found none.
 #[cfg(test)]
 pub(crate) fn ask_again() {
+    // SAFETY: null or a page that is never unmapped.
+    if let Some(claim) = unsafe { CLAIM.load(Ordering::Acquire).as_ref() } {
+        claim.progress.store(FRESH, Ordering::Release);
+    }
     STATE.store(UNKNOWN, Ordering::Release);
 }
 
 /// Changes when a forked child attaches.
 pub(crate) fn generation() -> u64 {
-    region().map_or(1, |region| region.base as u64)
+    region().map_or(1, Region::address)
+}
+
+/// Whether a system call may end the process: the launcher has seen that the process filters them (seccomp).
+pub(crate) fn is_filtered() -> bool {
+    // SAFETY: null, or leaked by `Region::create`.
+    unsafe { LAST.load(Ordering::Acquire).as_ref() }.map_or(false, Region::is_filtered)
 }
 
 #[cold]
 #[inline(never)]
 fn first_hook() -> bool {
-    if STATE.compare_exchange(UNKNOWN, ATTACHING, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-        let attached = attach_process().is_some();
-        STATE.store(if attached { ACTIVE } else { DORMANT }, Ordering::Release);
+    if is_invited() {
+        attach();
     } else {
-        // Another thread is attaching, which takes some microseconds, once. What is not waited for now would be a span
-        // that nobody ever hears of; a thread that is kept from running must not keep others, so there is an end to it.
-        let asked = Instant::now();
-        while STATE.load(Ordering::Acquire) == ATTACHING && asked.elapsed() < PATIENCE {
-            std::thread::yield_now();
-        }
+        give_up();
     }
     STATE.load(Ordering::Acquire) == ACTIVE
 }
 
-fn attach_process() -> Option<()> {
-    let variable = std::env::var_os(wire::CHANNEL_VARIABLE)?;
-    if inside_the_compiler() {
-        return None;
-    }
-    let settings = Settings::parse(&variable)?;
-    if settings.pass_on {
-        settings::install(settings);
-        return Some(());
-    }
-    let page = sys::wiped_page()?.cast::<Root>();
-    let rings = std::thread::available_parallelism().map_or(2, usize::from) * 2;
-    let region = Region::create(&settings, rings.clamp(2, 16), None)?;
-    settings::install(settings);
-    // SAFETY: a fresh zeroed page, large and aligned enough for a `Root`, never unmapped.
-    unsafe { (*page).region.store(region, Ordering::Release) };
-    LAST.store(region, Ordering::Release);
-    ROOT.store(page, Ordering::Release);
-    Some(())
+/// Whether there is a launcher that the program may listen to. A program that runs with more rights than whoever
+/// started it (setuid, setgid, file capabilities) takes no orders from the environment.
+fn is_invited() -> bool {
+    !sys::is_secure() && std::env::var_os(wire::CHANNEL_VARIABLE).is_some() && !inside_the_compiler()
 }
 
 /// Woven crates also run in build scripts and procedural macros; their work is not the program's.
@@ -99,40 +109,119 @@ fn inside_the_compiler() -> bool {
     build_script || matches!(name, Some("rustc" | "rustdoc" | "clippy-driver" | "miri"))
 }
 
-/// This process's region. `None` while dormant, and where there is nobody to tell.
-#[inline]
-pub(crate) fn region() -> Option<&'static Region> {
-    // SAFETY: null or a page that is never unmapped, see `attach_process`.
-    let root = unsafe { ROOT.load(Ordering::Acquire).as_ref() }?;
-    // SAFETY: null or leaked by `Region::create`.
-    match unsafe { root.region.load(Ordering::Acquire).as_ref() } {
-        Some(region) => Some(region),
-        None => attach_child(root),
+/// Dormant for good, and so are the children that this process forks.
+fn give_up() {
+    ATTACHED.store(std::ptr::null_mut(), Ordering::Release);
+    STATE.store(DORMANT, Ordering::Release);
+}
+
+/// Attaches this process, or waits for the thread that does. Afterwards it is active or dormant, unless that thread is
+/// kept from running.
+#[cold]
+fn attach() {
+    let Some(claim) = claim() else { return give_up() };
+    if claim.progress.compare_exchange(FRESH, ATTACHING, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        return wait(claim);
+    }
+    claim.attacher.store(this_thread(), Ordering::Relaxed);
+    match attach_process(claim) {
+        Some(()) => STATE.store(ACTIVE, Ordering::Release),
+        None => give_up(),
+    }
+    // Last: who waits for it looks at the state next.
+    claim.progress.store(DONE, Ordering::Release);
+}
+
+/// The process's claim; a fork, even one during this very call, begins with zeros.
+fn claim() -> Option<&'static Claim> {
+    let known = CLAIM.load(Ordering::Acquire);
+    // SAFETY: null or a page that is never unmapped.
+    if let Some(known) = unsafe { known.as_ref() } {
+        return Some(known);
+    }
+    let page = sys::wiped_page()?;
+    let claim = match CLAIM.compare_exchange(known, page.cast(), Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => page.cast(),
+        Err(first) => {
+            sys::unmap(page, sys::PAGE);
+            first
+        }
+    };
+    // SAFETY: a zeroed page, large and aligned enough for a `Claim`, never unmapped.
+    unsafe { claim.as_ref() }
+}
+
+fn attach_process(claim: &'static Claim) -> Option<()> {
+    // SAFETY: null, or leaked by `Region::create`.
+    let parent = unsafe { LAST.load(Ordering::Acquire).as_ref() };
+    if parent.map_or(false, Region::is_filtered) {
+        parent.into_iter().for_each(|parent| parent.count_unattached(sys::EPERM));
+        return None;
+    }
+    let settings = match settings::get() {
+        Some(known) => known,
+        None => settings::install(Settings::parse(&std::env::var_os(wire::CHANNEL_VARIABLE)?)?),
+    };
+    random::seed_process();
+    if settings.pass_on {
+        return Some(());
+    }
+    let region = match Region::create(settings, parent) {
+        Ok(region) => region,
+        Err(errno) => {
+            parent.into_iter().for_each(|parent| parent.count_unattached(errno));
+            return None;
+        }
+    };
+    LAST.store(region, Ordering::Release);
+    claim.region.store(region, Ordering::Release);
+    ATTACHED.store(claim as *const Claim as *mut Claim, Ordering::Release);
+    Some(())
+}
+
+/// Another thread is attaching, which takes some microseconds, once. What is not waited for now would be a span that
+/// nobody ever hears of; a thread that is kept from running must not keep others, so there is an end to it.
+fn wait(claim: &Claim) {
+    // A signal's handler, or an allocator that is instrumented, may come here while its own thread attaches.
+    if claim.attacher.load(Ordering::Relaxed) == this_thread() {
+        return;
+    }
+    let since = Instant::now();
+    while claim.progress.load(Ordering::Acquire) == ATTACHING && claim.is_late.load(Ordering::Relaxed) == 0 {
+        if since.elapsed() > PATIENCE {
+            claim.is_late.store(1, Ordering::Relaxed);
+        }
+        std::thread::yield_now();
     }
 }
 
-/// In a forked child: a region of its own, with the parent's strings and cells so that known ids stay true.
-#[cold]
-fn attach_child(root: &'static Root) -> Option<&'static Region> {
-    // A fork during this very call finds its copy of the page wiped and starts anew.
-    if root.attaching.swap(1, Ordering::AcqRel) == 1 {
-        let asked = Instant::now();
-        while asked.elapsed() < PATIENCE {
-            // SAFETY: null or leaked by `Region::create`.
-            if let Some(region) = unsafe { root.region.load(Ordering::Acquire).as_ref() } {
-                return Some(region);
-            }
-            std::thread::yield_now();
-        }
-        return None;
+/// Tells this thread from every other one that lives.
+pub(crate) fn this_thread() -> usize {
+    thread_local! {
+        static ME: u8 = const { 0 };
     }
-    // SAFETY: set before `ROOT` was, leaked.
-    let parent = unsafe { LAST.load(Ordering::Acquire).as_ref() }?;
-    let region = Region::create(settings::get()?, parent.rings as usize, Some(parent))?;
-    LAST.store(region, Ordering::Release);
-    root.region.store(region, Ordering::Release);
-    // SAFETY: leaked.
-    unsafe { region.as_ref() }
+    ME.try_with(|me| me as *const u8 as usize).unwrap_or(0)
+}
+
+/// This process's region. `None` while dormant, and where there is nobody to tell.
+#[inline]
+pub(crate) fn region() -> Option<&'static Region> {
+    // SAFETY: null or a page that is never unmapped, see `claim`.
+    let claim = unsafe { ATTACHED.load(Ordering::Acquire).as_ref() }?;
+    // SAFETY: null or leaked by `Region::create`.
+    match unsafe { claim.region.load(Ordering::Acquire).as_ref() } {
+        Some(region) => Some(region),
+        None => attach_child(claim),
+    }
+}
+
+/// In a forked child: a region of its own, with the parent's strings and cells so that known ids stay true. Where that
+/// cannot be, the child is dormant from now on.
+#[cold]
+fn attach_child(claim: &'static Claim) -> Option<&'static Region> {
+    attach();
+    // SAFETY: null or leaked by `Region::create`.
+    unsafe { claim.region.load(Ordering::Acquire).as_ref() }
 }
 
 /// Adds a text to the string table; its id, or 0 when there is no room or another thread is adding.
@@ -150,288 +239,82 @@ pub(crate) fn new_cell(kind: u8, description: &[Attribute<'_>]) -> Option<u32> {
 #[inline]
 pub(crate) fn add_to_cell(index: u32, amount: i64) {
     if let Some(region) = region() {
-        if (index as usize) < wire::CELL_COUNT {
-            region.at::<AtomicI64>(region.cell(index as usize) + cell::VALUE).fetch_add(amount, Ordering::Relaxed);
-        }
+        region.add_to_cell(index, amount);
     }
 }
 
-/// The shared memory of this process.
-pub(crate) struct Region {
-    base: *mut u8,
-    rings: u32,
-    controls: usize,
-    data: usize,
-    strings: usize,
-    cells: usize,
-    series: usize,
-    socket: i32,
-    cookie: u64,
-}
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
 
-// SAFETY: the mapping lives as long as the process, and what is shared in it is reached through atomics.
-unsafe impl Sync for Region {}
-
-impl Region {
-    fn create(settings: &Settings, rings: usize, parent: Option<&Region>) -> Option<*mut Region> {
-        let strings = wire::HEADER_SIZE;
-        let cells = strings + STRINGS_SIZE;
-        let series = cells + wire::CELL_COUNT * wire::CELL_SIZE;
-        let controls = series + wire::SERIES_SIZE;
-        let data = controls + rings * wire::RING_CONTROL_SIZE;
-        let size = data + (rings << RING_SHIFT);
-        let (memory, base) = match sys::shared_memory(size) {
-            Ok(made) => made,
-            Err(errno) => {
-                // The launcher is told why, since nobody else can be.
-                if let Some(socket) = sys::call_launcher(&settings.socket, &hello(errno), None) {
-                    sys::close_fd(socket);
-                }
-                return None;
-            }
-        };
-        let mut region =
-            Region { base, rings: rings as u32, controls, data, strings, cells, series, socket: -1, cookie: 0 };
-        let fields = [
-            (header::REGION_SIZE, size),
-            (header::STRINGS_OFFSET, strings),
-            (header::STRINGS_SIZE, STRINGS_SIZE),
-            (header::CELLS_OFFSET, cells),
-            (header::CELLS, wire::CELL_COUNT),
-            (header::CONTROLS_OFFSET, controls),
-            (header::DATA_OFFSET, data),
-            (header::SERIES_OFFSET, series),
-            (header::SERIES_SIZE, wire::SERIES_SIZE),
-            (header::SERIES_USED, wire::SERIES_SLOTS * 4 / wire::SERIES_UNIT),
-        ];
-        for (offset, value) in fields {
-            region.at::<AtomicU64>(offset).store(value as u64, Ordering::Relaxed);
-        }
-        let fields = [
-            (header::VERSION, wire::VERSION),
-            (header::RINGS, rings as u32),
-            (header::RING_SHIFT, RING_SHIFT),
-            (header::PID, sys::pid()),
-            (header::STRINGS_LEN, wire::FIRST_STRING),
-        ];
-        for (offset, value) in fields {
-            region.at::<AtomicU32>(offset).store(value, Ordering::Relaxed);
-        }
-        match parent {
-            Some(parent) => region.inherit(parent),
-            None => introduce::introduce(&region),
-        }
-        region.at::<AtomicU64>(header::MAGIC).store(u64::from_ne_bytes(wire::MAGIC), Ordering::Release);
-        let socket = sys::call_launcher(&settings.socket, &hello(0), Some(memory));
-        sys::close_fd(memory);
-        let Some(socket) = socket else {
-            sys::unmap(base, size);
-            return None;
-        };
-        region.socket = socket;
-        region.cookie = sys::socket_cookie(socket);
-        Some(Box::leak(Box::new(region)))
+    extern "C" {
+        fn fork() -> i32;
+        fn waitpid(pid: i32, status: *mut i32, options: i32) -> i32;
+        fn alarm(seconds: u32) -> u32;
+        fn _exit(status: i32) -> !;
     }
 
-    fn inherit(&self, parent: &Region) {
-        let used = parent.at::<AtomicU32>(header::STRINGS_LEN).load(Ordering::Acquire);
-        if used as usize <= STRINGS_SIZE {
-            // SAFETY: both tables hold `STRINGS_SIZE` bytes; ours is not shared yet.
+    const AGAIN: &str = "OTEL_RS_TEST_ATTACHING";
+    /// Were each of them waited for, this would take minutes.
+    const CALLS: usize = 20_000;
+
+    fn calls_are_quick() {
+        // SAFETY: takes a number. Who is too slow by far dies of it.
+        unsafe { alarm(60) };
+        (0..CALLS).for_each(|_| {
+            active();
+            region();
+        });
+    }
+
+    /// In a process of its own, since all tests of this one share its state.
+    #[test]
+    fn neither_threads_nor_forked_children_wait_for_one_that_does_not_come_on() {
+        if std::env::var_os(AGAIN).is_some() {
+            return while_somebody_attaches();
+        }
+        let name = "attach::tests::neither_threads_nor_forked_children_wait_for_one_that_does_not_come_on";
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args([name, "--exact", "--test-threads=1"]).env(AGAIN, "1");
+        let output = again.env(wire::CHANNEL_VARIABLE, "v1;socket=/nowhere/at/all").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    fn while_somebody_attaches() {
+        let claim = claim().unwrap();
+        claim.attacher.store(1, Ordering::Relaxed);
+        claim.progress.store(ATTACHING, Ordering::Release);
+        let in_a_child = |then: fn()| {
+            // SAFETY: the child calls hooks and ends; the status lives through the call.
             unsafe {
-                std::ptr::copy_nonoverlapping(
-                    parent.base.add(parent.strings),
-                    self.base.add(self.strings),
-                    used as usize,
-                )
-            };
-            self.at::<AtomicU32>(header::STRINGS_LEN).store(used, Ordering::Release);
-        }
-        for index in 0..wire::CELL_COUNT {
-            if parent.at::<AtomicU32>(parent.cell(index) + cell::STATE).load(Ordering::Acquire) == 2 {
-                // SAFETY: both tables hold `CELL_COUNT` cells of `CELL_SIZE` bytes; ours is not shared yet.
-                unsafe {
-                    std::ptr::copy_nonoverlapping(
-                        parent.base.add(parent.cell(index)),
-                        self.base.add(self.cell(index)),
-                        wire::CELL_SIZE,
-                    )
-                };
-                self.at::<AtomicI64>(self.cell(index) + cell::VALUE).store(0, Ordering::Relaxed);
+                let child = fork();
+                if child == 0 {
+                    calls_are_quick();
+                    then();
+                    _exit(if STATE.load(Ordering::Acquire) == DORMANT { 0 } else { 1 });
+                }
+                let mut status = -1;
+                assert_eq!((waitpid(child, &mut status, 0), status), (child, 0));
             }
-        }
-        introduce::inherit(self, parent);
-        self.inherit_series(parent);
-    }
-
-    /// Where the series' part begins, in memory.
-    #[inline(always)]
-    pub(crate) fn series(&self) -> *mut u8 {
-        // SAFETY: the offset lies within the mapping, which lives as long as the process.
-        unsafe { self.base.add(self.series) }
-    }
-
-    fn cell(&self, index: usize) -> usize {
-        self.cells + index * wire::CELL_SIZE
-    }
-
-    /// An atomic of the region. Offsets come from the layout made in `create`, never from outside.
-    #[inline(always)]
-    pub(crate) fn at<T>(&self, offset: usize) -> &T {
-        // SAFETY: the mapping lives as long as the process, `offset` lies within it and is aligned for the atomics used
-        // (8 bytes at multiples of 8, 4 at multiples of 4), and atomics may be shared.
-        unsafe { &*self.base.add(offset).cast::<T>() }
-    }
-
-    pub(crate) fn rings(&self) -> u32 {
-        self.rings
-    }
-
-    #[cold]
-    pub(crate) fn count_dropped(&self) {
-        self.at::<AtomicU64>(header::DROPPED).fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Wakes the launcher if it sleeps; the first to notice rings.
-    pub(crate) fn wake_launcher(&self) {
-        let sleeping = self.at::<AtomicU32>(header::SLEEPING);
-        if sleeping.load(Ordering::SeqCst) == 1
-            && sleeping.swap(0, Ordering::SeqCst) == 1
-            && sys::socket_cookie(self.socket) == self.cookie
-        {
-            sys::ring_doorbell(self.socket);
-        }
-    }
-
-    #[inline]
-    pub(crate) fn try_lock(&self, index: u32) -> Option<Ring<'_>> {
-        let ring = Ring { region: self, control: self.controls + index as usize * wire::RING_CONTROL_SIZE, index };
-        let lock = self.at::<AtomicU32>(ring.control + ring::LOCK);
-        if lock.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-            Some(ring)
-        } else {
-            None
-        }
-    }
-
-    pub(crate) fn intern(&self, text: &[u8]) -> u32 {
-        let lock = self.at::<AtomicU32>(header::STRINGS_LOCK);
-        if lock.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
-            return 0;
-        }
-        let length = self.at::<AtomicU32>(header::STRINGS_LEN);
-        let used = length.load(Ordering::Relaxed);
-        let entry = (4 + text.len() + 3) & !3;
-        let mut id = 0;
-        if used as usize + entry <= STRINGS_SIZE {
-            // SAFETY: the entry lies within the table and the lock is ours.
-            let mut to = unsafe { Writer::new(self.base.add(self.strings + used as usize), entry) };
-            to.bytes(&(text.len() as u32).to_le_bytes());
-            to.bytes(text);
-            length.store(used + entry as u32, Ordering::Release);
-            id = used;
-        }
-        lock.store(0, Ordering::Release);
-        id
-    }
-
-    fn new_cell(&self, kind: u8, description: &[Attribute<'_>]) -> Option<u32> {
-        const FREE: u32 = 0;
-        const CLAIMED: u32 = 1;
-        const DESCRIBED: u32 = 2;
-        let (bytes, count) = attribute::size(description);
-        let room = wire::CELL_SIZE - cell::DESCRIPTION;
-        if bytes > room {
-            return None;
-        }
-        for index in 0..wire::CELL_COUNT {
-            let at = self.cell(index);
-            let state = self.at::<AtomicU32>(at + cell::STATE);
-            if state.compare_exchange(FREE, CLAIMED, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                // SAFETY: the cell was claimed by this thread, and the room ends with the cell.
-                let mut to = unsafe { Writer::new(self.base.add(at + cell::KIND), 4 + room) };
-                to.bytes(&[kind, count as u8]);
-                to.bytes(&(bytes as u16).to_le_bytes());
-                attribute::write(&mut to, description);
-                state.store(DESCRIBED, Ordering::Release);
-                return Some(index as u32);
+        };
+        // One that finds nobody to attach to, and a child of its own.
+        in_a_child(|| {
+            // SAFETY: as above.
+            unsafe {
+                let child = fork();
+                if child == 0 {
+                    calls_are_quick();
+                    _exit(0);
+                }
+                let mut status = -1;
+                assert_eq!((waitpid(child, &mut status, 0), status), (child, 0));
             }
-        }
-        None
-    }
-}
-
-fn hello(errno: i32) -> [u8; wire::HELLO_SIZE] {
-    let mut hello = [0; wire::HELLO_SIZE];
-    let parts = wire::MAGIC.into_iter().chain(wire::VERSION.to_le_bytes()).chain(errno.to_le_bytes());
-    for (to, from) in hello.iter_mut().zip(parts) {
-        *to = from;
-    }
-    hello
-}
-
-/// A ring this thread has locked.
-pub(crate) struct Ring<'a> {
-    region: &'a Region,
-    control: usize,
-    index: u32,
-}
-
-impl<'a> Ring<'a> {
-    const CAPACITY: u64 = 1 << RING_SHIFT;
-
-    fn head(&self) -> &AtomicU64 {
-        self.region.at(self.control + ring::HEAD)
-    }
-
-    fn used(&self) -> u64 {
-        let tail = self.region.at::<AtomicU64>(self.control + ring::TAIL).load(Ordering::Acquire);
-        self.head().load(Ordering::Relaxed).wrapping_sub(tail)
-    }
-
-    /// Room for a record of `length` bytes (a multiple of 8), padding over the ring's end first if it must.
-    #[inline]
-    pub(crate) fn reserve(&self, length: usize) -> Option<Writer<'a>> {
-        let mut head = self.head().load(Ordering::Relaxed);
-        let to_end = Self::CAPACITY - head % Self::CAPACITY;
-        let padding = if (length as u64) > to_end { to_end } else { 0 };
-        if self.used().saturating_add(padding + length as u64) > Self::CAPACITY {
-            return None;
-        }
-        if padding != 0 {
-            let mut to = self.writer(head, padding as usize);
-            to.bytes(&(padding as u32).to_le_bytes());
-            to.bytes(&[wire::kind::PAD, 0, 0, 0]);
-            head = head.wrapping_add(padding);
-            self.head().store(head, Ordering::Release);
-        }
-        Some(self.writer(head, length))
-    }
-
-    fn writer(&self, position: u64, room: usize) -> Writer<'a> {
-        let start = self.region.data + ((self.index as usize) << RING_SHIFT);
-        let at = start + (position % Self::CAPACITY) as usize;
-        // SAFETY: `position` is free (see `reserve`), the ring is locked by this thread, and `room` ends within the ring.
-        unsafe { Writer::new(self.region.base.add(at), room) }
-    }
-
-    /// Shows the record to the launcher.
-    #[inline]
-    pub(crate) fn publish(&self, length: usize) {
-        let head = self.head();
-        head.store(head.load(Ordering::Relaxed).wrapping_add(length as u64), Ordering::Release);
-    }
-
-    #[cold]
-    pub(crate) fn count_dropped(&self) {
-        self.region.at::<AtomicU64>(self.control + ring::DROPPED).fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_half_full(&self) -> bool {
-        self.used() > Self::CAPACITY / 2
-    }
-
-    #[inline]
-    pub(crate) fn unlock(&self) {
-        self.region.at::<AtomicU32>(self.control + ring::LOCK).store(0, Ordering::Release);
+        });
+        calls_are_quick();
+        assert_eq!(STATE.load(Ordering::Acquire), UNKNOWN, "somebody attaches still");
+        // As a signal's handler would find it.
+        claim.is_late.store(0, Ordering::Relaxed);
+        claim.attacher.store(this_thread(), Ordering::Relaxed);
+        calls_are_quick();
     }
 }

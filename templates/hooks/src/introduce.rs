@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::attach::Region;
+use crate::region::Region;
 use crate::wire::{self, header};
 
 /// Writes it into a region that has not been sent yet. What is too long is left out.

@@ -3,7 +3,7 @@
 //! They write small records into shared memory, where the launcher (`otel-rs instrument`) reads them. Without a launcher
 //! they are dormant: one relaxed load. **Invariant:** no dependency, no lock, no allocation per record, no output, no panic:
 //! whatever goes wrong, the program runs on as if the hooks were not there. No thread either, but for the one that runs
-//! the callbacks of metrics, where there are any ([`metrics::on_collect`]).
+//! the callbacks of metrics, where there are any and the program has threads already ([`metrics::on_collect`]).
 //!
 //! All functions here are safe and may be called from anywhere, `Drop` and forked children included.
 
@@ -27,6 +27,7 @@ mod pattern;
 mod propagate;
 mod random;
 mod ratio;
+mod region;
 mod ring;
 mod sample;
 mod settings;

@@ -1,10 +1,11 @@
-//! Ids: a small generator per thread, seeded from the operating system's randomness by way of `RandomState`.
+//! Ids: a small generator per thread, seeded from the operating system's randomness.
 
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::attach;
+use crate::{attach, sys};
 
 thread_local! {
     /// State and the region it was seeded for: a forked child gets another region and so another seed.
@@ -27,14 +28,38 @@ fn next() -> u64 {
     STATE.try_with(step).unwrap_or_else(|_| seed())
 }
 
+/// The operating system's randomness, taken when the process attaches: a system call may be forbidden later.
+static PROCESS: AtomicU64 = AtomicU64::new(0);
+
+pub(crate) fn seed_process() {
+    PROCESS.store(sys::random().unwrap_or_else(hashed_keys) | 1, Relaxed);
+}
+
+/// What a forked child shares with its parent until it attaches.
+pub(crate) fn of_process() -> u64 {
+    if PROCESS.load(Relaxed) == 0 {
+        seed_process();
+    }
+    PROCESS.load(Relaxed)
+}
+
+/// Where there is no such call: `RandomState` takes its keys from the system, too.
+#[cold]
+fn hashed_keys() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
 #[cold]
 fn seed() -> u64 {
-    // `RandomState` takes its keys from the system once per thread and then counts; time and the region's generation
-    // keep a forked child apart from its parent.
-    let mut hasher = RandomState::new().build_hasher();
-    hasher.write_u64(crate::span::now());
-    hasher.write_u64(attach::generation());
-    hasher.finish()
+    static THREADS: AtomicU64 = AtomicU64::new(0);
+    let fold = |a: u64, b: u64| {
+        let wide = u128::from(a) * u128::from(b);
+        (wide >> 64) as u64 ^ wide as u64
+    };
+    // The number keeps threads apart; time and the region's generation keep a forked child apart from its parent.
+    let thread = THREADS.fetch_add(1, Relaxed).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = fold(of_process() ^ 0xa076_1d64_78bd_642f, thread ^ 0xe703_7ed1_a0b4_28db);
+    fold(mixed ^ crate::span::now(), of_process() ^ attach::generation().rotate_left(29))
 }
 
 pub(crate) fn span_id() -> [u8; 8] {
@@ -53,5 +78,18 @@ pub(crate) fn trace_id() -> [u8; 16] {
         [1; 16]
     } else {
         id.to_be_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    #[test]
+    fn ids_of_all_threads_differ() {
+        let ids = |_| (0..1000).map(|_| super::trace_id()).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..8).map(|number| std::thread::spawn(move || ids(number))).collect();
+        let all: HashSet<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        assert_eq!(all.len(), 8000);
     }
 }

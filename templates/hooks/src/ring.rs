@@ -7,10 +7,11 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-use crate::attach::{self, Region, Ring};
 use crate::attribute::{self, key, Attribute, Value};
+use crate::region::{Region, Ring};
 use crate::span::Scope;
 use crate::wire::{self, record};
+use crate::{attach, metrics};
 
 thread_local! {
     /// The ring this thread used last.
@@ -147,6 +148,8 @@ fn lock(region: &Region) -> Option<Ring<'_>> {
 
 /// Spreads threads: the address of a thread-local tells threads apart.
 fn first_ring(count: u32) -> u32 {
+    // A thread that is new here: the program may have had one until now.
+    metrics::catch_up();
     let address = STICKY.try_with(|sticky| sticky as *const _ as usize).unwrap_or(0);
     ((address >> 12).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32 % count
 }

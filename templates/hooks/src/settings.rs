@@ -25,6 +25,15 @@ pub(crate) enum Sampler {
     },
 }
 
+/// Whether callbacks of metrics have a thread of their own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum ObserverThread {
+    /// Once the program has several.
+    Auto,
+    Always,
+    Never,
+}
+
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) socket: Vec<u8>,
@@ -33,6 +42,7 @@ pub(crate) struct Settings {
     pub(crate) propagators: Vec<Propagator>,
     /// Whether polls of runtimes are timed.
     poll_times: bool,
+    observer_thread: ObserverThread,
     pub(crate) detach_after_ns: u64,
     pub(crate) logs: bool,
     /// Whether contexts are passed on, and nothing is told.
@@ -58,8 +68,10 @@ pub(crate) fn get() -> Option<&'static Settings> {
     unsafe { SETTINGS.load(Ordering::Acquire).as_ref() }
 }
 
-pub(crate) fn install(settings: Settings) {
-    SETTINGS.store(Box::leak(Box::new(settings)), Ordering::Release);
+pub(crate) fn install(settings: Settings) -> &'static Settings {
+    let settings = Box::leak(Box::new(settings));
+    SETTINGS.store(settings, Ordering::Release);
+    settings
 }
 
 pub(crate) fn sampler() -> Sampler {
@@ -95,6 +107,10 @@ pub(crate) fn poll_times() -> bool {
     get().map_or(false, |settings| settings.poll_times)
 }
 
+pub(crate) fn observer_thread() -> ObserverThread {
+    get().map_or(ObserverThread::Never, |settings| settings.observer_thread)
+}
+
 impl Settings {
     /// Reads the value of [`wire::CHANNEL_VARIABLE`]. `None` for another version or without a socket: then stay dormant.
     pub(crate) fn parse(text: &OsStr) -> Option<Settings> {
@@ -106,6 +122,7 @@ impl Settings {
             sampler: Sampler::AlwaysOn { parent_based: true },
             propagators: vec![Propagator::TraceContext, Propagator::Baggage],
             poll_times: false,
+            observer_thread: ObserverThread::Auto,
             detach_after_ns: 10_000_000_000,
             logs: true,
             pass_on: false,
@@ -137,6 +154,12 @@ impl Settings {
                 ratio = number()?;
             } else if key == name::POLL_TIMES.as_bytes() {
                 settings.poll_times = value == b"on";
+            } else if key == name::OBSERVER_THREAD.as_bytes() {
+                settings.observer_thread = match value {
+                    b"always" => ObserverThread::Always,
+                    b"never" => ObserverThread::Never,
+                    _ => ObserverThread::Auto,
+                };
             } else if key == name::DETACH_AFTER_MS.as_bytes() {
                 settings.detach_after_ns = (number()? * 1e6) as u64;
             } else if key == name::LOGS.as_bytes() {
@@ -268,6 +291,10 @@ mod tests {
         let timed = |text: &str| Settings::parse(OsStr::new(text)).unwrap().poll_times;
         assert!(timed("v1;poll-times=on;socket=/tmp/a"));
         assert!(!timed("v1;poll-times=off;socket=/tmp/a") && !timed("v1;socket=/tmp/a"));
+        let observer = |text: &str| Settings::parse(OsStr::new(text)).unwrap().observer_thread;
+        assert_eq!(observer("v1;observer-thread=never;socket=/tmp/a"), ObserverThread::Never);
+        assert_eq!(observer("v1;observer-thread=always;socket=/tmp/a"), ObserverThread::Always);
+        assert_eq!(observer("v1;socket=/tmp/a"), ObserverThread::Auto);
     }
 
     #[test]

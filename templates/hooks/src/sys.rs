@@ -12,6 +12,8 @@ use std::ptr::{null, null_mut};
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+use crate::attach;
+
 extern "C" {
     fn syscall(number: i64, ...) -> i64;
     fn mmap(address: *mut c_void, length: usize, protection: i32, flags: i32, fd: i32, offset: i64) -> *mut c_void;
@@ -31,12 +33,21 @@ extern "C" {
     fn clock_gettime(clock: i32, time: *mut timespec) -> i32;
     fn pthread_sigmask(how: i32, new: *const Signals, old: *mut Signals) -> i32;
     fn atexit(function: extern "C" fn()) -> i32;
+    fn getauxval(kind: u64) -> u64;
+    fn getrlimit(resource: i32, limit: *mut rlimit) -> i32;
+    fn sched_getaffinity(pid: i32, size: usize, mask: *mut u8) -> i32;
 }
 
 #[repr(C)]
 struct timespec {
     seconds: i64,
     nanoseconds: i64,
+}
+
+#[repr(C)]
+struct rlimit {
+    current: u64,
+    most: u64,
 }
 
 #[repr(C)]
@@ -75,13 +86,24 @@ const SYS_MEMFD_CREATE: i64 = 279; // The generic table: aarch64, riscv64.
 const SYS_FUTEX: i64 = 202;
 #[cfg(not(target_arch = "x86_64"))]
 const SYS_FUTEX: i64 = 98;
+#[cfg(target_arch = "x86_64")]
+const SYS_GETRANDOM: i64 = 318;
+#[cfg(not(target_arch = "x86_64"))]
+const SYS_GETRANDOM: i64 = 278;
 
 const AF_UNIX: i32 = 1;
 const SOCK_STREAM_CLOEXEC_NONBLOCK: i32 = 1 | 0o2_000_000 | 0o4_000;
 const MSG_DONTWAIT_NOSIGNAL: i32 = 0x40 | 0x4000;
+pub(crate) const EPERM: i32 = 1;
 const EAGAIN: i32 = 11;
+pub(crate) const ENOMEM: i32 = 12;
+pub(crate) const ENFILE: i32 = 23;
+pub(crate) const EMFILE: i32 = 24;
+const EFBIG: i32 = 27;
+pub(crate) const PAGE: usize = 4096;
 
-fn errno() -> i32 {
+/// Why the last call failed.
+pub(crate) fn errno() -> i32 {
     std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
 }
 
@@ -90,8 +112,42 @@ pub(crate) fn pid() -> u32 {
     unsafe { getpid() as u32 }
 }
 
+/// Whether the program has more rights than whoever started it.
+pub(crate) fn is_secure() -> bool {
+    const AT_SECURE: u64 = 23;
+    // SAFETY: takes a number.
+    unsafe { getauxval(AT_SECURE) != 0 }
+}
+
+/// Bits that nobody can foresee.
+pub(crate) fn random() -> Option<u64> {
+    const GRND_NONBLOCK: u32 = 1;
+    let mut bits = 0_u64;
+    // SAFETY: the buffer and its size live through the call.
+    let got = unsafe { syscall(SYS_GETRANDOM, &mut bits as *mut u64, 8_usize, GRND_NONBLOCK) };
+    Some(bits).filter(|_| got == 8)
+}
+
+/// The processors that this thread may run on.
+pub(crate) fn processors() -> usize {
+    let mut mask = [0_u8; 128];
+    // SAFETY: the buffer and its size live through the call.
+    unsafe { sched_getaffinity(0, mask.len(), mask.as_mut_ptr()) };
+    mask.iter().map(|byte| byte.count_ones() as usize).sum::<usize>().max(1)
+}
+
+fn limit(resource: i32) -> u64 {
+    let mut limit = rlimit { current: u64::MAX, most: 0 };
+    // SAFETY: the buffer lives through the call.
+    unsafe { getrlimit(resource, &mut limit) };
+    limit.current
+}
+
 /// CPU time that the process has used, by all its threads.
 pub(crate) fn cpu_time() -> Option<Duration> {
+    if attach::is_filtered() {
+        return None;
+    }
     const CLOCK_PROCESS_CPUTIME_ID: i32 = 2;
     let mut used = timespec { seconds: 0, nanoseconds: 0 };
     // SAFETY: the buffer lives through the call.
@@ -99,8 +155,23 @@ pub(crate) fn cpu_time() -> Option<Duration> {
     Some(Duration::new(used.seconds as u64, used.nanoseconds as u32)).filter(|_| answer == 0)
 }
 
+/// Whether a program with these limits can spare so much: a file that is larger than it may write would be answered by a
+/// signal, SIGXFSZ, and address space that we take is missing elsewhere.
+fn can_spare(size: usize) -> Result<(), i32> {
+    const RLIMIT_FSIZE: i32 = 1;
+    const RLIMIT_AS: i32 = 9;
+    if size as u64 > limit(RLIMIT_FSIZE) {
+        return Err(EFBIG);
+    }
+    if size as u64 > limit(RLIMIT_AS) / 16 {
+        return Err(ENOMEM);
+    }
+    Ok(())
+}
+
 /// A sealed shared memory of `size` zero bytes, mapped; with the descriptor to send. The error is an errno.
 pub(crate) fn shared_memory(size: usize) -> Result<(i32, *mut u8), i32> {
+    can_spare(size)?;
     const CLOEXEC_ALLOW_SEALING: u32 = 1 | 2;
     const F_ADD_SEALS: i32 = 1033;
     const SEAL_SHRINK_GROW: i32 = 1 | 2 | 4;
@@ -132,7 +203,6 @@ pub(crate) fn shared_memory(size: usize) -> Result<(i32, *mut u8), i32> {
 
 /// A page that is all zeros again in a forked child.
 pub(crate) fn wiped_page() -> Option<*mut u8> {
-    const PAGE: usize = 4096;
     const READ_WRITE: i32 = 1 | 2;
     const PRIVATE_ANONYMOUS: i32 = 2 | 0x20;
     const MADV_WIPEONFORK: i32 = 18;
@@ -226,6 +296,26 @@ pub(crate) fn call_launcher(path: &[u8], hello: &[u8], memory: Option<i32>) -> O
     }
 }
 
+/// Gives a descriptor a high number: programs count on low ones, be it by the order in which they open files. Where they
+/// may have few altogether, it is closed, and `None`.
+pub(crate) fn move_away(fd: i32) -> Option<i32> {
+    const RLIMIT_NOFILE: i32 = 7;
+    const F_DUPFD_CLOEXEC: i32 = 1030;
+    const FEW: u64 = 64;
+    let most = limit(RLIMIT_NOFILE);
+    if most < FEW {
+        close_fd(fd);
+        return None;
+    }
+    // SAFETY: takes numbers.
+    let moved = unsafe { fcntl(fd, F_DUPFD_CLOEXEC, (most / 4 * 3).min(255) as i32) };
+    if moved < 0 {
+        return Some(fd);
+    }
+    close_fd(fd);
+    Some(moved)
+}
+
 /// The kernel's own number for a socket. A program may close descriptors it does not know and reuse their numbers; this
 /// tells whether `fd` is still the socket we opened.
 pub(crate) fn socket_cookie(fd: i32) -> u64 {
@@ -250,6 +340,9 @@ pub(crate) fn ring_doorbell(fd: i32) {
 
 /// The address of the connection's other end, as the kernel writes it, and its length.
 pub(crate) fn peer_name(fd: i32) -> Option<[u8; 28]> {
+    if attach::is_filtered() {
+        return None;
+    }
     let mut address = [0_u8; 28];
     let mut length = address.len() as u32;
     // SAFETY: the buffer and its size live through the call; the kernel writes no more than that.
@@ -276,6 +369,13 @@ pub(crate) fn wake(word: &AtomicU32) {
     const FUTEX_WAKE: i32 = 1;
     // SAFETY: the word lives through the call.
     unsafe { syscall(SYS_FUTEX, word as *const AtomicU32, FUTEX_WAKE, i32::MAX) };
+}
+
+/// How many threads the process has; 0 where nobody knows.
+pub(crate) fn threads() -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    // Itself, its parent's entry, and one link for each thread.
+    std::fs::metadata("/proc/self/task").map_or(0, |folder| folder.nlink().saturating_sub(2))
 }
 
 /// Has a function called when the program ends by itself. It must not panic.

@@ -3,6 +3,27 @@
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+pub(crate) const EPERM: i32 = 1;
+pub(crate) const ENOMEM: i32 = 12;
+pub(crate) const ENFILE: i32 = 23;
+pub(crate) const EMFILE: i32 = 24;
+pub(crate) const PAGE: usize = 4096;
+
+pub(crate) fn errno() -> i32 {
+    0
+}
+pub(crate) fn is_secure() -> bool {
+    false
+}
+pub(crate) fn random() -> Option<u64> {
+    None
+}
+pub(crate) fn processors() -> usize {
+    1
+}
+pub(crate) fn move_away(fd: i32) -> Option<i32> {
+    Some(fd)
+}
 pub(crate) fn pid() -> u32 {
     0
 }
@@ -29,6 +50,9 @@ pub(crate) fn peer_name(_fd: i32) -> Option<[u8; 28]> {
 }
 pub(crate) fn wait(_word: &AtomicU32, _value: u32, _most: Option<Duration>) {}
 pub(crate) fn wake(_word: &AtomicU32) {}
+pub(crate) fn threads() -> u64 {
+    0
+}
 pub(crate) fn at_exit(_function: extern "C" fn()) {}
 pub(crate) fn block_signals() {}
 pub(crate) fn restore_signals(_before: &()) {}

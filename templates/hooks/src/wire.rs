@@ -15,7 +15,7 @@
 //! multiple of 8 and its `head` is published last (release), so a reader sees whole records or none.
 
 /// Changes whenever a field of this file does; a launcher refuses other versions.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// First bytes of a region and of *Hello*.
 pub const MAGIC: [u8; 8] = *b"OTEL-RS\0";
 
@@ -36,6 +36,8 @@ pub mod settings {
     pub const PROPAGATORS: &str = "propagators";
     /// `on` when each poll of an asynchronous runtime's tasks is to be timed.
     pub const POLL_TIMES: &str = "poll-times";
+    /// Whether callbacks of metrics have a thread of their own: `always` or `never`; otherwise, once the program has several.
+    pub const OBSERVER_THREAD: &str = "observer-thread";
     /// How long after a request's end a task spawned by it still counts as its work, in milliseconds.
     pub const DETACH_AFTER_MS: &str = "detach-after-ms";
     /// `off` when nobody wants log records.
@@ -122,14 +124,13 @@ pub mod header {
     /// `u32`: the launcher sets 1 (SeqCst) before it sleeps and drains once more after; the first writer that finds a ring
     /// half full swaps it to 0 and rings the doorbell.
     pub const SLEEPING: usize = 128;
+    /// `u32`: the launcher sets 1 once it has seen that the process filters system calls (seccomp): one that the process
+    /// does not make by itself may be its end.
+    pub const FILTERED: usize = 132;
     /// `u32`: bytes of the string table in use; stored with release after an entry is complete.
     pub const STRINGS_LEN: usize = 192;
-    /// `u32`: 1 while an entry is being appended.
-    pub const STRINGS_LOCK: usize = 196;
     /// `u64`: records dropped because every ring was locked by another thread, or the record was too long.
     pub const DROPPED: usize = 256;
-    /// `u64`: units of the series' part in use, slots included.
-    pub const SERIES_USED: usize = 320;
     /// `u32`: slots of the series' part that were given away.
     pub const SERIES_COUNT: usize = 328;
     /// `u64`: instruments that found no room.
@@ -146,6 +147,10 @@ pub mod header {
     pub const STUCK: usize = 456;
     /// `u32`: callbacks that panicked, and are not called again.
     pub const PANICKED: usize = 460;
+    /// `u32`: forked children of this process that could not attach.
+    pub const UNATTACHED: usize = 512;
+    /// `u32`: the errno of the last of them.
+    pub const UNATTACHED_ERRNO: usize = 516;
 }
 
 /// An entry of the string table is a `u32` length, the bytes, and padding to a multiple of 4. Its id is its offset in the
@@ -154,8 +159,6 @@ pub const FIRST_STRING: u32 = 4;
 
 /// Byte offsets in a ring control; each group has a cache line of its own.
 pub mod ring {
-    /// `u32`: 1 while a thread writes.
-    pub const LOCK: usize = 0;
     /// `u64`: records dropped because the ring was full.
     pub const DROPPED: usize = 8;
     /// `u64`: bytes ever written; stored with release by the writer.
@@ -170,7 +173,7 @@ pub const RING_CONTROL_SIZE: usize = 256;
 pub mod cell {
     /// `i64`: the sum so far.
     pub const VALUE: usize = 0;
-    /// `u32`: 0 free, 1 being described, 2 described (stored with release).
+    /// `u32`: 2 once it is described (stored with release).
     pub const STATE: usize = 8;
     /// `u8`: a `cell_kind`.
     pub const KIND: usize = 12;

@@ -1,5 +1,6 @@
 //! The page that Prometheus scrapes: `http://localhost:9464/metrics`.
 
+mod connections;
 mod names;
 mod targets;
 mod text;
@@ -16,15 +17,20 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
+use self::connections::{Connection, Connections};
 use self::text::Format;
 use crate::config::{self, What, Written};
 use crate::telemetry::metrics::Collected;
 use crate::ui::{self, Explain};
 
-/// Connections at a time; the next ones wait their turn.
-const MAX_CONNECTIONS: usize = 32;
+/// How long a connection may take for the head of a request, and how long it may wait for the next one.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Metrics whose names are kept, to warn of each once.
+const MAX_WARNINGS: usize = 32;
+/// Requests that may wait for the metrics.
+const MAX_SCRAPES: usize = connections::MOST;
 
 /// A page cannot be offered.
 #[derive(Debug, thiserror::Error)]
@@ -80,12 +86,12 @@ impl Page {
         {
             ui::note(format_args!("metrics are at http://{chosen}/metrics"));
         }
-        let (ask, scrapes) = mpsc::channel(MAX_CONNECTIONS);
+        let (ask, scrapes) = mpsc::channel(MAX_SCRAPES);
         let server = Arc::new(Server {
             config: config.clone(),
             ask,
             wake: Arc::clone(wake),
-            connections: Semaphore::new(MAX_CONNECTIONS),
+            connections: Arc::default(),
             told: Mutex::default(),
         });
         for listener in listeners {
@@ -134,7 +140,7 @@ struct Server {
     config: config::Prometheus,
     ask: mpsc::Sender<Scrape>,
     wake: Arc<Notify>,
-    connections: Semaphore,
+    connections: Arc<Connections>,
     /// Metrics of which has been told that they cannot be shown.
     told: Mutex<HashSet<String>>,
 }
@@ -143,7 +149,10 @@ async fn serve(server: Arc<Server>, listener: tokio::net::TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(connection(Arc::clone(&server), stream));
+                // Dropped, and so closed, where all others are being answered.
+                if let Some(connection) = Connections::admit(&server.connections) {
+                    tokio::spawn(converse(Arc::clone(&server), stream, connection));
+                }
             }
             // No file descriptor is left, say: it will pass, and must not keep this thread busy till then.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
@@ -151,18 +160,25 @@ async fn serve(server: Arc<Server>, listener: tokio::net::TcpListener) {
     }
 }
 
-async fn connection(server: Arc<Server>, stream: TcpStream) {
-    let Ok(_permit) = server.connections.acquire().await else { return };
+async fn converse(server: Arc<Server>, stream: TcpStream, connection: Connection) {
     let answer = service_fn(|request| {
         let server = Arc::clone(&server);
-        async move { Ok::<_, Infallible>(answer(&server, &request).await) }
+        let answering = connection.answering();
+        async move {
+            let answer = answer(&server, &request).await;
+            drop(answering);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let http = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), answer)
-        .await;
-    // Whoever hangs up in the middle knows that.
-    let _ = http;
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), answer);
+    tokio::select! {
+        // Whoever hangs up in the middle knows that.
+        _ = http => {}
+        () = connection.unwanted() => {}
+    }
 }
 
 async fn answer(server: &Server, request: &Request<Incoming>) -> Response<String> {
@@ -192,7 +208,7 @@ async fn answer(server: &Server, request: &Request<Incoming>) -> Response<String
 fn warn_of(server: &Server, left_out: Vec<String>) {
     let mut told = server.told.lock().unwrap_or_else(PoisonError::into_inner);
     for name in left_out {
-        if told.len() < MAX_CONNECTIONS && told.insert(name.clone()) {
+        if told.len() < MAX_WARNINGS && told.insert(name.clone()) {
             let cause = "another metric has this name and another type".to_owned();
             ui::warning(format_args!("cannot offer `{name}` to Prometheus"), &[cause], None);
         }

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::set;
-use crate::attach::Region;
 use crate::attribute::Attribute;
+use crate::region::Region;
 use crate::ring::Writer;
 use crate::wire::{self, header, series};
 
@@ -29,21 +29,19 @@ pub(super) struct Entry<'a> {
 }
 
 const FIRST_UNIT: usize = wire::SERIES_SLOTS * 4 / wire::SERIES_UNIT;
-const UNITS: usize = wire::SERIES_SIZE / wire::SERIES_UNIT;
 
 impl Region {
     /// Writes an entry that nobody sees until it is shown; `None` when there is no room. What was claimed stays so.
     pub(super) fn write_entry(&self, entry: &Entry<'_>) -> Option<Place> {
         let attributes_at = series::BUCKETS + usize::from(entry.buckets) * 8;
         let length = attributes_at.checked_add(entry.attributes.len() + wire::SERIES_UNIT - 1)?;
-        let units = length / wire::SERIES_UNIT;
+        let (units, most) = (length / wire::SERIES_UNIT, self.series_units() as u64);
         let (relaxed, acquire) = (Ordering::Relaxed, Ordering::AcqRel);
-        let used = self.at::<AtomicU64>(header::SERIES_USED);
-        let more = |used: u64| Some(used + units as u64).filter(|used| *used <= UNITS as u64);
-        let unit = used.fetch_update(acquire, relaxed, more).ok()? as u32;
-        let slots = self.at::<AtomicU32>(header::SERIES_COUNT);
+        let more = |used: u64| used.checked_add(units as u64).filter(|used| *used <= most);
+        let unit = self.series_used.fetch_update(acquire, relaxed, more).ok()? as u32;
         let more = |count: u32| Some(count + 1).filter(|count| *count <= wire::SERIES_SLOTS as u32);
-        let slot = slots.fetch_update(acquire, relaxed, more).ok()?;
+        let slot = self.series_count.fetch_update(acquire, relaxed, more).ok()?;
+        self.at::<AtomicU32>(header::SERIES_COUNT).fetch_max(slot + 1, acquire);
         let Entry { what, kind, number, .. } = *entry;
         let overflow = u8::from(entry.is_overflow);
         // SAFETY: these units were just claimed, so that they are ours alone, and they end within the series' part.
@@ -68,9 +66,7 @@ impl Region {
     /// Shows an entry to the launcher.
     pub(super) fn show(&self, place: Place) {
         if (place.slot as usize) < wire::SERIES_SLOTS {
-            // SAFETY: slots are at the start of the series' part, aligned, and atomics may be shared.
-            let slot = unsafe { &*self.series().cast::<AtomicU32>().add(place.slot as usize) };
-            slot.store(place.unit, Ordering::Release);
+            self.slot(place.slot).store(place.unit, Ordering::Release);
         }
     }
 
@@ -103,37 +99,32 @@ impl Region {
         self.at::<AtomicU64>(header::REFUSED).fetch_add(1, Ordering::Relaxed);
     }
 
-    /// For a forked child: the parent's instruments and series in their places, with nothing counted yet.
+    /// For a forked child: the parent's instruments and series in their places, with nothing counted yet. How many there
+    /// are is known for sure; what stands in them is looked at as if anybody had written it.
     pub(crate) fn inherit_series(&self, parent: &Region) {
         let relaxed = Ordering::Relaxed;
-        let slots = parent.at::<AtomicU32>(header::SERIES_COUNT).load(Ordering::Acquire);
-        let slots = slots.min(wire::SERIES_SLOTS as u32);
-        let slot = |region: &Region, index: u32| {
-            // SAFETY: slots are at the start of the series' part, aligned, and atomics may be shared.
-            unsafe { &*region.series().cast::<AtomicU32>().add(index as usize) as *const AtomicU32 }
-        };
+        let slots = parent.series_count.load(Ordering::Acquire).min(wire::SERIES_SLOTS as u32);
         for index in 0..slots {
-            // SAFETY: points into the regions' mappings, which live as long as the process.
-            unsafe { (*slot(self, index)).store((*slot(parent, index)).load(Ordering::Acquire), relaxed) };
+            self.slot(index).store(parent.slot(index).load(Ordering::Acquire), relaxed);
         }
-        // Read after the slots: whatever they show is complete and within what is used.
-        let used = parent.at::<AtomicU64>(header::SERIES_USED).load(Ordering::Acquire);
-        let used = (used as usize).clamp(FIRST_UNIT, UNITS);
+        // Both parts are of one size.
+        let most = self.series_units().min(parent.series_units());
+        let used = (parent.series_used.load(Ordering::Acquire) as usize).clamp(FIRST_UNIT, most);
         let (from, length) = (FIRST_UNIT * wire::SERIES_UNIT, (used - FIRST_UNIT) * wire::SERIES_UNIT);
-        // SAFETY: both parts hold `SERIES_SIZE` bytes; ours is not shared yet.
+        // SAFETY: both parts hold as many units; ours is not shared yet.
         unsafe { std::ptr::copy_nonoverlapping(parent.series().add(from), self.series().add(from), length) };
-        self.at::<AtomicU32>(header::SERIES_COUNT).store(slots, relaxed);
-        self.at::<AtomicU64>(header::SERIES_USED).store(used as u64, relaxed);
+        self.series_count.store(slots, relaxed);
+        self.series_used.store(used as u64, relaxed);
         for index in 0..slots {
-            // SAFETY: as above.
-            let unit = unsafe { (*slot(self, index)).load(relaxed) };
+            let unit = self.slot(index).load(relaxed);
             if (unit as usize) < FIRST_UNIT || unit as usize >= used {
                 continue;
             }
             let [_, _, _, _, what, ..] = self.word(unit, series::LEN).load(relaxed).to_le_bytes();
             let [.., low, high, _, _] = self.word(unit, series::INSTRUMENT).load(relaxed).to_le_bytes();
             let buckets = usize::from(u16::from_le_bytes([low, high])).min(wire::MAX_BOUNDS + 1);
-            if what != series::what::SERIES || unit as usize + 1 + buckets / 8 > used {
+            let end = unit as usize * wire::SERIES_UNIT + series::BUCKETS + buckets * 8;
+            if what != series::what::SERIES || end > used * wire::SERIES_UNIT {
                 continue;
             }
             [series::VALUE, series::TIMES, series::OWN]
@@ -143,5 +134,11 @@ impl Region {
             self.word(unit, series::MAX).store(f64::NEG_INFINITY.to_bits(), relaxed);
             (0..buckets).for_each(|bucket| self.word(unit, series::BUCKETS + bucket * 8).store(0, relaxed));
         }
+    }
+
+    /// `index` is below [`wire::SERIES_SLOTS`].
+    fn slot(&self, index: u32) -> &AtomicU32 {
+        // SAFETY: slots are at the start of the series' part, aligned, and atomics may be shared.
+        unsafe { &*self.series().cast::<AtomicU32>().add(index as usize) }
     }
 }

@@ -1,17 +1,23 @@
 //! Callbacks: what only the program can look up, when somebody is about to read.
 //!
-//! This is the one place where the hooks start a thread, and they do so with the first callback: somebody has to be there
-//! when the launcher asks. It sleeps in between. The callbacks run on a second one that lives for one round, so that one
-//! that does not come back keeps neither the others nor the next round.
+//! This is the one place where the hooks start a thread: somebody has to be there when the launcher wants to read. It
+//! sleeps in between. The callbacks run on a second one that lives for one round, so that one that does not come back
+//! keeps neither the others nor the next round.
+//!
+//! A program of one thread may do what one of several may not (`unshare`, `setns`), so it stays one: the thread is started
+//! only where there is another already. Until then callbacks that are [quick](on_collect_or_idle) are called when the
+//! program is idle, and all others once, at its end.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crate::attach::{self, Region};
+use crate::attach;
+use crate::region::Region;
+use crate::settings::{self, ObserverThread};
 use crate::sys;
 use crate::wire::header;
 
@@ -19,11 +25,18 @@ use crate::wire::header;
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long the program's end waits for a last round.
 const PATIENCE_AT_EXIT: Duration = Duration::from_millis(250);
+/// The shortest time between two rounds.
+const PAUSE: Duration = Duration::from_millis(10);
+/// The shortest time between two rounds of quick callbacks on the program's own thread.
+const IDLE_INTERVAL_NS: u64 = 50_000_000;
 
 type Run = Box<dyn Fn() -> bool + Send + Sync>;
 
 struct Callback {
     next: *const Callback,
+    /// The region of the process that has it; the children it forks do not.
+    owner: u64,
+    is_quick: bool,
     /// Null when it is over.
     run: AtomicPtr<Run>,
     state: AtomicU8,
@@ -38,18 +51,43 @@ const RUNNING: u8 = 1;
 
 /// An insert-only list.
 static CALLBACKS: AtomicPtr<Callback> = AtomicPtr::new(ptr::null_mut());
-/// The process whose callbacks are run by a thread; a forked child has none.
-static ANSWERING: AtomicU32 = AtomicU32::new(0);
+/// The region of the process that [`OBSERVER`] is about; a forked child finds its parent's.
+static OWNER: AtomicU64 = AtomicU64::new(0);
+/// Who runs the callbacks.
+static OBSERVER: AtomicU8 = AtomicU8::new(NONE);
+
+/// The thread that was found to be the program's only one.
+static ONLY: AtomicUsize = AtomicUsize::new(0);
+
+/// There are no callbacks.
+const NONE: u8 = 0;
+/// Nobody does yet: the program has one thread.
+const WAITING: u8 = 1;
+/// A thread does.
+const THREAD: u8 = 2;
+/// No thread can be had, or none may be.
+const REFUSED: u8 = 3;
 
 /// Has `callback` called whenever somebody is about to read metrics, and once more when the program ends by itself: it
 /// measures what it finds. It is called on a thread of the hooks' own, until it returns false or panics; while it has not
 /// returned it is not called again, and what it last told stays. It is dropped unused when nobody reads.
 pub fn on_collect(callback: impl Fn() -> bool + Send + Sync + 'static) {
+    add(Box::new(callback), false);
+}
+
+/// The same for a callback that takes no lock, does not wait and runs no code of the user's: in a program of one thread
+/// it is called by [`idle`] as well.
+pub fn on_collect_or_idle(callback: impl Fn() -> bool + Send + Sync + 'static) {
+    add(Box::new(callback), true);
+}
+
+fn add(run: Run, is_quick: bool) {
     let Some(region) = attach::region().filter(|_| super::wanted()) else { return };
-    let run: *mut Run = Box::into_raw(Box::new(Box::new(callback)));
     let added = Box::into_raw(Box::new(Callback {
         next: ptr::null(),
-        run: AtomicPtr::new(run),
+        owner: region.address(),
+        is_quick,
+        run: AtomicPtr::new(Box::into_raw(Box::new(run))),
         state: AtomicU8::new(READY),
         was_stuck: AtomicBool::new(false),
     }));
@@ -62,22 +100,89 @@ pub fn on_collect(callback: impl Fn() -> bool + Send + Sync + 'static) {
             Err(now) => head = now,
         }
     }
-    let pid = sys::pid();
-    let before = ANSWERING.swap(pid, Ordering::AcqRel);
-    if before != pid {
-        start(region);
+    static IS_AT_EXIT: AtomicBool = AtomicBool::new(false);
+    if OWNER.swap(region.address(), Ordering::AcqRel) != region.address() {
+        let may_be = settings::observer_thread() != ObserverThread::Never;
+        OBSERVER.store(if may_be { WAITING } else { REFUSED }, Ordering::Release);
+        if !IS_AT_EXIT.swap(true, Ordering::AcqRel) {
+            sys::at_exit(once_more);
+        }
     }
-    if before == 0 {
-        sys::at_exit(once_more);
+    look_for_threads();
+}
+
+/// Starts the thread for callbacks that wait for it, if this thread is not the one that was the only one so far.
+#[inline]
+pub(crate) fn catch_up() {
+    if OBSERVER.load(Ordering::Relaxed) == WAITING {
+        catch_up_on_another_thread();
     }
 }
 
-/// Starts the thread that answers. Where that cannot be, callbacks are not run.
+#[cold]
+fn catch_up_on_another_thread() {
+    if ONLY.load(Ordering::Relaxed) != attach::this_thread() {
+        look_for_threads();
+    }
+}
+
+/// The same whichever thread this is. A system call, where callbacks wait.
+pub(crate) fn look_for_threads() {
+    if OBSERVER.load(Ordering::Relaxed) != WAITING {
+        return;
+    }
+    let Some(region) = own_region().filter(|region| !region.is_filtered()) else { return };
+    if settings::observer_thread() == ObserverThread::Always || sys::threads() > 1 {
+        start(region);
+    } else {
+        ONLY.store(attach::this_thread(), Ordering::Relaxed);
+    }
+}
+
+/// This process's region, if it has callbacks of its own.
+fn own_region() -> Option<&'static Region> {
+    attach::region().filter(|region| OWNER.load(Ordering::Acquire) == region.address())
+}
+
+/// Starts the thread that answers, once. Where that cannot be, callbacks are not run.
 fn start(region: &'static Region) {
+    if OBSERVER.compare_exchange(WAITING, THREAD, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        return;
+    }
     let before = sys::block_signals();
     // It lives as long as the program. Signals are for the program's own threads.
-    let _ = thread::Builder::new().name("otel-rs-metrics".into()).spawn(move || answer(region));
+    let started = thread::Builder::new().name("otel-rs-metrics".into()).spawn(move || answer(region));
     sys::restore_signals(&before);
+    if started.is_err() {
+        OBSERVER.store(REFUSED, Ordering::Release);
+    }
+}
+
+/// The calling thread is about to sleep and holds nothing that others wait for. Where no thread runs the callbacks, the
+/// quick ones run now.
+#[inline]
+pub fn idle() {
+    if matches!(OBSERVER.load(Ordering::Relaxed), WAITING | REFUSED) {
+        run_quick_now_and_then();
+    }
+}
+
+#[cold]
+fn run_quick_now_and_then() {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let now = crate::span::now();
+    if now.wrapping_sub(LAST.load(Ordering::Relaxed)) < IDLE_INTERVAL_NS {
+        return;
+    }
+    LAST.store(now, Ordering::Relaxed);
+    look_for_threads();
+    if OBSERVER.load(Ordering::Relaxed) != THREAD {
+        own_region().into_iter().for_each(run_quick);
+    }
+}
+
+fn run_quick(region: &Region) {
+    all(region).iter().filter(|callback| callback.is_quick).for_each(|callback| callback.call(region));
 }
 
 fn answer(region: &'static Region) {
@@ -92,12 +197,25 @@ fn answer(region: &'static Region) {
         run_all(region);
         answered.store(question, Ordering::Release);
         sys::wake(answered);
+        // Anybody may write the word; callbacks are not run over and over for that.
+        thread::sleep(PAUSE);
     }
 }
 
 /// The program ends: what callbacks would tell now is the last that can be told. Not for one that is stuck.
 extern "C" fn once_more() {
-    let Some(region) = attach::region().filter(|_| ANSWERING.load(Ordering::Acquire) == sys::pid()) else { return };
+    let Some(region) = own_region().filter(|region| !region.is_filtered()) else { return };
+    if OBSERVER.load(Ordering::Acquire) != THREAD {
+        run_quick(region);
+        if all(region).iter().all(|callback| callback.is_quick) {
+            return;
+        }
+        // A program that ends has no more use for being one thread.
+        start(region);
+    }
+    if OBSERVER.load(Ordering::Acquire) != THREAD {
+        return;
+    }
     let (asked, answered) = (region.at::<AtomicU32>(header::ASKED), region.at::<AtomicU32>(header::ANSWERED));
     let question = asked.load(Ordering::Acquire);
     if answered.load(Ordering::Acquire) != question {
@@ -125,7 +243,7 @@ struct Round {
 }
 
 fn run_all(region: &'static Region) {
-    let callbacks: Arc<[&'static Callback]> = all().into();
+    let callbacks: Arc<[&'static Callback]> = all(region).into();
     let mut from = 0;
     while from < callbacks.len() {
         let round = Arc::new(Round {
@@ -149,17 +267,17 @@ fn run_all(region: &'static Region) {
     }
 }
 
-fn all() -> Vec<&'static Callback> {
+/// Those of this process that are not over, in the order in which they came.
+fn all(region: &Region) -> Vec<&'static Callback> {
     let mut all = Vec::new();
     let mut next: *const Callback = CALLBACKS.load(Ordering::Acquire);
     // SAFETY: callbacks in the list are never freed; it ends with null.
     while let Some(callback) = unsafe { next.as_ref() } {
         next = callback.next;
-        if !callback.run.load(Ordering::Acquire).is_null() {
+        if callback.owner == region.address() && !callback.run.load(Ordering::Acquire).is_null() {
             all.push(callback);
         }
     }
-    // In the order in which they came.
     all.reverse();
     all
 }

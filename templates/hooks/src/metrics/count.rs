@@ -6,7 +6,7 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::attach::Region;
+use crate::region::Region;
 use crate::wire;
 
 #[cfg(target_arch = "x86_64")]

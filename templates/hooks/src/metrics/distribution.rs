@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::instrument::{Core, Instrument, Series};
 use super::set::AttributeSet;
-use super::Kind;
+use super::{add_fraction, Kind};
 use crate::{attach, wire};
 
 /// Values by their size, as something else has counted them since the start.
@@ -60,8 +60,7 @@ impl Series {
         if !more.fits(core) {
             return region.count_refused();
         }
-        let add = |sum| Some((f64::from_bits(sum) + more.sum).to_bits());
-        let _ = region.word(unit, wire::series::VALUE).fetch_update(Relaxed, Relaxed, add);
+        add_fraction(region.word(unit, wire::series::VALUE), more.sum);
         for (bucket, count) in more.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
             region.word(unit, wire::series::BUCKETS + bucket * 8).fetch_add(*count, Relaxed);
         }

@@ -7,9 +7,10 @@ use super::area::{Entry, Place};
 use super::count::count;
 use super::find::{Canonical, Found, Lists};
 use super::set::{self, AttributeSet, Print};
-use super::{bounds, lower, Kind, Number, NumberKind};
-use crate::attach::{self, Region};
+use super::{add_fraction, bounds, lower, Kind, Number, NumberKind};
+use crate::attach;
 use crate::attribute::{key, Attribute, Key, Value};
+use crate::region::Region;
 use crate::span::Scope;
 use crate::wire::series::{note, what};
 use crate::{settings, wire};
@@ -305,6 +306,7 @@ impl Core {
     #[cold]
     #[inline(never)]
     fn new_series(&self, region: &Region, set: &(impl AttributeSet + ?Sized), hash: Option<u64>) -> u32 {
+        super::look_for_threads();
         let limit = settings::series_limit();
         let (bytes, count) = set::canonical(set);
         let said = set::hash(&bytes);
@@ -414,8 +416,7 @@ fn some(text: &str) -> Value<'_> {
 fn add(to: &AtomicU64, number: Number, kind: NumberKind) {
     let bits = number.bits(kind);
     if kind == NumberKind::F64 {
-        let more = f64::from_bits(bits);
-        let _ = to.fetch_update(Relaxed, Relaxed, |sum| Some((f64::from_bits(sum) + more).to_bits()));
+        add_fraction(to, f64::from_bits(bits));
     } else {
         // The two's complement adds signed numbers as well.
         to.fetch_add(bits, Relaxed);
@@ -436,6 +437,7 @@ impl Instrument {
     pub fn measure(&self, number: impl Into<Number>, attributes: &(impl AttributeSet + ?Sized)) {
         let Some(core) = self.0 else { return };
         let Some(region) = attach::region() else { return };
+        super::catch_up();
         core.measure(region, core.series(region, attributes), number.into());
     }
 

@@ -16,7 +16,8 @@ mod set;
 #[cfg(test)]
 mod tests;
 
-pub use callbacks::on_collect;
+pub(crate) use callbacks::{catch_up, look_for_threads};
+pub use callbacks::{idle, on_collect, on_collect_or_idle};
 pub use distribution::Distribution;
 pub use find::Lists;
 pub use instrument::{instrument, Description, Instrument, Owner, Series};
@@ -112,13 +113,31 @@ impl Number {
     }
 }
 
+/// Replaces a number by what it becomes, if it becomes anything. Others may do so at the same time, but not for ever:
+/// whoever writes to shared memory over and over does not hold up the program.
+#[inline(always)]
+fn replace(to: &AtomicU64, becomes: impl Fn(u64) -> Option<u64>) {
+    const MOST_TRIES: u32 = 10_000;
+    let mut known = to.load(Relaxed);
+    for _ in 0..MOST_TRIES {
+        let Some(next) = becomes(known) else { return };
+        match to.compare_exchange_weak(known, next, Relaxed, Relaxed) {
+            Ok(_) => return,
+            Err(now) => known = now,
+        }
+    }
+}
+
+/// Adds to a fraction.
+#[inline(always)]
+fn add_fraction(to: &AtomicU64, more: f64) {
+    replace(to, |sum| Some((f64::from_bits(sum) + more).to_bits()));
+}
+
 /// Stores a value that is better than the one known: the smallest, or the largest.
 #[inline(always)]
 fn lower(to: &AtomicU64, value: f64, is_better: impl Fn(f64) -> bool) {
-    if is_better(f64::from_bits(to.load(Relaxed))) {
-        let better = |known| Some(value.to_bits()).filter(|_| is_better(f64::from_bits(known)));
-        let _ = to.fetch_update(Relaxed, Relaxed, better);
-    }
+    replace(to, |known| Some(value.to_bits()).filter(|_| is_better(f64::from_bits(known))));
 }
 
 /// Whether somebody reads metrics.

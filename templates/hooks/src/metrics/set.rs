@@ -3,12 +3,11 @@
 //! A series is found by the attributes as they were given, in that order. Three words stand for an attribute: text that
 //! lives as long as the program is known by its address, other text by a hash, and then compared.
 
-use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::attribute::{self, Attribute, Key, Value};
+use crate::random;
 use crate::ring::Writer;
 
 /// Text of an attribute.
@@ -290,7 +289,7 @@ fn seed() -> u64 {
 
 #[cold]
 fn first_seed(to: &AtomicU64) -> u64 {
-    let made = RandomState::new().build_hasher().finish() | 1;
+    let made = random::of_process() | 1;
     match to.compare_exchange(0, made, Relaxed, Relaxed) {
         Ok(_) => made,
         Err(first) => first,

@@ -4,7 +4,7 @@ use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::attach::Region;
+use crate::region::Region;
 use crate::wire::{self, header, series};
 use crate::Scope;
 

@@ -1,0 +1,68 @@
+//! Whether a process filters its own system calls (seccomp), as far as `/proc` tells.
+//!
+//! A filter may answer a call that the program does not make by itself with the program's end, and no call is sure to be
+//! allowed, not even one that would find out. So it is the launcher that looks, and lets the process know.
+
+use std::fs::read_to_string;
+use std::sync::OnceLock;
+
+/// Threads of one process that are looked at.
+const MOST_THREADS: usize = 64;
+
+/// How a thread's calls are filtered: the mode, and how many filters there are where the kernel tells (from 5.9 on).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Filters {
+    mode: u32,
+    count: u32,
+}
+
+/// Whether the process has more filters than it was started with, which are our own (a container's, say).
+pub(super) fn filters_more_than_we(pid: u32) -> bool {
+    filters_of(&format!("/proc/{pid}/status")) > ours()
+}
+
+/// The same for any of its threads.
+pub(super) fn a_thread_filters_more_than_we(pid: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads.take(MOST_THREADS).any(|thread| filters_of(&thread.path().join("status").to_string_lossy()) > ours())
+}
+
+fn ours() -> Filters {
+    static OURS: OnceLock<Filters> = OnceLock::new();
+    *OURS.get_or_init(|| filters_of("/proc/self/status"))
+}
+
+fn filters_of(status: &str) -> Filters {
+    read_to_string(status).map_or(Filters::default(), |status| parse(&status))
+}
+
+fn parse(status: &str) -> Filters {
+    let number = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+    };
+    Filters { mode: number("Seccomp"), count: number("Seccomp_filters") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_read_from_the_status() {
+        let filters = |mode, count| Filters { mode, count };
+        assert_eq!(parse("Name:\tx\nSeccomp:\t2\nSeccomp_filters:\t3\nThreads:\t1\n"), filters(2, 3));
+        assert_eq!(parse("Seccomp:\t1\n"), filters(1, 0));
+        assert_eq!(parse(""), filters(0, 0));
+        // A container's filter, and one of the program's own on top of it.
+        assert!(filters(2, 2) > filters(2, 1) && filters(1, 0) > filters(0, 0));
+        assert!(filters(2, 1) <= filters(2, 1));
+    }
+
+    #[test]
+    fn this_process_has_no_more_filters_than_it_has() {
+        assert!(!filters_more_than_we(std::process::id()));
+        assert!(!a_thread_filters_more_than_we(std::process::id()));
+        assert!(!filters_more_than_we(u32::MAX));
+    }
+}
