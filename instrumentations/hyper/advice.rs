@@ -103,7 +103,9 @@ mod server {
             };
             let parent = Context::extract(&Map(headers));
             if calls::is_excluded(own, host.unwrap_or_default(), uri.path()) {
-                return Exchange { span: Span::silent(&SCOPE, parent), ..Exchange::NONE };
+                let mut silent = Exchange::NONE;
+                silent.span = Span::silent(&SCOPE, parent);
+                return silent;
             }
             let peer = connection.peer();
             let span = Span::start_with_parent(

@@ -223,7 +223,11 @@ mod tests {
             let shown = shown(&described(&facts(&all), None).attributes);
             let server: Vec<_> = shown.iter().filter(|attribute| attribute.starts_with("server.")).cloned().collect();
             let port = number.map(|port: i64| format!("server.port={port}"));
-            assert_eq!(server, std::iter::once(format!("server.address={address}")).chain(port).collect::<Vec<_>>(), "{all:?}");
+            assert_eq!(
+                server,
+                std::iter::once(format!("server.address={address}")).chain(port).collect::<Vec<_>>(),
+                "{all:?}"
+            );
         }
         let forwarded = described(&facts(&[(key::HTTP_FORWARDED, "proto=HTTPS"), (key::URL_SCHEME, "http")]), None);
         for attributes in [&forwarded.attributes, &forwarded.measured[0].attributes] {
