@@ -17,7 +17,7 @@ mod client {
     use http::{Request, Response, Uri};
     use otel_rs_hooks::client::{ActiveRequest, Host};
     use otel_rs_hooks::http::{self as calls, Message, Text};
-    use otel_rs_hooks::{carry, key, Domain, Headers, HeadersMut, Span, Value};
+    use otel_rs_hooks::{carry, key, Context, Domain, Headers, HeadersMut, Span, Value};
 
     use super::SCOPE;
 
@@ -82,12 +82,14 @@ mod client {
     impl Attempt {
         fn start<B>(request: &Request<B>) -> Attempt {
             let uri = request.uri();
+            let parent = Context::of_request(&Map(request.headers()));
             let https = uri.scheme_str() == Some("https");
             let (address, port) = server(uri.host().unwrap_or_default(), uri.port_u16(), https);
             let method = request.method().as_str();
-            let span = Span::start(
+            let span = Span::start_with_parent(
                 &SCOPE,
                 Domain::HttpClient,
+                parent,
                 &[
                     (key::HTTP_METHOD, method.into()),
                     (key::URL_FULL, (&Text::<MAX_URL>::of(uri)).into()),
@@ -147,6 +149,10 @@ mod client {
             if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value)) {
                 self.0.insert(name, value);
             }
+        }
+
+        fn remove(&mut self, name: &str) {
+            self.0.remove(name);
         }
     }
 

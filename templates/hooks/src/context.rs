@@ -18,7 +18,7 @@ pub(crate) mod flag {
     pub(crate) const DEBUG: u8 = 1 << 7;
     /// The caller named its trace and left the decision to whom it calls.
     pub(crate) const DEFERRED: u8 = 1 << 6;
-    /// The decision came without a trace.
+    /// The request being served brought a decision without a trace.
     pub(crate) const DECIDED: u8 = 1 << 5;
     /// Never sampled, nor is any work below it.
     pub(crate) const MUTED: u8 = 1 << 4;
@@ -37,7 +37,20 @@ pub struct Context {
     pub(crate) remote: bool,
     /// Whether the request this belongs to is still open.
     pub(crate) live: Live,
+    /// The caller's span, as the request being served named it; zeros where none did.
+    pub(crate) brought: Ids,
     pub(crate) carried: Option<Arc<Carried>>,
+}
+
+/// A span's trace, and its own id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ids {
+    pub(crate) trace: [u8; 16],
+    pub(crate) span: [u8; 8],
+}
+
+impl Ids {
+    const NONE: Ids = Ids { trace: [0; 16], span: [0; 8] };
 }
 
 /// Headers that are passed on as they came.
@@ -45,6 +58,8 @@ pub struct Context {
 pub(crate) struct Carried {
     pub(crate) tracestate: Vec<u8>,
     pub(crate) baggage: Vec<u8>,
+    /// Spans that the same request named in other formats, where these contradict each other.
+    pub(crate) others: Vec<Ids>,
 }
 
 impl fmt::Debug for Context {
@@ -84,8 +99,15 @@ pub(crate) fn current_or_process() -> Context {
 
 impl Context {
     /// No span.
-    pub const EMPTY: Context =
-        Context { trace: [0; 16], span: [0; 8], flags: 0, remote: false, live: Live::NEVER, carried: None };
+    pub const EMPTY: Context = Context {
+        trace: [0; 16],
+        span: [0; 8],
+        flags: 0,
+        remote: false,
+        live: Live::NEVER,
+        brought: Ids::NONE,
+        carried: None,
+    };
 
     /// Whether there is no span.
     #[inline]
@@ -117,7 +139,29 @@ impl Context {
         propagate::extract(headers)
     }
 
-    /// Writes this context to a request's headers, unless they name a trace already.
+    /// The parent of a request that is about to be sent with these headers: the span that the program itself named in
+    /// them, otherwise the current one. Headers copied from the request being served name nothing new.
+    pub fn of_request(headers: &dyn Headers) -> Context {
+        let current = current_or_process();
+        if crate::active() {
+            propagate::named(&current, headers).unwrap_or(current)
+        } else {
+            current
+        }
+    }
+
+    /// Takes out of a request's headers what [`inject`](Self::inject) wrote of the span: the request was given back unsent.
+    pub fn withdraw(&self, headers: &mut dyn HeadersMut) {
+        if crate::active() {
+            propagate::withdraw(self, headers);
+        }
+    }
+
+    pub(crate) fn ids(&self) -> Ids {
+        Ids { trace: self.trace, span: self.span }
+    }
+
+    /// Writes this context to a request's headers. A trace that the program itself named in them stays.
     pub fn inject(&self, headers: &mut dyn HeadersMut) {
         if crate::active() {
             propagate::inject(self, headers);

@@ -13,6 +13,9 @@ pub trait Headers {
 pub trait HeadersMut: Headers {
     /// Puts `value` in the place of all values of the header `name`. Values are valid header text.
     fn set(&mut self, name: &str, value: &[u8]);
+
+    /// Takes all values of the header `name` away.
+    fn remove(&mut self, name: &str);
 }
 
 /// The first value of a header.

@@ -9,6 +9,8 @@
 use std::cell::Cell;
 use std::fmt;
 
+use crate::forwarded::{self, Forwarded};
+use crate::headers::first;
 use crate::span::Scope;
 use crate::{key, pattern, settings, Context, Headers, Key, Value};
 
@@ -113,6 +115,19 @@ fn excludes(pattern: &str, scheme: &str, authority: &[u8], path: &str) -> bool {
         None
     })
 }
+
+/// The scheme of a request that a server received: what proxies tell that its client used, otherwise `own`, that of the
+/// connection or of the target. One that is not HTTP's is none, since a metric is told apart by it.
+pub fn scheme(headers: &dyn Headers, own: Option<&str>) -> Option<&'static str> {
+    let proxied = first(headers, "forwarded").and_then(|header| Forwarded::first(header).scheme);
+    let older = || first(headers, "x-forwarded-proto").and_then(|list| forwarded::scheme(forwarded::first_item(list)));
+    proxied.or_else(older).or_else(|| forwarded::scheme(own?.as_bytes()))
+}
+
+/// How a response came to its end, on the span of its request. Absent where all of it was sent.
+pub const RESPONSE_END: Key<'static> = Key::Named("otel_rs.http.response.end");
+/// A value of [`RESPONSE_END`]: the client closed or reset the connection, or its stream.
+pub const CLIENT_CLOSED: &str = "client_closed";
 
 /// Whose headers they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -133,7 +133,7 @@ impl Span {
         let trace = if parent.is_empty() { random::trace_id() } else { parent.trace };
         let root = Live::claim(span);
         let flags = flag::MUTED | flag::SILENT;
-        Span { context: Context { trace, span, flags, remote: false, live: root, carried: parent.carried }, root }
+        Span { context: Context { trace, span, flags, remote: false, live: root, ..parent }, root }
     }
 
     /// Whether the span does nothing.
@@ -238,7 +238,7 @@ fn begin(scope: &'static Scope, domain: Domain, parent: Context, attributes: &[A
         (parent.trace, parent.flags & flag::W3C & !flag::SAMPLED | u8::from(sample::child(&parent)))
     };
     let flags = match parent.flags & flag::MUTED {
-        0 => flags | parent.flags & flag::DEBUG,
+        0 => flags | parent.flags & (flag::DEBUG | flag::DECIDED),
         muted => flags & !flag::SAMPLED | muted,
     };
     let flags = if domain == Domain::HttpClient { flags | flag::REQUEST } else { flags };
@@ -256,5 +256,5 @@ fn begin(scope: &'static Scope, domain: Domain, parent: Context, attributes: &[A
         trace_state: parent.carried.as_deref().map_or(&[], |carried| &carried.tracestate),
     };
     ring::write_start(scope, &start, attributes);
-    Span { context: Context { trace, span: id, flags, remote: false, live, carried: parent.carried }, root }
+    Span { context: Context { trace, span: id, flags, remote: false, live, ..parent }, root }
 }

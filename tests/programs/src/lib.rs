@@ -71,4 +71,8 @@ impl HeadersMut for HeaderList {
         self.0.retain(|(known, _)| known != name);
         self.0.push((name.to_owned(), String::from_utf8_lossy(value).into_owned()));
     }
+
+    fn remove(&mut self, name: &str) {
+        self.0.retain(|(known, _)| known != name);
+    }
 }

@@ -1,22 +1,57 @@
 //! W3C Baggage, passed on as it came; and baggage in headers of its own for each member, as Jaeger and OpenTracing have it.
 
-use super::text::Line;
-use super::{join, MAX_CARRIED};
+use super::text::{trim, Line};
+use super::MAX_CARRIED;
 use crate::headers::{first, Headers, HeadersMut};
 
 pub(super) const BAGGAGE: &str = "baggage";
 
+/// The members of all headers of that name, those left out that are not as the specification has them or find no room.
 pub(super) fn extract(headers: &dyn Headers, name: &str) -> Vec<u8> {
     let mut list = Vec::new();
-    join(headers, name, &mut list);
+    headers.named(name, &mut |value| {
+        for member in value.split(|byte| *byte == b',').map(trim) {
+            if is_member(member) && list.len() + member.len() < MAX_CARRIED {
+                if !list.is_empty() {
+                    list.push(b',');
+                }
+                list.extend_from_slice(member);
+            }
+        }
+    });
     list
 }
 
-/// Whoever set baggage already has the last word.
+/// Whoever set baggage already has the last word, unless there is nothing valid in it.
 pub(super) fn inject(list: &[u8], headers: &mut dyn HeadersMut) {
-    if first(headers, BAGGAGE).is_none() {
+    let mut valid = false;
+    headers.named(BAGGAGE, &mut |value| {
+        valid |= value.split(|byte| *byte == b',').any(|member| is_member(trim(member)));
+    });
+    if !valid {
         headers.set(BAGGAGE, list);
     }
+}
+
+/// `<key>=<value>`, and any number of `;<property>` or `;<property>=<value>`.
+fn is_member(member: &[u8]) -> bool {
+    let mut parts = member.split(|byte| *byte == b';').map(trim);
+    let pair = |part: &[u8]| {
+        let at = part.iter().position(|byte| *byte == b'=')?;
+        Some(is_token(trim(part.get(..at)?)) && is_value(trim(part.get(at + 1..)?)))
+    };
+    parts.next().and_then(pair).unwrap_or(false)
+        && parts.all(|property| pair(property).unwrap_or_else(|| property.is_empty() || is_token(property)))
+}
+
+/// A token of RFC 9110.
+fn is_token(text: &[u8]) -> bool {
+    let may = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(may)
+}
+
+fn is_value(text: &[u8]) -> bool {
+    text.iter().all(|byte| matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b',' | b';' | b'\\'))
 }
 
 /// The members that stand in headers `<prefix><key>: <value>`, as one list.
@@ -24,7 +59,7 @@ pub(super) fn extract_members(headers: &dyn Headers, prefix: &str, list: &mut Ve
     headers.each(&mut |name, value| {
         let Some(key) = name.strip_prefix(prefix) else { return };
         // A list takes no more than some printable characters: any other may become three.
-        if key.is_empty() || list.len() + key.len() + 3 * value.len() + 2 > MAX_CARRIED {
+        if !is_token(key.as_bytes()) || list.len() + key.len() + 3 * value.len() + 2 > MAX_CARRIED {
             return;
         }
         if !list.is_empty() {
@@ -62,13 +97,6 @@ pub(super) fn inject_members(list: &[u8], prefix: &str, headers: &mut dyn Header
     }
 }
 
-fn trim(mut text: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
-        text = rest;
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::Map;
@@ -91,6 +119,24 @@ mod tests {
         let out = through(&[("baggage", list), ("baggage", "more=1")], &[Baggage], &[Baggage]);
         assert_eq!(shown(&out), [("baggage", format!("{list},more=1").as_str())]);
         assert!(through(&[("baggage", list)], &[Propagator::B3], &[Baggage]).is_empty());
+    }
+
+    #[test]
+    fn members_that_are_none_are_left_out() {
+        for (from, kept) in [
+            ("a=1,b,=2,c d=3,e=\"4\",f=5 6,g=\u{e9},h=7", "a=1,h=7"),
+            (" a = 1 ; p ; q = 2 ,, b=", "a = 1 ; p ; q = 2,b="),
+            ("a=1;p q,b=2;=3,c=3;r=\"", ""),
+            ("a==1,b=x=y;z", "a==1,b=x=y;z"),
+            (",;=,;,=;", ""),
+        ] {
+            let out = through(&[("baggage", from)], &[Baggage], &[Baggage]);
+            assert_eq!(out.first().map_or("", |(_, value)| value), kept, "{from}");
+        }
+        // As many and as long as all must pass on.
+        let most = (0..64).map(|number| format!("k{number:03}={}", "v".repeat(122))).collect::<Vec<_>>().join(",");
+        assert_eq!(most.len(), 8191);
+        assert_eq!(shown(&through(&[("baggage", &most)], &[Baggage], &[Baggage])), [("baggage", most.as_str())]);
     }
 
     #[test]

@@ -2,20 +2,21 @@
 //!
 //! Formats are asked in the order in which OTEL_PROPAGATORS names them. Whoever finds a trace replaces what another found
 //! before, as the specification's composite propagator has it, and the same goes for baggage; a header that is missing or
-//! malformed changes nothing. All of them write.
+//! malformed changes nothing. All of them write; what a request to be sent names already is looked at in `outgoing`.
 
 mod b3;
 mod baggage;
 mod jaeger;
 mod ot_trace;
+mod outgoing;
 mod text;
 mod trace_context;
 mod xray;
 
 use std::sync::Arc;
 
-use crate::context::{flag, Carried, Context};
-use crate::headers::{first, Headers, HeadersMut};
+use crate::context::{flag, Carried, Context, Ids};
+use crate::headers::{Headers, HeadersMut};
 use crate::settings;
 
 /// Longer headers are not carried: the specifications ask for at least 512 (tracestate) and 8192 (baggage) bytes.
@@ -49,39 +50,69 @@ impl Propagator {
         }
     }
 
-    /// The headers by which it names a trace.
+    /// The formats it reads, the one that counts first.
+    fn reads(self) -> &'static [Format] {
+        match self {
+            TraceContext => &[Format::TraceContext],
+            Baggage => &[],
+            B3 | B3Multi => &[Format::B3Single, Format::B3Several],
+            Jaeger => &[Format::Jaeger],
+            XRay => &[Format::XRay],
+            OtTrace => &[Format::OtTrace],
+        }
+    }
+
+    /// The format it writes.
+    fn writes(self) -> Option<Format> {
+        match self {
+            B3Multi => Some(Format::B3Several),
+            _ => self.reads().first().copied(),
+        }
+    }
+}
+
+/// Headers that name a trace together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    TraceContext,
+    B3Single,
+    B3Several,
+    Jaeger,
+    XRay,
+    OtTrace,
+}
+
+impl Format {
     fn fields(self) -> &'static [&'static str] {
         match self {
-            TraceContext => trace_context::FIELDS,
-            Baggage => &[],
-            B3 => b3::SINGLE_FIELDS,
-            B3Multi => b3::MULTI_FIELDS,
-            Jaeger => jaeger::FIELDS,
-            XRay => xray::FIELDS,
-            OtTrace => ot_trace::FIELDS,
+            Format::TraceContext => trace_context::FIELDS,
+            Format::B3Single => b3::SINGLE_FIELDS,
+            Format::B3Several => b3::MULTI_FIELDS,
+            Format::Jaeger => jaeger::FIELDS,
+            Format::XRay => xray::FIELDS,
+            Format::OtTrace => ot_trace::FIELDS,
         }
     }
 
     fn extract(self, headers: &dyn Headers) -> Option<Context> {
         match self {
-            TraceContext => trace_context::extract(headers),
-            Baggage => None,
-            B3 | B3Multi => b3::extract(headers),
-            Jaeger => jaeger::extract(headers),
-            XRay => xray::extract(headers),
-            OtTrace => ot_trace::extract(headers),
+            Format::TraceContext => trace_context::extract(headers),
+            Format::B3Single => b3::extract_single(headers),
+            Format::B3Several => b3::extract_multi(headers),
+            Format::Jaeger => jaeger::extract(headers),
+            Format::XRay => xray::extract(headers),
+            Format::OtTrace => ot_trace::extract(headers),
         }
     }
 
     fn inject(self, context: &Context, headers: &mut dyn HeadersMut) {
         match self {
-            TraceContext => trace_context::inject(context, headers),
-            Baggage => {}
-            B3 => b3::inject_single(context, headers),
-            B3Multi => b3::inject_multi(context, headers),
-            Jaeger => jaeger::inject(context, headers),
-            XRay => xray::inject(context, headers),
-            OtTrace => ot_trace::inject(context, headers),
+            Format::TraceContext => trace_context::inject(context, headers),
+            Format::B3Single => b3::inject_single(context, headers),
+            Format::B3Several => b3::inject_multi(context, headers),
+            Format::Jaeger => jaeger::inject(context, headers),
+            Format::XRay => xray::inject(context, headers),
+            Format::OtTrace => ot_trace::inject(context, headers),
         }
     }
 }
@@ -125,11 +156,36 @@ pub(crate) fn inject(context: &Context, headers: &mut dyn HeadersMut) {
     }
 }
 
+pub(crate) fn withdraw(context: &Context, headers: &mut dyn HeadersMut) {
+    if let Some(settings) = settings::get() {
+        outgoing::withdraw(&settings.propagators, context, headers);
+    }
+}
+
+/// The span that the program itself named in the headers of a request that it is about to send.
+pub(crate) fn named(current: &Context, headers: &dyn Headers) -> Option<Context> {
+    outgoing::named(&settings::get()?.propagators, current, headers)
+}
+
 fn extract_with(propagators: &[Propagator], headers: &dyn Headers) -> Context {
     let mut context = Context::EMPTY;
     let mut carried = Carried::default();
+    let mut decided = 0;
+    let mut first = Ids::default();
     for propagator in propagators {
-        let found = propagator.extract(headers);
+        let mut found = None;
+        for read in propagator.reads().iter().filter_map(|format| format.extract(headers)) {
+            decided |= read.flags & flag::DECIDED;
+            // Copies of all of them may stand in a request that is sent later on. Where they agree, nothing is kept.
+            if !read.is_empty() && read.ids() != first && !carried.others.contains(&read.ids()) {
+                if first != Ids::default() {
+                    carried.others.push(read.ids());
+                } else {
+                    first = read.ids();
+                }
+            }
+            found = found.or(Some(read));
+        }
         let list = match propagator {
             Baggage => baggage::extract(headers, baggage::BAGGAGE),
             Jaeger => jaeger::extract_baggage(headers),
@@ -144,27 +200,27 @@ fn extract_with(propagators: &[Propagator], headers: &dyn Headers) -> Context {
             context = found;
             carried.tracestate.clear();
             if *propagator == TraceContext {
-                trace_context::tracestate(headers, &mut carried.tracestate);
+                carried.tracestate = trace_context::tracestate(headers);
             }
         }
     }
-    if !carried.tracestate.is_empty() || !carried.baggage.is_empty() {
+    if !carried.others.is_empty() {
+        carried.others.push(first);
+    }
+    context.flags |= decided;
+    context.brought = context.ids();
+    if !carried.tracestate.is_empty() || !carried.baggage.is_empty() || !carried.others.is_empty() {
         context.carried = Some(Arc::new(carried));
     }
     context
 }
 
 fn inject_with(propagators: &[Propagator], context: &Context, headers: &mut dyn HeadersMut) {
-    // Whoever names a trace himself, in whichever of our formats, means that one.
-    let names_a_trace = |propagator: &Propagator| propagator.fields().iter().any(|name| first(headers, name).is_some());
-    if propagators.iter().any(names_a_trace) {
-        return;
+    if !context.is_empty() {
+        outgoing::write(propagators, context, headers);
     }
     let baggage = context.carried.as_deref().map_or(&[][..], |carried| &carried.baggage);
     for propagator in propagators {
-        if !context.is_empty() {
-            propagator.inject(context, headers);
-        }
         match propagator {
             _ if baggage.is_empty() => {}
             Baggage => baggage::inject(baggage, headers),
@@ -173,18 +229,6 @@ fn inject_with(propagators: &[Propagator], context: &Context, headers: &mut dyn 
             _ => {}
         }
     }
-}
-
-/// A list header may come in several pieces; they are one list (RFC 9110 §5.3).
-fn join(headers: &dyn Headers, name: &str, into: &mut Vec<u8>) {
-    headers.named(name, &mut |value| {
-        if !value.is_empty() && into.len() + value.len() < MAX_CARRIED {
-            if !into.is_empty() {
-                into.push(b',');
-            }
-            into.extend_from_slice(value);
-        }
-    });
 }
 
 /// The caller's span, if its ids are ids.
@@ -230,7 +274,8 @@ mod tests {
         let state = ("tracestate", "vendor=1");
         for (order, kept) in [(&[B3, TraceContext], true), (&[TraceContext, B3], false)] {
             let context = extract_with(order, &Map::of(&[W3C, state, ZIPKIN]));
-            assert_eq!(context.carried.is_some(), kept, "{order:?}");
+            let carried = context.carried.expect("two formats disagree");
+            assert_eq!(!carried.tracestate.is_empty(), kept, "{order:?}");
         }
     }
 
@@ -266,18 +311,13 @@ mod tests {
     }
 
     #[test]
-    fn who_names_a_trace_means_it_and_who_sets_baggage_keeps_it() {
+    fn who_sets_baggage_keeps_it_if_it_is_valid() {
         let context = extract_with(&[TraceContext, Baggage], &Map::of(&[W3C, ("baggage", "a=1")]));
-        for (present, expected) in [
-            (("b3", "0"), &["b3"][..]),
-            (("x-b3-sampled", "0"), &["x-b3-sampled", "traceparent", "baggage", "b3"]),
-            (("baggage", "mine=1"), &["baggage", "traceparent", "b3"]),
-        ] {
-            let mut headers = Map::of(&[present]);
+        for (present, expected) in [("mine=1", "mine=1"), ("=,mine=1", "=,mine=1"), ("none", "a=1"), ("", "a=1")] {
+            let mut headers = Map::of(&[("baggage", present)]);
             inject_with(&[TraceContext, Baggage, B3], &context, &mut headers);
-            let names: Vec<_> = headers.0.iter().map(|(name, _)| name.as_str()).collect();
-            assert_eq!(names, expected);
-            assert_eq!(headers.value(present.0), Some(present.1));
+            assert_eq!(headers.value("baggage"), Some(expected));
+            assert!(headers.value("traceparent").is_some() && headers.value("b3").is_some());
         }
     }
 
@@ -311,7 +351,7 @@ mod tests {
                             &[TraceContext, Baggage, B3, Jaeger, XRay, OtTrace],
                             &Map::of(&[(name, &value)]),
                         );
-                        inject_with(&[Baggage, Jaeger, OtTrace], &context, &mut Map::default());
+                        inject_with(&[Baggage, Jaeger, OtTrace], &context, &mut Map::of(&[(name, &value)]));
                     }
                 }
             }
@@ -352,6 +392,10 @@ mod testing {
         fn set(&mut self, name: &str, value: &[u8]) {
             self.0.retain(|(found, _)| found != name);
             self.0.push((name.to_owned(), String::from_utf8(value.to_vec()).unwrap()));
+        }
+
+        fn remove(&mut self, name: &str) {
+            self.0.retain(|(found, _)| found != name);
         }
     }
 

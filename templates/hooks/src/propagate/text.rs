@@ -41,6 +41,14 @@ pub(super) fn trace_id(text: &[u8]) -> Option<[u8; 16]> {
     }
 }
 
+/// Text without the blanks around it.
+pub(super) fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
 /// Text that is put together piece by piece; what does not fit is left out.
 #[derive(Clone, Copy)]
 pub(super) struct Line<const ROOM: usize> {
