@@ -5,6 +5,7 @@ mod demo;
 mod function;
 mod hybrid;
 mod launcher;
+mod logging;
 mod metrics;
 mod otlp;
 mod process;

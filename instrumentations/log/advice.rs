@@ -24,11 +24,7 @@ impl Log for Told {
             return;
         }
         let logger = crate::otel_logger();
-        let log = if ::otel_rs_hooks::active() {
-            LogRecord::now(&SCOPE, severity(record.level()))
-        } else {
-            None
-        };
+        let log = if ::otel_rs_hooks::active() { LogRecord::now(&SCOPE, severity(record.level())) } else { None };
         match log {
             Some(log) => take(logger, record, log),
             None => logger.log(record),

@@ -333,7 +333,8 @@ pub(in crate::logs) mod tests {
         assert!(said.end(false));
         assert!(said.begin(Key::Named("none")) && !said.end(false));
         assert!(said.begin(Key::Named("empty")) && said.end(true));
-        let texts: Vec<_> = read(&said).into_iter().map(|(_, name, text)| (name, String::from_utf8(text).unwrap())).collect();
+        let texts: Vec<_> =
+            read(&said).into_iter().map(|(_, name, text)| (name, String::from_utf8(text).unwrap())).collect();
         assert_eq!(texts, [("half".into(), "half…".into()), ("empty".into(), String::new())]);
         assert!(said.take_back() && !said.take_back());
         assert_eq!(read(&said).len(), 1);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::attach::{self, Region};
 use crate::sys;
-use crate::wire::header;
+use crate::wire::{self, header};
 
 /// How long one callback may take before the others go on without it.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -38,15 +38,28 @@ const RUNNING: u8 = 1;
 
 /// An insert-only list.
 static CALLBACKS: AtomicPtr<Callback> = AtomicPtr::new(ptr::null_mut());
+/// How many there are, and may be: they stay in the list.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+const MOST: usize = wire::SERIES_SLOTS;
 /// The process whose callbacks are run by a thread; a forked child has none.
 static ANSWERING: AtomicU32 = AtomicU32::new(0);
 
 /// Has `callback` called whenever somebody is about to read metrics, and once more when the program ends by itself: it
 /// measures what it finds. It is called on a thread of the hooks' own, until it returns false or panics; while it has not
-/// returned it is not called again, and what it last told stays. It is dropped unused when nobody reads.
+/// returned it is not called again, and what it last told stays. It is dropped unused when nobody reads,
+/// or there are too many.
 pub fn on_collect(callback: impl Fn() -> bool + Send + Sync + 'static) {
     let Some(region) = attach::region().filter(|_| super::wanted()) else { return };
     let run: *mut Run = Box::into_raw(Box::new(Box::new(callback)));
+    let more = |count| Some(count + 1).filter(|count| *count <= MOST);
+    if COUNT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
+        if !takes_the_place_of_one_that_is_over(run) {
+            // SAFETY: made above, and nobody else has seen it.
+            drop(unsafe { Box::from_raw(run) });
+            region.count_without_room();
+        }
+        return;
+    }
     let added = Box::into_raw(Box::new(Callback {
         next: ptr::null(),
         run: AtomicPtr::new(run),
@@ -70,6 +83,18 @@ pub fn on_collect(callback: impl Fn() -> bool + Send + Sync + 'static) {
     if before == 0 {
         sys::at_exit(once_more);
     }
+}
+
+fn takes_the_place_of_one_that_is_over(run: *mut Run) -> bool {
+    let mut next: *const Callback = CALLBACKS.load(Ordering::Acquire);
+    // SAFETY: callbacks in the list are never freed; it ends with null.
+    while let Some(callback) = unsafe { next.as_ref() } {
+        next = callback.next;
+        if callback.run.compare_exchange(ptr::null_mut(), run, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            return true;
+        }
+    }
+    false
 }
 
 /// Starts the thread that answers. Where that cannot be, callbacks are not run.
