@@ -6,6 +6,7 @@ mod edge;
 mod function;
 mod hybrid;
 mod launcher;
+mod logging;
 mod metrics;
 mod otlp;
 mod process;

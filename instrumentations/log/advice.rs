@@ -1,6 +1,6 @@
-//! What the program's logger accepts, told once more.
+//! What the program's logger accepts, taken while it formats.
 
-use otel_rs_hooks::{key, Log as LogRecord, Said, Severity};
+use otel_rs_hooks::{key, Log as LogRecord, Severity, Taking};
 
 use crate::{Level, Log, Metadata, Record};
 
@@ -9,6 +9,9 @@ use crate::{Level, Log, Metadata, Record};
 pub(crate) struct Told;
 
 pub(crate) static TOLD: Told = Told;
+
+/// The slot of a record's message.
+const BODY: usize = 0;
 
 impl Log for Told {
     #[inline]
@@ -21,14 +24,10 @@ impl Log for Told {
             return;
         }
         let logger = crate::otel_logger();
-        let told = if ::otel_rs_hooks::active() && logger.enabled(record.metadata()) {
-            LogRecord::now(&SCOPE, severity(record.level()))
-        } else {
-            None
-        };
-        logger.log(record);
-        if let Some(told) = told {
-            told.tell(|said| say(said, record));
+        let log = if ::otel_rs_hooks::active() { LogRecord::now(&SCOPE, severity(record.level())) } else { None };
+        match log {
+            Some(log) => take(logger, record, log),
+            None => logger.log(record),
         }
     }
 
@@ -47,64 +46,308 @@ fn severity(level: Level) -> Severity {
     }
 }
 
-fn say(said: &mut Said, record: &Record<'_>) {
-    said.set(key::LOG_TARGET, record.target().into());
-    said.set(key::CODE_FILE, record.file().into());
-    said.set(key::CODE_LINE, record.line().into());
-    said.text(key::LOG_BODY, record.args());
-    // An error would be the visitor's own, and it makes none.
+// What a record takes of the stack is taken only while somebody listens.
+#[inline(never)]
+fn take(logger: &dyn Log, record: &Record<'_>, log: LogRecord) {
+    let taking = log.taking(record as *const Record<'_> as usize, cfg!(panic = "abort"));
+    taking.set(key::LOG_TARGET, record.target().into());
+    taking.set(key::CODE_FILE, record.file().into());
+    taking.set(key::CODE_LINE, record.line().into());
+    let args = record.args;
+    // A literal is no code of the program's, and a logger may ask for it as it is.
+    let literal = args.as_str();
+    taking.set(key::LOG_BODY, literal.into());
+    let copied = taking.copied(BODY, key::LOG_BODY, &args);
     #[cfg(feature = "kv")]
-    let _ = record.key_values().visit(&mut pairs::Pairs(said));
+    let pairs = pairs::Pairs::new(record.key_values.0, &taking);
+    let given = |args| Record {
+        args,
+        #[cfg(feature = "kv")]
+        key_values: crate::KeyValues(&pairs),
+        ..record.clone()
+    };
+    match literal {
+        Some(literal) => taking.during(name(literal), || logger.log(&given(args))),
+        None => logger.log(&given(format_args!("{}", copied))),
+    }
+    // Whoever looked at it accepts it; others are asked.
+    if !taking.is_seen() && !logger.enabled(record.metadata()) {
+        return taking.forget();
+    }
+    taking.tell(|taking| {
+        if literal.is_none() {
+            taking.text(BODY, key::LOG_BODY, &args);
+        }
+        #[cfg(feature = "kv")]
+        pairs.rest();
+    });
+}
+
+/// By what a record with a literal is found while it is being logged.
+fn name(literal: &str) -> usize {
+    literal.as_ptr() as usize
+}
+
+/// Somebody looks at a record's message.
+#[inline]
+pub(crate) fn seen(record: &Record<'_>) {
+    if let Some(literal) = record.args.as_str() {
+        Taking::find(name(literal), |taking| taking.into_iter().for_each(Taking::see));
+    }
 }
 
 #[cfg(feature = "kv")]
 mod pairs {
-    use otel_rs_hooks::{Key, Said};
+    use std::cell::Cell;
+    use std::fmt;
+
+    use otel_rs_hooks::{Key, Shelf, Taking};
 
     use crate::kv;
 
-    /// Says each pair, and numbers as numbers.
-    pub(super) struct Pairs<'a>(pub(super) &'a mut Said);
+    /// Whether looking at a value may run code of the program's: it serializes itself to show what it is.
+    const IS_OPAQUE: bool = cfg!(any(feature = "kv_serde", feature = "kv_sval"));
+    /// Values that are code of the program's, of one record.
+    const MOST: usize = 16;
 
-    impl<'kvs> kv::VisitSource<'kvs> for Pairs<'_> {
-        fn visit_pair(&mut self, key: kv::Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
-            value.visit(Pair(&mut *self.0, Key::Named(key.as_str())))
+    /// A record's pairs for the program's logger: what it gets is taken when it gets it.
+    pub(super) struct Pairs<'a> {
+        source: &'a dyn kv::Source,
+        taking: &'a Taking,
+        is_visited: Cell<bool>,
+        is_asked: Cell<bool>,
+        given: Shelf<Pair<'a>, MOST>,
+        next: Cell<usize>,
+    }
+
+    impl<'a> Pairs<'a> {
+        pub(super) fn new(source: &'a dyn kv::Source, taking: &'a Taking) -> Pairs<'a> {
+            let (is_visited, is_asked) = (Cell::new(false), Cell::new(false));
+            Pairs { source, taking, is_visited, is_asked, given: Shelf::new(), next: Cell::new(super::BODY + 1) }
+        }
+
+        fn slot(&self) -> usize {
+            self.next.replace(self.next.get() + 1)
+        }
+
+        /// The value as the logger gets it.
+        fn give<'k>(&'k self, name: Option<Name<'a>>, key: &str, value: kv::Value<'a>) -> kv::Value<'k> {
+            if IS_OPAQUE {
+                return value;
+            }
+            let what = look(self.taking, key, &value);
+            if what == What::Plain || self.taking.has(key) {
+                return value;
+            }
+            let pair = name.map(|name| Pair { name, value: value.clone(), taking: self.taking, slot: self.slot() });
+            match pair.and_then(|pair| self.given.put(pair).ok()) {
+                // An error has to stay one.
+                Some(pair) if what == What::Error => self.taking.hand_out(pair.slot),
+                Some(pair) => return kv::Value::from_dyn_display(pair),
+                None => {
+                    self.taking.leave_out();
+                    self.taking.format_no_more();
+                }
+            }
+            value
+        }
+
+        fn has_begun(&self, key: &str) -> bool {
+            let mut known = self.given.iter().filter(|pair| pair.name.as_str() == key);
+            self.taking.has(key) || known.any(|pair| self.taking.has_begun(pair.slot))
+        }
+
+        /// Takes what the logger did not look at, or did not format.
+        pub(super) fn rest(&self) {
+            if !self.is_visited.get() && !(IS_OPAQUE && self.is_asked.get()) {
+                // Errors would be the visitor's own, and it makes none.
+                let _ = self.source.visit(&mut Rest(self));
+            } else if IS_OPAQUE {
+                self.taking.leave_out();
+            } else {
+                self.given.iter().for_each(|pair| self.text(pair.slot, pair.name.as_str(), &pair.value));
+            }
+        }
+
+        fn text(&self, slot: usize, key: &str, value: &kv::Value<'_>) {
+            if !self.has_begun(key) {
+                self.taking.text(slot, Key::Named(key), value);
+            }
         }
     }
 
-    struct Pair<'a>(&'a mut Said, Key<'a>);
-
-    impl<'v> kv::VisitValue<'v> for Pair<'_> {
-        fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
-            self.0.text(self.1, &value);
-            Ok(())
+    impl kv::Source for Pairs<'_> {
+        fn visit<'kvs>(&'kvs self, visitor: &mut dyn kv::VisitSource<'kvs>) -> Result<(), kv::Error> {
+            self.is_visited.set(true);
+            self.source.visit(&mut Through { pairs: self, visitor })
         }
 
-        fn visit_u64(&mut self, value: u64) -> Result<(), kv::Error> {
-            match i64::try_from(value) {
-                Ok(number) => self.0.set(self.1, number.into()),
-                Err(_) => self.0.text(self.1, &value),
+        fn get(&self, key: kv::Key<'_>) -> Option<kv::Value<'_>> {
+            self.is_asked.set(true);
+            let value = self.source.get(key.clone())?;
+            Some(self.give(Name::copy(key.as_str()), key.as_str(), value))
+        }
+
+        fn count(&self) -> usize {
+            self.source.count()
+        }
+    }
+
+    /// A pair whose value is code of the program's.
+    struct Pair<'a> {
+        name: Name<'a>,
+        value: kv::Value<'a>,
+        taking: &'a Taking,
+        slot: usize,
+    }
+
+    impl fmt::Display for Pair<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.taking.copied(self.slot, Key::Named(self.name.as_str()), &self.value).fmt(f)
+        }
+    }
+
+    /// The text of a key.
+    enum Name<'a> {
+        Key(kv::Key<'a>),
+        /// Of one that does not live as long as the record.
+        Copy([u8; 64], usize),
+    }
+
+    impl Name<'_> {
+        fn copy<'a>(key: &str) -> Option<Name<'a>> {
+            let mut bytes = [0; 64];
+            bytes.get_mut(..key.len())?.copy_from_slice(key.as_bytes());
+            Some(Name::Copy(bytes, key.len()))
+        }
+
+        fn as_str(&self) -> &str {
+            match self {
+                Name::Key(key) => key.as_str(),
+                Name::Copy(bytes, len) => std::str::from_utf8(bytes.get(..*len).unwrap_or(&[])).unwrap_or(""),
+            }
+        }
+    }
+
+    /// Hands pairs on to the logger's visitor.
+    struct Through<'p, 'kvs, 'a> {
+        pairs: &'kvs Pairs<'a>,
+        visitor: &'p mut dyn kv::VisitSource<'kvs>,
+    }
+
+    impl<'a> kv::VisitSource<'a> for Through<'_, '_, 'a> {
+        fn visit_pair(&mut self, key: kv::Key<'a>, value: kv::Value<'a>) -> Result<(), kv::Error> {
+            let given = self.pairs.give(Some(Name::Key(key.clone())), key.as_str(), value);
+            self.visitor.visit_pair(key, given)
+        }
+    }
+
+    /// Takes pairs that the logger did not visit.
+    struct Rest<'p, 'a>(&'p Pairs<'a>);
+
+    impl<'kvs> kv::VisitSource<'kvs> for Rest<'_, '_> {
+        fn visit_pair(&mut self, key: kv::Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
+            let pairs = self.0;
+            if look(pairs.taking, key.as_str(), &value) != What::Plain {
+                pairs.text(pairs.slot(), key.as_str(), &value);
+            }
+            Ok(())
+        }
+    }
+
+    /// What a value is.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum What {
+        /// No code of the program's.
+        Plain,
+        Code,
+        #[cfg_attr(not(feature = "kv_std"), allow(dead_code))]
+        Error,
+    }
+
+    /// Finds out what a value is, and takes it if it is plain.
+    fn look(taking: &Taking, key: &str, value: &kv::Value<'_>) -> What {
+        let what = Cell::new(What::Plain);
+        let is_there = taking.has(key);
+        // Errors would be the visitor's own, and it makes none.
+        let _ = value.visit(Look { taking, key: Key::Named(key), is_there, what: &what });
+        what.get()
+    }
+
+    struct Look<'a> {
+        taking: &'a Taking,
+        key: Key<'a>,
+        is_there: bool,
+        what: &'a Cell<What>,
+    }
+
+    impl Look<'_> {
+        fn set<'b>(&self, value: impl Into<otel_rs_hooks::Value<'b>>) -> Result<(), kv::Error> {
+            if !self.is_there {
+                self.taking.set(self.key, value.into());
             }
             Ok(())
         }
 
-        fn visit_i64(&mut self, value: i64) -> Result<(), kv::Error> {
-            self.0.set(self.1, value.into());
+        fn show(&self, value: &dyn fmt::Display) -> Result<(), kv::Error> {
+            if !self.is_there {
+                self.taking.show(self.key, value);
+            }
             Ok(())
+        }
+    }
+
+    impl<'v> kv::VisitValue<'v> for Look<'_> {
+        fn visit_any(&mut self, _: kv::Value<'_>) -> Result<(), kv::Error> {
+            self.what.set(What::Code);
+            Ok(())
+        }
+
+        fn visit_null(&mut self) -> Result<(), kv::Error> {
+            self.show(&"None")
+        }
+
+        fn visit_u64(&mut self, value: u64) -> Result<(), kv::Error> {
+            if value <= i64::MAX as u64 {
+                self.set(value)
+            } else {
+                self.show(&value)
+            }
+        }
+
+        fn visit_i64(&mut self, value: i64) -> Result<(), kv::Error> {
+            self.set(value)
+        }
+
+        fn visit_u128(&mut self, value: u128) -> Result<(), kv::Error> {
+            self.show(&value)
+        }
+
+        fn visit_i128(&mut self, value: i128) -> Result<(), kv::Error> {
+            self.show(&value)
         }
 
         fn visit_f64(&mut self, value: f64) -> Result<(), kv::Error> {
-            self.0.set(self.1, value.into());
-            Ok(())
+            self.set(value)
         }
 
         fn visit_bool(&mut self, value: bool) -> Result<(), kv::Error> {
-            self.0.set(self.1, value.into());
-            Ok(())
+            self.set(value)
         }
 
         fn visit_str(&mut self, value: &str) -> Result<(), kv::Error> {
-            self.0.set(self.1, value.into());
+            self.set(value)
+        }
+
+        #[cfg(feature = "kv_std")]
+        fn visit_error(&mut self, _: &(dyn std::error::Error + 'static)) -> Result<(), kv::Error> {
+            self.what.set(What::Error);
+            Ok(())
+        }
+
+        #[cfg(feature = "kv_std")]
+        fn visit_borrowed_error(&mut self, _: &'v (dyn std::error::Error + 'static)) -> Result<(), kv::Error> {
+            self.what.set(What::Error);
             Ok(())
         }
     }

@@ -82,17 +82,41 @@ static DESCRIBED: Lists<Described> = Lists::new();
 
 /// As many as a process has room for series.
 const MOST_DESCRIBED: usize = 16_384;
+/// Longest name that is allowed.
+const LONGEST_NAME: usize = 255;
+/// Longest description that is kept.
+const LONGEST_DESCRIPTION: usize = 1 << 10;
 
 /// What was said first holds. It reaches a metric that is made later.
 fn describe(kind: Kind, name: KeyName, unit: Option<Unit>, description: SharedString) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let more = |count| Some(count + 1).filter(|count| *count <= MOST_DESCRIBED);
-    if described(kind, name.as_str()).is_none() && COUNT.fetch_update(Relaxed, Relaxed, more).is_ok() {
-        let hash = hash(name.as_str());
-        let fits = |known: &Described| known.kind == kind && known.name == name;
-        let said = Described { kind, name: name.clone(), unit: unit.map_or("", ucum), description };
-        DESCRIBED.add(hash, said, fits);
+    if name.as_str().len() > LONGEST_NAME || described(kind, name.as_str()).is_some() {
+        return;
     }
+    if !claim(&COUNT, MOST_DESCRIBED) {
+        return hooks::without_room();
+    }
+    let hash = hash(name.as_str());
+    let fits = |known: &Described| known.kind == kind && known.name == name;
+    let said = Described { kind, name: name.clone(), unit: unit.map_or("", ucum), description: shortened(description) };
+    DESCRIBED.add(hash, said, fits);
+}
+
+fn shortened(text: SharedString) -> SharedString {
+    if text.len() <= LONGEST_DESCRIPTION {
+        return text;
+    }
+    let mut end = LONGEST_DESCRIPTION;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    SharedString::from(text.get(..end).unwrap_or("").to_owned())
+}
+
+/// Counts one more, up to a limit.
+fn claim(count: &AtomicUsize, most: usize) -> bool {
+    let more = |count| Some(count + 1).filter(|count| *count <= most);
+    count.fetch_update(Relaxed, Relaxed, more).is_ok()
 }
 
 fn described(kind: Kind, name: &str) -> Option<&'static Described> {
@@ -156,6 +180,11 @@ impl AttributeSet for Labels<'_> {
     }
 }
 
+/// Most keys that are kept, of all kinds together: as many as a process has room for series.
+const MOST_KEYS: usize = 16_384;
+/// Longest labels of one that is kept.
+const LONGEST_LABELS: usize = 4 << 10;
+
 /// A series by its name and labels.
 struct Known {
     key: Key,
@@ -174,10 +203,19 @@ fn handle(table: &'static Lists<Known>, kind: Kind, key: &Key) -> Option<Arc<Rec
         return None;
     }
     let series = instrument.bind(&Labels(key.labels().as_slice()));
-    let is_overflow = series.is_overflow();
-    let handle = Arc::new(Recorded { series, is_overflow, state: AtomicU64::new(0) });
-    // The table has no limit but that of series.
-    if is_overflow {
+    let length = key.labels().map(|label| label.key().len() + label.value().len()).sum::<usize>();
+    // A series has a key for each order of its labels, and for labels that others take the place of.
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let is_kept = !series.is_overflow() && length <= LONGEST_LABELS && claim(&COUNT, MOST_KEYS);
+    if !is_kept && !series.is_overflow() {
+        hooks::without_room();
+        // What refers to the value before finds none.
+        if kind == Kind::Gauge {
+            return None;
+        }
+    }
+    let handle = Arc::new(Recorded { series, is_overflow: !is_kept, state: AtomicU64::new(0) });
+    if !is_kept {
         return Some(handle);
     }
     Some(Arc::clone(&table.add(hash, Known { key: key.clone(), handle }, fits).handle))
@@ -186,7 +224,7 @@ fn handle(table: &'static Lists<Known>, kind: Kind, key: &Key) -> Option<Arc<Rec
 /// A series, with what its measurements refer to.
 struct Recorded {
     series: Series,
-    /// Whether it is the one for all that is beyond the limit.
+    /// Whether others may have handles of the same series: it is beyond a limit.
     is_overflow: bool,
     /// The total of a counter; the bits of a gauge's value.
     state: AtomicU64,

@@ -1,24 +1,37 @@
-//! What the program's subscriber accepts, told once more.
+//! What the program's subscriber accepts, taken while it formats.
 
 use core::fmt;
 
-use otel_rs_hooks::{key, Key, Log, Said, Severity};
+use otel_rs_hooks::{key, Key, Log, Severity, Taking};
 
+use crate::callsite::Identifier;
 use crate::field::{Field, Visit};
 use crate::subscriber::{NoSubscriber, Subscriber};
 use crate::{Event, Level};
 
-/// Hands an event to the program's subscriber, and then tells it.
+/// Hands an event to the program's subscriber, and tells it if that accepts it.
 #[inline]
 pub(crate) fn event(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>) {
-    let told = if otel_rs_hooks::active() { accepted(subscriber, event) } else { None };
-    subscriber.event(event);
-    if let Some(told) = told {
-        told.tell(|said| say(said, event));
+    let log = if otel_rs_hooks::active() { wanted(subscriber, event) } else { None };
+    match log {
+        Some(log) => take(subscriber, event, log),
+        None => {
+            hand(subscriber, event);
+        }
     }
 }
 
-fn accepted(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>) -> Option<Log> {
+/// What the crate does without us; whether the subscriber accepts it.
+#[inline]
+fn hand(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>) -> bool {
+    let is_accepted = subscriber.event_enabled(event);
+    if is_accepted {
+        subscriber.event(event);
+    }
+    is_accepted
+}
+
+fn wanted(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>) -> Option<Log> {
     let metadata = event.metadata();
     // A record of the `log` crate that a bridge made an event of: it was told where it came from.
     let bridged = metadata.target() == "log" && metadata.name() == "log event";
@@ -38,16 +51,47 @@ fn severity(level: &Level) -> Severity {
     }
 }
 
-fn say(said: &mut Said, event: &Event<'_>) {
+// What a record takes of the stack is taken only while somebody listens.
+#[inline(never)]
+fn take(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>, log: Log) {
     let metadata = event.metadata();
-    said.set(key::LOG_TARGET, metadata.target().into());
-    said.set(key::CODE_FILE, metadata.file().into());
-    said.set(key::CODE_LINE, metadata.line().into());
-    event.record(&mut Fields(said));
+    // That of its fields, which is what a value is recorded with.
+    let callsite = address(&event.fields().next().map_or(metadata.callsite(), |field| field.callsite()));
+    let subject = event as *const Event<'_> as usize;
+    // A subscriber that hands it on to others: it is told once.
+    if Taking::find(callsite, |taking| taking.map_or(false, |taking| taking.is_of(subject))) {
+        hand(subscriber, event);
+        return;
+    }
+    let taking = log.taking(subject, cfg!(panic = "abort"));
+    taking.set(key::LOG_TARGET, metadata.target().into());
+    taking.set(key::CODE_FILE, metadata.file().into());
+    taking.set(key::CODE_LINE, metadata.line().into());
+    if !taking.during(callsite, || hand(subscriber, event)) {
+        return taking.forget();
+    }
+    taking.tell(|taking| event.record(&mut Fields(taking)));
 }
 
-/// Says each field, and numbers as numbers.
-struct Fields<'a>(&'a mut Said);
+fn address(callsite: &Identifier) -> usize {
+    callsite.0 as *const _ as *const () as usize
+}
+
+/// Gives `record` a value that is code of the program's: one that is taken if an event is being recorded.
+pub(crate) fn copied(field: &Field, value: &dyn fmt::Debug, record: &mut dyn FnMut(&dyn fmt::Debug)) {
+    Taking::find(address(&field.callsite()), |taking| match taking {
+        Some(taking) => record(&taking.copied(field.otel_index(), key_of(field), value)),
+        None => record(value),
+    });
+}
+
+/// A visitor of the program's got an error, and may have formatted it.
+#[cfg(feature = "std")]
+pub(crate) fn handed_out(field: &Field) {
+    Taking::find(address(&field.callsite()), |taking| {
+        taking.into_iter().for_each(|taking| taking.hand_out(field.otel_index()));
+    });
+}
 
 fn key_of(field: &Field) -> Key<'static> {
     match field.name() {
@@ -55,6 +99,9 @@ fn key_of(field: &Field) -> Key<'static> {
         name => Key::Named(name),
     }
 }
+
+/// Takes each field that nobody has formatted, and numbers as numbers.
+struct Fields<'a>(&'a Taking);
 
 /// A value by its `Debug`.
 struct Shown<'a>(&'a dyn fmt::Debug);
@@ -67,7 +114,18 @@ impl fmt::Display for Shown<'_> {
 
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.text(key_of(field), &Shown(value));
+        self.0.text(field.otel_index(), key_of(field), &Shown(value));
+    }
+
+    #[cfg(feature = "std")]
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.0.text(field.otel_index(), key_of(field), &value);
+    }
+
+    // Whether a visitor of the program's has formatted it, nobody knows.
+    #[cfg(all(tracing_unstable, feature = "valuable"))]
+    fn record_value(&mut self, field: &Field, _: valuable::Value<'_>) {
+        self.0.hand_out(field.otel_index());
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
@@ -82,8 +140,16 @@ impl Visit for Fields<'_> {
         if value <= i64::MAX as u64 {
             self.0.set(key_of(field), value.into());
         } else {
-            self.0.text(key_of(field), &value);
+            self.0.show(key_of(field), &value);
         }
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        self.0.show(key_of(field), &value);
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.0.show(key_of(field), &value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {

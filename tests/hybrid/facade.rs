@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 
-use super::{require_little_memory, shown, stderr};
+use super::{require_little_memory, require_names_bounded, shown, stderr};
 use crate::launcher::{Launched, launch_file};
 use crate::support::metrics::{HTTP_BOUNDS, Metrics, Point, Series};
 use crate::support::{Fixture, Otlp};
@@ -152,6 +152,16 @@ fn a_million_sets_of_labels_are_counted_in_little_memory() {
     let customers = series(&metrics, "0.24.6", "shop.customers");
     assert_eq!((customers.len(), customers.iter().map(Series::value).sum::<f64>()), (2000, 1_000_000.0));
     require_little_memory(&output);
+}
+
+#[test]
+fn names_descriptions_and_labels_without_end_take_little_memory_and_are_said() {
+    for (set, version) in [("newest", "0.24.6"), ("oldest", "0.22.4")] {
+        let module = if set == "newest" { "v24" } else { "v22" };
+        let (metrics, output) = told(set, &["names", "exit", module]);
+        assert_eq!(series(&metrics, version, "shop.visits").len(), 1, "{metrics}");
+        require_names_bounded(&output);
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! More than is good: series, numbers, names; and what readers make of it.
 
-use super::{Expected, VERSIONS, business, require, require_little_memory, series, stderr, told};
+use super::{
+    Expected, VERSIONS, business, require, require_little_memory, require_names_bounded, series, stderr, told,
+};
 use crate::support::Otlp;
 use crate::support::metrics::{Point, Series};
 
@@ -21,6 +23,15 @@ fn a_million_sets_of_attributes_are_counted_in_little_memory() {
         let found = series(&metrics, scope, "shop.orders");
         assert_eq!((found.len(), found.iter().map(Series::value).sum::<f64>()), (2000, 1_000_000.0), "{scope}");
         require_little_memory(&output);
+    }
+}
+
+#[test]
+fn any_number_of_names_that_are_not_allowed_takes_little_memory_and_is_said() {
+    for scope in [VERSIONS[0], VERSIONS[6]] {
+        let (metrics, output) = told(&["names", "exit", scope]);
+        assert_eq!(series(&metrics, scope, "shop.visits").len(), 1, "{metrics}");
+        require_names_bounded(&output);
     }
 }
 

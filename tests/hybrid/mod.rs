@@ -47,9 +47,22 @@ fn stderr(output: &Output) -> String {
 /// A business that has told a million sets of attributes has kept what the limit of 2000 series allows. 16,000 take 8 MiB.
 #[track_caller]
 fn require_little_memory(output: &Output) {
-    let said = String::from_utf8_lossy(&output.stdout);
-    let grown: u64 = said.lines().find_map(|line| line.strip_prefix("grew ")?.parse().ok()).expect("so many KiB");
+    let grown = grown(output);
     assert!((1..6 << 10).contains(&grown), "by {grown} KiB");
+}
+
+/// By how many KiB it grew.
+fn grown(output: &Output) -> u64 {
+    let said = String::from_utf8_lossy(&output.stdout);
+    said.lines().find_map(|line| line.strip_prefix("grew ")?.parse().ok()).expect("so many KiB")
+}
+
+/// What is known of names that are not allowed is bounded, and the user hears of some and that there were more.
+fn require_names_bounded(output: &Output) {
+    assert!(grown(output) < 16 << 10, "by {} KiB", grown(output));
+    let stderr = stderr(output);
+    assert!(stderr.contains("the metric `shop sales 0` of"), "{stderr}");
+    assert_eq!(stderr.matches("some of the program's metrics are left out").count(), 1, "{stderr}");
 }
 
 /// The series of a metric, in the order of their attributes.

@@ -114,6 +114,18 @@ impl Fixture {
         })
     }
 
+    /// A program that logs, with the oldest or the newest versions, or with the newest and `panic = "abort"`.
+    pub(crate) fn logging(versions: &str) -> Arc<Self> {
+        Self::built(&format!("logging-{versions}"), |folder| {
+            let logging = source("tests/fixtures/logging");
+            put(&logging.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
+            put(&logging.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
+            for file in ["src/main.rs", "src/loggers.rs"] {
+                put(&logging.join(file), &folder.join(file));
+            }
+        })
+    }
+
     /// Runtimes and nothing else, with the oldest or the newest version that tells of them, or with the newest and its
     /// unstable flag.
     pub(crate) fn runtime(versions: &str) -> Arc<Self> {

@@ -275,7 +275,10 @@ impl User {
         let now = process.table.troubles();
         let before = std::mem::replace(&mut process.troubles, now);
         if now.without_room > before.without_room {
-            self.warn("some of the program's metrics are left out", "there are more of them than there is room for");
+            self.warn(
+                "some of the program's metrics are left out",
+                "there are more of them, or longer ones, than there is room for",
+            );
         }
         if now.refused > before.refused {
             self.warn(

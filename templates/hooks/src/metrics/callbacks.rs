@@ -19,7 +19,7 @@ use crate::attach;
 use crate::region::Region;
 use crate::settings::{self, ObserverThread};
 use crate::sys;
-use crate::wire::header;
+use crate::wire::{self, header};
 
 /// How long one callback may take before the others go on without it.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -67,10 +67,14 @@ const WAITING: u8 = 1;
 const THREAD: u8 = 2;
 /// No thread can be had, or none may be.
 const REFUSED: u8 = 3;
+/// How many there are, and may be: they stay in the list.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+const MOST: usize = wire::SERIES_SLOTS;
 
 /// Has `callback` called whenever somebody is about to read metrics, and once more when the program ends by itself: it
 /// measures what it finds. It is called on a thread of the hooks' own, until it returns false or panics; while it has not
-/// returned it is not called again, and what it last told stays. It is dropped unused when nobody reads.
+/// returned it is not called again, and what it last told stays. It is dropped unused when nobody reads,
+/// or there are too many.
 pub fn on_collect(callback: impl Fn() -> bool + Send + Sync + 'static) {
     add(Box::new(callback), false);
 }
@@ -83,11 +87,21 @@ pub fn on_collect_or_idle(callback: impl Fn() -> bool + Send + Sync + 'static) {
 
 fn add(run: Run, is_quick: bool) {
     let Some(region) = attach::region().filter(|_| super::wanted()) else { return };
+    let run: *mut Run = Box::into_raw(Box::new(run));
+    let more = |count| Some(count + 1).filter(|count| *count <= MOST);
+    if COUNT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
+        if !takes_the_place_of_one_that_is_over(run, region.address(), is_quick) {
+            // SAFETY: made above, and nobody else has seen it.
+            drop(unsafe { Box::from_raw(run) });
+            region.count_without_room();
+        }
+        return;
+    }
     let added = Box::into_raw(Box::new(Callback {
         next: ptr::null(),
         owner: region.address(),
         is_quick,
-        run: AtomicPtr::new(Box::into_raw(Box::new(run))),
+        run: AtomicPtr::new(run),
         state: AtomicU8::new(READY),
         was_stuck: AtomicBool::new(false),
     }));
@@ -117,6 +131,21 @@ pub(crate) fn catch_up() {
     if OBSERVER.load(Ordering::Relaxed) == WAITING {
         catch_up_on_another_thread();
     }
+}
+
+fn takes_the_place_of_one_that_is_over(run: *mut Run, owner: u64, is_quick: bool) -> bool {
+    let mut next: *const Callback = CALLBACKS.load(Ordering::Acquire);
+    // SAFETY: callbacks in the list are never freed; it ends with null.
+    while let Some(callback) = unsafe { next.as_ref() } {
+        next = callback.next;
+        if callback.owner == owner
+            && callback.is_quick == is_quick
+            && callback.run.compare_exchange(ptr::null_mut(), run, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        {
+            return true;
+        }
+    }
+    false
 }
 
 #[cold]

@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::area::Place;
-use super::set::{self, AttributeSet, Head, Print, MOST};
+use super::set::{self, AttributeSet, Print, MOST};
 
 const BUCKETS: usize = 256;
 
@@ -122,6 +122,19 @@ pub(super) struct Canonical {
     pub(super) place: Place,
 }
 
+/// Longest text of an alias.
+const MOST_CONTENT: usize = 4 << 10;
+/// Most memory that all aliases of all instruments take: one series can be given in any number of ways.
+const MOST_CLAIMED: usize = 16 << 20;
+/// What they take.
+static CLAIMED: AtomicUsize = AtomicUsize::new(0);
+
+/// Adds to a count that has a limit.
+fn claim(count: &AtomicUsize, more: usize, most: usize) -> bool {
+    let claimed = |now: usize| now.checked_add(more).filter(|now| *now <= most);
+    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, claimed).is_ok()
+}
+
 /// All series of an instrument.
 pub(super) struct Found {
     aliases: Lists<Alias>,
@@ -143,16 +156,23 @@ impl Found {
     /// For a set of up to [`MOST`] attributes that all have heads; `hash` is its print's.
     #[cold]
     pub(super) fn add_alias(&self, hash: u64, set: &(impl AttributeSet + ?Sized), place: Place, most: usize) {
-        if self.alias_count.fetch_add(1, Ordering::Relaxed) >= most {
+        let (mut length, mut words, mut count) = (0, [[0; 3]; MOST], 0);
+        for (to, head) in words.iter_mut().zip((0..set.count()).filter_map(|index| set.head(index))) {
+            length += head.unknown().map(str::len).sum::<usize>();
+            *to = head.words;
+            count += 1;
+        }
+        // Without an alias a series is found all the same, only slower.
+        if length > MOST_CONTENT || !claim(&self.alias_count, 1, most) {
+            return;
+        }
+        if !claim(&CLAIMED, std::mem::size_of::<Node<Alias>>() + length, MOST_CLAIMED) {
             self.alias_count.fetch_sub(1, Ordering::Relaxed);
             return;
         }
-        let (mut content, mut words, mut count) = (Vec::new(), [[0; 3]; MOST], 0);
-        for (to, head) in words.iter_mut().zip((0..set.count()).filter_map(|index| set.head(index))) {
-            let Head { words, key, value } = head;
-            [key, value].iter().flatten().for_each(|text| content.extend_from_slice(text.as_bytes()));
-            *to = words;
-            count += 1;
+        let mut content = Vec::with_capacity(length);
+        for head in (0..set.count()).filter_map(|index| set.head(index)) {
+            head.unknown().for_each(|text| content.extend_from_slice(text.as_bytes()));
         }
         let alias = Alias { words, count, content: content.into(), place };
         let given = words.get(..count).unwrap_or(&[]);

@@ -7,12 +7,12 @@ use super::area::{Entry, Place};
 use super::count::count;
 use super::find::{Canonical, Found, Lists};
 use super::set::{self, AttributeSet, Print};
-use super::{add_fraction, bounds, lower, Kind, Number, NumberKind};
+use super::{add_fraction, bounds, invalid, lower, Kind, Number, NumberKind};
 use crate::attach;
 use crate::attribute::{key, Attribute, Key, Value};
 use crate::region::Region;
 use crate::span::Scope;
-use crate::wire::series::{note, what};
+use crate::wire::series::what;
 use crate::{settings, wire};
 
 /// Whose an instrument is.
@@ -86,13 +86,21 @@ pub(super) struct Core {
     found: Found,
 }
 
-/// An instrument by what tells it from others; none when it is not allowed.
+/// An instrument by what tells it from others.
 struct Known {
     identity: Box<[u8]>,
-    core: Option<Core>,
+    core: Core,
 }
 
+/// As many as the region has room for.
 static KNOWN: Lists<Known> = Lists::new();
+
+/// Longest text that tells an instrument from others: its name, its unit and its scope's.
+const MOST_IDENTITY: usize = 16 << 10;
+/// Most attributes of a series or a scope.
+const MOST_ATTRIBUTES: usize = 1000;
+/// Longest attributes of a series. Others would soon have no room.
+const MOST_SAID: usize = 64 << 10;
 
 /// An instrument, or nothing: where nobody reads, measuring does nothing.
 #[derive(Clone, Copy)]
@@ -126,31 +134,40 @@ pub fn instrument(description: &Description<'_>) -> Instrument {
         }
     }
     let Some(region) = attach::region() else { return Instrument(None) };
-    let identity = identity(description);
+    if !is_allowed(description) {
+        invalid::note(region, description);
+        return Instrument(None);
+    }
+    let Some(identity) = identity(description) else {
+        region.count_without_room();
+        return Instrument(None);
+    };
     let hash = set::hash(&identity);
     let fits = |known: &Known| *known.identity == *identity;
     if let Some(known) = KNOWN.find(hash, fits) {
-        return Instrument(known.core.as_ref());
+        return Instrument(Some(&known.core));
     }
-    let allowed = is_allowed(description);
-    let core = if allowed { Core::new(region, description) } else { None };
-    if allowed && core.is_none() {
+    let Some(core) = Core::new(region, description) else {
         region.count_without_room();
         return Instrument(None);
-    }
-    let place = core.as_ref().map(|core| core.place);
+    };
+    let place = core.place;
     let known = KNOWN.add(hash, Known { identity: identity.clone().into(), core }, fits);
-    match (&known.core, place) {
-        (Some(core), Some(place)) if core.place == place => region.show(place),
-        // Another thread was faster, or says it as well: once too often does no harm.
-        (None, None) => region.note(note::INVALID, &said(description)),
-        _ => {}
+    // Unless another thread was faster.
+    if known.core.place == place {
+        region.show(place);
     }
-    Instrument(known.core.as_ref())
+    Instrument(Some(&known.core))
 }
 
-/// What tells instruments apart. Names are the same in capital letters.
-fn identity(description: &Description<'_>) -> Vec<u8> {
+/// What tells instruments apart, unless it is too long. Names are the same in capital letters.
+fn identity(description: &Description<'_>) -> Option<Vec<u8>> {
+    if let Owner::Named { name, version, schema_url, attributes } = description.owner {
+        let text = name.len() + version.map_or(0, str::len) + schema_url.map_or(0, str::len);
+        if text > MOST_IDENTITY || attributes.count() > MOST_ATTRIBUTES {
+            return None;
+        }
+    }
     let mut bytes = vec![description.kind as u8, description.number as u8];
     let mut part = |text: &str| {
         bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
@@ -167,7 +184,7 @@ fn identity(description: &Description<'_>) -> Vec<u8> {
             bytes.extend(set::canonical(attributes).0);
         }
     }
-    bytes
+    Some(bytes).filter(|bytes| bytes.len() <= MOST_IDENTITY)
 }
 
 fn is_allowed(description: &Description<'_>) -> bool {
@@ -186,7 +203,7 @@ fn is_allowed(description: &Description<'_>) -> bool {
 }
 
 /// What the launcher is told of an instrument, without the attributes of its scope.
-fn said<'a>(description: &Description<'a>) -> Vec<Attribute<'a>> {
+pub(super) fn said<'a>(description: &Description<'a>) -> Vec<Attribute<'a>> {
     let mut said: Vec<Attribute<'_>> = vec![
         (key::METRIC_NAME, description.name.into()),
         (key::METRIC_UNIT, some(description.unit)),
@@ -308,6 +325,9 @@ impl Core {
     fn new_series(&self, region: &Region, set: &(impl AttributeSet + ?Sized), hash: Option<u64>) -> u32 {
         super::look_for_threads();
         let limit = settings::series_limit();
+        if set.count() > MOST_ATTRIBUTES {
+            return self.overflow(region);
+        }
         let (bytes, count) = set::canonical(set);
         let said = set::hash(&bytes);
         let fits = |known: &Canonical| *known.bytes == *bytes;
@@ -316,14 +336,10 @@ impl Core {
             None => {
                 // One is for what is beyond the limit.
                 let more = |count: usize| Some(count + 1).filter(|count| *count < limit);
-                let is_within = self.series_count.fetch_update(Relaxed, Relaxed, more).is_ok();
+                let is_within =
+                    bytes.len() <= MOST_SAID && self.series_count.fetch_update(Relaxed, Relaxed, more).is_ok();
                 let made = if is_within { self.write_series(region, &bytes, count) } else { None };
-                let Some(place) = made else {
-                    if !self.overflow_is_shown.swap(true, Relaxed) {
-                        region.show(self.overflow);
-                    }
-                    return self.overflow.unit;
-                };
+                let Some(place) = made else { return self.overflow(region) };
                 let known = self.found.series.add(said, Canonical { bytes: bytes.clone().into(), place }, fits);
                 if known.place == place {
                     region.show(place);
@@ -340,6 +356,14 @@ impl Core {
             self.found.add_alias(hash, set, place, limit.saturating_mul(4));
         }
         place.unit
+    }
+
+    /// The series of what is beyond the limit, or too long.
+    fn overflow(&self, region: &Region) -> u32 {
+        if !self.overflow_is_shown.swap(true, Relaxed) {
+            region.show(self.overflow);
+        }
+        self.overflow.unit
     }
 
     fn write_series(&self, region: &Region, attributes: &[u8], count: u16) -> Option<Place> {

@@ -11,6 +11,7 @@ mod count;
 mod distribution;
 mod find;
 mod instrument;
+mod invalid;
 mod metric;
 mod set;
 #[cfg(test)]
@@ -149,6 +150,14 @@ pub fn wanted() -> bool {
 /// Whether somebody wants to know how long a runtime's polls take, which costs two clock readings each.
 pub fn poll_times() -> bool {
     wanted() && settings::poll_times()
+}
+
+/// Counts something of the program's metrics for which there is no room.
+#[cold]
+pub fn without_room() {
+    if let (true, Some(region)) = (wanted(), attach::region()) {
+        region.count_without_room();
+    }
 }
 
 /// Tells the launcher that the program has a meter provider of its own, which gets its metrics.

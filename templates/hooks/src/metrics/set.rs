@@ -155,6 +155,11 @@ impl<'a> Head<'a> {
         }
     }
 
+    /// What is not known by its address.
+    pub(super) fn unknown(&self) -> impl Iterator<Item = &'a str> {
+        [self.key, self.value].into_iter().flatten()
+    }
+
     /// An attribute that is text.
     #[inline(always)]
     pub fn text(key: Text<'a>, value: Text<'a>) -> Head<'a> {

@@ -325,3 +325,63 @@ fn callbacks_are_asked_and_one_that_fails_keeps_none_from_answering() {
         ask();
     }
 }
+
+#[test]
+fn of_instruments_that_are_not_allowed_some_are_named_and_the_others_counted() {
+    region();
+    let counted = value_of_header(header::WITHOUT_ROOM);
+    for number in 0..2_000 {
+        assert!(!made(&format!("unlawful {number}"), Kind::Counter, NumberKind::U64).is_read());
+        let long = "x".repeat(3000);
+        let owner =
+            Owner::Named { name: &long, version: Some(&long), schema_url: None, attributes: &Strings(Vec::new()) };
+        let name = format!("9unlawful.{number}");
+        instrument(&Description { owner, ..described(&name, Kind::Gauge, NumberKind::F64) });
+    }
+    assert!(shown(series::what::NOTE, "unlawful").len() <= 32);
+    assert!(value_of_header(header::WITHOUT_ROOM) >= counted + 3_900);
+}
+
+#[test]
+fn an_instrument_whose_scope_is_too_long_is_left_out_and_counted() {
+    region();
+    let long = "x".repeat(20_000);
+    let many = Strings((0..100_000).map(|number| (number.to_string(), "scope".to_owned())).collect());
+    let none = Strings(Vec::new());
+    let counted = value_of_header(header::WITHOUT_ROOM);
+    let owners: [(&str, &dyn AttributeSet); 2] = [(&long, &none), ("short", &many)];
+    for (name, attributes) in owners {
+        let owner = Owner::Named { name, version: None, schema_url: None, attributes };
+        let made =
+            instrument(&Description { owner, ..described("test.of_long_scope", Kind::Counter, NumberKind::U64) });
+        assert!(!made.is_read());
+    }
+    assert!(value_of_header(header::WITHOUT_ROOM) >= counted + 2);
+}
+
+#[test]
+fn attributes_that_are_too_many_or_too_long_are_counted_with_what_is_beyond_the_limit() {
+    let counter = made("test.huge", Kind::Counter, NumberKind::U64);
+    let many = Strings((0..70_000).map(|number| (number.to_string(), "too many".to_owned())).collect());
+    let long = Strings((0..20).map(|number| (number.to_string(), "too long".repeat(1000))).collect());
+    (0..2).for_each(|_| counter.measure(1_u64, &many));
+    (0..2).for_each(|_| counter.measure(1_u64, &long));
+    assert!(shown(series::what::SERIES, "too ").is_empty());
+    assert!(counter.bind(&many).is_overflow() && counter.bind(&long).is_overflow());
+    // A long value is found each time, though its text is not kept for that.
+    let long = Strings(vec![("a".into(), "huge value".repeat(700))]);
+    (0..3).for_each(|_| counter.measure(1_u64, &long));
+    let found = shown(series::what::SERIES, "huge value");
+    assert_eq!(found.iter().map(|unit| value(*unit, series::VALUE)).collect::<Vec<_>>(), [3]);
+}
+
+#[test]
+fn one_series_may_be_given_in_any_number_of_ways() {
+    let counter = made("test.aliases", Kind::Counter, NumberKind::U64);
+    for number in 0..2_000 {
+        let given = [("a", format!("not counted {number}")), ("a", "of many ways".to_owned())];
+        counter.measure(1_u64, &Strings(given.map(|(key, value)| (key.to_owned(), value)).into()));
+    }
+    let found = shown(series::what::SERIES, "of many ways");
+    assert_eq!(found.iter().map(|unit| value(*unit, series::VALUE)).collect::<Vec<_>>(), [2_000]);
+}

@@ -1,0 +1,117 @@
+//! Log records: what the app's own loggers accept, with the ids of the span it belongs to.
+//!
+//! The app's logger comes first, and formats. We take the text while it does ([`Taking`]): the app's code runs no second
+//! time for us.
+
+mod said;
+mod shelf;
+mod taking;
+
+use std::cell::Cell;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use crate::context::flag;
+use crate::span::{now, Scope};
+use crate::{ring, settings};
+
+pub use said::Said;
+pub use shelf::Shelf;
+pub use taking::{Copied, Taking};
+
+/// How serious a record is: OpenTelemetry's severity numbers, of those that have a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[allow(missing_docs)]
+pub enum Severity {
+    Trace = 1,
+    Debug = 5,
+    Info = 9,
+    Warn = 13,
+    Error = 17,
+    Fatal = 21,
+}
+
+thread_local! {
+    static FORMATTING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is formatting a record for us, which nobody else formats. What is logged meanwhile would not have
+/// been logged without us: an instrumentation keeps it from the app's logger.
+#[inline]
+pub fn formatting() -> bool {
+    FORMATTING.try_with(Cell::get).unwrap_or(false)
+}
+
+/// A log record of the moment when it was made.
+#[derive(Debug)]
+pub struct Log {
+    scope: &'static Scope,
+    severity: Severity,
+    time: u64,
+}
+
+impl Log {
+    /// A record to be told later, or `None` if nobody wants it.
+    #[inline]
+    pub fn now(scope: &'static Scope, severity: Severity) -> Option<Log> {
+        if scope.enabled() && settings::logs() && !formatting() {
+            Some(Log { scope, severity, time: now() })
+        } else {
+            None
+        }
+    }
+
+    /// The record of what the program made, which lies at the address `subject`, before the program's logger has it.
+    /// Where a panic `aborts` the program, nothing is formatted for us: `cfg!(panic = "abort")`.
+    #[inline]
+    pub fn taking(self, subject: usize, aborts: bool) -> Taking {
+        Taking::new(self, subject, aborts)
+    }
+
+    fn write(&self, said: &Said, missing: u8) {
+        let context = crate::context::current_or_process();
+        let record = ring::Log {
+            trace: context.trace,
+            span: context.span,
+            flags: context.flags & flag::W3C,
+            time: self.time,
+            severity: self.severity as u8,
+            left_out: said.left_out().saturating_add(missing),
+            said: said.bytes(),
+            count: said.count(),
+        };
+        ring::write_log(self.scope, &record);
+    }
+}
+
+/// Tells a log record of this moment, which no logger of the program's has. `say` may run code of the app.
+pub fn log(scope: &'static Scope, severity: Severity, say: impl FnOnce(&mut Said)) {
+    let Some(log) = Log::now(scope, severity) else { return };
+    let mut said = Said::new();
+    if !formatted(|| say(&mut said)) && !said.end(false) {
+        said.leave_out();
+    }
+    log.write(&said, 0);
+}
+
+/// Runs `say`, which formats for us; false if it panics.
+fn formatted(say: impl FnOnce()) -> bool {
+    struct Over(bool);
+    impl Drop for Over {
+        fn drop(&mut self) {
+            let _ = FORMATTING.try_with(|formatting| formatting.set(self.0));
+        }
+    }
+    let _over = Over(formatting());
+    let _ = FORMATTING.try_with(|formatting| formatting.set(true));
+    // The app must not die of being observed. What `say` reaches is ours and thrown away in pieces if need be, so it
+    // does not matter in what state a panic leaves it.
+    match catch_unwind(AssertUnwindSafe(say)) {
+        Ok(()) => true,
+        Err(panic) => {
+            // Its destructor is the app's code as well.
+            std::mem::forget(panic);
+            false
+        }
+    }
+}
