@@ -152,7 +152,7 @@ fn data(mut record: SdkLogRecord, logged: &Complete<Log>, log_limits: &LogLimits
             continue;
         }
         let name = name.into_owned();
-        let value = any(value, log_limits.value_length);
+        let value = any(&name, value, log_limits.value_length);
         let text = if let AnyValue::String(text) = &value { text.as_str().len() } else { 0 };
         weight += name.len() + text + size_of::<(opentelemetry::Key, AnyValue)>();
         record.add_attribute(name, value);
@@ -164,8 +164,10 @@ fn data(mut record: SdkLogRecord, logged: &Complete<Log>, log_limits: &LogLimits
     LogData { record, scope, dropped_attributes, weight }
 }
 
-fn any(value: Value<'_>, length: Option<usize>) -> AnyValue {
+fn any(name: &str, value: Value<'_>, length: Option<usize>) -> AnyValue {
     match value {
+        Value::Bool(truth) => truth.into(),
+        _ if redact::is_secret_attribute(name) => redact::REDACTED.into(),
         Value::Bytes(_) => {
             let text = value.text();
             let text = redact::message(&text);
@@ -173,7 +175,6 @@ fn any(value: Value<'_>, length: Option<usize>) -> AnyValue {
         }
         Value::Int(number) => number.into(),
         Value::Float(number) => number.into(),
-        Value::Bool(truth) => truth.into(),
     }
 }
 
@@ -263,6 +264,9 @@ mod tests {
             Said::Text(key::CODE_FILE, "src/orders.rs"),
             Said::Int(key::CODE_LINE, 7),
             Said::NamedInt("order", 71),
+            Said::NamedInt("pin", 1234),
+            Said::Named("api_key", "hunter2"),
+            Said::Named("login", "password=hunter2"),
         ];
         let LogData { record, scope, weight, .. } = made(&LOG, &said, &NO_LIMITS);
         assert_eq!(record.body(), Some(&AnyValue::from("cannot reach http://REDACTED:REDACTED@db/")));
@@ -272,8 +276,14 @@ mod tests {
         assert_eq!(record.timestamp(), Some(span::at(3)));
         assert!(record.observed_timestamp().is_some());
         let attributes: Vec<_> = record.attributes_iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
-        let expected: [(&str, AnyValue); 3] =
-            [("code.file.path", "src/orders.rs".into()), ("code.line.number", 7.into()), ("order", 71.into())];
+        let expected: [(&str, AnyValue); 6] = [
+            ("code.file.path", "src/orders.rs".into()),
+            ("code.line.number", 7.into()),
+            ("order", 71.into()),
+            ("pin", "REDACTED".into()),
+            ("api_key", "REDACTED".into()),
+            ("login", "password=REDACTED".into()),
+        ];
         assert_eq!(attributes, expected);
         assert_eq!((scope.name(), scope.version()), ("shop::orders", None));
         assert!(weight > 50);

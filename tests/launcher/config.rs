@@ -291,7 +291,10 @@ fn each_value_has_its_origin_and_no_secret_shows() {
     let environment = [
         ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=hunter2"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:hunter2@127.0.0.1:9/?token=hunter2"),
-        ("OTEL_RESOURCE_ATTRIBUTES", "team=red,from=http://me:hunter2@host/?key=hunter2"),
+        (
+            "OTEL_RESOURCE_ATTRIBUTES",
+            "team=red,from=http://me:hunter2@host/?key=hunter2,dsn=me:hunter2@tcp(h:1)/d,api_key=hunter2",
+        ),
     ];
     let args = ["--service-name=shop", "--exporter_otlp_timeout", "7"];
     let (text, _) = config(&environment, &args);

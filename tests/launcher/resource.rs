@@ -70,9 +70,11 @@ fn surroundings_are_read_from_the_childs_environment() {
         ("HOSTNAME", "shop-7d"),
         ("AWS_LAMBDA_FUNCTION_NAME", "shop"),
         ("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "k8s,cloud,process_args"),
-        ("OTEL_RESOURCE_ATTRIBUTES", "cloud.provider=mine"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "cloud.provider=mine,from=postgres://me:hun/ter#hunter2@h/db,db.password=hunter2"),
     ];
     resource_of(&environment, |resource, _| {
+        assert!(!format!("{resource:?}").contains("hunter2"), "{resource:?}");
+        assert_eq!(resource["from"], text("postgres://REDACTED:REDACTED@h/db"));
         assert_eq!(resource["k8s.pod.name"], text("shop-7d"));
         assert_eq!((&resource["faas.name"], &resource["cloud.provider"]), (&text("shop"), &text("mine")));
         let Value::List(arguments) = &resource["process.command_args"] else { panic!("{resource:?}") };

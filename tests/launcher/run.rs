@@ -193,14 +193,25 @@ fn a_process_of_a_moment_loses_nothing() {
 
 #[test]
 fn secrets_among_the_arguments_are_not_told() {
-    let words =
-        ["/bin/true", "--token", "hunter2", "--password=hunter2", "https://me:hunter2@host/?sig=hunter2", "plain"];
+    let words = [
+        "/bin/true",
+        "--token",
+        "hunter2",
+        "--dbpass=hunter2",
+        "-p",
+        "hunter2",
+        "-phunter2",
+        "--key",
+        "hunter2",
+        "postgres://me:hun/ter#hunter2@host/db",
+        "plain",
+    ];
     let otlp = Otlp::start();
     ran(told(&otlp, launch("does_a_job")).args(words));
     let run = run_of(&otlp.traces(), "does_a_job");
     assert!(!run.to_string().contains("hunter2"), "{run}");
     let Some(Value::List(told_words)) = run.get("process.command_args") else { panic!("{run}") };
-    assert_eq!((told_words.len(), told_words.last()), (7, Some(&"plain".into())));
+    assert_eq!((told_words.len(), told_words.last()), (11, Some(&"plain".into())));
 
     let otlp = Otlp::start();
     ran(told(&otlp, launch("does_a_job")).args(words).env("OTEL_RS_PROCESS_SPAN_ARGS", "false"));

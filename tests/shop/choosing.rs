@@ -62,6 +62,8 @@ fn headers_are_told_when_asked_for_and_secrets_are_not() {
             header("x-tenant", "blue"),
             header("authorization", "Bearer hunter2"),
             header("x-own", "hunter2"),
+            header("x-api-key", "hunter2"),
+            header("referer", "https://me:hun#hunter2@h/cb?code=hunter2&page=3"),
             header("x-long", &"x".repeat(5000)),
         ];
         assert_eq!(app.ask(Ask { method: "GET", url: app.url("/"), headers }).0, 200);
@@ -70,7 +72,7 @@ fn headers_are_told_when_asked_for_and_secrets_are_not() {
     traces.require(server().without("http.request.header.x-tenant"));
     let (traces, _) = told(
         &[
-            ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST", "X-Tenant,authorization,x-own,x-long,x-none"),
+            ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST", "X-Tenant,authorization,x-own,x-long,x-none,x-api-key,referer"),
             ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE", "x-none,content-type"),
             ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS", "x-o*"),
         ],
@@ -83,6 +85,7 @@ fn headers_are_told_when_asked_for_and_secrets_are_not() {
     };
     assert!(said("x-tenant").contains("red") && said("x-tenant").contains("blue"), "{request}");
     assert!(said("authorization").contains("REDACTED") && said("x-own").contains("REDACTED"), "{request}");
+    assert!(said("referer").contains("page=3") && said("x-api-key").contains("REDACTED"), "{request}");
     assert_eq!(said("x-long").matches('x').count(), 1024, "{request}");
     assert!(!request.to_string().contains("hunter2"), "{request}");
 }

@@ -14,7 +14,7 @@ use crate::support::{Fixture, need, source, succeed};
 fn one_order_is_one_trace(versions: &str, http2: bool) {
     let mut ports = (0, 0);
     let ask = |shop: &Launched| {
-        let path = if http2 { "/h2/orders/1?sig=hunter2&page=3" } else { "/orders/1?sig=hunter2&page=3" };
+        let path = if http2 { "/h2/orders/1?otp=hunter2&page=3" } else { "/orders/1?otp=hunter2&page=3" };
         assert_eq!(get_as_caller(shop, path, http2), (200, "teapot 4".to_owned()));
         ports = (shop.shop, shop.stock);
     };
@@ -31,7 +31,7 @@ fn one_order_is_one_trace(versions: &str, http2: bool) {
             .attr("http.route", &route)
             .attr("http.response.status_code", 200)
             .attr("url.path", path)
-            .attr("url.query", "sig=REDACTED&page=3")
+            .attr("url.query", "otp=REDACTED&page=3")
             .attr("url.scheme", "http")
             .attr("server.address", "127.0.0.1")
             .attr("server.port", ports.0)

@@ -131,9 +131,10 @@ impl Sink {
 fn place(exporter: &Exporter) -> String {
     match exporter {
         Exporter::Otlp(Otlp { endpoint, .. }) => {
-            let (scheme, rest) = endpoint.split_once("://").unwrap_or(("", endpoint));
+            let endpoint = redact::endpoint(endpoint);
+            let (scheme, rest) = endpoint.split_once("://").unwrap_or(("", &endpoint));
             let authority = rest.split('/').next().unwrap_or_default();
-            redact::url(&format!("{scheme}://{authority}")).into_owned()
+            format!("{scheme}://{authority}")
         }
         Exporter::JsonLines(crate::config::JsonTarget::File(path)) => path.display().to_string(),
         Exporter::JsonLines(crate::config::JsonTarget::Stdout) => "stdout".into(),

@@ -100,7 +100,11 @@ fn named(
         add(KeyValue::new(key.clone(), to_sdk(value)));
     }
     let schema = config.schema_url.clone().unwrap_or_else(|| SCHEMA_URL.to_owned());
-    Resource::builder_empty().with_schema_url(found, schema).build()
+    let clean = |found: KeyValue| {
+        let value = redact::attribute_value(found.key.as_str(), found.value);
+        KeyValue::new(found.key, value)
+    };
+    Resource::builder_empty().with_schema_url(found.into_iter().map(clean), schema).build()
 }
 
 /// The program's file name: as it was started, or that of the program that a script has become. A script's interpreter is

@@ -11,11 +11,12 @@ use opentelemetry_semantic_conventions::attribute as name;
 
 use super::executable;
 use super::surroundings::Surroundings;
+use crate::redact;
 
 /// `USER_HZ`, the unit of times in `/proc/PID/stat`: 100 on every architecture that Rust knows.
 const TICKS: u32 = 100;
 
-/// All but the arguments, which may hold secrets.
+/// All but the arguments, which may hold secrets that no rule finds.
 pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
     let mut found = Vec::new();
     if let Some(pid) = around.pid {
@@ -46,7 +47,7 @@ pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
 
 /// The arguments, for those who ask for them.
 pub(super) fn arguments(around: &Surroundings<'_>) -> Vec<KeyValue> {
-    let words = command_line(around).into_iter().map(StringValue::from).collect();
+    let words = redact::arguments(&command_line(around)).into_iter().map(StringValue::from).collect();
     vec![KeyValue::new(name::PROCESS_COMMAND_ARGS, Value::Array(Array::String(words)))]
 }
 
@@ -167,8 +168,8 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_told_only_to_those_who_ask() {
-        assert_eq!(machine().told(arguments), [r#"process.command_args=["shop","--password","hunter2"]"#]);
+    fn arguments_are_exported_on_demand_and_without_secrets() {
+        assert_eq!(machine().told(arguments), [r#"process.command_args=["shop","--password","REDACTED"]"#]);
         assert!(!machine().told(detect).concat().contains("hunter2"));
     }
 

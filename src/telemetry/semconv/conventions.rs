@@ -6,26 +6,11 @@ use opentelemetry::{Array, KeyValue, StringValue, Value};
 
 use super::pattern;
 use crate::config::Http;
-use crate::redact::REDACTED;
+use crate::redact::{self, REDACTED};
 use crate::telemetry::facts::Facts;
 
 /// Methods that the conventions know.
 const METHODS: &[&str] = &["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY"];
-
-/// Headers whose values are secrets, whatever a user adds to them.
-const SECRET_HEADERS: &[&str] = &[
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "set-cookie",
-    "*api-key*",
-    "*apikey*",
-    "*token*",
-    "*secret*",
-    "*password*",
-    "*session*",
-    "x-amz-credential",
-];
 
 /// The choices that the conventions leave to users.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,18 +41,18 @@ impl Conventions {
     /// Headers as `<prefix><name>`, always a list of values.
     pub(super) fn headers(&self, facts: &Facts<'_>, key: u16, prefix: &str) -> Vec<KeyValue> {
         let attribute = |(name, values): (String, Vec<Cow<'_, str>>)| {
-            let secret = self.is_secret(&name);
-            let shown = |value: Cow<'_, str>| if secret { REDACTED.to_owned() } else { value.into_owned() };
-            let values: Vec<StringValue> = values.into_iter().map(|value| shown(value).into()).collect();
+            let secret = self.is_sanitized(&name);
+            let shown = |value: &str| if secret { REDACTED.into() } else { redact::header(&name, value).into_owned() };
+            let values: Vec<StringValue> = values.iter().map(|value| shown(value).into()).collect();
             KeyValue::new(format!("{prefix}{name}"), Value::Array(Array::String(values)))
         };
         facts.headers(key).into_iter().map(attribute).collect()
     }
 
-    fn is_secret(&self, header: &str) -> bool {
-        let own = self.sanitized_headers.iter().map(String::as_str);
-        let matches = |pattern: &str| pattern::matches(pattern.as_bytes(), |at| header.as_bytes().get(at).copied());
-        SECRET_HEADERS.iter().copied().chain(own).any(matches)
+    /// Whether the user hides it, whatever else is hidden.
+    fn is_sanitized(&self, header: &str) -> bool {
+        let matches = |pattern: &String| pattern::matches(pattern.as_bytes(), |at| header.as_bytes().get(at).copied());
+        self.sanitized_headers.iter().any(matches)
     }
 }
 
@@ -92,6 +77,8 @@ mod tests {
             said("authorization", "Basic abc"),
             said("x-tenant-id", "red"),
             said("x-shop-api-key", "k"),
+            said("location", "/cb?code=hunter2&state=x"),
+            said("referer", "https://u:hunter2@h/?session=hunter2"),
         ]);
         let own = Conventions { sanitized_headers: vec!["x-tenant*".into()], ..Conventions::default() };
         assert_eq!(
@@ -99,6 +86,8 @@ mod tests {
             [
                 r#"http.request.header.accept=["text/html","*/*"]"#,
                 r#"http.request.header.authorization=["REDACTED"]"#,
+                r#"http.request.header.location=["/cb?code=REDACTED&state=x"]"#,
+                r#"http.request.header.referer=["https://REDACTED:REDACTED@h/?session=REDACTED"]"#,
                 r#"http.request.header.x-forwarded-for=["a"]"#,
                 r#"http.request.header.x-shop-api-key=["REDACTED"]"#,
                 r#"http.request.header.x-tenant-id=["REDACTED"]"#,

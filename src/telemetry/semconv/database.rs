@@ -15,15 +15,16 @@ use crate::telemetry::facts::Facts;
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     let mut to = Attributes::default();
     let system = facts.text(key::DB_SYSTEM).unwrap_or(Cow::Borrowed("other_sql"));
-    let namespace = facts.text(key::DB_NAMESPACE);
+    let namespace = facts.text(key::DB_NAMESPACE).map(|namespace| redact::url(&namespace).into_owned());
     let statement = facts.text(key::DB_QUERY).map(|query| sql::read(&query, &system)).unwrap_or_default();
-    let Statement { text, summary, operation, collection } = statement;
+    let Statement { text, summary, operation, collection, batch } = statement;
     let operation = facts.text(key::DB_OPERATION).map(Cow::into_owned).or(operation);
     let summary = summary.filter(|_| facts.get(key::DB_OPERATION).is_none()).or_else(|| operation.clone());
     let address = facts.text(key::SERVER_ADDRESS);
     to.text(name::DB_SYSTEM_NAME, Some(system.as_ref()));
     to.text(name::DB_NAMESPACE, namespace.as_deref());
     to.text(name::DB_OPERATION_NAME, operation.as_deref());
+    to.int(name::DB_OPERATION_BATCH_SIZE, batch.and_then(|size| i64::try_from(size).ok()));
     to.text(name::DB_COLLECTION_NAME, collection.as_deref());
     to.text(name::DB_QUERY_TEXT, text);
     to.text(name::DB_QUERY_SUMMARY, summary.as_deref());
@@ -38,7 +39,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     // A driver that says nothing more about an error than its code has said enough.
     let failed = error_type(facts, cut);
     to.text(name::ERROR_TYPE, failed.as_deref());
-    let span_name = summary.or_else(|| namespace.map(Cow::into_owned)).unwrap_or_else(|| system.clone().into_owned());
+    let span_name = summary.or(namespace).unwrap_or_else(|| system.clone().into_owned());
     let returned = &DB_CLIENT_RESPONSE_RETURNED_ROWS;
     Described {
         name: span_name.into(),
@@ -46,7 +47,9 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
         status: match (&failed, cut) {
             (None, _) => Status::Unset,
             (Some(_), Some(_)) => super::status(facts, true, cut),
-            (Some(_), None) => Status::error(message(facts)),
+            (Some(_), None) => {
+                Status::error(redact::database_message(&facts.text(key::ERROR_MESSAGE).unwrap_or_default()))
+            }
         },
         measured: [Measured::duration(&DB_CLIENT_OPERATION_DURATION, to.of(&DB_CLIENT_OPERATION_DURATION))]
             .into_iter()
@@ -54,20 +57,6 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
             .collect(),
         attributes: to.0,
     }
-}
-
-/// The database's own words, but for the values it quotes: MySQL says "Duplicate entry 'ada@example.com' for key …".
-fn message(facts: &Facts<'_>) -> String {
-    let text = facts.text(key::ERROR_MESSAGE).unwrap_or_default();
-    let text = redact::message(&text);
-    let mut clean = String::with_capacity(text.len());
-    for (index, piece) in text.split('\'').enumerate() {
-        match index % 2 {
-            0 => clean.push_str(piece),
-            _ => clean.push('?'),
-        }
-    }
-    clean
 }
 
 #[cfg(test)]
@@ -109,6 +98,28 @@ mod tests {
         assert!(!measured.iter().any(|shown| shown.contains("query.text") || shown.contains("rows")), "{measured:?}");
         assert_eq!((rows.metric.name, rows.amount), ("db.client.response.returned_rows", Amount::Said(1.0)));
         assert_eq!(shown(&rows.attributes), measured);
+    }
+
+    #[test]
+    fn several_statements_are_a_batch() {
+        let described = describe(
+            &facts(&[
+                (key::DB_SYSTEM, "postgresql"),
+                (key::DB_QUERY, "DELETE FROM orders WHERE id = 7; INSERT INTO notes VALUES ('hunter2')"),
+            ]),
+            None,
+        );
+        assert_eq!(described.name, "BATCH");
+        assert_eq!(
+            shown(&described.attributes),
+            [
+                "db.operation.batch.size=2",
+                "db.operation.name=BATCH",
+                "db.query.summary=BATCH",
+                "db.query.text=DELETE FROM orders WHERE id = ?; INSERT INTO notes VALUES (?)",
+                "db.system.name=postgresql",
+            ]
+        );
     }
 
     #[test]

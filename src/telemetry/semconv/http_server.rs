@@ -21,7 +21,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conve
     let (method, original) = conventions.method(&facts.text(key::HTTP_METHOD).unwrap_or_default());
     to.text(name::HTTP_REQUEST_METHOD, Some(method.clone()));
     to.text(name::HTTP_REQUEST_METHOD_ORIGINAL, original);
-    to.text(name::URL_PATH, facts.text(key::URL_PATH));
+    to.text(name::URL_PATH, facts.text(key::URL_PATH).map(|path| redact::url_path(&path).into_owned()));
     to.text(name::URL_QUERY, facts.text(key::URL_QUERY).map(|query| redact::query(&query).into_owned()));
     let scheme = forwarded.scheme.map(str::to_owned);
     let scheme = scheme.or_else(|| facts.text(key::URL_SCHEME).map(|text| text.to_ascii_lowercase()));
@@ -41,7 +41,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conve
     to.text(name::NETWORK_PEER_ADDRESS, peer.as_deref());
     to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
     to.text(name::NETWORK_PROTOCOL_VERSION, facts.text(key::HTTP_VERSION));
-    to.text(name::USER_AGENT_ORIGINAL, facts.text(key::USER_AGENT));
+    to.text(name::USER_AGENT_ORIGINAL, facts.text(key::USER_AGENT).map(|agent| redact::message(&agent).into_owned()));
     to.0.extend(conventions.headers(facts, key::HTTP_REQUEST_HEADER, "http.request.header."));
     to.0.extend(conventions.headers(facts, key::HTTP_RESPONSE_HEADER, "http.response.header."));
     let error = http_error_type(facts, 500, cut);
@@ -111,7 +111,7 @@ mod tests {
         let described = described(
             &facts(&[
                 (key::HTTP_METHOD, "GET"),
-                (key::URL_PATH, "/orders/7"),
+                (key::URL_PATH, "/orders/7;sid=hunter2"),
                 (key::URL_QUERY, "a=1&token=abc"),
                 (key::URL_SCHEME, "http"),
                 (key::HTTP_ROUTE, "/orders/{id}"),
@@ -138,7 +138,7 @@ mod tests {
                 "network.protocol.version=1.1",
                 "server.address=shop.test",
                 "server.port=3000",
-                "url.path=/orders/7",
+                "url.path=/orders/7;sid=REDACTED",
                 "url.query=a=1&token=REDACTED",
                 "url.scheme=http",
                 "user_agent.original=curl/8",

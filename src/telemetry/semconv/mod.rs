@@ -91,7 +91,8 @@ pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>, convent
     };
     for (name, value) in facts.named() {
         if !described.attributes.iter().any(|known| known.key.as_str() == name) {
-            described.attributes.push(KeyValue::new(Key::from(name.into_owned()), value.to_sdk()));
+            let value = redact::attribute_value(&name, value.to_sdk());
+            described.attributes.push(KeyValue::new(Key::from(name.into_owned()), value));
         }
     }
     described
@@ -110,7 +111,8 @@ fn internal(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     let mut to = Attributes::default();
     let error = error_type(facts, cut);
     to.text(name::ERROR_TYPE, error.clone());
-    let span_name = facts.text(key::SPAN_NAME).map_or("internal".into(), |text| Cow::Owned(text.into_owned()));
+    let own = facts.text(key::SPAN_NAME).map(|text| redact::message(&text).into_owned());
+    let span_name = own.map_or("internal".into(), Cow::Owned);
     Described {
         name: span_name,
         kind: SpanKind::Internal,
@@ -126,7 +128,7 @@ pub(crate) fn event<'a>(said: impl Iterator<Item = Attribute<'a>>) -> (Cow<'stat
     let mut attributes = Vec::new();
     for attribute in said {
         if attribute.key == key::EVENT_NAME {
-            event_name = Cow::Owned(attribute.value.text().into_owned());
+            event_name = Cow::Owned(redact::message(&attribute.value.text()).into_owned());
         } else {
             attributes.extend(named(&attribute));
         }
@@ -139,7 +141,8 @@ pub(crate) fn named(said: &Attribute<'_>) -> Option<KeyValue> {
     let known = match said.key {
         key::NAMED => {
             let own = String::from_utf8_lossy(said.name);
-            return (!own.is_empty()).then(|| KeyValue::new(Key::from(own.into_owned()), said.value.to_sdk()));
+            let value = redact::attribute_value(&own, said.value.to_sdk());
+            return (!own.is_empty()).then(|| KeyValue::new(Key::from(own.into_owned()), value));
         }
         key::ERROR_TYPE => name::ERROR_TYPE,
         key::ERROR_MESSAGE => {
@@ -286,10 +289,11 @@ mod tests {
         let said = [
             Attribute { key: key::SPAN_NAME, name: b"", value: Value::Bytes(b"buffer wait") },
             Attribute { key: key::NAMED, name: b"tower.limit", value: Value::Int(3) },
+            Attribute { key: key::NAMED, name: b"user.password", value: Value::Bytes(b"hunter2") },
         ];
         let described = describe(domain::INTERNAL, &Facts::new(said.to_vec()), None, &Conventions::default());
         assert_eq!((described.name.as_ref(), described.kind), ("buffer wait", SpanKind::Internal));
-        assert_eq!(testing::shown(&described.attributes), ["tower.limit=3"]);
+        assert_eq!(testing::shown(&described.attributes), ["tower.limit=3", "user.password=REDACTED"]);
         assert_eq!(described.status, Status::Unset);
     }
 
@@ -299,9 +303,20 @@ mod tests {
             Attribute { key: key::EVENT_NAME, name: b"", value: Value::Bytes(b"retry") },
             Attribute { key: key::ERROR_MESSAGE, name: b"", value: Value::Bytes(b"at http://a:b@c/") },
             Attribute { key: key::URL_FULL, name: b"", value: Value::Bytes(b"http://a:b@c/") },
+            Attribute { key: key::NAMED, name: b"api_key", value: Value::Bytes(b"hunter2") },
+            Attribute { key: key::NAMED, name: b"otp", value: Value::Int(123_456) },
+            Attribute { key: key::NAMED, name: b"target", value: Value::Bytes(b"/cb?code=hunter2") },
         ];
         let (name, attributes) = event(said.into_iter());
         assert_eq!(name, "retry");
-        assert_eq!(testing::shown(&attributes), ["exception.message=at http://REDACTED:REDACTED@c/"]);
+        assert_eq!(
+            testing::shown(&attributes),
+            [
+                "api_key=REDACTED",
+                "exception.message=at http://REDACTED:REDACTED@c/",
+                "otp=REDACTED",
+                "target=/cb?code=REDACTED",
+            ]
+        );
     }
 }

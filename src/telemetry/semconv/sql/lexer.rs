@@ -1,5 +1,8 @@
 //! Tokens of any SQL dialect.
 
+use super::dialect::{Dialect, DoubleQuoted, Known};
+use super::place::Place;
+
 /// A piece of a statement.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token<'a> {
@@ -25,63 +28,63 @@ impl<'a> Token<'a> {
     }
 }
 
-/// Where dialects differ, and it matters.
-#[derive(Clone, Copy)]
-struct Dialect {
-    /// `"…"` is a string and not a name.
-    double_quotes_are_strings: bool,
-    /// `"…"` is a string where a name makes no sense.
-    double_quotes_may_be_strings: bool,
-    backslash_escapes: bool,
-    hash_comments: bool,
-    bracket_names: bool,
-    dollar_strings: bool,
-    nested_comments: bool,
-}
-
-impl Dialect {
-    fn of(system: &str) -> Dialect {
-        let standard = Dialect {
-            double_quotes_are_strings: false,
-            double_quotes_may_be_strings: false,
-            backslash_escapes: false,
-            hash_comments: false,
-            bracket_names: false,
-            dollar_strings: false,
-            nested_comments: false,
-        };
-        match system {
-            "postgresql" | "cockroachdb" => Dialect { dollar_strings: true, nested_comments: true, ..standard },
-            "sqlite" => Dialect { double_quotes_may_be_strings: true, bracket_names: true, ..standard },
-            "microsoft.sql_server" => Dialect { bracket_names: true, nested_comments: true, ..standard },
-            "oracle.db" => standard,
-            "mysql" | "mariadb" => {
-                Dialect { double_quotes_are_strings: true, backslash_escapes: true, hash_comments: true, ..standard }
-            }
-            _ => Dialect {
-                double_quotes_are_strings: true,
-                backslash_escapes: true,
-                hash_comments: true,
-                dollar_strings: true,
-                ..standard
-            },
-        }
-    }
-}
+/// Words that may follow a string without a blank.
+const KEYWORDS: &[&str] = &[
+    "AND", "OR", "AS", "FROM", "IN", "IS", "LIKE", "NOT", "THEN", "WHEN", "ELSE", "END", "WHERE", "ORDER", "GROUP",
+    "UNION", "LIMIT", "ON", "BETWEEN", "COLLATE", "ESCAPE", "FOR", "XOR", "DIV", "MOD", "INTO", "ASC", "DESC",
+    "VALUES",
+];
 
 /// The tokens of a statement, each with whether blank space or a comment stood before it.
 pub(super) struct Lexer<'a> {
     sql: &'a str,
     at: usize,
     dialect: Dialect,
-    /// Whether a value, not a name, is expected next: after a comparison.
-    value_next: bool,
+    /// Whether a backslash escapes a quote, in this reading.
+    escapes: bool,
+    place: Place,
     after_name: bool,
+    /// Where the token begins that another reading would end elsewhere.
+    doubt: Option<usize>,
+    /// Reading on from there makes no sense in any reading.
+    lost: bool,
+    /// The text ends within a literal, a name or a comment.
+    open: bool,
+    /// A word stands where none can be, directly behind a string, or a backslash outside of one.
+    odd: bool,
+}
+
+/// How certain a reading was.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    /// Where the first token begins of which it is not known where it ends.
+    pub(super) doubt: Option<usize>,
+    /// No other reading can help.
+    pub(super) lost: bool,
+    pub(super) open: bool,
+    pub(super) odd: bool,
 }
 
 impl<'a> Lexer<'a> {
-    pub(super) fn new(sql: &'a str, system: &str) -> Self {
-        Lexer { sql, at: 0, dialect: Dialect::of(system), value_next: false, after_name: false }
+    /// `escapes`: whether a backslash escapes a quote, in place of what is usual.
+    pub(super) fn new(sql: &'a str, dialect: Dialect, escapes: bool) -> Self {
+        Lexer {
+            sql,
+            at: 0,
+            dialect,
+            escapes,
+            place: Place::default(),
+            after_name: false,
+            doubt: None,
+            lost: false,
+            open: false,
+            odd: false,
+        }
+    }
+
+    /// How it went. To be called at the end.
+    pub(super) fn reading(&self) -> Reading {
+        Reading { doubt: self.doubt, lost: self.lost, open: self.open, odd: self.odd }
     }
 
     fn byte(&self, ahead: usize) -> u8 {
@@ -102,7 +105,15 @@ impl<'a> Lexer<'a> {
     /// Moves behind the next `needle`, or to the end.
     fn skip_past(&mut self, from: usize, needle: &str) {
         let rest = self.sql.get(from..).unwrap_or_default();
-        self.at = rest.find(needle).map_or(self.sql.len(), |found| from + found + needle.len());
+        let found = rest.find(needle);
+        self.open |= found.is_none();
+        self.at = found.map_or(self.sql.len(), |found| from + found + needle.len());
+    }
+
+    /// From `at` on nobody can know what is a literal.
+    fn lose(&mut self, at: usize) {
+        self.doubt.get_or_insert(at);
+        self.lost = true;
     }
 
     fn skip_blanks(&mut self) -> bool {
@@ -110,19 +121,52 @@ impl<'a> Lexer<'a> {
         loop {
             match (self.byte(0), self.byte(1)) {
                 (b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c, _) => self.at += 1,
-                (b'-', b'-') => self.skip_to(self.at, |byte| byte == b'\n'),
-                (b'#', _) if self.dialect.hash_comments => self.skip_to(self.at, |byte| byte == b'\n'),
+                (b'-', b'-') => {
+                    let is_spaced = self.byte(2) <= b' ';
+                    match self.dialect.spaced_comments {
+                        Known::Yes if !is_spaced => return self.at > start,
+                        known => self.skip_line(known == Known::Maybe && !is_spaced),
+                    }
+                }
+                (b'#', _) if self.dialect.hash_comments != Known::No => {
+                    self.skip_line(self.dialect.hash_comments == Known::Maybe);
+                }
+                (b'/', b'*') if self.dialect.executed_comments && self.is_executed() => {
+                    // `/*!50001 … */`: MySQL executes what is in it.
+                    self.skip_to(self.at + 3, |byte| !(byte.is_ascii_digit() || byte == b'!'));
+                }
+                (b'*', b'/') if self.dialect.executed_comments => self.at += 2,
                 (b'/', b'*') => self.skip_comment(),
                 _ => return self.at > start,
+            }
+            if self.at >= self.sql.len() {
+                return self.at > start;
             }
         }
     }
 
+    fn is_executed(&self) -> bool {
+        self.byte(2) == b'!' || (self.byte(2) == b'M' && self.byte(3) == b'!')
+    }
+
+    /// A comment to the end of the line, or perhaps none.
+    fn skip_line(&mut self, is_uncertain: bool) {
+        let from = self.at;
+        self.skip_to(from, |byte| byte == b'\n');
+        if is_uncertain && self.since(from).contains(['\'', '"', '`', '$', '*']) {
+            self.lose(from);
+        }
+    }
+
     fn skip_comment(&mut self) {
+        let from = self.at;
         let mut depth = 0;
         while self.at < self.sql.len() {
             match (self.byte(0), self.byte(1)) {
-                (b'/', b'*') if depth == 0 || self.dialect.nested_comments => {
+                (b'/', b'*') if depth == 0 || self.dialect.nested_comments != Known::No => {
+                    if depth > 0 && self.dialect.nested_comments == Known::Maybe {
+                        self.lose(from);
+                    }
                     depth += 1;
                     self.at += 2;
                 }
@@ -136,30 +180,54 @@ impl<'a> Lexer<'a> {
                 _ => self.at += 1,
             }
         }
+        self.open = true;
         self.at = self.sql.len();
     }
 
-    /// Moves behind a string or name whose opening quote is here.
-    fn skip_quoted(&mut self, close: u8, backslash: bool) {
+    /// Moves behind a string or name whose opening quote is here. `escapes`: whether a backslash escapes a quote, and
+    /// whether that is certain.
+    fn skip_quoted(&mut self, close: u8, (escapes, is_certain): (bool, bool)) {
+        let from = self.at;
         self.at += 1;
+        let mut backslashes = 0_usize;
         while self.at < self.sql.len() {
-            match self.byte(0) {
-                b'\\' if backslash => self.at += 2,
-                byte if byte == close && self.byte(1) == close && close != b']' => self.at += 2,
-                byte if byte == close => {
-                    self.at += 1;
-                    return;
-                }
-                _ => self.at += 1,
+            let byte = self.byte(0);
+            if byte == b'\\' {
+                backslashes += 1;
+                self.at += 1;
+                continue;
             }
+            let is_escaped = std::mem::take(&mut backslashes) % 2 == 1;
+            self.at += 1;
+            if byte != close {
+                continue;
+            }
+            if is_escaped && !is_certain {
+                self.doubt.get_or_insert(from);
+            }
+            if is_escaped && escapes {
+                continue;
+            }
+            if self.byte(0) != close || close == b']' {
+                return;
+            }
+            self.at += 1;
         }
+        self.open = true;
         self.at = self.sql.len();
     }
 
+    /// A name in quotes; what is never closed is none.
     fn name(&mut self, close: u8) -> Token<'a> {
         let from = self.at;
-        self.skip_quoted(close, false);
+        let was_open = std::mem::take(&mut self.open);
+        self.skip_quoted(close, (false, true));
         let whole = self.since(from);
+        let is_open = self.open;
+        self.open |= was_open;
+        if is_open {
+            return Token::Literal;
+        }
         let inner = whole.get(1..whole.len().saturating_sub(1)).unwrap_or_default();
         Token::Quoted(whole, inner)
     }
@@ -167,13 +235,12 @@ impl<'a> Lexer<'a> {
     fn token(&mut self) -> Token<'a> {
         let from = self.at;
         match (self.byte(0), self.byte(1)) {
-            (b'\'', _) => self.string(self.dialect.backslash_escapes),
-            (b'"', _) if self.dialect.double_quotes_are_strings => {
-                self.skip_quoted(b'"', self.dialect.backslash_escapes);
-                Token::Literal
-            }
+            (b'\'', _) => self.string(b'\'', false),
+            (b'"', _) if self.dialect.double_quoted == DoubleQuoted::String => self.string(b'"', false),
             (b'"', _) => match self.name(b'"') {
-                _ if self.dialect.double_quotes_may_be_strings && self.value_next && self.byte(0) != b'.' => {
+                _ if self.dialect.double_quoted == DoubleQuoted::Either
+                    && !self.place.is_of_name(&self.sql[self.at..]) =>
+                {
                     Token::Literal
                 }
                 name => name,
@@ -182,17 +249,20 @@ impl<'a> Lexer<'a> {
             (b'[', _) if self.dialect.bracket_names => self.name(b']'),
             (b'0'..=b'9', _) => self.number(),
             (b'.', b'0'..=b'9') if !self.after_name => self.number(),
+            (b'$', b'0'..=b'9') if self.dialect.dollar_numbers => self.number(),
             (b'$', b'0'..=b'9') | (b':' | b'@' | b'?', b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'_') => {
                 self.skip_to(from + 1, |byte| !is_name_byte(byte));
                 Token::Parameter(self.since(from))
             }
-            (b'$', _) if self.dialect.dollar_strings => self.dollar_string(),
+            (b'$', _) => self.dollar_string(),
             (byte, _) if is_name_byte(byte) => self.word(),
             (b':', b':') | (b'@', b'@') => {
                 self.at += 2;
                 Token::Punct(self.since(from))
             }
-            _ => {
+            (byte, _) => {
+                // No dialect has one outside of strings.
+                self.odd |= byte == b'\\';
                 self.at += 1;
                 while !self.sql.is_char_boundary(self.at) {
                     self.at += 1;
@@ -202,22 +272,27 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn string(&mut self, backslash: bool) -> Token<'a> {
-        self.skip_quoted(b'\'', backslash);
+    /// A string whose opening quote is here. `E'…'` has escapes whatever the settings.
+    fn string(&mut self, quote: u8, has_escapes: bool) -> Token<'a> {
+        let escapes = if has_escapes { (true, true) } else { (self.escapes, !self.dialect.escapes_vary) };
+        self.skip_quoted(quote, escapes);
+        let next = &self.sql[self.at.min(self.sql.len())..];
+        let word = next.bytes().take_while(|byte| is_name_byte(*byte)).count();
+        self.odd |= word > 0 && !KEYWORDS.iter().any(|known| known.eq_ignore_ascii_case(&next[..word]));
         Token::Literal
     }
 
     fn number(&mut self) -> Token<'a> {
         loop {
-            self.skip_to(self.at, |byte| !byte.is_ascii_alphanumeric() && byte != b'.' && byte != b'_');
-            let exponent = self.at > 0 && matches!(self.sql.as_bytes()[self.at - 1], b'e' | b'E');
+            self.skip_to(self.at + 1, |byte| !byte.is_ascii_alphanumeric() && byte != b'.' && byte != b'_');
+            let exponent = matches!(self.sql.as_bytes()[self.at - 1], b'e' | b'E');
             if !(exponent && matches!(self.byte(0), b'+' | b'-') && self.byte(1).is_ascii_digit()) {
                 return Token::Literal;
             }
-            self.at += 1;
         }
     }
 
+    /// `$tag$…$tag$`. Where a dialect has no such strings, one that is closed is taken for one nevertheless.
     fn dollar_string(&mut self) -> Token<'a> {
         let from = self.at;
         self.skip_to(from + 1, |byte| !(byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80));
@@ -227,6 +302,10 @@ impl<'a> Lexer<'a> {
         }
         self.at += 1;
         let tag = self.since(from);
+        if !self.dialect.dollar_strings && !self.sql[self.at..].contains(tag) {
+            self.at = from + 1;
+            return Token::Punct("$");
+        }
         self.skip_past(self.at, tag);
         Token::Literal
     }
@@ -235,12 +314,38 @@ impl<'a> Lexer<'a> {
         let from = self.at;
         self.skip_to(from, |byte| !is_name_byte(byte));
         let word = self.since(from);
-        // `E'…'`, `N'…'`, `x'…'`, `_utf8'…'`: a prefix belongs to its string.
-        let prefix = matches!(word, "e" | "E" | "n" | "N" | "x" | "X" | "b" | "B") || word.starts_with('_');
-        match self.byte(0) {
-            b'\'' if prefix => self.string(self.dialect.backslash_escapes || word.eq_ignore_ascii_case("e")),
-            _ => Token::Word(word),
+        let is = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(word));
+        if self.byte(0) == b'\'' {
+            if self.dialect.q_strings && is(&["q", "nq"]) && self.q_string() {
+                return Token::Literal;
+            }
+            // `E'…'`, `N'…'`, `x'…'`, `_utf8'…'`: a prefix belongs to its string.
+            if is(&["e", "n", "x", "b"]) || word.starts_with('_') {
+                return self.string(b'\'', is(&["e"]));
+            }
         }
+        if self.place.is_of_value(word) && self.byte(0) != b'.' {
+            return Token::Literal;
+        }
+        Token::Word(word)
+    }
+
+    /// `q'[…]'`, with the quote here. Whatever is never closed is no such string.
+    fn q_string(&mut self) -> bool {
+        let Some(open) = self.sql[self.at + 1..].chars().next() else { return false };
+        let close = match open {
+            '[' => ']',
+            '(' => ')',
+            '{' => '}',
+            '<' => '>',
+            other => other,
+        };
+        let from = self.at + 1 + open.len_utf8();
+        let end = self.sql[from..].find(&format!("{close}'"));
+        if let Some(end) = end {
+            self.at = from + end + close.len_utf8() + 1;
+        }
+        end.is_some()
     }
 }
 
@@ -252,23 +357,25 @@ impl<'a> Iterator for Lexer<'a> {
     type Item = (Token<'a>, bool);
 
     fn next(&mut self) -> Option<Self::Item> {
+        let before = self.at;
         let spaced = self.skip_blanks();
         if self.at >= self.sql.len() {
             return None;
         }
-        let token = self.token();
+        // What follows `COPY … FROM STDIN` is no SQL.
+        let is_behind = |text: &str| text.contains('\n') || self.sql[..before].trim_end().ends_with(';');
+        if self.place.data && self.place.is_outermost() && is_behind(self.since(before)) {
+            self.at = self.sql.len();
+            return Some((Token::Literal, true));
+        }
+        let token = match self.token() {
+            // Passwords and settings may be names in quotes.
+            Token::Quoted(_, inner) if self.place.is_hidden(inner) => Token::Literal,
+            token => token,
+        };
         self.at = self.at.min(self.sql.len());
         self.after_name = matches!(token, Token::Word(_) | Token::Quoted(..) | Token::Punct(")" | "]"));
-        self.value_next = match &token {
-            Token::Punct(text) => {
-                matches!(*text, "=" | "<" | ">" | "|") || (self.value_next && matches!(*text, "(" | ","))
-            }
-            Token::Word(word) => ["LIKE", "GLOB", "MATCH", "REGEXP", "BETWEEN", "VALUES"]
-                .iter()
-                .any(|known| word.eq_ignore_ascii_case(known)),
-            // In a list of values the next one is a value as well.
-            _ => false,
-        };
+        self.place.pass(&token);
         Some((token, spaced))
     }
 }

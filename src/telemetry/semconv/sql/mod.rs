@@ -3,11 +3,22 @@
 //! This is a lexer and not a parser: it has an answer for every text, however odd, cut short or foreign. Where a dialect
 //! is unknown it hides more rather than less.
 
-mod lexer;
-mod summary;
+//!
+//! Where it depends on a session's settings what a literal is (`NO_BACKSLASH_ESCAPES`), both readings are tried. If only one
+//! of them makes sense, it is the right one; otherwise the text is cut where they part.
 
-use lexer::{Lexer, Token};
-use summary::Reader;
+mod body;
+mod dialect;
+mod lexer;
+mod place;
+mod summary;
+mod words;
+
+use dialect::Dialect;
+use lexer::{Lexer, Reading, Token};
+use summary::{Reader, Summary};
+
+use crate::channel::wire::MAX_VALUE;
 
 /// Bytes of sanitised text that are kept.
 const MAX_TEXT: usize = 4096;
@@ -23,18 +34,45 @@ pub(super) struct Statement {
     pub(super) operation: Option<String>,
     /// The table, if there is exactly one.
     pub(super) collection: Option<String>,
+    /// How many statements there are, if there are several.
+    pub(super) batch: Option<usize>,
 }
 
 /// Reads a statement of the database `system` (a value of `db.system.name`).
 pub(super) fn read(sql: &str, system: &str) -> Statement {
+    let dialect = Dialect::of(system);
+    let (usual, reading) = pass(sql, dialect, dialect.escapes, None);
+    let Some(doubt) = reading.doubt else { return usual };
+    if !reading.lost {
+        let (other, other_reading) = pass(sql, dialect, !dialect.escapes, None);
+        // Of a text that was cut short on its way, nobody knows whether it ends within a literal.
+        let is_whole = sql.len() + 3 < MAX_VALUE;
+        let makes_sense = |reading: Reading| !(reading.lost || reading.odd || (reading.open && is_whole));
+        match (makes_sense(reading), makes_sense(other_reading)) {
+            (true, false) => return usual,
+            (false, true) => return other,
+            _ => {}
+        }
+    }
+    pass(&sql[..doubt], dialect, dialect.escapes, Some("?\u{2026}")).0
+}
+
+/// `tail` stands for what is not read.
+fn pass(sql: &str, dialect: Dialect, escapes: bool, tail: Option<&str>) -> (Statement, Reading) {
     let mut text = Text::default();
     let mut reader = Reader::default();
-    for (token, spaced) in Lexer::new(sql, system) {
+    let mut lexer = Lexer::new(sql, dialect, escapes);
+    for (token, spaced) in &mut lexer {
         text.push(&token, spaced);
         reader.token(&token);
     }
-    let (summary, operation, collection) = reader.finish();
-    Statement { text: (!text.out.is_empty()).then_some(text.out), summary, operation, collection }
+    if let Some(tail) = tail {
+        text.write(tail, true);
+    }
+    let Summary { summary, operation, table, statements } = reader.finish();
+    let batch = (statements > 1).then_some(statements);
+    let text = text.finish(batch.is_some());
+    (Statement { text, summary, operation, collection: table, batch }, lexer.reading())
 }
 
 /// The sanitised text as it grows.
@@ -45,9 +83,27 @@ struct Text {
     after_in: bool,
     /// Where a list of nothing but literals after `IN (` began.
     list: Option<usize>,
+    /// Where statements end.
+    ends: Vec<usize>,
 }
 
 impl Text {
+    /// The whole text; of a batch of equal statements, one of them.
+    fn finish(mut self, is_batch: bool) -> Option<String> {
+        self.ends.push(self.out.len());
+        let mut from = 0;
+        let mut statements = self.ends.iter().map(|end| {
+            let statement = self.out[from..*end].trim_matches([';', ' ']);
+            from = *end;
+            statement
+        });
+        let first = statements.next().unwrap_or_default();
+        if is_batch && !self.full && statements.all(|statement| statement == first || statement.is_empty()) {
+            return Some(first.to_owned());
+        }
+        (!self.out.is_empty()).then_some(self.out)
+    }
+
     fn push(&mut self, token: &Token<'_>, spaced: bool) {
         match token {
             Token::Punct("(") if self.after_in => {
@@ -69,6 +125,9 @@ impl Text {
                 self.write(token.text(), spaced);
             }
         }
+        if *token == Token::Punct(";") && !self.full {
+            self.ends.push(self.out.len());
+        }
         self.after_in = matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("IN"));
     }
 
@@ -88,6 +147,9 @@ impl Text {
         self.out.push_str(piece);
     }
 }
+
+#[cfg(test)]
+mod leaks;
 
 #[cfg(test)]
 mod tests {
@@ -113,7 +175,7 @@ mod tests {
             ("postgresql", "SELECT data->>'key' FROM t WHERE d @> '{\"a\":1}'", "SELECT data->>? FROM t WHERE d @> ?"),
             ("mysql", r#"SELECT "secret", 'it\'s', `col` # note"#, "SELECT ?, ?, `col`"),
             ("mysql", "SELECT * FROM `my`.`tbl` WHERE a = :name", "SELECT * FROM `my`.`tbl` WHERE a = :name"),
-            ("sqlite", r#"SELECT [a b], "c" FROM t WHERE d = "secret""#, r#"SELECT [a b], "c" FROM t WHERE d = ?"#),
+            ("sqlite", r#"SELECT [a b], "c" FROM t WHERE d = "secret""#, r#"SELECT [a b], ? FROM t WHERE d = ?"#),
             ("sqlite", r#"SELECT 1 FROM a JOIN b ON a.x = "b"."y""#, r#"SELECT ? FROM a JOIN b ON a.x = "b"."y""#),
             ("sqlite", "INSERT INTO t VALUES (?1, ?, @a, :b, .5)", "INSERT INTO t VALUES (?1, ?, @a, :b, ?)"),
             ("unheard_of", r#"SELECT "secret" FROM t WHERE a = 'b\' c'"#, "SELECT ? FROM t WHERE a = ?"),

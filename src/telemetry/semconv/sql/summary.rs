@@ -1,110 +1,11 @@
 //! Which operations a statement consists of, and on which tables.
 
+use super::body::Body;
 use super::lexer::Token;
+use super::words::{DEFINITIONS, DIRECT, FILLERS, OBJECTS, OPERATIONS, PLAIN};
 
 /// Longest summary in bytes; more is left out by whole words.
 const MAX_SUMMARY: usize = 255;
-
-/// Statements that read or write rows.
-const OPERATIONS: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "UPSERT"];
-/// Statements about objects, whose kind and name follow.
-const DEFINITIONS: &[&str] = &["CREATE", "DROP", "ALTER", "TRUNCATE"];
-/// Statements whose target follows at once.
-const DIRECT: &[&str] = &["CALL", "EXEC", "EXECUTE", "COPY", "LOCK"];
-/// Statements whose first word says enough.
-const PLAIN: &[&str] = &[
-    "BEGIN",
-    "START",
-    "COMMIT",
-    "ROLLBACK",
-    "SAVEPOINT",
-    "RELEASE",
-    "END",
-    "SET",
-    "RESET",
-    "SHOW",
-    "PRAGMA",
-    "VACUUM",
-    "ANALYZE",
-    "DO",
-    "GRANT",
-    "REVOKE",
-    "LISTEN",
-    "NOTIFY",
-    "UNLISTEN",
-    "ATTACH",
-    "DETACH",
-    "REINDEX",
-    "USE",
-    "PREPARE",
-    "DEALLOCATE",
-    "DISCARD",
-    "DECLARE",
-    "FETCH",
-    "CLOSE",
-    "OPTIMIZE",
-    "KILL",
-    "DESCRIBE",
-    "DESC",
-    "LOAD",
-    "HANDLER",
-    "REFRESH",
-    "COMMENT",
-    "CHECKPOINT",
-    "CLUSTER",
-    "VALUES",
-    "TABLE",
-];
-/// Kinds of objects that a definition names.
-const OBJECTS: &[&str] = &[
-    "TABLE",
-    "VIEW",
-    "INDEX",
-    "DATABASE",
-    "SCHEMA",
-    "TRIGGER",
-    "FUNCTION",
-    "PROCEDURE",
-    "SEQUENCE",
-    "TYPE",
-    "USER",
-    "ROLE",
-    "EXTENSION",
-    "DOMAIN",
-    "POLICY",
-    "COLLATION",
-];
-/// Words that may stand between a keyword and the name it announces.
-const FILLERS: &[&str] = &[
-    "ONLY",
-    "LATERAL",
-    "IF",
-    "NOT",
-    "EXISTS",
-    "LOW_PRIORITY",
-    "HIGH_PRIORITY",
-    "DELAYED",
-    "QUICK",
-    "IGNORE",
-    "OR",
-    "ABORT",
-    "FAIL",
-    "ROLLBACK",
-    "REPLACE",
-    "INTO",
-    "FROM",
-    "TABLE",
-    "TEMP",
-    "TEMPORARY",
-    "UNIQUE",
-    "UNLOGGED",
-    "GLOBAL",
-    "LOCAL",
-    "VIRTUAL",
-    "MATERIALIZED",
-    "CONCURRENTLY",
-    "EXTERNAL",
-];
 
 fn among(list: &[&'static str], word: &str) -> Option<&'static str> {
     list.iter().copied().find(|known| known.eq_ignore_ascii_case(word))
@@ -133,9 +34,25 @@ struct Level {
     from: bool,
 }
 
+/// What a text is about.
+#[derive(Debug, Default)]
+pub(super) struct Summary {
+    pub(super) summary: Option<String>,
+    pub(super) operation: Option<String>,
+    /// The table, if there is exactly one.
+    pub(super) table: Option<String>,
+    /// How many statements there are.
+    pub(super) statements: usize,
+}
+
 /// Reads tokens one by one.
 #[derive(Debug)]
 pub(super) struct Reader {
+    /// The statements before this one.
+    before: Vec<Summary>,
+    /// Some token of this one has been read.
+    begun: bool,
+    body: Body,
     parts: Vec<String>,
     tables: Vec<String>,
     ctes: Vec<String>,
@@ -157,6 +74,9 @@ pub(super) struct Reader {
 impl Default for Reader {
     fn default() -> Self {
         Reader {
+            before: Vec::new(),
+            begun: false,
+            body: Body::default(),
             parts: Vec::new(),
             tables: Vec::new(),
             ctes: Vec::new(),
@@ -178,10 +98,12 @@ impl Reader {
         if self.continue_name(token) {
             return;
         }
+        let is_within = self.body.is_within(token);
+        self.begun |= *token != Token::Punct(";");
         let opening = std::mem::replace(&mut self.opening, matches!(token, Token::Punct("(" | ")")));
         match token {
-            Token::Punct(";") => self.next_statement(),
-            _ if self.done => {}
+            Token::Punct(";") if !is_within => self.next_statement(),
+            _ if self.done || is_within => {}
             Token::Punct("(") => self.levels.push(Level::default()),
             Token::Punct(")") => {
                 if self.levels.len() > 1 {
@@ -196,8 +118,26 @@ impl Reader {
         }
     }
 
-    /// Summary, operation, table.
-    pub(super) fn finish(mut self) -> (Option<String>, Option<String>, Option<String>) {
+    /// Sums up. Of several statements only what they have in common is known of all: the conventions call them a batch.
+    pub(super) fn finish(mut self) -> Summary {
+        let last = self.end_statement();
+        let mut all = std::mem::take(&mut self.before);
+        all.extend(last);
+        let statements = all.len();
+        if statements < 2 {
+            return all.pop().unwrap_or_default();
+        }
+        let batch = |common: Option<&str>| Some(common.map_or("BATCH".into(), |common| format!("BATCH {common}")));
+        Summary {
+            summary: batch(common(&all, |statement| statement.summary.as_deref())),
+            operation: batch(common(&all, |statement| statement.operation.as_deref())),
+            table: common(&all, |statement| statement.table.as_deref()).map(str::to_owned),
+            statements,
+        }
+    }
+
+    /// What the statement was about, if there was one.
+    fn end_statement(&mut self) -> Option<Summary> {
         self.end_name(false);
         let mut summary = String::new();
         for part in &self.parts {
@@ -210,7 +150,8 @@ impl Reader {
             summary.push_str(part);
         }
         let table = if self.tables.len() == 1 { self.tables.pop() } else { None };
-        ((!summary.is_empty()).then_some(summary), self.operation, table)
+        let summary = (!summary.is_empty()).then_some(summary);
+        self.begun.then(|| Summary { summary, operation: self.operation.take(), table, statements: 1 })
     }
 
     fn level(&mut self) -> &mut Level {
@@ -222,11 +163,9 @@ impl Reader {
     }
 
     fn next_statement(&mut self) {
-        self.awaiting = Await::Operation;
-        self.levels = vec![Level::default()];
-        self.with = false;
-        self.done = false;
-        self.opening = true;
+        let mut before = std::mem::take(&mut self.before);
+        before.extend(self.end_statement());
+        *self = Reader { before, ..Reader::default() };
     }
 
     fn word(&mut self, word: &str, opening: bool) {
@@ -411,6 +350,12 @@ impl Reader {
     }
 }
 
+/// What all statements have, if they have it all.
+fn common<'s>(all: &'s [Summary], of: impl Fn(&'s Summary) -> Option<&'s str>) -> Option<&'s str> {
+    let first = of(all.first()?)?;
+    all.iter().all(|statement| of(statement) == Some(first)).then_some(first)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::read;
@@ -448,7 +393,24 @@ mod tests {
             ("EXPLAIN ANALYZE SELECT * FROM t", "EXPLAIN SELECT t", "EXPLAIN", "t"),
             ("PRAGMA foreign_keys = ON", "PRAGMA", "PRAGMA", ""),
             ("/* c */ BEGIN IMMEDIATE", "BEGIN", "BEGIN", ""),
-            ("SELECT 1; DELETE FROM t", "SELECT DELETE t", "SELECT", "t"),
+            ("SELECT 1; DELETE FROM t", "BATCH", "BATCH", ""),
+            ("INSERT INTO a VALUES (1); INSERT INTO b VALUES (2)", "BATCH", "BATCH INSERT", ""),
+            ("DELETE FROM t WHERE a = 1; UPDATE t SET a = 1", "BATCH", "BATCH", "t"),
+            ("INSERT INTO t VALUES (1); INSERT INTO t VALUES (2);", "BATCH INSERT t", "BATCH INSERT", "t"),
+            ("SELECT a FROM t;", "SELECT t", "SELECT", "t"),
+            (";; SELECT a FROM t ; -- done", "SELECT t", "SELECT", "t"),
+            ("BEGIN; INSERT INTO t VALUES (1); COMMIT", "BATCH", "BATCH", ""),
+            ("WITH x AS (SELECT 1) SELECT * FROM x; SELECT * FROM x", "BATCH", "BATCH SELECT", ""),
+            (
+                "CREATE TRIGGER r AFTER INSERT ON t BEGIN UPDATE u SET a = 1; DELETE FROM v; END",
+                "CREATE TRIGGER r",
+                "CREATE",
+                "",
+            ),
+            ("CREATE PROCEDURE p() BEGIN IF a THEN DELETE FROM t; END IF; END; DELETE FROM t", "BATCH", "BATCH", ""),
+            ("BEGIN DELETE FROM t; UPDATE u SET a = 1; END;", "BEGIN", "BEGIN", ""),
+            ("SELECT ';' FROM t", "SELECT t", "SELECT", "t"),
+            ("EXEC do_it a, b", "EXEC do_it", "EXEC", ""),
             ("(SELECT a FROM t) UNION (SELECT a FROM u)", "SELECT t SELECT u", "SELECT", ""),
             ("hunter2 is no statement", "", "", ""),
         ] {
