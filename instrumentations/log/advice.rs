@@ -108,7 +108,7 @@ mod pairs {
     /// Whether looking at a value may run code of the program's: it serializes itself to show what it is.
     const IS_OPAQUE: bool = cfg!(any(feature = "kv_serde", feature = "kv_sval"));
     /// Values that are code of the program's, of one record.
-    const MOST: usize = 16;
+    const MOST: usize = 12;
 
     /// A record's pairs for the program's logger: what it gets is taken when it gets it.
     pub(super) struct Pairs<'a> {
@@ -211,12 +211,12 @@ mod pairs {
     enum Name<'a> {
         Key(kv::Key<'a>),
         /// Of one that does not live as long as the record.
-        Copy([u8; 64], usize),
+        Copy([u8; 32], usize),
     }
 
     impl Name<'_> {
         fn copy<'a>(key: &str) -> Option<Name<'a>> {
-            let mut bytes = [0; 64];
+            let mut bytes = [0; 32];
             bytes.get_mut(..key.len())?.copy_from_slice(key.as_bytes());
             Some(Name::Copy(bytes, key.len()))
         }

@@ -85,11 +85,12 @@ pub(crate) fn copied(field: &Field, value: &dyn fmt::Debug, record: &mut dyn FnM
     });
 }
 
-/// A visitor of the program's got an error, and may have formatted it.
+/// Has `record` give an error to a visitor of the program's, which may format it by itself.
 #[cfg(feature = "std")]
-pub(crate) fn handed_out(field: &Field) {
-    Taking::find(address(&field.callsite()), |taking| {
-        taking.into_iter().for_each(|taking| taking.hand_out(field.otel_index()));
+pub(crate) fn handed(field: &Field, error: &(dyn std::error::Error + 'static), record: &mut dyn FnMut()) {
+    Taking::find(address(&field.callsite()), |taking| match taking {
+        Some(taking) => taking.hand_error(field.otel_index(), key_of(field), error, record),
+        None => record(),
     });
 }
 

@@ -205,6 +205,8 @@ fn every_promised_version_is_woven_and_run() {
         Fixture::runtime("oldest"),
         Fixture::facade("oldest"),
         Fixture::facade("newest"),
+        Fixture::logging("oldest"),
+        Fixture::logging("newest"),
     ]);
     let others = others.chain(REGISTRIES.map(Fixture::registry));
     for fixture in SHOPS.map(Fixture::shop).into_iter().chain(others) {

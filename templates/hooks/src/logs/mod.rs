@@ -16,7 +16,7 @@ use crate::{ring, settings};
 
 pub use said::Said;
 pub use shelf::Shelf;
-pub use taking::{Copied, Taking};
+pub use taking::{show_error, Copied, Taking};
 
 /// How serious a record is: OpenTelemetry's severity numbers, of those that have a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! panics pass through as well. Only what nobody began to format is formatted for us, once.
 
 use std::cell::{Cell, RefCell};
+use std::error::Error;
 use std::fmt::{self, Write};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr;
@@ -36,23 +37,31 @@ pub struct Taking {
     whole: Cell<u64>,
     open: Cell<bool>,
     last: Cell<u64>,
+    /// The slot and key of the error that a visitor has now.
+    handed: Cell<Option<(usize, Key<'static>)>>,
     is_seen: Cell<bool>,
     is_told: Cell<bool>,
 }
 
 struct Stack {
     depth: Cell<usize>,
-    entries: [Cell<(usize, *const Taking)>; DEPTH],
+    entries: [Cell<Entry>; DEPTH],
 }
+
+type Entry = (usize, *const Taking);
+
+const NONE: Entry = (0, ptr::null());
+
+// Used only to fill what each thread has of its own.
+#[allow(clippy::declare_interior_mutable_const)]
+const EMPTY: Stack = {
+    const ENTRY: Cell<Entry> = Cell::new(NONE);
+    Stack { depth: Cell::new(0), entries: [ENTRY; DEPTH] }
+};
 
 thread_local! {
     /// The records that are being logged on this thread, and what they are found by.
-    static STACK: Stack = const {
-        // Used only to fill the table.
-        #[allow(clippy::declare_interior_mutable_const)]
-        const NONE: Cell<(usize, *const Taking)> = Cell::new((0, ptr::null()));
-        Stack { depth: Cell::new(0), entries: [NONE; DEPTH] }
-    };
+    static STACK: Stack = const { EMPTY };
 }
 
 fn bit(slot: usize) -> u64 {
@@ -75,6 +84,7 @@ impl Taking {
             whole: Cell::new(0),
             open: Cell::new(false),
             last: Cell::new(0),
+            handed: Cell::new(None),
             is_seen: Cell::new(false),
             is_told: Cell::new(false),
         }
@@ -134,6 +144,15 @@ impl Taking {
         self.begun.set(self.begun.get() | bit(slot));
     }
 
+    /// Runs `run`, which gives a slot's error to a visitor that formats it by itself. Only what [`show_error`] shows of it
+    /// can be taken: a wrapped one would not be the error that it is.
+    pub fn hand_error(&self, slot: usize, key: Key<'static>, error: &(dyn Error + 'static), run: impl FnOnce()) {
+        self.handed.set(Some((slot, key)));
+        self.during(address(error), run);
+        self.handed.set(None);
+        self.hand_out(slot);
+    }
+
     /// Keeps anything else from being formatted for us.
     pub fn format_no_more(&self) {
         self.may_format.set(false);
@@ -171,13 +190,18 @@ impl Taking {
         struct Left(usize);
         impl Drop for Left {
             fn drop(&mut self) {
-                let _ = STACK.try_with(|stack| stack.depth.set(self.0));
+                let _ = STACK.try_with(|stack| {
+                    stack.entries.get(self.0).into_iter().for_each(|entry| entry.set(NONE));
+                    stack.depth.set(self.0);
+                });
             }
         }
+        // A signal's handler may log at any point: what it finds is a record or nothing.
         let entered = STACK.try_with(|stack| {
             let depth = stack.depth.get();
-            stack.entries.get(depth)?.set((of, self));
+            let entry = stack.entries.get(depth)?;
             stack.depth.set(depth + 1);
+            entry.set((of, self));
             Some(Left(depth))
         });
         let left = entered.ok().flatten();
@@ -249,6 +273,18 @@ impl Taking {
             said.push(text);
         }
     }
+}
+
+fn address(error: &(dyn Error + 'static)) -> usize {
+    error as *const dyn Error as *const () as usize
+}
+
+/// Shows an error, and takes what it shows if it is that of a record: see [`Taking::hand_error`].
+pub fn show_error(error: &(dyn Error + 'static), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    Taking::find(address(error), |taking| match taking.and_then(|taking| Some((taking, taking.handed.get()?))) {
+        Some((taking, (slot, key))) => fmt::Display::fmt(&taking.copied(slot, key, error), f),
+        None => fmt::Display::fmt(error, f),
+    })
 }
 
 impl Drop for Taking {

@@ -245,3 +245,26 @@ fn values_beyond_the_slots_are_shown_and_left_out() {
     assert_eq!((texts(&taking).len(), missing(&taking)), (0, 1));
     taking.forget();
 }
+
+impl Error for Once {}
+
+#[test]
+fn an_error_is_taken_where_its_visitor_shows_it_and_not_formatted_again() {
+    struct Shown<'a>(&'a (dyn Error + 'static));
+    impl fmt::Display for Shown<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            show_error(self.0, f)
+        }
+    }
+    for (is_shown, texts_there) in [(true, 1), (false, 0)] {
+        let (taking, once) = (taking(), Once::new());
+        taking.hand_error(5, Key::Named("error"), &once, || {
+            let shown = if is_shown { Shown(&once).to_string() } else { once.to_string() };
+            assert_eq!(shown, "once");
+        });
+        taking.text(5, Key::Named("error"), &once);
+        assert_eq!((texts(&taking).len(), missing(&taking)), (texts_there, 1 - texts_there as u32));
+        assert_eq!(Shown(&Once::new()).to_string(), "once", "of no record");
+        taking.forget();
+    }
+}
