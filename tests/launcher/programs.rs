@@ -177,24 +177,28 @@ fn workers_of_a_program_stay_together() {
 
 #[test]
 fn what_a_process_uses_belongs_to_its_program() {
-    // They live long enough to be seen.
-    let script = "(printf '/a\n'; sleep 0.3) | {shop} & (printf '/b\n'; sleep 0.3) | {stock} & {none} 0.3 & wait";
-    let (scene, otlp) = (Scene::of(script), Otlp::start());
+    let folder = tempfile::tempdir().unwrap();
+    let (scene, otlp) = (Scene::of(&format!("{{none}} 2 & {}", waiting(folder.path()))), Otlp::start());
     let mut command = scene.exporting("http/protobuf", &otlp);
-    command.env("OTEL_RS_HOST_METRICS", "process,system");
-    run(&mut command);
-    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let metrics = otlp.metrics();
-    for series in metrics.series().filter(|series| series.name.starts_with("process.")) {
-        let service = series.resource["service.name"].to_string();
-        found.entry(service).or_default().insert(series.attributes["process.executable.name"].to_string());
-    }
-    let of = |service: &str| found.get(&format!("{service:?}")).unwrap_or_else(|| panic!("{service}: {found:?}"));
-    assert_eq!((of("shop"), of("stock")), (&set(&["\"shop\""]), &set(&["\"stock\""])), "{found:?}");
-    let rest = of("start.sh");
-    assert!(rest.contains("\"none\"") && rest.contains("\"start.sh\""), "{found:?}");
-    assert!(!rest.contains("\"shop\"") && !rest.contains("\"stock\""), "{found:?}");
-    let of_machine = metrics.all("system.cpu.time", &[]);
+    // The first export comes when both are there.
+    command.env("OTEL_RS_HOST_METRICS", "process,system").env("OTEL_METRIC_EXPORT_INTERVAL", "1500");
+    let mut launcher = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let found = wait_for("all processes", 20, || {
+        let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for series in otlp.metrics().series().filter(|series| series.name.starts_with("process.")) {
+            let text = |value: &Value| value.to_string().replace('"', "");
+            let of = found.entry(text(&series.resource["service.name"])).or_default();
+            of.insert(text(&series.attributes["process.executable.name"]));
+        }
+        let is_whole = found.get("start.sh").is_some_and(|rest| rest.contains("none")) && found.len() == 3;
+        is_whole.then_some(found)
+    });
+    std::fs::write(folder.path().join("end"), "").unwrap();
+    let _ = launcher.wait();
+    assert_eq!((&found["shop"], &found["stock"]), (&set(&["shop"]), &set(&["stock"])), "{found:?}");
+    let rest = &found["start.sh"];
+    assert!(rest.contains("start.sh") && !rest.contains("shop") && !rest.contains("stock"), "{found:?}");
+    let of_machine = otlp.metrics().all("system.cpu.time", &[]);
     assert!(!of_machine.is_empty() && of_machine.iter().all(|one| one.resource["service.name"] == "start.sh".into()));
 }
 

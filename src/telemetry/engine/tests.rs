@@ -90,7 +90,7 @@ fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) ->
     ];
     let description = make::attributes(&active);
     let cell = CellValue { kind: cell_kind::UP_DOWN_COUNTER, attributes: 3, description, value: 1 };
-    let source = engine.programs.remainder();
+    let source = engine.programs.launched();
     engine.attach(PROCESS, &source, Box::new(strings), Box::new(move || vec![cell.clone()]), None);
     let (sender, receiver) = feed::queue();
     let now = now_unix_ns();

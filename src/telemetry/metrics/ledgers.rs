@@ -83,17 +83,19 @@ impl Ledgers {
         asked.iter().for_each(|(table, question)| _ = table.wait(*question, deadline));
     }
 
-    /// Brings all up to date. What was `found` of the kernel's belongs to the program that it is about; without any
-    /// program that reports it is all there is.
+    /// Brings all up to date. What was `found` of the kernel's belongs to the program that it is about, or to what was
+    /// launched.
     pub(super) fn refresh(&mut self, found: &[Point], programs: &mut Programs) {
-        if self.all.is_empty() || found.iter().any(|point| point.program.is_none()) {
-            self.of(&programs.remainder());
+        let is_others = |point: &Point| point.program.is_none();
+        let launched = (self.all.is_empty() || found.iter().any(is_others)).then(|| programs.launched());
+        if let Some(launched) = &launched {
+            self.of(launched);
         }
-        let remainder = found.iter().any(|point| point.program.is_none()).then(|| programs.remainder().number());
+        let launched = launched.map(|launched| launched.number());
         for ledger in &mut self.all {
             let number = Some(ledger.source.number());
             ledger.instruments.read(&mut ledger.counters);
-            ledger.instruments.observe(&merged(found.iter().filter(|point| point.program.or(remainder) == number)));
+            ledger.instruments.observe(&merged(found.iter().filter(|point| point.program.or(launched) == number)));
             ledger.histograms = ledger.user.read(&ledger.instruments);
         }
     }

@@ -113,8 +113,6 @@ pub(in crate::telemetry) struct Programs {
     known: Vec<Known>,
     /// Of all beyond [`MOST`].
     others: Option<Source>,
-    /// Of what belongs to no program that reports.
-    remainder: Option<Source>,
     count: Arc<AtomicUsize>,
 }
 
@@ -128,12 +126,12 @@ impl Programs {
     ) -> Programs {
         let (config, program, environment) = (config.clone(), program.clone(), environment.clone());
         let count = Arc::default();
-        Programs { config, program, environment, launched, known: Vec::new(), others: None, remainder: None, count }
+        Programs { config, program, environment, launched, known: Vec::new(), others: None, count }
     }
 
     /// The program of a process that has attached.
     pub(in crate::telemetry) fn attached(&mut self, pid: u32, introduction: &Introduction) -> Source {
-        let Some(identity) = self.identity(pid, introduction) else { return self.remainder() };
+        let Some(identity) = self.identity(pid, introduction) else { return self.launched() };
         if let Some(known) = self.find(&identity, pid) {
             return known;
         }
@@ -153,21 +151,12 @@ impl Programs {
         Some(path.file_name()?.to_string_lossy().into_owned())
     }
 
-    /// Where belongs what comes from no process that has attached: to the launched program, or to what a script in its
-    /// place has started, as long as that is one program. Decided once.
-    pub(in crate::telemetry) fn remainder(&mut self) -> Source {
-        if self.remainder.is_none() {
-            self.remainder = Some(self.launched());
-        }
-        self.remainder.clone().unwrap_or_else(|| self.launched())
-    }
-
-    /// The program that was launched: what its process was when it attached, or else as [`remainder`](Self::remainder).
+    /// The program that was launched, to which belongs all that comes from no process that has attached: what its process
+    /// was when it attached. Of a script that is what it has started, as long as that is one program.
     pub(in crate::telemetry) fn launched(&mut self) -> Source {
         let launched = self.launched.get().copied();
-        let attached = self.known.iter().find(|known| Some(known.pid) == launched).map(|known| known.source.clone());
-        let known = attached.or_else(|| self.remainder.clone());
-        let known = known.or_else(|| self.known.first().map(|known| known.source.clone()));
+        let attached = self.known.iter().find(|known| Some(known.pid) == launched);
+        let known = attached.or(self.known.first()).map(|known| known.source.clone());
         known.unwrap_or_else(|| self.add_launched())
     }
 
