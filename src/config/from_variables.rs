@@ -34,6 +34,7 @@ impl Sources<'_> {
             run: Run {
                 span: self.or_default("OTEL_RS_PROCESS_SPAN", value::boolean)?,
                 arguments: self.or_default("OTEL_RS_PROCESS_SPAN_ARGS", value::boolean)?,
+                follow: self.or_default("OTEL_RS_FOLLOW", value::boolean)?,
                 environment_parent: self.or_default("OTEL_RS_ENVIRONMENT_PARENT", value::boolean)?,
             },
             runtime_poll_times: self.or_default("OTEL_RS_RUNTIME_POLL_TIMES", value::boolean)?,

@@ -183,7 +183,7 @@ impl Region {
             Ok(made) => made,
             Err(errno) => {
                 // The launcher is told why, since nobody else can be.
-                if let Some(socket) = sys::call_launcher(&settings.socket, &hello(errno), None) {
+                if let Some(socket) = call_launcher(settings, errno, None) {
                     sys::close_fd(socket);
                 }
                 return None;
@@ -220,7 +220,7 @@ impl Region {
             region.inherit(parent);
         }
         region.at::<AtomicU64>(header::MAGIC).store(u64::from_ne_bytes(wire::MAGIC), Ordering::Release);
-        let socket = sys::call_launcher(&settings.socket, &hello(0), Some(memory));
+        let socket = call_launcher(settings, 0, Some(memory));
         sys::close_fd(memory);
         let Some(socket) = socket else {
             sys::unmap(base, size);
@@ -357,9 +357,14 @@ impl Region {
     }
 }
 
-fn hello(errno: i32) -> [u8; wire::HELLO_SIZE] {
+fn call_launcher(settings: &Settings, errno: i32, memory: Option<i32>) -> Option<i32> {
+    sys::call_launcher(&settings.socket, settings.launcher_user, &hello(errno, &settings.token), memory)
+}
+
+fn hello(errno: i32, token: &[u8; wire::TOKEN_SIZE]) -> [u8; wire::HELLO_SIZE] {
     let mut hello = [0; wire::HELLO_SIZE];
-    let parts = wire::MAGIC.into_iter().chain(wire::VERSION.to_le_bytes()).chain(errno.to_le_bytes());
+    let numbers = wire::VERSION.to_le_bytes().into_iter().chain(errno.to_le_bytes());
+    let parts = wire::MAGIC.into_iter().chain(numbers).chain(token.iter().copied());
     for (to, from) in hello.iter_mut().zip(parts) {
         *to = from;
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 use otel_rs_hooks::{Domain, Headers, HeadersMut, Key, Scope, Span, key};
 
-static SCOPE: Scope = Scope::new("otel-rs:layer:3|counted|1.0.0|0.1.0|\n");
+static SCOPE: Scope = Scope::new("otel-rs:layer:4|counted|1.0.0|0.1.0|\n");
 
 /// Writes one span of the name `counted`.
 pub fn write_span(number: u64) {
