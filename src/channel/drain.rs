@@ -334,12 +334,12 @@ mod tests {
 
     use super::super::feed::{self, BUDGET, Receiver};
     use super::super::testing::{self, FakeRegion, connect};
-    use super::super::{Channel, wire};
+    use super::super::{Channel, Place, wire};
     use super::*;
 
     struct Bench {
-        _place: tempfile::TempDir,
-        _channel: Channel,
+        _folder: tempfile::TempDir,
+        _place: Place,
         socket: (PathBuf, Vec<u8>),
         draining: Draining,
         receiver: Receiver,
@@ -347,11 +347,12 @@ mod tests {
 
     fn bench() -> Bench {
         let place = tempfile::tempdir().unwrap();
-        let mut channel = Channel::open(Some(place.path())).unwrap();
+        let channel = Channel::open(Some(place.path())).unwrap();
         let socket = testing::place(&channel.variable("").into_string().unwrap());
         let (sender, receiver) = feed::queue();
-        let draining = channel.drain(sender).unwrap();
-        Bench { _place: place, _channel: channel, socket, draining, receiver }
+        let (listening, at) = channel.split();
+        let draining = listening.drain(sender).unwrap();
+        Bench { _folder: place, _place: at, socket, draining, receiver }
     }
 
     impl Bench {
@@ -395,15 +396,16 @@ mod tests {
     #[test]
     fn a_process_that_left_before_anybody_looked_loses_nothing() {
         let place = tempfile::tempdir().unwrap();
-        let mut channel = Channel::open(Some(place.path())).unwrap();
+        let channel = Channel::open(Some(place.path())).unwrap();
         let mut fake = FakeRegion::new();
         fake.record(0, 64, 1);
         let socket = testing::place(&channel.variable("").into_string().unwrap());
         drop(connect(&socket, wire::VERSION, 0, Some(&fake.sealed())));
         let (sender, receiver) = feed::queue();
-        let mut draining = channel.drain(sender).unwrap();
+        let (listening, at) = channel.split();
+        let mut draining = listening.drain(sender).unwrap();
         draining.finish();
-        let mut bench = Bench { _place: place, _channel: channel, socket, draining, receiver };
+        let mut bench = Bench { _folder: place, _place: at, socket, draining, receiver };
         let rest = bench.rest();
         let whole = matches!(rest[..], [Feed::Attached { .. }, Feed::Records { .. }, .., Feed::Gone { .. }]);
         assert!(whole, "{rest:?}");

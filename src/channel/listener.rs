@@ -51,9 +51,21 @@ impl Explain for ChannelError {
 #[derive(Debug)]
 pub(crate) struct Channel {
     directory: tempfile::TempDir,
+    listening: Listening,
+}
+
+/// What a channel listens with.
+#[derive(Debug)]
+pub(crate) struct Listening {
     /// The second one, at the abstract address, may be missing.
     listeners: Vec<UnixListener>,
     token: Token,
+}
+
+/// The place of a channel that another process drains; removed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _directory: tempfile::TempDir,
 }
 
 /// What a process shows to be let in.
@@ -98,29 +110,35 @@ impl Channel {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
         let address = SocketAddr::from_abstract_name(path.as_os_str().as_bytes())?;
         let second = UnixListener::bind_addr(&address).and_then(ready).ok();
-        Ok(Channel { directory, listeners: std::iter::once(listener).chain(second).collect(), token })
+        let listeners = std::iter::once(listener).chain(second).collect();
+        Ok(Channel { directory, listening: Listening { listeners, token } })
     }
 
     /// The value of [`wire::CHANNEL_VARIABLE`]: settings for the hooks, and where we listen.
     pub(crate) fn variable(&self, settings: &str) -> OsString {
         let mut text = OsString::from(wire::SETTINGS_PREFIX);
-        let token: String = self.token.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token: String = self.listening.token.iter().map(|byte| format!("{byte:02x}")).collect();
         let (user, name) = (nix::unistd::geteuid(), wire::settings::LAUNCHER_USER);
         text.push(format!("{settings};{}={token};{name}={user};{}=", wire::settings::TOKEN, wire::settings::SOCKET));
-        text.push(self.directory.path().join(SOCKET));
+        text.push(self.socket());
         text
     }
 
-    /// Starts the draining thread. The program may have been started before: what it sent waits.
-    ///
-    /// The directory stays this one's: it is removed when the channel is dropped.
-    pub(crate) fn drain(&mut self, sender: feed::Sender) -> Result<Draining, ChannelError> {
-        Draining::start(std::mem::take(&mut self.listeners), self.token, sender).map_err(ChannelError::Thread)
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join(SOCKET)
     }
 
-    /// Stops to listen here: another process that has this channel does.
-    pub(crate) fn stop_listening(&mut self) {
-        self.listeners.clear();
+    /// Parts what is drained from where it is.
+    pub(crate) fn split(self) -> (Listening, Place) {
+        (self.listening, Place { _directory: self.directory })
+    }
+}
+
+impl Listening {
+    /// Starts the draining thread. The program may have been started before: what it sent waits.
+    pub(crate) fn drain(self, sender: feed::Sender) -> Result<Draining, ChannelError> {
+        Draining::start(self.listeners, self.token, sender).map_err(ChannelError::Thread)
     }
 }
 

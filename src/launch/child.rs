@@ -199,6 +199,9 @@ impl RunningChild {
         let mut has_asked = false;
         loop {
             let arrived = signals.wait();
+            if arrived.signal == libc::SIGCONT {
+                exporter.iter().for_each(Exporter::go_on);
+            }
             if arrived.signal == libc::SIGCHLD {
                 if let Some(ended) = self.reap(signals, exporter) {
                     return ended;
@@ -218,6 +221,9 @@ impl RunningChild {
         let mut has_asked = false;
         while let Some(left) = Left::of_us(exporter.as_ref().map(Exporter::pid)) {
             let arrived = signals.wait();
+            if arrived.signal == libc::SIGCONT {
+                exporter.iter().for_each(Exporter::go_on);
+            }
             if arrived.signal == libc::SIGCHLD {
                 self.reap(signals, exporter);
             } else if signals::may_end(arrived.signal) {
@@ -288,7 +294,7 @@ impl RunningChild {
                     shortage::note_status(status);
                     ended = Some(now(ChildEnd::of(status), usage));
                 }
-                _ if libc::WIFSTOPPED(status) => self.stop_with_it(libc::WSTOPSIG(status), signals),
+                _ if libc::WIFSTOPPED(status) => self.stop_with_it(libc::WSTOPSIG(status), signals, exporter),
                 _ => {}
             }
         }
@@ -296,8 +302,11 @@ impl RunningChild {
 
     /// The child has been stopped: a shell that waits for us must see us stopped too, or `fg` and `bg` would have
     /// nothing to continue.
-    fn stop_with_it(&self, signal: i32, signals: &Signals) {
-        if signals.stop_ourselves(signal) && self.is_stopped() {
+    fn stop_with_it(&self, signal: i32, signals: &Signals, exporter: &Option<Exporter>) {
+        let continued = signals.stop_ourselves(signal);
+        // The signal that continued us has been taken.
+        exporter.iter().for_each(Exporter::go_on);
+        if continued && self.is_stopped() {
             self.kill(libc::SIGCONT);
         }
     }

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::libc;
@@ -23,6 +24,8 @@ use crate::ui;
 const GETTING_READY: Duration = Duration::from_secs(10);
 /// How long a signal that may end the program is held back for what only it can look up.
 const LAST_WORDS: Duration = Duration::from_millis(150);
+/// The exporting process's first stack.
+const STACK: usize = 8 << 20;
 /// The numbers in an [`Ended`].
 const NUMBERS: usize = 12;
 /// No message is longer; an error's text is cut.
@@ -84,30 +87,50 @@ pub(crate) enum Order {
 
 impl Exporter {
     /// Starts a process for `work` and waits until that is ready. This process must have one thread.
-    pub(crate) fn start(work: impl FnOnce(&Orders)) -> Result<Exporter, NotReady> {
+    ///
+    /// The process is a child of a second thread, which does nothing else. So the program is the main thread's only child,
+    /// as far as it leaves nobody behind, and whoever looks for it from outside finds it there.
+    pub(crate) fn start(work: impl FnOnce(&Orders) + Send + 'static) -> Result<Exporter, NotReady> {
         let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
         let (socket, theirs) = pair.map_err(|error| NotReady::Fork(error.into()))?;
-        #[expect(unsafe_code, reason = "there is no safe way to fork")]
-        // SAFETY: this process has one thread, so that the child may do what it could do.
-        match unsafe { nix::unistd::fork() }.map_err(|error| NotReady::Fork(error.into()))? {
-            ForkResult::Child => {
-                drop(socket);
-                prepare();
-                work(&Orders { socket: theirs });
-                ui::finish();
-                #[expect(unsafe_code, reason = "what was registered for the launcher's exit is not the child's")]
-                // SAFETY: takes a number.
-                unsafe {
-                    libc::_exit(0)
+        let ours = socket.as_raw_fd();
+        let (sender, forked) = mpsc::sync_channel(1);
+        let fork = move || {
+            #[expect(unsafe_code, reason = "there is no safe way to fork")]
+            // SAFETY: the only other thread waits for this one and holds no lock, so that the child may do what this
+            // process could do.
+            match unsafe { nix::unistd::fork() } {
+                Ok(ForkResult::Child) => {
+                    #[expect(unsafe_code, reason = "the other end is owned by a thread that is not in this process")]
+                    // SAFETY: takes a number; nobody in this process uses it.
+                    unsafe {
+                        libc::close(ours)
+                    };
+                    prepare();
+                    work(&Orders { socket: theirs });
+                    ui::finish();
+                    #[expect(unsafe_code, reason = "what was registered for the launcher's exit is not the child's")]
+                    // SAFETY: takes a number.
+                    unsafe {
+                        libc::_exit(0)
+                    }
                 }
+                Ok(ForkResult::Parent { child }) => {
+                    drop((work, theirs));
+                    let _ = sender.send(Ok(child.as_raw()));
+                    // Without this thread its child would become the main thread's.
+                    loop {
+                        std::thread::park();
+                    }
+                }
+                Err(error) => _ = sender.send(Err(io::Error::from(error))),
             }
-            ForkResult::Parent { child } => {
-                drop(theirs);
-                shortage::note_child(shortage::Child::Exporter, child.as_raw());
-                let exporter = Exporter { pid: child.as_raw(), socket };
-                exporter.until_ready()
-            }
-        }
+        };
+        std::thread::Builder::new().stack_size(STACK).spawn(fork).map_err(NotReady::Fork)?;
+        let forked = forked.recv().map_err(|_| NotReady::Late)?;
+        let pid = forked.map_err(NotReady::Fork)?;
+        shortage::note_child(shortage::Child::Exporter, pid);
+        Exporter { pid, socket }.until_ready()
     }
 
     fn until_ready(self) -> Result<Exporter, NotReady> {
@@ -148,6 +171,11 @@ impl Exporter {
         let mut message = [STARTED; 5];
         message[1..].copy_from_slice(&pid.to_ne_bytes());
         self.send(&message);
+    }
+
+    /// We have been stopped and go on, and so does it. Allocates nothing.
+    pub(super) fn go_on(&self) {
+        super::left::kill(self.pid, libc::SIGCONT);
     }
 
     /// Has the program look up what only it can, while it still can; waits a little for that. Allocates nothing.
@@ -226,8 +254,11 @@ impl Orders {
         self.send(&[ASK]);
     }
 
-    /// The next order; `None` if none comes in time.
+    /// The next order; `None` if none comes in time. Stops while the launcher is stopped: so does the rest of the job.
     pub(crate) fn next(&self, limit: Duration) -> Option<Order> {
+        if super::left::state(nix::unistd::getppid().as_raw()) == Some(b'T') {
+            let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP);
+        }
         let mut bytes = [0; MOST];
         let order = match receive(&self.socket, limit, &mut bytes)? {
             [STARTED, pid @ ..] => Order::Started(pid.try_into().map_or(0, u32::from_ne_bytes)),
@@ -260,6 +291,8 @@ fn receive<'a>(socket: &OwnedFd, limit: Duration, bytes: &'a mut [u8]) -> Option
 /// In the exporting process, before anything else.
 fn prepare() {
     shortage::enter(Phase::Exporting);
+    // It may be stopped when the launcher is killed, and would stay so.
+    let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGCONT);
     let _ = nix::sys::prctl::set_name(c"otel-rs-export");
     found().raise_descriptors();
     let_go_of_inherited();

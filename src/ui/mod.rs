@@ -146,6 +146,13 @@ pub(crate) fn note(text: impl Display) {
     }
 }
 
+/// Tells what a trouble came to, of which a warning has been given when it began.
+pub(crate) fn loss(text: impl Display) {
+    if says(Level::Warn) {
+        stderr_lines(&text.to_string());
+    }
+}
+
 /// Tells what only somebody who is looking for a mistake wants to know, on stderr.
 pub(crate) fn detail(text: impl Display) {
     if says(Level::Debug) {

@@ -1,8 +1,9 @@
 //! Why no process has attached: looked up while the processes run, from outside.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::channel::wire;
@@ -32,7 +33,7 @@ enum Why {
     Environment,
     #[error("it runs with rights that its file gave it, and takes no orders from its environment then")]
     Rights,
-    #[error("its root directory and its network are not the launcher's, whose socket it cannot reach")]
+    #[error("its files and its network are not the launcher's, whose socket it cannot reach")]
     Unreachable,
 }
 
@@ -52,6 +53,7 @@ impl Explain for Absent {
 /// Looks at the program's processes from time to time.
 pub(super) struct Census {
     program: u32,
+    socket: PathBuf,
     next: Instant,
     pause: Duration,
     /// Layers of files that have been read, by device and number.
@@ -59,9 +61,9 @@ pub(super) struct Census {
 }
 
 impl Census {
-    /// Of a program that has just been started.
-    pub(super) fn of(program: u32, now: Instant) -> Census {
-        Census { program, next: now + FIRST_LOOK, pause: FIRST_LOOK, known: HashMap::new() }
+    /// Of a program that has just been started, and may attach at `socket`.
+    pub(super) fn of(program: u32, socket: PathBuf, now: Instant) -> Census {
+        Census { program, socket, next: now + FIRST_LOOK, pause: FIRST_LOOK, known: HashMap::new() }
     }
 
     /// Looks if it is time to; a process that will never attach.
@@ -79,7 +81,7 @@ impl Census {
         let folder = Path::new(&folder);
         let file = folder.join("exe");
         let version = self.wire_version(&file)?;
-        let why = if version == wire::VERSION { why(folder)? } else { Why::Version(version) };
+        let why = if version == wire::VERSION { why(folder, &self.socket)? } else { Why::Version(version) };
         let name = std::fs::read_link(&file).ok()?;
         let program = name.file_name()?.to_string_lossy().into_owned();
         Some(Absent { program, pid, why })
@@ -97,7 +99,7 @@ impl Census {
 }
 
 /// `None` where nothing stands in the way: it may not have come to its first hook.
-fn why(folder: &Path) -> Option<Why> {
+fn why(folder: &Path, socket: &Path) -> Option<Why> {
     const AT_SECURE: u64 = 23;
     let environment = std::fs::read(folder.join("environ")).ok()?;
     let prefix = format!("{}=", wire::CHANNEL_VARIABLE);
@@ -110,12 +112,12 @@ fn why(folder: &Path) -> Option<Why> {
     if numbers.chunks_exact(2).any(|pair| u64::from_ne_bytes(pair[0]) == AT_SECURE && pair[1] != [0; 8]) {
         return Some(Why::Rights);
     }
-    let ours = Path::new("/proc/self");
-    let same = |what: &str| match (std::fs::metadata(folder.join(what)), std::fs::metadata(ours.join(what))) {
-        (Ok(theirs), Ok(ours)) => (theirs.dev(), theirs.ino()) == (ours.dev(), ours.ino()),
-        _ => true,
-    };
-    (!same("root") && !same("ns/net")).then_some(Why::Unreachable)
+    // The abstract address is one network's.
+    let network = |folder: &Path| std::fs::metadata(folder.join("ns/net")).map(|found| (found.dev(), found.ino()));
+    let (Ok(theirs), Ok(ours)) = (network(folder), network(Path::new("/proc/self"))) else { return None };
+    let their_socket = folder.join("root").join(socket.strip_prefix("/").unwrap_or(socket));
+    let is_there = !std::fs::symlink_metadata(their_socket).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    (theirs != ours && !is_there).then_some(Why::Unreachable)
 }
 
 /// A process and all below it.

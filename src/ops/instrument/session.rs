@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::InstrumentError;
 use super::census::Census;
-use crate::channel::{Channel, Draining, feed, wire};
+use crate::channel::{Channel, Draining, Listening, Place, feed, wire};
 use crate::config::{Config, Exporter as To, JsonTarget, Reader};
 use crate::launch::{self, ChildEnd, Ended, Environment, Exporter, Order, Orders, Program, RunningChild, Signals};
 use crate::telemetry::{self, Beginning, Report};
@@ -21,7 +21,7 @@ const TURN: Duration = Duration::from_millis(100);
 pub(super) struct Session {
     child: launch::Waiting,
     exporter: Exporter,
-    channel: Channel,
+    place: Place,
 }
 
 /// The program runs.
@@ -30,7 +30,7 @@ pub(super) struct Running {
     /// `None` once it is gone.
     pub(super) exporter: Option<Exporter>,
     /// Where processes find the exporter. The directory is removed with it.
-    _channel: Channel,
+    _place: Place,
 }
 
 impl Session {
@@ -39,22 +39,17 @@ impl Session {
         let name = || program.short_name();
         let runtime_directory = environment.get_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         let channel = Channel::open(runtime_directory.as_deref());
-        let mut channel = channel.map_err(|source| InstrumentError::Channel { program: name(), source })?;
+        let channel = channel.map_err(|source| InstrumentError::Channel { program: name(), source })?;
         let beginning = Beginning::of(config, program, environment);
         let mut variables = beginning.variables();
         variables.push((wire::CHANNEL_VARIABLE, Some(channel.variable(&config.channel_settings()))));
         let child = program.fork(environment, &variables);
         let child = child.map_err(|source| InstrumentError::Fork { program: name(), source })?;
-        let started = Exporter::start(|orders| {
-            let work = Work { config, environment, program };
-            work.export(&mut channel, beginning, orders);
-            // The directory is the launcher's to remove; what is left in memory is nobody's any more.
-        });
-        match started {
-            Ok(exporter) => {
-                channel.stop_listening();
-                Ok(Session { child, exporter, channel })
-            }
+        let socket = channel.socket();
+        let (listening, place) = channel.split();
+        let work = Work { config: config.clone(), environment: environment.clone(), program: program.clone(), socket };
+        match Exporter::start(move |orders| work.export(listening, beginning, orders)) {
+            Ok(exporter) => Ok(Session { child, exporter, place }),
             Err(source) => {
                 child.cancel();
                 Err(InstrumentError::Telemetry { program: name(), source })
@@ -64,7 +59,7 @@ impl Session {
 
     /// Starts the program; `follow`: to stay with what it leaves behind.
     pub(super) fn start(self, follow: bool) -> Result<Running, launch::SpawnError> {
-        let Session { child, exporter, channel } = self;
+        let Session { child, exporter, place } = self;
         if follow {
             launch::adopt_orphans();
         }
@@ -75,7 +70,7 @@ impl Session {
                 ui::leave();
                 launch::let_go_of_inherited();
                 launch::replace_by_nothing(1);
-                Ok(Running { child, exporter: Some(exporter), _channel: channel })
+                Ok(Running { child, exporter: Some(exporter), _place: place })
             }
             Err(error) => {
                 exporter.kill();
@@ -94,25 +89,25 @@ impl Running {
 }
 
 /// What the exporting process knows.
-#[derive(Clone, Copy)]
-struct Work<'a> {
-    config: &'a Config,
-    environment: &'a Environment,
-    program: &'a Program,
+struct Work {
+    config: Config,
+    environment: Environment,
+    program: Program,
+    socket: PathBuf,
 }
 
-impl Work<'_> {
+impl Work {
     /// Works until the program has ended and its telemetry is out.
-    fn export(self, channel: &mut Channel, beginning: Beginning, orders: &Orders) {
+    fn export(&self, listening: Listening, beginning: Beginning, orders: &Orders) {
         if !self.writes_to_stdout() {
             launch::replace_by_nothing(1);
         }
         let (sender, receiver) = feed::queue();
-        let running = match telemetry::start(beginning, self.config, self.program, self.environment, receiver) {
+        let running = match telemetry::start(beginning, &self.config, &self.program, &self.environment, receiver) {
             Ok(running) => running,
             Err(error) => return refuse(orders, &error),
         };
-        let mut draining = match channel.drain(sender) {
+        let mut draining = match listening.drain(sender) {
             Ok(draining) => draining,
             Err(error) => return refuse(orders, &error),
         };
@@ -123,18 +118,18 @@ impl Work<'_> {
         draining.finish();
         let mut report = running.finish(ended, LAST_EXPORT);
         warn_of_processes(&draining, &mut report);
-        tell_end(self.program, ended.end, report.open_requests);
-        report.warnings.iter().for_each(|warning| ui::warning(warning, &[], None));
+        tell_end(&self.program, ended.end, report.open_requests);
+        report.warnings.iter().for_each(ui::loss);
     }
 
     /// Does what the launcher wants until the program has ended. `None` when the launcher is gone.
-    fn serve(self, running: &telemetry::Running, draining: &Draining, orders: &Orders) -> Option<Ended> {
+    fn serve(&self, running: &telemetry::Running, draining: &Draining, orders: &Orders) -> Option<Ended> {
         let mut census = None;
         loop {
             match orders.next(TURN) {
                 Some(Order::Started(pid)) => {
                     running.started(pid);
-                    census = Some(Census::of(pid, Instant::now()));
+                    census = Some(Census::of(pid, self.socket.clone(), Instant::now()));
                 }
                 Some(Order::Ask) => {
                     running.ask();
@@ -156,8 +151,8 @@ impl Work<'_> {
         }
     }
 
-    fn writes_to_stdout(self) -> bool {
-        let Config { traces, logs, metrics, .. } = self.config;
+    fn writes_to_stdout(&self) -> bool {
+        let Config { traces, logs, metrics, .. } = &self.config;
         let processors = traces.processors.iter().chain(&logs.processors).map(|processor| &processor.exporter);
         let readers = metrics.readers.iter().filter_map(|reader| match reader {
             Reader::Periodic(periodic) => Some(&periodic.exporter),
