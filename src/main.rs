@@ -20,5 +20,12 @@ mod weave;
 
 // The one place that ends the process, so that every exit status can be found from here.
 fn main() {
-    std::process::exit(cli::run(std::env::args_os()));
+    let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    launch::prepare_for_shortage(&args);
+    let status = cli::run(args);
+    ui::finish();
+    std::process::exit(status);
 }
+
+#[global_allocator]
+static ALLOCATOR: launch::Allocator = launch::Allocator;

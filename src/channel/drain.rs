@@ -1,16 +1,20 @@
 //! The draining thread: takes in processes, empties their rings, notices their ends. It does no I/O besides, so that no
 //! collector, however slow, makes a ring overflow while there is room in the queue.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::feed::{Feed, ProcessId, Sender};
 use super::filter;
+use super::listener::Token;
 use super::peer::{Hello, Peer, PeerError};
 use super::region::{PORTION, Region, RegionError};
 use super::series::SeriesTable;
@@ -27,33 +31,54 @@ const SILENT_TURN_MS: u8 = 20;
 const LOOKS: usize = 16;
 /// After how many turns the threads of a process are looked at as well.
 const THREADS_EACH: u32 = 10;
-/// How many processes may be connected at once.
-const MOST_PROCESSES: usize = 256;
+/// How many processes of other users may be connected without having shown the token, and for how long: anybody can
+/// connect.
+const MOST_FOREIGN: usize = 64;
+const FOREIGN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A channel that is being drained.
 #[derive(Debug)]
 pub(crate) struct Draining {
-    _directory: tempfile::TempDir,
+    tally: Arc<Tally>,
     wake: Option<UnixStream>,
 }
 
+/// How many processes there have been.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Whose region is read, or was.
+    pub(crate) attached: AtomicU64,
+    /// For which there was no descriptor left.
+    pub(crate) refused: AtomicU64,
+    /// That still ran at the end.
+    pub(crate) left_behind: AtomicU64,
+}
+
 impl Draining {
-    pub(super) fn start(listener: UnixListener, directory: tempfile::TempDir, sender: Sender) -> io::Result<Draining> {
+    pub(super) fn start(listeners: Vec<UnixListener>, token: Token, sender: Sender) -> io::Result<Draining> {
         let (wake, woken) = UnixStream::pair()?;
+        let tally = Arc::<Tally>::default();
         let drain = Drain {
-            listener,
+            listeners,
+            token,
+            tally: Arc::clone(&tally),
+            spare: spare(),
             woken,
             sender,
             waiting: Vec::new(),
             processes: Vec::new(),
             next: 0,
-            said_too_many: false,
             said_unattached: false,
             turns: 0,
             ending: false,
         };
         std::thread::Builder::new().name("otel-rs-drain".into()).spawn(move || drain.run())?;
-        Ok(Draining { _directory: directory, wake: Some(wake) })
+        Ok(Draining { tally, wake: Some(wake) })
+    }
+
+    /// How many processes there have been so far.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// The program has ended: what has been written until now is sent, then `Closed`. Processes that it left behind run
@@ -81,14 +106,21 @@ struct Process {
     filtered: bool,
 }
 
+/// A descriptor that can be given up to take in, and count, a connection for which there is no other.
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
 struct Drain {
-    listener: UnixListener,
+    listeners: Vec<UnixListener>,
+    token: Token,
+    tally: Arc<Tally>,
+    spare: Option<File>,
     woken: UnixStream,
     sender: Sender,
     waiting: Vec<Peer>,
     processes: Vec<Process>,
     next: u32,
-    said_too_many: bool,
     said_unattached: bool,
     turns: u32,
     ending: bool,
@@ -139,7 +171,8 @@ impl Drain {
 
     /// Sleeps until something happens or the turn is over, and notes who has ended.
     fn wait(&mut self, turn: PollTimeout) {
-        let mut fds = vec![PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
+        let mut fds: Vec<_> =
+            self.listeners.iter().map(|listener| PollFd::new(listener.as_fd(), PollFlags::POLLIN)).collect();
         if !self.ending {
             fds.push(PollFd::new(self.woken.as_fd(), PollFlags::POLLIN));
         }
@@ -157,7 +190,7 @@ impl Drain {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         let happened = |fd: &PollFd<'_>| fd.revents().is_none_or(|events| !events.is_empty());
-        let mut answers = fds.iter().skip(1).map(happened).collect::<Vec<_>>().into_iter();
+        let mut answers = fds.iter().skip(self.listeners.len()).map(happened).collect::<Vec<_>>().into_iter();
         let mut answer = || answers.next().unwrap_or(false);
         if !self.ending {
             self.ending = answer();
@@ -178,27 +211,37 @@ impl Drain {
 
     /// Takes in whoever has connected, which includes those who have since died.
     fn accept(&mut self) {
-        loop {
-            match self.listener.accept() {
-                Ok((socket, _)) if self.waiting.len() + self.processes.len() >= MOST_PROCESSES => {
-                    drop(socket);
-                    if !std::mem::replace(&mut self.said_too_many, true) {
-                        let process = self.number();
-                        let reason = format!("more than {MOST_PROCESSES} processes at once");
-                        self.sender.send(Feed::Poisoned { process, pid: 0, reason });
-                    }
+        for index in 0..self.listeners.len() {
+            while let Some(socket) = self.accept_at(index) {
+                let peer = Peer::new(socket);
+                if !peer.is_foreign || self.waiting.iter().filter(|peer| peer.is_foreign).count() < MOST_FOREIGN {
+                    self.waiting.push(peer);
                 }
-                Ok((socket, _)) => match Peer::new(socket) {
-                    (peer, Ok(())) => self.waiting.push(peer),
-                    (peer, Err(error)) => self.refuse(&peer, &error),
-                },
+            }
+        }
+    }
+
+    fn accept_at(&mut self, index: usize) -> Option<UnixStream> {
+        loop {
+            match self.listeners.get(index)?.accept() {
+                Ok((socket, _)) => return Some(socket),
                 Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(_) if self.spare.take().is_some() => {
+                    // Left in the queue, the connection would have poll return at once for ever.
+                    let refused = self.listeners.get(index)?.accept().is_ok();
+                    self.spare = spare();
+                    if refused && self.tally.refused.fetch_add(1, Relaxed) == 0 {
+                        let (process, pid) = (self.number(), 0);
+                        let reason = "too many processes for the limit of open files (`ulimit -n`)".to_owned();
+                        self.sender.send(Feed::Poisoned { process, pid, reason });
+                    }
+                }
                 Err(_) => {
-                    // Out of descriptors: the connection stays in the queue, and poll would return at once for ever.
-                    std::thread::sleep(std::time::Duration::from_millis(20));
-                    return;
+                    std::thread::sleep(Duration::from_millis(20));
+                    self.spare = spare();
+                    return None;
                 }
             }
         }
@@ -206,20 +249,26 @@ impl Drain {
 
     fn listen_to_newcomers(&mut self) {
         for peer in std::mem::take(&mut self.waiting) {
-            match peer.hello() {
+            match peer.hello(&self.token) {
+                Ok(Hello::Waiting) if peer.is_foreign && peer.since.elapsed() > FOREIGN_PATIENCE => {}
                 Ok(Hello::Waiting) => self.waiting.push(peer),
                 Ok(Hello::Left) => {}
                 Ok(Hello::Region(region)) => self.attach(peer, region),
+                // Whoever it is, it is none of the program's.
+                Err(PeerError::Stranger | PeerError::Hello) if peer.is_foreign => {}
                 Err(error) => self.refuse(&peer, &error),
             }
         }
     }
 
     fn attach(&mut self, peer: Peer, region: Region) {
-        // A process that attaches again has replaced its program by another: nobody writes to the old region.
+        // A process that attaches again has replaced its program by another, and then nobody writes to the old region. Or
+        // a library has brought its own copy of the hooks.
         for old in self.processes.iter_mut().filter(|old| old.peer.pid == peer.pid && peer.pid != 0) {
-            old.ended = true;
+            old.doorbell = old.doorbell && old.peer.quiet_doorbell();
+            old.ended |= !old.doorbell || !region_is_mapped(old.peer.pid, &old.region);
         }
+        self.tally.attached.fetch_add(1, Relaxed);
         let region = Arc::new(region);
         let id = self.number();
         self.sender.send(Feed::Attached {
@@ -267,6 +316,9 @@ impl Drain {
         }
         self.processes.retain_mut(|process| match process.empty_rings(sender) {
             Ok(true) if process.ended || ending => {
+                if !process.ended {
+                    self.tally.left_behind.fetch_add(1, Relaxed);
+                }
                 process.say_goodbye(sender);
                 false
             }
@@ -282,6 +334,13 @@ impl Drain {
         });
         stalled
     }
+}
+
+/// Whether a process still has a region in its memory; where nobody may look, it is taken to have.
+fn region_is_mapped(pid: u32, region: &Region) -> bool {
+    let Ok(maps) = std::fs::read(format!("/proc/{pid}/maps")) else { return true };
+    let inode = format!(" {} ", region.inode());
+    memchr::memmem::find(&maps, inode.as_bytes()).is_some()
 }
 
 impl Process {
@@ -339,16 +398,17 @@ impl Process {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::super::feed::{self, BUDGET, Receiver};
-    use super::super::testing::{FakeRegion, connect};
-    use super::super::{Channel, wire};
+    use super::super::testing::{self, FakeRegion, connect};
+    use super::super::{Channel, Place, wire};
     use super::*;
 
     struct Bench {
-        _place: tempfile::TempDir,
-        socket: PathBuf,
+        _folder: tempfile::TempDir,
+        _place: Place,
+        socket: (PathBuf, Vec<u8>),
         draining: Draining,
         receiver: Receiver,
     }
@@ -356,10 +416,11 @@ mod tests {
     fn bench() -> Bench {
         let place = tempfile::tempdir().unwrap();
         let channel = Channel::open(Some(place.path())).unwrap();
-        let text = channel.variable("").into_string().unwrap();
-        let socket = PathBuf::from(text.split_once("socket=").unwrap().1);
+        let socket = testing::place(&channel.variable("").into_string().unwrap());
         let (sender, receiver) = feed::queue();
-        Bench { _place: place, socket, draining: channel.drain(sender).unwrap(), receiver }
+        let (listening, at) = channel.split();
+        let draining = listening.drain(sender).unwrap();
+        Bench { _folder: place, _place: at, socket, draining, receiver }
     }
 
     impl Bench {
@@ -404,15 +465,15 @@ mod tests {
     fn a_process_that_left_before_anybody_looked_loses_nothing() {
         let place = tempfile::tempdir().unwrap();
         let channel = Channel::open(Some(place.path())).unwrap();
-        let text = channel.variable("").into_string().unwrap();
         let mut fake = FakeRegion::new();
         fake.record(0, 64, 1);
-        let socket = PathBuf::from(text.split_once("socket=").unwrap().1);
+        let socket = testing::place(&channel.variable("").into_string().unwrap());
         drop(connect(&socket, wire::VERSION, 0, Some(&fake.sealed())));
         let (sender, receiver) = feed::queue();
-        let mut draining = channel.drain(sender).unwrap();
+        let (listening, at) = channel.split();
+        let mut draining = listening.drain(sender).unwrap();
         draining.finish();
-        let mut bench = Bench { _place: place, socket, draining, receiver };
+        let mut bench = Bench { _folder: place, _place: at, socket, draining, receiver };
         let rest = bench.rest();
         let whole = matches!(rest[..], [Feed::Attached { .. }, Feed::Records { .. }, .., Feed::Gone { .. }]);
         assert!(whole, "{rest:?}");
@@ -478,6 +539,50 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_know_the_token_is_not_read() {
+        let mut bench = bench();
+        let mut fake = FakeRegion::new();
+        fake.record(0, 64, 1);
+        let mut stranger = bench.socket.clone();
+        stranger.1[15] ^= 1;
+        let _socket = connect(&stranger, wire::VERSION, 0, Some(&fake.sealed()));
+        assert!(matches!(bench.next(), Feed::Poisoned { reason, .. } if reason.contains("token")));
+        bench.draining.finish();
+        assert!(bench.rest().is_empty());
+    }
+
+    #[test]
+    fn a_second_region_of_one_process_does_not_end_the_first() {
+        let mut bench = bench();
+        let (mut first, mut second) = (FakeRegion::new(), FakeRegion::new());
+        let held = Region::map(first.sealed()).unwrap();
+        let _sockets = (bench.attach(&first), bench.attach(&second));
+        let (Feed::Attached { .. }, Feed::Attached { .. }) = (bench.next(), bench.next()) else {
+            panic!("two regions")
+        };
+        first.record(0, 64, 1);
+        second.record(0, 64, 2);
+        assert!(matches!(bench.next(), Feed::Records { .. }));
+        bench.draining.finish();
+        let records = bench.rest().iter().filter(|feed| matches!(feed, Feed::Records { .. })).count();
+        assert_eq!((records, bench.draining.tally().left_behind.load(Relaxed)), (1, 2));
+        drop(held);
+    }
+
+    #[test]
+    fn hundreds_of_processes_are_all_read() {
+        let limit = nix::sys::resource::Resource::RLIMIT_NOFILE;
+        let (_, hard) = nix::sys::resource::getrlimit(limit).unwrap();
+        nix::sys::resource::setrlimit(limit, hard, hard).unwrap();
+        let mut bench = bench();
+        let fakes: Vec<_> = (0..300).map(|_| FakeRegion::new()).collect();
+        let sockets: Vec<_> = fakes.iter().map(|fake| bench.attach(fake)).collect();
+        let attached = (0..300).filter(|_| matches!(bench.next(), Feed::Attached { .. })).count();
+        assert_eq!((attached, bench.draining.tally().refused.load(Relaxed)), (300, 0));
+        drop(sockets);
+    }
+
+    #[test]
     fn a_full_queue_leaves_the_records_in_the_ring() {
         let mut bench = bench();
         let (sender, receiver) = feed::queue();
@@ -485,7 +590,7 @@ mod tests {
         let mut fake = FakeRegion::new();
         fake.record(0, 64, 1);
         let region = Arc::new(Region::map(fake.sealed()).unwrap());
-        let (peer, _) = Peer::new(bench.attach(&fake));
+        let peer = Peer::new(bench.attach(&fake));
         bench.next();
         let (id, tails) = (ProcessId(1), vec![0; 2]);
         let mut process =

@@ -1,9 +1,15 @@
-//! Where processes find the launcher: a Unix socket in a directory of our own.
+//! Where processes find the launcher: a Unix socket in a directory of our own, and one at an abstract address.
+//!
+//! A path is there in every network namespace, an abstract address in every root directory. Both may be reached by any
+//! user: a program may become another one. Who shows the token is let in.
 
 use std::ffi::OsString;
+use std::io::Read as _;
+use std::os::fd::AsRawFd;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use super::drain::Draining;
@@ -12,6 +18,9 @@ use crate::ui::Explain;
 
 /// What a socket's address can hold, its final zero left out.
 const LONGEST_PATH: usize = 107;
+/// Connections that may wait to be accepted: as many as a program's workers that start at once. The kernel has a limit of
+/// its own.
+const BACKLOG: i32 = 4096;
 const PREFIX: &str = "otel-rs-";
 const SOCKET: &str = "socket";
 
@@ -42,8 +51,25 @@ impl Explain for ChannelError {
 #[derive(Debug)]
 pub(crate) struct Channel {
     directory: tempfile::TempDir,
-    listener: UnixListener,
+    listening: Listening,
 }
+
+/// What a channel listens with.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    /// The second one, at the abstract address, may be missing.
+    listeners: Vec<UnixListener>,
+    token: Token,
+}
+
+/// The place of a channel that another process drains; removed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _directory: tempfile::TempDir,
+}
+
+/// What a process shows to be let in.
+pub(super) type Token = [u8; wire::TOKEN_SIZE];
 
 impl Channel {
     /// Starts to listen in `runtime_directory` (a user's own, if there is one) or `/tmp`.
@@ -59,7 +85,7 @@ impl Channel {
             sweep(place);
             let made = tempfile::Builder::new()
                 .prefix(&format!("{PREFIX}{}-", std::process::id()))
-                .permissions(std::fs::Permissions::from_mode(0o700))
+                .permissions(std::fs::Permissions::from_mode(0o711))
                 .tempdir_in(place);
             match made {
                 Ok(directory) => return Channel::listen(directory),
@@ -72,24 +98,58 @@ impl Channel {
 
     fn listen(directory: tempfile::TempDir) -> Result<Channel, ChannelError> {
         let path = directory.path().join(SOCKET);
-        UnixListener::bind(&path)
-            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-            .map(|listener| Channel { directory, listener })
-            .map_err(|source| ChannelError::Listen { path, source })
+        Channel::try_listen(directory, &path).map_err(|source| ChannelError::Listen { path, source })
+    }
+
+    fn try_listen(directory: tempfile::TempDir, path: &Path) -> std::io::Result<Channel> {
+        let mut token = Token::default();
+        std::fs::File::open("/dev/urandom")?.read_exact(&mut token)?;
+        let listener = ready(UnixListener::bind(path)?)?;
+        // Asked for explicitly, a mode does not depend on the umask. The directory cannot be listed by others.
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o711))?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
+        let address = SocketAddr::from_abstract_name(path.as_os_str().as_bytes())?;
+        let second = UnixListener::bind_addr(&address).and_then(ready).ok();
+        let listeners = std::iter::once(listener).chain(second).collect();
+        Ok(Channel { directory, listening: Listening { listeners, token } })
     }
 
     /// The value of [`wire::CHANNEL_VARIABLE`]: settings for the hooks, and where we listen.
     pub(crate) fn variable(&self, settings: &str) -> OsString {
         let mut text = OsString::from(wire::SETTINGS_PREFIX);
-        text.push(format!("{settings};{}=", wire::settings::SOCKET));
-        text.push(self.directory.path().join(SOCKET));
+        let token: String = self.listening.token.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (user, name) = (nix::unistd::geteuid(), wire::settings::LAUNCHER_USER);
+        text.push(format!("{settings};{}={token};{name}={user};{}=", wire::settings::TOKEN, wire::settings::SOCKET));
+        text.push(self.socket());
         text
     }
 
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join(SOCKET)
+    }
+
+    /// Parts what is drained from where it is.
+    pub(crate) fn split(self) -> (Listening, Place) {
+        (self.listening, Place { _directory: self.directory })
+    }
+}
+
+impl Listening {
     /// Starts the draining thread. The program may have been started before: what it sent waits.
     pub(crate) fn drain(self, sender: feed::Sender) -> Result<Draining, ChannelError> {
-        Draining::start(self.listener, self.directory, sender).map_err(ChannelError::Thread)
+        Draining::start(self.listeners, self.token, sender).map_err(ChannelError::Thread)
     }
+}
+
+fn ready(listener: UnixListener) -> std::io::Result<UnixListener> {
+    listener.set_nonblocking(true)?;
+    #[expect(unsafe_code, reason = "std has a backlog of its own")]
+    // SAFETY: takes numbers.
+    unsafe {
+        nix::libc::listen(listener.as_raw_fd(), BACKLOG)
+    };
+    Ok(listener)
 }
 
 /// Removes the directories of launchers that were killed. A pid alone does not tell: `/tmp` may be shared with other PID
@@ -138,14 +198,19 @@ mod tests {
         let channel = Channel::open(Some(place.path())).unwrap();
         let text = channel.variable("sampler=always_on").into_string().unwrap();
         let (settings, socket) = text.split_once("socket=").unwrap();
-        assert_eq!(settings, "v1;sampler=always_on;");
+        assert!(settings.starts_with("v1;sampler=always_on;token="), "{settings}");
+        assert!(settings.ends_with(&format!(";launcher-user={};", nix::unistd::geteuid())), "{settings}");
         assert!(Path::new(socket).starts_with(place.path()) && Path::new(socket).exists());
     }
 
     #[test]
-    fn nobody_else_can_look_into_the_directory() {
+    fn others_may_connect_and_cannot_list_the_directory() {
         let place = tempfile::tempdir().unwrap();
         let channel = Channel::open(Some(place.path())).unwrap();
-        assert_eq!(channel.directory.path().metadata().unwrap().mode() & 0o777, 0o700);
+        let mode = |path: &Path| path.metadata().unwrap().mode() & 0o777;
+        let directory = channel.directory.path();
+        assert_eq!((mode(directory), mode(&directory.join(SOCKET))), (0o711, 0o666));
+        let address = SocketAddr::from_abstract_name(directory.join(SOCKET).as_os_str().as_bytes()).unwrap();
+        UnixStream::connect_addr(&address).unwrap();
     }
 }

@@ -21,7 +21,7 @@ pub(crate) mod testing;
 pub(crate) mod wire;
 
 pub(crate) use drain::Draining;
-pub(crate) use listener::{Channel, ChannelError};
+pub(crate) use listener::{Channel, ChannelError, Listening, Place};
 pub(crate) use series::{Entry, SeriesTable, Troubles};
 pub(crate) use tables::{CellTable, Introduction};
 

@@ -4,23 +4,30 @@ use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Instant;
 
 use nix::libc;
 use nix::sys::socket::{MsgFlags, UnixCredentials, getsockopt, sockopt};
 // nix gives no descriptors of a message that was cut short, and so leaks those that came.
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 
+use super::listener::Token;
 use super::region::{Region, RegionError};
 use super::wire;
 
 /// As many as the kernel lets one message carry (`SCM_MAX_FD`).
 const MOST_DESCRIPTORS: usize = 253;
+/// What every version's first message has.
+const SHORTEST: usize = 16;
 
 /// A process that has connected and not yet said who it is.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) socket: UnixStream,
     pub(super) pid: u32,
+    /// Whether it is another user's, who may be anybody until it shows the token.
+    pub(super) is_foreign: bool,
+    pub(super) since: Instant,
     /// Exact news of its death. The socket is not enough: forked children hold it open.
     pub(super) pidfd: Option<OwnedFd>,
 }
@@ -28,8 +35,8 @@ pub(super) struct Peer {
 /// Why a process is not listened to.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PeerError {
-    #[error("it belongs to another user ({0})")]
-    Stranger(u32),
+    #[error("it does not know the token")]
+    Stranger,
     #[error("it has no room for shared memory: {0}")]
     NoRegion(nix::Error),
     #[error("it speaks wire version {0}, expected {expected}: it was woven by another otel-rs", expected = wire::VERSION)]
@@ -54,19 +61,17 @@ pub(super) enum Hello {
 
 impl Peer {
     /// Takes in a connection.
-    pub(super) fn new(socket: UnixStream) -> (Peer, Result<(), PeerError>) {
+    pub(super) fn new(socket: UnixStream) -> Peer {
         let credentials = getsockopt(&socket, sockopt::PeerCredentials).ok();
         let pid = credentials.map_or(0, |who: UnixCredentials| who.pid().max(0));
-        let peer = Peer { socket, pid: pid as u32, pidfd: pidfd(pid) };
         let uid = credentials.map_or(u32::MAX, |who| who.uid());
-        // Root may look into this process anyway.
-        let welcome = uid == nix::unistd::geteuid().as_raw() || uid == 0;
-        (peer, if welcome { Ok(()) } else { Err(PeerError::Stranger(uid)) })
+        let is_foreign = uid != nix::unistd::geteuid().as_raw() && uid != 0;
+        Peer { socket, pid: pid as u32, is_foreign, since: Instant::now(), pidfd: pidfd(pid) }
     }
 
     /// Reads the one message, if it is there. A connection can be accepted before the message was sent, so "nothing
     /// yet" is no error.
-    pub(super) fn hello(&self) -> Result<Hello, PeerError> {
+    pub(super) fn hello(&self, token: &Token) -> Result<Hello, PeerError> {
         let mut bytes = [0; wire::HELLO_SIZE];
         let mut parts = [IoSliceMut::new(&mut bytes)];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
@@ -89,11 +94,13 @@ impl Peer {
             return Ok(Hello::Left);
         }
         let number = |at: usize| bytes.get(at..at + 4).map_or(0, le_u32);
-        if length != wire::HELLO_SIZE || !bytes.starts_with(&wire::MAGIC) {
+        if length < SHORTEST || !bytes.starts_with(&wire::MAGIC) {
             return Err(PeerError::Hello);
         }
+        let is_known = length == wire::HELLO_SIZE && bytes.ends_with(token);
         match (number(8), number(12)) {
             (version, _) if version != wire::VERSION => Err(PeerError::Version(version)),
+            _ if !is_known => Err(PeerError::Stranger),
             (_, 0) => {
                 let is_cut = message.flags.contains(ReturnFlags::CTRUNC);
                 let fd =

@@ -52,6 +52,7 @@ pub(super) struct Geometry {
 pub(crate) struct Region {
     pub(super) memory: Memory,
     pub(super) geometry: Geometry,
+    inode: u64,
 }
 
 impl Region {
@@ -63,7 +64,8 @@ impl Region {
         if !sealed.is_ok_and(|seals| seals.contains(needed)) {
             return Err(RegionError::NotSealed);
         }
-        let size = nix::sys::stat::fstat(&fd).map_err(RegionError::Map)?.st_size as u64;
+        let file = nix::sys::stat::fstat(&fd).map_err(RegionError::Map)?;
+        let size = file.st_size as u64;
         if !(wire::HEADER_SIZE as u64..=wire::MAX_REGION_SIZE as u64).contains(&size) || !size.is_multiple_of(8) {
             return Err(RegionError::Size(size));
         }
@@ -76,7 +78,12 @@ impl Region {
             return Err(RegionError::Version(version));
         }
         let geometry = Geometry::read(&memory)?;
-        Ok(Region { memory, geometry })
+        Ok(Region { memory, geometry, inode: file.st_ino })
+    }
+
+    /// The number of its file, as `/proc/PID/maps` has it.
+    pub(super) fn inode(&self) -> u64 {
+        self.inode
     }
 
     /// The number of rings.

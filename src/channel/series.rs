@@ -76,7 +76,7 @@ impl SeriesTable {
 
     /// What is in a slot, once it is shown. `None` as well for what makes no sense.
     pub(crate) fn entry(&self, slot: u32) -> Option<Entry> {
-        let Region { memory, geometry } = &*self.0;
+        let Region { memory, geometry, .. } = &*self.0;
         if slot >= self.slots() {
             return None;
         }

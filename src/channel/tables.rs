@@ -89,7 +89,7 @@ impl StringTable {
 
     /// The string with this id. An id's string does not change.
     pub(crate) fn get(&self, id: u32) -> Option<String> {
-        let Region { memory, geometry } = &*self.0;
+        let Region { memory, geometry, .. } = &*self.0;
         let used = (memory.u32(header::STRINGS_LEN).load(Acquire) as usize).min(geometry.strings_size);
         let start = id as usize;
         if id < wire::FIRST_STRING || !id.is_multiple_of(4) || used < start.checked_add(4)? {

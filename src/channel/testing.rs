@@ -5,7 +5,7 @@ use std::io::{IoSlice, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -178,12 +178,21 @@ pub(crate) struct FakeEntry<'a> {
     pub(crate) attributes: &'a [u8],
 }
 
+/// Where a launcher listens, and its token, from what it tells the hooks.
+pub(crate) fn place(variable: &str) -> (PathBuf, Vec<u8>) {
+    let value = |name: &str| variable.split_once(&format!("{name}=")).unwrap().1;
+    let digits = value("token").split(';').next().unwrap();
+    let token = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect();
+    (value("socket").into(), token)
+}
+
 /// Says hello on a new connection.
-pub(crate) fn connect(socket: &Path, version: u32, errno: u32, memory: Option<&OwnedFd>) -> UnixStream {
-    let stream = UnixStream::connect(socket).unwrap();
+pub(crate) fn connect(at: &(PathBuf, Vec<u8>), version: u32, errno: u32, memory: Option<&OwnedFd>) -> UnixStream {
+    let stream = UnixStream::connect(&at.0).unwrap();
     let mut hello = Vec::from(wire::MAGIC);
     hello.write_all(&version.to_le_bytes()).unwrap();
     hello.write_all(&errno.to_le_bytes()).unwrap();
+    hello.write_all(&at.1).unwrap();
     let fds: Vec<_> = memory.iter().map(|fd| fd.as_raw_fd()).collect();
     let rights = [ControlMessage::ScmRights(&fds)];
     let control = if fds.is_empty() { &rights[..0] } else { &rights[..] };

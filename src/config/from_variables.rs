@@ -35,6 +35,7 @@ impl Sources<'_> {
             run: Run {
                 span: self.or_default("OTEL_RS_PROCESS_SPAN", value::boolean)?,
                 arguments: self.or_default("OTEL_RS_PROCESS_SPAN_ARGS", value::boolean)?,
+                follow: self.or_default("OTEL_RS_FOLLOW", value::boolean)?,
                 environment_parent: self.or_default("OTEL_RS_ENVIRONMENT_PARENT", value::boolean)?,
             },
             memory_limit: self.or_default("OTEL_RS_MEMORY_LIMIT", value::size)?,

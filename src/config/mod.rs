@@ -85,6 +85,8 @@ pub(crate) struct Run {
     /// OTEL_RS_ENVIRONMENT_PARENT: whether the environment's TRACEPARENT is the parent of work that has none. The span of
     /// the run, which is put into the program's environment, always is.
     pub(crate) environment_parent: bool,
+    /// OTEL_RS_FOLLOW: whether the launcher stays while processes run that a program which exited with 0 left behind.
+    pub(crate) follow: bool,
 }
 
 /// What is measured besides what the program tells itself.

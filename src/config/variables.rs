@@ -238,6 +238,8 @@ const COMMON: &[Variable] = variables! {
             "Whether that span holds the program's arguments; what looks like a secret in them is never told";
         "OTEL_RS_ENVIRONMENT_PARENT" "environment-parent" Kind::Bool, "false", "otel/context/env-carriers/",
             "Whether TRACEPARENT of the environment is the parent of work that has none, also without a span for the run";
+        "OTEL_RS_FOLLOW" "follow" Kind::Bool, "true", "",
+            "Stay while processes run that the program left behind when it exited with 0, as a daemon does";
     }
     "Traces" {
         "OTEL_TRACES_EXPORTER" "traces-exporter" EXPORTERS, "otlp", SDK,

@@ -2,16 +2,20 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::CommandExt;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::SystemTime;
 
+use nix::fcntl::OFlag;
 use nix::libc;
-use nix::sys::signal::SigSet;
+use nix::unistd::{ForkResult, Pid};
 
+use super::exporter::Exporter;
+use super::found::found;
+use super::image::Image;
+use super::left::{self, Left};
 use super::signals::{self, Arrived, Signals};
-use super::{ChildEnd, Ended, Environment, limits};
+use super::{ChildEnd, Ended, Environment, shortage};
 use crate::ui::Explain;
 
 /// What is to be run.
@@ -64,69 +68,117 @@ impl Program {
         Path::new(&self.name).file_name().unwrap_or(&self.name).to_string_lossy().into_owned()
     }
 
-    fn command(&self, environment: &Environment, ours: &[Variable]) -> Command {
-        let mut command = Command::new(&self.file);
-        command.arg0(&self.name).args(&self.args).env_clear().envs(environment.iter());
-        for (variable, value) in ours {
-            match value {
-                Some(value) => command.env(variable, value),
-                None => command.env_remove(variable),
-            };
-        }
-        #[expect(unsafe_code, reason = "there is no safe way to run something just before exec")]
-        // SAFETY: one system call; nothing is allocated or locked.
-        unsafe {
-            command.pre_exec(limits::restore)
-        };
-        command
-    }
-
     /// Becomes the program, with variables of ours set or taken away. Returns only if that failed.
     pub(crate) fn exec(&self, environment: &Environment, ours: &[Variable]) -> SpawnError {
-        let mut command = self.command(environment, ours);
-        // `Command` empties the signal mask, which the program would otherwise have inherited.
-        if let Ok(mask) = SigSet::thread_get_mask() {
-            let restore = move || mask.thread_set_mask().map_err(io::Error::from);
-            #[expect(unsafe_code, reason = "there is no safe way to run something just before exec")]
-            // SAFETY: one system call; this process has one thread and has not forked.
-            unsafe {
-                command.pre_exec(restore)
-            };
-        }
-        SpawnError { file: self.file.clone(), source: command.exec() }
+        let image = match Image::of(self, environment, ours) {
+            Ok(image) => image,
+            Err(source) => return self.failed(source),
+        };
+        let restored = found().restore();
+        self.failed(restored.err().unwrap_or_else(|| image.exec()))
     }
 
-    /// Starts the program, with variables of ours set or taken away. To be called from the main thread: the child's
-    /// "parent has died" signal belongs to the thread that forked it.
-    pub(crate) fn spawn(
-        &self,
-        environment: &Environment,
-        ours: &[Variable],
-        signals: &Signals,
-    ) -> Result<RunningChild, SpawnError> {
-        limits::raise();
-        let mut command = self.command(environment, ours);
-        let as_found = signals.as_found();
-        let launcher = nix::unistd::getpid();
-        let prepare = move || {
-            as_found.restore()?;
-            // A killed launcher must not leave the app behind, unwatched and without telemetry.
-            nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
-            // It may have been killed before the line above took effect.
-            if nix::unistd::getppid() != launcher {
-                return Err(io::Error::from_raw_os_error(libc::ESRCH));
-            }
-            Ok(())
-        };
-        #[expect(unsafe_code, reason = "there is no safe way to run something between fork and exec")]
-        // SAFETY: `prepare` makes system calls only; it neither allocates nor locks.
-        unsafe {
-            command.pre_exec(prepare)
-        };
-        let child = command.spawn().map_err(|source| SpawnError { file: self.file.clone(), source })?;
-        // From here on `wait4(-1)` in `wait` is the only place where anything is reaped.
-        Ok(RunningChild { pid: child.id() as i32 })
+    fn failed(&self, source: io::Error) -> SpawnError {
+        SpawnError { file: self.file.clone(), source }
     }
+
+    /// Makes the child that is to become the program and waits for the word, with variables of ours set or taken away.
+    /// To be called from the main thread: the child's "parent has died" signal belongs to the thread that forked it.
+    pub(crate) fn fork(&self, environment: &Environment, ours: &[Variable]) -> io::Result<Waiting> {
+        let mut image = Image::of(self, environment, ours)?;
+        let (word, gate) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+        let (outcome, failure) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+        let launcher = nix::unistd::getpid();
+        #[expect(unsafe_code, reason = "std's own way starts the program at once")]
+        // SAFETY: this process has one thread, so that the child may do what it could do.
+        match unsafe { nix::unistd::fork() }? {
+            ForkResult::Child => {
+                drop((gate, outcome));
+                let error = become_program(&mut image, &word, launcher);
+                let number = error.raw_os_error().unwrap_or(libc::EIO).to_ne_bytes();
+                let _ = nix::unistd::write(&failure, &number);
+                leave()
+            }
+            ForkResult::Parent { child } => {
+                shortage::note_child(shortage::Child::Program, child.as_raw());
+                Ok(Waiting { pid: child.as_raw(), gate, outcome, file: self.file.clone() })
+            }
+        }
+    }
+}
+
+/// In the child: returns only if it did not become the program.
+fn become_program(image: &mut Image, word: &OwnedFd, launcher: Pid) -> io::Error {
+    shortage::enter(shortage::Phase::Other);
+    // A killed launcher must not leave the app behind, unwatched and without telemetry. It may have been killed before
+    // this took effect.
+    let guarded = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
+    if guarded.is_err() || nix::unistd::getppid() != launcher {
+        return io::Error::from_raw_os_error(libc::ESRCH);
+    }
+    let mut byte = [0];
+    loop {
+        match nix::unistd::read(word, &mut byte) {
+            Ok(0) => leave(),
+            Ok(_) => break,
+            Err(nix::Error::EINTR) => {}
+            Err(error) => return error.into(),
+        }
+    }
+    image.name_process(launcher, nix::unistd::getpid());
+    if let Err(error) = found().restore() {
+        return error;
+    }
+    image.exec()
+}
+
+#[expect(unsafe_code, reason = "what was registered for the launcher's exit is not the child's")]
+fn leave() -> ! {
+    // SAFETY: takes a number.
+    unsafe { libc::_exit(127) }
+}
+
+/// A child that waits for the word to become the program.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pid: i32,
+    gate: OwnedFd,
+    outcome: OwnedFd,
+    file: PathBuf,
+}
+
+impl Waiting {
+    /// Lets it become the program.
+    pub(crate) fn start(self) -> Result<RunningChild, SpawnError> {
+        let failed = |source| SpawnError { file: self.file.clone(), source };
+        nix::unistd::write(&self.gate, b"!").map_err(|error| failed(error.into()))?;
+        // The other end is closed by exec.
+        let mut error = [0; 4];
+        loop {
+            match nix::unistd::read(&self.outcome, &mut error) {
+                Err(nix::Error::EINTR) => {}
+                Ok(4) => {
+                    reap(self.pid);
+                    return Err(failed(io::Error::from_raw_os_error(i32::from_ne_bytes(error))));
+                }
+                _ => break,
+            }
+        }
+        shortage::enter(shortage::Phase::Watching);
+        // From here on `wait4(-1)` in `wait` is the only place where anything is reaped.
+        Ok(RunningChild { pid: self.pid })
+    }
+
+    /// Has it go away.
+    pub(crate) fn cancel(self) {
+        left::kill(self.pid, libc::SIGKILL);
+        reap(self.pid);
+    }
+}
+
+fn reap(pid: i32) {
+    shortage::note_child(shortage::Child::Program, 0);
+    while nix::sys::wait::waitpid(Pid::from_raw(pid), None) == Err(nix::Error::EINTR) {}
 }
 
 /// A started child that has not been reaped.
@@ -141,23 +193,52 @@ impl RunningChild {
         self.pid.unsigned_abs()
     }
 
-    /// Passes signals on to the child until it has ended. Before the first one that may end it, `last_words` has the
-    /// chance to ask what only a living process can answer.
-    pub(crate) fn wait(self, signals: &Signals, last_words: impl FnOnce()) -> Ended {
-        let mut last_words = Some(last_words);
+    /// Passes signals on to the child until it has ended. Before the first one that may end it, the exporter has the
+    /// chance to look up what only a living process can answer. Allocates nothing while nothing goes wrong.
+    pub(crate) fn wait(&self, signals: &Signals, exporter: &mut Option<Exporter>) -> Ended {
+        let mut has_asked = false;
         loop {
             let arrived = signals.wait();
+            if arrived.signal == libc::SIGCONT {
+                exporter.iter().for_each(Exporter::go_on);
+            }
             if arrived.signal == libc::SIGCHLD {
-                if let Some(ended) = self.reap(signals) {
+                if let Some(ended) = self.reap(signals, exporter) {
                     return ended;
                 }
             } else if self.needs_telling(arrived) {
-                if signals::may_end(arrived.signal)
-                    && let Some(last_words) = last_words.take()
-                {
-                    last_words();
+                if signals::may_end(arrived.signal) && !std::mem::replace(&mut has_asked, true) {
+                    exporter.iter().for_each(Exporter::ask);
                 }
                 self.kill(arrived.signal);
+            }
+        }
+    }
+
+    /// The child has ended and others that it started have not: stays until they have, or somebody at the terminal wants
+    /// to go on.
+    pub(crate) fn follow(&self, signals: &Signals, exporter: &mut Option<Exporter>) {
+        let mut has_asked = false;
+        while let Some(left) = Left::of_us(exporter.as_ref().map(Exporter::pid)) {
+            let arrived = signals.wait();
+            if arrived.signal == libc::SIGCONT {
+                exporter.iter().for_each(Exporter::go_on);
+            }
+            if arrived.signal == libc::SIGCHLD {
+                self.reap(signals, exporter);
+            } else if signals::may_end(arrived.signal) {
+                if !std::mem::replace(&mut has_asked, true) {
+                    exporter.iter().for_each(Exporter::ask);
+                }
+                if arrived.by_kernel {
+                    return;
+                }
+                left.each(|pid| left::kill(pid, arrived.signal));
+            } else if !arrived.by_kernel {
+                left.each(|pid| left::kill(pid, arrived.signal));
+            }
+            if exporter.is_none() {
+                return;
             }
         }
     }
@@ -167,6 +248,10 @@ impl RunningChild {
         if !arrived.by_kernel {
             // A program that signals its whole process group knows about it.
             return arrived.sender != self.pid;
+        }
+        if !signals::is_of_terminal(arrived.signal) {
+            // What we have used is nobody else's; a timer that runs out was set by whoever became the launcher.
+            return !matches!(arrived.signal, libc::SIGXCPU | libc::SIGXFSZ);
         }
         // The terminal sends what its keys mean to every process of the group in the foreground: passing it on would
         // deliver Ctrl-C twice. A child that has moved to a group of its own has not got it.
@@ -179,8 +264,8 @@ impl RunningChild {
         leads_session && matches!(arrived.signal, libc::SIGHUP | libc::SIGCONT)
     }
 
-    /// Collects whoever has changed: the child, or an orphan that was handed to us as PID 1 or subreaper.
-    fn reap(&self, signals: &Signals) -> Option<Ended> {
+    /// Collects whoever has changed: the child, the exporter, or an orphan that was handed to us as PID 1 or subreaper.
+    fn reap(&self, signals: &Signals, exporter: &mut Option<Exporter>) -> Option<Ended> {
         let mut ended = None;
         loop {
             let mut status = 0;
@@ -191,6 +276,7 @@ impl RunningChild {
                 let pid = libc::wait4(-1, &mut status, libc::WNOHANG | libc::WUNTRACED, &mut usage);
                 (pid, usage)
             };
+            let is_over = libc::WIFEXITED(status) || libc::WIFSIGNALED(status);
             match pid {
                 0 => return ended,
                 pid if pid < 0 => {
@@ -199,14 +285,16 @@ impl RunningChild {
                     }
                     return ended;
                 }
-                pid if pid != self.pid => {}
-                _ if libc::WIFEXITED(status) => {
-                    ended = Some(now(ChildEnd::Exited(libc::WEXITSTATUS(status)), usage));
+                pid if pid != self.pid => {
+                    if is_over && let Some(gone) = exporter.take_if(|exporter| exporter.pid() == pid) {
+                        gone.has_ended(ChildEnd::of(status));
+                    }
                 }
-                _ if libc::WIFSIGNALED(status) => {
-                    ended = Some(now(ChildEnd::Killed(libc::WTERMSIG(status)), usage));
+                _ if is_over => {
+                    shortage::note_status(status);
+                    ended = Some(now(ChildEnd::of(status), usage));
                 }
-                _ if libc::WIFSTOPPED(status) => self.stop_with_it(libc::WSTOPSIG(status), signals),
+                _ if libc::WIFSTOPPED(status) => self.stop_with_it(libc::WSTOPSIG(status), signals, exporter),
                 _ => {}
             }
         }
@@ -214,24 +302,22 @@ impl RunningChild {
 
     /// The child has been stopped: a shell that waits for us must see us stopped too, or `fg` and `bg` would have
     /// nothing to continue.
-    fn stop_with_it(&self, signal: i32, signals: &Signals) {
-        if signals.stop_ourselves(signal) && self.is_stopped() {
+    fn stop_with_it(&self, signal: i32, signals: &Signals, exporter: &Option<Exporter>) {
+        let continued = signals.stop_ourselves(signal);
+        // The signal that continued us has been taken.
+        exporter.iter().for_each(Exporter::go_on);
+        if continued && self.is_stopped() {
             self.kill(libc::SIGCONT);
         }
     }
 
     fn is_stopped(&self) -> bool {
-        // The state is the first word after the name, which stands in parentheses and may hold anything.
-        std::fs::read_to_string(format!("/proc/{}/stat", self.pid))
-            .is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T')))
+        left::state(self.pid) == Some(b'T')
     }
 
     fn kill(&self, signal: i32) {
-        #[expect(unsafe_code, reason = "nix's kill knows no real-time signals")]
-        // SAFETY: kill() touches no memory. The child has not been reaped, so its pid is still its own.
-        unsafe {
-            libc::kill(self.pid, signal)
-        };
+        // It has not been reaped, so its pid is still its own.
+        left::kill(self.pid, signal);
     }
 }
 

@@ -65,6 +65,15 @@ impl From<libc::rusage> for Usage {
 }
 
 impl ChildEnd {
+    /// What `wait` tells of a process that has ended.
+    pub(super) fn of(status: i32) -> ChildEnd {
+        if libc::WIFSIGNALED(status) {
+            ChildEnd::Killed(libc::WTERMSIG(status))
+        } else {
+            ChildEnd::Exited(libc::WEXITSTATUS(status))
+        }
+    }
+
     /// The exit status a shell would show.
     pub(crate) fn status(self) -> i32 {
         match self {

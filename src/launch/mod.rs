@@ -6,12 +6,19 @@
 mod child;
 mod end;
 mod environment;
+mod exporter;
 mod find;
-mod limits;
+mod found;
+mod image;
+mod left;
+mod shortage;
 mod signals;
 
-pub(crate) use child::{Program, Variable};
+pub(crate) use child::{Program, RunningChild, SpawnError, Variable, Waiting};
 pub(crate) use end::{ChildEnd, Ended, Usage, is_violent, signal_name};
 pub(crate) use environment::Environment;
+pub(crate) use exporter::{Exporter, NotReady, Order, Orders, let_go_of_inherited, replace_by_nothing};
 pub(crate) use find::{FindError, find_program, is_elf};
+pub(crate) use left::{adopt_orphans, count_left};
+pub(crate) use shortage::{Allocator, prepare_for_shortage};
 pub(crate) use signals::Signals;

@@ -5,10 +5,11 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::libc;
+
+use super::found::{check, found};
 
 /// Signals that stay as they are: they cannot be blocked, tell of our own faults, or (SIGPIPE) come from our own
 /// writes.
@@ -40,24 +41,17 @@ pub(crate) struct Arrived {
     pub(crate) sender: i32,
 }
 
+/// What the kernel makes of keys and of the terminal's end, for whoever is in the foreground. Other signals that it makes
+/// (a limit was reached, a timer has run out) are about one process.
+pub(super) fn is_of_terminal(signal: i32) -> bool {
+    let job = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU, libc::SIGCONT, libc::SIGWINCH];
+    job.contains(&signal) || [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP].contains(&signal)
+}
+
 /// The process's signals, from the moment when they were taken over.
 #[derive(Debug)]
 pub(crate) struct Signals {
     fd: OwnedFd,
-    as_found: AsFound,
-}
-
-/// What a child has to be given back before it becomes the user's program.
-#[derive(Clone, Copy)]
-pub(crate) struct AsFound {
-    mask: libc::sigset_t,
-    sigchld: libc::sigaction,
-}
-
-impl std::fmt::Debug for AsFound {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AsFound")
-    }
 }
 
 #[expect(unsafe_code, reason = "nix's signal sets know no real-time signals, and its signalfd drops unknown ones")]
@@ -76,20 +70,16 @@ impl Signals {
             let fd = libc::signalfd(-1, &blocked, libc::SFD_CLOEXEC);
             check(fd.min(0))?;
             let fd = OwnedFd::from_raw_fd(fd);
-            let mut as_found = AsFound { mask: std::mem::zeroed(), sigchld: std::mem::zeroed() };
+            // What it was before is found out first.
+            let _ = found();
             // Started with SIGCHLD ignored, as some daemons start their children, the kernel would reap the child
             // before we could learn its status.
             let mut default = std::mem::zeroed::<libc::sigaction>();
             default.sa_sigaction = libc::SIG_DFL;
-            check(libc::sigaction(libc::SIGCHLD, &default, &mut as_found.sigchld))?;
-            check(libc::pthread_sigmask(libc::SIG_SETMASK, &blocked, &mut as_found.mask))?;
-            Ok(Signals { fd, as_found })
+            check(libc::sigaction(libc::SIGCHLD, &default, std::ptr::null_mut()))?;
+            check(libc::pthread_sigmask(libc::SIG_SETMASK, &blocked, std::ptr::null_mut()))?;
+            Ok(Signals { fd })
         }
-    }
-
-    /// What the child has to be given back.
-    pub(super) fn as_found(&self) -> AsFound {
-        self.as_found
     }
 
     /// Waits for the next signal.
@@ -101,37 +91,17 @@ impl Signals {
         }
     }
 
-    /// Does `work` in another thread and waits for it, for as long as `limit` and until somebody asks us to end. What
-    /// had been asked before the call counts as done: it was the child that was meant.
-    pub(crate) fn unless_asked_to_end<T: Send + 'static>(
-        &self,
-        limit: Duration,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
-        while self.arrived().is_some() {}
-        let deadline = Instant::now() + limit;
-        let (sender, receiver) = mpsc::channel();
-        std::thread::Builder::new().spawn(move || _ = sender.send(work())).ok()?;
-        loop {
-            match receiver.recv_timeout(Duration::from_millis(20)) {
-                Ok(done) => return Some(done),
-                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
-                Err(mpsc::RecvTimeoutError::Timeout) if Instant::now() >= deadline => return None,
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-            }
-            while let Some(arrived) = self.arrived() {
-                if may_end(arrived.signal) {
-                    return None;
-                }
-            }
-        }
+    /// Forgets what has arrived so far.
+    pub(super) fn forget(&self) {
+        while self.wait_for(Duration::ZERO).is_some() {}
     }
 
-    /// A signal that has already arrived.
-    fn arrived(&self) -> Option<Arrived> {
+    /// A signal that has already arrived, or arrives in time.
+    pub(super) fn wait_for(&self, limit: Duration) -> Option<Arrived> {
         let mut poll = libc::pollfd { fd: self.fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let limit = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: one pollfd, and its count is given as one.
-        (unsafe { libc::poll(&mut poll, 1, 0) } == 1).then(|| self.read()).flatten()
+        (unsafe { libc::poll(&mut poll, 1, limit) } == 1).then(|| self.read()).flatten()
     }
 
     fn read(&self) -> Option<Arrived> {
@@ -177,19 +147,6 @@ impl Signals {
     }
 }
 
-impl AsFound {
-    /// Gives the user's program the mask and the dispositions it would have had without us. Async-signal-safe: for
-    /// use between fork and exec.
-    #[expect(unsafe_code, reason = "as above")]
-    pub(crate) fn restore(&self) -> io::Result<()> {
-        // SAFETY: both values were filled in by the kernel in `take`; no pointer outlives the calls.
-        unsafe {
-            check(libc::sigaction(libc::SIGCHLD, &self.sigchld, std::ptr::null_mut()))?;
-            check(libc::pthread_sigmask(libc::SIG_SETMASK, &self.mask, std::ptr::null_mut()))
-        }
-    }
-}
-
 #[expect(unsafe_code, reason = "as above")]
 fn set_of(signal: i32) -> libc::sigset_t {
     // SAFETY: zero is a valid sigset_t, and the pointers are to a live local.
@@ -198,14 +155,5 @@ fn set_of(signal: i32) -> libc::sigset_t {
         libc::sigemptyset(&mut set);
         libc::sigaddset(&mut set, signal);
         set
-    }
-}
-
-fn check(result: i32) -> io::Result<()> {
-    // pthread_sigmask returns its error, the others set errno.
-    match result {
-        0 => Ok(()),
-        positive if positive > 0 => Err(io::Error::from_raw_os_error(positive)),
-        _ => Err(io::Error::last_os_error()),
     }
 }

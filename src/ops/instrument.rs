@@ -2,25 +2,26 @@
 //!
 //! Whatever goes wrong between us and the telemetry costs the telemetry, with one warning. Only what a shell would
 //! refuse as well (no such program, a mistyped flag) keeps the program from running.
+//!
+//! There are three processes: the launcher, which watches and ends as the program does; the program; and the one that
+//! exports, which may die of anything. All that can fail is done before the program starts. A launcher that is short of
+//! something then becomes the program.
+
+mod census;
+mod session;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use super::{Failure, Outcome, speakers};
-use crate::channel::{self, Channel, ChannelError, Draining, feed, wire};
-use crate::config::{self, Config};
-use crate::launch::{self, ChildEnd, Ended, Environment, Program, Signals, Variable};
+use crate::channel::{self, ChannelError, wire};
+use crate::config;
+use crate::launch::{self, ChildEnd, Environment, NotReady, Program, Signals, Variable};
 use crate::layers::{self, LayerNote};
-use crate::telemetry;
 use crate::ui::{self, Explain};
+use session::Session;
 
 /// The exit status for a mistyped command line.
 const USAGE: i32 = 2;
-/// How long the program's end may be held up for its telemetry.
-const LAST_EXPORT: Duration = Duration::from_secs(4);
-/// Records that telemetry has not read yet may take this part of the memory limit.
-const UNREAD_SHARE: usize = 4;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -42,17 +43,20 @@ enum InstrumentError {
     Channel { program: String, source: ChannelError },
     #[error("running `{program}` without telemetry")]
     ConfigFile { program: String, source: config::FileError },
+    #[error("running `{program}` without telemetry: the launcher cannot start a process")]
+    Fork { program: String, source: std::io::Error },
     #[error("running `{program}` without telemetry")]
-    Telemetry { program: String, source: telemetry::TelemetryError },
+    Telemetry { program: String, source: NotReady },
 }
 
 impl Explain for InstrumentError {
     fn hint(&self) -> Option<String> {
         match self {
-            InstrumentError::Signals { .. } => None,
+            InstrumentError::Signals { .. } | InstrumentError::Fork { .. } => None,
             InstrumentError::ConfigFile { source, .. } => source.hint(),
             InstrumentError::Channel { source, .. } => source.hint(),
-            InstrumentError::Telemetry { source, .. } => source.hint(),
+            InstrumentError::Telemetry { source: NotReady::Failed { hint, .. }, .. } => hint.clone(),
+            InstrumentError::Telemetry { .. } => None,
         }
     }
 }
@@ -83,6 +87,10 @@ impl Explain for LayersError {
 /// Runs the program. Returns when it has ended and its telemetry is out, or given up.
 pub(crate) fn run(options: Options) -> Outcome {
     ui::set_prefix("otel-rs: ");
+    // Nothing may be waited for before the program runs, not even a reader of stderr.
+    ui::hold();
+    // First of all: from here on a limit that our own writing reaches does not end us.
+    let signals = Signals::take();
     let environment = Environment::take();
     let config::Resolved { config, warnings, unusable_file, settings, .. } =
         config::resolve(&options.flags, &|name| environment.get(name)).map_err(|error| failure(USAGE, error))?;
@@ -102,30 +110,44 @@ pub(crate) fn run(options: Options) -> Outcome {
     warnings.iter().for_each(|warning| ui::warning_of(warning));
     settings.iter().filter_map(config::Setting::told).for_each(ui::detail);
 
-    let signals = match Signals::take() {
-        Ok(signals) => signals,
-        Err(source) => {
-            ui::warning_of(&InstrumentError::Signals { program: program.short_name(), source });
-            return Err(replace_ourselves(&program, &environment, &[]));
-        }
-    };
     let notes = layers_of(&program);
     let known = notes.as_deref().unwrap_or_default();
     speakers::unknown(&config.instrumentations, known).iter().for_each(|name| ui::warning_of(name));
-    let understood = understands_us(&program, notes.as_deref(), config.run.span);
-    let session = if understood { Session::open(config, &environment, &program) } else { None };
-    let ours = session.as_ref().map_or(&[][..], |session| &session.variables);
-    let child = program.spawn(&environment, ours, &signals).map_err(|error| failure(error.status(), error))?;
-    session.iter().for_each(|session| session.running.started(child.pid()));
-    let ended = child.wait(&signals, || session.iter().for_each(|session| session.running.ask()));
-    let report = session.and_then(|session| session.close(ended, &signals));
-    tell(&program, ended.end, report.as_ref());
+    if !understands_us(&program, notes.as_deref(), config.run.span) {
+        return Err(replace_ourselves(&program, &environment, &[]));
+    }
+    let started = signals.map_err(|source| InstrumentError::Signals { program: program.short_name(), source });
+    let started = started.and_then(|signals| Ok((Session::open(&config, &environment, &program)?, signals)));
+    let (session, signals) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            // Whatever was to be said about telemetry means nothing without it.
+            ui::forget();
+            ui::warning_of(&error);
+            return Err(replace_ourselves(&program, &environment, &[]));
+        }
+    };
+    let mut running = session.start(config.run.follow).map_err(|error| failure(error.status(), error))?;
+    let ended = running.child.wait(&signals, &mut running.exporter);
+    if config.run.follow && ended.end == ChildEnd::Exited(0) && running.exporter.is_some() {
+        let left = launch::count_left(running.exporter.as_ref().map(launch::Exporter::pid));
+        if left > 0 {
+            let (app, processes) = (program.short_name(), if left == 1 { "process" } else { "processes" });
+            ui::note(format_args!("`{app}` has exited and left {left} {processes}: staying until they end, too"));
+            running.child.follow(&signals, &mut running.exporter);
+        }
+    }
+    if !running.close(&ended, &signals) {
+        session::tell_end(&program, ended.end, 0);
+    }
+    ui::finish();
     ended.end.imitate();
     Ok(ended.end.status())
 }
 
 /// Becomes the program. Returns only if that failed.
 fn replace_ourselves(program: &Program, environment: &Environment, ours: &[Variable]) -> Failure {
+    ui::finish();
     let error = program.exec(environment, ours);
     failure(error.status(), error)
 }
@@ -156,62 +178,4 @@ fn understands_us(program: &Program, notes: Option<&[LayerNote]>, run_is_told: b
     };
     ui::warning_of(&LayersError::OtherVersion { program: program.short_name(), found: other.wire_version });
     false
-}
-
-/// The run half at work: a channel, the thread that drains it, and telemetry.
-struct Session {
-    /// What the program's environment has besides our own.
-    variables: Vec<Variable>,
-    draining: Draining,
-    running: telemetry::Running,
-}
-
-impl Session {
-    /// Starts all of it, or warns and does without.
-    fn open(config: Config, environment: &Environment, program: &Program) -> Option<Session> {
-        let opened = Session::try_open(config, environment, program);
-        opened.inspect_err(|error| ui::warning_of(error)).ok()
-    }
-
-    fn try_open(config: Config, environment: &Environment, program: &Program) -> Result<Session, InstrumentError> {
-        let no_channel = |source| InstrumentError::Channel { program: program.short_name(), source };
-        let runtime_directory = environment.get_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let channel = Channel::open(runtime_directory.as_deref()).map_err(no_channel)?;
-        let variable = channel.variable(&config.channel_settings());
-        let (mut sender, receiver) = feed::queue();
-        sender.limit_to(config.memory_limit / UNREAD_SHARE);
-        let running = telemetry::start(&config, program, environment, receiver)
-            .map_err(|source| InstrumentError::Telemetry { program: program.short_name(), source })?;
-        let draining = channel.drain(sender).map_err(no_channel)?;
-        let mut variables = running.variables();
-        variables.push((wire::CHANNEL_VARIABLE, Some(variable)));
-        Ok(Session { variables, draining, running })
-    }
-
-    /// Brings out what the program has written. `None` when that was given up, because it took too long or because
-    /// somebody asked us to end, too.
-    fn close(mut self, ended: Ended, signals: &Signals) -> Option<telemetry::Report> {
-        self.draining.finish();
-        let running = self.running;
-        signals.unless_asked_to_end(2 * LAST_EXPORT, move || running.finish(ended, LAST_EXPORT))
-    }
-}
-
-/// Tells of a violent end, and of what was lost.
-fn tell(program: &Program, end: ChildEnd, report: Option<&telemetry::Report>) {
-    let app = program.short_name();
-    if let ChildEnd::Killed(signal) = end
-        && launch::is_violent(signal)
-    {
-        let requests = match report.map_or(0, |report| report.open_requests) {
-            0 => String::new(),
-            1 => "; 1 request was open".to_owned(),
-            many => format!("; {many} requests were open"),
-        };
-        ui::note(format_args!("`{app}` was killed by {}{requests}", launch::signal_name(signal)));
-    }
-    for warning in report.iter().flat_map(|report| &report.warnings) {
-        // What went wrong has been warned of when it happened; this is what it came to.
-        ui::note(warning);
-    }
 }

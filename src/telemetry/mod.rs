@@ -84,22 +84,40 @@ pub(crate) struct Report {
 pub(crate) struct Running {
     pid: host::Pid,
     wake: Arc<Notify>,
-    variables: Vec<(&'static str, Option<OsString>)>,
     asks: engine::Asks,
     ending: oneshot::Sender<Ending>,
     report: mpsc::Receiver<Report>,
 }
 
+/// What telemetry needs to have found out before the program is started.
+#[derive(Default)]
+pub(crate) struct Beginning {
+    pid: host::Pid,
+    run: Option<Run>,
+}
+
+impl Beginning {
+    /// `program` is about to be started in `environment`.
+    pub(crate) fn of(config: &Config, program: &Program, environment: &Environment) -> Beginning {
+        let pid = host::Pid::default();
+        let run = config.run.span.then(|| Run::begin(config, program, environment, pid.clone()));
+        Beginning { pid, run }
+    }
+
+    /// What the program's environment must have, or must not have, for its work to become part of the run's trace.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, Option<OsString>)> {
+        self.run.as_ref().map(Run::variables).unwrap_or_default()
+    }
+}
+
 /// Starts exporting what comes out of `feed`. `program` is about to be started in `environment`.
 pub(crate) fn start(
+    Beginning { pid, run }: Beginning,
     config: &Config,
     program: &Program,
     environment: &Environment,
     feed: Receiver,
 ) -> Result<Running, TelemetryError> {
-    let pid = host::Pid::default();
-    let run = config.run.span.then(|| Run::begin(config, program, environment, pid.clone()));
-    let variables = run.as_ref().map(Run::variables).unwrap_or_default();
     let programs = Programs::new(&config.resource, program, environment, pid.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TelemetryError::Thread)?;
     let engine = {
@@ -124,15 +142,10 @@ pub(crate) fn start(
         runtime.shutdown_background();
     };
     thread::Builder::new().name(THREAD.into()).spawn(work).map_err(TelemetryError::Thread)?;
-    Ok(Running { pid, wake, variables, asks, ending, report })
+    Ok(Running { pid, wake, asks, ending, report })
 }
 
 impl Running {
-    /// What the program's environment must have, or must not have, for its work to become part of the run's trace.
-    pub(crate) fn variables(&self) -> Vec<(&'static str, Option<OsString>)> {
-        self.variables.clone()
-    }
-
     /// The program runs.
     pub(crate) fn started(&self, pid: u32) {
         let _ = self.pid.set(pid);

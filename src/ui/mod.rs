@@ -3,15 +3,29 @@
 //! Data goes to stdout, everything else to stderr. A message is a lowercase phrase without a final stop; its causes
 //! and one imperative hint follow on lines of their own.
 
+mod stream;
 mod table;
 
 pub(crate) use table::table;
 
 use std::fmt::Display;
 use std::io::Write;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use anstream::AutoStream;
+use stream::Stream;
+
+/// How long a message waits for a reader who does not read.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How long data for a log collector waits.
+const PATIENCE_WITH_DATA: Duration = Duration::from_secs(1);
+
+static STDERR: Mutex<Stream> = Mutex::new(Stream::new(2, PATIENCE));
+static STDOUT: Mutex<Stream> = Mutex::new(Stream::new(1, PATIENCE_WITH_DATA));
+/// Whether messages wait to be written.
+static HOLDING: AtomicBool = AtomicBool::new(false);
 
 static PREFIX: OnceLock<&'static str> = OnceLock::new();
 static LEVEL: OnceLock<Level> = OnceLock::new();
@@ -64,16 +78,77 @@ pub(crate) fn out_raw(text: impl Display) {
     let _ = write!(anstream::stdout(), "{text}");
 }
 
-/// Writes a line of data that somebody waits for to stdout: as it is, in one go, and with its error.
+/// Writes a line of data that somebody waits for to stdout: as it is, and with its error. A line that has been begun is
+/// finished before the next.
 pub(crate) fn out_line(line: &[u8]) -> std::io::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(line)?;
-    stdout.flush()
+    let mut stdout = lock(&STDOUT);
+    if !stdout.flush() {
+        return Err(std::io::Error::new(std::io::ErrorKind::WouldBlock, "stdout is full and nobody reads it"));
+    }
+    stdout.write(line);
+    Ok(())
+}
+
+/// Keeps messages from now on, until somebody flushes them.
+pub(crate) fn hold() {
+    HOLDING.store(true, Ordering::Relaxed);
+}
+
+/// Writes what has been kept as far as there is room, and no longer keeps it: what did not fit follows when there is
+/// room, but nothing is waited for.
+pub(crate) fn release() {
+    HOLDING.store(false, Ordering::Relaxed);
+    retry();
+}
+
+/// Writes what has not found room so far, without waiting.
+pub(crate) fn retry() {
+    let mut stderr = lock(&STDERR);
+    stderr.try_flush();
+    tell_dropped(&mut stderr);
+}
+
+/// Forgets what is kept: it means nothing any more.
+pub(crate) fn forget() {
+    lock(&STDERR).forget();
+}
+
+/// Leaves the messages that are kept to another process, which has them too.
+pub(crate) fn leave() {
+    forget();
+    HOLDING.store(false, Ordering::Relaxed);
+}
+
+/// The last chance: what has been kept, or has not found room, is written within a moment or not at all.
+pub(crate) fn finish() {
+    HOLDING.store(false, Ordering::Relaxed);
+    let mut stderr = lock(&STDERR);
+    stderr.flush();
+    tell_dropped(&mut stderr);
+    lock(&STDOUT).flush();
+}
+
+fn tell_dropped(stderr: &mut Stream) {
+    let dropped = stderr.take_dropped();
+    if dropped > 0 && says(Level::Warn) {
+        stderr.write(with_prefix(&format!("warning: {dropped} messages were dropped: stderr was full")).as_bytes());
+    }
+}
+
+fn lock(stream: &'static Mutex<Stream>) -> MutexGuard<'static, Stream> {
+    stream.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Tells progress, or a fact the user will want, on stderr.
 pub(crate) fn note(text: impl Display) {
     if says(Level::Info) {
+        stderr_lines(&text.to_string());
+    }
+}
+
+/// Tells what a trouble came to, of which a warning has been given when it began.
+pub(crate) fn loss(text: impl Display) {
+    if says(Level::Warn) {
         stderr_lines(&text.to_string());
     }
 }
@@ -124,16 +199,25 @@ fn message_block(level: &str, colour: anstyle::AnsiColor, message: &str, causes:
 }
 
 fn stderr_lines(text: &str) {
+    to_stderr(&with_prefix(text));
+}
+
+fn with_prefix(text: &str) -> String {
     let prefix = PREFIX.get().copied().unwrap_or("");
-    let block: String = text.lines().map(|line| format!("{prefix}{line}\n")).collect();
-    to_stderr(&block);
+    text.lines().map(|line| format!("{prefix}{line}\n")).collect()
 }
 
 /// One write for the whole text, so that lines of other processes do not come between. `anstream`'s own streams write
 /// piece by piece where they take colours out.
 fn to_stderr(text: &str) {
-    let stderr = std::io::stderr();
-    let mut whole = AutoStream::new(Vec::new(), AutoStream::choice(&stderr));
+    let mut whole = AutoStream::new(Vec::new(), AutoStream::choice(&std::io::stderr()));
     let _ = whole.write_all(text.as_bytes());
-    let _ = stderr.lock().write_all(&whole.into_inner());
+    let whole = whole.into_inner();
+    let mut stderr = lock(&STDERR);
+    if HOLDING.load(Ordering::Relaxed) {
+        stderr.keep(&whole);
+    } else {
+        stderr.write(&whole);
+        tell_dropped(&mut stderr);
+    }
 }

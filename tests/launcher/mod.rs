@@ -1,9 +1,11 @@
 //! The launcher with small programs that end, wait and misbehave.
 
+mod attaching;
 mod collector;
 mod config;
 mod ends;
 mod finding;
+mod inherited;
 mod limited;
 mod logs;
 mod observed;
@@ -12,9 +14,11 @@ mod recipes;
 mod records;
 mod resource;
 mod run;
+mod shortage;
 mod signals;
 mod streams;
 mod terminal;
+mod writing;
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -57,7 +61,27 @@ pub(crate) fn launch_file(file: impl Into<PathBuf>) -> Command {
     }
     command.env("OTEL_RS_HOST_METRICS", "none");
     command.args(["instrument", "--"]).arg(file.into());
+    crate::support::with_default_signals(&mut command);
     command
+}
+
+/// A command that a shell becomes after `line`.
+pub(crate) fn after(line: &str, command: &Command) -> Command {
+    let mut shell = Command::new("/bin/bash");
+    shell.args(["-c", &format!("{line}\nexec \"$@\""), "bash"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    crate::support::with_default_signals(&mut shell);
+    shell
+}
+
+/// Whether something can be done here.
+pub(crate) fn can(program: &str, words: &[&str]) -> bool {
+    Command::new(program).args(words).output().is_ok_and(|output| output.status.success())
 }
 
 /// A launcher whose program has said its first line, `word pid`.
@@ -69,7 +93,10 @@ pub(crate) struct Launched {
 
 impl Launched {
     pub(crate) fn start(mut command: Command) -> Launched {
-        let mut launcher = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Launched::of(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    pub(crate) fn of(mut launcher: Child) -> Launched {
         let mut lines = BufReader::new(launcher.stdout.take().unwrap());
         let mut first = String::new();
         lines.read_line(&mut first).unwrap();

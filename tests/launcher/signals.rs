@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use nix::libc;
 use nix::sys::signal::Signal;
 
-use super::{Launched, launch, state, until};
+use super::{Launched, after, launch, state, until};
 
 #[test]
 fn what_is_sent_to_the_launcher_arrives_once() {
@@ -57,10 +57,7 @@ fn a_stopped_app_stops_the_launcher_and_both_go_on() {
 
 #[test]
 fn a_signal_ignored_from_the_start_stays_ignored() {
-    let app = launch("waits");
-    let mut shell = std::process::Command::new("/bin/sh");
-    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(app.get_program()).args(app.get_args());
-    let mut launched = Launched::start(shell);
+    let mut launched = Launched::start(after("trap '' HUP", &launch("waits")));
     launched.send(Signal::SIGHUP);
     std::thread::sleep(std::time::Duration::from_millis(100));
     launched.send(Signal::SIGTERM);

@@ -24,6 +24,7 @@ impl Job {
         let mut shell = Command::new(program("shell_of_one"));
         shell.arg(launcher.get_program()).args(launcher.get_args());
         shell.envs(launcher.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        crate::support::with_default_signals(&mut shell);
         let _shell = shell.stdin(slave()).stdout(slave()).stderr(slave()).spawn().unwrap();
         Job { terminal: File::from(pty.master), seen: String::new(), _shell }
     }

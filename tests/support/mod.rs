@@ -46,9 +46,27 @@ macro_rules! need {
 }
 pub(crate) use need;
 
+/// Has a program start with every signal's default disposition and none blocked: the tests may run in the background of a
+/// script, which ignores SIGINT, or under `nohup`.
+#[expect(unsafe_code, reason = "there is no safe way to run something between fork and exec")]
+pub(crate) fn with_default_signals(command: &mut Command) {
+    use nix::libc;
+    use std::os::unix::process::CommandExt;
+    let reset = || {
+        for signal in 1..=libc::SIGRTMAX() {
+            // SAFETY: sets defaults; signals that cannot be set are refused.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        nix::sys::signal::SigSet::empty().thread_set_mask().map_err(std::io::Error::from)
+    };
+    // SAFETY: system calls only.
+    unsafe { command.pre_exec(reset) };
+}
+
 /// A command without what cargo, the tester's telemetry settings and their wrappers would add.
 pub(crate) fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
+    with_default_signals(&mut command);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         let cargo_own = text.starts_with("CARGO") && text != "CARGO_HOME";

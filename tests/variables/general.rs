@@ -180,6 +180,18 @@ variables! {
         refused_in(job, "OTEL_RS_ENVIRONMENT_PARENT", "mother");
     }
 
+    OTEL_RS_FOLLOW => {
+        // What else there is to following is seen in `launcher::attaching`.
+        let ends = |value: &str| {
+            let mut command = crate::launcher::launch_file("/bin/sh");
+            command.args(["-c", "(sleep 1; echo daemon) & exit 0"]).env("OTEL_RS_FOLLOW", value);
+            let output = command.stderr(std::process::Stdio::piped()).output().expect("a launcher");
+            String::from_utf8(output.stderr).expect("text").contains("`sh` has exited and left 1 process")
+        };
+        assert_eq!(["", "true", "false"].map(ends), [true, true, false]);
+        refused("OTEL_RS_FOLLOW", "perhaps");
+    }
+
     OTEL_RS_RUNTIME_POLL_TIMES => {
         // What is told then is seen in `metrics::runtimes`.
         use crate::support::{Fixture, Otlp, launched::Launch};

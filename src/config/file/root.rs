@@ -46,6 +46,7 @@ pub(super) fn configuration(root: &Field, env: &dyn Fn(&str) -> Option<String>) 
             span: truth("process_span").unwrap_or(false),
             arguments: truth("process_span_args").unwrap_or(true),
             environment_parent: truth("environment_parent").unwrap_or(false),
+            follow: truth("follow").unwrap_or(true),
         },
         memory_limit: own
             .and_then(|own| own.get("memory_limit")?.size())

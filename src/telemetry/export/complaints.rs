@@ -239,13 +239,13 @@ fn hint(Place { name: endpoint, written, proxy }: &Place, failure: &Failure) -> 
     if let Some(variable) = proxy.filter(|_| cause.contains("the proxy `")) {
         return Some(format!("check `{variable}`, or name the collector's host in `NO_PROXY`"));
     }
-    let check = |what| Some(format!("check {}", written.name(what)));
+    let check = |what, why| Some(format!("check {}: {why}", written.name(what)));
     if cause.contains("401")
         || cause.contains("403")
         || cause.contains("unauthenticated")
         || cause.contains("permission")
     {
-        return check(What::Headers);
+        return check(What::Headers, "the collector does not take what is there as a right to export");
     }
     if cause.contains("404") || cause.contains("unimplemented") {
         return Some(format!("check the endpoint's path, or {}", written.set(What::Exporter, "none")));
@@ -275,7 +275,7 @@ fn hint(Place { name: endpoint, written, proxy }: &Place, failure: &Failure) -> 
             ),
             Written::File(_) => format!("start a collector there, or correct {}", written.name(What::Endpoint)),
         }),
-        Failure::Unreachable(_) => check(What::Endpoint),
+        Failure::Unreachable(_) => check(What::Endpoint, "nothing answers there as a collector does"),
         _ => None,
     }
 }
@@ -300,7 +300,9 @@ fn tls_hint(cause: &str, written: &Written) -> Option<String> {
     if cause.contains("invalidcontenttype") {
         return Some("use an `http://` endpoint: the collector does not speak TLS there".into());
     }
-    cause.contains("certificate").then(|| "check the collector's certificate".into())
+    cause
+        .contains("certificate")
+        .then(|| format!("renew the collector's certificate, or set {} to one to trust", name(What::Certificate)))
 }
 
 #[cfg(test)]
@@ -341,9 +343,9 @@ mod tests {
         assert!(hint_for(&variables, &unknown).ends_with("or set `OTEL_METRICS_EXPORTER` to `none`"));
         assert!(hint_for(&file, &unknown).ends_with("or leave the exporter out of `otel.yaml`"));
         let refused = Failure::of_status(http::StatusCode::UNAUTHORIZED, "");
-        assert_eq!(hint_for(&file, &refused), "check `headers` in `otel.yaml`");
+        assert!(hint_for(&file, &refused).starts_with("check `headers` in `otel.yaml`: the collector does not take"));
         let down = Failure::Unreachable("refused".into());
-        assert_eq!(hint_for(&variables, &down), "check `--exporter-otlp-metrics-endpoint`");
+        assert!(hint_for(&variables, &down).starts_with("check `--exporter-otlp-metrics-endpoint`: nothing answers"));
         let distrusted = Failure::Unreachable("invalid peer certificate: UnknownIssuer".into());
         assert!(hint_for(&file, &distrusted).starts_with("set `ca_file` in `otel.yaml` to"));
     }

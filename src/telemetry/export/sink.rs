@@ -52,8 +52,8 @@ impl Unusable {
     fn hint(&self, written: &Written) -> Option<String> {
         match self {
             Unusable::Tls(error) => error.hint(written),
-            Unusable::Endpoint(_) => Some(format!("check {}", written.name(What::Endpoint))),
-            Unusable::File(_) => Some("check the file's folder and its rights".into()),
+            Unusable::Endpoint(_) => Some(written.set(What::Endpoint, "http://HOST:PORT")),
+            Unusable::File(_) => Some("make the file's folder, or allow the launcher's user to write there".into()),
         }
     }
 }

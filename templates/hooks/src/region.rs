@@ -112,7 +112,7 @@ impl Region {
             }
         };
         region.describe(parent);
-        let socket = sys::call_launcher(&settings.socket, &hello(0), Some(memory));
+        let socket = call_launcher(settings, 0, Some(memory));
         let errno = sys::errno();
         sys::close_fd(memory);
         let Some(socket) = socket else {
@@ -344,14 +344,19 @@ fn cell_at(index: usize) -> usize {
 
 /// Lets the launcher know why there is no region.
 fn report(settings: &Settings, errno: i32) {
-    if let Some(socket) = sys::call_launcher(&settings.socket, &hello(errno), None) {
+    if let Some(socket) = call_launcher(settings, errno, None) {
         sys::close_fd(socket);
     }
 }
 
-fn hello(errno: i32) -> [u8; wire::HELLO_SIZE] {
+fn call_launcher(settings: &Settings, errno: i32, memory: Option<i32>) -> Option<i32> {
+    sys::call_launcher(&settings.socket, settings.launcher_user, &hello(errno, &settings.token), memory)
+}
+
+fn hello(errno: i32, token: &[u8; wire::TOKEN_SIZE]) -> [u8; wire::HELLO_SIZE] {
     let mut hello = [0; wire::HELLO_SIZE];
-    let parts = wire::MAGIC.into_iter().chain(wire::VERSION.to_le_bytes()).chain(errno.to_le_bytes());
+    let numbers = wire::VERSION.to_le_bytes().into_iter().chain(errno.to_le_bytes());
+    let parts = wire::MAGIC.into_iter().chain(numbers).chain(token.iter().copied());
     for (to, from) in hello.iter_mut().zip(parts) {
         *to = from;
     }

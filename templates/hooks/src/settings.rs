@@ -37,6 +37,9 @@ pub(crate) enum ObserverThread {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) socket: Vec<u8>,
+    pub(crate) token: [u8; wire::TOKEN_SIZE],
+    /// `None` where nobody says.
+    pub(crate) launcher_user: Option<u32>,
     pub(crate) sampler: Sampler,
     /// In the order in which they are asked.
     pub(crate) propagators: Vec<Propagator>,
@@ -119,6 +122,8 @@ impl Settings {
         let mut ratio = 1.0;
         let mut settings = Settings {
             socket: Vec::new(),
+            token: [0; wire::TOKEN_SIZE],
+            launcher_user: None,
             sampler: Sampler::AlwaysOn { parent_based: true },
             propagators: vec![Propagator::TraceContext, Propagator::Baggage],
             poll_times: false,
@@ -148,6 +153,10 @@ impl Settings {
             let number = || std::str::from_utf8(value).ok()?.parse::<f64>().ok();
             if is_socket {
                 settings.socket = value.to_vec();
+            } else if key == name::TOKEN.as_bytes() {
+                settings.token = token(value)?;
+            } else if key == name::LAUNCHER_USER.as_bytes() {
+                settings.launcher_user = Some(std::str::from_utf8(value).ok()?.parse().ok()?);
             } else if key == name::SAMPLER.as_bytes() {
                 sampler_name = value;
             } else if key == name::RATIO.as_bytes() {
@@ -220,6 +229,17 @@ fn bounds(value: &[u8]) -> Option<Vec<f64>> {
     Some(bounds)
 }
 
+fn token(value: &[u8]) -> Option<[u8; wire::TOKEN_SIZE]> {
+    let mut token = [0; wire::TOKEN_SIZE];
+    if value.len() != 2 * wire::TOKEN_SIZE {
+        return None;
+    }
+    for (byte, digits) in token.iter_mut().zip(value.chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(token)
+}
+
 /// Items separated by commas, each percent-decoded.
 fn list(value: &[u8]) -> Vec<String> {
     let items = value.split(|byte| *byte == b',').filter(|item| !item.is_empty());
@@ -284,6 +304,16 @@ mod tests {
         assert!(Settings::parse(OsStr::new("v1;propagators=b3")).is_none());
         assert!(Settings::parse(OsStr::new("v1;propagators=b3;pass-on=on")).unwrap().pass_on);
         assert!(!settings.logs && Settings::parse(OsStr::new("v1;socket=/tmp/a")).unwrap().logs);
+    }
+
+    #[test]
+    fn the_token_is_read_or_the_process_stays_dormant() {
+        let parse = |text: &str| Settings::parse(OsStr::new(text));
+        let settings = parse("v1;token=000102030405060708090a0b0c0d0eff;launcher-user=1000;socket=/tmp/a").unwrap();
+        assert_eq!(settings.token, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255]);
+        assert_eq!(settings.launcher_user, Some(1000));
+        assert!(parse("v1;token=00;socket=/tmp/a").is_none());
+        assert!(parse("v1;token=zz0102030405060708090a0b0c0d0eff;socket=/tmp/a").is_none());
     }
 
     #[test]

@@ -230,38 +230,19 @@ pub(crate) fn close_fd(fd: i32) {
 }
 
 /// Connects to the launcher, sends `hello` and, if there is one, `memory`; never waits. Returns the socket.
-pub(crate) fn call_launcher(path: &[u8], hello: &[u8], memory: Option<i32>) -> Option<i32> {
-    #[repr(C)]
-    struct sockaddr_un {
-        family: u16,
-        path: [u8; 108],
-    }
-    let mut address = sockaddr_un { family: AF_UNIX as u16, path: [0; 108] };
-    // One byte stays for the terminating NUL.
-    if path.len() >= address.path.len() {
-        return None;
-    }
-    for (to, from) in address.path.iter_mut().zip(path) {
-        *to = *from;
-    }
-    // SAFETY: takes numbers.
-    let fd = unsafe { socket(AF_UNIX, SOCK_STREAM_CLOEXEC_NONBLOCK, 0) };
-    if fd < 0 {
-        return None;
-    }
-    let mut connected = false;
-    for _ in 0..1000 {
-        // SAFETY: the address lives through the call and its size is told.
-        if unsafe { connect(fd, (&address as *const sockaddr_un).cast(), size_of::<sockaddr_un>() as u32) } == 0 {
-            connected = true;
-            break;
+///
+/// The launcher listens at a path and at the abstract address of the same bytes. The path is tried first: nobody else
+/// can listen there. It may not be there, in another root directory or for another user; the abstract address may not
+/// be there in another network. At the latter the listener must be `launcher_user`.
+pub(crate) fn call_launcher(path: &[u8], launcher_user: Option<u32>, hello: &[u8], memory: Option<i32>) -> Option<i32> {
+    let fd = connected(path, false).or_else(|| {
+        let fd = connected(path, true)?;
+        if listener(fd).is_some() && listener(fd) == launcher_user {
+            return Some(fd);
         }
-        // A full backlog answers EAGAIN: many children at once. The launcher accepts without pause.
-        if errno() != EAGAIN {
-            break;
-        }
-        std::thread::yield_now();
-    }
+        close_fd(fd);
+        None
+    })?;
     let part = iovec { base: hello.as_ptr().cast(), length: hello.len() };
     const SOL_SOCKET_SCM_RIGHTS: (i32, i32) = (1, 1);
     let control = cmsghdr {
@@ -287,7 +268,7 @@ pub(crate) fn call_launcher(path: &[u8], hello: &[u8], memory: Option<i32>) -> O
         padding_2: 0,
     };
     // SAFETY: `message`, `part`, `control` and `hello` live through the call, with their true sizes.
-    let sent = connected && unsafe { sendmsg(fd, &message, MSG_DONTWAIT_NOSIGNAL) } == hello.len() as isize;
+    let sent = unsafe { sendmsg(fd, &message, MSG_DONTWAIT_NOSIGNAL) } == hello.len() as isize;
     if sent {
         Some(fd)
     } else {
@@ -314,6 +295,56 @@ pub(crate) fn move_away(fd: i32) -> Option<i32> {
     }
     close_fd(fd);
     Some(moved)
+}
+
+fn connected(path: &[u8], is_abstract: bool) -> Option<i32> {
+    #[repr(C)]
+    struct sockaddr_un {
+        family: u16,
+        path: [u8; 108],
+    }
+    let mut address = sockaddr_un { family: AF_UNIX as u16, path: [0; 108] };
+    // One byte stays for the zero: after a path, before an abstract name, which ends with the address.
+    if path.is_empty() || path.len() >= address.path.len() {
+        return None;
+    }
+    for (to, from) in address.path.iter_mut().skip(usize::from(is_abstract)).zip(path) {
+        *to = *from;
+    }
+    let length = if is_abstract { 2 + 1 + path.len() } else { size_of::<sockaddr_un>() };
+    // SAFETY: takes numbers.
+    let fd = unsafe { socket(AF_UNIX, SOCK_STREAM_CLOEXEC_NONBLOCK, 0) };
+    if fd < 0 {
+        return None;
+    }
+    for _ in 0..1000 {
+        // SAFETY: the address lives through the call and its size is told.
+        if unsafe { connect(fd, (&address as *const sockaddr_un).cast(), length as u32) } == 0 {
+            return Some(fd);
+        }
+        // A full backlog answers EAGAIN: many children at once. The launcher accepts without pause.
+        if errno() != EAGAIN {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    close_fd(fd);
+    None
+}
+
+/// The user who listens at the other end.
+fn listener(fd: i32) -> Option<u32> {
+    const SOL_SOCKET: i32 = 1;
+    const SO_PEERCRED: i32 = 17;
+    let mut credentials = [0_u32; 3];
+    let mut length = 12_u32;
+    // SAFETY: the buffer and its size live through the call.
+    let answer = unsafe { getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials.as_mut_ptr().cast(), &mut length) };
+    if answer == 0 && length == 12 {
+        Some(credentials[1])
+    } else {
+        None
+    }
 }
 
 /// The kernel's own number for a socket. A program may close descriptors it does not know and reuse their numbers; this

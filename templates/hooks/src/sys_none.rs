@@ -38,7 +38,12 @@ pub(crate) fn wiped_page() -> Option<*mut u8> {
 }
 pub(crate) fn unmap(_address: *mut u8, _size: usize) {}
 pub(crate) fn close_fd(_fd: i32) {}
-pub(crate) fn call_launcher(_path: &[u8], _hello: &[u8], _memory: Option<i32>) -> Option<i32> {
+pub(crate) fn call_launcher(
+    _path: &[u8],
+    _launcher_user: Option<u32>,
+    _hello: &[u8],
+    _memory: Option<i32>,
+) -> Option<i32> {
     None
 }
 pub(crate) fn socket_cookie(_fd: i32) -> u64 {

@@ -26,8 +26,14 @@ pub const SETTINGS_PREFIX: &str = "v1;";
 
 /// Keys of the settings text in [`CHANNEL_VARIABLE`].
 pub mod settings {
-    /// Path of the launcher's Unix stream socket.
+    /// Path of the launcher's Unix stream socket. It listens at the abstract address of the same bytes, too: the path is
+    /// there in every network namespace, the abstract address in every root directory and for every user.
     pub const SOCKET: &str = "socket";
+    /// What a process shows in *Hello* to be let in, as `TOKEN_SIZE` bytes in hexadecimal digits: whoever has the
+    /// launcher's environment was started below it, as whatever user.
+    pub const TOKEN: &str = "token";
+    /// The launcher's effective user. At the abstract address somebody else might listen.
+    pub const LAUNCHER_USER: &str = "launcher-user";
     /// A value of OTEL_TRACES_SAMPLER, already validated.
     pub const SAMPLER: &str = "sampler";
     /// OTEL_TRACES_SAMPLER_ARG as a decimal fraction between 0 and 1.
@@ -76,9 +82,12 @@ pub mod settings {
 /// holds one as the name of its scope, so that a binary tells which layers it carries.
 pub const LAYER_MARKER: &str = "otel-rs:layer:";
 
-/// The only message on the socket besides one-byte doorbells: `MAGIC`, `VERSION`, and an errno (0: the region's memfd is
-/// attached as SCM_RIGHTS; otherwise no region could be made, and why). The app's pid is told by SO_PEERCRED.
-pub const HELLO_SIZE: usize = 16;
+/// The only message on the socket besides one-byte doorbells: `MAGIC`, `VERSION`, an errno (0: the region's memfd is
+/// attached as SCM_RIGHTS; otherwise no region could be made, and why), and the token. The app's pid is told by
+/// SO_PEERCRED.
+pub const HELLO_SIZE: usize = 16 + TOKEN_SIZE;
+/// Bytes of the token.
+pub const TOKEN_SIZE: usize = 16;
 
 /// Size of the region header in bytes.
 pub const HEADER_SIZE: usize = 4096;

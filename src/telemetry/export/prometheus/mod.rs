@@ -55,7 +55,7 @@ impl Explain for CannotListen {
         Some(match self.cause.kind() {
             std::io::ErrorKind::AddrInUse => format!("set {port} to a port that is free"),
             std::io::ErrorKind::PermissionDenied => format!("set {port} to a port above 1023"),
-            _ => format!("check {}", self.written.name(What::Host)),
+            _ => format!("set {} to an address of this machine", self.written.name(What::Host)),
         })
     }
 }

@@ -1,0 +1,174 @@
+//! A launcher that is short of anything becomes the program; one whose exporting process dies watches on.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::collector::Collector;
+use super::records::CountFile;
+use super::{Launched, after, can, launch, launch_file, until};
+use crate::support::skip;
+
+const STEPS_ASIDE: &str = "otel-rs: warning: running ";
+
+/// A launcher under a shell's limit, whose program says what the shell would have.
+fn limited(limit: &str) -> Output {
+    let mut program = launch_file("/bin/bash");
+    program.args(["-c", "echo started with $(ulimit -n) $(ulimit -s) ${OTEL_RS_CHANNEL+channel}; exit 7"]);
+    after(limit, &program).output().unwrap()
+}
+
+fn said(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn limit(name: &str) -> String {
+    let output = Command::new("/bin/bash").args(["-c", &format!("ulimit {name}")]).output().unwrap();
+    said(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn a_launcher_short_of_descriptors_or_stack_becomes_the_program() {
+    for (line, files, stack) in [
+        ("ulimit -n 8", "8", limit("-s")),
+        ("ulimit -n 5", "5", limit("-s")),
+        ("ulimit -s 100", limit("-n").as_str(), "100".to_owned()),
+    ] {
+        let Output { status, stdout, stderr } = limited(line);
+        let (stdout, stderr) = (said(&stdout), said(&stderr));
+        assert_eq!((status.code(), stdout), (Some(7), format!("started with {files} {stack}\n")), "{line}: {stderr}");
+        assert_eq!(stderr.matches("warning").count(), 1, "{line}: {stderr}");
+        assert!(stderr.starts_with(STEPS_ASIDE), "{line}: {stderr}");
+    }
+}
+
+#[test]
+fn a_soft_limit_that_can_be_raised_is_the_programs_again() {
+    for (line, expected) in [("ulimit -S -n 6", "6 "), ("ulimit -S -s 100", " 100 ")] {
+        let Output { status, stdout, stderr } = limited(line);
+        let (stdout, stderr) = (said(&stdout), said(&stderr));
+        assert_eq!(status.code(), Some(7), "{line}: {stderr}");
+        assert!(stdout.starts_with("started with") && stdout.contains(expected), "{line}: {stdout}");
+    }
+}
+
+#[test]
+fn a_launcher_short_of_processes_becomes_the_program() {
+    let nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    let launcher = env!("CARGO_BIN_EXE_otel-rs");
+    if !can("setpriv", &[&nobody[..], &["test", "-x", launcher]].concat()) {
+        return skip("no right to become another user who can run the launcher");
+    }
+    let program = launch_file("/bin/echo");
+    for most in 1..6 {
+        let mut command = Command::new("setpriv");
+        command.args(nobody).arg("bash").args(["-c", &format!("ulimit -u {most}; exec \"$@\""), "bash"]);
+        command.arg(launcher).args(program.get_args()).arg("started");
+        let output = command.output().unwrap();
+        assert_eq!((output.status.code(), said(&output.stdout)), (Some(0), "started\n".into()), "{most}: {output:?}");
+    }
+}
+
+#[test]
+fn limits_that_only_the_program_may_feel_are_not_the_launchers_end() {
+    for line in ["ulimit -f 1", "ulimit -f 0", "ulimit -l 0", "ulimit -m 1000", "ulimit -t 60", "ulimit -c 0"] {
+        let Output { status, stdout, stderr } = limited(line);
+        assert_eq!(status.code(), Some(7), "{line}: {}", said(&stderr));
+        assert!(said(&stdout).starts_with("started with"), "{line}");
+    }
+}
+
+#[test]
+fn a_limit_on_files_does_not_end_a_launcher_whose_stderr_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let errors = folder.path().join("errors");
+    std::fs::write(&errors, vec![b'x'; 4096]).unwrap();
+    let mut program = launch_file("/bin/bash");
+    program.args(["-c", "echo started; exit 7"]);
+    let mut command = after("ulimit -f 1", &program);
+    command.stderr(std::fs::OpenOptions::new().append(true).open(&errors).unwrap());
+    let output = command.output().unwrap();
+    assert_eq!((output.status.code(), said(&output.stdout)), (Some(7), "started\n".into()));
+}
+
+#[test]
+fn whatever_the_limit_of_memory_the_shell_sees_the_programs_end() {
+    // Below this the launcher's own file cannot be mapped, and the kernel ends it before it begins.
+    let begins = |kib: u64| {
+        let line = format!("ulimit -v {kib}; exec {} --version", env!("CARGO_BIN_EXE_otel-rs"));
+        can("/bin/bash", &["-c", &line])
+    };
+    let least = (1..200).map(|step| step * 5000).find(|kib| begins(*kib)).expect("a limit that suffices");
+    for kib in (0..24).map(|step| least + step * step * 1100) {
+        let mut program = launch_file("/bin/sh");
+        program.args(["-c", "echo started; exit 7"]);
+        let output = after(&format!("ulimit -v {kib}"), &program).output().unwrap();
+        let seen = (output.status.code(), said(&output.stdout));
+        assert_eq!(seen, (Some(7), "started\n".into()), "{kib} KiB: {}", said(&output.stderr));
+    }
+}
+
+#[test]
+fn memory_that_runs_out_later_costs_telemetry_alone() {
+    let collector = Collector::answering_after(std::time::Duration::from_secs(60));
+    let counts = CountFile::new();
+    let mut program = launch("writes_spans");
+    program.env("OTEL_TRACES_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
+    // As many as the process that exports cannot keep, slowly enough for the rings.
+    program.args(["60000", "2", "300"]).arg(counts.0.path());
+    // The limit is the exporter's and the launcher's: the program has not been given it, since its region needs room.
+    let output = after("ulimit -v 180000", &program).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output.stderr));
+    assert_eq!(counts.read(), (60_000, 60_000));
+}
+
+/// The process that exports.
+fn exporter(launched: &Launched) -> Pid {
+    let launcher = launched.launcher.id();
+    let threads = std::fs::read_dir(format!("/proc/{launcher}/task")).unwrap().flatten();
+    let children = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let pids: Vec<i32> =
+        children.flat_map(|text| text.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<_>>()).collect();
+    Pid::from_raw(*pids.iter().find(|pid| **pid != launched.app.as_raw()).expect("a process that exports"))
+}
+
+#[test]
+fn the_death_of_the_exporting_process_is_one_warning_and_no_more() {
+    for signal in [Signal::SIGKILL, Signal::SIGSEGV, Signal::SIGABRT] {
+        let mut command = launch("prints_signals");
+        let mut launcher = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let errors = launcher.stderr.take().unwrap();
+        let mut launched = Launched::of(launcher);
+        kill(exporter(&launched), signal).unwrap();
+        let mut lines = std::io::BufRead::lines(std::io::BufReader::new(errors));
+        // The program has no layers, of which there was a warning, too.
+        let text = lines.by_ref().map(|line| line.unwrap()).find(|line| line.contains("stopped"));
+        assert_eq!(text.unwrap(), "otel-rs: warning: telemetry has stopped, the program runs on");
+        // It is watched as before.
+        launched.send(Signal::SIGUSR1);
+        assert_eq!(launched.line(), "SIGUSR1 sent");
+        launched.send(Signal::SIGQUIT);
+        assert_eq!(launched.line(), "SIGQUIT sent");
+        assert_eq!(launched.launcher.wait().unwrap().code(), Some(3));
+        assert!(!lines.any(|line| line.unwrap().contains("warning")));
+    }
+}
+
+#[test]
+fn a_signal_that_ends_the_program_is_seen_without_an_exporting_process_too() {
+    let mut launched = Launched::start(launch("waits"));
+    kill(exporter(&launched), Signal::SIGKILL).unwrap();
+    launched.send(Signal::SIGTERM);
+    assert_eq!(launched.launcher.wait().unwrap().signal(), Some(15));
+}
+
+#[test]
+fn the_exporting_process_does_not_outlive_a_killed_launcher() {
+    let mut launched = Launched::start(launch("waits"));
+    let exporter = exporter(&launched);
+    launched.launcher.kill().unwrap();
+    launched.launcher.wait().unwrap();
+    until("it is gone", || matches!(super::state(exporter), None | Some('Z')));
+}
