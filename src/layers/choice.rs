@@ -5,13 +5,13 @@ use std::fmt::{self, Display};
 
 use semver::Version;
 
-use super::{HooksSource, short_digest};
-use crate::project::{Home, manifest::Manifest, manifest::ManifestError};
+use super::HooksSource;
+use crate::project::{Home, manifest::Manifest, manifest::ManifestError, short_digest};
 use crate::rules::{Catalog, CatalogError, Instrumentation};
 use crate::ui::Explain;
 
 /// Raised when layers are written in another way than before, so that all are written anew.
-pub(crate) const LAYER_FORMAT: &str = "4";
+pub(crate) const LAYER_FORMAT: &str = "5";
 
 /// What decides about a project's crates.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl Knowledge {
 
     /// Knowledge with a manifest that is not written yet.
     pub(crate) fn new(home: &Home, catalog: Catalog, manifest: Manifest) -> Knowledge {
-        let quarantine = fs_err::read_to_string(home.local().join("quarantine")).unwrap_or_default();
+        let quarantine = fs_err::read_to_string(home.folder().join("quarantine")).unwrap_or_default();
         let quarantine = quarantine.lines().map(str::to_owned).collect();
         Knowledge { catalog, manifest, hooks: HooksSource::embedded(), quarantine }
     }
@@ -129,6 +129,6 @@ impl Knowledge {
         let mut all = self.quarantine.clone();
         all.extend(crates.iter().cloned());
         let text: String = all.iter().map(|name| format!("{name}\n")).collect();
-        crate::project::files::write_if_changed(&home.local().join("quarantine"), text.as_bytes()).map(drop)
+        crate::project::files::write_if_changed(&home.folder().join("quarantine"), text.as_bytes()).map(drop)
     }
 }

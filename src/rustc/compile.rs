@@ -14,7 +14,7 @@ use super::{Call, become_plain, command, status_code};
 use crate::layers::{
     Choice, Knowledge, Layer, LayerError, Original, ProgramNote, ensure_stamp, library_root, name_and_version,
 };
-use crate::project::{Home, Source, files, in_registry};
+use crate::project::{Home, files};
 use crate::rules::Instrumentation;
 use crate::ui;
 
@@ -29,6 +29,8 @@ pub(crate) struct Compilation<'a> {
     pub(crate) call: &'a Call,
     /// The wrappers to run inside ours.
     pub(crate) chain: Vec<OsString>,
+    /// What cargo runs in place of the compiler.
+    pub(crate) shim: &'a Path,
 }
 
 /// The package that cargo says it compiles.
@@ -45,14 +47,13 @@ struct Subject {
 
 impl Subject {
     fn original(&self) -> Original<'_> {
-        let source = if in_registry(&self.folder) { Source::Registry } else { Source::Other };
-        Original { name: &self.name, version: &self.version, source, folder: &self.folder }
+        Original { name: &self.name, version: &self.version, folder: &self.folder }
     }
 }
 
 /// Compiles a crate; the result is the status to end with.
 pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<i32> {
-    let Compilation { home, knowledge, call, chain } = compilation;
+    let Compilation { home, knowledge, call, chain, shim } = compilation;
     let Ok(toolchain) = Toolchain::of(home, call.compiler()) else { return Err(become_plain(call, chain)) };
     let hooks = HooksRlib::of(home, &knowledge.hooks, &toolchain, call.target());
     let search: [OsString; 2] = ["-L".into(), join("dependency=", hooks.folder())];
@@ -61,7 +62,7 @@ pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<i32> {
     };
     // Where nothing can be written, nothing can be woven.
     let Ok(stamp) = ensure_stamp(home, knowledge, &subject.name, &subject.version) else {
-        return compile_unknown(compilation, &search);
+        return compile_as_it_is(call, chain, &search, shim);
     };
     if let Some(Choice::Weave(known)) = knowledge.choose(&subject.name, &subject.version)
         && !bare_metal(call.target())
@@ -71,11 +72,26 @@ pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<i32> {
             Err(error) => warn_plain(&subject, &error),
         }
     }
+    compile_as_it_is(call, chain, &search, &stamp)
+}
+
+/// Compiles a crate where the cache cannot be used. Its dep-info names the shim if weaving would have had to do with it:
+/// the shim is touched as soon as the cache can be used, so that the crate is compiled anew.
+pub(crate) fn compile_plain(compilation: &Compilation<'_>) -> io::Result<i32> {
+    let Compilation { knowledge, call, chain, shim, .. } = compilation;
+    match subject(call, knowledge) {
+        Some(_) => compile_as_it_is(call, chain, &[], shim),
+        None => Err(become_plain(call, chain)),
+    }
+}
+
+/// Compiles a known crate plain; it is compiled anew when `stamp` is younger.
+fn compile_as_it_is(call: &Call, chain: &[OsString], search: &[OsString], stamp: &Path) -> io::Result<i32> {
     let mut arguments = call.arguments.clone();
-    arguments.extend(search);
+    arguments.extend(search.iter().cloned());
     let status = command(call, chain, &arguments).status()?;
     if status.success() {
-        finish_dep_info(call, None, &stamp);
+        finish_dep_info(call, None, stamp);
     }
     Ok(status_code(status))
 }
@@ -99,8 +115,8 @@ fn compile_woven(
     search: &[OsString],
     stamp: &Path,
 ) -> Result<i32, NotWoven> {
-    let Compilation { home, knowledge, call, chain } = compilation;
-    let layer = Layer::ensure(home, knowledge, known, subject.original())?;
+    let Compilation { home, knowledge, call, chain, .. } = compilation;
+    let layer = Layer::ensure(home, knowledge, known, subject.original())?.folder;
     let digest = knowledge.layer_digest(known, &subject.version);
     let library = hooks.ensure(home, &knowledge.hooks, call.compiler())?;
     let mut arguments = call.arguments_with_input(&layer.join(&subject.root));
@@ -149,7 +165,7 @@ fn compile_woven(
 /// A crate nothing is known about. Somebody else's is watched: should it not compile because of a woven dependency,
 /// that one is left plain from the next build on.
 fn compile_unknown(compilation: &Compilation<'_>, search: &[OsString]) -> io::Result<i32> {
-    let Compilation { home, knowledge, call, chain } = compilation;
+    let Compilation { home, knowledge, call, chain, .. } = compilation;
     let mut arguments = call.arguments.clone();
     arguments.extend(search.iter().cloned());
     let mut command = command(call, chain, &arguments);
@@ -214,7 +230,7 @@ fn woven_externs(home: &Home, call: &Call) -> Vec<String> {
 
 /// Where a woven crate says that it is being compiled.
 fn running_note(home: &Home, unit: &str) -> PathBuf {
-    home.local().join("running").join(unit)
+    home.folder().join("running").join(unit)
 }
 
 /// What cargo's environment and arguments say is compiled, if it is a known and foreign package's own library.
