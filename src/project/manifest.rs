@@ -23,6 +23,9 @@ pub(crate) struct Manifest {
     /// The rustdoc that the project used before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) chain_rustdoc: Option<String>,
+    /// Whether cargo could not read the project with the local form.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) refused: bool,
     /// What of cargo's configuration was not there before.
     #[serde(skip_serializing_if = "Created::is_none")]
     pub(crate) created: Created,

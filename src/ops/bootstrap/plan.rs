@@ -145,7 +145,12 @@ impl Plan {
             Form::Shared(Edit { path: config_path.clone(), text: config.text })
         } else {
             (manifest.chain, manifest.chain_rustdoc) = (None, None);
-            local(home, &config_path, before.as_deref())?
+            // Installing tries again.
+            manifest.refused &= !install;
+            match local(home, &config_path, before.as_deref())? {
+                Form::Local(_) if manifest.refused => Form::Apart(Apart::Refused("when it was last tried".to_owned())),
+                other => other,
+            }
         };
         if before.is_none() {
             let folder = config_path.parent().is_some_and(Path::is_dir);

@@ -96,8 +96,9 @@ pub(super) fn install(plan: &mut Plan) -> Result<(), Failure> {
     if plan.home.is_shared() {
         return Err(WriteError::Refused(message).into());
     }
-    plan.form = Form::Apart(Apart::Refused(message));
-    plan.knowledge.manifest.created = Created::None;
+    let first = message.split("; ").next().unwrap_or_default().to_owned();
+    plan.form = Form::Apart(Apart::Refused(first));
+    (plan.knowledge.manifest.created, plan.knowledge.manifest.refused) = (Created::None, true);
     Ok(manifest(plan).write().map_err(NotWritten)?)
 }
 
