@@ -19,6 +19,9 @@ pub(super) struct Args {
     /// Do not weave these crates
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     exclude: Option<Vec<String>>,
+    /// Write what can be committed with the project, for everybody who builds it
+    #[arg(long)]
+    shared: bool,
     /// How to show the result
     #[arg(long, value_enum, default_value_t = FormatArg::Table)]
     format: FormatArg,
@@ -26,7 +29,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum ActionArg {
-    /// Write layers and configuration
+    /// Prepare layers and lead cargo to them
     Install,
     /// Show what would be woven, write nothing
     Requirements,
@@ -71,6 +74,7 @@ impl Args {
             },
             only: names(self.only),
             exclude: names(self.exclude),
+            shared: self.shared,
             format: self.format.into_format(),
         }
     }

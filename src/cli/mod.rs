@@ -1,6 +1,8 @@
 //! The command line: clap definitions, one file per subcommand, turned into calls of `ops`.
 
 mod bootstrap;
+mod cache;
+mod cargo;
 mod config;
 mod demo;
 mod diff;
@@ -28,6 +30,8 @@ struct Cli {
 enum Command {
     /// Prepare a project, so that plain cargo builds it with telemetry
     Bootstrap(bootstrap::Args),
+    Cargo(cargo::Args),
+    Cache(cache::Args),
     Demo(demo::DemoArgs),
     /// Run a program and export its telemetry
     Instrument(instrument::Args),
@@ -75,6 +79,8 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
     };
     let outcome = match cli.command {
         Command::Bootstrap(args) => ops::bootstrap::run(args.into_options()),
+        Command::Cargo(args) => ops::cargo::run(args.into_options()),
+        Command::Cache(args) => ops::cache::run(args.into_options()),
         Command::Demo(args) => ops::demo::run(args.into_options()),
         Command::Instrument(args) => ops::instrument::run(args.into_options()),
         Command::Config(args) => ops::config::run(args.into_options()),

@@ -4,14 +4,14 @@ use std::fmt::{self, Display};
 
 use semver::Version;
 
+use super::HooksSource;
 use super::quarantine::{Held, Quarantine};
-use super::{HooksSource, short_digest};
-use crate::project::{Home, manifest::Manifest, manifest::ManifestError};
+use crate::project::{Home, manifest::Manifest, manifest::ManifestError, short_digest};
 use crate::rules::{Catalog, CatalogError, Instrumentation};
 use crate::ui::Explain;
 
 /// Raised when layers are written in another way than before, so that all are written anew.
-pub(crate) const LAYER_FORMAT: &str = "4";
+pub(crate) const LAYER_FORMAT: &str = "5";
 
 /// What decides about a project's crates.
 #[derive(Debug)]

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 use walkdir::WalkDir;
 
-use super::{HooksSource, Knowledge, short_digest};
-use crate::project::{Home, Source, files};
+use super::{HooksSource, Knowledge};
+use crate::project::{Digest, Home, files, short_digest};
 use crate::rules::{Instrumentation, Rule};
 use crate::ui::Explain;
 use crate::weave::{WeaveError, weave};
 
 /// The advice's module in a woven crate.
 const MODULE: &str = "otel_rs";
-/// Written last, so that a layer that has it is whole.
+/// What a layer is made of, and a digest over its files, by which it is verified before a compiler reads it.
 const DIGEST_FILE: &str = ".otel-rs-digest";
 /// What of a package no library needs.
 const LEFT_OUT: [&str; 6] = [".git", ".github", "target", "tests", "benches", "examples"];
@@ -27,8 +27,6 @@ pub(crate) struct Original<'a> {
     pub(crate) name: &'a str,
     /// Its version.
     pub(crate) version: &'a Version,
-    /// Where it comes from.
-    pub(crate) source: Source,
     /// Its folder.
     pub(crate) folder: &'a Path,
 }
@@ -43,7 +41,7 @@ pub(crate) struct Layer {
 /// Why a crate stays as it is although it was to be woven.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LayerError {
-    /// Something in the package could not be read, or in the project not written.
+    /// Something in the package could not be read, or in the cache not written.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// A rule missed.
@@ -152,64 +150,77 @@ impl Layer {
         }
     }
 
-    /// Where the layer of a package is, or is to be.
-    pub(crate) fn folder(home: &Home, original: Original<'_>) -> io::Result<PathBuf> {
-        let mut folder = format!("{}-{}", original.name, original.version);
-        if original.source != Source::Registry {
-            folder.push('-');
-            folder.push_str(&content_digest(original.folder)?[..8]);
-        }
-        Ok(home.layers().join(folder))
+    /// Where the layer of a package is, or is to be: named after all that it is made of, so that projects share it.
+    pub(crate) fn place(
+        home: &Home,
+        knowledge: &Knowledge,
+        known: &Instrumentation,
+        original: Original<'_>,
+    ) -> io::Result<Place> {
+        let source = content_digest(original.folder, package_files(original.folder)?)?;
+        let rules = knowledge.layer_digest(known, original.version);
+        let short = short_digest([source.as_bytes(), rules.as_bytes()]);
+        let name = format!("{}-{}-{short}", original.name, original.version);
+        Ok(Place { folder: home.layers().join(name), made_of: format!("{source} {rules}") })
     }
 
-    /// The folder of a package's layer, which is woven and written first where it is missing or out of date.
+    /// The folder of a package's layer, which is woven and written first where it is missing or not what it was.
     pub(crate) fn ensure(
         home: &Home,
         knowledge: &Knowledge,
         known: &Instrumentation,
         original: Original<'_>,
-    ) -> Result<PathBuf, LayerError> {
-        let folder = Layer::folder(home, original)?;
-        let digest = knowledge.layer_digest(known, original.version);
-        let is_current = || fs_err::read_to_string(folder.join(DIGEST_FILE)).is_ok_and(|found| found == digest);
-        if is_current() {
-            return Ok(folder);
+    ) -> Result<Place, LayerError> {
+        let place = Layer::place(home, knowledge, known, original)?;
+        if !place.is_whole() {
+            Layer::weave(original, known, &knowledge.hooks)?.write(home, original, &place)?;
         }
-        let layer = Layer::weave(original, known, &knowledge.hooks)?;
-        // Several compilers may want the same layer at once.
-        fs_err::create_dir_all(home.local())?;
-        let lock = fs_err::File::create(home.local().join("lock"))?;
-        lock.file().lock()?;
-        if !is_current() {
-            layer.write(original, &folder, &digest)?;
-        }
-        Ok(folder)
+        Ok(place)
     }
 
-    /// Whether the layer on disk is what it should be; `None` when there is none.
-    pub(crate) fn is_current(folder: &Path, digest: &str) -> Option<bool> {
-        folder.is_dir().then(|| fs_err::read_to_string(folder.join(DIGEST_FILE)).is_ok_and(|found| found == digest))
-    }
-
-    /// Where a layer is already, file by file: a compiler may be reading what does not change.
-    fn write(&self, original: Original<'_>, folder: &Path, digest: &str) -> io::Result<()> {
-        let write = if folder.exists() { files::write_old } else { files::create_old };
-        files::remove(&folder.join(DIGEST_FILE))?;
-        fs_err::create_dir_all(folder)?;
+    /// Written beside its place, then moved there in one go: several compilers may want the same layer at once.
+    fn write(&self, home: &Home, original: Original<'_>, place: &Place) -> io::Result<()> {
+        let new = tempfile::Builder::new().prefix(".new-").tempdir_in(home.layers())?;
         for relative in package_files(original.folder)? {
             if relative.to_str().is_none_or(|relative| !self.files.contains_key(relative)) {
-                write(&folder.join(&relative), &fs_err::read(original.folder.join(&relative))?)?;
+                files::create_old(&new.path().join(&relative), &fs_err::read(original.folder.join(&relative))?)?;
             }
         }
         for (relative, text) in &self.files {
-            write(&folder.join(relative), text.as_bytes())?;
+            files::create_old(&new.path().join(relative), text.as_bytes())?;
         }
-        files::write_old(&folder.join(DIGEST_FILE), digest.as_bytes())
+        let files = content_digest(new.path(), layer_files(new.path())?)?;
+        files::create_old(&new.path().join(DIGEST_FILE), place.digest_file(&files).as_bytes())?;
+        files::place(new, &place.folder, || place.is_whole())
+    }
+}
+
+/// Where a layer is, and what it is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Its folder.
+    pub(crate) folder: PathBuf,
+    made_of: String,
+}
+
+impl Place {
+    /// Whether the layer is there, and each of its files as it was written.
+    pub(crate) fn is_whole(&self) -> bool {
+        // A link could lead to what somebody else may write.
+        let is_folder = fs_err::symlink_metadata(&self.folder).is_ok_and(|found| found.is_dir());
+        let digest = || content_digest(&self.folder, layer_files(&self.folder)?);
+        is_folder
+            && fs_err::read_to_string(self.folder.join(DIGEST_FILE))
+                .is_ok_and(|found| digest().is_ok_and(|files| found == self.digest_file(&files)))
+    }
+
+    fn digest_file(&self, files: &str) -> String {
+        format!("{}\n{files}\n", self.made_of)
     }
 }
 
 fn failure_log(home: &Home, name: &str, version: &Version) -> PathBuf {
-    home.local().join(format!("{name}-{version}.log"))
+    home.folder().join(format!("{name}-{version}.log"))
 }
 
 /// The files of a package that its library may read, relative to it.
@@ -227,13 +238,28 @@ fn package_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// A digest over a package's files: outside of a registry, name and version do not tell what is in it.
-fn content_digest(folder: &Path) -> io::Result<String> {
-    let mut parts = Vec::new();
-    for relative in package_files(folder)? {
-        let content = fs_err::read(folder.join(&relative))?;
-        parts.push(relative.into_os_string().into_encoded_bytes());
-        parts.push(content);
+/// The files of a layer, relative to it. Whatever else is in its folder makes it another one.
+fn layer_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry.map_err(io::Error::other)?;
+        let relative = entry.path().strip_prefix(folder).map_err(io::Error::other)?;
+        if entry.path_is_symlink() {
+            return Err(io::Error::other(format!("`{}` is a link", entry.path().display())));
+        }
+        if entry.file_type().is_file() && relative != Path::new(DIGEST_FILE) {
+            found.push(relative.to_owned());
+        }
     }
-    Ok(short_digest(parts.iter().map(Vec::as_slice)))
+    Ok(found)
+}
+
+/// A digest over files below `folder`, with their names.
+fn content_digest(folder: &Path, files: Vec<PathBuf>) -> io::Result<String> {
+    let mut digest = Digest::default();
+    for relative in files {
+        digest.add(relative.as_os_str().as_encoded_bytes());
+        digest.add(&fs_err::read(folder.join(relative))?);
+    }
+    Ok(digest.whole())
 }

@@ -14,8 +14,7 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use super::short_digest;
-use crate::project::{Home, Source, files, packages};
+use crate::project::{Home, Source, files, packages, short_digest};
 
 /// A crate that is compiled against woven ones, and the way in which it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,7 +171,7 @@ impl Entry {
 }
 
 fn folder(home: &Home) -> PathBuf {
-    home.local().join("quarantine")
+    home.folder().join("quarantine")
 }
 
 fn path(home: &Home, dependent: &Dependent) -> PathBuf {
@@ -212,7 +211,7 @@ mod tests {
 
     fn project() -> (tempfile::TempDir, Home) {
         let folder = tempfile::tempdir().unwrap();
-        let home = Home::of(folder.path());
+        let home = Home::in_cache(&folder.path().join("cache"), folder.path());
         (folder, home)
     }
 

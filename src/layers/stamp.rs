@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn unchanged_stamp_is_not_touched() {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::of(dir.path());
+        let home = Home::in_cache(dir.path(), dir.path());
         let knowledge = Knowledge::load(&home).unwrap();
         let path = ensure_stamp(&home, &knowledge, "toy", &Version::new(1, 0, 0)).unwrap();
         let before = fs_err::metadata(&path).unwrap().modified().unwrap();

@@ -1,6 +1,8 @@
 //! `otel-rs bootstrap`: prepares a project, so that plain cargo builds it with layers.
 
 mod plan;
+mod remove;
+mod shims;
 mod write;
 
 use std::path::PathBuf;
@@ -8,7 +10,8 @@ use std::path::PathBuf;
 use crate::ops::{Failure, Outcome};
 use crate::project::{Home, workspace_root};
 use crate::ui;
-use plan::{Plan, Row, State};
+use plan::{Form, Plan, Row, State};
+pub(crate) use shims::write_in_cache;
 
 /// What to do with a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub(crate) struct Options {
     pub(crate) only: Option<Vec<String>>,
     /// Crates not to weave, if given.
     pub(crate) exclude: Option<Vec<String>>,
+    /// Whether to write what is to be committed with the project.
+    pub(crate) shared: bool,
     /// How to tell it.
     pub(crate) format: Format,
 }
@@ -50,22 +55,31 @@ pub(crate) struct Options {
 /// Prepares the project that `path` lies in.
 pub(crate) fn run(options: Options) -> Outcome {
     let path = std::path::absolute(&options.path).unwrap_or_else(|_| options.path.clone());
-    let root = workspace_root(&path).map_err(usage)?;
-    let home = Home::of(&root);
     if options.action == Action::Remove {
-        return write::remove(&home);
+        let root = workspace_root(&path).or_else(|error| remove::root_of(&path).ok_or(error)).map_err(usage)?;
+        return remove::run(&Home::of(&root)?);
     }
-    let plan = Plan::make(&home, &options)?;
+    let root = workspace_root(&path).map_err(usage)?;
+    let mut plan = Plan::make(&Home::of(&root)?, &options)?;
     if options.action == Action::Check {
         return write::check(&plan);
     }
     if options.action == Action::Install && !plan.rows.is_empty() {
-        warn_of_environment();
-        write::install(&plan)?;
+        write::install(&mut plan)?;
     }
     match options.format {
         Format::Table => tell_table(&plan, options.action),
         Format::Json => ui::out(json(&plan)),
+    }
+    if options.action == Action::Install && !plan.rows.is_empty() {
+        match &plan.form {
+            Form::Apart(why) => {
+                let hint = "build with `otel-rs cargo build --release`, or let `otel-rs bootstrap --shared` write what can \
+                            be committed";
+                ui::warning(format_args!("`cargo build` stays plain: {why}"), &[], Some(hint));
+            }
+            Form::Local(_) | Form::Shared(_) => warn_of_environment(),
+        }
     }
     Ok(0)
 }
@@ -83,8 +97,9 @@ fn tell_table(plan: &Plan, action: Action) {
     ui::out(ui::table(&["CRATE", "VERSION", "STATE", "EMITS"], &rows));
     if action == Action::Install {
         let program = plan.programs.first().map_or("PROGRAM", String::as_str);
+        let cargo = if matches!(plan.form, Form::Apart(_)) { "otel-rs cargo" } else { "cargo" };
         ui::out(format_args!(
-            "\nnext:\n  cargo build --release\n  OTEL_SERVICE_NAME={program} otel-rs instrument -- ./target/release/{program}"
+            "\nnext:\n  {cargo} build --release\n  OTEL_SERVICE_NAME={program} otel-rs instrument -- ./target/release/{program}"
         ));
     }
 }
@@ -138,7 +153,13 @@ fn json(plan: &Plan) -> String {
             value
         })
         .collect();
-    serde_json::json!({ "root": plan.home.root(), "crates": crates, "programs": plan.programs }).to_string()
+    let form = match &plan.form {
+        Form::Local(_) => "local",
+        Form::Apart(_) => "apart",
+        Form::Shared(_) => "shared",
+    };
+    serde_json::json!({ "root": plan.home.root(), "form": form, "crates": crates, "programs": plan.programs })
+        .to_string()
 }
 
 /// A wrapper in the environment outranks the project's configuration without a word from cargo.
@@ -151,7 +172,8 @@ fn warn_of_environment() {
             format!("unset `{name}` where you build")
         } else {
             format!(
-                "unset `{name}` where you build and set `OTEL_RS_RUSTC_WRAPPER={value}`, which otel-rs runs inside itself"
+                "build with `otel-rs cargo`, or unset `{name}` where you build and set `OTEL_RS_RUSTC_WRAPPER={value}`, \
+                 which otel-rs runs inside itself"
             )
         };
         ui::warning(

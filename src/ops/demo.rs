@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use include_dir::{Dir, include_dir};
 
 use super::Outcome;
+use crate::project::answers;
 use crate::ui::{self, Explain};
 
 static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/demo");
@@ -29,6 +30,8 @@ enum DemoError {
     ForeignFolder { path: PathBuf },
     #[error("cannot run `{command}`")]
     Run { command: String, source: std::io::Error },
+    #[error("cannot put the demo into `{}`: cargo would take it for a part of a workspace above it", path.display())]
+    Workspace { path: PathBuf },
     #[error("`{command}` ended with {status}")]
     Failed { command: String, status: std::process::ExitStatus },
     #[error("the demo does not answer on port {port}")]
@@ -38,7 +41,7 @@ enum DemoError {
 impl Explain for DemoError {
     fn hint(&self) -> Option<String> {
         match self {
-            DemoError::Write { .. } | DemoError::ForeignFolder { .. } => {
+            DemoError::Write { .. } | DemoError::ForeignFolder { .. } | DemoError::Workspace { .. } => {
                 Some("choose a folder of your own: `otel-rs demo <folder>`".into())
             }
             DemoError::Failed { command, .. } if command.starts_with("cargo") => {
@@ -69,7 +72,7 @@ const SAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 /// Writes the demo, instruments, builds and launches it, asks it something, and shows what was seen.
 pub(crate) fn run(options: Options) -> Outcome {
     let folder = folder(options.path)?;
-    write(&folder)?;
+    write_apart(&folder)?;
     ui::note(format_args!(
         "The demo is in {}: two services, axum, reqwest and SQLite, no telemetry code.\n",
         folder.display()
@@ -136,6 +139,7 @@ fn folder(chosen: Option<PathBuf>) -> Result<PathBuf, DemoError> {
     let user = nix::unistd::getuid();
     // The same folder every time: the second demo finds its dependencies built.
     let path = chosen.unwrap_or_else(|| std::env::temp_dir().join(format!("otel-rs-demo-{user}")));
+    let path = std::path::absolute(&path).unwrap_or(path);
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
     made.map_err(|source| DemoError::Write { path: path.clone(), source })?;
     let metadata = fs_err::symlink_metadata(&path).map_err(|source| DemoError::Write { path: path.clone(), source })?;
@@ -146,9 +150,30 @@ fn folder(chosen: Option<PathBuf>) -> Result<PathBuf, DemoError> {
     Ok(path)
 }
 
+/// Writes the demo, but not where a workspace above it would take it in and be broken by it.
+fn write_apart(folder: &Path) -> Result<(), DemoError> {
+    let above = folder.parent().filter(|_| !folder.join("Cargo.toml").exists());
+    let before = above.map(answers);
+    write(folder)?;
+    let after = above.map(answers).into_iter().flatten();
+    if before.into_iter().flatten().zip(after).any(|(before, after)| before.is_ok() && after.is_err()) {
+        for (name, _) in FILES {
+            let _ = fs_err::remove_file(folder.join(name));
+        }
+        for made in [&folder.join("src"), folder] {
+            let _ = std::fs::remove_dir(made);
+        }
+        return Err(DemoError::Workspace { path: folder.to_owned() });
+    }
+    Ok(())
+}
+
+/// The demo's files, and the templates that they are copies of.
+const FILES: [(&str, &str); 3] =
+    [("Cargo.toml", "Cargo.toml.in"), ("Cargo.lock", "Cargo.lock"), ("src/main.rs", "src/main.rs")];
+
 fn write(folder: &Path) -> Result<(), DemoError> {
-    let files = [("Cargo.toml", "Cargo.toml.in"), ("Cargo.lock", "Cargo.lock"), ("src/main.rs", "src/main.rs")];
-    for (name, template) in files {
+    for (name, template) in FILES {
         let path = folder.join(name);
         let contents = DEMO.get_file(template).map(include_dir::File::contents).unwrap_or_default();
         // Unchanged files keep their time, so that cargo has nothing to rebuild.

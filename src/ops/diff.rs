@@ -39,7 +39,7 @@ impl Explain for DiffError {
 pub(crate) fn run(options: Options) -> Outcome {
     let path = std::path::absolute(&options.project).unwrap_or_else(|_| options.project.clone());
     let root = workspace_root(&path).map_err(|error| Failure { status: 2, ..Failure::from(error) })?;
-    let knowledge = Knowledge::load(&Home::of(&root))?;
+    let knowledge = Knowledge::load(&Home::of(&root)?)?;
     let mut packages = packages(&root)?;
     packages.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
     let mut shown = 0;
@@ -56,9 +56,9 @@ pub(crate) fn run(options: Options) -> Outcome {
 }
 
 fn show(knowledge: &Knowledge, package: &Package) -> Result<bool, Failure> {
-    let Package { name, version, source, folder, .. } = package;
+    let Package { name, version, folder, .. } = package;
     let Some(Choice::Weave(known)) = knowledge.choose(name, version) else { return Ok(false) };
-    let original = Original { name, version, source: *source, folder };
+    let original = Original { name, version, folder };
     let layer = Layer::weave(original, known, &knowledge.hooks).map_err(|source| DiffError::NotWoven {
         name: name.clone(),
         version: version.to_string(),

@@ -1,6 +1,8 @@
 //! The use cases, one file each, told from top to bottom.
 
 pub(crate) mod bootstrap;
+pub(crate) mod cache;
+pub(crate) mod cargo;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod diff;

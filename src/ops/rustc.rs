@@ -1,18 +1,19 @@
 //! `otel-rs __rustc`: what cargo runs in place of the compiler, through the project's shim.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::layers::{Knowledge, KnowledgeError};
 use crate::ops::Outcome;
-use crate::project::Home;
+use crate::project::manifest::Manifest;
+use crate::project::{CacheError, Home, files, former};
 use crate::rules::CatalogError;
-use crate::rustc::{Call, Compilation, become_plain, compile, tell_version};
+use crate::rustc::{Call, Compilation, become_plain, compile, compile_plain, tell_version};
 use crate::ui::{self, Explain};
 
 /// The variable by which a shim says where it stands.
 pub(crate) const PROJECT_VARIABLE: &str = "OTEL_RS_PROJECT";
-/// A compiler wrapper to run inside ours, for places where `RUSTC_WRAPPER` must be set to ours.
+/// A compiler wrapper to run inside ours, in place of the one that cargo's configuration names.
 pub(crate) const CHAIN_VARIABLE: &str = "OTEL_RS_RUSTC_WRAPPER";
 
 /// What cargo asked for.
@@ -34,9 +35,18 @@ impl Explain for RustcError {}
 pub(crate) fn run(options: Options) -> Outcome {
     ui::set_prefix("otel-rs: ");
     let call = Call::parse(&options.words);
-    let home = std::env::var_os(PROJECT_VARIABLE).map(|path| Home::at(PathBuf::from(path)));
-    let done = match home {
-        Some(home) => run_at(&home, &call),
+    let folder = std::env::var_os(PROJECT_VARIABLE).map(PathBuf::from);
+    let done = match folder.map(|folder| (Home::at(&folder), folder.join("rustc"))) {
+        Some((Ok(home), shim)) => run_at(&home, &shim, &call),
+        Some((Err(error), shim)) => {
+            if call.compiles() {
+                warn_once(&error);
+            } else if call.asks_version() {
+                // The answer is another one as soon as there is a cache: cargo must not remember this one.
+                let _ = files::touch(&shim);
+            }
+            Err(become_plain(&call, &[]))
+        }
         None => Err(become_plain(&call, &[])),
     };
     done.map_err(|source| {
@@ -45,12 +55,13 @@ pub(crate) fn run(options: Options) -> Outcome {
     })
 }
 
-fn run_at(home: &Home, call: &Call) -> std::io::Result<i32> {
+fn run_at(home: &Home, shim: &Path, call: &Call) -> std::io::Result<i32> {
+    let chain = chain(home);
     if call.asks_version() {
-        return tell_version(home, call);
+        return tell_version(home, call, &chain, shim);
     }
     if !call.compiles() {
-        return Err(become_plain(call, &[]));
+        return Err(become_plain(call, &chain));
     }
     let name = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
     let knowledge = Knowledge::load_one(home, &name).or_else(|error| {
@@ -61,19 +72,52 @@ fn run_at(home: &Home, call: &Call) -> std::io::Result<i32> {
         }
         Knowledge::load_one(home, "")
     });
-    let chain = chain(home, knowledge.as_ref().ok());
-    match &knowledge {
-        Ok(knowledge) => compile(&Compilation { home, knowledge, call, chain }),
-        Err(_) => Err(become_plain(call, &chain)),
+    let Ok(knowledge) = &knowledge else { return Err(become_plain(call, &chain)) };
+    let compilation = Compilation { home, knowledge, call, chain, shim };
+    match home.ready() {
+        Ok(()) => compile(&compilation),
+        Err(error) => {
+            warn_once(&error);
+            compile_plain(&compilation)
+        }
     }
 }
 
-/// The wrapper to run inside ours: the environment's, else the project's former one, else the machine's.
-fn chain(home: &Home, knowledge: Option<&Knowledge>) -> Vec<OsString> {
+/// The wrapper to run inside ours: the environment's, else the one that the shared form has replaced, else the one that
+/// cargo's configuration names besides ours.
+fn chain(home: &Home) -> Vec<OsString> {
     if let Some(chain) = std::env::var_os(CHAIN_VARIABLE) {
-        return if chain.is_empty() { Vec::new() } else { vec![chain] };
+        return if chain.is_empty() { Vec::new() } else { vec![former::resolved(home.root(), &chain).into()] };
     }
-    let manifest = knowledge.and_then(|knowledge| knowledge.manifest.chain.clone());
-    let local = || fs_err::read_to_string(home.local().join("chain")).ok().map(|text| text.trim_end().to_owned());
-    manifest.or_else(local).filter(|chain| !chain.is_empty()).map(OsString::from).into_iter().collect()
+    let replaced = if home.is_shared() { Manifest::read(home).ok().flatten() } else { None };
+    let replaced = replaced.and_then(|manifest| manifest.chain).filter(|chain| !chain.is_empty());
+    let replaced = replaced.map(|chain| former::resolved(home.root(), chain.as_ref()));
+    replaced.or_else(|| former::program(home.root(), "rustc-wrapper")).map(OsString::from).into_iter().collect()
+}
+
+/// Warns that a build is plain, once for each run of cargo. The note that it was warned lies where other users' may lie
+/// as well, since the cache is what cannot be used; a folder is made by one process only, and follows no link.
+fn warn_once(error: &CacheError) {
+    let notes = std::env::temp_dir();
+    let prefix = format!("otel-rs-warned-{}-", nix::unistd::Uid::effective());
+    let cargo = nix::unistd::getppid().to_string();
+    match std::fs::create_dir(notes.join(format!("{prefix}{cargo}"))) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return,
+        // Without a note, what the user builds is warned of, and not each dependency.
+        Err(_) if std::env::var_os("CARGO_PRIMARY_PACKAGE").is_none() => return,
+        _ => {}
+    }
+    // Notes of runs that are over.
+    for entry in std::fs::read_dir(&notes).into_iter().flatten().flatten() {
+        let over = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.strip_prefix(&prefix))
+            .is_some_and(|pid| pid != cargo && !Path::new("/proc").join(pid).exists());
+        if over {
+            let _ = std::fs::remove_dir(entry.path());
+        }
+    }
+    let causes = std::error::Error::source(error).map(ToString::to_string);
+    ui::warning(format_args!("compiling without telemetry: {error}"), causes.as_slice(), error.hint().as_deref());
 }

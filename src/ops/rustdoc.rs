@@ -2,14 +2,17 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use super::rustc::PROJECT_VARIABLE;
 use crate::ops::Outcome;
-use crate::project::{Home, manifest::Manifest};
+use crate::project::{Home, former, manifest::Manifest};
 use crate::rustc::hooks_folder;
 use crate::ui::{self, Explain};
+
+/// A rustdoc to run inside ours, in place of the one that cargo's configuration names.
+pub(crate) const CHAIN_VARIABLE: &str = "OTEL_RS_RUSTDOC";
 
 /// What cargo asked for.
 #[derive(Debug)]
@@ -30,7 +33,7 @@ impl Explain for NotRun {}
 /// Becomes rustdoc, with the folder of the hooks among those it searches.
 pub(crate) fn run(options: Options) -> Outcome {
     ui::set_prefix("otel-rs: ");
-    let home = std::env::var_os(PROJECT_VARIABLE).map(|path| Home::at(PathBuf::from(path)));
+    let home = std::env::var_os(PROJECT_VARIABLE).and_then(|path| Home::at(Path::new(&path)).ok());
     let program = home.as_ref().and_then(former).unwrap_or_else(rustdoc);
     let mut command = Command::new(&program);
     command.args(&options.arguments);
@@ -46,9 +49,16 @@ pub(crate) fn run(options: Options) -> Outcome {
     Err(NotRun { program: program.to_string_lossy().into_owned(), source: command.exec() }.into())
 }
 
-/// The rustdoc that the project named before.
+/// The rustdoc to run: the environment's, else the one that the shared form has replaced, else the one that cargo's
+/// configuration names besides ours.
 fn former(home: &Home) -> Option<OsString> {
-    Manifest::read(home).ok()??.chain_rustdoc.map(OsString::from)
+    let resolved = |program: &OsStr| former::resolved(home.root(), program);
+    let set = std::env::var_os(CHAIN_VARIABLE).filter(|program| !program.is_empty());
+    let replaced = || Manifest::read(home).ok().flatten().filter(|_| home.is_shared())?.chain_rustdoc;
+    set.map(|program| resolved(&program))
+        .or_else(|| replaced().map(|program| resolved(program.as_ref())))
+        .or_else(|| former::program(home.root(), "rustdoc"))
+        .map(OsString::from)
 }
 
 /// Beside the running cargo is the rustdoc of its toolchain; a search could end at ourselves.

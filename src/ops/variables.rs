@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Outcome, rustc};
 use crate::config::{self, Kind, VARIABLES, Variable};
+use crate::project::cache;
 use crate::{rules, ui};
 
 #[derive(Serialize)]
@@ -21,7 +22,13 @@ struct Entry {
 }
 
 /// What does not configure a run: its name, what it takes, and what for.
-const OTHERS: [(&str, &str, &str); 3] = [
+const OTHERS: [(&str, &str, &str); 4] = [
+    (
+        cache::VARIABLE,
+        "the absolute path of a folder",
+        "Where layers, hooks and what projects decided are kept, in place of `$XDG_CACHE_HOME/otel-rs` or \
+         `~/.cache/otel-rs`; nobody else may write there",
+    ),
     (
         rules::EXTRA_VARIABLE,
         "the path of a folder",

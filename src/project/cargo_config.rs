@@ -1,12 +1,14 @@
 //! Cargo's configuration of a project, edited line by line so that every edit can be undone.
 //!
-//! Each line of ours ends with a marker, and each line that ours replace stays as a comment: removing means deleting the
-//! former and restoring the latter, whatever the user wrote elsewhere in the meantime.
+//! The local form adds one setting: an `include` of a file in the user's cache, which cargo ignores where that file is not.
+//! The shared form names shims in the project. Each line of ours ends with a marker, and each line that ours replace stays
+//! as a comment: removing means deleting the former and restoring the latter, whatever the user wrote elsewhere in the
+//! meantime.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use toml_edit::{Document, Item, Table};
+use toml_edit::{Array, Document, InlineTable, Item, Table, Value};
 
 use crate::ui::Explain;
 
@@ -17,7 +19,7 @@ const ADDED_WITH_LINE_END: &str = "# added by otel-rs, with the line end before 
 /// Begins each line that ours replace.
 const KEPT: &str = "# kept by otel-rs: ";
 
-/// The settings of ours in `[build]`.
+/// The settings of the shared form, in `[build]`.
 const SETTINGS: [(&str, &str); 2] = [("rustc-wrapper", ".otel-rs/rustc"), ("rustdoc", ".otel-rs/rustdoc")];
 
 /// Why the configuration was not edited.
@@ -42,6 +44,14 @@ pub(crate) enum ConfigError {
         /// Its line.
         line: usize,
     },
+    /// A setting of the file itself counts more than those of a file that it includes.
+    #[error("`{key}` in `{}` counts more than what bootstrap would add", path.display())]
+    Outranked {
+        /// The file.
+        path: PathBuf,
+        /// The setting.
+        key: &'static str,
+    },
     /// A marker was removed, so that we no longer know which lines are ours.
     #[error("cannot restore `{}`: `build.{key}` still names `.otel-rs`, but its line no longer ends with `{ADDED}`", path.display())]
     Unmarked {
@@ -55,7 +65,7 @@ pub(crate) enum ConfigError {
 impl Explain for ConfigError {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            ConfigError::Unreadable(_) => return None,
+            ConfigError::Unreadable(_) | ConfigError::Outranked { .. } => return None,
             ConfigError::Malformed { .. } => "repair the file; cargo cannot read it either".to_owned(),
             ConfigError::Inline { .. } => "write it as a table: `[build]`, then one line for each setting".to_owned(),
             ConfigError::Unmarked { key, .. } => format!("delete the line of `{key}`, then run this again"),
@@ -89,12 +99,87 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
     }
 }
 
-/// Adds our settings to `text`. What is there of ours already is first removed, so that doing it twice changes nothing.
+/// Whether the configuration of the project at `root` has the settings of the shared form.
+pub(crate) fn is_shared(root: &Path) -> bool {
+    let text = std::fs::read_to_string(path(root)).unwrap_or_default();
+    text.lines()
+        .any(|line| line.contains(SETTINGS[0].1) && (line.ends_with(ADDED) || line.ends_with(ADDED_WITH_LINE_END)))
+}
+
+/// Adds an `include` of the file `included` to `text`, in the place of what is there of ours already.
+pub(crate) fn include(path: &Path, text: &str, included: &str) -> Result<String, ConfigError> {
+    let text = remove(path, text)?;
+    let document = parse(path, &text)?;
+    for (key, name) in [("rustc-wrapper", "build.rustc-wrapper"), ("rustdoc", "build.rustdoc")] {
+        if document.get("build").and_then(|build| build.get(key)).is_some() {
+            return Err(ConfigError::Outranked { path: path.to_owned(), key: name });
+        }
+    }
+    let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
+    let line_end = line_end(&lines);
+    if let Some((key, Item::Value(Value::Array(former)))) = document.get_key_value("include") {
+        let mut array: Array = former.iter().map(|item| item.clone().decorated("", "")).collect();
+        array.push(Value::InlineTable(optional(included)));
+        let start = key.span().map_or(0, |span| span.start);
+        let range = line_of(&text, start)..line_of(&text, former.span().map_or(start, |span| span.end) - 1) + 1;
+        for line in &mut lines[range.clone()] {
+            line.insert_str(0, KEPT);
+        }
+        lines.insert(range.start, format!("include = {array} {ADDED}{line_end}"));
+    } else {
+        // A table of its own may stand at the end, whatever comes before it.
+        let mut added = vec![format!("[[include]] {ADDED}{line_end}")];
+        added.extend(optional(included).iter().map(|(key, value)| {
+            let value = value.clone().decorated("", "");
+            format!("{key} = {value} {ADDED}{line_end}")
+        }));
+        append(&mut lines, added, line_end);
+    }
+    let text = lines.concat();
+    let document = parse(path, &text)?;
+    let is_ours = |path: Option<&str>| path == Some(included);
+    let found = match document.get("include") {
+        Some(Item::ArrayOfTables(tables)) => {
+            tables.iter().any(|table| is_ours(table.get("path").and_then(Item::as_str)))
+        }
+        Some(Item::Value(Value::Array(array))) => array
+            .iter()
+            .any(|item| is_ours(item.as_inline_table().and_then(|table| table.get("path")).and_then(Value::as_str))),
+        _ => false,
+    };
+    if found {
+        Ok(text)
+    } else {
+        Err(ConfigError::Malformed { path: path.to_owned(), reason: "no place found for `include`".to_owned() })
+    }
+}
+
+fn optional(included: &str) -> InlineTable {
+    let mut table = InlineTable::new();
+    table.insert("path", included.into());
+    table.insert("optional", true.into());
+    table
+}
+
+fn line_end(lines: &[String]) -> &'static str {
+    if lines.first().is_some_and(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" }
+}
+
+/// Appends lines of ours, after the line end that the last one may lack.
+fn append(lines: &mut Vec<String>, mut added: Vec<String>, line_end: &str) {
+    if let Some(last) = lines.last_mut().filter(|line| !line.ends_with('\n')) {
+        last.push_str(line_end);
+        added[0] = added[0].replace(ADDED, ADDED_WITH_LINE_END);
+    }
+    lines.extend(added);
+}
+
+/// Adds the settings of the shared form to `text`. What is there of ours already is first removed, so that doing it twice changes nothing.
 pub(crate) fn add(path: &Path, text: &str) -> Result<Edited, ConfigError> {
     let text = remove(path, text)?;
     let document = parse(path, &text)?;
     let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
-    let line_end = if lines.first().is_some_and(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" };
+    let line_end = line_end(&lines);
     let build = Build::find(path, &text, &document)?;
     let mut former = [None, None];
     let mut places: Vec<(usize, Vec<String>)> = Vec::new();
@@ -119,13 +204,11 @@ pub(crate) fn add(path: &Path, text: &str) -> Result<Edited, ConfigError> {
         if build.header_missing {
             at_header.insert(0, format!("[build] {ADDED}{line_end}"));
         }
-        if build.insert_at == lines.len() && lines.last().is_some_and(|line| !line.ends_with('\n')) {
-            if let Some(last) = lines.last_mut() {
-                last.push_str(line_end);
-            }
-            at_header[0] = at_header[0].replace(ADDED, ADDED_WITH_LINE_END);
+        if build.insert_at == lines.len() {
+            append(&mut lines, at_header, line_end);
+        } else {
+            places.push((build.insert_at, at_header));
         }
-        places.push((build.insert_at, at_header));
     }
     // From the end, so that the earlier places stay where they are.
     places.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
@@ -165,13 +248,6 @@ pub(crate) fn remove(path: &Path, text: &str) -> Result<String, ConfigError> {
         }
     }
     Ok(restored)
-}
-
-/// The compiler wrapper that the configuration at `path` names, if it can be read and does.
-pub(crate) fn wrapper_in(path: &Path) -> Option<String> {
-    let text = fs_err::read_to_string(path).ok()?;
-    let document = parse(path, &text).ok()?;
-    document.get("build")?.get("rustc-wrapper")?.as_str().map(str::to_owned)
 }
 
 /// Where in a file our settings go.
@@ -264,6 +340,61 @@ mod tests {
         ] {
             added(text);
         }
+    }
+
+    const INCLUDED: &str = "/home/u/.cache/otel rs/projects/1/cargo.toml";
+
+    fn included(text: &str) -> String {
+        let path = Path::new("config.toml");
+        let with = include(path, text, INCLUDED).unwrap();
+        assert_eq!(include(path, &with, INCLUDED).unwrap(), with, "twice is as once");
+        assert_eq!(
+            include(path, &add(path, text).unwrap().text, INCLUDED).unwrap(),
+            with,
+            "in place of the shared form"
+        );
+        assert_eq!(remove(path, &with).unwrap(), text, "removed byte for byte");
+        with
+    }
+
+    #[test]
+    fn an_include_is_added_and_removed_byte_for_byte() {
+        for text in [
+            "",
+            "\n",
+            "# only a comment",
+            "[net]\nretry = 2\n",
+            "[net]\nretry = 2",
+            "[net]\r\nretry = 2\r\n",
+            "[net]\r\nretry = 2",
+            "[build]\njobs = 2\n",
+            "build.jobs = 2",
+            "[[include]]\npath = \"theirs.toml\"\n",
+            "[[include]]\npath = \"theirs.toml\"\n\n[net]\nretry = 2",
+            "include = [\"a.toml\", { path = \"b.toml\" }] # theirs\n[net]\nretry = 2\n",
+            "# first\ninclude = [\n  \"a.toml\", # one\n  \"b.toml\",\n]\n\n[net]\nretry = 2\n",
+            "include = []",
+        ] {
+            included(text);
+        }
+    }
+
+    #[test]
+    fn what_is_included_already_stays_included_before_ours() {
+        let text = included("include = [\n  \"a.toml\", # one\n]\n");
+        let line = text.lines().next().unwrap();
+        assert!(line.starts_with("include = [\"a.toml\", { path = \"/home/u"), "{text}");
+    }
+
+    #[test]
+    fn an_include_that_would_not_count_is_refused() {
+        for text in
+            ["[build]\nrustc-wrapper = \"sccache\"\n", "build.rustdoc = \"mine\"\n", "build = { rustdoc = \"x\" }\n"]
+        {
+            let error = include(Path::new("c"), text, INCLUDED).unwrap_err();
+            assert!(matches!(error, ConfigError::Outranked { .. }), "{text}: {error}");
+        }
+        assert!(matches!(include(Path::new("c"), "include = \"a\"\n", INCLUDED), Err(ConfigError::Malformed { .. })));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `.otel-rs/manifest.toml`: what a project decided, committed with it.
+//! `manifest.toml`: what a project decided. In the user's cache, or committed with the project in its shared form.
 
 use std::path::PathBuf;
 
@@ -23,6 +23,9 @@ pub(crate) struct Manifest {
     /// The rustdoc that the project used before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) chain_rustdoc: Option<String>,
+    /// Whether cargo could not read the project with the local form.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) refused: bool,
     /// What of cargo's configuration was not there before.
     #[serde(skip_serializing_if = "Created::is_none")]
     pub(crate) created: Created,
@@ -78,7 +81,8 @@ impl Explain for ManifestError {
 impl Manifest {
     /// Where it is.
     pub(crate) fn path(home: &Home) -> PathBuf {
-        home.path().join("manifest.toml")
+        let folder = if home.is_shared() { home.shared_folder() } else { home.folder().to_owned() };
+        folder.join("manifest.toml")
     }
 
     /// Reads it; `None` when the project has none.
@@ -94,9 +98,10 @@ impl Manifest {
     }
 
     /// The text to write.
-    pub(crate) fn text(&self) -> String {
+    pub(crate) fn text(&self, home: &Home) -> String {
         let body = toml::to_string(self).unwrap_or_default();
-        format!("# Written by `otel-rs bootstrap`. Commit it; `otel-rs bootstrap --action remove` undoes it.\n{body}")
+        let commit = if home.is_shared() { " Commit it;" } else { "" };
+        format!("# Written by `otel-rs bootstrap`.{commit} `otel-rs bootstrap --action remove` undoes it.\n{body}")
     }
 
     /// Whether the user's choice lets a crate be woven.
@@ -113,7 +118,7 @@ mod tests {
     #[test]
     fn what_is_written_can_be_read() {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::of(dir.path());
+        let home = Home::in_cache(dir.path(), dir.path());
         assert_eq!(Manifest::read(&home).unwrap(), None);
         let manifest = Manifest {
             version: "0.1.0".into(),
@@ -122,7 +127,7 @@ mod tests {
             created: Created::ConfigFolder,
             ..Manifest::default()
         };
-        super::super::files::write_if_changed(&Manifest::path(&home), manifest.text().as_bytes()).unwrap();
+        super::super::files::write_if_changed(&Manifest::path(&home), manifest.text(&home).as_bytes()).unwrap();
         assert_eq!(Manifest::read(&home).unwrap(), Some(manifest));
     }
 

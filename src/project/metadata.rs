@@ -1,5 +1,6 @@
 //! What `cargo metadata` tells: where the workspace's root is, and where each package's source is.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -10,10 +11,8 @@ use crate::ui::{self, Explain};
 /// Where a package's source comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// Unpacked by cargo from a registry.
-    Registry,
-    /// From git, or from a vendored folder: one version may have several sources.
-    Other,
+    /// Somebody else's: from a registry, from git, or vendored.
+    Foreign,
     /// The user's own: a member of the workspace or a path dependency.
     Path,
 }
@@ -93,6 +92,43 @@ pub(crate) fn workspace_root(folder: &Path) -> Result<PathBuf, MetadataError> {
     Ok(path.parent().unwrap_or(&path).to_owned())
 }
 
+/// The root of the workspace that cargo works on when it is called with `toolchain` and `manifest`; `None` when there is
+/// none, or cargo cannot say.
+pub(crate) fn workspace_of(program: &OsStr, toolchain: Option<&OsStr>, manifest: Option<&OsStr>) -> Option<PathBuf> {
+    let mut command = Command::new(program);
+    command.args(toolchain).args(["locate-project", "--workspace", "--message-format", "plain"]);
+    if let Some(manifest) = manifest {
+        command.arg("--manifest-path").arg(manifest);
+    }
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+    Path::new(text.trim_end()).parent().map(Path::to_owned)
+}
+
+/// The version of the cargo that builds the project at `root`.
+pub(crate) fn cargo_version(root: &Path) -> Option<Version> {
+    let output = cargo(root, &["--version"]).ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    Version::parse(text.split(' ').nth(1)?.trim_end()).ok()
+}
+
+/// Whether cargo can read each workspace that `root` or a folder above it is a part of, as whoever builds it calls it;
+/// what cargo says where it cannot. In order, and the same each time that the same manifests are there.
+pub(crate) fn answers(root: &Path) -> Vec<Result<(), String>> {
+    let manifests = root.ancestors().map(|folder| folder.join("Cargo.toml")).filter(|path| path.is_file());
+    let answer = |manifest: PathBuf| {
+        let folder = manifest.parent().unwrap_or(root);
+        let mut command = cargo_command(folder, &["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+        command.env_remove("RUSTC_WRAPPER").stdout(Stdio::null());
+        match command.output() {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => Err(lines_of(&output)),
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    manifests.map(answer).collect()
+}
+
 /// The packages of the workspace at `root` that a build for this machine may compile, without touching the network
 /// when their sources are there.
 pub(crate) fn packages(root: &Path) -> Result<Vec<Package>, MetadataError> {
@@ -125,11 +161,7 @@ pub(crate) fn packages(root: &Path) -> Result<Vec<Package>, MetadataError> {
 
 fn package(package: &cargo_metadata::Package) -> Package {
     let folder = package.manifest_path.parent().map(|folder| folder.as_std_path().to_owned()).unwrap_or_default();
-    let source = match &package.source {
-        None => Source::Path,
-        Some(_) if in_registry(&folder) => Source::Registry,
-        Some(_) => Source::Other,
-    };
+    let source = if package.source.is_some() { Source::Foreign } else { Source::Path };
     Package {
         name: package.name.to_string(),
         version: package.version.clone(),
@@ -139,19 +171,11 @@ fn package(package: &cargo_metadata::Package) -> Package {
     }
 }
 
-/// Whether cargo unpacked `folder` from a registry, so that name and version tell all about it.
-pub(crate) fn in_registry(folder: &Path) -> bool {
-    let parts: Vec<_> = folder.components().map(|part| part.as_os_str()).collect();
-    parts.windows(2).any(|pair| pair[0] == "registry" && pair[1] == "src")
-}
-
 /// Whether cargo itself put the package into `folder`: unpacked from a registry, checked out from git, or vendored.
 pub(crate) fn is_from_cargo(folder: &Path) -> bool {
-    let checkout = |folder: &Path| {
-        let parts: Vec<_> = folder.components().map(|part| part.as_os_str()).collect();
-        parts.windows(2).any(|pair| pair[0] == "git" && pair[1] == "checkouts")
-    };
-    in_registry(folder) || checkout(folder) || folder.join(".cargo-checksum.json").is_file()
+    let parts: Vec<_> = folder.components().map(|part| part.as_os_str()).collect();
+    let unpacked = parts.windows(2).any(|pair| pair == ["registry", "src"] || pair == ["git", "checkouts"]);
+    unpacked || folder.join(".cargo-checksum.json").is_file()
 }
 
 pub(super) fn host(root: &Path) -> Result<String, MetadataError> {
@@ -168,34 +192,34 @@ pub(super) fn host(root: &Path) -> Result<String, MetadataError> {
 }
 
 pub(super) fn cargo(folder: &Path, args: &[&str]) -> Result<Output, MetadataError> {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    Command::new(&program)
-        .args(args)
-        .current_dir(folder)
-        // Our own shim need not be asked about the compiler here.
-        .env("RUSTC_WRAPPER", "")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| MetadataError::NoCargo { program: program.to_string_lossy().into_owned(), source })
+    let mut command = cargo_command(folder, args);
+    // Our own shim need not be asked about the compiler here.
+    command.env("RUSTC_WRAPPER", "").output().map_err(|source| MetadataError::NoCargo {
+        program: command.get_program().to_string_lossy().into_owned(),
+        source,
+    })
+}
+
+fn cargo_command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args).current_dir(folder).stdin(Stdio::null());
+    command
 }
 
 fn refused(command: &'static str, folder: &Path, output: &Output) -> MetadataError {
+    MetadataError::Refused { command, folder: folder.to_owned(), message: lines_of(output) }
+}
+
+/// What cargo wrote to stderr, in one line.
+fn lines_of(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let message = lines.join("; ").trim_start_matches("error: ").to_owned();
-    MetadataError::Refused { command, folder: folder.to_owned(), message }
+    lines.join("; ").trim_start_matches("error: ").to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn registry_sources_are_told_from_vendored_ones() {
-        assert!(in_registry(Path::new("/home/u/.cargo/registry/src/index.crates.io-1/toy-1.0.0")));
-        assert!(!in_registry(Path::new("/home/u/project/vendor/toy")));
-        assert!(!in_registry(Path::new("/home/u/.cargo/git/checkouts/toy-1/abc")));
-    }
 
     #[test]
     fn folder_without_a_project_is_named() {

@@ -1,63 +1,137 @@
-//! The user's project: its root, its lock file, its packages, and the few files otel-rs keeps in it.
+//! The user's project: its root, its lock file, its packages, and the few files otel-rs keeps for it.
 
+pub(crate) mod cache;
 pub(crate) mod cargo_config;
+mod digest;
 pub(crate) mod files;
+pub(crate) mod former;
+pub(crate) mod git;
 mod lock;
 pub(crate) mod manifest;
 mod metadata;
 mod usage;
 
+pub(crate) use cache::CacheError;
+pub(crate) use digest::{Digest, short_digest};
 pub(crate) use lock::locked;
-pub(crate) use metadata::{Package, Source, in_registry, is_from_cargo, packages, workspace_root};
+pub(crate) use metadata::{
+    Package, Source, answers, cargo_version, is_from_cargo, packages, workspace_of, workspace_root,
+};
 pub(crate) use usage::{Usage, Use};
 
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-/// The folder that otel-rs keeps at a workspace's root.
+/// Where otel-rs keeps what it knows of a project: in the user's cache, and in its shared form in the project as well.
 #[derive(Debug, Clone)]
-pub(crate) struct Home(PathBuf);
+pub(crate) struct Home {
+    root: PathBuf,
+    cache: PathBuf,
+    folder: PathBuf,
+    shared: bool,
+}
 
 impl Home {
-    /// The folder's name.
-    pub(crate) const NAME: &str = ".otel-rs";
+    /// The folder of the shared form, at a workspace's root.
+    pub(crate) const SHARED: &str = ".otel-rs";
+    /// The file that names the root of the project that a folder of the cache is about.
+    const ROOT: &str = "root";
 
-    /// The folder of the workspace at `root`.
-    pub(crate) fn of(root: &Path) -> Home {
-        Home(root.join(Home::NAME))
+    /// The home of the workspace at `root`.
+    pub(crate) fn of(root: &Path) -> Result<Home, CacheError> {
+        let cache = cache::place()?;
+        let canonical = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+        let folder = cache.join("projects").join(short_digest([canonical.as_os_str().as_bytes()]));
+        Ok(Home { shared: cargo_config::is_shared(root), root: root.to_owned(), cache, folder })
     }
 
-    /// The folder itself, as a shim passes it.
-    pub(crate) fn at(path: PathBuf) -> Home {
-        Home(path)
+    /// The home whose shim stands in `folder`.
+    pub(crate) fn at(folder: &Path) -> Result<Home, CacheError> {
+        if folder.file_name().is_some_and(|name| name == Home::SHARED) {
+            return Home::of(folder.parent().unwrap_or(folder));
+        }
+        let root = std::fs::read(folder.join(Home::ROOT)).map_err(CacheError::Unwritable)?;
+        let root = PathBuf::from(OsString::from_vec(root));
+        let cache = folder.ancestors().nth(2).unwrap_or(folder).to_owned();
+        Ok(Home { shared: cargo_config::is_shared(&root), root, cache, folder: folder.to_owned() })
     }
 
-    /// The folder's path.
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
+    /// The same home, with the manifest of the shared form or without.
+    pub(crate) fn with_shared(self, shared: bool) -> Home {
+        Home { shared, ..self }
+    }
+
+    /// Makes sure that the folders in the cache are there, nobody else's, and can be written.
+    pub(crate) fn ready(&self) -> Result<(), CacheError> {
+        cache::ready(self)
     }
 
     /// The workspace's root.
     pub(crate) fn root(&self) -> &Path {
-        self.0.parent().unwrap_or(&self.0)
+        &self.root
+    }
+
+    /// The user's cache.
+    pub(crate) fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// This project's folder in the cache.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folder of the shared form.
+    pub(crate) fn shared_folder(&self) -> PathBuf {
+        self.root.join(Home::SHARED)
+    }
+
+    /// Whether cargo's configuration in the project names the shared form.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// The file that names the root, and what is in it.
+    pub(crate) fn root_file(&self) -> (PathBuf, Vec<u8>) {
+        (self.folder.join(Home::ROOT), self.root.as_os_str().as_bytes().to_vec())
+    }
+
+    /// What cargo runs in place of the compiler, unless the project has the shared form.
+    pub(crate) fn rustc(&self) -> PathBuf {
+        self.folder.join("rustc")
+    }
+
+    /// What cargo runs in place of rustdoc.
+    pub(crate) fn rustdoc(&self) -> PathBuf {
+        self.folder.join("rustdoc")
+    }
+
+    /// What cargo's configuration of the project includes.
+    pub(crate) fn included(&self) -> PathBuf {
+        self.folder.join("cargo.toml")
     }
 
     /// Where layers are.
     pub(crate) fn layers(&self) -> PathBuf {
-        self.0.join("layers")
+        self.cache.join("layers")
     }
 
-    /// Where the hooks' source and rlibs are.
+    /// Where the hooks' rlibs are.
     pub(crate) fn hooks(&self) -> PathBuf {
-        self.0.join("hooks")
+        self.cache.join("hooks")
     }
 
     /// Where the stamps are.
     pub(crate) fn stamps(&self) -> PathBuf {
-        self.0.join("stamps")
+        self.folder.join("stamps")
     }
+}
 
-    /// What is true of this machine only.
-    pub(crate) fn local(&self) -> PathBuf {
-        self.0.join("local")
+#[cfg(test)]
+impl Home {
+    /// A home whose cache is `cache`.
+    pub(crate) fn in_cache(cache: &Path, root: &Path) -> Home {
+        Home { root: root.to_owned(), cache: cache.to_owned(), folder: cache.join("projects/1"), shared: false }
     }
 }

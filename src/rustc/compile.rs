@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
 use semver::Version;
 
@@ -12,7 +13,7 @@ use super::toolchain::Toolchain;
 use super::watched::{self, Watched};
 use super::{Call, become_plain, command, status_code, verdict};
 use crate::layers::{Choice, Knowledge, Layer, LayerError, Original, ProgramNote, ensure_stamp, library_root};
-use crate::project::{Home, Source, files, in_registry, is_from_cargo, locked};
+use crate::project::{Home, files, is_from_cargo, locked};
 use crate::rules::Instrumentation;
 use crate::ui;
 
@@ -27,6 +28,8 @@ pub(crate) struct Compilation<'a> {
     pub(crate) call: &'a Call,
     /// The wrappers to run inside ours.
     pub(crate) chain: Vec<OsString>,
+    /// What cargo runs in place of the compiler.
+    pub(crate) shim: &'a Path,
 }
 
 /// The package that cargo says it compiles.
@@ -43,14 +46,13 @@ struct Subject {
 
 impl Subject {
     fn original(&self) -> Original<'_> {
-        let source = if in_registry(&self.folder) { Source::Registry } else { Source::Other };
-        Original { name: &self.name, version: &self.version, source, folder: &self.folder }
+        Original { name: &self.name, version: &self.version, folder: &self.folder }
     }
 }
 
 /// Compiles a crate; the result is the status to end with.
 pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<i32> {
-    let Compilation { home, knowledge, call, chain } = compilation;
+    let Compilation { home, knowledge, call, chain, shim } = compilation;
     let Ok(toolchain) = Toolchain::of(home, call.compiler()) else { return Err(become_plain(call, chain)) };
     let hooks = HooksRlib::of(home, &knowledge.hooks, &toolchain, call.target());
     let search: [OsString; 2] = ["-L".into(), join("dependency=", hooks.folder())];
@@ -59,7 +61,7 @@ pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<i32> {
     };
     // Where nothing can be written, nothing can be woven.
     let Ok(stamp) = ensure_stamp(home, knowledge, &subject.name, &subject.version) else {
-        return compile_unknown(compilation, &toolchain, &search);
+        return compile_as_it_is(call, chain, &search, shim).map(status_code);
     };
     let mut not_woven = None;
     if let Some(Choice::Weave(known)) = knowledge.choose(&subject.name, &subject.version)
@@ -73,11 +75,8 @@ pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<i32> {
             Err(error) => not_woven = Some(error),
         }
     }
-    let mut arguments = call.arguments.clone();
-    arguments.extend(search);
-    let status = command(call, chain, &arguments).status()?;
+    let status = compile_as_it_is(call, chain, &search, &stamp)?;
     if status.success() {
-        finish_dep_info(call, None, &stamp);
         verdict::compiled(home, knowledge, call, &toolchain);
     } else if status.code().is_some() {
         verdict::failed(home, knowledge, call, &toolchain);
@@ -89,6 +88,27 @@ pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<i32> {
         warn_plain(home, &subject, &error);
     }
     Ok(status_code(status))
+}
+
+/// Compiles a crate where the cache cannot be used. Its dep-info names the shim if weaving would have had to do with it:
+/// the shim is touched as soon as the cache can be used, so that the crate is compiled anew.
+pub(crate) fn compile_plain(compilation: &Compilation<'_>) -> io::Result<i32> {
+    let Compilation { home, knowledge, call, chain, shim } = compilation;
+    match subject(home, call, knowledge) {
+        Some(_) => compile_as_it_is(call, chain, &[], shim).map(status_code),
+        None => Err(become_plain(call, chain)),
+    }
+}
+
+/// Compiles a known crate plain; it is compiled anew when `stamp` is younger.
+fn compile_as_it_is(call: &Call, chain: &[OsString], search: &[OsString], stamp: &Path) -> io::Result<ExitStatus> {
+    let mut arguments = call.arguments.clone();
+    arguments.extend(search.iter().cloned());
+    let status = command(call, chain, &arguments).status()?;
+    if status.success() {
+        finish_dep_info(call, None, stamp);
+    }
+    Ok(status)
 }
 
 /// Why a crate was not compiled woven.
@@ -117,8 +137,8 @@ fn compile_woven(
     search: &[OsString],
     stamp: &Path,
 ) -> Result<i32, NotWoven> {
-    let Compilation { home, knowledge, call, chain } = compilation;
-    let layer = Layer::ensure(home, knowledge, known, subject.original())?;
+    let Compilation { home, knowledge, call, chain, .. } = compilation;
+    let layer = Layer::ensure(home, knowledge, known, subject.original())?.folder;
     let digest = knowledge.layer_digest(known, &subject.version);
     let library = hooks.ensure(home, &knowledge.hooks, call.compiler())?;
     let mut arguments = call.arguments_with_input(&layer.join(&subject.root));
@@ -166,7 +186,7 @@ fn compile_woven(
 /// A crate nothing is known about. Somebody else's is watched: should it not compile because of a woven dependency,
 /// that one stays plain from then on.
 fn compile_unknown(compilation: &Compilation<'_>, toolchain: &Toolchain, search: &[OsString]) -> io::Result<i32> {
-    let Compilation { home, knowledge, call, chain } = compilation;
+    let Compilation { home, knowledge, call, chain, .. } = compilation;
     let mut arguments = call.arguments.clone();
     arguments.extend(search.iter().cloned());
     let mut command = command(call, chain, &arguments);
@@ -200,7 +220,7 @@ fn program(call: &Call) -> Option<(PathBuf, ProgramNote)> {
 
 /// Where a woven crate says that it is being compiled.
 pub(super) fn running_note(home: &Home, unit: &str) -> PathBuf {
-    home.local().join("running").join(unit)
+    home.folder().join("running").join(unit)
 }
 
 /// What cargo's environment and arguments say is compiled, if it is a known and foreign package's own library.

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::toolchain::Toolchain;
-use crate::layers::{HooksSource, short_digest};
-use crate::project::{Home, files};
+use crate::layers::HooksSource;
+use crate::project::{Digest, Home, files, short_digest};
 
 /// Raised when the hooks are compiled with other flags than before.
 const BUILD_FORMAT: &str = "1";
 const LIBRARY: &str = "libotel_rs_hooks.rlib";
+/// A digest over the library, by which it is verified before it becomes a part of a program.
+const DIGEST_FILE: &str = "digest";
 /// What the compiler believes the source's folder to be. The crate's hash depends on paths: were it the project's own,
 /// hooks rebuilt elsewhere would not fit what a restored target folder holds.
 const VIRTUAL_FOLDER: &str = "/otel-rs-hooks";
@@ -44,31 +46,36 @@ impl HooksRlib {
         &self.folder
     }
 
-    /// The compiled library, which is compiled first where it is not there.
+    /// The compiled library, which is compiled first where it is not there, or not what it was.
     pub(super) fn ensure(&self, home: &Home, hooks: &HooksSource, compiler: &OsStr) -> io::Result<PathBuf> {
-        let library = self.folder.join(LIBRARY);
-        if library.is_file() {
-            return Ok(library);
+        if !self.is_whole() {
+            // Several compilers may want it at once, and it takes a while.
+            let _lock = files::lock(&home.hooks().join("lock"))?;
+            if !self.is_whole() {
+                self.build(hooks, compiler)?;
+            }
         }
-        fs_err::create_dir_all(home.local())?;
-        let lock = fs_err::File::create(home.local().join("hooks-lock"))?;
-        lock.file().lock()?;
-        if !library.is_file() {
-            self.build(home, hooks, compiler, &library)?;
-        }
-        Ok(library)
+        Ok(self.folder.join(LIBRARY))
     }
 
-    fn build(&self, home: &Home, hooks: &HooksSource, compiler: &OsStr, library: &Path) -> io::Result<()> {
-        let source = home.hooks().join(&hooks.digest);
+    fn is_whole(&self) -> bool {
+        let found = fs_err::read_to_string(self.folder.join(DIGEST_FILE));
+        found.is_ok_and(|found| digest(&self.folder.join(LIBRARY)).is_ok_and(|digest| digest == found))
+    }
+
+    /// From the source that this otel-rs carries, in a folder of its own, which is then moved into its place.
+    fn build(&self, hooks: &HooksSource, compiler: &OsStr) -> io::Result<()> {
+        let parent = self.folder.parent().unwrap_or(&self.folder);
+        fs_err::create_dir_all(parent)?;
+        let source = tempfile::Builder::new().prefix(".source-").tempdir_in(parent)?;
+        let scratch = tempfile::Builder::new().prefix(".new-").tempdir_in(parent)?;
+        let source = source.path();
         for (path, text) in hooks.files() {
-            files::write_old(&source.join("src").join(path), text)?;
+            files::create_old(&source.join("src").join(path), text)?;
         }
-        fs_err::create_dir_all(&self.folder)?;
-        let scratch = tempfile::Builder::new().prefix(".build-").tempdir_in(&self.folder)?;
         let mut command = Command::new(compiler);
         command
-            .current_dir(&source)
+            .current_dir(source)
             .args(["--crate-name", "otel_rs_hooks", "--edition", "2021", "--crate-type", "rlib", "src/lib.rs"])
             .args(["--emit", "link", "-C", "opt-level=3", "-C", "codegen-units=1", "-C", "embed-bitcode=yes"])
             .args(["--cap-lints", "allow", "-C"])
@@ -89,11 +96,12 @@ impl HooksRlib {
             let first = said.lines().find(|line| line.starts_with("error")).unwrap_or("the compiler gave no reason");
             return Err(io::Error::other(format!("cannot compile the hooks: {first}")));
         }
-        fs_err::rename(scratch.path().join(LIBRARY), library)
+        fs_err::write(scratch.path().join(DIGEST_FILE), digest(&scratch.path().join(LIBRARY))?)?;
+        files::place(scratch, &self.folder, || self.is_whole())
     }
 
     /// Puts the library beside cargo's own artifacts as well: rustdoc looks there, and a target folder that outlives
-    /// `.otel-rs/hooks` stays whole.
+    /// the cache stays whole.
     pub(super) fn copy_into(&self, library: &Path, out_dir: &Path) -> io::Result<()> {
         let copy = out_dir.join(format!("libotel_rs_hooks-{}.rlib", self.key));
         if copy.is_file() {
@@ -101,4 +109,10 @@ impl HooksRlib {
         }
         files::write_if_changed(&copy, &fs_err::read(library)?).map(drop)
     }
+}
+
+fn digest(library: &Path) -> io::Result<String> {
+    let mut digest = Digest::default();
+    digest.add(&fs_err::read(library)?);
+    Ok(digest.whole())
 }

@@ -10,7 +10,7 @@ mod version;
 mod watched;
 
 pub(crate) use call::Call;
-pub(crate) use compile::{Compilation, compile};
+pub(crate) use compile::{Compilation, compile, compile_plain};
 pub(crate) use version::tell_version;
 
 use std::ffi::{OsStr, OsString};

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
-use crate::layers::short_digest;
-use crate::project::{Home, files};
+use crate::project::{Home, files, short_digest};
 
 /// What `rustc -vV` says.
 #[derive(Debug, Clone)]
@@ -58,5 +57,5 @@ fn memory(home: &Home, compiler: &OsStr) -> PathBuf {
         state.unwrap_or_default().as_bytes(),
         toolchain.as_encoded_bytes(),
     ]);
-    home.local().join("compilers").join(name)
+    home.folder().join("compilers").join(name)
 }

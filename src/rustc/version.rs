@@ -1,13 +1,15 @@
 //! Answering `rustc -vV`, by which cargo tells compilers apart.
 
+use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::process::Stdio;
 
 use super::toolchain::Toolchain;
 use super::{Call, command, status_code};
-use crate::layers::{HooksSource, Knowledge, LAYER_FORMAT, refresh_stamps, short_digest};
-use crate::project::Home;
+use crate::layers::{HooksSource, Knowledge, LAYER_FORMAT, refresh_stamps};
 use crate::project::manifest::Manifest;
+use crate::project::{Home, files, short_digest};
 use crate::rules::Catalog;
 use crate::ui;
 
@@ -15,8 +17,11 @@ use crate::ui;
 /// target folder. The line names what this binary carries and what the project chose, so that projects which share a
 /// target folder share only what is the same for both. All else that decides about a crate is told by its stamp, which
 /// is brought up to date here because cargo looks at it next.
-pub(crate) fn tell_version(home: &Home, call: &Call) -> io::Result<i32> {
-    let output = command(call, &[], &call.arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
+///
+/// Cargo remembers the answer until the shim is younger. So the shim is touched: cargo asks again the next time, and notices
+/// otel-rs come or go. Where the cache cannot be used, neither stamps nor shim change (see `compile_plain`).
+pub(crate) fn tell_version(home: &Home, call: &Call, chain: &[OsString], shim: &Path) -> io::Result<i32> {
+    let output = command(call, chain, &call.arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
     let answer = String::from_utf8_lossy(&output.stdout).into_owned();
     ui::out_raw(&answer);
     if !output.status.success() {
@@ -25,7 +30,10 @@ pub(crate) fn tell_version(home: &Home, call: &Call) -> io::Result<i32> {
     if let Some(line) = identity(home) {
         ui::out(format_args!("otel-rs: layers {LAYER_FORMAT} {line}"));
     }
-    if let Ok(knowledge) = Knowledge::load(home) {
+    if home.ready().is_ok()
+        && let Ok(knowledge) = Knowledge::load(home)
+    {
+        let _ = files::touch(shim);
         // Cargo shows nothing of what is said here; a stamp that cannot be written costs a rebuild not made.
         let _ = refresh_stamps(home, &knowledge);
     }

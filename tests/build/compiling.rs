@@ -83,7 +83,7 @@ fn a_former_wrapper_runs_inside() {
     let config = project.read("p/.cargo/config.toml");
     project.write("p/.cargo/config.toml", &format!("{config}\n[build]\nrustc-wrapper = \"{}\"\n", wrapper.display()));
     let before = project.read("p/.cargo/config.toml");
-    project.otel_rs(&["bootstrap"]).ok();
+    project.otel_rs(&["bootstrap", "--shared"]).ok();
     assert_eq!(project.run(), "1004");
     let calls = project.read("calls");
     assert!(calls.contains("--extern otel_rs_hooks=") && !calls.contains("--remap-path-prefix"), "{calls}");
@@ -93,11 +93,11 @@ fn a_former_wrapper_runs_inside() {
 
 #[test]
 fn hooks_built_anew_fit_what_the_target_folder_holds() {
-    let project = Project::new();
+    let project = Project::new().with_own_cache();
     project.otel_rs(&["bootstrap"]).ok();
     assert_eq!(project.run(), "1004");
-    for folder in ["hooks", "layers", "local"] {
-        std::fs::remove_dir_all(project.path("p/.otel-rs").join(folder)).unwrap();
+    for folder in ["hooks", "layers"] {
+        std::fs::remove_dir_all(project.cache(folder)).unwrap();
     }
     project.otel_rs(&["bootstrap"]).ok();
     project.write("p/app/src/main.rs", "fn main() {\n    println!(\"{}!\", engine::run(2));\n}\n");

@@ -1,7 +1,13 @@
 //! The build half on small projects: what `bootstrap` writes, and what plain cargo makes of it.
 
-mod project;
+pub(crate) mod project;
 
+mod caching;
+mod carried;
+mod command;
 mod compiling;
 mod configuration;
 mod falling_back;
+mod former;
+mod planted;
+mod workspaces;

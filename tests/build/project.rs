@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 pub(crate) struct Project {
     folder: TempDir,
+    cache: PathBuf,
 }
 
 /// What a command ended with.
@@ -44,7 +45,7 @@ impl Project {
     /// A project whose program prints 4 as it is, and 1004 when `gear` is woven.
     pub(crate) fn new() -> Project {
         let folder = tempfile::Builder::new().prefix("otel rs ").tempdir().unwrap();
-        let project = Project { folder };
+        let project = Project { folder, cache: crate::support::cache() };
         let checksum =
             "{\"files\":{},\"package\":\"0000000000000000000000000000000000000000000000000000000000000000\"}";
         project.write("instrumentations/gear/instrumentation.toml", RULES);
@@ -110,8 +111,56 @@ impl Project {
             command.env_remove(name);
         }
         command.current_dir(self.path("p")).env("OTEL_RS_INSTRUMENTATIONS", self.path("instrumentations"));
-        command.env("CARGO_TERM_COLOR", "never");
+        command.env("CARGO_TERM_COLOR", "never").env("OTEL_RS_CACHE_DIR", &self.cache);
         command
+    }
+
+    /// The same project with a cache of its own, for a test that changes what is in there.
+    pub(crate) fn with_own_cache(mut self) -> Project {
+        self.cache = self.path("own cache");
+        self
+    }
+
+    /// A file or folder of the cache.
+    pub(crate) fn cache(&self, name: &str) -> PathBuf {
+        self.cache.join(name)
+    }
+
+    /// What is in a folder of the cache.
+    pub(crate) fn cached(&self, name: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.cache.join(name)).into_iter().flatten().flatten();
+        let mut entries: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+        entries.sort();
+        entries
+    }
+
+    /// The project's folder in the cache.
+    pub(crate) fn home(&self) -> PathBuf {
+        let root = self.path("p").into_os_string().into_encoded_bytes();
+        let is_ours = |folder: &PathBuf| fs::read(folder.join("root")).is_ok_and(|found| found == root);
+        self.cached("projects").into_iter().find(is_ours).expect("the project is in the cache")
+    }
+
+    /// A git repository with all of it committed, whose `target` is ignored.
+    pub(crate) fn commit(&self) {
+        self.write("p/.gitignore", "target\n");
+        for args in [&["init", "--quiet"][..], &["add", "--all", "--force", "."]] {
+            self.git(args);
+        }
+        self.git(&["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "as it is"]);
+    }
+
+    /// What git prints in the project.
+    #[track_caller]
+    pub(crate) fn git(&self, args: &[&str]) -> String {
+        let mut git = self.command("git");
+        git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+        said(git.args(args)).ok().out
+    }
+
+    /// What git calls changed or new.
+    pub(crate) fn changed(&self) -> String {
+        self.git(&["status", "--porcelain", "--untracked-files=all"])
     }
 
     pub(crate) fn cargo(&self, args: &[&str]) -> Said {

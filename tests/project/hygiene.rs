@@ -13,11 +13,28 @@ fn meant(path: &str) -> bool {
 }
 
 #[test]
-fn only_the_configuration_and_the_shims_are_new() {
+fn git_shows_nothing_new() {
     let _lock = lock("project");
     let project = Project::new("small");
     let before = files(&project.folder);
     project.otel_rs(&["bootstrap"]);
+    project.cargo(&["build", "--locked"]);
+    assert_eq!(layers(&target().join("debug/small")), SMALL);
+    assert!(project.changed().is_empty(), "{:?}", project.changed());
+    let mut after = files(&project.folder);
+    let new: Vec<_> = after.keys().filter(|path| !before.contains_key(*path)).cloned().collect();
+    assert_eq!(new, [Path::new(".cargo/.gitignore"), Path::new(".cargo/config.toml")]);
+    after.retain(|path, _| before.contains_key(path));
+    assert_eq!(after, before);
+    project.otel_rs(&["bootstrap", "--action", "check"]);
+}
+
+#[test]
+fn the_shared_form_is_the_configuration_and_the_shims() {
+    let _lock = lock("project");
+    let project = Project::new("small");
+    let before = files(&project.folder);
+    project.otel_rs(&["bootstrap", "--shared"]);
     project.cargo(&["build", "--locked"]);
     assert_eq!(layers(&target().join("debug/small")), SMALL);
 
@@ -61,7 +78,7 @@ fn the_users_own_cargo_settings_stay() {
     fs::write(project.folder.join(".cargo/config.toml"), own).unwrap();
     project.otel_rs(&["bootstrap"]);
     let with = fs::read_to_string(project.folder.join(".cargo/config.toml")).unwrap();
-    assert!(own.lines().all(|line| with.contains(line)) && with.contains("rustc-wrapper"), "{with}");
+    assert!(own.lines().all(|line| with.contains(line)) && with.contains("[[include]]"), "{with}");
     project.otel_rs(&["bootstrap", "--action", "remove"]);
     assert_eq!(fs::read_to_string(project.folder.join(".cargo/config.toml")).unwrap(), own);
 }
@@ -81,7 +98,7 @@ fn check_fails_when_something_is_missing() {
     let project = Project::new("small");
     let check = || output(super::otel_rs(&project.folder).args(["bootstrap", "--action", "check"]));
     assert!(!check().0, "nothing is written yet");
-    project.otel_rs(&["bootstrap"]);
+    project.otel_rs(&["bootstrap", "--shared"]);
     assert!(check().0);
     fs::remove_file(project.folder.join(".otel-rs/rustc")).unwrap();
     let (good, stdout, stderr) = check();
@@ -93,7 +110,7 @@ fn check_fails_when_something_is_missing() {
 fn a_clone_builds_where_otel_rs_is_not_installed() {
     let _lock = lock("project");
     let project = Project::new("small");
-    project.otel_rs(&["bootstrap"]);
+    project.otel_rs(&["bootstrap", "--shared"]);
     project.commit("with otel-rs");
     let clone = project.folder.with_file_name("clone");
     super::git_in(project.folder.parent().unwrap(), &["clone", "--quiet", "project", "clone"]);

@@ -23,5 +23,5 @@ fn two_versions_of_axum_in_one_workspace_are_both_told_of() {
         app.stop();
         otlp.traces().require(server().named(format!("GET {route}")).attr("http.route", route));
     }
-    assert!(project.changed().iter().all(|path| path.starts_with(".cargo/") || path.starts_with(".otel-rs/")));
+    assert!(project.changed().is_empty(), "{:?}", project.changed());
 }

@@ -230,9 +230,10 @@ pub(crate) fn cargo(folder: &Path) -> Command {
     command
 }
 
-/// `cargo` in a project of somebody who does not have otel-rs.
+/// `cargo` in a project of somebody who does not have otel-rs, and has never had it.
 pub(crate) fn cargo_without_us(folder: &Path) -> Command {
     let mut command = clean(env!("CARGO"));
+    command.env("OTEL_RS_CACHE_DIR", kept("no cache"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let others = std::env::split_paths(&path).filter(|folder| !folder.join("otel-rs").exists());
     command.current_dir(folder).env("PATH", std::env::join_paths(others).expect("a PATH"));

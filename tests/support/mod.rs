@@ -78,7 +78,13 @@ pub(crate) fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
             command.env_remove(&name);
         }
     }
+    command.env("OTEL_RS_CACHE_DIR", cache());
     command
+}
+
+/// A cache for all tests, which is not the tester's own. There is a blank in its path, as there may be in a user's.
+pub(crate) fn cache() -> PathBuf {
+    kept("otel-rs cache")
 }
 
 /// Runs a command to its end, which must be a good one; returns stdout and stderr.

@@ -28,7 +28,8 @@ macro_rules! variables {
 pub(crate) use variables;
 
 /// Variables that no run tells of, and where they are tested.
-const ELSEWHERE: [(&str, &str); 3] = [
+const ELSEWHERE: [(&str, &str); 4] = [
+    ("OTEL_RS_CACHE_DIR", "tests/build/caching.rs"),
     ("OTEL_EXPERIMENTAL_CONFIG_FILE", "tests/variables/config_file.rs"),
     ("OTEL_RS_INSTRUMENTATIONS", "tests/build/project.rs"),
     ("OTEL_RS_RUSTC_WRAPPER", "tests/project/sccache.rs"),

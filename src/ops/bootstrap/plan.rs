@@ -1,15 +1,16 @@
 //! What bootstrap is going to write: worked out before anything is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use semver::Version;
 
-use super::{Action, Options, usage};
-use crate::layers::{Choice, Knowledge, Layer, LayerError, Original};
+use super::{Action, Options, usage, write};
+use crate::layers::{Choice, Knowledge, Layer, LayerError, Original, Place};
 use crate::ops::Failure;
-use crate::project::cargo_config::{self, Edited};
+use crate::project::cargo_config::{self, ConfigError};
+use crate::project::git::{self, Tracked};
 use crate::project::manifest::{Created, Manifest};
-use crate::project::{Home, Package, Source, Usage, Use, locked, packages};
+use crate::project::{CacheError, Home, Package, Source, Usage, Use, cargo_version, locked, packages};
 use crate::rules::Catalog;
 use crate::ui::Explain;
 
@@ -19,11 +20,63 @@ pub(super) struct Plan {
     pub(super) home: Home,
     pub(super) rows: Vec<Row>,
     pub(super) knowledge: Knowledge,
-    pub(super) config_path: PathBuf,
-    pub(super) config: Edited,
-    /// The machine's compiler wrapper, which the project's would hide.
-    pub(super) machine_wrapper: Option<String>,
+    pub(super) form: Form,
     pub(super) programs: Vec<String>,
+}
+
+/// How cargo is led to our shims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Its configuration includes a file in the user's cache, which only this machine has.
+    Local(Edit),
+    /// Not at all: the project is left alone, and `otel-rs cargo` builds it woven.
+    Apart(Apart),
+    /// Its configuration names shims in the project, to be committed.
+    Shared(Edit),
+}
+
+/// A file of cargo's configuration, and what is to be in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Edit {
+    pub(super) path: PathBuf,
+    pub(super) text: String,
+}
+
+/// Why a project is left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Apart {
+    /// An edit would be a change to be committed.
+    Tracked(&'static str),
+    /// Git could not be asked.
+    Unknown(&'static str),
+    /// A setting of the project's own would count more.
+    Outranked(String),
+    /// Older cargos cannot read an `include` that may be missing.
+    OldCargo(Version),
+    /// Cargo could not read the project with it.
+    Refused(String),
+}
+
+/// The first cargo that reads an `include` of a file that may be missing.
+const INCLUDES: (u64, u64) = (1, 94);
+
+impl std::fmt::Display for Apart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (major, minor) = INCLUDES;
+        match self {
+            Apart::Tracked(file) => write!(f, "git tracks `{file}`, which is left as it is"),
+            Apart::Unknown(file) => {
+                write!(f, "git does not tell whether it tracks `{file}`, which is left as it is")
+            }
+            Apart::Outranked(error) => f.write_str(error),
+            Apart::OldCargo(version) => {
+                write!(f, "cargo {version} includes no file that may be missing (expected {major}.{minor} or newer)")
+            }
+            Apart::Refused(message) => {
+                write!(f, "cargo could not read the project with what bootstrap adds, so it was taken back ({message})")
+            }
+        }
+    }
 }
 
 /// One known crate.
@@ -33,8 +86,8 @@ pub(super) struct Row {
     pub(super) version: Version,
     pub(super) emits: Vec<String>,
     pub(super) state: State,
-    /// Its layer's folder and what makes it current.
-    pub(super) layer: Option<(PathBuf, String)>,
+    /// Its layer.
+    pub(super) layer: Option<Place>,
 }
 
 /// What becomes of a crate.
@@ -79,24 +132,41 @@ impl Plan {
         }
         manifest.version = env!("CARGO_PKG_VERSION").to_owned();
 
+        let home = &home.clone().with_shared(home.is_shared() || options.shared);
+        let install = options.action == Action::Install;
+        if install {
+            write::check_writable(home)?;
+            home.ready()?;
+        }
         let config_path = cargo_config::path(home.root());
         let before = cargo_config::read(&config_path)?;
-        let config = cargo_config::add(&config_path, before.as_deref().unwrap_or_default())?;
-        manifest.chain.clone_from(&config.wrapper);
-        manifest.chain_rustdoc.clone_from(&config.rustdoc);
+        let form = if home.is_shared() {
+            let config = cargo_config::add(&config_path, before.as_deref().unwrap_or_default())?;
+            manifest.chain = config.wrapper;
+            manifest.chain_rustdoc = config.rustdoc;
+            Form::Shared(Edit { path: config_path.clone(), text: config.text })
+        } else {
+            (manifest.chain, manifest.chain_rustdoc) = (None, None);
+            // Installing tries again.
+            manifest.refused &= !install;
+            match local(home, &config_path, before.as_deref())? {
+                Form::Local(_) if manifest.refused => Form::Apart(Apart::Refused("when it was last tried".to_owned())),
+                other => other,
+            }
+        };
         if before.is_none() {
-            let folder = config_path.parent().is_some_and(std::path::Path::is_dir);
-            manifest.created = if folder { Created::ConfigFile } else { Created::ConfigFolder };
+            let folder = config_path.parent().is_some_and(Path::is_dir);
+            manifest.created = match form {
+                Form::Apart(_) => Created::None,
+                _ if folder => Created::ConfigFile,
+                _ => Created::ConfigFolder,
+            };
         }
 
         let mut known: Vec<_> = lock.iter().filter(|locked| catalog.get(&locked.name).is_some()).collect();
         known.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
         let packages = if known.is_empty() { Vec::new() } else { packages(home.root())? };
         let knowledge = Knowledge::new(home, catalog, manifest);
-        let install = options.action == Action::Install;
-        if install {
-            super::write::check_writable(home, &config_path)?;
-        }
         let mut rows = Vec::new();
         for locked in known {
             let mut found = packages.iter().filter(|p| p.name == locked.name && p.version == locked.version).peekable();
@@ -107,13 +177,11 @@ impl Plan {
         }
         mark_unused(home, &mut rows);
         Ok(Plan {
-            machine_wrapper: if config.wrapper.is_none() { machine_wrapper(home) } else { None },
             programs: packages.iter().filter(|p| p.source == Source::Path).flat_map(|p| p.programs.clone()).collect(),
             home: home.clone(),
             rows,
             knowledge,
-            config_path,
-            config,
+            form,
         })
     }
 }
@@ -160,22 +228,22 @@ fn row(
             row.state = State::Plain("a path dependency is the user's own code".to_owned());
         }
         (_, Some(package)) => {
-            let original = Original { name, version, source: package.source, folder: &package.folder };
+            let original = Original { name, version, folder: &package.folder };
             let layer = if install {
                 Layer::ensure(home, knowledge, known, original)
             } else {
                 Layer::weave(original, known, &knowledge.hooks)
-                    .and_then(|_| Layer::folder(home, original).map_err(LayerError::from))
+                    .and_then(|_| Layer::place(home, knowledge, known, original).map_err(LayerError::from))
             };
             match layer {
-                Ok(folder) => {
+                Ok(place) => {
                     let digest = knowledge.layer_digest(known, version);
                     row.state = if Layer::has_failed(home, name, version, &digest) {
                         State::Plain("its layer did not compile in the last build".to_owned())
                     } else {
                         State::Woven
                     };
-                    row.layer = Some((folder, digest));
+                    row.layer = Some(place);
                 }
                 Err(error) => row.state = State::Plain(error.to_string()),
             }
@@ -184,15 +252,27 @@ fn row(
     Some(row)
 }
 
-/// The compiler wrapper of a configuration above the project or of cargo's home, which ours would hide.
-fn machine_wrapper(home: &Home) -> Option<String> {
-    let cargo_home = std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-    let above = home.root().ancestors().skip(1).map(cargo_config::path);
-    let last = cargo_home.into_iter().flat_map(|home| [home.join("config"), home.join("config.toml")]);
-    above
-        .chain(last)
-        .find_map(|path| cargo_config::wrapper_in(&path))
-        .filter(|wrapper| !wrapper.ends_with(".otel-rs/rustc"))
+/// What the local form makes of cargo's configuration, if it can be added to.
+fn local(home: &Home, path: &Path, before: Option<&str>) -> Result<Form, Failure> {
+    let included = home.included();
+    let included = included.to_str().ok_or_else(|| CacheError::NotText(included.clone()))?;
+    let text = match cargo_config::include(path, before.unwrap_or_default(), included) {
+        Err(error @ ConfigError::Outranked { .. }) => return Ok(Form::Apart(Apart::Outranked(error.to_string()))),
+        other => other?,
+    };
+    let edit = Form::Local(Edit { path: path.to_owned(), text });
+    if matches!(&edit, Form::Local(edit) if Some(edit.text.as_str()) == before) {
+        return Ok(edit);
+    }
+    let name = if path.extension().is_some() { ".cargo/config.toml" } else { ".cargo/config" };
+    match git::tracks(home.root(), path) {
+        Tracked::Yes => return Ok(Form::Apart(Apart::Tracked(name))),
+        // What is not there yet is not tracked, or as good as deleted.
+        Tracked::Unknown if before.is_some() => return Ok(Form::Apart(Apart::Unknown(name))),
+        _ => {}
+    }
+    match cargo_version(home.root()) {
+        Some(version) if (version.major, version.minor) < INCLUDES => Ok(Form::Apart(Apart::OldCargo(version))),
+        _ => Ok(edit),
+    }
 }

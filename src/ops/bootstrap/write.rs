@@ -1,108 +1,229 @@
-//! Writing what was planned, checking it, and taking it back.
+//! Writing what was planned, and checking it.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Plan;
-use crate::layers::{Layer, refresh_stamps};
+use super::plan::{Apart, Edit, Form, Plan};
+use super::shims::{self, Written};
+use crate::layers::refresh_stamps;
 use crate::ops::{Failure, Outcome};
 use crate::project::manifest::{Created, Manifest};
-use crate::project::{Home, cargo_config, files};
+use crate::project::{Home, answers, cargo_config, files, git};
 use crate::ui::{self, Explain};
 
-const IGNORED: &str =
-    "# Written by `otel-rs bootstrap`: what each machine makes for itself.\n/layers/\n/hooks/\n/stamps/\n/local/\n";
-const RUSTC: &str = include_str!("../../../templates/shims/rustc");
-const RUSTDOC: &str = include_str!("../../../templates/shims/rustdoc");
+const IGNORED: &str = "# Written by `otel-rs bootstrap`: what earlier versions made on each machine.\n/layers/\n/hooks/\n/stamps/\n/local/\n";
+const ATTRIBUTES: &str = "# Written by `otel-rs bootstrap`: a shell reads these files.\n* text eol=lf\n";
+/// Git ignores what names itself.
+const HIDDEN: &str =
+    "# Written by `otel-rs bootstrap`, which made `config.toml`: git shows neither.\n/.gitignore\n/config.toml\n";
+const EXCLUDED: &str = "# added by otel-rs:";
 
 #[derive(Debug, thiserror::Error)]
-#[error("cannot change this project")]
-pub(super) struct NotWritten(#[source] io::Error);
+pub(super) enum WriteError {
+    #[error("cannot change this project")]
+    NotWritten(#[source] io::Error),
+    #[error("cannot write into this project: expected no link, found one at `{}`", .0.display())]
+    Link(PathBuf),
+    #[error("cargo cannot read this project with what bootstrap wrote, so it was taken back: {0}")]
+    Refused(String),
+}
 
-impl Explain for NotWritten {
+use WriteError::NotWritten;
+
+impl Explain for WriteError {
     fn hint(&self) -> Option<String> {
-        Some(
-            "make the project writable; nothing of it was changed that `otel-rs bootstrap -a remove` does not restore"
-                .to_owned(),
-        )
-    }
-}
-
-/// What a file of ours is for: some can be executed.
-struct Written {
-    path: PathBuf,
-    text: String,
-    executable: bool,
-}
-
-/// The files that are committed with the project, the configuration last: without the others it would be wrong.
-fn committed(plan: &Plan) -> Vec<Written> {
-    let file = |name: &str, text: &str, executable| Written {
-        path: plan.home.path().join(name),
-        text: text.to_owned(),
-        executable,
-    };
-    vec![
-        file(".gitignore", IGNORED, false),
-        file("manifest.toml", &plan.knowledge.manifest.text(), false),
-        file("rustc", RUSTC, true),
-        file("rustdoc", RUSTDOC, true),
-        Written { path: plan.config_path.clone(), text: plan.config.text.clone(), executable: false },
-    ]
-}
-
-/// Fails before anything is written.
-pub(super) fn check_writable(home: &Home, config_path: &Path) -> Result<(), NotWritten> {
-    for folder in [home.path(), config_path.parent().unwrap_or(home.root())] {
-        files::check_writable(folder).map_err(NotWritten)?;
-    }
-    Ok(())
-}
-
-/// Writes all that is not there yet.
-pub(super) fn install(plan: &Plan) -> Result<(), Failure> {
-    let tool = std::env::current_exe().map_err(NotWritten)?;
-    let local = plan.home.local();
-    files::write_if_changed(&local.join("tool"), format!("{}\n", tool.display()).as_bytes()).map_err(NotWritten)?;
-    match &plan.machine_wrapper {
-        Some(wrapper) => files::write_if_changed(&local.join("chain"), wrapper.as_bytes()).map(drop),
-        None => files::remove(&local.join("chain")),
-    }
-    .map_err(NotWritten)?;
-    refresh_stamps(&plan.home, &plan.knowledge).map_err(NotWritten)?;
-    prune(plan);
-    for file in committed(plan) {
-        let write = if file.executable { files::write_executable_if_changed } else { files::write_if_changed };
-        write(&file.path, file.text.as_bytes()).map_err(NotWritten)?;
-    }
-    Ok(())
-}
-
-/// Removes what only former versions of crates, or of otel-rs, needed. What is missed is made again.
-fn prune(plan: &Plan) {
-    let layers: Vec<&PathBuf> =
-        plan.rows.iter().filter_map(|row| row.layer.as_ref().map(|(folder, _)| folder)).collect();
-    let hooks = plan.home.hooks().join(&plan.knowledge.hooks.digest);
-    for folder in [plan.home.layers(), plan.home.hooks()] {
-        for entry in fs_err::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path != hooks && !layers.contains(&&path) {
-                let _ = files::remove(&path);
+        let hint = match self {
+            NotWritten(_) => {
+                "make the project writable, or build with `otel-rs cargo build`, which writes nothing into it; nothing was \
+                 changed that `otel-rs bootstrap -a remove` does not restore"
             }
+            WriteError::Link(_) => {
+                "remove the link, or build with `otel-rs cargo build`, which writes nothing into the project"
+            }
+            WriteError::Refused(_) => {
+                "build with `otel-rs cargo build`; or run `otel-rs bootstrap`, which writes nothing to commit; or name what \
+                 it wrote in `exclude` of `[workspace]`"
+            }
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Fails before anything is written. What a link leads to is not ours to change, and git carries links.
+pub(super) fn check_writable(home: &Home) -> Result<(), WriteError> {
+    let config = cargo_config::path(home.root());
+    let cargo = config.parent().unwrap_or(home.root());
+    let is_link = |path: &&Path| path.is_symlink();
+    if let Some(link) = [cargo, &config, &cargo.join(".gitignore")].into_iter().find(is_link) {
+        return Err(WriteError::Link(link.to_owned()));
+    }
+    if let Some(link) = files::link_in(&home.shared_folder()) {
+        return Err(WriteError::Link(link));
+    }
+    files::check_writable(cargo).map_err(NotWritten)?;
+    if home.is_shared() { files::check_writable(&home.shared_folder()).map_err(NotWritten) } else { Ok(()) }
+}
+
+/// Writes all that is not there yet. The plan is for the project to be left alone where cargo cannot read it otherwise.
+pub(super) fn install(plan: &mut Plan) -> Result<(), Failure> {
+    let home = &plan.home;
+    shims::write_in_cache(home)?;
+    if !home.is_shared() {
+        manifest(plan).write().map_err(NotWritten)?;
+    }
+    refresh_stamps(home, &plan.knowledge).map_err(NotWritten)?;
+    let files = in_project(plan);
+    let obsolete = obsolete(plan);
+    if files.iter().all(is_written) && obsolete.is_empty() {
+        return Ok(());
+    }
+    let before = answers(home.root());
+    let undo = Undo::of(files.iter().map(|file| &file.path).chain(&obsolete));
+    let result = files
+        .iter()
+        .try_for_each(Written::write)
+        .and_then(|()| obsolete.iter().try_for_each(|path| files::remove(path)));
+    if let Err(error) = result {
+        undo.run();
+        return Err(NotWritten(error).into());
+    }
+    let cannot_run = files.iter().find(|file| file.executable).and_then(|shim| shims::check_runs(&shim.path).err());
+    if let Some(error) = cannot_run {
+        undo.run();
+        return Err(error.into());
+    }
+    let mut after = before.into_iter().zip(answers(home.root()));
+    let failed = after.find_map(|(before, after)| if before.is_ok() { after.err() } else { None });
+    let Some(message) = failed else { return Ok(()) };
+    undo.run();
+    if plan.home.is_shared() {
+        return Err(WriteError::Refused(message).into());
+    }
+    let first = message.split("; ").next().unwrap_or_default().to_owned();
+    plan.form = Form::Apart(Apart::Refused(first));
+    (plan.knowledge.manifest.created, plan.knowledge.manifest.refused) = (Created::None, true);
+    Ok(manifest(plan).write().map_err(NotWritten)?)
+}
+
+/// What was there before, to be put back.
+struct Undo {
+    files: Vec<(PathBuf, Option<Vec<u8>>)>,
+    folders: Vec<PathBuf>,
+}
+
+impl Undo {
+    fn of<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Undo {
+        let mut undo = Undo { files: Vec::new(), folders: Vec::new() };
+        for path in paths {
+            undo.files.push((path.clone(), std::fs::read(path).ok()));
+            if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+                undo.folders.push(folder.to_owned());
+            }
+        }
+        undo
+    }
+
+    /// What cannot be put back now could be written a moment ago: `remove` restores it later.
+    fn run(&self) {
+        for (path, content) in &self.files {
+            let _ = match content {
+                Some(content) => files::write_if_changed(path, content).map(drop),
+                None => files::remove(path),
+            };
+        }
+        for folder in &self.folders {
+            let _ = std::fs::remove_dir(folder);
         }
     }
 }
 
-/// Tells each difference between what is written and what would be; the status says whether there is one. Layers that
-/// are not there are none: they belong to a machine, and are written when they are compiled.
+fn manifest(plan: &Plan) -> Written {
+    Written::new(Manifest::path(&plan.home), plan.knowledge.manifest.text(&plan.home))
+}
+
+/// The files in the project, the configuration last: without the others it would be wrong.
+fn in_project(plan: &Plan) -> Vec<Written> {
+    let home = &plan.home;
+    let (mut files, edit) = match &plan.form {
+        Form::Apart(_) => return Vec::new(),
+        Form::Local(edit) => (hidden(plan, edit).into_iter().collect(), edit),
+        Form::Shared(edit) => {
+            let path = |name| home.shared_folder().join(name);
+            let mut files = vec![
+                Written::new(path(".gitignore"), IGNORED),
+                Written::new(path(".gitattributes"), ATTRIBUTES),
+                manifest(plan),
+            ];
+            files.extend(shims::shared(home, &plan.knowledge.manifest));
+            (files, edit)
+        }
+    };
+    files.push(Written::new(edit.path.clone(), edit.text.clone()));
+    files
+}
+
+/// What keeps a configuration file that bootstrap made from being shown by git.
+fn hidden(plan: &Plan, edit: &Edit) -> Option<Written> {
+    if plan.knowledge.manifest.created == Created::None {
+        return None;
+    }
+    let path = edit.path.with_file_name(".gitignore");
+    match std::fs::read_to_string(&path) {
+        Ok(text) if text != HIDDEN => {
+            // The folder has one of the user's; the repository has a list that belongs to this machine.
+            let (path, pattern) = git::exclude(plan.home.root(), ".cargo/config.toml")?;
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let line_end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+            let ours = excluded(&pattern);
+            let text = if text.contains(&ours) { text } else { format!("{text}{line_end}{ours}") };
+            Some(Written::new(path, text))
+        }
+        _ => Some(Written::new(path, HIDDEN)),
+    }
+}
+
+/// A pattern of git's, and a line that names who wrote it.
+fn excluded(pattern: &str) -> String {
+    format!("{EXCLUDED}\n{pattern}\n")
+}
+
+/// A repository's list of what git does not show, without what bootstrap put there.
+pub(super) fn without_excluded(text: &str, pattern: &str) -> String {
+    text.replace(&excluded(pattern), "")
+}
+
+/// What of the local form is in the way of the shared one: its configuration is to be committed.
+fn obsolete(plan: &Plan) -> Vec<PathBuf> {
+    let Form::Shared(edit) = &plan.form else { return Vec::new() };
+    let ours = edit.path.with_file_name(".gitignore");
+    if is_hidden_by_us(&ours) { vec![ours] } else { Vec::new() }
+}
+
+pub(super) fn is_hidden_by_us(path: &Path) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| text == HIDDEN)
+}
+
+fn is_written(file: &Written) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let runs = || std::fs::metadata(&file.path).is_ok_and(|found| found.permissions().mode() & 0o111 == 0o111);
+    std::fs::read(&file.path).is_ok_and(|found| found == file.content) && (!file.executable || runs())
+}
+
+/// Tells each difference between what is written and what would be; the status says whether there is one. In the shared
+/// form, what is in the cache belongs to a machine, and is written when it is needed.
 pub(super) fn check(plan: &Plan) -> Outcome {
-    let mut differences = Vec::new();
     if plan.rows.is_empty() {
         return Ok(0);
     }
-    for file in committed(plan) {
-        match fs_err::read_to_string(&file.path) {
-            Ok(found) if found == file.text => {}
+    let mut differences = Vec::new();
+    let mut files = in_project(plan);
+    if !plan.home.is_shared() {
+        files.extend(shims::in_cache(&plan.home)?);
+        files.push(manifest(plan));
+    }
+    for file in files {
+        match std::fs::read(&file.path) {
+            Ok(found) if found == file.content => {}
             Ok(_) => differences.push(format!("{} differs", shown(plan, &file.path))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 differences.push(format!("{} is missing", shown(plan, &file.path)));
@@ -110,9 +231,11 @@ pub(super) fn check(plan: &Plan) -> Outcome {
             Err(error) => return Err(NotWritten(error).into()),
         }
     }
-    for (folder, digest) in plan.rows.iter().filter_map(|row| row.layer.as_ref()) {
-        if Layer::is_current(folder, digest) == Some(false) {
-            differences.push(format!("{} is out of date", shown(plan, folder)));
+    for layer in plan.rows.iter().filter_map(|row| row.layer.as_ref()) {
+        let (there, whole) = (layer.folder.exists(), layer.is_whole());
+        if !whole && (there || !plan.home.is_shared()) {
+            let state = if there { "is not what was written" } else { "is missing" };
+            differences.push(format!("{} {state}", shown(plan, &layer.folder)));
         }
     }
     for difference in &differences {
@@ -123,31 +246,4 @@ pub(super) fn check(plan: &Plan) -> Outcome {
 
 fn shown(plan: &Plan, path: &Path) -> String {
     path.strip_prefix(plan.home.root()).unwrap_or(path).display().to_string()
-}
-
-/// Restores every file.
-pub(super) fn remove(home: &Home) -> Outcome {
-    let config_path = cargo_config::path(home.root());
-    let before = cargo_config::read(&config_path)?;
-    let restored = before.as_deref().map(|text| cargo_config::remove(&config_path, text)).transpose()?;
-    if !home.path().exists() && restored == before {
-        ui::out("nothing of otel-rs is in this project");
-        return Ok(0);
-    }
-    let created = Manifest::read(home)?.unwrap_or_default().created;
-    check_writable(home, &config_path)?;
-    if let Some(text) = restored {
-        if text.is_empty() && created != Created::None {
-            files::remove(&config_path).map_err(NotWritten)?;
-            if let Some(folder) = config_path.parent().filter(|_| created == Created::ConfigFolder) {
-                // Not when something else is in it by now.
-                let _ = fs_err::remove_dir(folder);
-            }
-        } else {
-            files::write_if_changed(&config_path, text.as_bytes()).map_err(NotWritten)?;
-        }
-    }
-    files::remove(home.path()).map_err(NotWritten)?;
-    ui::out("removed; the project is as it was");
-    Ok(0)
 }

@@ -1,0 +1,107 @@
+//! What otel-rs keeps for a project in the user's cache: the shims that cargo runs, and what it needs to find them.
+
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
+use toml_edit::Value;
+
+use crate::project::manifest::Manifest;
+use crate::project::{CacheError, Home, files, former};
+
+const RUSTC: &str = include_str!("../../../templates/shims/rustc");
+const RUSTDOC: &str = include_str!("../../../templates/shims/rustdoc");
+const TOOL: &str = include_str!("../../../templates/shims/tool");
+
+/// A file that otel-rs writes.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) path: PathBuf,
+    pub(super) content: Vec<u8>,
+    pub(super) executable: bool,
+}
+
+impl Written {
+    pub(super) fn new(path: PathBuf, content: impl Into<Vec<u8>>) -> Written {
+        Written { path, content: content.into(), executable: false }
+    }
+
+    fn executable(path: PathBuf, content: String) -> Written {
+        Written { path, content: content.into(), executable: true }
+    }
+
+    pub(super) fn write(&self) -> std::io::Result<()> {
+        let write = if self.executable { files::write_executable_if_changed } else { files::write_if_changed };
+        write(&self.path, &self.content).map(drop)
+    }
+}
+
+/// The files in the cache by which cargo builds a project woven, whether its configuration includes them or `otel-rs cargo`
+/// names them.
+pub(super) fn in_cache(home: &Home) -> Result<Vec<Written>, CacheError> {
+    let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| CacheError::NotText(path.to_owned()));
+    let former = |key| match former::program(home.root(), key) {
+        Some(program) => format!("former={}", quoted(&program.to_string_lossy())),
+        None => "former=".to_owned(),
+    };
+    let shim = |template, key| shim(template, "", "$here/tool", &former(key));
+    let setting = |key, path: &Path| Ok(format!("{key} = {}\n", Value::from(text(path)?)));
+    let included = format!(
+        "# Written by `otel-rs bootstrap` for {:?}.\n[build]\n{}{}",
+        home.root(),
+        setting("rustc-wrapper", &home.rustc())?,
+        setting("rustdoc", &home.rustdoc())?
+    );
+    let (root, name) = home.root_file();
+    Ok(vec![
+        Written::new(root, name),
+        Written::executable(home.rustc(), shim(RUSTC, "rustc-wrapper")),
+        Written::executable(home.rustdoc(), shim(RUSTDOC, "rustdoc")),
+        Written::new(home.included(), included),
+    ])
+}
+
+/// Writes them, and which otel-rs they are to run.
+pub(crate) fn write_in_cache(home: &Home) -> Result<(), CacheError> {
+    home.ready()?;
+    let tool = std::env::current_exe().map_err(CacheError::Unwritable)?;
+    for folder in [home.cache(), home.folder()] {
+        let tool = Written::new(folder.join("tool"), format!("{}\n", tool.display()));
+        tool.write().map_err(CacheError::Unwritable)?;
+    }
+    for file in in_cache(home)? {
+        file.write().map_err(CacheError::Unwritable)?;
+    }
+    check_runs(&home.rustc())
+}
+
+/// A file system may be mounted so that nothing on it can be run.
+pub(super) fn check_runs(shim: &Path) -> Result<(), CacheError> {
+    let folder = || shim.parent().unwrap_or(shim).to_owned();
+    access(shim, AccessFlags::X_OK).map_err(|_| CacheError::NoExec(folder()))
+}
+
+/// The shims of the shared form. What else is in the project's folder they do not look at: a clone brings it along.
+pub(super) fn shared(home: &Home, manifest: &Manifest) -> [Written; 2] {
+    const FILE: &str = "${OTEL_RS_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/otel-rs}/tool";
+    let former = |program: Option<&String>| match program {
+        Some(path) if path.starts_with('/') || !path.contains('/') => format!("former={}", quoted(path)),
+        Some(relative) => format!("former=$here/../{}", quoted(relative)),
+        None => "former=".to_owned(),
+    };
+    let path = |name| home.shared_folder().join(name);
+    let shim = |template, program| shim(template, "; commit it", FILE, &former(program));
+    [
+        Written::executable(path("rustc"), shim(RUSTC, manifest.chain.as_ref())),
+        Written::executable(path("rustdoc"), shim(RUSTDOC, manifest.chain_rustdoc.as_ref())),
+    ]
+}
+
+fn shim(template: &str, commit: &str, file: &str, former: &str) -> String {
+    let tool = TOOL.replace("@FILE@", file);
+    template.replace("@COMMIT@", commit).replace("@TOOL@\n", &tool).replace("@FORMER@", former)
+}
+
+/// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

@@ -1,0 +1,169 @@
+//! `otel-rs cargo`: cargo, with our shims named on its command line and nothing written into the project.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Outcome;
+use super::bootstrap::write_in_cache;
+use super::{rustc, rustdoc};
+use crate::project::{CacheError, Home, former, workspace_of};
+use crate::ui::{self, Explain};
+
+/// What the user asked for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// What cargo is called with.
+    pub(crate) words: Vec<OsString>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot run `{program}`")]
+struct NotRun {
+    program: String,
+    source: std::io::Error,
+}
+
+impl Explain for NotRun {
+    fn hint(&self) -> Option<String> {
+        Some("install Rust: https://rustup.rs".to_owned())
+    }
+}
+
+/// Cargo's own commands that build something. They take settings from the command line, so that neither build scripts nor
+/// the programs that cargo runs find them in their environment. Other commands are programs that call cargo again.
+const OWN: [&str; 18] = [
+    "build", "b", "check", "c", "test", "t", "bench", "run", "r", "doc", "d", "rustc", "rustdoc", "install", "fix",
+    "package", "publish", "metadata",
+];
+
+/// The variables by which a program for `build.<key>` is named, in cargo's order.
+const TOOLS: [(&str, [&str; 2], &str); 2] = [
+    ("rustc-wrapper", ["RUSTC_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER"], rustc::CHAIN_VARIABLE),
+    ("rustdoc", ["RUSTDOC", "CARGO_BUILD_RUSTDOC"], rustdoc::CHAIN_VARIABLE),
+];
+
+/// Becomes cargo. Where weaving is not possible, cargo runs as it would without otel-rs.
+pub(crate) fn run(options: Options) -> Outcome {
+    ui::set_prefix("otel-rs: ");
+    let words = Words::of(&options.words);
+    // The one in PATH chooses the toolchain that the project asks for, and understands `+toolchain`.
+    let program = match which::which("cargo") {
+        Ok(_) => OsString::from("cargo"),
+        Err(_) => std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
+    };
+    let mut command = Command::new(&program);
+    command.args(words.toolchain);
+    if let Some(root) = words.root(&program) {
+        match Home::of(&root).and_then(|home| write_in_cache(&home).map(|()| home)) {
+            Ok(home) => weave(&mut command, &home, &words),
+            Err(error) => warn(&error),
+        }
+    }
+    command.args(words.rest);
+    Err(NotRun { program: program.to_string_lossy().into_owned(), source: command.exec() }.into())
+}
+
+/// Names our shims to cargo; what the environment names instead of them runs inside.
+fn weave(command: &mut Command, home: &Home, words: &Words<'_>) {
+    let own = words.subcommand.is_some_and(|name| OWN.iter().any(|own| name == *own));
+    for ((key, variables, chain), shim) in TOOLS.into_iter().zip([home.rustc(), home.rustdoc()]) {
+        if let Some(former) = former::in_environment(variables) {
+            if std::env::var_os(chain).is_none() {
+                command.env(chain, former);
+            }
+        }
+        let [tool, setting] = variables;
+        command.env_remove(tool);
+        let value = toml_edit::Value::from(shim.to_string_lossy().into_owned());
+        if own {
+            command.arg("--config").arg(format!("build.{key}={value}"));
+        } else {
+            command.env_remove(setting).env(tool, shim);
+        }
+    }
+}
+
+fn warn(error: &CacheError) {
+    let causes = std::error::Error::source(error).map(ToString::to_string);
+    ui::warning(format_args!("compiling without telemetry: {error}"), causes.as_slice(), error.hint().as_deref());
+}
+
+/// The words that cargo is called with, as far as they say which project is meant.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Words<'a> {
+    toolchain: Option<&'a OsStr>,
+    rest: &'a [OsString],
+    subcommand: Option<&'a OsStr>,
+    manifest: Option<PathBuf>,
+    path: Option<PathBuf>,
+}
+
+impl<'a> Words<'a> {
+    fn of(words: &'a [OsString]) -> Words<'a> {
+        let is_toolchain = |word: &&OsString| word.as_encoded_bytes().starts_with(b"+");
+        let toolchain = words.first().filter(is_toolchain).map(OsString::as_os_str);
+        let rest = &words[usize::from(toolchain.is_some())..];
+        let mut found = Words { toolchain, rest, ..Words::default() };
+        let mut folder = PathBuf::new();
+        let mut words = rest.iter();
+        while let Some(word) = words.next() {
+            let text = word.to_string_lossy();
+            let (name, value) = text.split_once('=').unwrap_or((&text, ""));
+            let mut value = || if value.is_empty() { words.next().cloned() } else { Some(OsString::from(value)) };
+            match name {
+                // What follows is for a program that cargo runs.
+                "--" => break,
+                "--manifest-path" => found.manifest = value().map(PathBuf::from),
+                "--path" => found.path = value().map(PathBuf::from),
+                "-C" => folder = value().map(PathBuf::from).unwrap_or_default(),
+                "--config" | "--color" | "-Z" => drop(value()),
+                _ if !text.starts_with('-') && found.subcommand.is_none() => found.subcommand = Some(word),
+                _ => {}
+            }
+        }
+        for path in [&mut found.manifest, &mut found.path] {
+            *path = path.take().map(|path| folder.join(path));
+        }
+        if found.manifest.is_none() && !folder.as_os_str().is_empty() {
+            found.manifest = Some(folder.join("Cargo.toml"));
+        }
+        found
+    }
+
+    /// The root of the project that is built. What cargo installs need not be a project of the user's: whatever is known
+    /// of the folder it is called in counts.
+    fn root(&self, program: &OsStr) -> Option<PathBuf> {
+        let installs = self.subcommand.is_some_and(|name| name == "install");
+        let manifest = self.path.as_ref().filter(|_| installs).map(|path| path.join("Cargo.toml"));
+        let manifest = manifest.or_else(|| self.manifest.clone());
+        let found = workspace_of(program, self.toolchain, manifest.as_deref().map(Path::as_os_str));
+        found.or_else(|| std::env::current_dir().ok().filter(|_| installs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> (Option<String>, Option<String>, Option<PathBuf>, usize) {
+        let words: Vec<OsString> = text.split_whitespace().map(OsString::from).collect();
+        let found = Words::of(&words);
+        let text = |word: Option<&OsStr>| word.map(|word| word.to_str().unwrap().to_owned());
+        (text(found.toolchain), text(found.subcommand), found.manifest, found.rest.len())
+    }
+
+    #[test]
+    fn the_words_say_which_project_is_meant() {
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(words("build --release"), (None, some("build"), None, 2));
+        assert_eq!(words("+1.95.0 -q test"), (some("+1.95.0"), some("test"), None, 2));
+        assert_eq!(words("--config a=1 run --manifest-path p/Cargo.toml").1, some("run"));
+        assert_eq!(words("b --manifest-path p/Cargo.toml").2, Some("p/Cargo.toml".into()));
+        assert_eq!(words("b --manifest-path=p/Cargo.toml").2, Some("p/Cargo.toml".into()));
+        assert_eq!(words("-C q b").2, Some("q/Cargo.toml".into()));
+        assert_eq!(words("run -- --manifest-path x").2, None);
+        assert_eq!(words(""), (None, None, None, 0));
+    }
+}
