@@ -107,7 +107,7 @@ const fn first(said: &[&'static str]) -> &'static str {
 macro_rules! otlp_of {
     ($signal:literal, $flag:literal, $what:literal) => {
         otlp_of!($signal $flag $what:
-            "_ENDPOINT" "-endpoint" Kind::Endpoint, "The whole URL for ";
+            "_ENDPOINT" "-endpoint" Kind::Endpoint, concat!("The whole URL; other than in the specification, one without any path gets /v1/", $flag, ", for ");
             "_PROTOCOL" "-protocol" PROTOCOLS, "The protocol for ";
             "_HEADERS" "-headers" Kind::SecretPairs, "Headers sent with ";
             "_COMPRESSION" "-compression" COMPRESSIONS, "Compression for ";
@@ -118,7 +118,7 @@ macro_rules! otlp_of {
             "_INSECURE" "-insecure" Kind::Bool, "Whether an endpoint without a scheme is plain text, for ";
         )
     };
-    ($signal:literal $flag:literal $what:literal: $($env:literal $end:literal $kind:expr, $help:literal;)*) => {
+    ($signal:literal $flag:literal $what:literal: $($env:literal $end:literal $kind:expr, $help:expr;)*) => {
         [$(Variable {
             env: concat!("OTEL_EXPORTER_OTLP_", $signal, $env),
             flag: Some(concat!("exporter-otlp-", $flag, $end)),

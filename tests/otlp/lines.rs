@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 use super::{measures, run, serve};
+use crate::launcher::launch;
+use crate::support::succeed;
 
 fn number_of_spans(lines: &[Value]) -> usize {
     let resources = lines.iter().flat_map(|line| line["resourceSpans"].as_array().cloned().unwrap_or_default());
@@ -23,6 +25,22 @@ fn who_asks_for_stdout_by_name_finds_whole_lines_there() {
     assert_eq!(end.stdout.lines().filter(|line| !line.starts_with('{')).count(), 3, "the app's own: {}", end.stdout);
     assert_eq!(number_of_spans(&lines), 6);
     assert_eq!(lines.iter().filter(|line| line["resourceMetrics"].is_array()).count(), 1);
+}
+
+#[test]
+fn numbers_that_json_lacks_are_texts() {
+    let mut command = launch("writes_load");
+    command.args(["0", "0", "200", "1", "1", "end"]);
+    command.env("OTEL_TRACES_EXPORTER", "none").env("OTEL_METRICS_EXPORTER", "none");
+    command.env("OTEL_LOGS_EXPORTER", "otlp/stdout");
+    let (stdout, _) = succeed(&mut command);
+    let whole: Vec<&str> = stdout.lines().filter(|line| line.starts_with('{')).collect();
+    assert!(
+        whole.iter().any(|line| line.contains(r#""key":"share","value":{"doubleValue":"-Infinity"}"#)),
+        "{whole:?}"
+    );
+    assert!(whole.iter().any(|line| line.contains(r#""key":"number","value":{"intValue":"0"}"#)), "{whole:?}");
+    assert!(whole.iter().all(|line| !line.contains(r#""doubleValue":null"#)), "{whole:?}");
 }
 
 /// A configuration that writes spans to `file`.

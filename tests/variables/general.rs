@@ -58,6 +58,21 @@ variables! {
         refused("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "gps");
     }
 
+    OTEL_RS_MEMORY_LIMIT => {
+        let silent = format!("http://127.0.0.1:{}", crate::support::services::free_port());
+        let many = |run: Run| {
+            let mut running = run.env("OTEL_EXPORTER_OTLP_ENDPOINT", &silent).start();
+            running.rounds(2500);
+            running.end().stderr
+        };
+        let is_reached = "the memory limit is reached";
+        assert!(!many(Run::new()).contains(is_reached));
+        assert!(many(Run::new().env("OTEL_RS_MEMORY_LIMIT", "1MB")).contains(is_reached));
+        assert!(many(Run::new().flag("--memory-limit=1000000")).contains(is_reached));
+        refused("OTEL_RS_MEMORY_LIMIT", "64 potatoes");
+        refused("OTEL_RS_MEMORY_LIMIT", "1KB");
+    }
+
     OTEL_PROPAGATORS => {
         assert_eq!(by_default().sent.keys().collect::<Vec<_>>(), ["traceparent"]);
         let called = || Run::new().header("traceparent", &format!("00-{TRACE}-{SPAN}-01"));

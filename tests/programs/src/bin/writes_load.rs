@@ -35,6 +35,7 @@ fn main() {
             log(&SCOPE, Severity::Info, |said| {
                 said.set(key::LOG_BODY, body.as_str().into());
                 said.set(Key::Named("number"), (logs_written as i64).into());
+                said.set(Key::Named("share"), (1.0 - 1.0 / (logs_written as f64)).into());
             });
             logs_written += 1;
         }
