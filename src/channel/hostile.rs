@@ -76,6 +76,7 @@ fn a_hostile_region_ends_in_an_error_and_never_in_a_panic() {
             let (cells, strings) = (CellTable::new(&region), StringTable::new(&region));
             (0..cells.len() + 1).for_each(|index| _ = (cells.description(index), cells.value(index)));
             (0..64).for_each(|id| _ = strings.get(id * 4));
+            let _ = strings.introduction();
             let series = SeriesTable::new(&region);
             for slot in (0..series.slots()).take(64) {
                 if let Some(entry) = series.entry(slot) {

@@ -75,7 +75,8 @@ impl Sources<'_> {
             detectors: self.list("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS")?,
             detected: None,
             schema_url: None,
-            by_variables: true,
+            takes_own_name: self.flag("OTEL_SERVICE_NAME").is_none(),
+            takes_own_attributes: self.flag("OTEL_RESOURCE_ATTRIBUTES").is_none(),
         })
     }
 

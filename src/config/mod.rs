@@ -122,8 +122,10 @@ pub(crate) struct Resource {
     pub(crate) detected: Option<Selection>,
     /// The schema of `attributes`, if it was said.
     pub(crate) schema_url: Option<String>,
-    /// Whether variables count. They do not where a file configures everything.
-    pub(crate) by_variables: bool,
+    /// Whether OTEL_SERVICE_NAME counts that a program was started with. It does not where a flag or a file counts more.
+    pub(crate) takes_own_name: bool,
+    /// The same for OTEL_RESOURCE_ATTRIBUTES.
+    pub(crate) takes_own_attributes: bool,
 }
 
 impl Resource {

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use super::{launch_file, program};
 use crate::metrics::prometheus;
 use crate::support::metrics::Metrics;
-use crate::support::model::{Attributes, Value};
+use crate::support::model::{Attributes, Span, Value};
 use crate::support::{Otlp, need, wait_for};
 
 /// A start script, and programs to start: `{shop}` and `{stock}` serve a request for each line on stdin and are the same
@@ -166,13 +166,31 @@ fn a_program_that_was_named_by_its_script_has_that_name() {
 
 #[test]
 fn workers_of_a_program_stay_together() {
-    let (scene, otlp) = (Scene::of("{forks} & printf '/a\n' | {shop} & wait"), Otlp::start());
+    let (scene, otlp) = (Scene::of("OTEL_SERVICE_NAME=mine {forks} & printf '/a\n' | {shop} & wait"), Otlp::start());
     run(&mut scene.exporting("http/protobuf", &otlp));
     let traces = otlp.traces();
     let counted: Vec<_> = traces.0.iter().filter(|span| span.name == "counted").collect();
     assert_eq!(counted.len(), 700);
     assert!(counted.iter().all(|span| span.resource == counted[0].resource));
-    assert_eq!(counted[0].resource["service.name"], "forks".into());
+    assert_eq!(counted[0].resource["service.name"], "mine".into());
+    assert_eq!(counted[0].resource["process.executable.name"], "forks".into());
+}
+
+#[test]
+fn programs_of_a_moment_are_not_mixed_up() {
+    let script = "for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+                  printf '/a\n' | {shop}; printf '/b\n' | {stock} & OTEL_SERVICE_NAME=job-$((n % 3)) {logs} & done; wait";
+    let (scene, otlp) = (Scene::of(script), Otlp::start());
+    run(&mut scene.exporting("http/protobuf", &otlp));
+    let count = |service: &str, span: &str| {
+        let is_its = |one: &&Span| one.name == span && one.resource["service.name"] == service.into();
+        otlp.traces().0.iter().filter(is_its).count()
+    };
+    assert_eq!((count("shop", "GET /a"), count("stock", "GET /b")), (15, 15));
+    assert_eq!(["job-0", "job-1", "job-2"].map(|job| count(job, "work")), [5, 5, 5]);
+    assert_eq!(by_service(&otlp).len(), 5);
+    let metrics = otlp.metrics();
+    assert_eq!((served(&metrics, "shop"), served(&metrics, "stock")), ((15.0, 15), (15.0, 15)), "{metrics}");
 }
 
 #[test]

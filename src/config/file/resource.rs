@@ -18,7 +18,9 @@ const DETECTORS: &[(&str, &[&str])] = &[
 
 pub(super) fn read(resource: Option<&Map>, env: &dyn Fn(&str) -> Option<String>) -> Resource {
     let (attributes, detectors) = (Vec::new(), Vec::new());
-    let mut found = Resource { attributes, detectors, detected: None, schema_url: None, by_variables: false };
+    let (takes_own_name, takes_own_attributes) = (false, false);
+    let (detected, schema_url) = (None, None);
+    let mut found = Resource { attributes, detectors, detected, schema_url, takes_own_name, takes_own_attributes };
     let Some(resource) = resource else { return found };
     found.schema_url = resource.text("schema_url").map(str::to_owned);
     if let Some(list) = resource.get("attributes_list")

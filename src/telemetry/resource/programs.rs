@@ -163,14 +163,15 @@ impl Programs {
     /// `None` where nobody knows the executable.
     fn identity(&self, pid: u32, introduction: &Introduction) -> Option<Identity> {
         let executable = self.path(pid, introduction)?;
-        let own = |value: &Option<String>, name| {
-            let is_own = self.config.by_variables && *value != self.environment.get(name);
+        let own = |value: &Option<String>, name, counts: bool| {
+            let is_own = counts && *value != self.environment.get(name);
             value.clone().filter(|_| is_own)
         };
+        let (by_name, by_attributes) = (self.config.takes_own_name, self.config.takes_own_attributes);
         Some(Identity {
             executable,
-            service_name: own(&introduction.service_name, "OTEL_SERVICE_NAME"),
-            attributes: own(&introduction.resource_attributes, "OTEL_RESOURCE_ATTRIBUTES"),
+            service_name: own(&introduction.service_name, "OTEL_SERVICE_NAME", by_name),
+            attributes: own(&introduction.resource_attributes, "OTEL_RESOURCE_ATTRIBUTES", by_attributes),
         })
     }
 
@@ -227,7 +228,8 @@ impl Programs {
     fn config_of(&self, identity: &Identity) -> config::Resource {
         let (service_name, attributes) = (identity.service_name.as_deref(), identity.attributes.as_deref());
         // A name in the environment of all outranks one among attributes, as in every program for itself.
-        let is_named = self.environment.get("OTEL_SERVICE_NAME").is_some_and(|name| !name.is_empty());
+        let name = self.environment.get("OTEL_SERVICE_NAME");
+        let is_named = !self.config.takes_own_name || name.is_some_and(|name| !name.is_empty());
         self.config.with_own(service_name, attributes, is_named).unwrap_or_else(|expected| {
             let name = identity.executable.file_name().unwrap_or_default().to_string_lossy();
             let expected = format!("expected {expected}");

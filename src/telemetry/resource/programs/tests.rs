@@ -6,8 +6,12 @@ use super::*;
 
 /// Programs below a script, which runs as this very process.
 fn programs(variables: &[(&str, &str)]) -> Programs {
+    programs_with(&[], variables)
+}
+
+fn programs_with(flags: &[(&'static str, String)], variables: &[(&str, &str)]) -> Programs {
     let env = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-    let config = config::resolve(&[], &env).unwrap().config.resource;
+    let config = config::resolve(flags, &env).unwrap().config.resource;
     let program = Program { name: "./start.sh".into(), file: "/srv/start.sh".into(), args: vec!["--all".into()] };
     let pairs = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
     Programs::new(&config, &program, &pairs.collect(), Arc::new(std::process::id().into()))
@@ -91,6 +95,17 @@ fn a_name_among_its_own_attributes_is_its_own() {
     assert_eq!((service(&source), get(&source, "k")), ("own".into(), Some("v".into())));
     let broken = programs(&[]).attached(GONE, &told("/srv/a", Some("own"), Some("no pairs")));
     assert_eq!(service(&broken), "own");
+}
+
+#[test]
+fn a_flag_is_for_all_programs() {
+    let own = told("/srv/a", Some("own"), Some("service.name=own,k=v"));
+    let mut programs = programs_with(&[("OTEL_SERVICE_NAME", "all".to_owned())], &[]);
+    let source = programs.attached(GONE, &own);
+    assert_eq!((service(&source), get(&source, "k")), ("all".into(), Some("v".into())));
+    let mut programs = programs_with(&[("OTEL_RESOURCE_ATTRIBUTES", "k=w".to_owned())], &[]);
+    let source = programs.attached(GONE, &own);
+    assert_eq!((service(&source), get(&source, "k")), ("own".into(), Some("w".into())));
 }
 
 #[test]
