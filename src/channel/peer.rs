@@ -152,6 +152,8 @@ mod tests {
     use super::super::testing::FakeRegion;
     use super::*;
 
+    const TOKEN: Token = [7; wire::TOKEN_SIZE];
+
     /// Greets with as many descriptors, of which the first is that of a region.
     fn greet(descriptors: usize, text: &[u8]) -> Result<Hello, PeerError> {
         let (app, launcher) = UnixStream::pair().unwrap();
@@ -160,11 +162,11 @@ mod tests {
         let rights = [ControlMessage::ScmRights(&fds)];
         let control = if fds.is_empty() { &rights[..0] } else { &rights[..] };
         sendmsg::<()>(app.as_raw_fd(), &[IoSlice::new(text)], control, MsgFlags::empty(), None).unwrap();
-        Peer::new(launcher).0.hello()
+        Peer::new(launcher).hello(&TOKEN)
     }
 
     fn hello() -> Vec<u8> {
-        [&wire::MAGIC[..], &wire::VERSION.to_le_bytes(), &[0; 4]].concat()
+        [&wire::MAGIC[..], &wire::VERSION.to_le_bytes(), &[0; 4], &TOKEN].concat()
     }
 
     /// How many descriptors of this process are of the memory of fake regions.
@@ -183,8 +185,8 @@ mod tests {
                 let fds: Vec<_> = std::iter::repeat_n(memory.as_raw_fd(), count).collect();
                 let rights = [ControlMessage::ScmRights(&fds)];
                 sendmsg::<()>(app.as_raw_fd(), &[IoSlice::new(text)], &rights, MsgFlags::empty(), None).unwrap();
-                let (peer, _) = Peer::new(launcher);
-                assert!(peer.hello().is_err());
+                let peer = Peer::new(launcher);
+                assert!(peer.hello(&TOKEN).is_err());
                 // What comes later is no greeting, and its descriptors are not taken.
                 sendmsg::<()>(app.as_raw_fd(), &[IoSlice::new(b"!")], &rights, MsgFlags::empty(), None).unwrap();
                 assert!(peer.quiet_doorbell());

@@ -158,7 +158,7 @@ const SPAN: [Said<'static>; 5] = [
 fn with_limit(limit: usize) -> (Assembler, Budget) {
     let budget = Budget::new(limit);
     let mut assembler = Assembler::new(&budget);
-    assembler.attach(P, Box::new(|_| None));
+    assembler.attach(P, source(0, "test"), Box::new(|_| None));
     (assembler, budget)
 }
 
