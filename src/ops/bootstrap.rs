@@ -151,7 +151,8 @@ fn json(plan: &Plan) -> String {
         Form::Apart(_) => "apart",
         Form::Shared(_) => "shared",
     };
-    serde_json::json!({ "root": plan.home.root(), "form": form, "crates": crates, "programs": plan.programs }).to_string()
+    serde_json::json!({ "root": plan.home.root(), "form": form, "crates": crates, "programs": plan.programs })
+        .to_string()
 }
 
 /// A wrapper in the environment outranks the project's configuration without a word from cargo.

@@ -79,7 +79,9 @@ fn clear(cache: &Path) -> Outcome {
     }
     ui::out(format_args!("removed {} from {}", shown(freed), cache.display()));
     if kept > 0 {
-        ui::out(format_args!("kept what {kept} projects decided (`otel-rs bootstrap -a remove` in a project removes it)"));
+        ui::out(format_args!(
+            "kept what {kept} projects decided (`otel-rs bootstrap -a remove` in a project removes it)"
+        ));
     }
     Ok(0)
 }

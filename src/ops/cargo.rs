@@ -8,7 +8,7 @@ use std::process::Command;
 use super::Outcome;
 use super::bootstrap::write_in_cache;
 use super::{rustc, rustdoc};
-use crate::project::{CacheError, Home, former, workspace_of};
+use crate::project::{Home, former, workspace_of};
 use crate::ui::{self, Explain};
 
 /// What the user asked for.
@@ -58,7 +58,8 @@ pub(crate) fn run(options: Options) -> Outcome {
     if let Some(root) = words.root(&program) {
         match Home::of(&root).and_then(|home| write_in_cache(&home).map(|()| home)) {
             Ok(home) => weave(&mut command, &home, &words),
-            Err(error) => warn(&error),
+            // This process becomes cargo.
+            Err(error) => rustc::warn_once(&error, nix::unistd::getpid()),
         }
     }
     command.args(words.rest);
@@ -83,11 +84,6 @@ fn weave(command: &mut Command, home: &Home, words: &Words<'_>) {
             command.env_remove(setting).env(tool, shim);
         }
     }
-}
-
-fn warn(error: &CacheError) {
-    let causes = std::error::Error::source(error).map(ToString::to_string);
-    ui::warning(format_args!("compiling without telemetry: {error}"), causes.as_slice(), error.hint().as_deref());
 }
 
 /// The words that cargo is called with, as far as they say which project is meant.

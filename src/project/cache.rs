@@ -21,7 +21,10 @@ pub(crate) const FOLDERS: [&str; 3] = ["layers", "hooks", "projects"];
 /// Programs that copy or commit everything leave such folders out.
 const MARKS: [(&str, &str); 2] = [
     (".gitignore", "*\n"),
-    ("CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n# The cache of otel-rs: `otel-rs cache clear` empties it.\n"),
+    (
+        "CACHEDIR.TAG",
+        "Signature: 8a477f597d28d172789f06886806bc55\n# The cache of otel-rs: `otel-rs cache clear` empties it.\n",
+    ),
 ];
 
 /// Why the cache cannot be used.
@@ -88,7 +91,8 @@ impl Explain for CacheError {
 pub(crate) fn place() -> Result<PathBuf, CacheError> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| !path.as_os_str().is_empty());
     if let Some(path) = set(VARIABLE) {
-        return if path.is_absolute() { Ok(path) } else { Err(CacheError::Relative(path)) };
+        // Behind a slash at its end a link would not look like one.
+        return if path.is_absolute() { Ok(path.components().collect()) } else { Err(CacheError::Relative(path)) };
     }
     // The specification of these folders has relative paths ignored.
     let absolute = |name| set(name).filter(|path| path.is_absolute());

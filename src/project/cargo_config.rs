@@ -102,7 +102,8 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
 /// Whether the configuration of the project at `root` has the settings of the shared form.
 pub(crate) fn is_shared(root: &Path) -> bool {
     let text = std::fs::read_to_string(path(root)).unwrap_or_default();
-    text.lines().any(|line| line.contains(SETTINGS[0].1) && (line.ends_with(ADDED) || line.ends_with(ADDED_WITH_LINE_END)))
+    text.lines()
+        .any(|line| line.contains(SETTINGS[0].1) && (line.ends_with(ADDED) || line.ends_with(ADDED_WITH_LINE_END)))
 }
 
 /// Adds an `include` of the file `included` to `text`, in the place of what is there of ours already.
@@ -347,7 +348,11 @@ mod tests {
         let path = Path::new("config.toml");
         let with = include(path, text, INCLUDED).unwrap();
         assert_eq!(include(path, &with, INCLUDED).unwrap(), with, "twice is as once");
-        assert_eq!(include(path, &add(path, text).unwrap().text, INCLUDED).unwrap(), with, "in place of the shared form");
+        assert_eq!(
+            include(path, &add(path, text).unwrap().text, INCLUDED).unwrap(),
+            with,
+            "in place of the shared form"
+        );
         assert_eq!(remove(path, &with).unwrap(), text, "removed byte for byte");
         with
     }
@@ -383,7 +388,9 @@ mod tests {
 
     #[test]
     fn an_include_that_would_not_count_is_refused() {
-        for text in ["[build]\nrustc-wrapper = \"sccache\"\n", "build.rustdoc = \"mine\"\n", "build = { rustdoc = \"x\" }\n"] {
+        for text in
+            ["[build]\nrustc-wrapper = \"sccache\"\n", "build.rustdoc = \"mine\"\n", "build = { rustdoc = \"x\" }\n"]
+        {
             let error = include(Path::new("c"), text, INCLUDED).unwrap_err();
             assert!(matches!(error, ConfigError::Outranked { .. }), "{text}: {error}");
         }

@@ -56,7 +56,8 @@ fn in_file(file: &Path, key: &str, depth: usize) -> Option<PathBuf> {
 fn is_ours(program: &Path) -> bool {
     let Some(folder) = program.parent() else { return false };
     let is_shim = program.file_name().is_some_and(|name| name == "rustc" || name == "rustdoc");
-    let in_cache = || folder.join("root").is_file() && folder.parent().is_some_and(|parent| parent.ends_with("projects"));
+    let in_cache =
+        || folder.join("root").is_file() && folder.parent().is_some_and(|parent| parent.ends_with("projects"));
     is_shim && (folder.ends_with(Home::SHARED) || in_cache())
 }
 
@@ -92,7 +93,10 @@ mod tests {
     fn what_is_included_counts_and_ours_does_not() {
         let theirs = "include = [\"one.toml\", { path = \"two.toml\", optional = true }]\n";
         let two = "build.rustc-wrapper = \"tools/two\"\n";
-        assert_eq!(wrapper(&[("a/p/.cargo/config.toml", theirs), ("a/p/.cargo/two.toml", two)]).unwrap(), "a/p/tools/two");
+        assert_eq!(
+            wrapper(&[("a/p/.cargo/config.toml", theirs), ("a/p/.cargo/two.toml", two)]).unwrap(),
+            "a/p/tools/two"
+        );
         let ours = "[[include]]\npath = \"DIR/c/projects/1/cargo.toml\"\n";
         let cargo = "build.rustc-wrapper = \"DIR/c/projects/1/rustc\"\n";
         let files = [

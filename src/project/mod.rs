@@ -13,9 +13,7 @@ mod metadata;
 pub(crate) use cache::CacheError;
 pub(crate) use digest::{Digest, short_digest};
 pub(crate) use lock::locked;
-pub(crate) use metadata::{
-    Package, Source, answers, cargo_version, packages, workspace_of, workspace_root,
-};
+pub(crate) use metadata::{Package, Source, answers, cargo_version, packages, workspace_of, workspace_root};
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};

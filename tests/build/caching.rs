@@ -78,7 +78,11 @@ fn a_cache_that_others_can_write_is_not_used() {
         chmod(&folder, 0o770);
         let refused = project.otel_rs(&["bootstrap"]);
         assert_eq!(refused.status, 1);
-        assert!(refused.err.contains("can be written by others (mode 770)") && refused.err.contains("chmod go-w"), "{}", refused.err);
+        assert!(
+            refused.err.contains("can be written by others (mode 770)") && refused.err.contains("chmod go-w"),
+            "{}",
+            refused.err
+        );
         let plain = project.otel_rs(&["cargo", "run", "--quiet"]).ok();
         assert_eq!(plain.out, "4\n");
         assert_eq!(plain.err.matches("compiling without telemetry").count(), 1, "{}", plain.err);
@@ -90,6 +94,9 @@ fn a_cache_that_others_can_write_is_not_used() {
     symlink(&outside, project.cache("")).unwrap();
     let refused = project.otel_rs(&["bootstrap"]);
     assert!(refused.status == 1 && refused.err.contains("expected a folder, found a link"), "{}", refused.err);
+    let mut slash = project.command(env!("CARGO_BIN_EXE_otel-rs"));
+    let refused = said(slash.arg("bootstrap").env("OTEL_RS_CACHE_DIR", project.cache("").join("")));
+    assert!(refused.status == 1 && refused.err.contains("expected a folder, found a link"), "{}", refused.err);
 }
 
 #[test]
@@ -97,7 +104,10 @@ fn a_build_whose_cache_cannot_be_used_is_plain_with_one_warning_and_woven_later(
     let project = Project::new().with_own_cache();
     // Two packages of the user's, each of which is shown by cargo.
     project.replace("p/Cargo.toml", "\"app\"", "\"app\", \"more\"");
-    project.write("p/more/Cargo.toml", "[package]\nname = \"more\"\nversion = \"0.1.0\"\n[dependencies]\nengine = \"1\"\n");
+    project.write(
+        "p/more/Cargo.toml",
+        "[package]\nname = \"more\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\nengine = \"1\"\n",
+    );
     project.write("p/more/src/lib.rs", "");
     project.cargo(&["generate-lockfile", "--offline"]).ok();
     project.otel_rs(&["bootstrap"]).ok();
@@ -155,7 +165,11 @@ fn where_there_is_no_place_for_a_cache_it_is_said_what_to_set() {
         assert_eq!((plain.out.as_str(), plain.err.matches("warning").count()), ("4\n", 1), "{}", plain.err);
     }
     let relative = without(&["bootstrap"], &[("OTEL_RS_CACHE_DIR", "here")]);
-    assert!(relative.status == 1 && relative.err.contains("expected an absolute path, found `here`"), "{}", relative.err);
+    assert!(
+        relative.status == 1 && relative.err.contains("expected an absolute path, found `here`"),
+        "{}",
+        relative.err
+    );
     let (xdg, new) = (project.path("xdg"), project.path("new/home"));
     without(&["bootstrap"], &[("XDG_CACHE_HOME", xdg.to_str().unwrap())]).ok();
     without(&["bootstrap"], &[("HOME", new.to_str().unwrap())]).ok();

@@ -14,7 +14,9 @@ fn it_weaves_and_writes_nothing_into_the_project() {
     assert_eq!(project.run(), "4", "plain cargo stays plain");
     let again = project.otel_rs(&["cargo", "build"]).ok();
     assert!(!again.err.contains("Compiling"), "{}", again.err);
-    for args in [&["check"][..], &["test", "--workspace"], &["test", "--doc", "-p", "gear"], &["doc"], &["build", "--release"]] {
+    for args in
+        [&["check"][..], &["test", "--workspace"], &["test", "--doc", "-p", "gear"], &["doc"], &["build", "--release"]]
+    {
         let told = project.otel_rs(&[&["cargo"], args].concat()).ok();
         assert!(!told.err.contains("warning"), "{args:?}: {}", told.err);
     }
@@ -76,7 +78,10 @@ fn what_the_environment_names_runs_inside_and_programs_do_not_see_ours() {
 #[test]
 fn a_cargo_that_cannot_include_leaves_the_project_alone() {
     let project = Project::new();
-    let old = format!("#!/bin/sh\n[ \"$1\" = --version ] && exec echo 'cargo 1.80.0 (x 2024-01-01)'\nexec '{}' \"$@\"\n", env!("CARGO"));
+    let old = format!(
+        "#!/bin/sh\n[ \"$1\" = --version ] && exec echo 'cargo 1.80.0 (x 2024-01-01)'\nexec '{}' \"$@\"\n",
+        env!("CARGO")
+    );
     script(&project.path("cargo"), &old);
     let before = project.files();
     let mut command = project.command(env!("CARGO_BIN_EXE_otel-rs"));

@@ -35,14 +35,10 @@ fn requirements_write_nothing() {
 
 #[test]
 fn check_tells_what_differs() {
-    let project = Project::new();
+    let project = Project::new().with_own_cache();
     let said = project.otel_rs(&["bootstrap", "-a", "check"]);
     assert_eq!(said.status, 1);
-    assert!(
-        said.out.contains("/rustc is missing") && said.out.contains(".cargo/config.toml differs"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.contains("/rustc is missing") && said.out.contains(".cargo/config.toml differs"), "{}", said.out);
     project.otel_rs(&["bootstrap"]).ok();
     project.replace("instrumentations/gear/advice.rs", "1000", "2000");
     let said = project.otel_rs(&["bootstrap", "-a", "check"]);

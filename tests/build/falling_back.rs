@@ -92,7 +92,8 @@ fn a_colleague_without_otel_rs_builds_plain_with_one_warning() {
         .filter(|path| !path.join("otel-rs").exists())
         .collect::<Vec<_>>();
     let without = std::env::join_paths(paths).unwrap();
-    let plain = said(project.command(env!("CARGO")).args(["run"]).env("PATH", &without).env("OTEL_RS_CACHE_DIR", &none)).ok();
+    let plain =
+        said(project.command(env!("CARGO")).args(["run"]).env("PATH", &without).env("OTEL_RS_CACHE_DIR", &none)).ok();
     assert_eq!(plain.out.trim(), "4");
     assert_eq!(plain.err.matches("otel-rs is not installed").count(), 1, "{}", plain.err);
     said(project.command(env!("CARGO")).args(["doc"]).env("PATH", &without).env("OTEL_RS_CACHE_DIR", &none)).ok();

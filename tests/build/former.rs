@@ -107,7 +107,10 @@ fn a_wrapper_for_the_users_own_crates_and_a_compiler_of_their_own_stay() {
     project.otel_rs(&["bootstrap"]).ok();
     assert_eq!(project.run(), "1004");
     let calls = calls();
-    assert!(calls.contains("my-rustc") && calls.contains("--crate-name app") && !calls.contains("--crate-name gear"), "{calls}");
+    assert!(
+        calls.contains("my-rustc") && calls.contains("--crate-name app") && !calls.contains("--crate-name gear"),
+        "{calls}"
+    );
 }
 
 #[test]

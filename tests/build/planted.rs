@@ -69,7 +69,8 @@ fn layers_hooks_and_tools_of_a_clone_are_ignored() {
         project.write("p/.otel-rs/local/chain", &format!("{}\n", project.path("p/evil").display()));
         // Under the name and with the digest of whatever is woven here.
         project.otel_rs(&["cargo", "build"]).ok();
-        let layer = project.cached("layers").into_iter().find(|path| path.to_string_lossy().contains("gear-1.2.0")).unwrap();
+        let layer =
+            project.cached("layers").into_iter().find(|path| path.to_string_lossy().contains("gear-1.2.0")).unwrap();
         for name in ["gear-1.2.0".into(), layer.file_name().unwrap().to_string_lossy().into_owned()] {
             let planted = format!("p/.otel-rs/layers/{name}");
             project.write(&format!("{planted}/src/lib.rs"), "pub fn turn(_: u32) -> u32 {\n    666\n}\n");
@@ -104,7 +105,9 @@ fn the_form_of_earlier_versions_is_taken_over_and_removed() {
         ),
     );
     project.write("p/.otel-rs/manifest.toml", "version = \"0.1.0\"\nonly = []\nexclude = []\n");
-    for name in ["layers/gear-1.2.0/src/lib.rs", "hooks/1/src/lib.rs", "stamps/gear-1.2.0", "local/lock", "rustc", "rustdoc"] {
+    for name in
+        ["layers/gear-1.2.0/src/lib.rs", "hooks/1/src/lib.rs", "stamps/gear-1.2.0", "local/lock", "rustc", "rustdoc"]
+    {
         project.write(&format!("p/.otel-rs/{name}"), "old\n");
     }
     project.otel_rs(&["bootstrap"]).ok();
@@ -113,7 +116,8 @@ fn the_form_of_earlier_versions_is_taken_over_and_removed() {
     let told = project.otel_rs(&["bootstrap", "-a", "remove"]).ok();
     assert!(told.out.contains("what is left in"), "{}", told.out);
     assert_eq!((project.read("p/.otel-rs/theirs"), project.read("p/.cargo/config.toml")), ("kept".into(), config));
-    let left: Vec<_> = fs::read_dir(project.path("p/.otel-rs")).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(project.path("p/.otel-rs")).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["theirs"]);
     assert_eq!(project.run(), "4");
 }

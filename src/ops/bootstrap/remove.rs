@@ -47,7 +47,8 @@ pub(super) fn run(home: &Home) -> Outcome {
         }
         if let Some((path, pattern)) = git::exclude(home.root(), ".cargo/config.toml") {
             let text = std::fs::read_to_string(&path).unwrap_or_default();
-            files::write_if_changed(&path, without_excluded(&text, &pattern).as_bytes()).map_err(WriteError::NotWritten)?;
+            files::write_if_changed(&path, without_excluded(&text, &pattern).as_bytes())
+                .map_err(WriteError::NotWritten)?;
         }
         remove_shared(&shared).map_err(WriteError::NotWritten)?;
     }

@@ -11,11 +11,11 @@ use crate::project::manifest::{Created, Manifest};
 use crate::project::{Home, answers, cargo_config, files, git};
 use crate::ui::{self, Explain};
 
-const IGNORED: &str =
-    "# Written by `otel-rs bootstrap`: what earlier versions made on each machine.\n/layers/\n/hooks/\n/stamps/\n/local/\n";
+const IGNORED: &str = "# Written by `otel-rs bootstrap`: what earlier versions made on each machine.\n/layers/\n/hooks/\n/stamps/\n/local/\n";
 const ATTRIBUTES: &str = "# Written by `otel-rs bootstrap`: a shell reads these files.\n* text eol=lf\n";
 /// Git ignores what names itself.
-const HIDDEN: &str = "# Written by `otel-rs bootstrap`, which made `config.toml`: git shows neither.\n/.gitignore\n/config.toml\n";
+const HIDDEN: &str =
+    "# Written by `otel-rs bootstrap`, which made `config.toml`: git shows neither.\n/.gitignore\n/config.toml\n";
 const EXCLUDED: &str = "# added by otel-rs:";
 
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +79,10 @@ pub(super) fn install(plan: &mut Plan) -> Result<(), Failure> {
     }
     let before = answers(home.root());
     let undo = Undo::of(files.iter().map(|file| &file.path).chain(&obsolete));
-    let result = files.iter().try_for_each(Written::write).and_then(|()| obsolete.iter().try_for_each(|path| files::remove(path)));
+    let result = files
+        .iter()
+        .try_for_each(Written::write)
+        .and_then(|()| obsolete.iter().try_for_each(|path| files::remove(path)));
     if let Err(error) = result {
         undo.run();
         return Err(NotWritten(error).into());
@@ -146,8 +149,11 @@ fn in_project(plan: &Plan) -> Vec<Written> {
         Form::Local(edit) => (hidden(plan, edit).into_iter().collect(), edit),
         Form::Shared(edit) => {
             let path = |name| home.shared_folder().join(name);
-            let mut files =
-                vec![Written::new(path(".gitignore"), IGNORED), Written::new(path(".gitattributes"), ATTRIBUTES), manifest(plan)];
+            let mut files = vec![
+                Written::new(path(".gitignore"), IGNORED),
+                Written::new(path(".gitattributes"), ATTRIBUTES),
+                manifest(plan),
+            ];
             files.extend(shims::shared(home, &plan.knowledge.manifest));
             (files, edit)
         }
