@@ -46,8 +46,10 @@ fn main() {
         command.args(args).current_dir(at).env_remove("RUSTC_WRAPPER");
         milliseconds(&mut command)
     };
-    let bootstrap =
-        |at: &Path| milliseconds(Command::new(env!("CARGO_BIN_EXE_otel-rs")).arg("bootstrap").current_dir(at));
+    let bootstrap = |at: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_otel-rs"));
+        milliseconds(command.arg("bootstrap").current_dir(at).env("OTEL_RS_CACHE_DIR", at.join("cache")))
+    };
     cargo(projects[0].path(), &["fetch", "--locked"]);
 
     let lock = fs::read_to_string(projects[0].path().join("Cargo.lock")).expect("a lock file");

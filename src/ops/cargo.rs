@@ -8,7 +8,7 @@ use std::process::Command;
 use super::Outcome;
 use super::bootstrap::write_in_cache;
 use super::{rustc, rustdoc};
-use crate::project::{CacheError, Home, former, workspace_of};
+use crate::project::{Home, former, workspace_of};
 use crate::ui::{self, Explain};
 
 /// What the user asked for.
@@ -38,6 +38,9 @@ const OWN: [&str; 18] = [
     "package", "publish", "metadata",
 ];
 
+/// Those that make a project.
+const STARTING: [&str; 2] = ["new", "init"];
+
 /// The variables by which a program for `build.<key>` is named, in cargo's order.
 const TOOLS: [(&str, [&str; 2], &str); 2] = [
     ("rustc-wrapper", ["RUSTC_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER"], rustc::CHAIN_VARIABLE),
@@ -58,7 +61,8 @@ pub(crate) fn run(options: Options) -> Outcome {
     if let Some(root) = words.root(&program) {
         match Home::of(&root).and_then(|home| write_in_cache(&home).map(|()| home)) {
             Ok(home) => weave(&mut command, &home, &words),
-            Err(error) => warn(&error),
+            // This process becomes cargo.
+            Err(error) => rustc::warn_once(&error, nix::unistd::getpid()),
         }
     }
     command.args(words.rest);
@@ -69,10 +73,10 @@ pub(crate) fn run(options: Options) -> Outcome {
 fn weave(command: &mut Command, home: &Home, words: &Words<'_>) {
     let own = words.subcommand.is_some_and(|name| OWN.iter().any(|own| name == *own));
     for ((key, variables, chain), shim) in TOOLS.into_iter().zip([home.rustc(), home.rustdoc()]) {
-        if let Some(former) = former::in_environment(variables) {
-            if std::env::var_os(chain).is_none() {
-                command.env(chain, former);
-            }
+        if let Some(former) = former::in_environment(variables)
+            && std::env::var_os(chain).is_none()
+        {
+            command.env(chain, former);
         }
         let [tool, setting] = variables;
         command.env_remove(tool);
@@ -83,11 +87,6 @@ fn weave(command: &mut Command, home: &Home, words: &Words<'_>) {
             command.env_remove(setting).env(tool, shim);
         }
     }
-}
-
-fn warn(error: &CacheError) {
-    let causes = std::error::Error::source(error).map(ToString::to_string);
-    ui::warning(format_args!("compiling without telemetry: {error}"), causes.as_slice(), error.hint().as_deref());
 }
 
 /// The words that cargo is called with, as far as they say which project is meant.
@@ -132,14 +131,16 @@ impl<'a> Words<'a> {
         found
     }
 
-    /// The root of the project that is built. What cargo installs need not be a project of the user's: whatever is known
-    /// of the folder it is called in counts.
+    /// The root of the project that is built. What cargo installs need not be a project of the user's, and what another
+    /// program builds may not be there yet: then it is the folder that cargo is called in.
     fn root(&self, program: &OsStr) -> Option<PathBuf> {
         let installs = self.subcommand.is_some_and(|name| name == "install");
         let manifest = self.path.as_ref().filter(|_| installs).map(|path| path.join("Cargo.toml"));
         let manifest = manifest.or_else(|| self.manifest.clone());
         let found = workspace_of(program, self.toolchain, manifest.as_deref().map(Path::as_os_str));
-        found.or_else(|| std::env::current_dir().ok().filter(|_| installs))
+        let may_build = |name: &OsStr| !OWN.iter().chain(&STARTING).any(|own| name == *own);
+        let builds = installs || self.subcommand.is_some_and(may_build);
+        found.or_else(|| std::env::current_dir().ok().filter(|_| builds))
     }
 }
 

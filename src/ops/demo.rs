@@ -71,7 +71,7 @@ const SAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// Writes the demo, instruments, builds and launches it, asks it something, and shows what was seen.
 pub(crate) fn run(options: Options) -> Outcome {
-    let folder = folder(options.path)?;
+    let folder = chosen(options.path);
     write_apart(&folder)?;
     ui::note(format_args!(
         "The demo is in {}: two services, axum, reqwest and SQLite, no telemetry code.\n",
@@ -134,12 +134,17 @@ impl Drop for Launched {
     }
 }
 
-fn folder(chosen: Option<PathBuf>) -> Result<PathBuf, DemoError> {
+fn chosen(path: Option<PathBuf>) -> PathBuf {
+    // The same folder every time: the second demo finds its dependencies built.
+    let name = || format!("otel-rs-demo-{}", nix::unistd::getuid());
+    let path = path.unwrap_or_else(|| std::env::temp_dir().join(name()));
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+fn make(path: &Path) -> Result<(), DemoError> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     let user = nix::unistd::getuid();
-    // The same folder every time: the second demo finds its dependencies built.
-    let path = chosen.unwrap_or_else(|| std::env::temp_dir().join(format!("otel-rs-demo-{user}")));
-    let path = std::path::absolute(&path).unwrap_or(path);
+    let path = path.to_owned();
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
     made.map_err(|source| DemoError::Write { path: path.clone(), source })?;
     let metadata = fs_err::symlink_metadata(&path).map_err(|source| DemoError::Write { path: path.clone(), source })?;
@@ -147,13 +152,14 @@ fn folder(chosen: Option<PathBuf>) -> Result<PathBuf, DemoError> {
     if metadata.uid() != user.as_raw() || !metadata.is_dir() {
         return Err(DemoError::ForeignFolder { path });
     }
-    Ok(path)
+    Ok(())
 }
 
 /// Writes the demo, but not where a workspace above it would take it in and be broken by it.
 fn write_apart(folder: &Path) -> Result<(), DemoError> {
     let above = folder.parent().filter(|_| !folder.join("Cargo.toml").exists());
     let before = above.map(answers);
+    make(folder)?;
     write(folder)?;
     let after = above.map(answers).into_iter().flatten();
     if before.into_iter().flatten().zip(after).any(|(before, after)| before.is_ok() && after.is_err()) {

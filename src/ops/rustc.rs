@@ -40,7 +40,7 @@ pub(crate) fn run(options: Options) -> Outcome {
         Some((Ok(home), shim)) => run_at(&home, &shim, &call),
         Some((Err(error), shim)) => {
             if call.compiles() {
-                warn_once(&error);
+                warn_once(&error, nix::unistd::getppid());
             } else if call.asks_version() {
                 // The answer is another one as soon as there is a cache: cargo must not remember this one.
                 let _ = files::touch(&shim);
@@ -77,7 +77,7 @@ fn run_at(home: &Home, shim: &Path, call: &Call) -> std::io::Result<i32> {
     match home.ready() {
         Ok(()) => compile(&compilation),
         Err(error) => {
-            warn_once(&error);
+            warn_once(&error, nix::unistd::getppid());
             compile_plain(&compilation)
         }
     }
@@ -95,16 +95,17 @@ fn chain(home: &Home) -> Vec<OsString> {
     replaced.or_else(|| former::program(home.root(), "rustc-wrapper")).map(OsString::from).into_iter().collect()
 }
 
-/// Warns that a build is plain, once for each run of cargo. The note that it was warned lies where other users' may lie
+/// Warns that a build is plain, once for each run of `cargo`. The note that it was warned lies where other users' may lie
 /// as well, since the cache is what cannot be used; a folder is made by one process only, and follows no link.
-fn warn_once(error: &CacheError) {
+pub(super) fn warn_once(error: &CacheError, cargo: nix::unistd::Pid) {
     let notes = std::env::temp_dir();
     let prefix = format!("otel-rs-warned-{}-", nix::unistd::Uid::effective());
-    let cargo = nix::unistd::getppid().to_string();
+    let is_cargo = cargo == nix::unistd::getpid();
+    let cargo = cargo.to_string();
     match std::fs::create_dir(notes.join(format!("{prefix}{cargo}"))) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return,
         // Without a note, what the user builds is warned of, and not each dependency.
-        Err(_) if std::env::var_os("CARGO_PRIMARY_PACKAGE").is_none() => return,
+        Err(_) if !is_cargo && std::env::var_os("CARGO_PRIMARY_PACKAGE").is_none() => return,
         _ => {}
     }
     // Notes of runs that are over.

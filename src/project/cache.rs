@@ -91,7 +91,8 @@ impl Explain for CacheError {
 pub(crate) fn place() -> Result<PathBuf, CacheError> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| !path.as_os_str().is_empty());
     if let Some(path) = set(VARIABLE) {
-        return if path.is_absolute() { Ok(path) } else { Err(CacheError::Relative(path)) };
+        // Behind a slash at its end a link would not look like one.
+        return if path.is_absolute() { Ok(path.components().collect()) } else { Err(CacheError::Relative(path)) };
     }
     // The specification of these folders has relative paths ignored.
     let absolute = |name| set(name).filter(|path| path.is_absolute());

@@ -90,11 +90,11 @@ pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<i32> {
     Ok(status_code(status))
 }
 
-/// Compiles a crate where the cache cannot be used. Its dep-info names the shim if weaving would have had to do with it:
-/// the shim is touched as soon as the cache can be used, so that the crate is compiled anew.
+/// Compiles a crate where the cache cannot be used. Where the shim cannot be touched either, cargo may believe that this
+/// build weaves; so the dep-info of what would have been woven names the shim, and it is compiled anew once that is touched.
 pub(crate) fn compile_plain(compilation: &Compilation<'_>) -> io::Result<i32> {
     let Compilation { home, knowledge, call, chain, shim } = compilation;
-    match subject(home, call, knowledge) {
+    match subject(home, call, knowledge).filter(|_| files::touch(shim).is_err()) {
         Some(_) => compile_as_it_is(call, chain, &[], shim).map(status_code),
         None => Err(become_plain(call, chain)),
     }

@@ -19,7 +19,8 @@ use crate::ui;
 /// is brought up to date here because cargo looks at it next.
 ///
 /// Cargo remembers the answer until the shim is younger. So the shim is touched: cargo asks again the next time, and notices
-/// otel-rs come or go. Where the cache cannot be used, neither stamps nor shim change (see `compile_plain`).
+/// otel-rs come or go. Where the cache cannot be used, builds are plain, and so is the answer, if it will not be remembered;
+/// otherwise see `compile_plain`.
 pub(crate) fn tell_version(home: &Home, call: &Call, chain: &[OsString], shim: &Path) -> io::Result<i32> {
     let output = command(call, chain, &call.arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
     let answer = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -27,13 +28,13 @@ pub(crate) fn tell_version(home: &Home, call: &Call, chain: &[OsString], shim: &
     if !output.status.success() {
         return Ok(status_code(output.status));
     }
-    if let Some(line) = identity(home) {
+    let (touched, ready) = (files::touch(shim).is_ok(), home.ready().is_ok());
+    if (ready || !touched)
+        && let Some(line) = identity(home)
+    {
         ui::out(format_args!("otel-rs: layers {LAYER_FORMAT} {line}"));
     }
-    if home.ready().is_ok()
-        && let Ok(knowledge) = Knowledge::load(home)
-    {
-        let _ = files::touch(shim);
+    if ready && let Ok(knowledge) = Knowledge::load(home) {
         // Cargo shows nothing of what is said here; a stamp that cannot be written costs a rebuild not made.
         let _ = refresh_stamps(home, &knowledge);
     }

@@ -94,6 +94,9 @@ fn a_cache_that_others_can_write_is_not_used() {
     symlink(&outside, project.cache("")).unwrap();
     let refused = project.otel_rs(&["bootstrap"]);
     assert!(refused.status == 1 && refused.err.contains("expected a folder, found a link"), "{}", refused.err);
+    let mut slash = project.command(env!("CARGO_BIN_EXE_otel-rs"));
+    let refused = said(slash.arg("bootstrap").env("OTEL_RS_CACHE_DIR", project.cache("").join("")));
+    assert!(refused.status == 1 && refused.err.contains("expected a folder, found a link"), "{}", refused.err);
 }
 
 #[test]
@@ -103,7 +106,7 @@ fn a_build_whose_cache_cannot_be_used_is_plain_with_one_warning_and_woven_later(
     project.replace("p/Cargo.toml", "\"app\"", "\"app\", \"more\"");
     project.write(
         "p/more/Cargo.toml",
-        "[package]\nname = \"more\"\nversion = \"0.1.0\"\n[dependencies]\nengine = \"1\"\n",
+        "[package]\nname = \"more\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\nengine = \"1\"\n",
     );
     project.write("p/more/src/lib.rs", "");
     project.cargo(&["generate-lockfile", "--offline"]).ok();

@@ -45,8 +45,18 @@ fn it_finds_the_project_and_passes_everything_on() {
     assert_eq!(run("p", &["run", "--quiet"]).status, 7);
     let lines = run("p", &["build", "--message-format=json"]).ok().out;
     assert!(lines.lines().all(|line| line.starts_with('{')), "{lines}");
+    // A program that calls cargo for a project which it has yet to write.
+    script(
+        &project.path("cargo-cook"),
+        "#!/bin/sh\nmkdir cooked && cp -r p/Cargo.* p/app p/vendor p/.cargo cooked && cd cooked && cargo run --quiet\n",
+    );
+    let path = std::env::var_os("PATH").unwrap();
+    let path = std::env::join_paths(std::iter::once(project.path("")).chain(std::env::split_paths(&path))).unwrap();
+    let mut cook = project.command(env!("CARGO_BIN_EXE_otel-rs"));
+    project.write("p/app/src/main.rs", "fn main() {\n    println!(\"{}\", engine::run(2));\n}\n");
+    let cooked = said(cook.args(["cargo", "cook"]).env("PATH", path).current_dir(project.path(""))).ok();
+    assert_eq!((cooked.out.as_str(), cooked.err.as_str()), ("1004\n", ""));
     if which::which("rustup").is_ok() {
-        project.write("p/app/src/main.rs", "fn main() {\n    println!(\"{}\", engine::run(2));\n}\n");
         assert_eq!(run("p", &["+stable", "run", "--quiet"]).ok().out, "1004\n");
     }
 }

@@ -35,7 +35,7 @@ fn requirements_write_nothing() {
 
 #[test]
 fn check_tells_what_differs() {
-    let project = Project::new();
+    let project = Project::new().with_own_cache();
     let said = project.otel_rs(&["bootstrap", "-a", "check"]);
     assert_eq!(said.status, 1);
     assert!(said.out.contains("/rustc is missing") && said.out.contains(".cargo/config.toml differs"), "{}", said.out);

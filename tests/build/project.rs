@@ -123,7 +123,7 @@ impl Project {
 
     /// A file or folder of the cache.
     pub(crate) fn cache(&self, name: &str) -> PathBuf {
-        self.cache.join(name)
+        if name.is_empty() { self.cache.clone() } else { self.cache.join(name) }
     }
 
     /// What is in a folder of the cache.
@@ -185,11 +185,12 @@ impl Project {
         said.err.lines().filter_map(name).collect()
     }
 
-    /// Every file of the project, other than in `target`, with its content and time.
+    /// Every file of the project, other than in `target` and `.git`, with its content and time.
     pub(crate) fn files(&self) -> Vec<(PathBuf, Vec<u8>, std::time::SystemTime)> {
         let root = self.path("p");
         let files = walkdir::WalkDir::new(&root).sort_by_file_name().into_iter().map(Result::unwrap);
-        let files = files.filter(|entry| entry.file_type().is_file() && !entry.path().starts_with(root.join("target")));
+        let is_left_out = |path: &Path| ["target", ".git"].iter().any(|name| path.starts_with(root.join(name)));
+        let files = files.filter(|entry| entry.file_type().is_file() && !is_left_out(entry.path()));
         files
             .map(|entry| {
                 let path = entry.path().strip_prefix(&root).unwrap().to_owned();

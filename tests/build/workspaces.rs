@@ -13,14 +13,12 @@ fn configured_above(project: &Project) {
 
 #[test]
 fn members_that_are_all_folders() {
-    for (pattern, excluded) in [("*", "\"vendor\", \"target\""), ("**", "\"vendor\", \"target\", \"app/src\", \".\"")] {
+    for (pattern, excluded) in [("*", "\"vendor\", \"target\""), ("[a-z.]*", "\"vendor\", \"target\"")] {
         let project = Project::new();
         configured_above(&project);
         project.replace("p/Cargo.toml", "\"app\"", &format!("\"{pattern}\""));
         project.replace("p/Cargo.toml", "resolver", &format!("exclude = [{excluded}]\nresolver"));
-        if project.cargo(&["metadata", "--offline", "--no-deps", "--format-version", "1"]).status != 0 {
-            continue; // Cargo does not take this pattern at all.
-        }
+        project.cargo(&["metadata", "--offline", "--no-deps", "--format-version", "1"]).ok();
         let before = project.files();
         let told = project.otel_rs(&["bootstrap"]).ok();
         assert!(told.err.contains("it was taken back") && told.err.contains("otel-rs cargo build"), "{}", told.err);

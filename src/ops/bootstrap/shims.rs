@@ -71,7 +71,9 @@ pub(crate) fn write_in_cache(home: &Home) -> Result<(), CacheError> {
     for file in in_cache(home)? {
         file.write().map_err(CacheError::Unwritable)?;
     }
-    check_runs(&home.rustc())
+    check_runs(&home.rustc())?;
+    // Cargo asks again which compiler this is.
+    files::touch(&home.rustc()).map_err(CacheError::Unwritable)
 }
 
 /// A file system may be mounted so that nothing on it can be run.
