@@ -204,6 +204,7 @@ fn pairs_and_fields_arrive_whoever_formats_them() {
         assert!(is_shown("shown", "shown 1") && is_shown("debugged", "debugged"), "{logger}: {attributes:?}");
         assert_eq!(run.logs[1].attributes["once"], "1, 2, 3".into(), "{logger}");
         assert_eq!(run.logs[0].dropped_attributes, 0, "{logger}");
+        assert_eq!(run.logs[2].attributes["visited"], 1.into(), "{logger}");
     }
     for versions in ["newest", "oldest"] {
         for logger in ["fmt", "json", "pretty", "plain", "nobody"] {

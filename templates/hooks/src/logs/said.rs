@@ -245,7 +245,10 @@ impl fmt::Display for Lossy<'_> {
 }
 
 #[cfg(test)]
-pub(in crate::logs) mod tests {
+pub(super) use tests::read;
+
+#[cfg(test)]
+mod tests {
     use super::*;
 
     /// The attributes as (key, name, value).

@@ -1,6 +1,6 @@
 use super::*;
 use crate::attribute::key;
-use crate::logs::said::tests::read;
+use crate::logs::said::read;
 use crate::logs::Severity;
 use crate::Scope;
 
