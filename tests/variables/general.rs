@@ -197,8 +197,9 @@ variables! {
     OTEL_RS_OBSERVER_THREAD => {
         // Which thread looks when is seen in `launcher::observed`.
         let threads = |value: &str| {
-            let output = launch("observes").env("OTEL_METRICS_EXPORTER", "console").env("OTEL_RS_OBSERVER_THREAD", value);
-            let output = output.output().unwrap();
+            let mut command = launch("observes");
+            command.env("OTEL_METRICS_EXPORTER", "console").env("OTEL_RS_OBSERVER_THREAD", value);
+            let output = command.output().unwrap();
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             text.split_whitespace().nth(2).and_then(|count| count.parse::<u32>().ok())
         };
