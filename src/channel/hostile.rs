@@ -90,3 +90,56 @@ fn a_hostile_region_ends_in_an_error_and_never_in_a_panic() {
     }
     assert!(refused > 10 && poisoned > 10 && survived > 10, "{refused} {poisoned} {survived}");
 }
+
+/// All that is ever read of a region.
+fn read_all(region: &Arc<Region>) {
+    for ring in 0..region.rings() {
+        if let Ok(waiting @ 1..) = region.waiting(ring, 0) {
+            let _ = region.take(ring, 0, waiting);
+        }
+    }
+    let (cells, strings, series) = (CellTable::new(region), StringTable::new(region), SeriesTable::new(region));
+    (0..cells.len()).for_each(|index| _ = (cells.description(index), cells.value(index)));
+    (0..64).chain([u32::MAX / 4]).for_each(|id| _ = strings.get(id * 4));
+    for entry in (0..series.slots()).chain([u32::MAX]).filter_map(|slot| series.entry(slot)) {
+        assert!(entry.bytes.len() <= series.size());
+        series.numbers(&entry);
+        series.bounds(&entry);
+    }
+    let _ = (region.dropped(), region.unattached(), series.troubles(), series.ask());
+}
+
+/// Counts, lengths and places that are as large as can be, or point to themselves, each for itself.
+#[test]
+fn the_largest_numbers_are_survived_in_every_field() {
+    let entries = SERIES + wire::SERIES_SLOTS * 4;
+    let controls = SIZE - (2 << RING_SHIFT) - 2 * wire::RING_CONTROL_SIZE;
+    let cells = 2 * wire::HEADER_SIZE;
+    let fields = (0..600).step_by(4).map(|field| (field, true));
+    let fields = fields.chain((0..2 * wire::RING_CONTROL_SIZE).step_by(4).map(|field| (controls + field, false)));
+    let fields = fields.chain((0..64).step_by(4).flat_map(|field| [(cells + field, false), (SERIES + field, false)]));
+    let fields = fields
+        .chain((0..64).step_by(4).flat_map(|field| [(entries + field, false), (wire::HEADER_SIZE + field, false)]));
+    for (field, is_header) in fields {
+        for value in [u64::MAX, i64::MAX as u64, 1 << 63, u64::from(u32::MAX), 1 << 31, u64::MAX - 63, 0] {
+            let mut fake = FakeRegion::new();
+            fake.record(0, 64, 1);
+            fake.string(wire::FIRST_STRING, "hyper");
+            fake.cell(0, 1, b"x");
+            let good =
+                FakeEntry { what: 2, kind: 3, number: 3, buckets: &[1, 2], attributes: b"x", ..FakeEntry::default() };
+            fake.entry(0, 0, &good);
+            // Before it is mapped, and after.
+            if is_header {
+                let before = FakeRegion::new();
+                before.put(field, &value.to_le_bytes()[..4]);
+                if let Ok(region) = Region::map(before.sealed()) {
+                    read_all(&Arc::new(region));
+                }
+            }
+            let region = Arc::new(Region::map(fake.sealed()).unwrap());
+            fake.put(field, &value.to_le_bytes());
+            read_all(&region);
+        }
+    }
+}

@@ -224,9 +224,9 @@ variables! {
     OTEL_RS_OBSERVER_THREAD => {
         // Which thread looks when is seen in `launcher::observed`.
         let threads = |value: &str| {
-            let mut launch = launch("observes");
-            launch.env("OTEL_METRICS_EXPORTER", "console").env("OTEL_RS_OBSERVER_THREAD", value);
-            let output = launch.output().unwrap();
+            let mut command = launch("observes");
+            command.env("OTEL_METRICS_EXPORTER", "console").env("OTEL_RS_OBSERVER_THREAD", value);
+            let output = command.output().unwrap();
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             text.split_whitespace().nth(2).and_then(|count| count.parse::<u32>().ok())
         };

@@ -1,6 +1,6 @@
 use super::super::testing::Metrics;
 use super::*;
-use crate::channel::testing::{FakeEntry, FakeRegion};
+use crate::channel::testing::{self, FakeEntry, FakeRegion};
 use crate::channel::wire::key;
 use crate::channel::wire::series::number;
 use crate::config::{self, HistogramAggregation, Selection, Stream, View};
@@ -201,4 +201,25 @@ fn series_of_histograms_beyond_the_limit_are_one() {
             .iter()
             .any(|(kept, values)| { kept[0].key.as_str() == "otel.metric.overflow" && values.count() == 4 })
     );
+}
+
+#[test]
+fn a_region_that_says_one_thing_everywhere_takes_no_more_memory_than_it_has() {
+    use crate::channel::wire::{self, header};
+    let fake = Fake::new(instrument_kind::COUNTER, number::U64, "1", &[]);
+    fake.series(0, 5, &[]);
+    let mut slot = [0; 4];
+    std::os::unix::fs::FileExt::read_exact_at(&fake.region.file, &mut slot, testing::SERIES as u64 + 4).unwrap();
+    (2..wire::SERIES_SLOTS).for_each(|again| fake.region.put(testing::SERIES + again * 4, &slot));
+    fake.region.put(header::SERIES_COUNT, &u32::MAX.to_le_bytes());
+    let table = fake.region.series();
+    let size = table.size();
+    let mut user = User::default();
+    user.attach(ProcessId(1), table);
+    let mut process = user.processes.remove(&ProcessId(1)).unwrap();
+    for _ in 0..3 {
+        user.discover(&mut process);
+    }
+    let taken: usize = process.series.iter().map(|series| series.entry.bytes.len()).sum();
+    assert!((size / 2..=size).contains(&taken), "{taken} of {size}");
 }

@@ -231,7 +231,7 @@ fn answer(region: &'static Region) {
     }
 }
 
-/// The program ends: what callbacks would tell now is the last that can be told. Not for one that is stuck.
+/// The program ends: what callbacks would tell now is the last that can be told.
 extern "C" fn once_more() {
     let Some(region) = own_region().filter(|region| !region.is_filtered()) else { return };
     if OBSERVER.load(Ordering::Acquire) != THREAD {
@@ -246,20 +246,20 @@ extern "C" fn once_more() {
         return;
     }
     let (asked, answered) = (region.at::<AtomicU32>(header::ASKED), region.at::<AtomicU32>(header::ANSWERED));
-    let question = asked.load(Ordering::Acquire);
-    if answered.load(Ordering::Acquire) != question {
-        return;
-    }
-    let question = asked.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
-    sys::wake(asked);
     let since = Instant::now();
-    loop {
+    let is_answered = |question: u32| loop {
         let now = answered.load(Ordering::Acquire);
-        let left = PATIENCE_AT_EXIT.checked_sub(since.elapsed());
-        match left {
-            Some(left) if now != question => sys::wait(answered, now, Some(left)),
-            _ => return,
+        match PATIENCE_AT_EXIT.checked_sub(since.elapsed()) {
+            _ if now == question => return true,
+            Some(left) => sys::wait(answered, now, Some(left)),
+            None => return false,
         }
+    };
+    // The launcher may be waiting for an answer already, which may be too early for the last values.
+    if is_answered(asked.load(Ordering::Acquire)) {
+        let question = asked.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
+        sys::wake(asked);
+        is_answered(question);
     }
 }
 
