@@ -489,7 +489,9 @@ mod tests {
         let (mut first, mut second) = (FakeRegion::new(), FakeRegion::new());
         let held = Region::map(first.sealed()).unwrap();
         let _sockets = (bench.attach(&first), bench.attach(&second));
-        let (Feed::Attached { .. }, Feed::Attached { .. }) = (bench.next(), bench.next()) else { panic!("two regions") };
+        let (Feed::Attached { .. }, Feed::Attached { .. }) = (bench.next(), bench.next()) else {
+            panic!("two regions")
+        };
         first.record(0, 64, 1);
         second.record(0, 64, 2);
         assert!(matches!(bench.next(), Feed::Records { .. }));

@@ -141,7 +141,10 @@ impl Exporter {
             Some([FAILED, text @ ..]) => {
                 let text = String::from_utf8_lossy(text);
                 let (message, hint) = text.split_once('\0').unwrap_or((&text, ""));
-                NotReady::Failed { message: message.into(), hint: Some(hint.into()).filter(|hint: &String| !hint.is_empty()) }
+                NotReady::Failed {
+                    message: message.into(),
+                    hint: Some(hint.into()).filter(|hint: &String| !hint.is_empty()),
+                }
             }
             Some(_) => match waitpid(Pid::from_raw(self.pid), None).ok().and_then(end_of) {
                 Some(end) => {

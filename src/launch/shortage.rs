@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, Ordering};
 
 use nix::libc::{self, c_char};
 
-use super::found::{self, found};
 use super::end::ChildEnd;
+use super::found::{self, found};
 use crate::config::{Kind, VARIABLES};
 
 /// What a shortage means, for this process as it is now.
@@ -216,7 +216,8 @@ mod tests {
     fn the_program_is_found_as_the_command_line_finds_it() {
         let find = |line: &str| {
             let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-            program_in(&words).map(|at| words[at..].iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "))
+            program_in(&words)
+                .map(|at| words[at..].iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "))
         };
         for (line, program) in [
             ("otel-rs instrument app", Some("app")),

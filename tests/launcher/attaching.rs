@@ -169,7 +169,8 @@ fn a_signal_reaches_a_daemon_that_is_followed() {
     let mut launched = super::Launched::start(command);
     super::until("the shell has gone", || {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", launched.app)).unwrap_or_default();
-        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.split_whitespace().nth(1) == Some(&launched.launcher.id().to_string()))
+        stat.rsplit_once(')')
+            .is_some_and(|(_, rest)| rest.split_whitespace().nth(1) == Some(&launched.launcher.id().to_string()))
     });
     launched.send(nix::sys::signal::Signal::SIGTERM);
     assert!(launched.launcher.wait().unwrap().success());

@@ -112,7 +112,10 @@ fn what_is_common_to_all_telemetry_is_read() {
     assert_eq!(config.instrumentations.disabled, ["another"]);
     assert_eq!(config.excluded_urls, ["/health", "/internal/*"]);
     assert_eq!(config.detach_after, milliseconds(1234));
-    assert_eq!(config.run, crate::config::Run { span: true, arguments: false, environment_parent: true, follow: false });
+    assert_eq!(
+        config.run,
+        crate::config::Run { span: true, arguments: false, environment_parent: true, follow: false }
+    );
     assert!(config.runtime_poll_times);
 }
 

@@ -35,7 +35,11 @@ pub(super) struct Running {
 
 impl Session {
     /// Prepares everything, or leaves all as it was.
-    pub(super) fn open(config: &Config, environment: &Environment, program: &Program) -> Result<Session, InstrumentError> {
+    pub(super) fn open(
+        config: &Config,
+        environment: &Environment,
+        program: &Program,
+    ) -> Result<Session, InstrumentError> {
         let name = || program.short_name();
         let runtime_directory = environment.get_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         let channel = Channel::open(runtime_directory.as_deref());

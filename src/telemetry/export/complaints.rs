@@ -275,7 +275,9 @@ fn tls_hint(cause: &str, written: &Written) -> Option<String> {
     if cause.contains("invalidcontenttype") {
         return Some("use an `http://` endpoint: the collector does not speak TLS there".into());
     }
-    cause.contains("certificate").then(|| format!("renew the collector's certificate, or set {} to one to trust", name(What::Certificate)))
+    cause
+        .contains("certificate")
+        .then(|| format!("renew the collector's certificate, or set {} to one to trust", name(What::Certificate)))
 }
 
 #[cfg(test)]

@@ -164,12 +164,7 @@ pub(crate) fn close_fd(fd: i32) {
 /// The launcher listens at a path and at the abstract address of the same bytes. The path is tried first: nobody else
 /// can listen there. It may not be there, in another root directory or for another user; the abstract address may not
 /// be there in another network. At the latter the listener must be `launcher_user`.
-pub(crate) fn call_launcher(
-    path: &[u8],
-    launcher_user: Option<u32>,
-    hello: &[u8],
-    memory: Option<i32>,
-) -> Option<i32> {
+pub(crate) fn call_launcher(path: &[u8], launcher_user: Option<u32>, hello: &[u8], memory: Option<i32>) -> Option<i32> {
     let fd = connected(path, false).or_else(|| {
         let fd = connected(path, true)?;
         if listener(fd).is_some() && listener(fd) == launcher_user {
