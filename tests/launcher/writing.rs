@@ -11,7 +11,8 @@ use super::{launch, launch_file, until};
 
 /// A pipe that is full: its reader, and its writer.
 fn full_pipe() -> (OwnedFd, OwnedFd) {
-    let (reader, writer) = nix::unistd::pipe().unwrap();
+    // Closed on exec, or every program that a test starts at this time would hold it.
+    let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
     let non_blocking = |on| {
         let flag = if on { OFlag::O_NONBLOCK } else { OFlag::empty() };
         fcntl(writer.as_fd(), FcntlArg::F_SETFL(flag)).unwrap();
