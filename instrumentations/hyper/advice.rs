@@ -274,10 +274,10 @@ mod server {
     }
 }
 
-#[cfg(all(feature = "client", any(feature = "http1", feature = "http2")))]
-pub(crate) use self::client::{head, scheme, Attempt, Failure};
 #[cfg(all(feature = "client", feature = "http1"))]
 pub(crate) use self::client::failed;
+#[cfg(all(feature = "client", any(feature = "http1", feature = "http2")))]
+pub(crate) use self::client::{head, Attempt, Failure};
 
 #[cfg(all(feature = "client", any(feature = "http1", feature = "http2")))]
 mod client {
@@ -297,18 +297,6 @@ mod client {
     /// Longest URL that is recorded.
     const MAX_URL: usize = 2048;
 
-    /// The scheme of requests over a connection of that type; `None` where it does not show.
-    pub(crate) fn scheme(io: &str) -> Option<&'static str> {
-        let any = |words: &[&str]| words.iter().any(|word| io.contains(word));
-        if any(&["TlsStream", "SslStream"]) {
-            Some("https")
-        } else if any(&["TcpStream", "UnixStream", "DuplexStream"]) && !any(&["Tls", "Ssl", "Https"]) {
-            Some("http")
-        } else {
-            None
-        }
-    }
-
     /// A request that the program sends over a connection of its own. Those of a pool are the pool's.
     pub(crate) struct Attempt {
         span: Span,
@@ -327,22 +315,17 @@ mod client {
         }
 
         fn open<B>(scheme: Option<&'static str>, request: &mut Request<B>) -> Attempt {
-            let none = Attempt { span: Span::NONE, _active: None };
             let uri = request.uri();
             let scheme = uri.scheme_str().or(scheme);
             let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
             let authority = uri.authority().map(|authority| authority.as_str()).or(named).unwrap_or_default();
             if calls::is_excluded(scheme.unwrap_or("http"), authority.as_bytes(), uri.path()) {
-                return none;
+                return Attempt { span: Span::NONE, _active: None };
             }
             let path = uri.path_and_query().map_or("", |path| path.as_str());
-            let url = match scheme {
-                Some(scheme) if !authority.is_empty() => {
-                    Some(Text::<MAX_URL>::of(&format_args!("{scheme}://{authority}{path}")))
-                }
-                _ => None,
-            };
-            let (address, port) = server(authority, scheme);
+            let url = scheme.filter(|_| !authority.is_empty());
+            let url = url.map(|scheme| Text::<MAX_URL>::of(&format_args!("{scheme}://{authority}{path}")));
+            let (address, port) = calls::server(authority, scheme);
             let method = request.method().as_str();
             let span = Span::start_with_parent(
                 &SCOPE,
@@ -394,10 +377,7 @@ mod client {
             while let Some(deeper) = root.source() {
                 root = deeper;
             }
-            self.end(&[
-                (key::ERROR_TYPE, class(error).into()),
-                (key::ERROR_MESSAGE, (&Text::<256>::of(&root)).into()),
-            ]);
+            self.end(&[(key::ERROR_TYPE, class(error).into()), (key::ERROR_MESSAGE, (&Text::<256>::of(&root)).into())]);
         }
 
         fn end(&mut self, attributes: &[Attribute<'_>]) {
@@ -427,23 +407,6 @@ mod client {
         fn error(&self) -> &crate::Error {
             self
         }
-    }
-
-    /// Name or address, and port, of `host`, `host:port` or `[v6]:port`.
-    fn server<'a>(authority: &'a str, scheme: Option<&str>) -> (Option<&'a str>, Option<u16>) {
-        let authority = authority.rsplit('@').next().unwrap_or_default();
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
-            _ => (authority, None),
-        };
-        let default = match scheme {
-            Some("https") => Some(443),
-            Some("http") => Some(80),
-            _ => None,
-        };
-        // Brackets belong to the URL's syntax, not to the address.
-        let address = Some(host.trim_start_matches('[').trim_end_matches(']')).filter(|address| !address.is_empty());
-        (address, port.or(default.filter(|_| address.is_some())))
     }
 
     /// Puts an error into one of few classes, as the pool's requests have them.
@@ -479,14 +442,9 @@ mod client {
     #[cold]
     #[cfg(feature = "http1")]
     pub(crate) fn failed(transfer: &Transfer, error: &crate::Error) {
-        transfer.failed(if error.is_timeout() {
-            "timeout"
-        } else if error.is_user() {
-            "body_error"
-        } else if error.is_parse() {
-            "invalid_response"
-        } else {
-            "connection_closed"
+        transfer.failed(match class(error) {
+            known @ ("timeout" | "body_error" | "invalid_response") => known,
+            _ => "connection_closed",
         });
     }
 }

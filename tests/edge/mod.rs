@@ -49,7 +49,7 @@ fn connect(port: u16) -> TcpStream {
 fn begin(edge: &Launched, path: &str, more: &str) -> (TcpStream, String) {
     let mut stream = connect(edge.shop);
     write!(stream, "GET {path} HTTP/1.1\r\nhost: edge.test\r\n{more}\r\n").expect("room");
-    let mut some = [0; 64];
+    let mut some = [0; 128];
     stream.read_exact(&mut some).expect("an answer");
     (stream, String::from_utf8_lossy(&some).into_owned())
 }

@@ -193,7 +193,8 @@ mod tests {
         let mut found = Vec::new();
         for (at, new) in ["Metric::new(", "Cell::new("].into_iter().flat_map(|new| advice.match_indices(new)) {
             let made = arguments(&advice[at + new.len()..]);
-            let kind = made.split("Kind::").nth(1).and_then(|rest| rest.split(',').next()).expect("a kind");
+            // The standard library has a `Cell` as well.
+            let Some(kind) = made.split("Kind::").nth(1).and_then(|rest| rest.split(',').next()) else { continue };
             let name = made.split(',').map(str::trim).find(|part| *part == "name" || part.starts_with('"'));
             if name != Some("name") {
                 found.push(said(kind, quoted(made)));
