@@ -77,6 +77,13 @@ impl Awaits {
     }
 }
 
+/// `-psecret`, but not `-port`.
+pub(super) fn is_glued_password(word: &str) -> bool {
+    let value = word.strip_prefix("-p").or_else(|| word.strip_prefix("-P")).unwrap_or_default();
+    let name = word.split(['=', ':']).next().unwrap_or_default();
+    !value.is_empty() && !NO_PASSWORDS.contains(&&name[1..])
+}
+
 /// One argument, which may be a whole command line.
 fn argument(word: &str, own: &[&str]) -> String {
     let Some(option) = word.strip_prefix('-').filter(|option| !option.starts_with('-')) else {
@@ -87,9 +94,8 @@ fn argument(word: &str, own: &[&str]) -> String {
     let is_user = ["u", "U"]
         .iter()
         .any(|flag| glued(flag).is_some_and(|value| value.contains(':') || own.contains(&format!("-{flag}").as_str())));
-    let is_word = NO_PASSWORDS.contains(&option.split(['=', ':']).next().unwrap_or_default());
     let is_own = own.iter().any(|known| known.len() == 2 && word.len() > 2 && word.starts_with(known));
-    if !is_word && (is_user || is_own || glued("p").is_some() || glued("P").is_some()) {
+    if is_user || is_own || is_glued_password(word) {
         let equals = usize::from(option[1..].starts_with('='));
         return format!("{}{REDACTED}", &word[..2 + equals]);
     }

@@ -11,6 +11,21 @@ const OBJECTS: &[&str] =
     &["constraint", "relation", "table", "index", "schema", "sequence", "view", "trigger", "extension"];
 /// Pairs of words behind which it is, too.
 const OBJECTS_OF: &[&str] = &["value in column", "for column", "for key", "foreign key"];
+/// How a message begins that quotes a value, and what it has behind that.
+const MARKERS: &[(&str, &str)] = &[
+    (")=(", ""),
+    ("Failing row contains (", ""),
+    ("Duplicate entry '", ""),
+    ("Incorrect ", " value: '"),
+    ("Truncated incorrect ", " value: '"),
+    ("invalid input syntax for ", ": \""),
+    ("invalid input value for ", ": \""),
+    ("syntax error at or near \"", ""),
+    ("to use near '", ""),
+    ("near \"", "\": syntax error"),
+    ("unrecognized token: \"", ""),
+    ("no such column: \"", ""),
+];
 /// What MySQL has between two texts that it quotes.
 const BETWEEN: &[&str] = &[" for key ", " for column ", " in ", "@", " to database ", " near "];
 const QUOTES: &[char] = &['\'', '"', '`', '»', '«', '„', '“', '”', '‘', '’'];
@@ -36,16 +51,16 @@ pub(crate) fn database_message(text: &str) -> String {
 
 /// A message of somebody else in which a database's may stand: only what cannot be anything else is hidden.
 pub(super) fn quoting(text: Cow<'_, str>) -> Cow<'_, str> {
-    if !text.contains(")=(") && !text.contains("Failing row contains (") && !text.contains("Duplicate entry '") {
+    if !text.contains(['(', '\'', '"']) {
         return text;
     }
-    let clean = parenthesised(&text);
-    match clean.split_once("Duplicate entry '") {
-        Some((before, rest)) => {
-            let to = rest.rfind("' for key ").or_else(|| rest.rfind('\'')).map_or("", |at| &rest[at + 1..]);
-            Cow::Owned(format!("{before}Duplicate entry ?{to}"))
-        }
-        None => Cow::Owned(clean),
+    let begins = MARKERS.iter().filter_map(|(start, rest)| {
+        let at = text.find(start)?;
+        text[at..].contains(rest).then_some(at)
+    });
+    match begins.min() {
+        Some(at) => Cow::Owned(format!("{}{}", &text[..at], quoted(&parenthesised(&unquoted(&text[at..]))))),
+        None => text,
     }
 }
 
@@ -88,15 +103,19 @@ fn quoted(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut kept = 0;
     let mut index = 0;
+    // Where the last name ends that was one of the database's.
+    let mut named = 0;
     while let Some((open, quote)) = quotes.get(index).copied() {
-        // Names of the database's own.
+        // Names of the database's own, which may have several parts.
+        let is_next_part = named > 0 && &text[named..open] == ".";
         if let Some((close, _)) = quotes.get(index + 1).copied()
             && quote != '\''
-            && is_announced(&text[..open])
+            && (is_next_part || is_announced(&text[..open]))
             && text[open + quote.len_utf8()..close]
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"_.$-".contains(&byte))
         {
+            named = close + quote.len_utf8();
             index += 2;
             continue;
         }
@@ -182,8 +201,8 @@ mod tests {
             (r#"unterminated quoted string at or near "'hunter2"#, "unterminated quoted string at or near ?"),
             // MySQL
             ("Duplicate entry 'ada@example.com' for key 'users.email'", "Duplicate entry ? for key ?"),
-            ("Duplicate entry 'it's hunter2' for key 'email'", "Duplicate entry ? for key ?"),
-            ("Duplicate entry 'a' hunter2 'b' for key 'email'", "Duplicate entry ? for key ?"),
+            ("Duplicate entry 'it's hunter2' for key 'email'", "Duplicate entry ?"),
+            ("Duplicate entry 'a' hunter2 'b' for key 'email'", "Duplicate entry ?"),
             (
                 "Incorrect integer value: 'hunter2' for column 'c' at row 1",
                 "Incorrect integer value: ? for column ? at row 1",

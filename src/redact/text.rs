@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
 use super::names::{Secrecy, is_compound, secrecy};
-use super::{REDACTED, database, shapes, url, value};
+use super::{REDACTED, arguments, database, shapes, url, value};
 
 /// What [`clean`] encodes again that was encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -106,7 +106,7 @@ impl<'t> Scan<'t> {
             start + self.bytes[start..].iter().position(|byte| !is_word(*byte)).unwrap_or(self.bytes.len() - start);
         self.at = end;
         let word = &self.text[start..end];
-        if self.shape(start, end) || self.scheme(word, end) {
+        if self.shape(start, end) || self.scheme(word, end) || (word.starts_with('-') && self.option(start, end)) {
             return;
         }
         if self.byte(end) == b':' && self.text[end..].starts_with("://") {
@@ -187,7 +187,10 @@ impl<'t> Scan<'t> {
         let name = &self.text[start..end];
         let decoded =
             if name.contains('%') { percent_decode(name.as_bytes()).decode_utf8_lossy() } else { name.into() };
-        let found = secrecy(&decoded);
+        let found = match secrecy(&decoded) {
+            Secrecy::Parameter => self.of_two_words(start, end),
+            found => found,
+        };
         if found == Secrecy::None {
             return false;
         }
@@ -195,7 +198,9 @@ impl<'t> Scan<'t> {
         if matches!(is_header.as_str(), "authorization" | "proxy-authorization" | "cookie" | "set-cookie" | "cookie2") {
             return self.header(&is_header, start, behind);
         }
-        if found < self.needed(start, end, separator, behind) {
+        let needed = self.needed(start, end, separator, behind);
+        let is_word_of_sentence = separator == Separator::Colon && needed == Secrecy::Always;
+        if found < needed && !(is_word_of_sentence && found == Secrecy::Pair && value::is_no_word(self.text, behind)) {
             return false;
         }
         let extent = match self.bytes[behind - 1] {
@@ -205,6 +210,45 @@ impl<'t> Scan<'t> {
         let Some(extent) = extent else { return false };
         self.hide(extent);
         true
+    }
+
+    /// `api key`, `access code`: how sure a name is whose first part is a word of its own.
+    fn of_two_words(&self, start: usize, end: usize) -> Secrecy {
+        let before = self.text[..start].strip_suffix(' ').unwrap_or_default();
+        let before = &before[url::floor(before, before.len().saturating_sub(16))..];
+        let before = before.rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        match secrecy(&format!("{before}_{}", &self.text[start..end])) {
+            Secrecy::Always => Secrecy::Always,
+            // Any word may stand before a key; only some before a code make a secret of it.
+            Secrecy::Pair if self.text[start..end].eq_ignore_ascii_case("code") => Secrecy::Always,
+            _ => Secrecy::Parameter,
+        }
+    }
+
+    /// `-u user:password`, and in a command line `-p password`, too.
+    fn option(&mut self, start: usize, end: usize) -> bool {
+        let option = &self.text[start..end];
+        let is_user = matches!(option, "-u" | "-U" | "--user" | "--proxy-user");
+        let is_command = self.threshold == Secrecy::Parameter;
+        let is_password = is_command && matches!(option, "-p" | "-P");
+        if is_command && !is_password && arguments::is_glued_password(option) {
+            self.hide((start + 2, end));
+            return true;
+        }
+        if !(is_user || is_password) || self.byte(end) != b' ' || !self.begins_word(start) {
+            return false;
+        }
+        let Some(extent) = value::extent(self.text, end) else { return false };
+        if (is_user && !self.text[extent.0..extent.1].contains(':')) || self.byte(extent.0) == b'-' {
+            return false;
+        }
+        self.hide(extent);
+        true
+    }
+
+    fn begins_word(&self, start: usize) -> bool {
+        let before = start.checked_sub(1).map_or(b' ', |before| self.bytes[before]);
+        before.is_ascii_whitespace() || matches!(before, b'"' | b'\'' | b'`' | b'(')
     }
 
     /// How sure a name must be for its value to be hidden.
@@ -251,11 +295,8 @@ impl<'t> Scan<'t> {
     }
 
     fn is_option(&self, start: usize, end: usize) -> bool {
-        let before = start.checked_sub(1).map_or(b' ', |before| self.bytes[before]);
         let dashes = self.bytes[start..end].iter().take_while(|byte| **byte == b'-').count();
-        (1..=2).contains(&dashes)
-            && end - start > dashes + 1
-            && (before.is_ascii_whitespace() || matches!(before, b'"' | b'\'' | b'`' | b'('))
+        (1..=2).contains(&dashes) && end - start > dashes + 1 && self.begins_word(start)
     }
 
     /// Headers whose values have blanks in them.

@@ -41,6 +41,16 @@ pub(super) fn line(text: &str, name: usize, at: usize) -> Option<(usize, usize)>
     (from < to && !is_harmless(&bytes[from..to])).then_some((from, to))
 }
 
+/// Whether what stands at `at` is no word of a sentence: it has digits, capitals or signs, or is long.
+pub(super) fn is_no_word(text: &str, at: usize) -> bool {
+    let Some((from, to)) = extent(text, at) else { return false };
+    let value = &text.as_bytes()[from..to];
+    let has_digit = value.iter().any(u8::is_ascii_digit);
+    let has_capital = value.iter().skip(1).any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase);
+    let has_sign = value.iter().any(|byte| byte.is_ascii_punctuation() && !b"-_.:/".contains(byte));
+    value.len() >= 16 || has_capital || has_sign || (has_digit && value.len() >= 4)
+}
+
 /// Whether a value without quotes ends at the `&` of a form.
 pub(super) fn is_of_form(bytes: &[u8], from: usize) -> bool {
     let value = bytes[from..].iter().take(256);

@@ -211,7 +211,7 @@ fn secrets_among_the_arguments_are_not_told() {
     let run = run_of(&otlp.traces(), "does_a_job");
     assert!(!run.to_string().contains("hunter2"), "{run}");
     let Some(Value::List(told_words)) = run.get("process.command_args") else { panic!("{run}") };
-    assert_eq!((told_words.len(), told_words.last()), (11, Some(&"plain".into())));
+    assert_eq!((told_words.len(), told_words.last()), (12, Some(&"plain".into())));
 
     let otlp = Otlp::start();
     ran(told(&otlp, launch("does_a_job")).args(words).env("OTEL_RS_PROCESS_SPAN_ARGS", "false"));

@@ -315,3 +315,11 @@ fn no_literal_gets_through_if_the_text_is_cut_short_on_its_way() {
         assert!(!found.contains("hunter2"), "{system} {forms:?}:\n{}\n{found}", long.trim_start());
     }
 }
+
+/// A string that is followed by a word at once has not ended: so much is known of a text that is cut short, too.
+#[test]
+fn of_a_text_that_is_cut_short_only_what_is_in_doubt_is_cut() {
+    let cut = |sql: &str| format!("{}{sql}", " ".repeat(MAX_VALUE - sql.len()));
+    assert_eq!(text(&cut(r"SELECT 'it\'s', a, b = 'hunter2"), MY), "SELECT ?, a, b = ?");
+    assert_eq!(text(&cut(r"SELECT 'x\' , a, b = ' hunter2"), MY), "SELECT ?…");
+}

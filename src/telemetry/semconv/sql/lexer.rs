@@ -316,8 +316,8 @@ impl<'a> Lexer<'a> {
         let word = self.since(from);
         let is = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(word));
         if self.byte(0) == b'\'' {
-            if self.dialect.q_strings && is(&["q", "nq"]) && self.q_string() {
-                return Token::Literal;
+            if self.dialect.q_strings && is(&["q", "nq"]) {
+                return self.q_string();
             }
             // `E'…'`, `N'…'`, `x'…'`, `_utf8'…'`: a prefix belongs to its string.
             if is(&["e", "n", "x", "b"]) || word.starts_with('_') {
@@ -330,9 +330,9 @@ impl<'a> Lexer<'a> {
         Token::Word(word)
     }
 
-    /// `q'[…]'`, with the quote here. Whatever is never closed is no such string.
-    fn q_string(&mut self) -> bool {
-        let Some(open) = self.sql[self.at + 1..].chars().next() else { return false };
+    /// `q'[…]'`, with the quote here.
+    fn q_string(&mut self) -> Token<'a> {
+        let open = self.sql[self.at + 1..].chars().next().unwrap_or('\'');
         let close = match open {
             '[' => ']',
             '(' => ')',
@@ -340,12 +340,8 @@ impl<'a> Lexer<'a> {
             '<' => '>',
             other => other,
         };
-        let from = self.at + 1 + open.len_utf8();
-        let end = self.sql[from..].find(&format!("{close}'"));
-        if let Some(end) = end {
-            self.at = from + end + close.len_utf8() + 1;
-        }
-        end.is_some()
+        self.skip_past(self.at + 1 + open.len_utf8(), &format!("{close}'"));
+        Token::Literal
     }
 }
 
