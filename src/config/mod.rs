@@ -277,7 +277,7 @@ pub(crate) struct Otlp {
     /// For `https`.
     pub(crate) tls: Tls,
     /// What stands between.
-    pub(crate) proxy: Option<Proxy>,
+    pub(crate) proxy: Option<Box<Proxy>>,
     pub(crate) written: Written,
 }
 

@@ -51,7 +51,7 @@ impl Sources<'_> {
         });
         for exporter in processors.map(|processor| &mut processor.exporter).chain(readers) {
             if let Exporter::Otlp(otlp) = exporter {
-                otlp.proxy = self.proxy(&otlp.endpoint);
+                otlp.proxy = self.proxy(&otlp.endpoint).map(Box::new);
             }
         }
     }
@@ -61,9 +61,7 @@ impl Sources<'_> {
         let endpoint: http::Uri = endpoint.parse().ok()?;
         let found = Matcher::builder().all(value.trim()).build().intercept(&endpoint);
         let excepted = self.first_of(&["NO_PROXY", "no_proxy"]).map_or_else(String::new, |(_, hosts)| hosts);
-        if Matcher::builder().all("http://proxy").no(excepted).build().intercept(&endpoint).is_none() {
-            return None;
-        }
+        Matcher::builder().all("http://proxy").no(excepted).build().intercept(&endpoint)?;
         let is_socks = |found: &Intercept| found.uri().scheme_str().is_some_and(|scheme| scheme.starts_with("socks"));
         let (message, hint) = match found {
             // A second `@` would leave a part of the password in the host.
@@ -108,7 +106,7 @@ mod tests {
         let [Processor { exporter: Exporter::Otlp(otlp), .. }] = &resolved.config.traces.processors[..] else {
             panic!()
         };
-        (otlp.proxy.clone(), resolved.warnings.iter().map(ToString::to_string).collect())
+        (otlp.proxy.as_deref().cloned(), resolved.warnings.iter().map(ToString::to_string).collect())
     }
 
     fn url(env: &[(&str, &str)]) -> Option<String> {

@@ -366,6 +366,7 @@ impl Engine {
             ChildEnd::Exited(_) => self.emit_cut("process_exited"),
         }
         self.emit_run(&said.ended);
+        self.relieve(0);
         let silent = self.traces.is_unreachable() || self.logs.as_ref().is_some_and(Logs::is_unreachable);
         let deadline = if silent { deadline.min(now + PATIENCE_WITH_SILENCE) } else { deadline };
         self.traces.flush();

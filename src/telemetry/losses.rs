@@ -10,7 +10,7 @@ pub(super) enum Reason {
     Queue,
     /// More was held than OTEL_RS_MEMORY_LIMIT allows.
     Memory,
-    /// The collector does not accept it, now or later.
+    /// The collector, or the file, does not accept it, now or later.
     Rejected,
     /// No collector had accepted it when the program's end was over.
     Unanswered,
@@ -27,7 +27,7 @@ impl Reason {
         match self {
             Reason::Queue => "dropped from the full queue",
             Reason::Memory => "dropped at the memory limit",
-            Reason::Rejected => "rejected by the collector",
+            Reason::Rejected => "rejected",
             Reason::Unanswered => "not accepted by any collector before the end",
             Reason::Open => "dropped at the memory limit while open",
             Reason::Headless => "read without a start",
@@ -64,7 +64,7 @@ impl Losses {
     }
 }
 
-/// `60 dropped from the full queue, 3 rejected by the collector`
+/// `60 dropped from the full queue, 3 rejected`
 impl fmt::Display for Losses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (reason, count)) in self.0.iter().enumerate() {
@@ -88,7 +88,7 @@ mod tests {
         let mut all = losses.clone();
         all.add_all(&losses);
         assert_eq!((losses.total(), all.total(), all.of(Reason::Queue)), (63, 126, 120));
-        assert_eq!(losses.to_string(), "60 dropped from the full queue, 3 rejected by the collector");
+        assert_eq!(losses.to_string(), "60 dropped from the full queue, 3 rejected");
         assert_eq!(Losses::default().to_string(), "");
     }
 }

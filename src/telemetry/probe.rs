@@ -116,11 +116,11 @@ impl Door<'_> {
 
     /// The proxy that passes requests on.
     fn passes_on(&self) -> Option<&Proxy> {
-        self.to.proxy.as_ref().filter(|_| !self.to.is_tunneled())
+        self.to.proxy.as_deref().filter(|_| !self.to.is_tunneled())
     }
 
     fn no_way(&self, reason: String) -> Answer {
-        match &self.to.proxy {
+        match self.to.proxy.as_deref() {
             Some(Proxy { url, variable, .. }) => Answer::NoWay { proxy: url.clone(), variable, reason },
             None => Answer::Silent(reason),
         }
@@ -227,7 +227,7 @@ fn http_status(mut connection: Box<dyn Connection>, url: &Url, to: &Otlp) -> std
     };
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let host = url.host_str().unwrap_or_default();
-    let proxy = to.proxy.as_ref().filter(|_| !to.is_tunneled());
+    let proxy = to.proxy.as_deref().filter(|_| !to.is_tunneled());
     let origin = proxy.map(|_| url.origin().ascii_serialization()).unwrap_or_default();
     let mut request = format!(
         "POST {origin}{}{query} HTTP/1.1\r\nhost: {host}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n",

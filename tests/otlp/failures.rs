@@ -73,7 +73,7 @@ fn failures_that_do_not_pass_are_told_and_not_tried_again() {
             assert_eq!(otlp.requests("").len(), 1, "{protocol} {status}");
             end.says(1, "cannot export");
             end.says(1, if protocol == "grpc" { "on purpose" } else { "the collector answered" });
-            end.says(1, "3 spans were lost");
+            end.says(1, "3 spans were lost and 0 exported, of 3 in all: 3 rejected");
             hint.into_iter().for_each(|hint| end.says(1, hint));
         }
     }
@@ -110,7 +110,7 @@ fn what_a_collector_sends_back_is_counted_and_its_words_are_shown() {
         assert_eq!(otlp.requests("").len(), 1, "{protocol}");
         end.says(1, "says of our spans: too old");
         end.says(1, "the collector rejected 2 of 3 spans");
-        end.says(1, "2 spans were lost");
+        end.says(1, "2 spans were lost and 1 exported, of 3 in all: 2 rejected");
 
         let otlp = Otlp::start();
         otlp.will([Answer::Partly(4, "too many")]);
@@ -118,6 +118,7 @@ fn what_a_collector_sends_back_is_counted_and_its_words_are_shown() {
         end.is_good();
         end.says(1, "says of our metrics: too many");
         end.says(1, "the collector rejected 4 points of metrics");
+        end.says(1, "4 metric points were lost: 4 rejected");
     }
 }
 
