@@ -12,7 +12,8 @@ use crate::support::model::{Attributes, Span, Value};
 use crate::support::{Otlp, need, wait_for};
 
 /// A start script, and programs to start: `{shop}` and `{stock}` serve a request for each line on stdin and are the same
-/// program in two files, `{logs}` writes log records, `{forks}` has workers, `{none}` reports nothing.
+/// program in two files, `{logs}` writes log records, `{forks}` has workers, `{becomes}` becomes another program, `{none}`
+/// reports nothing.
 struct Scene {
     folder: tempfile::TempDir,
 }
@@ -21,9 +22,13 @@ impl Scene {
     fn of(script: &str) -> Scene {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let mut script = format!("#!/bin/sh\n{script}\n");
-        for (name, from) in
-            [("shop", "measures"), ("stock", "measures"), ("logs", "writes_logs"), ("forks", "forks_and_writes")]
-        {
+        for (name, from) in [
+            ("shop", "measures"),
+            ("stock", "measures"),
+            ("logs", "writes_logs"),
+            ("forks", "forks_and_writes"),
+            ("becomes", "becomes"),
+        ] {
             let file = folder.path().join(name);
             std::fs::copy(program(from), &file).unwrap();
             script = script.replace(&format!("{{{name}}}"), file.to_str().unwrap());
@@ -174,6 +179,20 @@ fn workers_of_a_program_stay_together() {
     assert!(counted.iter().all(|span| span.resource == counted[0].resource));
     assert_eq!(counted[0].resource["service.name"], "mine".into());
     assert_eq!(counted[0].resource["process.executable.name"], "forks".into());
+}
+
+#[test]
+fn a_process_that_becomes_another_program_is_that_from_then_on() {
+    for script in ["exec {becomes} {logs}", "{becomes} {logs}; :"] {
+        let (scene, otlp) = (Scene::of(script), Otlp::start());
+        run(&mut scene.exporting("http/protobuf", &otlp));
+        let expected =
+            BTreeMap::from([("becomes".to_owned(), set(&["counted"])), ("logs".to_owned(), set(&["work", "log"]))]);
+        assert_eq!(by_service(&otlp), expected, "{script}");
+        let resources = resources(&otlp);
+        let pids = ["becomes", "logs"].map(|service| all_of(&resources, service, "process.pid"));
+        assert_eq!(pids[0], pids[1], "it is one process");
+    }
 }
 
 #[test]
