@@ -69,7 +69,6 @@ impl Random {
 
 fn be_attacked() {
     assert!(otel_rs_hooks::active(), "there is a launcher");
-    assert!(cfg!(debug_assertions), "overflows are noticed");
     let region = region();
     on_collect(|| {
         GAUGE.measure(1_i64, &[]);
