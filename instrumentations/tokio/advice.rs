@@ -140,8 +140,6 @@ mod runtime {
         pub(crate) fn publish(&self, to: &Published) {
             to.polls.store(self.polls, Relaxed);
             to.steals.store(self.steals, Relaxed);
-            // The worker is about to sleep, or has just been woken.
-            metrics::idle();
         }
     }
 

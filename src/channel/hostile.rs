@@ -124,7 +124,7 @@ fn the_largest_numbers_are_survived_in_every_field() {
         for value in [u64::MAX, i64::MAX as u64, 1 << 63, u64::from(u32::MAX), 1 << 31, u64::MAX - 63, 0] {
             let mut fake = FakeRegion::new();
             fake.record(0, 64, 1);
-            fake.string(wire::FIRST_STRING, "hyper");
+            fake.string(wire::FIRST_STRING, "a crate");
             fake.cell(0, 1, b"x");
             let good =
                 FakeEntry { what: 2, kind: 3, number: 3, buckets: &[1, 2], attributes: b"x", ..FakeEntry::default() };
