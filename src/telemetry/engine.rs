@@ -36,6 +36,8 @@ const TICK: Duration = Duration::from_millis(100);
 const SILENCE: Duration = Duration::from_secs(2);
 /// Messages taken at once before others get their turn.
 const AT_ONCE: usize = 8;
+/// The time that this may take: exports run on the same thread, and must go on while much comes in.
+const SLICE: Duration = Duration::from_millis(5);
 /// How long counting what is given up may take.
 const COUNTING: Duration = Duration::from_millis(500);
 /// How long spans cut off by their process's end wait to learn how it ended.
@@ -144,6 +146,9 @@ impl Engine {
                     self.last_message = Instant::now();
                     closed = self.take(message);
                     for _ in 0..AT_ONCE {
+                        if self.last_message.elapsed() >= SLICE {
+                            break;
+                        }
                         let Some(message) = feed.try_recv() else { break };
                         closed |= self.take(Some(message));
                     }
