@@ -33,7 +33,7 @@ impl fmt::Display for Once {
         assert_eq!(self.0.get(), 1, "formatted once more");
         f.write_str("on")?;
         f.write_char('c')?;
-        write!(f, "{}", 'e')
+        f.write_str("e")
     }
 }
 
