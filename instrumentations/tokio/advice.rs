@@ -4,17 +4,14 @@
 pub(crate) use runtime::{Numbers, Polls, Published, Running};
 
 /// Notes the socket this thread is about to read from or to write to.
-#[cfg(all(feature = "net", unix))]
+#[cfg(feature = "net")]
 #[inline]
-pub(crate) fn using(stream: &crate::net::TcpStream) {
+pub(crate) fn using(_stream: &crate::net::TcpStream) {
+    #[cfg(unix)]
     if SCOPE.enabled() {
-        ::otel_rs_hooks::net::using(::std::os::unix::io::AsRawFd::as_raw_fd(stream));
+        ::otel_rs_hooks::net::using(::std::os::unix::io::AsRawFd::as_raw_fd(_stream));
     }
 }
-
-#[cfg(all(feature = "net", not(unix)))]
-#[inline]
-pub(crate) fn using(_: &crate::net::TcpStream) {}
 
 /// Runtimes that run, and their workers.
 #[cfg(feature = "rt")]

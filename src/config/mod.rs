@@ -10,6 +10,7 @@ mod file;
 mod from_file;
 mod from_variables;
 mod hooks;
+mod limits;
 mod opt_in;
 mod proxy;
 mod resolve;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 pub(crate) use file::FileError;
 pub(crate) use from_file::OLD_NAME as OLD_CONFIG_FILE;
+pub(crate) use limits::{LogLimits, SpanLimits};
 pub(crate) use proxy::Proxy;
 pub(crate) use resolve::{Resolved, resolve};
 pub(crate) use selection::{Selection, fits};
@@ -440,26 +442,6 @@ pub(crate) struct Sampler {
     pub(crate) name: &'static str,
     /// Between 0 and 1.
     pub(crate) ratio: f64,
-}
-
-/// What one span may hold; see the specification's span limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SpanLimits {
-    /// Longest text of an attribute, in characters; `None` for any length.
-    pub(crate) value_length: Option<usize>,
-    pub(crate) attributes: usize,
-    pub(crate) events: usize,
-    pub(crate) links: usize,
-    pub(crate) event_attributes: usize,
-    pub(crate) link_attributes: usize,
-}
-
-/// What one log record may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LogLimits {
-    /// Longest text of an attribute, in characters; `None` for any length.
-    pub(crate) value_length: Option<usize>,
-    pub(crate) attributes: usize,
 }
 
 /// What is told of HTTP requests.

@@ -51,8 +51,8 @@ fn main() {
     std::thread::sleep(Duration::from_secs(2));
     // More than half a ring, which is when the launcher is woken.
     (300..5300).for_each(write_span);
-    otel_rs_hooks::net::reading(0);
-    println!("peer {:?}", otel_rs_hooks::net::peer());
+    let ((), sockets) = otel_rs_hooks::net::watch(|| otel_rs_hooks::net::using(0));
+    println!("peer {:?}", sockets.peer());
     // SAFETY: a copy of this process, which has one thread; it ends without running anything of ours.
     let child = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) } as i32;
     if child == 0 {
