@@ -1,8 +1,11 @@
 //! HTTP requests served.
 
+use std::net::Ipv6Addr;
+
 use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
+use super::forwarded::{Forwarded, first_item};
 use super::{Attributes, Conventions, Described, Measured, host_and_port, http_error_type, method_in_name, status};
 use crate::channel::wire::key;
 use crate::redact;
@@ -13,25 +16,27 @@ use crate::telemetry::facts::Facts;
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conventions) -> Described {
     let mut to = Attributes::default();
-    let forwarded = facts.text(key::HTTP_FORWARDED).map(|header| Forwarded::first(&header)).unwrap_or_default();
+    let header = facts.text(key::HTTP_FORWARDED).unwrap_or_default();
+    let forwarded = Forwarded::first(header.as_bytes());
     let (method, original) = conventions.method(&facts.text(key::HTTP_METHOD).unwrap_or_default());
     to.text(name::HTTP_REQUEST_METHOD, Some(method.clone()));
     to.text(name::HTTP_REQUEST_METHOD_ORIGINAL, original);
     to.text(name::URL_PATH, facts.text(key::URL_PATH));
     to.text(name::URL_QUERY, facts.text(key::URL_QUERY).map(|query| redact::query(&query).into_owned()));
-    let scheme = forwarded.scheme.or_else(|| facts.text(key::URL_SCHEME).map(|text| text.to_ascii_lowercase()));
+    let scheme = forwarded.scheme.map(str::to_owned);
+    let scheme = scheme.or_else(|| facts.text(key::URL_SCHEME).map(|text| text.to_ascii_lowercase()));
     to.text(name::URL_SCHEME, Some(scheme.unwrap_or_else(|| "http".into())));
     let route = facts.text(key::HTTP_ROUTE);
     to.text(name::HTTP_ROUTE, route.as_deref());
     let code = facts.int(key::HTTP_STATUS);
     to.int(name::HTTP_RESPONSE_STATUS_CODE, code);
-    let host = forwarded.host.or_else(|| facts.text(key::HTTP_HOST).map(|host| host.into_owned()));
-    if let Some((address, port)) = host.map(|host| host_and_port(&host)).filter(|(address, _)| !address.is_empty()) {
+    if let Some((address, port)) = server(facts, forwarded.host) {
         to.text(name::SERVER_ADDRESS, Some(address));
         to.int(name::SERVER_PORT, port);
     }
     let peer = facts.text(key::PEER_ADDRESS);
-    let client = forwarded.client.or_else(|| facts.text(key::HTTP_FORWARDED_FOR).and_then(|list| first_hop(&list)));
+    let hops = facts.text(key::HTTP_FORWARDED_FOR).unwrap_or_default();
+    let client = forwarded.client.and_then(hop).or_else(|| hop(first_item(hops.as_bytes())));
     to.text(name::CLIENT_ADDRESS, client.or_else(|| peer.as_deref().map(str::to_owned)));
     to.text(name::NETWORK_PEER_ADDRESS, peer.as_deref());
     to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
@@ -62,36 +67,33 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conve
     }
 }
 
-/// The first element of a `Forwarded` header (RFC 7239): what the proxy nearest to the client saw.
-#[derive(Debug, Default, PartialEq)]
-struct Forwarded {
-    client: Option<String>,
-    host: Option<String>,
-    scheme: Option<String>,
+/// Whom the request was for, as far as proxies tell: the original host, with its port if that is known.
+fn server(facts: &Facts<'_>, forwarded: Option<&[u8]>) -> Option<(String, Option<i64>)> {
+    let proxied = facts.text(key::HTTP_FORWARDED_HOST).unwrap_or_default();
+    let own = facts.text(key::HTTP_HOST).unwrap_or_default();
+    let candidates = [forwarded.unwrap_or_default(), first_item(proxied.as_bytes()), own.as_bytes()];
+    let (address, port) = candidates.into_iter().find_map(host)?;
+    let proxied = facts.text(key::HTTP_FORWARDED_PORT).unwrap_or_default();
+    let proxied = || std::str::from_utf8(first_item(proxied.as_bytes())).ok()?.parse::<u16>().ok();
+    Some((address, port.or_else(|| proxied().filter(|port| *port > 0).map(i64::from))))
 }
 
-impl Forwarded {
-    fn first(header: &str) -> Forwarded {
-        let mut found = Forwarded::default();
-        for pair in header.split(',').next().unwrap_or_default().split(';') {
-            let Some((parameter, value)) = pair.split_once('=') else { continue };
-            let value = value.trim().trim_matches('"');
-            match parameter.trim().to_ascii_lowercase().as_str() {
-                "for" => found.client = first_hop(value),
-                "host" if !value.is_empty() => found.host = Some(value.to_owned()),
-                "proto" if !value.is_empty() => found.scheme = Some(value.to_ascii_lowercase()),
-                _ => {}
-            }
-        }
-        found
-    }
+/// A name or an address, and a port; `None` for what can be neither.
+fn host(authority: &[u8]) -> Option<(String, Option<i64>)> {
+    let (host, port) = host_and_port(std::str::from_utf8(authority).ok()?);
+    let may = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+    let valid = match host.contains(':') {
+        true => host.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        false => !host.is_empty() && host.bytes().all(may),
+    };
+    valid.then_some((host, port))
 }
 
-/// The client's address in a list of hops, unless it hides itself.
-fn first_hop(list: &str) -> Option<String> {
-    let first = list.split(',').next().unwrap_or_default().trim().trim_matches('"');
-    let (host, _) = host_and_port(first);
-    (!host.is_empty() && !host.eq_ignore_ascii_case("unknown") && !host.starts_with('_')).then_some(host)
+/// The client's address as a proxy tells it, unless it hides that.
+fn hop(node: &[u8]) -> Option<String> {
+    let node = node.strip_prefix(b"\"").and_then(|node| node.strip_suffix(b"\"")).unwrap_or(node);
+    let (host, _) = host(node)?;
+    (!host.eq_ignore_ascii_case("unknown") && !host.starts_with('_')).then_some(host)
 }
 
 #[cfg(test)]
@@ -187,13 +189,57 @@ mod tests {
             (key::HTTP_FORWARDED, "For=\"[2001:db8::17]:4711\";proto=https, for=1.2.3.4", "2001:db8::17"),
             (key::HTTP_FORWARDED, "for=_hidden", "10.9.9.9"),
             (key::HTTP_FORWARDED, "nonsense", "10.9.9.9"),
+            (key::HTTP_FORWARDED, "for=\"1.2.3.4, 5.6.7.8\"", "10.9.9.9"),
+            (key::HTTP_FORWARDED_FOR, "<script>", "10.9.9.9"),
+            (key::HTTP_FORWARDED_FOR, ", 203.0.113.7", "10.9.9.9"),
+            (key::HTTP_FORWARDED_FOR, "2001:db8::17, 10.0.0.1", "2001:db8::17"),
         ] {
             let described = described(&facts(&[(header, value), (key::PEER_ADDRESS, "10.9.9.9")]), None);
             assert!(shown(&described.attributes).contains(&format!("client.address={client}")), "{value}");
         }
-        let described =
-            described(&facts(&[(key::HTTP_FORWARDED, "host=\"a.test:81\";proto=HTTPS"), (key::HTTP_HOST, "b")]), None);
-        let shown = shown(&described.attributes);
-        assert!(shown.contains(&"server.address=a.test".to_owned()) && shown.contains(&"url.scheme=https".to_owned()));
+    }
+
+    #[test]
+    fn proxies_tell_what_the_client_asked_for() {
+        let (host, port) = (key::HTTP_FORWARDED_HOST, key::HTTP_FORWARDED_PORT);
+        for (said, address, number) in [
+            (vec![], "in.test", Some(81)),
+            (vec![(key::HTTP_FORWARDED, "host=\"a.test:8443\";proto=HTTPS"), (host, "b.test")], "a.test", Some(8443)),
+            (vec![(host, "b.test:8443, c.test")], "b.test", Some(8443)),
+            (vec![(host, "b.test"), (port, "443, 80")], "b.test", Some(443)),
+            (vec![(host, "b.test")], "b.test", None),
+            (vec![(host, "b.test"), (port, "0")], "b.test", None),
+            (vec![(host, "b.test"), (port, "many")], "b.test", None),
+            (vec![(host, "[2001:db8::1]:8443")], "2001:db8::1", Some(8443)),
+            (vec![(host, "2001:db8::1")], "2001:db8::1", None),
+            (vec![(host, "a b"), (port, "443")], "in.test", Some(81)),
+            (vec![(host, "a/b")], "in.test", Some(81)),
+            (vec![(host, "1:2:3")], "in.test", Some(81)),
+            (vec![(host, "")], "in.test", Some(81)),
+            (vec![(key::HTTP_FORWARDED, "host=\"a b\"")], "in.test", Some(81)),
+            (vec![(key::HTTP_FORWARDED, "proto=https"), (host, "b.test")], "b.test", None),
+        ] {
+            let all: Vec<_> = std::iter::once((key::HTTP_HOST, "in.test:81")).chain(said).collect();
+            let shown = shown(&described(&facts(&all), None).attributes);
+            let server: Vec<_> = shown.iter().filter(|attribute| attribute.starts_with("server.")).cloned().collect();
+            let port = number.map(|port: i64| format!("server.port={port}"));
+            assert_eq!(
+                server,
+                std::iter::once(format!("server.address={address}")).chain(port).collect::<Vec<_>>(),
+                "{all:?}"
+            );
+        }
+        let forwarded = described(&facts(&[(key::HTTP_FORWARDED, "proto=HTTPS"), (key::URL_SCHEME, "http")]), None);
+        for attributes in [&forwarded.attributes, &forwarded.measured[0].attributes] {
+            assert!(shown(attributes).contains(&"url.scheme=https".to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_host_that_can_be_none_is_left_out() {
+        for host in ["", "a b", "<x>", "a/b", "caf\u{e9}", ":80"] {
+            let shown = shown(&described(&facts(&[(key::HTTP_HOST, host)]), None).attributes);
+            assert!(!shown.iter().any(|attribute| attribute.starts_with("server.")), "{host}");
+        }
     }
 }

@@ -3,6 +3,8 @@
 mod conventions;
 mod database;
 mod faas;
+#[path = "../../../templates/hooks/src/forwarded.rs"]
+mod forwarded;
 mod http_client;
 mod http_server;
 #[path = "../../../templates/hooks/src/pattern.rs"]
