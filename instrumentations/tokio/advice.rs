@@ -3,18 +3,18 @@
 #[cfg(feature = "rt")]
 pub(crate) use runtime::{Numbers, Polls, Published, Running};
 
-/// Notes the socket this thread is about to read from.
+/// Notes the socket this thread is about to read from or to write to.
 #[cfg(all(feature = "net", unix))]
 #[inline]
-pub(crate) fn reading(stream: &crate::net::TcpStream) {
+pub(crate) fn using(stream: &crate::net::TcpStream) {
     if SCOPE.enabled() {
-        ::otel_rs_hooks::net::reading(::std::os::unix::io::AsRawFd::as_raw_fd(stream));
+        ::otel_rs_hooks::net::using(::std::os::unix::io::AsRawFd::as_raw_fd(stream));
     }
 }
 
 #[cfg(all(feature = "net", not(unix)))]
 #[inline]
-pub(crate) fn reading(_: &crate::net::TcpStream) {}
+pub(crate) fn using(_: &crate::net::TcpStream) {}
 
 /// Runtimes that run, and their workers.
 #[cfg(feature = "rt")]

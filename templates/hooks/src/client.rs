@@ -215,14 +215,23 @@ impl Connection {
     }
 
     /// A request is handed over to this connection while the guard lives: whoever takes it gets at what it transfers by
-    /// [`Transfer::handed_over`].
+    /// [`Transfer::handed_over`], and leaves its span to the pool; see [`is_pooled`].
     pub fn sending(&self, method: &str) -> Sending {
-        let Some(state) = &self.0 else { return Sending(false) };
+        if crate::active() {
+            self.hand_over(method)
+        } else {
+            Sending { outer: None, handed: false }
+        }
+    }
+
+    fn hand_over(&self, method: &str) -> Sending {
+        let outer = POOLED.try_with(|pooled| pooled.replace(true)).ok();
+        let Some(state) = &self.0 else { return Sending { outer, handed: false } };
         // Requests that are not told of use their connection, too.
         let told = current().is_request_sent();
         let transfer = Transfer::sent_over(Arc::clone(state), method_number(method), told);
         let _ = NEXT.try_with(|next| next.set(Some(transfer)));
-        Sending(true)
+        Sending { outer, handed: true }
     }
 }
 
@@ -265,16 +274,29 @@ impl State {
 
 thread_local! {
     static NEXT: Local<Option<Transfer>> = const { Local::new(None) };
+    static POOLED: Local<bool> = const { Local::new(false) };
+}
+
+/// Whether a pool of connections is handing a request over: it has made the request's span, or has its reasons for none.
+pub fn is_pooled() -> bool {
+    POOLED.try_with(Local::get).unwrap_or(false)
 }
 
 /// While this lives, a request is being handed over; see [`Connection::sending`].
 #[derive(Debug)]
 #[must_use = "the request counts as handed over as soon as this is dropped"]
-pub struct Sending(bool);
+pub struct Sending {
+    /// Whether another request was being handed over before; `None` if nobody listens.
+    outer: Option<bool>,
+    handed: bool,
+}
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        if self.0 {
+        if let Some(outer) = self.outer {
+            let _ = POOLED.try_with(|pooled| pooled.set(outer));
+        }
+        if self.handed {
             drop(taken());
         }
     }
@@ -326,10 +348,23 @@ mod tests {
     #[test]
     fn what_nobody_took_is_gone_with_the_guard() {
         let (connection, _open) = Connection::opened(Some(Host::of(&SCOPE, "guard.test", 1)), false);
-        drop(connection.sending("GET"));
+        drop(connection.hand_over("GET"));
         assert!(taken().is_none());
-        let sending = connection.sending("GET");
+        let sending = connection.hand_over("GET");
         assert!(taken().is_some() && taken().is_none());
         drop(sending);
+    }
+
+    #[test]
+    fn a_request_is_a_pools_while_it_is_handed_over() {
+        let (told, _open) = Connection::opened(Some(Host::of(&SCOPE, "pool.test", 1)), false);
+        for connection in [told, Connection::NONE] {
+            assert!(!is_pooled());
+            let sending = connection.hand_over("GET");
+            drop(connection.hand_over("GET"));
+            assert!(is_pooled(), "one within another ends alone");
+            drop(sending);
+            assert!(!is_pooled());
+        }
     }
 }

@@ -150,6 +150,13 @@ impl Context {
         }
     }
 
+    /// Takes out of a request's headers what [`inject`](Self::inject) wrote of the span: the request was given back unsent.
+    pub fn withdraw(&self, headers: &mut dyn HeadersMut) {
+        if crate::active() {
+            propagate::withdraw(self, headers);
+        }
+    }
+
     pub(crate) fn ids(&self) -> Ids {
         Ids { trace: self.trace, span: self.span }
     }

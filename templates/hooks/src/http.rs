@@ -9,6 +9,8 @@
 use std::cell::Cell;
 use std::fmt;
 
+use crate::forwarded::{self, Forwarded};
+use crate::headers::first;
 use crate::span::Scope;
 use crate::{key, pattern, settings, Context, Headers, Key, Value};
 
@@ -113,6 +115,48 @@ fn excludes(pattern: &str, scheme: &str, authority: &[u8], path: &str) -> bool {
         None
     })
 }
+
+/// The scheme of a request that a server received: what proxies tell that its client used, otherwise `own`, that of the
+/// connection or of the target. One that is not HTTP's is none, since a metric is told apart by it.
+pub fn scheme(headers: &dyn Headers, own: Option<&str>) -> Option<&'static str> {
+    let proxied = first(headers, "forwarded").and_then(|header| Forwarded::first(header).scheme);
+    let older = || first(headers, "x-forwarded-proto").and_then(|list| forwarded::scheme(forwarded::first_item(list)));
+    proxied.or_else(older).or_else(|| forwarded::scheme(own?.as_bytes()))
+}
+
+/// The scheme of requests over a connection, by the name of its type; `None` where that does not show it.
+pub fn scheme_over(io: &str) -> Option<&'static str> {
+    let any = |words: &[&str]| words.iter().any(|word| io.contains(word));
+    if any(&["TlsStream", "SslStream"]) {
+        Some("https")
+    } else if any(&["TcpStream", "UnixStream", "DuplexStream"]) && !any(&["Tls", "Ssl", "Https"]) {
+        Some("http")
+    } else {
+        None
+    }
+}
+
+/// Name or address, and port, of `host`, `host:port` or `[v6]:port` in a URL of that scheme, as far as they are known.
+pub fn server<'a>(authority: &'a str, scheme: Option<&str>) -> (Option<&'a str>, Option<u16>) {
+    let authority = authority.rsplit('@').next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
+        _ => (authority, None),
+    };
+    // Brackets belong to the URL's syntax, not to the address.
+    let address = Some(host.trim_start_matches('[').trim_end_matches(']')).filter(|address| !address.is_empty());
+    let default = match scheme {
+        Some("https") => Some(443),
+        Some("http") => Some(80),
+        _ => None,
+    };
+    (address, port.or_else(|| default.filter(|_| address.is_some())))
+}
+
+/// How a response came to its end, on the span of its request. Absent where all of it was sent.
+pub const RESPONSE_END: Key<'static> = Key::Named("otel_rs.http.response.end");
+/// A value of [`RESPONSE_END`]: the client closed or reset the connection, or its stream.
+pub const CLIENT_CLOSED: &str = "client_closed";
 
 /// Whose headers they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,6 +291,64 @@ mod tests {
             ("http://shop.test:3000/health?a", false),
         ] {
             assert_eq!(excludes(pattern, "http", b"user:pw@shop.test:3000", "/health"), expected, "{pattern}");
+        }
+    }
+
+    struct List(&'static [(&'static str, &'static str)]);
+
+    impl Headers for List {
+        fn named<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+            self.0.iter().filter(|(known, _)| *known == name).for_each(|(_, value)| visit(value.as_bytes()));
+        }
+
+        fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a str, &'a [u8])) {
+            self.0.iter().for_each(|(name, value)| visit(name, value.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_scheme_is_the_clients_if_a_proxy_tells_it() {
+        for (headers, own, expected) in [
+            (&[][..], Some("https"), Some("https")),
+            (&[], None, None),
+            (&[], Some("gopher"), None),
+            (&[("x-forwarded-proto", "https")], Some("http"), Some("https")),
+            (&[("x-forwarded-proto", "http, https")], Some("https"), Some("http")),
+            (&[("x-forwarded-proto", "gopher")], Some("https"), Some("https")),
+            (&[("forwarded", "proto=https"), ("x-forwarded-proto", "http")], Some("http"), Some("https")),
+            (&[("forwarded", "for=1.2.3.4"), ("x-forwarded-proto", "wss")], Some("http"), Some("https")),
+            (&[("forwarded", "proto=gopher"), ("x-forwarded-proto", "https")], Some("http"), Some("https")),
+        ] {
+            assert_eq!(scheme(&List(headers), own), expected, "{headers:?} {own:?}");
+        }
+    }
+
+    #[test]
+    fn a_connections_type_may_show_its_scheme() {
+        for (io, expected) in [
+            ("hyper_util::rt::tokio::TokioIo<tokio::net::tcp::stream::TcpStream>", Some("http")),
+            ("hyper_util::rt::tokio::TokioIo<tokio::io::util::mem::DuplexStream>", Some("http")),
+            ("TokioIo<tokio_rustls::client::TlsStream<tokio::net::tcp::stream::TcpStream>>", Some("https")),
+            ("TokioIo<tokio_openssl::SslStream<tokio::net::tcp::stream::TcpStream>>", Some("https")),
+            ("hyper_rustls::stream::MaybeHttpsStream<TokioIo<tokio::net::tcp::stream::TcpStream>>", None),
+            ("alloc::boxed::Box<dyn app::Io>", None),
+        ] {
+            assert_eq!(scheme_over(io), expected, "{io}");
+        }
+    }
+
+    #[test]
+    fn a_server_has_the_port_that_is_known() {
+        for (authority, scheme, expected) in [
+            ("shop.test", Some("http"), (Some("shop.test"), Some(80))),
+            ("shop.test:81", Some("https"), (Some("shop.test"), Some(81))),
+            ("u:p@shop.test", Some("https"), (Some("shop.test"), Some(443))),
+            ("[::1]:81", None, (Some("::1"), Some(81))),
+            ("[::1]", Some("http"), (Some("::1"), Some(80))),
+            ("shop.test", None, (Some("shop.test"), None)),
+            ("", Some("http"), (None, None)),
+        ] {
+            assert_eq!(server(authority, scheme), expected, "{authority} {scheme:?}");
         }
     }
 

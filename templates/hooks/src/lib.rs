@@ -16,6 +16,7 @@ mod carry;
 mod cells;
 pub mod client;
 mod context;
+mod forwarded;
 mod headers;
 pub mod http;
 mod live;

@@ -1,32 +1,103 @@
 //! Who is at the other end of a connection.
 //!
-//! An HTTP server deep inside a framework is generic over its connection and cannot ask for the peer. But it has always
-//! just read from it: the socket that this thread read from last is the one the request came through, TLS or not.
+//! An HTTP server deep inside a framework is generic over its connection and cannot ask for the peer. But while it reads
+//! from its connection or writes to it, and does nothing else, only the sockets below that connection are used, TLS or
+//! not. Where none is used (a Unix socket, a pipe in memory) or more than one, the peer is not known.
 
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::sys;
 
+/// The sockets that were used while somebody watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sockets(i32);
+
+impl Sockets {
+    /// None so far.
+    pub const NONE: Sockets = Sockets(-1);
+    const SEVERAL: Sockets = Sockets(-2);
+    /// Nobody watches.
+    const UNWATCHED: Sockets = Sockets(-3);
+
+    /// These and those.
+    #[inline]
+    #[must_use]
+    pub fn and(self, others: Sockets) -> Sockets {
+        match (self, others) {
+            (Sockets::NONE, others) => others,
+            (known, Sockets::NONE) => known,
+            (known, others) if known == others => known,
+            _ => Sockets::SEVERAL,
+        }
+    }
+
+    /// The other end, if exactly one socket was used; it must still be open. A system call: ask once per connection.
+    pub fn peer(self) -> Option<SocketAddr> {
+        if self.is_one() {
+            parse(&sys::peer_name(self.0)?)
+        } else {
+            None
+        }
+    }
+
+    /// Whether exactly one socket was used.
+    #[inline]
+    pub fn is_one(self) -> bool {
+        self.0 >= 0
+    }
+}
+
 thread_local! {
-    static LAST_READ: Cell<i32> = const { Cell::new(-1) };
+    static USED: Cell<Sockets> = const { Cell::new(Sockets::UNWATCHED) };
 }
 
-/// Notes that this thread reads from the socket `fd`.
+/// Notes that this thread reads from the socket `fd`, or writes to it.
 #[inline(always)]
-pub fn reading(fd: i32) {
+pub fn using(fd: i32) {
     if crate::active() {
-        let _ = LAST_READ.try_with(|last| last.set(fd));
+        note(fd);
     }
 }
 
-/// The other end of the socket this thread read from last. A system call: ask once per connection.
-pub fn peer() -> Option<SocketAddr> {
-    if !crate::active() {
-        return None;
+fn note(fd: i32) {
+    let _ = USED.try_with(|used| match used.get() {
+        Sockets::UNWATCHED => {}
+        known => used.set(known.and(Sockets(fd))),
+    });
+}
+
+/// Runs `io`, which reads from one connection or writes to it and does nothing else: which sockets it used.
+#[inline]
+pub fn watch<R>(io: impl FnOnce() -> R) -> (R, Sockets) {
+    if crate::active() {
+        watched(io)
+    } else {
+        (io(), Sockets::NONE)
     }
-    let fd = LAST_READ.try_with(Cell::get).ok().filter(|fd| *fd >= 0)?;
-    parse(&sys::peer_name(fd)?)
+}
+
+fn watched<R>(io: impl FnOnce() -> R) -> (R, Sockets) {
+    let outer = USED.try_with(|used| used.replace(Sockets::NONE)).unwrap_or(Sockets::UNWATCHED);
+    let restore = Restore(outer);
+    let result = io();
+    let used = USED.try_with(Cell::get).unwrap_or(Sockets::NONE);
+    drop(restore);
+    (result, used)
+}
+
+/// Lets the outer watch go on, after a panic too. What is used below a connection that lies in another is used by both.
+struct Restore(Sockets);
+
+impl Drop for Restore {
+    #[inline]
+    fn drop(&mut self) {
+        let outer = self.0;
+        let _ = USED.try_with(|used| match outer {
+            Sockets::UNWATCHED => used.set(outer),
+            known => used.set(known.and(used.get())),
+        });
+    }
 }
 
 /// `sockaddr_in` or `sockaddr_in6`: family in host order, port and address in network order.
@@ -86,6 +157,48 @@ mod tests {
         mapped[18..24].copy_from_slice(&[0xff, 0xff, 10, 0, 0, 7]);
         assert_eq!(parse(&mapped), Some("10.0.0.7:80".parse().unwrap()));
         assert_eq!(parse(&[0; 28]), None);
+    }
+
+    #[test]
+    fn only_what_is_used_while_somebody_watches_counts() {
+        note(7);
+        assert_eq!(watched(|| {}), ((), Sockets::NONE), "what was read before is somebody else's");
+        assert_eq!(watched(|| note(3)).1, Sockets(3));
+        assert_eq!(watched(|| [3, 3].map(note)).1, Sockets(3));
+        assert_eq!(watched(|| [3, 4, 3].map(note)).1, Sockets::SEVERAL);
+        note(8);
+        assert_eq!(watched(|| {}).1, Sockets::NONE);
+    }
+
+    #[test]
+    fn a_connection_within_a_connection_uses_the_sockets_of_both() {
+        let (inner, outer) = watched(|| watched(|| note(3)).1);
+        assert_eq!((inner, outer), (Sockets(3), Sockets(3)));
+        let (inner, outer) = watched(|| {
+            note(4);
+            watched(|| note(3)).1
+        });
+        assert_eq!((inner, outer), (Sockets(3), Sockets::SEVERAL));
+    }
+
+    #[test]
+    fn a_watch_ends_with_a_panic() {
+        let panicked = std::panic::catch_unwind(|| watched(|| std::panic::panic_any(())));
+        assert!(panicked.is_err());
+        note(7);
+        assert_eq!(USED.with(Cell::get), Sockets::UNWATCHED);
+    }
+
+    #[test]
+    fn one_socket_or_none_or_too_many() {
+        for sockets in [Sockets::NONE, Sockets::SEVERAL, Sockets::UNWATCHED] {
+            assert!(!sockets.is_one() && sockets.peer().is_none(), "{sockets:?}");
+        }
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        let fd = std::os::unix::io::AsRawFd::as_raw_fd(&server);
+        assert_eq!(watched(|| note(fd)).1.peer(), Some(client.local_addr().unwrap()));
     }
 
     #[test]

@@ -229,6 +229,12 @@ impl Transfer {
         }
     }
 
+    /// Whether somebody said that there is no more to come.
+    #[inline]
+    pub fn has_failed(&self) -> bool {
+        self.slot().map_or(false, |slot| slot.failure.load(Ordering::Relaxed) != 0)
+    }
+
     /// Bytes received and sent so far.
     pub fn sizes(&self) -> Option<(u64, u64)> {
         self.slot().map(|slot| (slot.received.load(Ordering::Relaxed), slot.sent.load(Ordering::Relaxed)))

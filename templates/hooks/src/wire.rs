@@ -383,7 +383,7 @@ pub mod key {
     pub const URL_PATH: u16 = 11;
     /// Query of the request's target without the `?`, raw.
     pub const URL_QUERY: u16 = 12;
-    /// `http` or `https`.
+    /// `http` or `https`, as the client sent it as far as proxies tell.
     pub const URL_SCHEME: u16 = 13;
     /// The whole URL of a client request, raw: may hold credentials.
     pub const URL_FULL: u16 = 14;
@@ -412,6 +412,10 @@ pub mod key {
     pub const HTTP_REQUEST_BODY_SIZE: u16 = 25;
     /// The same for the response.
     pub const HTTP_RESPONSE_BODY_SIZE: u16 = 26;
+    /// `X-Forwarded-Host` header.
+    pub const HTTP_FORWARDED_HOST: u16 = 27;
+    /// `X-Forwarded-Port` header.
+    pub const HTTP_FORWARDED_PORT: u16 = 28;
     /// Address of the connection's other end, without a port.
     pub const PEER_ADDRESS: u16 = 30;
     /// Int: port of the connection's other end.

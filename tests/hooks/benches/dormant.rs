@@ -74,7 +74,7 @@ fn main() {
         }),
     );
     report("Cell::add", nanoseconds(|| CELL.add(1)));
-    report("net::reading", nanoseconds(|| net::reading(black_box(7))));
+    report("net::using", nanoseconds(|| net::using(black_box(7))));
     let mut task = pin!(carry(&SCOPE, std::future::poll_fn(|_| black_box(Poll::<()>::Pending))));
     let plain = pin!(std::future::poll_fn(|_| black_box(Poll::<()>::Pending)));
     let mut plain = plain;

@@ -156,6 +156,12 @@ pub(crate) fn inject(context: &Context, headers: &mut dyn HeadersMut) {
     }
 }
 
+pub(crate) fn withdraw(context: &Context, headers: &mut dyn HeadersMut) {
+    if let Some(settings) = settings::get() {
+        outgoing::withdraw(&settings.propagators, context, headers);
+    }
+}
+
 /// The span that the program itself named in the headers of a request that it is about to send.
 pub(crate) fn named(current: &Context, headers: &dyn Headers) -> Option<Context> {
     outgoing::named(&settings::get()?.propagators, current, headers)

@@ -81,6 +81,16 @@ pub(super) fn write(propagators: &[Propagator], context: &Context, headers: &mut
     }
 }
 
+/// Takes the span of `context` out of the headers again.
+pub(super) fn withdraw(propagators: &[Propagator], context: &Context, headers: &mut dyn HeadersMut) {
+    for format in propagators.iter().filter_map(|propagator| propagator.writes()) {
+        // OpenTracing has half of the trace's id.
+        if !context.is_empty() && format.extract(headers).map_or(false, |found| found.span == context.span) {
+            format.fields().iter().for_each(|name| headers.remove(name));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::Map;
@@ -232,6 +242,16 @@ mod tests {
             let stayed = sent.0.iter().all(|(name, value)| headers.value(name) == Some(value));
             assert_eq!(stayed, own, "{:?}", headers.0);
         }
+    }
+
+    #[test]
+    fn what_was_written_can_be_taken_back() {
+        let mut headers = written(&ALL, &context(CALLER));
+        headers.set("mine", b"1");
+        withdraw(&ALL, &context(PROGRAM), &mut headers);
+        assert!(headers.value("traceparent").is_some() && headers.value("b3").is_some());
+        withdraw(&ALL, &context(CALLER), &mut headers);
+        assert_eq!(headers.0, [("mine".to_owned(), "1".to_owned())]);
     }
 
     #[test]
