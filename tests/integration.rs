@@ -2,6 +2,7 @@
 
 mod build;
 mod demo;
+mod edge;
 mod function;
 mod hybrid;
 mod launcher;

@@ -13,6 +13,9 @@ use super::{OTEL_RS, clean, kept, source, succeed};
 /// The shops: one source, a set of locked versions each.
 pub(crate) const SHOPS: [&str; 5] = ["newest", "axum07", "axum08", "sqlx07", "oldest"];
 
+/// What stands at the edge: one source, a set of locked versions each.
+pub(crate) const EDGES: [&str; 2] = ["newest", "oldest"];
+
 /// The functions of a cloud: one source, a set of locked versions each.
 pub(crate) const FUNCTIONS: [&str; 3] = ["newest", "middle", "oldest"];
 
@@ -34,6 +37,18 @@ impl Fixture {
     /// The shop with one of [`SHOPS`]' sets of versions.
     pub(crate) fn shop(versions: &str) -> Arc<Self> {
         Self::built(&format!("shop-{versions}"), |folder| write_shop(versions, folder))
+    }
+
+    /// The proxy with one of [`EDGES`]' sets of versions.
+    pub(crate) fn edge(versions: &str) -> Arc<Self> {
+        Self::built(&format!("edge-{versions}"), |folder| {
+            let edge = source("tests/fixtures/edge");
+            put(&edge.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
+            put(&edge.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
+            for file in ["main.rs", "connections.rs", "proxy.rs", "streams.rs"] {
+                put(&edge.join("src").join(file), &folder.join("src").join(file));
+            }
+        })
     }
 
     /// The small server with versions that cannot live in one program with a shop's others.
