@@ -82,7 +82,7 @@ mod tests {
         let set = |value: &str| format!("[build]\nrustc-wrapper = \"{value}\"\n");
         let (slash, dot, bare) = (set("tools/wrap.sh"), set("./wrap.sh"), set("wrap"));
         assert_eq!(wrapper(&[("a/p/.cargo/config.toml", &slash)]).unwrap(), "a/p/tools/wrap.sh");
-        assert_eq!(wrapper(&[("a/p/.cargo/config", &dot)]).unwrap(), "a/p/wrap.sh");
+        assert_eq!(wrapper(&[("a/p/.cargo/config", &dot)]).unwrap(), "a/p/./wrap.sh");
         assert_eq!(wrapper(&[("a/.cargo/config.toml", &slash)]).unwrap(), "a/tools/wrap.sh");
         assert_eq!(wrapper(&[("a/.cargo/config.toml", &bare)]).unwrap(), "wrap");
         assert_eq!(wrapper(&[("a/.cargo/config.toml", &slash), ("a/p/.cargo/config.toml", &bare)]).unwrap(), "wrap");
