@@ -188,3 +188,27 @@ fn the_guide_to_one_s_own_metrics_shows_programs_that_are_tested() {
         assert!(read(test).contains(&format!("instrumentations/{of}/example")), "a test runs the example");
     }
 }
+
+/// The files below a folder, with their paths relative to it.
+fn sources(folder: &Path) -> Vec<String> {
+    let files = walkdir::WalkDir::new(folder).into_iter().filter_entry(|entry| entry.file_name() != "target").flatten();
+    files
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "rs"))
+        .map(|entry| fs::read_to_string(entry.path()).expect("a source"))
+        .collect()
+}
+
+#[test]
+fn the_tests_that_the_safety_page_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/design/safety.md")).expect("the page");
+    let texts: Vec<String> =
+        ["tests", "src", "templates"].iter().flat_map(|folder| sources(&root.join(folder))).collect();
+    let is_test = |name: &&str| !name.contains(['/', ' ', '.', '=', '(', '-', '*']) && name.matches('_').count() > 3;
+    let named: Vec<&str> = page.split('`').skip(1).step_by(2).filter(is_test).collect();
+    assert!(named.len() > 40, "{named:?}");
+    for name in named {
+        let function = format!("fn {}(", name.rsplit("::").next().unwrap_or(name));
+        assert!(texts.iter().any(|text| text.contains(&function)), "no test is called `{name}`");
+    }
+}
