@@ -316,7 +316,8 @@ impl Drain {
         }
         self.processes.retain_mut(|process| match process.empty_rings(sender) {
             Ok(true) if process.ended || ending => {
-                if !process.ended {
+                // One that attached in this very turn has not been looked at yet.
+                if !process.ended && process.peer.is_running() {
                     self.tally.left_behind.fetch_add(1, Relaxed);
                 }
                 process.say_goodbye(sender);

@@ -2,11 +2,12 @@
 
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, UnixCredentials, getsockopt, sockopt};
 // nix gives no descriptors of a message that was cut short, and so leaks those that came.
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
@@ -67,6 +68,13 @@ impl Peer {
         let uid = credentials.map_or(u32::MAX, |who| who.uid());
         let is_foreign = uid != nix::unistd::geteuid().as_raw() && uid != 0;
         Peer { socket, pid: pid as u32, is_foreign, since: Instant::now(), pidfd: pidfd(pid) }
+    }
+
+    /// Whether its process still runs; where the kernel does not tell, it is taken to.
+    pub(super) fn is_running(&self) -> bool {
+        let Some(pidfd) = &self.pidfd else { return true };
+        let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO) != Ok(1)
     }
 
     /// Reads the one message, if it is there. A connection can be accepted before the message was sent, so "nothing

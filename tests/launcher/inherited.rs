@@ -95,6 +95,7 @@ fn the_tests_programs_start_with_default_dispositions() {
     // As a script's background job would start them.
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", "trap '' INT QUIT; exec \"$@\"", "sh"]).arg(program("shows_itself"));
+    crate::support::with_default_signals(&mut shell);
     let ignored = |command: &mut Command| {
         let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
         text.lines().find_map(|line| line.strip_prefix("SigIgn ").map(str::to_owned)).unwrap()

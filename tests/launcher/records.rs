@@ -171,3 +171,16 @@ fn a_collector_that_never_answers_holds_nobody_up_for_long() {
     assert!(launcher.wait().unwrap().success());
     assert!(before.elapsed() < Duration::from_secs(3), "{:?}", before.elapsed());
 }
+
+#[test]
+fn what_is_lost_is_reported_at_the_level_of_warnings() {
+    for (level, is_reported) in [("info", true), ("warn", true), ("error", false)] {
+        let counts = CountFile::new();
+        let mut command = launch("writes_spans");
+        command.env("OTEL_TRACES_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
+        command.env("OTEL_LOG_LEVEL", level).args(["30", "3", "0"]).arg(counts.0.path());
+        let output = command.output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(stderr.contains("30 spans were lost"), is_reported, "{level}: {stderr}");
+    }
+}

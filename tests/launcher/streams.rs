@@ -39,7 +39,9 @@ fn arguments_mask_dispositions_descriptors_and_environment_are_the_same() {
         assert!(output.status.success());
         String::from_utf8(output.stdout).unwrap()
     };
-    let alone = prepare(&mut Command::new(program("shows_itself")));
+    let mut alone = Command::new(program("shows_itself"));
+    crate::support::with_default_signals(&mut alone);
+    let alone = prepare(&mut alone);
     let launched = prepare(&mut launch("shows_itself"));
     assert_eq!(launched, alone);
     assert!(launched.contains("OTEL_EXPORTER_OTLP_ENDPOINT=http://theirs"));
