@@ -15,8 +15,6 @@ mod value;
 
 use std::borrow::Cow;
 
-use opentelemetry::{Array, StringValue, Value};
-
 pub(crate) use arguments::arguments;
 pub(crate) use database::database_message;
 use names::{Secrecy, secrecy};
@@ -34,21 +32,4 @@ pub(crate) fn header<'t>(name: &str, value: &'t str) -> Cow<'t, str> {
 /// Whether nothing may be shown of an attribute of this name, of whatever type its value is.
 pub(crate) fn is_secret_attribute(name: &str) -> bool {
     secrecy(name) >= Secrecy::Pair
-}
-
-/// The value of an attribute that somebody else made.
-pub(crate) fn attribute_value(name: &str, value: Value) -> Value {
-    match value {
-        Value::Bool(_) => value,
-        _ if is_secret_attribute(name) => REDACTED.into(),
-        Value::String(text) => match message(text.as_str()) {
-            Cow::Owned(clean) => clean.into(),
-            Cow::Borrowed(_) => Value::String(text),
-        },
-        Value::Array(Array::String(texts)) => {
-            let clean = texts.into_iter().map(|text| StringValue::from(message(text.as_str()).into_owned()));
-            Value::Array(Array::String(clean.collect()))
-        }
-        _ => value,
-    }
 }

@@ -15,6 +15,7 @@ mod losses;
 mod metrics;
 mod probe;
 mod record;
+mod redacted;
 mod resource;
 mod run;
 mod semconv;

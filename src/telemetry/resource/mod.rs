@@ -24,6 +24,7 @@ use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute as name};
 use crate::config;
 use crate::launch::{Environment, Program};
 use crate::redact;
+use crate::telemetry::redacted;
 #[cfg(test)]
 pub(in crate::telemetry) use programs::testing;
 pub(in crate::telemetry) use programs::{Programs, Source};
@@ -101,7 +102,7 @@ fn named(
     }
     let schema = config.schema_url.clone().unwrap_or_else(|| SCHEMA_URL.to_owned());
     let clean = |found: KeyValue| {
-        let value = redact::attribute_value(found.key.as_str(), found.value);
+        let value = redacted::attribute_value(found.key.as_str(), found.value);
         KeyValue::new(found.key, value)
     };
     Resource::builder_empty().with_schema_url(found.into_iter().map(clean), schema).build()

@@ -22,6 +22,7 @@ use opentelemetry_semantic_conventions::attribute as name;
 use super::definition::Metric;
 use super::facts::Facts;
 use super::record::Attribute;
+use super::redacted;
 use crate::channel::wire::{domain, key, measure};
 use crate::redact;
 
@@ -91,7 +92,7 @@ pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>, convent
     };
     for (name, value) in facts.named() {
         if !described.attributes.iter().any(|known| known.key.as_str() == name) {
-            let value = redact::attribute_value(&name, value.to_sdk());
+            let value = redacted::attribute_value(&name, value.to_sdk());
             described.attributes.push(KeyValue::new(Key::from(name.into_owned()), value));
         }
     }
@@ -141,7 +142,7 @@ pub(crate) fn named(said: &Attribute<'_>) -> Option<KeyValue> {
     let known = match said.key {
         key::NAMED => {
             let own = String::from_utf8_lossy(said.name);
-            let value = redact::attribute_value(&own, said.value.to_sdk());
+            let value = redacted::attribute_value(&own, said.value.to_sdk());
             return (!own.is_empty()).then(|| KeyValue::new(Key::from(own.into_owned()), value));
         }
         key::ERROR_TYPE => name::ERROR_TYPE,
