@@ -70,9 +70,9 @@ impl Peer {
         Peer { socket, pid: pid as u32, is_foreign, since: Instant::now(), pidfd: pidfd(pid) }
     }
 
-    /// Whether its process still runs; where the kernel does not tell, it is taken to.
+    /// Whether its process still runs. One that had ended when it was taken in has closed its socket.
     pub(super) fn is_running(&self) -> bool {
-        let Some(pidfd) = &self.pidfd else { return true };
+        let Some(pidfd) = &self.pidfd else { return self.quiet_doorbell() };
         let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
         poll(&mut fds, PollTimeout::ZERO) != Ok(1)
     }

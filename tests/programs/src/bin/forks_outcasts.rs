@@ -1,4 +1,4 @@
-//! Forks a child that cannot reach the launcher, for the reason that is given (`nofile`, `chroot`, `setuid`), and which
+//! Forks a child that cannot reach the launcher, for the reason that is given (`nofile`, `chroot`), and which
 //! forks another; each calls hooks some hundred thousand times. Writes the spans 0 to 9 itself, and says `unharmed`.
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,7 +7,7 @@ use nix::libc;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::wait::{WaitStatus, wait};
-use nix::unistd::{ForkResult, Uid, chroot, fork, setuid};
+use nix::unistd::{ForkResult, chroot, fork};
 use otel_rs_hooks::metrics::{Kind, Metric, NumberKind};
 use otel_rs_hooks::{Cell, CellKind, Severity, key, log};
 use otel_rs_test_programs::{SCOPE, write_span};
@@ -31,7 +31,6 @@ fn main() {
         match reason.as_str() {
             "nofile" => setrlimit(Resource::RLIMIT_NOFILE, 0, 0).expect("a limit"),
             "chroot" => chroot("/proc/self/fdinfo").expect("a root"),
-            "setuid" => setuid(Uid::from_raw(65534)).expect("a user"),
             _ => panic!("{reason}?"),
         }
         call_hooks(100_000);
