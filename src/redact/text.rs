@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_
 use super::names::{Secrecy, is_compound, secrecy};
 use super::{REDACTED, arguments, database, shapes, url, value};
 
-/// What [`clean`] encodes again that was encoded.
+/// What is encoded again that was decoded to be looked at.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// How often a text may be encoded within a text.
 const DEEPEST: usize = 3;
