@@ -4,19 +4,27 @@
 //! the run half (`launch`, `channel`, `config`, `telemetry`) is the launcher that holds the SDK. They meet in the wire
 //! format alone. `docs/design/ARCHITECTURE.md` is the map.
 
+mod bounds;
 mod channel;
 mod cli;
 mod config;
+mod conventions;
+mod export;
+mod host;
 mod launch;
 mod layers;
 mod ops;
 mod project;
+mod records;
 mod redact;
+mod resource;
 mod rules;
 mod rustc;
+mod signals;
 mod telemetry;
 mod ui;
 mod weave;
+mod wire;
 
 // The one place that ends the process, so that every exit status can be found from here.
 fn main() {

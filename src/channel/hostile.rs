@@ -7,7 +7,7 @@ use super::region::{Region, RegionError};
 use super::series::SeriesTable;
 use super::tables::{CellTable, StringTable};
 use super::testing::{FakeEntry, FakeRegion, RING_SHIFT, SERIES, SIZE};
-use super::wire;
+use crate::wire;
 
 /// Not a proof, but ten thousands of ways of being wrong, while another thread changes what is being read.
 #[test]

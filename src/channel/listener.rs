@@ -13,8 +13,9 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use super::drain::Draining;
-use super::{feed, wire};
+use super::feed;
 use crate::ui::Explain;
+use crate::wire;
 
 /// What a socket's address can hold, its final zero left out.
 const LONGEST_PATH: usize = 107;

@@ -16,14 +16,13 @@ mod series;
 mod tables;
 #[cfg(test)]
 pub(crate) mod testing;
-#[path = "../../templates/hooks/src/wire.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the format has two ends; each uses a part of it")]
-pub(crate) mod wire;
 
 pub(crate) use drain::Draining;
 pub(crate) use listener::{Channel, ChannelError, Listening, Place};
 pub(crate) use series::{Entry, SeriesTable, Troubles};
 pub(crate) use tables::{CellTable, Introduction};
+
+use crate::wire;
 
 /// The value of [`wire::CHANNEL_VARIABLE`] for a program that is told something and tells nothing itself.
 pub(crate) fn without_socket(settings: &str) -> std::ffi::OsString {

@@ -14,7 +14,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFl
 
 use super::listener::Token;
 use super::region::{Region, RegionError};
-use super::wire;
+use crate::wire;
 
 /// As many as the kernel lets one message carry (`SCM_MAX_FD`).
 const MOST_DESCRIPTORS: usize = 253;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use nix::fcntl::SealFlag;
 
 use super::memory::Memory;
-use super::wire::{self, header, record, ring};
+use crate::wire::{self, header, record, ring};
 
 /// The bytes taken out of a ring at once: small, so that telemetry can turn to other things in between, and larger than
 /// any record.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::time::{Duration, Instant};
 
 use super::region::Region;
-use super::wire::{self, header, series};
+use crate::wire::{self, header, series};
 
 /// The instruments and series of one process, readable at any time.
 #[derive(Debug, Clone)]

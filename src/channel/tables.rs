@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use super::region::Region;
-use super::wire::{self, cell, header};
+use crate::wire::{self, cell, header};
 
 /// The counters of one process, readable at any time.
 #[derive(Debug, Clone)]

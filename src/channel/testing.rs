@@ -14,7 +14,7 @@ use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
 use super::region::Region;
 use super::series::SeriesTable;
-use super::wire::{self, header, kind, ring, series};
+use crate::wire::{self, header, kind, ring, series};
 
 pub(crate) const RING_SHIFT: u32 = 12;
 pub(crate) const RINGS: usize = 2;

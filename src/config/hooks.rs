@@ -1,7 +1,7 @@
 //! What the hooks must know of a configuration, in the words of the wire format's `settings`.
 
 use super::{Aggregation, Config, Exporter, HistogramAggregation, Metrics, ObserverThread, Reader};
-use crate::channel::wire::settings as name;
+use crate::wire::settings as name;
 
 impl Config {
     /// What they must know while the SDK is disabled: "this setting has no effect on propagators", says the specification. `None`

@@ -2,26 +2,8 @@
 //!
 //! The only room that names `opentelemetry`. Whatever goes wrong in here is one warning; the program runs on.
 
-mod assemble;
-mod budget;
-mod definition;
 mod engine;
-mod export;
-mod facts;
-mod host;
-mod limits;
-mod logs;
-mod losses;
-mod metrics;
-mod probe;
-mod record;
-mod redacted;
-mod resource;
 mod run;
-mod semconv;
-mod sourced;
-mod span;
-mod traces;
 
 use std::any::Any;
 use std::ffi::OsString;
@@ -34,16 +16,12 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::channel::feed::Receiver;
 use crate::config::Config;
+use crate::host::{self, Host};
 use crate::launch::{Ended, Environment, Program};
+use crate::resource::Programs;
 use crate::ui::{self, Explain};
 use engine::{Ending, Engine};
-use host::Host;
-use resource::Programs;
 use run::Run;
-
-pub(crate) use export::prometheus::{CannotListen, try_page};
-pub(crate) use probe::{Answer, probe};
-pub(crate) use resource::resource_of;
 
 /// The thread's name; panics on it are not printed as a program's own would be.
 const THREAD: &str = "otel-rs-export";

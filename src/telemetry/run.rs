@@ -17,14 +17,15 @@ use opentelemetry_sdk::trace::{
 };
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::assemble::scope_from;
-use super::definition::PROCESS_RUN_DURATION;
-use super::metrics::Origin;
-use super::semconv::{Described, Measured};
-use super::{host, limits};
 use crate::config::{self, Config, SpanLimits};
+use crate::conventions::catalog::PROCESS_RUN_DURATION;
+use crate::conventions::limits;
+use crate::conventions::{Described, Measured};
+use crate::host;
 use crate::launch::{ChildEnd, Ended, Environment, Program, signal_name};
+use crate::records::assemble::scope_from;
 use crate::redact;
+use crate::signals::metrics::Origin;
 
 /// What the hooks compute, to be compared with what the SDK does.
 #[cfg(test)]
@@ -39,7 +40,7 @@ const MAX_ARGUMENTS: usize = 128;
 const MAX_ARGUMENT: usize = 1024;
 
 /// A run that has begun.
-pub(super) struct Run {
+pub(crate) struct Run {
     context: SpanContext,
     parent: SpanId,
     started: SystemTime,
@@ -50,7 +51,7 @@ pub(super) struct Run {
 
 impl Run {
     /// Begins a run: `program` is about to be started in `environment`, as `pid`.
-    pub(super) fn begin(config: &Config, program: &Program, environment: &Environment, pid: host::Pid) -> Run {
+    pub(crate) fn begin(config: &Config, program: &Program, environment: &Environment, pid: host::Pid) -> Run {
         let parent = parent(environment);
         let ids = RandomIdGenerator::default();
         let trace = if parent.is_valid() { parent.trace_id() } else { ids.new_trace_id() };
@@ -71,7 +72,7 @@ impl Run {
     }
 
     /// What the program's environment must have, or must not have, to make its work part of this run.
-    pub(super) fn variables(&self) -> Vec<(&'static str, Option<OsString>)> {
+    pub(crate) fn variables(&self) -> Vec<(&'static str, Option<OsString>)> {
         let mut headers = HashMap::new();
         let context = Context::new().with_remote_span_context(self.context.clone());
         TraceContextPropagator::new().inject_context(&context, &mut headers);
@@ -80,33 +81,33 @@ impl Run {
     }
 
     /// Which process it is.
-    pub(super) fn pid(&self) -> Option<u32> {
+    pub(crate) fn pid(&self) -> Option<u32> {
         self.pid.get().copied()
     }
 
     /// Whether this is its trace.
-    pub(super) fn is_in(&self, trace: [u8; 16]) -> bool {
+    pub(crate) fn is_in(&self, trace: [u8; 16]) -> bool {
         self.context.trace_id().to_bytes() == trace
     }
 
     /// Whether it is exported.
-    pub(super) fn is_sampled(&self) -> bool {
+    pub(crate) fn is_sampled(&self) -> bool {
         self.context.is_sampled()
     }
 
     /// Where what is measured of it comes from.
-    pub(super) fn origin(&self, ended: &Ended) -> Origin {
+    pub(crate) fn origin(&self, ended: &Ended) -> Origin {
         let (trace, span) = (self.context.trace_id(), self.context.span_id());
         Origin { trace, span, is_sampled: self.is_sampled(), at: ended.at }
     }
 
     /// How long it took.
-    pub(super) fn lasted(&self, ended: &Ended) -> Duration {
+    pub(crate) fn lasted(&self, ended: &Ended) -> Duration {
         ended.at.duration_since(self.started).unwrap_or_default()
     }
 
     /// What the conventions make of it.
-    pub(super) fn described(&self, ended: &Ended) -> Described {
+    pub(crate) fn described(&self, ended: &Ended) -> Described {
         let executable = self.program.file.file_name().unwrap_or(self.program.file.as_os_str());
         let executable = executable.to_string_lossy().into_owned();
         let path = std::path::absolute(&self.program.file).unwrap_or_else(|_| self.program.file.clone());
@@ -136,7 +137,7 @@ impl Run {
     }
 
     /// The finished span, within its limits.
-    pub(super) fn data(self, ended: &Ended, mut described: Described, limits: &SpanLimits) -> SpanData {
+    pub(crate) fn data(self, ended: &Ended, mut described: Described, limits: &SpanLimits) -> SpanData {
         let dropped = limits::attributes(&mut described.attributes, limits.attributes, limits.value_length);
         SpanData {
             span_context: self.context,

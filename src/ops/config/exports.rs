@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use crate::config::{Config, Exporter, JsonTarget, Otlp, Protocol, Reader, Written};
+use crate::export;
+use crate::export::probe::Answer;
+use crate::export::prometheus::CannotListen;
 use crate::redact;
-use crate::telemetry::{self, Answer, CannotListen};
 
 /// One way out for one kind of telemetry.
 #[derive(Debug, Serialize)]
@@ -51,7 +53,7 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
             // gRPC has one endpoint for all; whatever differs besides (a certificate, a header) is asked about apart.
             let key = Otlp { written: Written::default(), ..otlp.clone() };
             let known = asked.iter().find(|(known, _)| *known == key).map(|(_, answer)| answer.clone());
-            let answer = known.unwrap_or_else(|| telemetry::probe(otlp));
+            let answer = known.unwrap_or_else(|| export::probe::probe(otlp));
             asked.push((key, answer.clone()));
             let mut to = format!("{} ({})", redact::endpoint(&otlp.endpoint), protocol(otlp.protocol));
             if let Some(proxy) = &otlp.proxy {
@@ -71,7 +73,7 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
             Reader::Periodic(periodic) => export("metrics", &periodic.exporter),
             Reader::Prometheus(page) => {
                 let to = format!("a page at http://{}:{}/metrics", page.host, page.port);
-                let page = telemetry::try_page(page).err();
+                let page = export::prometheus::try_page(page).err();
                 let answer = if page.is_some() { "cannot be offered" } else { "is free" };
                 Export { answer: Some(answer.into()), page, ..Export::new("metrics", "prometheus", to) }
             }

@@ -4,13 +4,13 @@ use serde::Serialize;
 
 use super::Looked;
 use super::exports::{Export, protocol};
-use crate::channel::wire;
 use crate::config::{Origin, Otlp, Protocol, Resolved, Tls, VARIABLES, What, Written};
+use crate::export::probe::Answer;
 use crate::launch::{Environment, FindError};
 use crate::ops::speakers;
 use crate::redact;
-use crate::telemetry::Answer;
 use crate::ui::Explain;
+use crate::wire;
 
 /// Names that look like misspelt ones and are not.
 const FOREIGN: [&str; 2] = [wire::CHANNEL_VARIABLE, "OTEL_EXPERIMENTAL_CONFIG_FILE"];

@@ -6,9 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::channel::wire;
 use crate::layers::{LayerNote, layers_in};
 use crate::ui::Explain;
+use crate::wire;
 
 /// When processes are looked at for the first time, and the longest time between two looks.
 const FIRST_LOOK: Duration = Duration::from_millis(200);

@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::InstrumentError;
 use super::census::Census;
-use crate::channel::{Channel, Draining, Listening, Place, feed, wire};
+use crate::channel::{Channel, Draining, Listening, Place, feed};
 use crate::config::{Config, Exporter as To, JsonTarget, Reader};
 use crate::launch::{self, ChildEnd, Ended, Environment, Exporter, Order, Orders, Program, RunningChild, Signals};
-use crate::telemetry::{self, Beginning, Report};
+use crate::telemetry;
+use crate::telemetry::Beginning;
+use crate::telemetry::Report;
 use crate::ui::{self, Explain};
+use crate::wire;
 
 /// How long the program's end may be held up for its telemetry.
 const LAST_EXPORT: Duration = Duration::from_secs(4);

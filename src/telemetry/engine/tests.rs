@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::channel::feed;
-use crate::channel::wire::{cell_kind, key, kind};
 use crate::config::HostMetrics;
 use crate::launch::{Environment, Program};
-use crate::telemetry::record::Start;
-use crate::telemetry::record::make::{self, Said};
+use crate::records::record::Start;
+use crate::records::record::make::{self, Said};
+use crate::wire::{cell_kind, key, kind};
 
 const PROCESS: ProcessId = ProcessId(1);
 

@@ -1,0 +1,154 @@
+//! Database operations.
+
+use std::borrow::Cow;
+
+use opentelemetry::trace::{SpanKind, Status};
+use opentelemetry_semantic_conventions::attribute as name;
+
+use super::Attributes;
+use super::Described;
+use super::Measured;
+use super::error_type;
+use super::sql::{self, Statement};
+use crate::conventions::catalog::{DB_CLIENT_OPERATION_DURATION, DB_CLIENT_RESPONSE_RETURNED_ROWS};
+use crate::records::facts::Facts;
+use crate::redact;
+use crate::wire::key;
+
+pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+    let mut to = Attributes::default();
+    let system = facts.text(key::DB_SYSTEM).unwrap_or(Cow::Borrowed("other_sql"));
+    let namespace = facts.text(key::DB_NAMESPACE).map(|namespace| redact::url(&namespace).into_owned());
+    let statement = facts.text(key::DB_QUERY).map(|query| sql::read(&query, &system)).unwrap_or_default();
+    let Statement { text, summary, operation, collection, batch } = statement;
+    let operation = facts.text(key::DB_OPERATION).map(Cow::into_owned).or(operation);
+    let summary = summary.filter(|_| facts.get(key::DB_OPERATION).is_none()).or_else(|| operation.clone());
+    let address = facts.text(key::SERVER_ADDRESS);
+    to.text(name::DB_SYSTEM_NAME, Some(system.as_ref()));
+    to.text(name::DB_NAMESPACE, namespace.as_deref());
+    to.text(name::DB_OPERATION_NAME, operation.as_deref());
+    to.int(name::DB_OPERATION_BATCH_SIZE, batch.and_then(|size| i64::try_from(size).ok()));
+    to.text(name::DB_COLLECTION_NAME, collection.as_deref());
+    to.text(name::DB_QUERY_TEXT, text);
+    to.text(name::DB_QUERY_SUMMARY, summary.as_deref());
+    to.text(name::SERVER_ADDRESS, address.as_deref());
+    to.int(name::SERVER_PORT, facts.port(key::SERVER_PORT).filter(|_| address.is_some()));
+    to.text(name::NETWORK_PEER_ADDRESS, facts.text(key::PEER_ADDRESS));
+    to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
+    let code = facts.text(key::DB_STATUS);
+    to.text(name::DB_RESPONSE_STATUS_CODE, code.as_deref());
+    let rows = facts.int(key::DB_ROWS);
+    to.int(name::DB_RESPONSE_RETURNED_ROWS, rows);
+    // A driver that says nothing more about an error than its code has said enough.
+    let failed = error_type(facts, cut);
+    to.text(name::ERROR_TYPE, failed.as_deref());
+    let span_name = summary.or(namespace).unwrap_or_else(|| system.clone().into_owned());
+    let returned = &DB_CLIENT_RESPONSE_RETURNED_ROWS;
+    Described {
+        name: span_name.into(),
+        kind: SpanKind::Client,
+        status: match (&failed, cut) {
+            (None, _) => Status::Unset,
+            (Some(_), Some(_)) => super::status(facts, true, cut),
+            (Some(_), None) => {
+                Status::error(redact::database_message(&facts.text(key::ERROR_MESSAGE).unwrap_or_default()))
+            }
+        },
+        measured: [Measured::duration(&DB_CLIENT_OPERATION_DURATION, to.of(&DB_CLIENT_OPERATION_DURATION))]
+            .into_iter()
+            .chain(Measured::counted(returned, rows, to.of(returned)))
+            .collect(),
+        attributes: to.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Amount;
+    use super::super::testing::{facts, shown};
+    use super::*;
+
+    #[test]
+    fn a_query_as_the_conventions_describe_it() {
+        let described = describe(
+            &facts(&[
+                (key::DB_SYSTEM, "postgresql"),
+                (key::DB_NAMESPACE, "shop"),
+                (key::DB_QUERY, "SELECT * FROM orders WHERE email = 'ada@example.com' AND id = $1"),
+                (key::SERVER_ADDRESS, "db.test"),
+                (key::SERVER_PORT, "5432"),
+                (key::DB_ROWS, "1"),
+            ]),
+            None,
+        );
+        assert_eq!((described.name.as_ref(), described.kind), ("SELECT orders", SpanKind::Client));
+        assert_eq!(
+            shown(&described.attributes),
+            [
+                "db.collection.name=orders",
+                "db.namespace=shop",
+                "db.operation.name=SELECT",
+                "db.query.summary=SELECT orders",
+                "db.query.text=SELECT * FROM orders WHERE email = ? AND id = $1",
+                "db.response.returned_rows=1",
+                "db.system.name=postgresql",
+                "server.address=db.test",
+                "server.port=5432",
+            ]
+        );
+        let [lasted, rows] = described.measured.as_slice() else { panic!("{:?}", described.measured) };
+        let measured = shown(&lasted.attributes);
+        assert!(!measured.iter().any(|shown| shown.contains("query.text") || shown.contains("rows")), "{measured:?}");
+        assert_eq!((rows.metric.name, rows.amount), ("db.client.response.returned_rows", Amount::Said(1.0)));
+        assert_eq!(shown(&rows.attributes), measured);
+    }
+
+    #[test]
+    fn several_statements_are_a_batch() {
+        let described = describe(
+            &facts(&[
+                (key::DB_SYSTEM, "postgresql"),
+                (key::DB_QUERY, "DELETE FROM orders WHERE id = 7; INSERT INTO notes VALUES ('hunter2')"),
+            ]),
+            None,
+        );
+        assert_eq!(described.name, "BATCH");
+        assert_eq!(
+            shown(&described.attributes),
+            [
+                "db.operation.batch.size=2",
+                "db.operation.name=BATCH",
+                "db.query.summary=BATCH",
+                "db.query.text=DELETE FROM orders WHERE id = ?; INSERT INTO notes VALUES (?)",
+                "db.system.name=postgresql",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_operation_without_a_statement_names_the_span() {
+        let described = describe(&facts(&[(key::DB_SYSTEM, "sqlite"), (key::DB_OPERATION, "COMMIT")]), None);
+        assert_eq!(described.name, "COMMIT");
+        let described = describe(&facts(&[(key::DB_SYSTEM, "sqlite"), (key::DB_NAMESPACE, "shop.db")]), None);
+        assert_eq!(described.name, "shop.db");
+        assert_eq!(describe(&facts(&[]), None).name, "other_sql");
+    }
+
+    #[test]
+    fn an_error_keeps_its_code_and_loses_the_values_it_quotes() {
+        let described = describe(
+            &facts(&[
+                (key::DB_SYSTEM, "mysql"),
+                (key::DB_QUERY, "INSERT INTO users VALUES (1)"),
+                (key::DB_STATUS, "1062"),
+                (key::ERROR_TYPE, "1062"),
+                (key::ERROR_MESSAGE, "Duplicate entry 'ada@example.com' for key 'email'"),
+            ]),
+            None,
+        );
+        assert_eq!(described.status, Status::error("Duplicate entry ? for key ?"));
+        let attributes = shown(&described.attributes);
+        assert!(attributes.contains(&"db.response.status_code=1062".to_owned()), "{attributes:?}");
+        assert!(attributes.contains(&"error.type=1062".to_owned()), "{attributes:?}");
+    }
+}

@@ -1,0 +1,127 @@
+//! Invocations of functions that a cloud runs, by the conventions for FaaS and for AWS Lambda.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::SpanKind;
+use opentelemetry_semantic_conventions::attribute as name;
+
+use super::Amount;
+
+use super::Attributes;
+
+use super::Described;
+
+use super::Measured;
+
+use super::error_type;
+
+use super::status;
+use crate::conventions::catalog::{FAAS_ERRORS, FAAS_INVOKE_DURATION, FAAS_TIMEOUTS};
+use crate::records::facts::Facts;
+use crate::records::record::Value;
+use crate::wire::key;
+
+/// What made the invocation stands in its payload, which is nobody's business.
+const TRIGGER: &str = "other";
+
+pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+    let mut to = Attributes::default();
+    to.text(name::FAAS_TRIGGER, Some(TRIGGER));
+    to.text(name::FAAS_INVOCATION_ID, facts.text(key::FAAS_INVOCATION));
+    if let Some(Value::Bool(is_cold)) = facts.get(key::FAAS_COLDSTART) {
+        to.0.push(KeyValue::new(name::FAAS_COLDSTART, is_cold));
+    }
+    if let Some(invoked) = facts.text(key::FAAS_INVOKED).filter(|text| text.starts_with("arn:")) {
+        to.text(name::CLOUD_RESOURCE_ID, Some(resource(&invoked, facts.text(key::FAAS_VERSION).as_deref())));
+        to.text(name::CLOUD_ACCOUNT_ID, invoked.split(':').nth(4).filter(|account| !account.is_empty()));
+        to.text(name::AWS_LAMBDA_INVOKED_ARN, Some(invoked));
+    }
+    let error = error_type(facts, cut);
+    to.text(name::ERROR_TYPE, error.as_deref());
+    let mut measured = vec![Measured::duration(&FAAS_INVOKE_DURATION, to.of(&FAAS_INVOKE_DURATION))];
+    // Other errors are counted by the program, which this one has ended.
+    if cut.is_some() {
+        measured.push(Measured { metric: &FAAS_ERRORS, amount: Amount::Said(1.0), attributes: to.of(&FAAS_ERRORS) });
+    }
+    if let Some(limit) = facts.int(key::FAAS_TIMEOUT_MS).and_then(|limit| u64::try_from(limit).ok()) {
+        let amount = Amount::OneIfLasted(Duration::from_millis(limit));
+        measured.push(Measured { metric: &FAAS_TIMEOUTS, amount, attributes: to.of(&FAAS_TIMEOUTS) });
+    }
+    Described {
+        name: facts.text(key::SPAN_NAME).map_or("function".into(), |text| Cow::Owned(text.into_owned())),
+        kind: SpanKind::Server,
+        status: status(facts, error.is_some(), cut),
+        measured,
+        attributes: to.0,
+    }
+}
+
+/// An ARN's function with the version that runs in place of an alias, of which it may have several.
+fn resource(invoked: &str, version: Option<&str>) -> String {
+    let function: Vec<&str> = invoked.splitn(8, ':').collect();
+    match (function.as_slice(), version) {
+        ([function @ .., _], Some(version)) if function.len() == 7 => format!("{}:{version}", function.join(":")),
+        _ => invoked.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{facts, shown};
+    use super::*;
+    use opentelemetry::trace::Status;
+
+    const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:shop";
+
+    #[test]
+    fn an_invocation_as_the_conventions_describe_it() {
+        let alias = format!("{FUNCTION}:live");
+        let said = [
+            (key::SPAN_NAME, "shop"),
+            (key::FAAS_INVOCATION, "79104EXAMPLEB723"),
+            (key::FAAS_INVOKED, alias.as_str()),
+            (key::FAAS_VERSION, "$LATEST"),
+        ];
+        let described = describe(&facts(&said), None);
+        assert_eq!((described.name.as_ref(), described.kind), ("shop", SpanKind::Server));
+        assert_eq!(
+            shown(&described.attributes),
+            [
+                &format!("aws.lambda.invoked_arn={FUNCTION}:live"),
+                "cloud.account.id=123456789012",
+                &format!("cloud.resource_id={FUNCTION}:$LATEST"),
+                "faas.invocation_id=79104EXAMPLEB723",
+                "faas.trigger=other",
+            ]
+        );
+        assert_eq!(shown(&described.measured[0].attributes), ["faas.trigger=other"]);
+        assert_eq!(described.status, Status::Unset);
+    }
+
+    #[test]
+    fn without_an_alias_the_arn_stays_and_what_is_none_is_left_out() {
+        assert_eq!(resource(FUNCTION, Some("7")), FUNCTION);
+        let described = describe(&facts(&[(key::FAAS_INVOKED, "No header found."), (key::ERROR_TYPE, "panic")]), None);
+        assert_eq!(shown(&described.attributes), ["error.type=panic", "faas.trigger=other"]);
+        assert!(matches!(described.status, Status::Error { .. }));
+    }
+
+    #[test]
+    fn an_invocation_that_is_cut_off_is_an_error_and_one_that_lasts_too_long_a_timeout() {
+        let said = [(key::FAAS_TIMEOUT_MS, "3000")];
+        let counted = |cut, lasted_ms| -> Vec<_> {
+            let measured = describe(&facts(&said), cut).measured;
+            let counts = measured.iter().skip(1).filter_map(|each| {
+                assert_eq!(shown(&each.attributes), ["faas.trigger=other"]);
+                Some((each.metric.name, each.value(Duration::from_millis(lasted_ms))?))
+            });
+            counts.collect()
+        };
+        assert_eq!(counted(None, 2999), []);
+        assert_eq!(counted(None, 3000), [("faas.timeouts", 1.0)]);
+        assert_eq!(counted(Some("SIGKILL"), 2999), [("faas.errors", 1.0)]);
+        assert_eq!(counted(Some("SIGKILL"), 3001), [("faas.errors", 1.0), ("faas.timeouts", 1.0)]);
+    }
+}

@@ -1,0 +1,312 @@
+//! Whether anybody takes telemetry at an endpoint: an empty export, spoken by hand.
+//!
+//! Of HTTP the status line is read, of HTTP/2 the frame that every server sends first: enough to tell a receiver from a
+//! web page and one protocol from the other. TLS is set up as the exporters do it, so its files are read, too.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, ClientConfig, ClientConnection, StreamOwned};
+use url::Url;
+
+use crate::config::{Otlp, Protocol, Proxy, Tls};
+use crate::export::tls;
+
+/// How long each step may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// A client's first words in HTTP/2: the preface and an empty frame of settings.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+/// The longest answer of a proxy that is asked for a tunnel.
+const MAX_HEAD: usize = 8192;
+/// The kind of frame that a server answers them with.
+const SETTINGS: u8 = 4;
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// A receiver that takes it.
+    Takes,
+    /// Nobody was asked: our side of TLS cannot be set up. Why, and what to do.
+    Unprepared(String, Option<String>),
+    /// Somebody is there, but TLS does not come about, and why.
+    Distrusts(String),
+    /// A receiver or another server that does not take it: its status.
+    Refuses(u16),
+    /// A server that speaks gRPC's HTTP/2 where HTTP/1 was meant, or the other way round.
+    SpeaksOther,
+    /// A server that speaks neither.
+    Stranger,
+    /// Nobody, and why.
+    Silent(String),
+    /// The proxy before it does not lead there: the proxy, its variable, and why.
+    NoWay { proxy: String, variable: &'static str, reason: String },
+}
+
+/// Knocks at an endpoint.
+pub(crate) fn probe(to: &Otlp) -> Answer {
+    let Ok(url) = Url::parse(&to.endpoint) else { return Answer::Silent("it is no URL".into()) };
+    let door = match Door::new(&url, to) {
+        Ok(door) => door,
+        Err(answer) => return answer,
+    };
+    let connection = match door.connect() {
+        Ok(connection) => connection,
+        Err(answer) => return answer,
+    };
+    // A server that cannot make sense of one language may hang up, so the other one gets a connection of its own.
+    match to.protocol {
+        Protocol::Grpc => {
+            match speaks_http2(connection) {
+                Ok(true) => return Answer::Takes,
+                Ok(false) => {}
+                Err(error) => {
+                    if let Some(answer) = objection(&error) {
+                        return answer;
+                    }
+                }
+            }
+            let status = door.connect().ok().and_then(|again| http_status(again, &url, to).ok()?);
+            status.map_or(Answer::Stranger, |_| Answer::SpeaksOther)
+        }
+        Protocol::HttpProtobuf | Protocol::HttpJson => match http_status(connection, &url, to) {
+            Ok(Some(200..300)) => Answer::Takes,
+            Ok(Some(status @ (407 | 502..=504))) if door.passes_on().is_some() => {
+                door.no_way(format!("it answers {status}"))
+            }
+            Ok(Some(status)) => Answer::Refuses(status),
+            Err(error) if let Some(answer) = objection(&error) => answer,
+            _ if door.connect().is_ok_and(|again| speaks_http2(again).is_ok_and(|speaks| speaks)) => {
+                Answer::SpeaksOther
+            }
+            _ => Answer::Stranger,
+        },
+    }
+}
+
+trait Connection: Read + Write {}
+impl<T: Read + Write> Connection for T {}
+
+/// Where to knock, and with what.
+struct Door<'a> {
+    url: &'a Url,
+    to: &'a Otlp,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+}
+
+impl Door<'_> {
+    fn new<'a>(url: &'a Url, to: &'a Otlp) -> Result<Door<'a>, Answer> {
+        if url.scheme() != "https" {
+            return Ok(Door { url, to, tls: None });
+        }
+        let mut config = tls::client(&to.tls).map_err(|error| {
+            let causes = std::iter::successors(std::error::Error::source(&error), |error| error.source());
+            let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+            Answer::Unprepared(text, error.hint(&to.written))
+        })?;
+        config.alpn_protocols = match to.protocol {
+            Protocol::Grpc => vec![b"h2".to_vec()],
+            Protocol::HttpProtobuf | Protocol::HttpJson => vec![b"http/1.1".to_vec()],
+        };
+        let name = server_name(url).map_err(|error| Answer::Silent(error.to_string()))?;
+        Ok(Door { url, to, tls: Some((Arc::new(config), name)) })
+    }
+
+    /// The proxy that passes requests on.
+    fn passes_on(&self) -> Option<&Proxy> {
+        self.to.proxy.as_deref().filter(|_| !self.to.is_tunneled())
+    }
+
+    fn no_way(&self, reason: String) -> Answer {
+        match self.to.proxy.as_deref() {
+            Some(Proxy { url, variable, .. }) => Answer::NoWay { proxy: url.clone(), variable, reason },
+            None => Answer::Silent(reason),
+        }
+    }
+
+    fn connect(&self) -> Result<Box<dyn Connection>, Answer> {
+        let connection = self.reach().map_err(|error| self.no_way(error.to_string()))?;
+        let Some((config, name)) = &self.tls else { return Ok(connection) };
+        let with_tls = handshake(connection, config, name);
+        with_tls.map_err(|error| objection(&error).unwrap_or_else(|| Answer::Distrusts(error.to_string())))
+    }
+
+    /// Connects to the collector, or to the proxy before it.
+    fn reach(&self) -> std::io::Result<Box<dyn Connection>> {
+        let Some(proxy) = &self.to.proxy else { return Ok(Box::new(connect(self.url)?)) };
+        let url = Url::parse(&proxy.url).map_err(std::io::Error::other)?;
+        let mut connection: Box<dyn Connection> = Box::new(connect(&url)?);
+        if url.scheme() == "https" {
+            let config = tls::client(&Tls::default()).map_err(std::io::Error::other)?;
+            connection = handshake(connection, &Arc::new(config), &server_name(&url)?)?;
+        }
+        if self.to.is_tunneled() {
+            tunnel(&mut connection, self.url, proxy)?;
+        }
+        Ok(connection)
+    }
+}
+
+fn server_name(url: &Url) -> std::io::Result<ServerName<'static>> {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)
+}
+
+fn handshake(
+    mut connection: Box<dyn Connection>,
+    config: &Arc<ClientConfig>,
+    name: &ServerName<'static>,
+) -> std::io::Result<Box<dyn Connection>> {
+    let mut tls = ClientConnection::new(Arc::clone(config), name.clone()).map_err(std::io::Error::other)?;
+    while tls.is_handshaking() {
+        tls.complete_io(&mut connection)?;
+    }
+    Ok(Box::new(StreamOwned::new(tls, connection)))
+}
+
+/// Asks a proxy for a tunnel.
+fn tunnel(connection: &mut Box<dyn Connection>, to: &Url, proxy: &Proxy) -> std::io::Result<()> {
+    let (host, port) = (to.host_str().unwrap_or_default(), to.port_or_known_default().unwrap_or(443));
+    let request = format!("CONNECT {host}:{port} HTTP/1.1\r\nhost: {host}:{port}\r\n{}\r\n", authorization(proxy));
+    connection.write_all(request.as_bytes())?;
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && head.len() < MAX_HEAD {
+        connection.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    match status(&head) {
+        Some(200) => Ok(()),
+        Some(status) => Err(std::io::Error::other(format!("it answers {status}"))),
+        None => Err(std::io::Error::other("it is no HTTP proxy")),
+    }
+}
+
+/// The line by which a proxy knows us.
+fn authorization(proxy: &Proxy) -> String {
+    let value = proxy.authorization.as_ref().and_then(|value| value.to_str().ok());
+    value.map_or_else(String::new, |value| format!("proxy-authorization: {value}\r\n"))
+}
+
+/// `HTTP/1.1 200`
+fn status(head: &[u8]) -> Option<u16> {
+    let head = std::str::from_utf8(head.get(..12)?).ok()?;
+    head.strip_prefix("HTTP/1.")?.get(2..)?.parse().ok()
+}
+
+/// What TLS has against it. A server that does not like our certificate says so only after the handshake.
+fn objection(error: &std::io::Error) -> Option<Answer> {
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    Some(match error {
+        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => Answer::SpeaksOther,
+        other => Answer::Distrusts(other.to_string()),
+    })
+}
+
+fn connect(url: &Url) -> std::io::Result<TcpStream> {
+    let mut last = std::io::Error::other("the name has no address");
+    for address in url.socket_addrs(|| None)? {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(connection) => {
+                connection.set_read_timeout(Some(PATIENCE))?;
+                connection.set_write_timeout(Some(PATIENCE))?;
+                return Ok(connection);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Exports nothing; the status of the answer.
+fn http_status(mut connection: Box<dyn Connection>, url: &Url, to: &Otlp) -> std::io::Result<Option<u16>> {
+    let (kind, body) = match to.protocol {
+        Protocol::HttpJson => ("application/json", "{}"),
+        _ => ("application/x-protobuf", ""),
+    };
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let host = url.host_str().unwrap_or_default();
+    let proxy = to.proxy.as_deref().filter(|_| !to.is_tunneled());
+    let origin = proxy.map(|_| url.origin().ascii_serialization()).unwrap_or_default();
+    let mut request = format!(
+        "POST {origin}{}{query} HTTP/1.1\r\nhost: {host}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n",
+        url.path(),
+        body.len()
+    );
+    request.extend(proxy.map(authorization));
+    let is_clean = |text: &str| !text.contains(['\r', '\n']);
+    for (name, value) in to.headers.0.iter().filter(|(name, value)| is_clean(name) && is_clean(value)) {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    connection.write_all(format!("{request}\r\n{body}").as_bytes())?;
+    // "HTTP/1.1 200"
+    let mut head = [0; 12];
+    connection.read_exact(&mut head)?;
+    Ok(status(&head))
+}
+
+fn speaks_http2(mut connection: Box<dyn Connection>) -> std::io::Result<bool> {
+    // A frame begins with three bytes of length, then its kind.
+    let mut head = [0; 9];
+    connection.write_all(HTTP2)?;
+    connection.read_exact(&mut head)?;
+    Ok(head[3] == SETTINGS && head[..2] == [0, 0])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A server that answers every connection with these bytes if what it hears begins as said.
+    fn server(answers: &'static [(&'static str, &'static [u8])]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/v1/traces", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                let mut connection = connection.unwrap();
+                let mut heard = [0; 4];
+                let _ = connection.read_exact(&mut heard);
+                for (_, answer) in answers.iter().filter(|(start, _)| heard.starts_with(start.as_bytes())) {
+                    let _ = connection.write_all(answer);
+                }
+                // Hanging up on what was not read would throw the answer away.
+                connection.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+                let _ = connection.read_to_end(&mut Vec::new());
+            }
+        });
+        url
+    }
+
+    fn asked(endpoint: String, protocol: Protocol) -> Answer {
+        let config = crate::config::resolve(&[], &|_| None).unwrap().config;
+        let crate::config::Exporter::Otlp(otlp) = config.traces.processors[0].exporter.clone() else { panic!() };
+        probe(&Otlp { endpoint, protocol, ..otlp })
+    }
+
+    const GRPC: &[(&str, &[u8])] = &[("PRI ", b"\0\0\x06\x04\0\0\0\0\0\0\x05\0\0\x40\0")];
+
+    #[test]
+    fn receivers_are_told_from_other_servers() {
+        use Protocol::{Grpc, HttpJson, HttpProtobuf};
+        const HTTP: &[(&str, &[u8])] =
+            &[("POST", b"HTTP/1.1 200 OK\r\n\r\n"), ("PRI ", b"HTTP/1.1 400 Bad Request\r\n\r\n")];
+        const PAGE: &[(&str, &[u8])] = &[("POST", b"HTTP/1.1 404 Not Found\r\n\r\n")];
+        assert_eq!(asked(server(HTTP), HttpProtobuf), Answer::Takes);
+        assert_eq!(asked(server(HTTP), HttpJson), Answer::Takes);
+        assert_eq!(asked(server(HTTP), Grpc), Answer::SpeaksOther);
+        assert_eq!(asked(server(GRPC), Grpc), Answer::Takes);
+        assert_eq!(asked(server(GRPC), HttpProtobuf), Answer::SpeaksOther);
+        assert_eq!(asked(server(PAGE), HttpProtobuf), Answer::Refuses(404));
+        assert_eq!(asked(server(&[("POST", b"SSH-2.0-OpenSSH\r\n")]), HttpProtobuf), Answer::Stranger);
+    }
+
+    #[test]
+    fn a_port_where_nobody_listens_is_silent() {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let Answer::Silent(reason) = asked(format!("http://{free}/"), Protocol::Grpc) else { panic!() };
+        assert!(reason.contains("refused"), "{reason}");
+    }
+}

@@ -1,0 +1,123 @@
+//! `otel-rs config`: what `otel-rs instrument` would do with a program, and what is in the way of its telemetry.
+//!
+//! Nothing is run. Collectors are knocked at, since most telemetry that is missed was sent to nobody.
+
+mod exports;
+mod problems;
+mod show;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::bootstrap::Format;
+use super::{Failure, Outcome};
+use crate::config::{self, Origin, VARIABLES};
+use crate::launch::{self, Environment, FindError, Program};
+use crate::layers::{self, LayerNote};
+use crate::resource;
+use crate::ui;
+use exports::Export;
+use problems::Problem;
+
+/// The exit status for a mistyped command line.
+const USAGE: i32 = 2;
+
+/// What is asked for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// Flags given, under the names of the variables that they override.
+    pub(crate) flags: Vec<(&'static str, String)>,
+    /// The program, as typed.
+    pub(crate) program: Option<OsString>,
+    /// Its arguments.
+    pub(crate) args: Vec<OsString>,
+    /// How to show it.
+    pub(crate) format: Format,
+}
+
+/// All there is to say.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Report {
+    settings: Vec<Setting>,
+    resource: Vec<(String, String)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<Looked>,
+    exports: Vec<Export>,
+    problems: Vec<Problem>,
+}
+
+/// A variable's value, for people.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Setting {
+    group: &'static str,
+    name: &'static str,
+    /// Without secrets; empty if there is none.
+    value: String,
+    /// The flag, `environment` or `default`.
+    from: String,
+}
+
+/// What was found out about the program.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Looked {
+    name: String,
+    file: PathBuf,
+    /// `None` for a script, which has none of its own and may start something that has.
+    layers: Option<Vec<LayerNote>>,
+}
+
+/// Resolves, looks, knocks, and tells.
+pub(crate) fn run(options: Options) -> Outcome {
+    let environment = Environment::take();
+    let resolved = config::resolve(&options.flags, &|name| environment.get(name))
+        .map_err(|error| Failure { status: USAGE, error: Box::new(error) })?;
+    let (program, missing) = program(&options, &environment);
+    let looked = program.as_ref().filter(|_| options.program.is_some()).map(look);
+    let exports = exports::of(&resolved.config);
+    let unnamed = Program { name: "PROGRAM".into(), file: "PROGRAM".into(), args: Vec::new() };
+    let resource = resource::resource_of(&resolved.config.resource, program.as_ref().unwrap_or(&unnamed), &environment);
+    let problems = problems::of(&problems::Evidence {
+        resolved: &resolved,
+        environment: &environment,
+        missing: missing.as_ref(),
+        looked: looked.as_ref(),
+        exports: &exports,
+    });
+    let report = Report { settings: settings(&resolved), resource, program: looked, exports, problems };
+    match options.format {
+        Format::Json => ui::out(serde_json::json!(report)),
+        Format::Table => ui::out_raw(show::text(&report)),
+    }
+    Ok(i32::from(!report.problems.is_empty()))
+}
+
+fn program(options: &Options, environment: &Environment) -> (Option<Program>, Option<FindError>) {
+    let Some(name) = &options.program else { return (None, None) };
+    match launch::find_program(name, environment.get_os("PATH")) {
+        Ok(file) => (Some(Program { name: name.clone(), file, args: options.args.clone() }), None),
+        Err(error) => (None, Some(error)),
+    }
+}
+
+fn look(program: &Program) -> Looked {
+    let layers = launch::is_elf(&program.file).then(|| layers::layers_in(&program.file).unwrap_or_default());
+    Looked { name: program.short_name(), file: program.file.clone(), layers }
+}
+
+fn settings(resolved: &config::Resolved) -> Vec<Setting> {
+    let shown = resolved.settings.iter().filter_map(|setting| {
+        let variable = VARIABLES.iter().find(|variable| variable.env == setting.env)?;
+        let from = match setting.origin {
+            Origin::Flag => format!("--{}", variable.flag.unwrap_or_default()),
+            Origin::Environment => "environment".to_owned(),
+            Origin::Default => "default".to_owned(),
+        };
+        Some(Setting { group: variable.group, name: setting.env, value: setting.shown.clone(), from })
+    });
+    shown.collect()
+}

@@ -1,0 +1,5 @@
+//! Records of the channel: parsed, and assembled to spans, log records and measurements.
+
+pub(crate) mod assemble;
+pub(crate) mod facts;
+pub(crate) mod record;

@@ -1,0 +1,233 @@
+//! Metrics: what is measured ([`instruments`], [`cells`], [`observed`], [`user`]), how it is added up ([`streams`]), and who reads it when
+//! ([`readers`], [`exports`]).
+
+mod cells;
+mod encode;
+mod exemplars;
+mod exponential;
+mod exports;
+mod histograms;
+mod instruments;
+mod ledgers;
+mod numbers;
+mod observed;
+mod readers;
+mod streams;
+mod user;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use opentelemetry::InstrumentationScope;
+use tokio::sync::Notify;
+
+use crate::bounds::budget::Budget;
+use crate::bounds::losses::Losses;
+use crate::channel::SeriesTable;
+use crate::channel::feed::ProcessId;
+use crate::config;
+use crate::conventions::Measured;
+use crate::export::complaints::Complaints;
+use crate::host::Host;
+use crate::launch::Ended;
+use crate::resource::{Programs, Source};
+use crate::ui;
+pub(crate) use cells::{CellValue, Cells};
+pub(crate) use exemplars::{Exemplar, Exemplars, Origin};
+pub(crate) use histograms::{Distribution, HistogramMetric};
+use ledgers::Ledgers;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use readers::Readers;
+pub(crate) use streams::Exponential;
+use streams::Views;
+
+/// What a reader has read of one program.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    /// What people are shown of the program, where there are several.
+    pub(crate) program: Option<String>,
+    /// What the SDK keeps.
+    pub(crate) metrics: ResourceMetrics,
+    /// What it does not.
+    pub(crate) histograms: Vec<HistogramMetric>,
+    pub(crate) exemplars: Exemplars,
+}
+
+impl Collected {
+    /// Whether it holds nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.metrics.scope_metrics().next().is_none() && self.histograms.is_empty()
+    }
+}
+
+/// All instruments and their readers.
+pub(crate) struct Metrics {
+    ledgers: Ledgers,
+    host: Host,
+    readers: Readers,
+}
+
+impl Metrics {
+    /// `None` when nobody reads. Must be called within the runtime in which exports will run; `wake` is notified when
+    /// [`serve`](Self::serve) has something to do before the time.
+    pub(crate) fn new(
+        config: &config::Metrics,
+        host: Host,
+        complaints: &Arc<Complaints>,
+        wake: &Arc<Notify>,
+        budget: &Budget,
+    ) -> Option<Metrics> {
+        let views = Views::from(config.views.as_slice());
+        let (readers, plans) = Readers::new(config, &views, complaints, wake, budget);
+        if plans.is_empty() {
+            return None;
+        }
+        for view in &*views {
+            if let Some(trouble) = streams::trouble(view) {
+                let name = view.instrument_name.as_deref().unwrap_or("*");
+                ui::warning(format_args!("cannot use the whole view of `{name}`"), &[trouble], None);
+            }
+        }
+        Some(Metrics { ledgers: Ledgers::new(plans, views, config.exemplars), host, readers })
+    }
+
+    /// Counts what was measured of a span of this program that lasted so long. `origin` is the span, where it is known.
+    pub(crate) fn record(
+        &mut self,
+        source: &Source,
+        scope: &InstrumentationScope,
+        measured: &Measured,
+        lasted: Duration,
+        origin: Option<Origin>,
+    ) {
+        self.ledgers.of(source).instruments.record(scope, measured, lasted, origin);
+    }
+
+    /// A process of this program has come, with its counters and the instruments it will make.
+    pub(crate) fn attach(&mut self, process: ProcessId, source: &Source, cells: Cells, series: Option<SeriesTable>) {
+        let ledger = self.ledgers.of(source);
+        ledger.counters.attach(process, cells);
+        if let Some(series) = series {
+            ledger.user.attach(process, series);
+        }
+    }
+
+    /// That process has this pid and an executable of this name.
+    pub(crate) fn told(&mut self, source: &Source, pid: u32, executable: &str) {
+        self.host.attached(pid, source.number(), executable);
+    }
+
+    /// A process has gone: what it counted stays, what it had open is closed.
+    pub(crate) fn gone(&mut self, process: ProcessId) {
+        for ledger in self.ledgers.iter_mut() {
+            ledger.counters.gone(process);
+            ledger.user.gone(process);
+        }
+    }
+
+    /// When there is something to do: the next reader wants to read, or processes are to be looked at.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.readers.next_due().into_iter().chain(self.host.next_glance()).min()
+    }
+
+    /// Exports what is due by `now`, and answers who has asked.
+    pub(crate) fn serve(&mut self, now: Instant, programs: &mut Programs) {
+        let Metrics { ledgers, host, readers } = self;
+        host.glance(now);
+        readers.serve(now, ledgers, |ledgers| {
+            let found = host.look();
+            // Of a program without layers what is found is all there is.
+            if host.pid().is_some() || !ledgers.is_empty() {
+                ledgers.ask();
+                ledgers.refresh(&found, programs);
+            }
+        });
+    }
+
+    /// The program may be about to end: looks at it, has callbacks look up what they can, and waits for them a little. It
+    /// is read with the next export.
+    pub(crate) fn ask(&mut self) {
+        self.ledgers.ask();
+        self.host.see();
+    }
+
+    /// Exports everything for the last time, after the program's end; [`finish`](Self::finish) waits for it.
+    pub(crate) fn flush(&mut self, ended: &Ended, programs: &mut Programs) {
+        let found = self.host.look_last(ended);
+        // Who is still there, such as a daemon left behind, is not asked any more: nobody waits at the end.
+        if !found.is_empty() || !self.ledgers.is_empty() {
+            self.ledgers.refresh(&found, programs);
+        }
+        self.readers.flush(&mut self.ledgers);
+    }
+
+    /// Waits for exports on the way, until `deadline` at most; returns the points that are lost.
+    pub(crate) async fn finish(&mut self, deadline: Instant) -> Losses {
+        self.readers.finish(deadline).await
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use opentelemetry_sdk::Resource;
+    use opentelemetry_sdk::metrics::data::ResourceMetrics;
+    use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider, Temporality};
+
+    use super::cells::Counters;
+    use super::histograms::Telling;
+    use super::instruments::Instruments;
+    use super::readers::Shared;
+    use super::streams::Shaping;
+    use super::user::User;
+    use super::*;
+    use crate::config::{CardinalityLimit, ExemplarFilter, HistogramAggregation, View};
+
+    /// Instruments with one reader that is asked by hand.
+    pub(crate) struct Metrics {
+        pub(crate) instruments: Instruments,
+        pub(super) counters: Counters,
+        pub(super) user: User,
+        telling: Telling,
+        reader: Shared,
+    }
+
+    impl Metrics {
+        pub(crate) fn new(histograms: HistogramAggregation) -> Metrics {
+            Metrics::with(vec![], histograms, 2000)
+        }
+
+        pub(crate) fn with(views: Vec<View>, histograms: HistogramAggregation, cardinality_limit: usize) -> Metrics {
+            let cardinality_limit = CardinalityLimit::all(cardinality_limit);
+            let views = Views::from(views);
+            let reader = Shared::new(Temporality::Cumulative);
+            let shaping = Shaping { views: Arc::clone(&views), histograms, cardinality_limit };
+            let telling = Telling::new(shaping.clone(), Temporality::Cumulative);
+            let provider = readers::provider(reader.clone(), Resource::builder_empty().build(), shaping);
+            let instruments = Instruments::new(vec![provider], views, ExemplarFilter::TraceBased);
+            Metrics { instruments, counters: Counters::default(), user: User::default(), telling, reader }
+        }
+
+        pub(crate) fn collect_all(&mut self) -> Collected {
+            let histograms = self.user.read(&self.instruments);
+            Collected {
+                program: None,
+                metrics: self.collect(),
+                histograms: self.telling.tell(&histograms),
+                exemplars: self.instruments.exemplars().clone(),
+            }
+        }
+
+        pub(crate) fn collect(&mut self) -> ResourceMetrics {
+            self.instruments.read(&mut self.counters);
+            self.reader.all()
+        }
+    }
+
+    /// What a reader reads of a provider of one's own.
+    pub(crate) fn reading(provider: MeterProviderBuilder, record: impl FnOnce(&SdkMeterProvider)) -> ResourceMetrics {
+        let reader = Shared::new(Temporality::Cumulative);
+        let provider = provider.with_reader(reader.clone()).build();
+        record(&provider);
+        reader.all()
+    }
+}
