@@ -4,6 +4,7 @@
 //! the run half (`launch`, `channel`, `config`, `telemetry`) is the launcher that holds the SDK. They meet in the wire
 //! format alone. `docs/design/ARCHITECTURE.md` is the map.
 
+mod attributes;
 mod bounds;
 mod channel;
 mod cli;

@@ -8,10 +8,8 @@ mod faas;
 mod forwarded;
 mod http_client;
 mod http_server;
-pub(crate) mod limits;
 #[path = "../../templates/hooks/src/pattern.rs"]
 mod pattern;
-pub(crate) mod redacted;
 mod sql;
 
 use std::borrow::Cow;
@@ -22,6 +20,7 @@ use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry::{Key, KeyValue};
 use opentelemetry_semantic_conventions::attribute as name;
 
+use crate::attributes::redacted;
 use crate::conventions::catalog::Metric;
 use crate::records::facts::Facts;
 use crate::records::record::Attribute;

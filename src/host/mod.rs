@@ -9,12 +9,12 @@ mod system;
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+
 use std::time::{Duration, Instant};
 
 use crate::config::HostMetrics;
 use crate::conventions::catalog::Metric;
-use crate::launch::Ended;
+use crate::launch::{Ended, LaunchedPid};
 use process::Processes;
 use system::System;
 
@@ -26,9 +26,6 @@ const GLANCES: Duration = Duration::from_secs(1);
 /// A look is followed by a pause of so many times the CPU time that it took: hundreds of processes must not cost more than 0.5 % of
 /// one core.
 const PAUSES: u32 = 200;
-
-/// Which process the program is, once it has been started.
-pub(crate) type Pid = Arc<OnceLock<u32>>;
 
 /// A value of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -101,7 +98,7 @@ fn busy() -> Duration {
 
 /// Looks at the program's processes and the machine.
 pub(crate) struct Host {
-    pid: Pid,
+    pid: LaunchedPid,
     processes: Option<Processes>,
     system: Option<System>,
     next_glance: Option<Instant>,
@@ -111,7 +108,7 @@ pub(crate) struct Host {
 
 impl Host {
     /// Starts counting. `program` is what runs.
-    pub(crate) fn new(config: HostMetrics, program: &Path, pid: Pid) -> Host {
+    pub(crate) fn new(config: HostMetrics, program: &Path, pid: LaunchedPid) -> Host {
         let processes = config.process.then(|| Processes::new(program, config.process_ids));
         Host { pid, processes, system: config.system.then(System::new), next_glance: None, pause: FIRST_GLANCE }
     }

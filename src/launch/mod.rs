@@ -22,3 +22,6 @@ pub(crate) use find::{FindError, find_program, is_elf};
 pub(crate) use left::{adopt_orphans, count_left};
 pub(crate) use shortage::{Allocator, prepare_for_shortage};
 pub(crate) use signals::Signals;
+
+/// The process id of the program, set once it has been started.
+pub(crate) type LaunchedPid = std::sync::Arc<std::sync::OnceLock<u32>>;

@@ -9,8 +9,9 @@ use walkdir::WalkDir;
 
 use super::{HooksSource, Knowledge};
 use crate::project::{Digest, Home, files, short_digest};
-use crate::rules::{Instrumentation, Rule};
+use crate::rules::Instrumentation;
 use crate::ui::Explain;
+use crate::weave::Rule;
 use crate::weave::{WeaveError, weave};
 
 /// The advice's module in a woven crate.

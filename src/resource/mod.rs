@@ -21,8 +21,8 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::{ResourceDetector, TelemetryResourceDetector};
 use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute as name};
 
+use crate::attributes::redacted;
 use crate::config;
-use crate::conventions::redacted;
 use crate::launch::{Environment, Program};
 use crate::redact;
 #[cfg(test)]

@@ -7,9 +7,7 @@ pub(crate) use catalog::{Catalog, CatalogError, EXTRA_VARIABLE};
 
 use semver::{Version, VersionReq};
 
-use crate::weave::edit::Modifier;
-use crate::weave::pattern::Pattern;
-use crate::weave::scope::Scope;
+use crate::weave::Rule;
 
 /// What a folder `instrumentations/<crate>/` says.
 #[derive(Debug)]
@@ -32,25 +30,6 @@ pub(crate) struct Instrumentation {
     pub(crate) advice: String,
     /// Changes whenever the folder's rules or advice do.
     pub(crate) digest: String,
-}
-
-/// One edit: a join point and what happens there.
-#[derive(Debug)]
-pub(crate) struct Rule {
-    /// `<crate>.<id>`.
-    pub(crate) name: String,
-    /// The versions of the crate this rule is for, if not all.
-    pub(crate) versions: Option<VersionReq>,
-    /// The file in the package, with `/`.
-    pub(crate) file: String,
-    /// Items one inside the other, outermost first.
-    pub(crate) scopes: Vec<Scope>,
-    /// The tokens to look for in the innermost scope.
-    pub(crate) pattern: Option<Pattern>,
-    /// How many join points there must be.
-    pub(crate) expect: usize,
-    /// What happens at each.
-    pub(crate) modifier: Modifier,
 }
 
 impl Instrumentation {

@@ -16,8 +16,8 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::channel::feed::Receiver;
 use crate::config::Config;
-use crate::host::{self, Host};
-use crate::launch::{Ended, Environment, Program};
+use crate::host::Host;
+use crate::launch::{Ended, Environment, LaunchedPid, Program};
 use crate::resource::Programs;
 use crate::ui::{self, Explain};
 use engine::{Ending, Engine};
@@ -61,7 +61,7 @@ pub(crate) struct Report {
 /// Telemetry at work.
 #[derive(Debug)]
 pub(crate) struct Running {
-    pid: host::Pid,
+    pid: LaunchedPid,
     wake: Arc<Notify>,
     asks: engine::Asks,
     ending: oneshot::Sender<Ending>,
@@ -71,14 +71,14 @@ pub(crate) struct Running {
 /// What telemetry needs to have found out before the program is started.
 #[derive(Default)]
 pub(crate) struct Beginning {
-    pid: host::Pid,
+    pid: LaunchedPid,
     run: Option<Run>,
 }
 
 impl Beginning {
     /// `program` is about to be started in `environment`.
     pub(crate) fn of(config: &Config, program: &Program, environment: &Environment) -> Beginning {
-        let pid = host::Pid::default();
+        let pid = LaunchedPid::default();
         let run = config.run.span.then(|| Run::begin(config, program, environment, pid.clone()));
         Beginning { pid, run }
     }

@@ -17,12 +17,11 @@ use opentelemetry_sdk::trace::{
 };
 use opentelemetry_semantic_conventions::attribute as name;
 
+use crate::attributes::limits;
 use crate::config::{self, Config, SpanLimits};
 use crate::conventions::catalog::PROCESS_RUN_DURATION;
-use crate::conventions::limits;
 use crate::conventions::{Described, Measured};
-use crate::host;
-use crate::launch::{ChildEnd, Ended, Environment, Program, signal_name};
+use crate::launch::{ChildEnd, Ended, Environment, LaunchedPid, Program, signal_name};
 use crate::records::assemble::scope_from;
 use crate::redact;
 use crate::signals::metrics::Origin;
@@ -46,12 +45,12 @@ pub(crate) struct Run {
     started: SystemTime,
     program: Program,
     with_arguments: bool,
-    pid: host::Pid,
+    pid: LaunchedPid,
 }
 
 impl Run {
     /// Begins a run: `program` is about to be started in `environment`, as `pid`.
-    pub(crate) fn begin(config: &Config, program: &Program, environment: &Environment, pid: host::Pid) -> Run {
+    pub(crate) fn begin(config: &Config, program: &Program, environment: &Environment, pid: LaunchedPid) -> Run {
         let parent = parent(environment);
         let ids = RandomIdGenerator::default();
         let trace = if parent.is_valid() { parent.trace_id() } else { ids.new_trace_id() };
@@ -209,7 +208,7 @@ mod tests {
         let args = ["--token", "hunter2", "x"].map(OsString::from).into();
         let program = Program { name: "./job".into(), file: "/srv/job".into(), args };
         let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        Run::begin(&config, &program, &environment.collect(), host::Pid::default())
+        Run::begin(&config, &program, &environment.collect(), LaunchedPid::default())
     }
 
     fn ended(end: ChildEnd, run: &Run) -> Ended {

@@ -6,12 +6,13 @@
 
 pub(crate) mod edit;
 pub(crate) mod pattern;
+mod rule;
 pub(crate) mod scope;
 mod tokens;
 
-use crate::rules::Rule;
 use crate::ui::Explain;
 use edit::Edit;
+pub(crate) use rule::Rule;
 use scope::Body;
 
 /// What was done to a source.

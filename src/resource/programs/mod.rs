@@ -19,8 +19,7 @@ use super::process;
 use super::surroundings::Surroundings;
 use crate::channel::Introduction;
 use crate::config;
-use crate::host::Pid;
-use crate::launch::{Environment, Program};
+use crate::launch::{Environment, LaunchedPid, Program};
 use crate::ui;
 
 /// Programs that are told apart; those beyond share a resource.
@@ -111,7 +110,7 @@ pub(crate) struct Programs {
     program: Program,
     environment: Environment,
     /// The launched process, once it has been started.
-    launched: Pid,
+    launched: LaunchedPid,
     known: Vec<Known>,
     /// Of all beyond [`MOST`].
     others: Option<Source>,
@@ -124,7 +123,7 @@ impl Programs {
         config: &config::Resource,
         program: &Program,
         environment: &Environment,
-        launched: Pid,
+        launched: LaunchedPid,
     ) -> Programs {
         let (config, program, environment) = (config.clone(), program.clone(), environment.clone());
         let count = Arc::default();

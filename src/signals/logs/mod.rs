@@ -14,10 +14,10 @@ use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
 use opentelemetry_semantic_conventions::attribute as name;
 use tokio::sync::Notify;
 
+use crate::attributes::limits;
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::Reason;
 use crate::config::{self, Exporter, LogLimits};
-use crate::conventions::limits;
 use crate::export::complaints::Complaints;
 use crate::export::console_logs::ConsoleLogs;
 use crate::export::queue::Queue;

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use opentelemetry::trace::{Event, SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
+use crate::attributes::limits;
 use crate::config::SpanLimits;
-use crate::conventions::limits;
 use crate::conventions::{self, Described};
 use crate::records::assemble::Finished;
 use crate::records::facts::Facts;
