@@ -42,8 +42,8 @@ impl Sources<'_> {
     /// Attributes with those of the entities, which count more, as the resource's data model has it. A flag still beats
     /// the environment.
     pub(super) fn with_entities(&mut self, attributes: Pairs) -> Result<Pairs, ConfigError> {
-        let Some((entities, complaints)) = self.get(NAME, |text| Ok(read(text)))? else { return Ok(attributes) };
-        for complaint in complaints {
+        let Some((entities, notices)) = self.get(NAME, |text| Ok(read(text)))? else { return Ok(attributes) };
+        for complaint in notices {
             self.complain(&complaint)?;
         }
         let typed = |name| self.flag(name).is_some();
@@ -71,18 +71,18 @@ impl Sources<'_> {
 /// The attributes of all entities, and what is wrong.
 fn read(text: &str) -> (Pairs, Vec<Complaint>) {
     let mut entities: Vec<Entity> = Vec::new();
-    let mut complaints = Vec::new();
+    let mut notices = Vec::new();
     for text in text.split(';').map(str::trim).filter(|text| !text.is_empty()) {
         match entity(text) {
-            None => complaints.push(Complaint::Malformed(text.to_owned())),
+            None => notices.push(Complaint::Malformed(text.to_owned())),
             Some((entity, schema)) => {
                 if let Some(schema) = schema.filter(|schema| url::Url::parse(schema).is_err()) {
-                    complaints.push(Complaint::Schema(format!("@{schema}")));
+                    notices.push(Complaint::Schema(format!("@{schema}")));
                 }
                 let before = entities.len();
                 entities.retain(|known| !known.is_replaced_by(&entity));
                 if entities.len() < before {
-                    complaints.push(Complaint::Kind(entity.kind.clone()));
+                    notices.push(Complaint::Kind(entity.kind.clone()));
                 }
                 entities.push(entity);
             }
@@ -93,12 +93,12 @@ fn read(text: &str) -> (Pairs, Vec<Complaint>) {
     let all = entities.iter().flat_map(|entity| &entity.descriptive);
     for (key, value) in all.chain(entities.iter().flat_map(|entity| &entity.identifying)) {
         if attributes.iter().any(|(known, other)| known == key && other != value) {
-            complaints.push(Complaint::Attribute(key.clone()));
+            notices.push(Complaint::Attribute(key.clone()));
         }
         attributes.retain(|(known, _)| known != key);
         attributes.push((key.clone(), value.clone()));
     }
-    (attributes, complaints)
+    (attributes, notices)
 }
 
 impl Entity {
@@ -152,8 +152,8 @@ mod tests {
     use crate::config::{Resolved, Value, resolve};
 
     fn attributes(text: &str) -> Vec<String> {
-        let (attributes, complaints) = read(text);
-        assert_eq!(complaints, []);
+        let (attributes, notices) = read(text);
+        assert_eq!(notices, []);
         let mut shown: Vec<_> = attributes.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
         shown.sort();
         shown
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn what_is_wrong_costs_itself_only() {
         let text = |text: &str| text.to_owned();
-        for (list, expected, complaints) in [
+        for (list, expected, notices) in [
             ("service{a=1};invalid{syntax;host{b=2}", "a=1 b=2", vec![Complaint::Malformed(text("invalid{syntax"))]),
             ("service{};host{b=2}", "b=2", vec![Complaint::Malformed(text("service{}"))]),
             ("{a=1};s{a};s{=1};1{a=1};s{a=b=c};s{a=%ff};s{a=1}x", "", {
@@ -216,7 +216,7 @@ mod tests {
             let (mut found, complained) = read(list);
             found.sort();
             let found: Vec<_> = found.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            assert_eq!((found.join(" ").as_str(), complained), (expected, complaints), "{list}");
+            assert_eq!((found.join(" ").as_str(), complained), (expected, notices), "{list}");
         }
     }
 

@@ -6,9 +6,9 @@ use super::resolve::{ConfigError, Sources, variable};
 use super::variables::{Kind, VARIABLES};
 use super::{
     Batch, CardinalityLimit, Config, ExemplarFilter, Exporter, Headers, HistogramAggregation, HostMetrics, Http,
-    Instrumentations, JsonTarget, LogLevel, LogLimits, Logs, Metrics, ObserverThread, Otlp, Periodic, Processor,
-    Prometheus, Protocol, Reader, Resource, Run, SpanLimits, Temporality, Tls, Traces, Value, What, Written, endpoint,
-    value,
+    Instrumentations, JsonTarget, LogLevel, LogLimits, Logs, Metrics, ObserverThread, Otlp, OtlpSetting, Periodic,
+    Processor, Prometheus, Protocol, Reader, Resource, Run, SettingOrigin, SpanLimits, Temporality, Tls, Traces, Value,
+    endpoint, value,
 };
 
 type Result<T> = std::result::Result<T, ConfigError>;
@@ -163,10 +163,13 @@ impl Sources<'_> {
             scope_info: true,
             target_info: true,
             resource_labels: None,
-            written: Written::Variables(
-                [(What::Host, "OTEL_EXPORTER_PROMETHEUS_HOST"), (What::Port, "OTEL_EXPORTER_PROMETHEUS_PORT")]
-                    .map(|(what, name)| (what, self.counting(name)))
-                    .into(),
+            written: SettingOrigin::Variables(
+                [
+                    (OtlpSetting::Host, "OTEL_EXPORTER_PROMETHEUS_HOST"),
+                    (OtlpSetting::Port, "OTEL_EXPORTER_PROMETHEUS_PORT"),
+                ]
+                .map(|(what, name)| (what, self.counting(name)))
+                .into(),
             ),
         };
         let mut readers = Vec::new();
@@ -262,13 +265,13 @@ impl Sources<'_> {
     }
 
     /// The variables and flags that count for a signal's collector.
-    fn written(&self, signal: &'static str) -> Written {
-        let named = |what: What| {
+    fn written(&self, signal: &'static str) -> SettingOrigin {
+        let named = |what: OtlpSetting| {
             let [own, shared] = self.places(signal, what.variable());
             (what, self.counting(if self.is_set(own) { own } else { shared }))
         };
-        let exporter = (What::Exporter, self.counting(find(&format!("OTEL_{signal}_EXPORTER"))));
-        Written::Variables(What::OTLP.into_iter().map(named).chain([exporter]).collect())
+        let exporter = (OtlpSetting::Exporter, self.counting(find(&format!("OTEL_{signal}_EXPORTER"))));
+        SettingOrigin::Variables(OtlpSetting::OTLP.into_iter().map(named).chain([exporter]).collect())
     }
 
     fn is_set(&self, name: &'static str) -> bool {

@@ -12,6 +12,7 @@ mod from_variables;
 mod hooks;
 mod limits;
 mod opt_in;
+mod origin;
 mod proxy;
 mod resolve;
 mod sampler;
@@ -20,7 +21,6 @@ mod setting;
 mod value;
 mod variables;
 mod warning;
-mod written;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -29,12 +29,12 @@ use std::time::Duration;
 pub(crate) use file::FileError;
 pub(crate) use from_file::OLD_NAME as OLD_CONFIG_FILE;
 pub(crate) use limits::{LogLimits, SpanLimits};
+pub(crate) use origin::{OtlpSetting, SettingOrigin};
 pub(crate) use proxy::Proxy;
 pub(crate) use resolve::{Resolved, resolve};
 pub(crate) use selection::{Selection, fits};
 pub(crate) use setting::{Origin, Setting};
 pub(crate) use variables::{Kind, VARIABLES, Variable};
-pub(crate) use written::{What, Written};
 
 pub(crate) use crate::ui::Level as LogLevel;
 
@@ -280,7 +280,7 @@ pub(crate) struct Otlp {
     pub(crate) tls: Tls,
     /// What stands between.
     pub(crate) proxy: Option<Box<Proxy>>,
-    pub(crate) written: Written,
+    pub(crate) written: SettingOrigin,
 }
 
 /// An OTLP transport.
@@ -369,7 +369,7 @@ pub(crate) struct Prometheus {
     pub(crate) target_info: bool,
     /// Attributes of the resource that are labels of every series; `None` for none of them.
     pub(crate) resource_labels: Option<Selection>,
-    pub(crate) written: Written,
+    pub(crate) written: SettingOrigin,
 }
 
 /// OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE.
@@ -471,7 +471,7 @@ impl Config {
     fn written_in(&mut self, file: &Path) {
         let note = |exporter: &mut Exporter| {
             if let Exporter::Otlp(otlp) = exporter {
-                otlp.written = Written::in_file(file);
+                otlp.written = SettingOrigin::in_file(file);
             }
         };
         let processors = self.traces.processors.iter_mut().chain(&mut self.logs.processors);
@@ -479,7 +479,7 @@ impl Config {
         for reader in &mut self.metrics.readers {
             match reader {
                 Reader::Periodic(periodic) => note(&mut periodic.exporter),
-                Reader::Prometheus(page) => page.written = Written::in_file(file),
+                Reader::Prometheus(page) => page.written = SettingOrigin::in_file(file),
             }
         }
     }

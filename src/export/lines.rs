@@ -7,8 +7,8 @@ use hyper::body::Bytes;
 use serde::Serialize;
 
 use super::Unusable;
-use super::complaints::Failure;
 use super::json;
+use super::notices::Failure;
 use crate::config::JsonTarget;
 use crate::ui;
 

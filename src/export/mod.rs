@@ -1,12 +1,12 @@
 //! Where telemetry goes.
 
-pub(crate) mod complaints;
 mod connect;
 pub(crate) mod console;
 pub(crate) mod console_logs;
 mod json;
 mod lines;
 pub(crate) mod metric_table;
+pub(crate) mod notices;
 mod otlp;
 pub(crate) mod probe;
 pub(crate) mod prometheus;

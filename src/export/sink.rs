@@ -6,12 +6,12 @@ use hyper::body::Bytes;
 use prost::Message;
 use serde::Serialize;
 
-use super::complaints::{Complaints, Failure, Place};
 use super::lines::Lines;
+use super::notices::{ExportNotices, Failure, Place};
 use super::otlp::Sender;
 use super::queue::Way;
 use super::tls::TlsError;
-use crate::config::{Exporter, Otlp, What, Written};
+use crate::config::{Exporter, Otlp, OtlpSetting, SettingOrigin};
 use crate::redact;
 
 /// A kind of telemetry.
@@ -49,10 +49,10 @@ pub(crate) enum Unusable {
 
 impl Unusable {
     /// What to do about it, where the settings are written.
-    fn hint(&self, written: &Written) -> Option<String> {
+    fn hint(&self, written: &SettingOrigin) -> Option<String> {
         match self {
             Unusable::Tls(error) => error.hint(written),
-            Unusable::Endpoint(_) => Some(written.set(What::Endpoint, "http://HOST:PORT")),
+            Unusable::Endpoint(_) => Some(written.set(OtlpSetting::Endpoint, "http://HOST:PORT")),
             Unusable::File(_) => Some("make the file's folder, or allow the launcher's user to write there".into()),
         }
     }
@@ -67,10 +67,10 @@ pub(crate) enum Sink {
 impl Sink {
     /// The sink of an exporter. `None` for one that shows telemetry instead, and for one that cannot be made: of that the
     /// user will be told, and the program does without.
-    pub(crate) fn new(exporter: &Exporter, signal: Signal, complaints: &Arc<Complaints>) -> Option<Arc<Sink>> {
+    pub(crate) fn new(exporter: &Exporter, signal: Signal, notices: &Arc<ExportNotices>) -> Option<Arc<Sink>> {
         let made = match exporter {
             Exporter::Console => return None,
-            Exporter::Otlp(to) => Sender::new(to, signal, complaints).map(|sender| Sink::Otlp(Box::new(sender))),
+            Exporter::Otlp(to) => Sender::new(to, signal, notices).map(|sender| Sink::Otlp(Box::new(sender))),
             Exporter::JsonLines(target) => Lines::new(target).map(Sink::Lines),
         };
         match made {
@@ -78,9 +78,9 @@ impl Sink {
             Err(cause) => {
                 let hint = match exporter {
                     Exporter::Otlp(otlp) => cause.hint(&otlp.written),
-                    _ => cause.hint(&Written::default()),
+                    _ => cause.hint(&SettingOrigin::default()),
                 };
-                complaints.unusable(signal.many(), place(exporter), cause, hint);
+                notices.unusable(signal.many(), place(exporter), cause, hint);
                 None
             }
         }
@@ -90,7 +90,9 @@ impl Sink {
     pub(crate) fn place(&self) -> Place {
         match self {
             Sink::Otlp(sender) => sender.place(),
-            Sink::Lines(lines) => Place { name: lines.name().to_owned(), written: Written::default(), proxy: None },
+            Sink::Lines(lines) => {
+                Place { name: lines.name().to_owned(), written: SettingOrigin::default(), proxy: None }
+            }
         }
     }
 

@@ -15,18 +15,18 @@ use crate::config::{self, Tls};
 pub(crate) enum TlsError {
     /// No such file, or none that we may read.
     #[error("cannot read the {what} `{}`", path.display())]
-    Unreadable { what: What, path: PathBuf, source: std::io::Error },
+    Unreadable { what: TlsFile, path: PathBuf, source: std::io::Error },
     /// The file holds something else.
     #[error("no {} in the {what} `{}`: expected `{}`, found {found}", what.label().1, path.display(), what.label().0)]
-    Other { what: What, path: PathBuf, found: String },
+    Other { what: TlsFile, path: PathBuf, found: String },
     /// The file holds what it should, but nothing that TLS can use.
     #[error("cannot use the {what} `{}`", path.display())]
-    Unusable { what: What, path: PathBuf, source: rustls::Error },
+    Unusable { what: TlsFile, path: PathBuf, source: rustls::Error },
     /// One cannot be used without the other.
     #[error("the {given} `{}` is of no use without the {missing}", path.display())]
-    Half { given: What, path: PathBuf, missing: What },
+    Half { given: TlsFile, path: PathBuf, missing: TlsFile },
     /// They are of different pairs.
-    #[error("the {} `{}` does not fit the {} `{}`", What::Key, key.display(), What::Certificate, certificate.display())]
+    #[error("the {} `{}` does not fit the {} `{}`", TlsFile::Key, key.display(), TlsFile::Certificate, certificate.display())]
     Mismatch { key: PathBuf, certificate: PathBuf },
     /// Nothing that a user could change.
     #[error("cannot set up TLS")]
@@ -35,53 +35,53 @@ pub(crate) enum TlsError {
 
 /// What a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum TlsFile {
     Authority,
     Certificate,
     Key,
 }
 
-impl std::fmt::Display for What {
+impl std::fmt::Display for TlsFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            What::Authority => "CA certificate",
-            What::Certificate => "client certificate",
-            What::Key => "client key",
+            TlsFile::Authority => "CA certificate",
+            TlsFile::Certificate => "client certificate",
+            TlsFile::Key => "client key",
         })
     }
 }
 
-impl What {
+impl TlsFile {
     /// The line that a file begins with, and what it holds then.
     fn label(self) -> (&'static str, &'static str) {
         match self {
-            What::Authority | What::Certificate => ("-----BEGIN CERTIFICATE-----", "certificate"),
-            What::Key => ("-----BEGIN PRIVATE KEY-----", "private key"),
+            TlsFile::Authority | TlsFile::Certificate => ("-----BEGIN CERTIFICATE-----", "certificate"),
+            TlsFile::Key => ("-----BEGIN PRIVATE KEY-----", "private key"),
         }
     }
 
-    fn setting(self) -> config::What {
+    fn setting(self) -> config::OtlpSetting {
         match self {
-            What::Authority => config::What::Certificate,
-            What::Certificate => config::What::ClientCertificate,
-            What::Key => config::What::ClientKey,
+            TlsFile::Authority => config::OtlpSetting::Certificate,
+            TlsFile::Certificate => config::OtlpSetting::ClientCertificate,
+            TlsFile::Key => config::OtlpSetting::ClientKey,
         }
     }
 }
 
 impl TlsError {
     /// What to do about it, where the settings are written.
-    pub(crate) fn hint(&self, written: &config::Written) -> Option<String> {
-        let name = |what: What| written.name(what.setting());
+    pub(crate) fn hint(&self, written: &config::SettingOrigin) -> Option<String> {
+        let name = |what: TlsFile| written.name(what.setting());
         Some(match self {
-            TlsError::Other { what: What::Key, found, .. } if found.contains("ENCRYPTED") => {
+            TlsError::Other { what: TlsFile::Key, found, .. } if found.contains("ENCRYPTED") => {
                 "decrypt the key with `openssl pkey`: there is nobody to ask for its password".into()
             }
             TlsError::Unreadable { what, .. } | TlsError::Other { what, .. } | TlsError::Unusable { what, .. } => {
                 format!("check {}", name(*what))
             }
             TlsError::Half { missing, .. } => format!("set {}, too", name(*missing)),
-            TlsError::Mismatch { .. } => format!("check {} and {}", name(What::Certificate), name(What::Key)),
+            TlsError::Mismatch { .. } => format!("check {} and {}", name(TlsFile::Certificate), name(TlsFile::Key)),
             TlsError::Rustls(_) => return None,
         })
     }
@@ -99,20 +99,20 @@ pub(crate) fn client(tls: &Tls) -> Result<ClientConfig, TlsError> {
     let half = |given, path: &PathBuf, missing| TlsError::Half { given, path: path.clone(), missing };
     match (&tls.client_certificate, &tls.client_key) {
         (None, None) => Ok(builder.with_no_client_auth()),
-        (Some(certificate), None) => Err(half(What::Certificate, certificate, What::Key)),
-        (None, Some(key)) => Err(half(What::Key, key, What::Certificate)),
+        (Some(certificate), None) => Err(half(TlsFile::Certificate, certificate, TlsFile::Key)),
+        (None, Some(key)) => Err(half(TlsFile::Key, key, TlsFile::Certificate)),
         (Some(certificate), Some(key)) => {
-            let chain = certificates(What::Certificate, certificate)?;
-            let pem = read(What::Key, key)?;
-            let secret = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| other(What::Key, key, &pem))?;
+            let chain = certificates(TlsFile::Certificate, certificate)?;
+            let pem = read(TlsFile::Key, key)?;
+            let secret = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| other(TlsFile::Key, key, &pem))?;
             builder.with_client_auth_cert(chain, secret).map_err(|error| match error {
                 rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
                     TlsError::Mismatch { key: key.clone(), certificate: certificate.clone() }
                 }
                 source @ rustls::Error::InvalidCertificate(_) => {
-                    TlsError::Unusable { what: What::Certificate, path: certificate.clone(), source }
+                    TlsError::Unusable { what: TlsFile::Certificate, path: certificate.clone(), source }
                 }
-                source => TlsError::Unusable { what: What::Key, path: key.clone(), source },
+                source => TlsError::Unusable { what: TlsFile::Key, path: key.clone(), source },
             })
         }
     }
@@ -120,9 +120,9 @@ pub(crate) fn client(tls: &Tls) -> Result<ClientConfig, TlsError> {
 
 fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(What::Authority, path)? {
+    for certificate in certificates(TlsFile::Authority, path)? {
         roots.add(certificate).map_err(|source| TlsError::Unusable {
-            what: What::Authority,
+            what: TlsFile::Authority,
             path: path.to_owned(),
             source,
         })?;
@@ -142,13 +142,13 @@ fn of_the_system() -> Arc<RootCertStore> {
     Arc::clone(ROOTS.get_or_init(load))
 }
 
-fn certificates(what: What, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn certificates(what: TlsFile, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let pem = read(what, path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     found.ok().filter(|found| !found.is_empty()).ok_or_else(|| other(what, path, &pem))
 }
 
-fn read(what: What, path: &Path) -> Result<Vec<u8>, TlsError> {
+fn read(what: TlsFile, path: &Path) -> Result<Vec<u8>, TlsError> {
     fs_err::read(path).map_err(|error| {
         let source = std::io::Error::from(error.kind());
         TlsError::Unreadable { what, path: path.to_owned(), source }
@@ -156,7 +156,7 @@ fn read(what: What, path: &Path) -> Result<Vec<u8>, TlsError> {
 }
 
 /// Says what a file holds by the names in its PEM, since anything else in it may be secret.
-fn other(what: What, path: &Path, content: &[u8]) -> TlsError {
+fn other(what: TlsFile, path: &Path, content: &[u8]) -> TlsError {
     let text = String::from_utf8_lossy(content);
     let mut labels: Vec<&str> = text
         .lines()

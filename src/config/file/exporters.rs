@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::super::variables::NO_ZIPKIN;
 use super::super::{
-    Exporter, Headers, HistogramAggregation, JsonTarget, Otlp, Protocol, Temporality, Tls, Written, endpoint, value,
+    Exporter, Headers, HistogramAggregation, JsonTarget, Otlp, Protocol, SettingOrigin, Temporality, Tls, endpoint,
+    value,
 };
 use super::default_of;
 use super::walk::{Field, Map};
@@ -105,7 +106,7 @@ fn otlp(settings: &Map, protocol: Protocol, signal: Signal) -> Otlp {
         timeout: timeout(settings),
         tls: files(&security),
         proxy: None,
-        written: Written::default(),
+        written: SettingOrigin::default(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! `meter_provider`: readers and views.
 
 use super::super::{
-    Aggregation, CardinalityLimit, ExemplarFilter, InstrumentKind, Metrics, Periodic, Prometheus, Reader, Stream, View,
-    Written, resolve, value,
+    Aggregation, CardinalityLimit, ExemplarFilter, InstrumentKind, Metrics, Periodic, Prometheus, Reader,
+    SettingOrigin, Stream, View, resolve, value,
 };
 use super::walk::{Field, Map};
 use super::{default_of, exporters};
@@ -101,7 +101,7 @@ fn prometheus(settings: &Map, cardinality_limit: CardinalityLimit) -> Prometheus
         scope_info: info("scope_info_enabled", "without_scope_info"),
         target_info: info("target_info_enabled/development", "without_target_info/development"),
         resource_labels,
-        written: Written::default(),
+        written: SettingOrigin::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use prost::Message;
 
 use super::Setback;
 use crate::export::Signal;
-use crate::export::complaints::Failure;
+use crate::export::notices::Failure;
 
 /// The type of details that say when to come again.
 const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";

@@ -25,9 +25,9 @@ use serde::Serialize;
 
 use super::Signal;
 use super::Unusable;
-use super::complaints::{Complaints, Failure, Place};
 use super::connect::{Alert, Connector, Error};
 use super::json;
+use super::notices::{ExportNotices, Failure, Place};
 use crate::config::{Otlp, Protocol};
 
 /// The longest answer that is read.
@@ -47,7 +47,7 @@ pub(crate) struct Sender {
     headers: HeaderMap,
     to: Otlp,
     signal: Signal,
-    complaints: Arc<Complaints>,
+    notices: Arc<ExportNotices>,
     /// The collector asked to be left alone until then.
     quiet_until: Mutex<Option<Instant>>,
 }
@@ -65,7 +65,7 @@ impl From<Failure> for Setback {
 }
 
 impl Sender {
-    pub(crate) fn new(to: &Otlp, signal: Signal, complaints: &Arc<Complaints>) -> Result<Sender, Unusable> {
+    pub(crate) fn new(to: &Otlp, signal: Signal, notices: &Arc<ExportNotices>) -> Result<Sender, Unusable> {
         let endpoint = match to.protocol {
             Protocol::Grpc => format!("{}{}", to.endpoint.trim_end_matches('/'), grpc::path(signal)),
             Protocol::HttpProtobuf | Protocol::HttpJson => to.endpoint.clone(),
@@ -77,8 +77,8 @@ impl Sender {
             .pool_timer(TokioTimer::new())
             .http2_only(to.protocol == Protocol::Grpc)
             .build(connector);
-        let (to, headers, complaints) = (to.clone(), headers(to), Arc::clone(complaints));
-        Ok(Sender { client, alert, target, headers, to, signal, complaints, quiet_until: Mutex::default() })
+        let (to, headers, notices) = (to.clone(), headers(to), Arc::clone(notices));
+        Ok(Sender { client, alert, target, headers, to, signal, notices, quiet_until: Mutex::default() })
     }
 
     /// Where it goes.
@@ -182,7 +182,7 @@ impl Sender {
             _ => partial_success(&body),
         };
         if !words.is_empty() {
-            self.complaints.remarked(self.signal.many(), &self.to.endpoint, &shortened(&words));
+            self.notices.remarked(self.signal.many(), &self.to.endpoint, &shortened(&words));
         }
         Ok(rejected)
     }
@@ -326,7 +326,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             tls: crate::config::Tls::default(),
             proxy: None,
-            written: crate::config::Written::default(),
+            written: crate::config::SettingOrigin::default(),
         };
         let map = headers(&otlp);
         assert_eq!((&map["x"], &map["content-type"]), (&HeaderValue::from_static("a%20b"), &JSON));

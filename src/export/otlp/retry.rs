@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
 
-use crate::export::complaints::Failure;
+use crate::export::notices::Failure;
 
 /// The first pause; each further one is twice as long.
 const FIRST: Duration = Duration::from_millis(100);

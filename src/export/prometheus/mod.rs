@@ -21,7 +21,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::connections::{Connection, Connections};
 use self::text::Format;
-use crate::config::{self, What, Written};
+use crate::config::{self, OtlpSetting, SettingOrigin};
 use crate::signals::metrics::Collected;
 use crate::ui::{self, Explain};
 
@@ -37,7 +37,7 @@ const MAX_SCRAPES: usize = connections::MOST;
 #[error("cannot offer metrics to Prometheus at `{at}`, the program runs on without")]
 pub(crate) struct CannotListen {
     at: String,
-    written: Written,
+    written: SettingOrigin,
     #[source]
     cause: std::io::Error,
 }
@@ -51,11 +51,11 @@ impl CannotListen {
 
 impl Explain for CannotListen {
     fn hint(&self) -> Option<String> {
-        let port = self.written.name(What::Port);
+        let port = self.written.name(OtlpSetting::Port);
         Some(match self.cause.kind() {
             std::io::ErrorKind::AddrInUse => format!("set {port} to a port that is free"),
             std::io::ErrorKind::PermissionDenied => format!("set {port} to a port above 1023"),
-            _ => format!("set {} to an address of this machine", self.written.name(What::Host)),
+            _ => format!("set {} to an address of this machine", self.written.name(OtlpSetting::Host)),
         })
     }
 }

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use super::Backend;
 use super::Delivered;
 use super::Item;
-use super::complaints::{Complaints, Failure, Place};
+use super::notices::{ExportNotices, Failure, Place};
 use crate::bounds::budget::{Budget, Charge};
 use crate::bounds::losses::{Losses, Reason};
 use crate::config::Batch;
@@ -89,7 +89,7 @@ struct Gathered<T> {
 pub(crate) struct Queue<T> {
     way: Way<T>,
     place: Place,
-    complaints: Arc<Complaints>,
+    notices: Arc<ExportNotices>,
     wake: Arc<Notify>,
     budget: Budget,
     batch: Batch,
@@ -113,7 +113,7 @@ impl<T: Item> Queue<T> {
         way: Way<T>,
         place: Place,
         batch: Batch,
-        complaints: &Arc<Complaints>,
+        notices: &Arc<ExportNotices>,
         wake: &Arc<Notify>,
         budget: &Budget,
     ) -> Queue<T> {
@@ -121,7 +121,7 @@ impl<T: Item> Queue<T> {
         Queue {
             way,
             place,
-            complaints: Arc::clone(complaints),
+            notices: Arc::clone(notices),
             wake: Arc::clone(wake),
             budget: budget.clone(),
             batch: Batch { size, ..batch },
@@ -152,7 +152,7 @@ impl<T: Item> Queue<T> {
                 self.waiting_count += count;
             }
             Err(failure) => {
-                self.complaints.failed(T::MANY, &self.place, &failure);
+                self.notices.failed(T::MANY, &self.place, &failure);
                 self.lost.add(Reason::Rejected, count as u64);
             }
         }
@@ -178,16 +178,16 @@ impl<T: Item> Queue<T> {
                 self.lost.add(Reason::Rejected, rejected);
                 self.health = Health::Good;
                 if rejected == 0 {
-                    self.complaints.arrived(T::MANY, &self.place);
+                    self.notices.arrived(T::MANY, &self.place);
                 } else {
                     let failure = Failure::Refused(format!("the collector rejected {rejected} of {count} {}", T::MANY));
-                    self.complaints.failed(T::MANY, &self.place, &failure);
+                    self.notices.failed(T::MANY, &self.place, &failure);
                 }
                 return;
             }
             Err(failure) => failure,
         };
-        self.complaints.failed(T::MANY, &self.place, &failure);
+        self.notices.failed(T::MANY, &self.place, &failure);
         if !failure.may_pass() {
             self.lost.add(Reason::Rejected, count);
             return;
@@ -305,7 +305,7 @@ impl<T: Item> Backend<T> for Queue<T> {
         let Some(batch) = self.waiting.pop_front() else { return false };
         self.waiting_count -= batch.count;
         self.lost.add(reason, batch.count as u64);
-        self.complaints.dropping(T::MANY, T::QUEUE, &self.place, reason);
+        self.notices.dropping(T::MANY, T::QUEUE, &self.place, reason);
         true
     }
 
@@ -314,7 +314,7 @@ impl<T: Item> Backend<T> for Queue<T> {
         self.in_flight.abort_all();
         if !self.is_done() {
             let failure = Failure::Unreachable("no answer before the program's end".into());
-            self.complaints.failed(T::MANY, &self.place, &failure);
+            self.notices.failed(T::MANY, &self.place, &failure);
         }
         self.give_up_waiting();
         self.lost.add(Reason::Unanswered, self.in_flight_count as u64);

@@ -56,7 +56,7 @@ fn fake_of(failure: Failure, batch: Batch, budget: &Budget) -> Fake {
             })
         }),
     };
-    let place = Place { name: "http://test:1/".into(), written: crate::config::Written::default(), proxy: None };
+    let place = Place { name: "http://test:1/".into(), written: crate::config::SettingOrigin::default(), proxy: None };
     let queue = Queue::new(way, place, batch, &Arc::default(), &Arc::default(), budget);
     Fake { queue, accepted, down, silent, pushed: 0 }
 }

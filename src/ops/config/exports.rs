@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::config::{Config, Exporter, JsonTarget, Otlp, Protocol, Reader, Written};
+use crate::config::{Config, Exporter, JsonTarget, Otlp, Protocol, Reader, SettingOrigin};
 use crate::export;
 use crate::export::probe::Answer;
 use crate::export::prometheus::CannotListen;
@@ -51,7 +51,7 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
         }
         Exporter::Otlp(otlp) => {
             // gRPC has one endpoint for all; whatever differs besides (a certificate, a header) is asked about apart.
-            let key = Otlp { written: Written::default(), ..otlp.clone() };
+            let key = Otlp { written: SettingOrigin::default(), ..otlp.clone() };
             let known = asked.iter().find(|(known, _)| *known == key).map(|(_, answer)| answer.clone());
             let answer = known.unwrap_or_else(|| export::probe::probe(otlp));
             asked.push((key, answer.clone()));

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Looked;
 use super::exports::{Export, protocol};
-use crate::config::{Origin, Otlp, Protocol, Resolved, Tls, VARIABLES, What, Written};
+use crate::config::{Origin, Otlp, OtlpSetting, Protocol, Resolved, SettingOrigin, Tls, VARIABLES};
 use crate::export::probe::Answer;
 use crate::launch::{Environment, FindError};
 use crate::ops::speakers;
@@ -200,9 +200,9 @@ fn endpoints(exports: &[Export], found: &mut Vec<Problem>) {
 fn without_effect(otlp: &Otlp) -> Option<Problem> {
     let Tls { certificate, client_certificate, client_key } = &otlp.tls;
     let files = [
-        (What::Certificate, certificate),
-        (What::ClientCertificate, client_certificate),
-        (What::ClientKey, client_key),
+        (OtlpSetting::Certificate, certificate),
+        (OtlpSetting::ClientCertificate, client_certificate),
+        (OtlpSetting::ClientKey, client_key),
     ];
     let set: Vec<String> =
         files.iter().filter(|(_, file)| file.is_some()).map(|(what, _)| otlp.written.name(*what)).collect();
@@ -211,14 +211,14 @@ fn without_effect(otlp: &Otlp) -> Option<Problem> {
     }
     let endpoint = redact::endpoint(&otlp.endpoint);
     let text = format!("no TLS is spoken with `{endpoint}`, so these have no effect: {}", set.join(", "));
-    Some(problem(text, &format!("begin {} with `https://`", otlp.written.name(What::Endpoint))))
+    Some(problem(text, &format!("begin {} with `https://`", otlp.written.name(OtlpSetting::Endpoint))))
 }
 
 /// An endpoint, how it is spoken to, and where that is written.
 struct About<'a> {
     endpoint: &'a str,
     spoken: Protocol,
-    written: &'a Written,
+    written: &'a SettingOrigin,
 }
 
 impl About<'_> {
@@ -240,20 +240,20 @@ impl About<'_> {
         Some(match answer {
             Answer::Takes => return None,
             Answer::Unprepared(reason, hint) => {
-                (reason.clone(), hint.clone().unwrap_or_else(|| correct(What::Certificate)))
+                (reason.clone(), hint.clone().unwrap_or_else(|| correct(OtlpSetting::Certificate)))
             }
             Answer::Distrusts(reason) => (
                 format!("TLS with `{server}` does not come about: {reason}"),
                 format!(
                     "set {} to the certificate of its authority (PEM), and a client certificate if it asks for one",
-                    written.name(What::Certificate)
+                    written.name(OtlpSetting::Certificate)
                 ),
             ),
             Answer::Silent(reason) => (
                 format!("nobody answers at `{server}`: {reason}"),
                 match usual {
                     Some(usual) => format!("start a collector there; its port is that of `{usual}`, not of `{spoken}`"),
-                    None => format!("start a collector there, or {}", correct(What::Endpoint)),
+                    None => format!("start a collector there, or {}", correct(OtlpSetting::Endpoint)),
                 },
             ),
             Answer::NoWay { proxy, variable, reason } => (
@@ -262,15 +262,17 @@ impl About<'_> {
             ),
             Answer::SpeaksOther => (
                 format!("`{server}` speaks `{other}`, but is spoken to in `{spoken}`"),
-                written.set(What::Protocol, other),
+                written.set(OtlpSetting::Protocol, other),
             ),
-            Answer::Stranger => (format!("who answers at `{server}` is no OTLP receiver"), correct(What::Endpoint)),
+            Answer::Stranger => {
+                (format!("who answers at `{server}` is no OTLP receiver"), correct(OtlpSetting::Endpoint))
+            }
             Answer::Refuses(status @ (401 | 403)) => {
-                (format!("`{endpoint}` wants to know who we are: {status}"), correct(What::Headers))
+                (format!("`{endpoint}` wants to know who we are: {status}"), correct(OtlpSetting::Headers))
             }
             Answer::Refuses(status @ (404 | 405)) => (
                 format!("no OTLP receiver is at `{endpoint}`: {status}"),
-                format!("{}; receivers are usually at `/v1/traces` and the like", correct(What::Endpoint)),
+                format!("{}; receivers are usually at `/v1/traces` and the like", correct(OtlpSetting::Endpoint)),
             ),
             Answer::Refuses(status) => {
                 (format!("`{endpoint}` refuses an empty export: {status}"), "look into the collector's log".into())

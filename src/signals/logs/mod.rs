@@ -18,8 +18,8 @@ use crate::attributes::limits;
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::Reason;
 use crate::config::{self, Exporter, LogLimits};
-use crate::export::complaints::Complaints;
 use crate::export::console_logs::ConsoleLogs;
+use crate::export::notices::ExportNotices;
 use crate::export::queue::Queue;
 use crate::export::{Backend, Delivered, Destinations, Item, Signal, Sink};
 use crate::records::assemble::Complete;
@@ -63,15 +63,15 @@ impl Logs {
     /// `None` if nobody wants them.
     pub(crate) fn new(
         config: &config::Logs,
-        complaints: &Arc<Complaints>,
+        notices: &Arc<ExportNotices>,
         wake: &Arc<Notify>,
         budget: &Budget,
     ) -> Option<Logs> {
         let mut backends: Vec<Box<dyn Backend<Sourced<LogData>> + Send>> = Vec::new();
         for processor in &config.processors {
-            if let Some(sink) = Sink::new(&processor.exporter, Signal::Logs, complaints) {
+            if let Some(sink) = Sink::new(&processor.exporter, Signal::Logs, notices) {
                 let way = sink.way(request);
-                backends.push(Box::new(Queue::new(way, sink.place(), processor.batch, complaints, wake, budget)));
+                backends.push(Box::new(Queue::new(way, sink.place(), processor.batch, notices, wake, budget)));
             } else if processor.exporter == Exporter::Console {
                 backends.push(Box::new(ConsoleLogs::default()));
             }

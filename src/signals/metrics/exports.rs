@@ -20,7 +20,7 @@ use super::encode;
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::{Losses, Reason};
 use crate::export::Sink;
-use crate::export::complaints::{Complaints, Failure};
+use crate::export::notices::{ExportNotices, Failure};
 
 /// The first pause before changes are sent again; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ struct InFlight {
 
 struct Collector {
     sink: Arc<Sink>,
-    complaints: Arc<Complaints>,
+    notices: Arc<ExportNotices>,
     /// The time one export may take.
     limit: Duration,
     lost: Points,
@@ -71,10 +71,10 @@ enum Outcome {
 }
 
 impl Exports {
-    pub(super) fn new(sink: Arc<Sink>, limit: Duration, complaints: &Arc<Complaints>, budget: &Budget) -> Exports {
+    pub(super) fn new(sink: Arc<Sink>, limit: Duration, notices: &Arc<ExportNotices>, budget: &Budget) -> Exports {
         let to = Collector {
             sink,
-            complaints: Arc::clone(complaints),
+            notices: Arc::clone(notices),
             limit,
             lost: Points::default(),
             is_closed: AtomicBool::new(false),
@@ -103,7 +103,7 @@ impl Exports {
         let encoded = match self.to.sink.encode(&encode::request(&all)) {
             Ok(encoded) => encoded,
             Err(failure) => {
-                self.to.complaints.failed("metrics", &self.to.sink.place(), &failure);
+                self.to.notices.failed("metrics", &self.to.sink.place(), &failure);
                 self.to.lost.rejected.fetch_add(changes + sums, Relaxed);
                 return;
             }
@@ -144,7 +144,7 @@ impl Exports {
         {
             task.abort();
             let failure = Failure::Unreachable("no answer before the program's end".into());
-            self.to.complaints.failed("metrics", &self.to.sink.place(), &failure);
+            self.to.notices.failed("metrics", &self.to.sink.place(), &failure);
         }
         let Points { changes, sums, rejected } = &self.to.lost;
         let mut lost = Losses::default();
@@ -173,17 +173,17 @@ impl Collector {
         let answer = tokio::time::timeout(self.limit, self.sink.send(encoded)).await;
         match answer.unwrap_or_else(|_| Err(Failure::late(self.limit))) {
             Ok(0) => {
-                self.complaints.arrived("metrics", &self.sink.place());
+                self.notices.arrived("metrics", &self.sink.place());
                 Outcome::Accepted
             }
             Ok(rejected) => {
                 self.lost.rejected.fetch_add(rejected, Relaxed);
                 let failure = Failure::Refused(format!("the collector rejected {rejected} points of metrics"));
-                self.complaints.failed("metrics", &self.sink.place(), &failure);
+                self.notices.failed("metrics", &self.sink.place(), &failure);
                 Outcome::Accepted
             }
             Err(failure) => {
-                self.complaints.failed("metrics", &self.sink.place(), &failure);
+                self.notices.failed("metrics", &self.sink.place(), &failure);
                 if failure.may_pass() { Outcome::Failed } else { Outcome::Refused }
             }
         }

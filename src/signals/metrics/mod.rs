@@ -27,7 +27,7 @@ use crate::channel::SeriesTable;
 use crate::channel::feed::ProcessId;
 use crate::config;
 use crate::conventions::Measured;
-use crate::export::complaints::Complaints;
+use crate::export::notices::ExportNotices;
 use crate::host::Host;
 use crate::launch::Ended;
 use crate::resource::{Programs, Source};
@@ -73,12 +73,12 @@ impl Metrics {
     pub(crate) fn new(
         config: &config::Metrics,
         host: Host,
-        complaints: &Arc<Complaints>,
+        notices: &Arc<ExportNotices>,
         wake: &Arc<Notify>,
         budget: &Budget,
     ) -> Option<Metrics> {
         let views = Views::from(config.views.as_slice());
-        let (readers, plans) = Readers::new(config, &views, complaints, wake, budget);
+        let (readers, plans) = Readers::new(config, &views, notices, wake, budget);
         if plans.is_empty() {
             return None;
         }

@@ -16,7 +16,7 @@ use super::streams::{Shaping, Views};
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::Losses;
 use crate::config::{self, Exporter, HistogramAggregation, Periodic};
-use crate::export::complaints::Complaints;
+use crate::export::notices::ExportNotices;
 use crate::export::prometheus::Page;
 use crate::export::{Signal, Sink, metric_table};
 use crate::ui;
@@ -49,7 +49,7 @@ impl Readers {
     pub(super) fn new(
         config: &config::Metrics,
         views: &Views,
-        complaints: &Arc<Complaints>,
+        notices: &Arc<ExportNotices>,
         wake: &Arc<Notify>,
         budget: &Budget,
     ) -> (Readers, Vec<Plan>) {
@@ -67,8 +67,8 @@ impl Readers {
                     plans.push(Plan { temporality: Temporality::Cumulative, shaping, of_programs });
                 }
                 config::Reader::Periodic(periodic) => {
-                    let to = match Sink::new(&periodic.exporter, Signal::Metrics, complaints) {
-                        Some(sink) => Destination::Sink(Exports::new(sink, periodic.timeout, complaints, budget)),
+                    let to = match Sink::new(&periodic.exporter, Signal::Metrics, notices) {
+                        Some(sink) => Destination::Sink(Exports::new(sink, periodic.timeout, notices, budget)),
                         None if periodic.exporter == Exporter::Console => Destination::Console,
                         None => continue,
                     };

@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 
 use crate::bounds::budget::Budget;
 use crate::config::{self, Exporter};
-use crate::export::complaints::Complaints;
 use crate::export::console::Console;
+use crate::export::notices::ExportNotices;
 use crate::export::queue::Queue;
 use crate::export::{Backend, Destinations, Item, Signal, Sink};
 use crate::resource::Source;
@@ -26,15 +26,15 @@ pub(crate) type Traces = Destinations<Sourced<SpanData>>;
 /// Makes them.
 pub(crate) fn destinations(
     config: &config::Traces,
-    complaints: &Arc<Complaints>,
+    notices: &Arc<ExportNotices>,
     wake: &Arc<Notify>,
     budget: &Budget,
 ) -> Traces {
     let mut backends: Vec<Box<dyn Backend<Sourced<SpanData>> + Send>> = Vec::new();
     for processor in &config.processors {
-        if let Some(sink) = Sink::new(&processor.exporter, Signal::Traces, complaints) {
+        if let Some(sink) = Sink::new(&processor.exporter, Signal::Traces, notices) {
             let way = sink.way(request);
-            backends.push(Box::new(Queue::new(way, sink.place(), processor.batch, complaints, wake, budget)));
+            backends.push(Box::new(Queue::new(way, sink.place(), processor.batch, notices, wake, budget)));
         } else if processor.exporter == Exporter::Console {
             backends.push(Box::new(Console::default()));
         }

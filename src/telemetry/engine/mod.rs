@@ -14,7 +14,7 @@ use crate::channel::{CellTable, SeriesTable};
 use crate::config::{Config, SpanLimits};
 use crate::conventions::{self, Conventions};
 use crate::export::Delivered;
-use crate::export::complaints::Complaints;
+use crate::export::notices::ExportNotices;
 use crate::host::Host;
 use crate::launch::{ChildEnd, Ended, Usage, signal_name};
 use crate::records::assemble::{Assembler, Finished, Strings, scope_from};
@@ -89,13 +89,13 @@ pub(crate) struct Engine {
 impl Engine {
     /// Must be called within the runtime that `run` will run in.
     pub(crate) fn new(config: &Config, programs: Programs, host: Host, run: Option<Run>) -> Engine {
-        let complaints = Arc::new(Complaints::default());
+        let notices = Arc::new(ExportNotices::default());
         let wake = Arc::new(Notify::new());
         let budget = Budget::new(config.memory_limit);
-        let traces = traces::destinations(&config.traces, &complaints, &wake, &budget);
-        let logs = Logs::new(&config.logs, &complaints, &wake, &budget);
-        let metrics = Metrics::new(&config.metrics, host, &complaints, &wake, &budget);
-        complaints.tell_unusable();
+        let traces = traces::destinations(&config.traces, &notices, &wake, &budget);
+        let logs = Logs::new(&config.logs, &notices, &wake, &budget);
+        let metrics = Metrics::new(&config.metrics, host, &notices, &wake, &budget);
+        notices.tell_unusable();
         Engine {
             pids: HashMap::new(),
             assembler: Assembler::new(&budget),

@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::*;
 use crate::config::{
     Aggregation, Batch, CardinalityLimit, Exporter, HistogramAggregation, InstrumentKind, JsonTarget, LogLevel,
-    LogLimits, ObserverThread, Otlp, Periodic, Processor, Prometheus, Protocol, Reader, Sampler, Selection, SpanLimits,
-    Stream, Temporality, Tls, Value, View, Written,
+    LogLimits, ObserverThread, Otlp, Periodic, Processor, Prometheus, Protocol, Reader, Sampler, Selection,
+    SettingOrigin, SpanLimits, Stream, Temporality, Tls, Value, View,
 };
 
 mod files;
@@ -49,7 +49,7 @@ fn otlp(endpoint: &str, protocol: Protocol) -> Otlp {
         timeout: Duration::from_secs(10),
         tls: Tls::default(),
         proxy: None,
-        written: Written::default(),
+        written: SettingOrigin::default(),
     }
 }
 
@@ -214,7 +214,7 @@ fn metrics_are_read_and_shaped_as_the_file_says() {
                 scope_info: false,
                 target_info: false,
                 resource_labels: Some(Selection { included: Some(vec!["service.*".into()]), excluded: vec![] }),
-                written: Written::default(),
+                written: SettingOrigin::default(),
             }),
         ]
     );

@@ -15,7 +15,7 @@ fn bare() -> config::Prometheus {
         scope_info: false,
         target_info: false,
         resource_labels: None,
-        written: config::Written::default(),
+        written: config::SettingOrigin::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Unusable;
 use crate::bounds::losses::Reason;
-use crate::config::{What, Written};
+use crate::config::{OtlpSetting, SettingOrigin};
 use crate::redact;
 use crate::ui::{self, Explain};
 
@@ -85,7 +85,7 @@ pub(crate) struct Place {
     /// An endpoint, or the name of a stream.
     pub(crate) name: String,
     /// Where that is written.
-    pub(crate) written: Written,
+    pub(crate) written: SettingOrigin,
     /// The variable of the proxy before it.
     pub(crate) proxy: Option<&'static str>,
 }
@@ -123,7 +123,7 @@ impl Explain for CannotExport {
 
 /// Remembers what has been told.
 #[derive(Debug, Default)]
-pub(crate) struct Complaints {
+pub(crate) struct ExportNotices {
     troubles: Mutex<HashMap<String, Trouble>>,
     left_out: Mutex<Vec<LeftOut>>,
     remarks: Mutex<HashSet<String>>,
@@ -135,7 +135,7 @@ enum Trouble {
     OverAndTold,
 }
 
-impl Complaints {
+impl ExportNotices {
     /// An exporter of `what` cannot be made. What is wrong for several signals is told once, by
     /// [`tell_unusable`](Self::tell_unusable).
     pub(super) fn unusable(&self, what: &'static str, place: String, cause: Unusable, hint: Option<String>) {
@@ -174,8 +174,8 @@ impl Complaints {
             _ => ("the memory limit is reached", "OTEL_RS_MEMORY_LIMIT", "memory_limit"),
         };
         let hint = match &place.written {
-            Written::Variables(_) => format!("`{variable}` bounds it"),
-            Written::File(file) => format!("`{key}` in `{}` bounds it", file.display()),
+            SettingOrigin::Variables(_) => format!("`{variable}` bounds it"),
+            SettingOrigin::File(file) => format!("`{key}` in `{}` bounds it", file.display()),
         };
         let message = format_args!("dropping the oldest {what} for `{endpoint}`: {bound}");
         ui::warning(message, &[], Some(&hint));
@@ -245,10 +245,10 @@ fn hint(Place { name: endpoint, written, proxy }: &Place, failure: &Failure) -> 
         || cause.contains("unauthenticated")
         || cause.contains("permission")
     {
-        return check(What::Headers, "the collector does not take what is there as a right to export");
+        return check(OtlpSetting::Headers, "the collector does not take what is there as a right to export");
     }
     if cause.contains("404") || cause.contains("unimplemented") {
-        return Some(format!("check the endpoint's path, or {}", written.set(What::Exporter, "none")));
+        return Some(format!("check the endpoint's path, or {}", written.set(OtlpSetting::Exporter, "none")));
     }
     if let Some(hint) = tls_hint(&cause, written) {
         return Some(hint);
@@ -260,7 +260,7 @@ fn hint(Place { name: endpoint, written, proxy }: &Place, failure: &Failure) -> 
     {
         let mut hint = format!(
             "check {}: 4317 is usually the port for `grpc`, 4318 for `http/protobuf`",
-            written.name(What::Protocol)
+            written.name(OtlpSetting::Protocol)
         );
         if endpoint.starts_with("http:") {
             hint.push_str("; or use an `https://` endpoint if the collector speaks TLS");
@@ -269,40 +269,45 @@ fn hint(Place { name: endpoint, written, proxy }: &Place, failure: &Failure) -> 
     }
     match failure {
         Failure::Unreachable(_) if endpoint.contains("localhost") => Some(match written {
-            Written::Variables(_) => format!(
+            SettingOrigin::Variables(_) => format!(
                 "start a collector there, set {}, or try OTEL_TRACES_EXPORTER=console",
-                written.name(What::Endpoint)
+                written.name(OtlpSetting::Endpoint)
             ),
-            Written::File(_) => format!("start a collector there, or correct {}", written.name(What::Endpoint)),
+            SettingOrigin::File(_) => {
+                format!("start a collector there, or correct {}", written.name(OtlpSetting::Endpoint))
+            }
         }),
-        Failure::Unreachable(_) => check(What::Endpoint, "nothing answers there as a collector does"),
+        Failure::Unreachable(_) => check(OtlpSetting::Endpoint, "nothing answers there as a collector does"),
         _ => None,
     }
 }
 
 /// What handshakes fail of. Alerts are what the collector says; all else is what we say of it.
-fn tls_hint(cause: &str, written: &Written) -> Option<String> {
+fn tls_hint(cause: &str, written: &SettingOrigin) -> Option<String> {
     let name = |what| written.name(what);
     let has = |signs: &[&str]| signs.iter().any(|sign| cause.contains(sign));
     if has(&["alert: certificaterequired", "alert: handshakefailure"]) {
-        return Some(format!("set {} and {}", name(What::ClientCertificate), name(What::ClientKey)));
+        return Some(format!("set {} and {}", name(OtlpSetting::ClientCertificate), name(OtlpSetting::ClientKey)));
     }
     if cause.contains("received fatal alert") {
         return has(&["certificate", "unknownca", "decrypterror", "accessdenied"])
-            .then(|| format!("check {}: the collector does not accept it", name(What::ClientCertificate)));
+            .then(|| format!("check {}: the collector does not accept it", name(OtlpSetting::ClientCertificate)));
     }
     if cause.contains("unknownissuer") {
-        return Some(format!("set {} to the certificate of the collector's authority", name(What::Certificate)));
+        return Some(format!("set {} to the certificate of the collector's authority", name(OtlpSetting::Certificate)));
     }
     if cause.contains("not valid for name") {
-        return Some(format!("use the name that the collector's certificate is for in {}", name(What::Endpoint)));
+        return Some(format!(
+            "use the name that the collector's certificate is for in {}",
+            name(OtlpSetting::Endpoint)
+        ));
     }
     if cause.contains("invalidcontenttype") {
         return Some("use an `http://` endpoint: the collector does not speak TLS there".into());
     }
-    cause
-        .contains("certificate")
-        .then(|| format!("renew the collector's certificate, or set {} to one to trust", name(What::Certificate)))
+    cause.contains("certificate").then(|| {
+        format!("renew the collector's certificate, or set {} to one to trust", name(OtlpSetting::Certificate))
+    })
 }
 
 #[cfg(test)]
@@ -332,10 +337,13 @@ mod tests {
 
     #[test]
     fn hints_fit_their_causes() {
-        let names = [(What::Exporter, "OTEL_METRICS_EXPORTER"), (What::Endpoint, "--exporter-otlp-metrics-endpoint")];
-        let variables = Written::Variables(names.map(|(what, name)| (what, name.to_owned())).into());
-        let file = Written::File("otel.yaml".into());
-        let hint_for = |written: &Written, failure: &Failure| {
+        let names = [
+            (OtlpSetting::Exporter, "OTEL_METRICS_EXPORTER"),
+            (OtlpSetting::Endpoint, "--exporter-otlp-metrics-endpoint"),
+        ];
+        let variables = SettingOrigin::Variables(names.map(|(what, name)| (what, name.to_owned())).into());
+        let file = SettingOrigin::File("otel.yaml".into());
+        let hint_for = |written: &SettingOrigin, failure: &Failure| {
             hint(&Place { name: "http://h:4318/".into(), written: written.clone(), proxy: None }, failure)
                 .unwrap_or_default()
         };
