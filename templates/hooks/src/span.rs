@@ -31,7 +31,7 @@ pub struct Scope {
     marker: &'static str,
     id: AtomicU32,
     /// Whether the user lets it speak, once that is known.
-    speaks: AtomicU8,
+    enabled: AtomicU8,
 }
 
 const UNKNOWN: u8 = 0;
@@ -41,7 +41,7 @@ const NO: u8 = 2;
 impl Scope {
     /// A scope with its marker, see [`wire::LAYER_MARKER`].
     pub const fn new(marker: &'static str) -> Scope {
-        Scope { marker, id: AtomicU32::new(0), speaks: AtomicU8::new(UNKNOWN) }
+        Scope { marker, id: AtomicU32::new(0), enabled: AtomicU8::new(UNKNOWN) }
     }
 
     /// Whether a launcher listens and the user lets this crate's instrumentation speak. Hooks that take a scope ask by
@@ -49,19 +49,19 @@ impl Scope {
     #[inline(always)]
     pub fn enabled(&self) -> bool {
         crate::active()
-            && match self.speaks.load(Relaxed) {
+            && match self.enabled.load(Relaxed) {
                 YES => true,
                 NO => false,
-                _ => self.ask(),
+                _ => self.resolve_enabled(),
             }
     }
 
     #[cold]
-    fn ask(&self) -> bool {
+    fn resolve_enabled(&self) -> bool {
         let crate_name = self.marker.split('|').nth(1).unwrap_or("");
-        let speaks = settings::get().map_or(true, |settings| settings.lets_speak(crate_name));
-        self.speaks.store(if speaks { YES } else { NO }, Relaxed);
-        speaks
+        let enabled = settings::get().map_or(true, |settings| settings.is_enabled(crate_name));
+        self.enabled.store(if enabled { YES } else { NO }, Relaxed);
+        enabled
     }
 
     /// The scope's id in the string table, or 0 while another thread is adding to the table.
@@ -125,14 +125,14 @@ impl Span {
 
     /// A request that the user does not want to hear of: nothing is written about it, and the work below it is never
     /// sampled, here or in the services it calls.
-    pub fn silent(scope: &'static Scope, parent: Context) -> Span {
+    pub fn non_recording(scope: &'static Scope, parent: Context) -> Span {
         if !scope.enabled() {
             return Span::NONE;
         }
         let span = random::span_id();
         let trace = if parent.is_empty() { random::trace_id() } else { parent.trace };
         let root = Live::claim(span);
-        let flags = flag::MUTED | flag::SILENT;
+        let flags = flag::MUTED | flag::NOT_RECORDED;
         Span { context: Context { trace, span, flags, remote: false, live: root, ..parent }, root }
     }
 
@@ -165,7 +165,7 @@ impl Span {
     #[inline(never)]
     fn finish(&mut self, attributes: &[Attribute<'_>]) {
         self.root.release();
-        if self.context.is_told() {
+        if self.context.is_recorded() {
             ring::write_span(wire::kind::SPAN_END, self.context.span, now(), attributes);
         }
         self.context = Context::EMPTY;
@@ -184,21 +184,21 @@ impl Drop for Span {
 impl Context {
     /// Whether records may be written about its span.
     #[inline]
-    fn is_told(&self) -> bool {
-        !self.is_empty() && !self.remote && self.flags & flag::SILENT == 0
+    fn is_recorded(&self) -> bool {
+        !self.is_empty() && !self.remote && self.flags & flag::NOT_RECORDED == 0
     }
 
     /// Says more about the span this context belongs to.
     #[inline]
     pub fn set(&self, attributes: &[Attribute<'_>]) {
-        if self.is_told() {
+        if self.is_recorded() {
             ring::write_span(wire::kind::SPAN_UPDATE, self.span, now(), attributes);
         }
     }
 
     /// Adds an event to the span this context belongs to. At most 15 attributes; more are left out.
     pub fn event(&self, name: &str, attributes: &[Attribute<'_>]) {
-        if !self.is_told() {
+        if !self.is_recorded() {
             return;
         }
         let mut all = [(key::EVENT_NAME, crate::Value::None); 16];
