@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering:
 use std::sync::Arc;
 use std::time::Instant;
 
-use otel_rs_hooks::metrics::{self, on_collect_or_idle, ItemValue, Series, Text};
+use otel_rs_hooks::metrics::{self, on_collect_or_idle, AttributeText, AttributeValue, Series};
 
 use crate::connection::Connection;
 use crate::database::Database;
@@ -50,12 +50,13 @@ impl Pool {
             min: options.get_min_connections(),
             told: None,
         };
-        if !SCOPE.enabled() || !metrics::wanted() {
+        if !SCOPE.enabled() || !metrics::enabled() {
             return Arc::new(pool);
         }
         let name = name::<DB>(connect_options);
-        let item = || ("db.client.connection.pool.name", ItemValue::Text(Text::Borrowed(&name)));
-        let state = |state| [item(), ("db.client.connection.state", ItemValue::Text(Text::Static(state)))];
+        let item = || ("db.client.connection.pool.name", AttributeValue::Text(AttributeText::Borrowed(&name)));
+        let state =
+            |state| [item(), ("db.client.connection.state", AttributeValue::Text(AttributeText::Static(state)))];
         pool.told = Some(Told {
             pending: metric::DB_CLIENT_CONNECTION_PENDING_REQUESTS.bind(&[item()]),
             timeouts: metric::DB_CLIENT_CONNECTION_TIMEOUTS.bind(&[item()]),

@@ -21,7 +21,7 @@ mod runtime {
     use std::sync::{Arc, Weak};
     use std::time::Instant;
 
-    use otel_rs_hooks::metrics::{self, on_collect_or_idle, Distribution, ItemValue, Metric, Series};
+    use otel_rs_hooks::metrics::{self, on_collect_or_idle, AttributeValue, Distribution, Metric, Series};
 
     use super::{metric, SCOPE};
     use crate::runtime::scheduler::{self, current_thread};
@@ -222,7 +222,7 @@ mod runtime {
     impl Running {
         /// A runtime is made.
         pub(crate) fn start<H: Numbers>(handle: &H) -> Running {
-            if !SCOPE.enabled() || !metrics::wanted() {
+            if !SCOPE.enabled() || !metrics::enabled() {
                 return Running(None);
             }
             let state = Arc::new(State::new(handle));
@@ -250,7 +250,8 @@ mod runtime {
     impl<H: Numbers> State<H> {
         fn new(handle: &H) -> State<H> {
             let (id, flavor) = (Id::free(), handle.flavor());
-            let item = || [("tokio.runtime.id", ItemValue::Int(id.0.into())), ("tokio.runtime.flavor", flavor.into())];
+            let item =
+                || [("tokio.runtime.id", AttributeValue::Int(id.0.into())), ("tokio.runtime.flavor", flavor.into())];
             let level = |metric: &Metric| Level(metric.bind(&item()), AtomicI64::new(0));
             let sum = |metric: &Metric| Sum(metric.bind(&item()), AtomicU64::new(0));
             let times = |published: &Published| {
@@ -260,7 +261,7 @@ mod runtime {
             let workers = 0..handle.now()[0];
             let workers = workers.map(|index| {
                 let [id, flavor] = item();
-                let items = [id, flavor, ("tokio.worker.index", ItemValue::Int(index as i64))];
+                let items = [id, flavor, ("tokio.worker.index", AttributeValue::Int(index as i64))];
                 let sum = |metric: &Metric| Sum(metric.bind(&items), AtomicU64::new(0));
                 Worker {
                     queue: Level(metric::TOKIO_RUNTIME_WORKER_LOCAL_QUEUE_DEPTH.bind(&items), AtomicI64::new(0)),

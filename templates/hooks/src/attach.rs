@@ -65,7 +65,7 @@ pub(crate) fn active() -> bool {
 
 /// For tests that make a launcher: whoever came before them found none.
 #[cfg(test)]
-pub(crate) fn ask_again() {
+pub(crate) fn reset_for_tests() {
     // SAFETY: null or a page that is never unmapped.
     if let Some(claim) = unsafe { CLAIM.load(Ordering::Acquire).as_ref() } {
         claim.progress.store(FRESH, Ordering::Release);

@@ -215,7 +215,7 @@ impl Connection {
     }
 
     /// A request is handed over to this connection while the guard lives: whoever takes it gets at what it transfers by
-    /// [`Transfer::handed_over`], and leaves its span to the pool; see [`is_pooled`].
+    /// [`Transfer::of_sending`], and leaves its span to the pool; see [`is_pooled`].
     pub fn sending(&self, method: &str) -> Sending {
         if crate::active() {
             self.hand_over(method)

@@ -23,7 +23,7 @@ pub(crate) mod flag {
     /// Never sampled, nor is any work below it.
     pub(crate) const MUTED: u8 = 1 << 4;
     /// There is no record of this very span.
-    pub(crate) const SILENT: u8 = 1 << 3;
+    pub(crate) const NOT_RECORDED: u8 = 1 << 3;
     /// This very span is a request that is being sent.
     pub(crate) const REQUEST: u8 = 1 << 2;
 }

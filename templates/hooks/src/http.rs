@@ -17,7 +17,7 @@ use crate::{key, pattern, settings, Context, Headers, Key, Value};
 /// What is known of one logical client call while its attempts come and go.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Call {
-    silent: bool,
+    is_dormant: bool,
     attempts: u32,
     timed_out: bool,
 }
@@ -29,13 +29,13 @@ thread_local! {
 impl Call {
     /// A call that has made no attempt yet, as the library of `scope` sees it.
     pub fn new(scope: &'static Scope) -> Call {
-        Call { silent: !scope.enabled(), attempts: 0, timed_out: false }
+        Call { is_dormant: !scope.enabled(), attempts: 0, timed_out: false }
     }
 
     /// Runs `work`, in which attempts count as this call's. Inside of a call whose time is up, this one's is too.
     #[inline]
-    pub fn during<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        if self.silent {
+    pub fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        if self.is_dormant {
             return work();
         }
         self.swapped_in(work)
@@ -50,7 +50,7 @@ impl Call {
     }
 
     /// Says that the call's time is up: an attempt that is dropped from now on timed out.
-    pub fn timed_out(&mut self) {
+    pub fn set_timed_out(&mut self) {
         self.timed_out = true;
     }
 }
@@ -71,7 +71,7 @@ impl Drop for Restore<'_> {
 }
 
 /// Counts an attempt of the call that is being polled; says how many there were before it. `None` outside of a call.
-pub fn attempt() -> Option<u32> {
+pub fn count_attempt() -> Option<u32> {
     let count = |slot: &Cell<Option<Call>>| {
         let mut call = slot.get()?;
         let before = call.attempts;
@@ -83,7 +83,7 @@ pub fn attempt() -> Option<u32> {
 }
 
 /// Why an attempt that is dropped before its end was given up: a value of `error.type`.
-pub fn given_up() -> &'static str {
+pub fn abandon_reason() -> &'static str {
     match CALL.try_with(Cell::get) {
         Ok(Some(Call { timed_out: true, .. })) => "timeout",
         _ => "cancelled",
@@ -177,32 +177,32 @@ const MAX_HEADER: usize = 1 << 10;
 const MAX_HEADERS: usize = 32;
 
 /// Says those headers of a message that the user wants to see.
-pub fn capture(context: &Context, message: Message, headers: &dyn Headers) {
+pub fn capture_headers(context: &Context, message: Message, headers: &dyn Headers) {
     let Some(settings) = settings::get() else { return };
     let [server_request, server_response, client_request, client_response] = &settings.headers;
     match message {
-        Message::ServerRequest => say(context, server_request, |name| Key::RequestHeader(name), headers),
-        Message::ServerResponse => say(context, server_response, |name| Key::ResponseHeader(name), headers),
-        Message::ClientRequest => say(context, client_request, |name| Key::RequestHeader(name), headers),
-        Message::ClientResponse => say(context, client_response, |name| Key::ResponseHeader(name), headers),
+        Message::ServerRequest => record_headers(context, server_request, |name| Key::RequestHeader(name), headers),
+        Message::ServerResponse => record_headers(context, server_response, |name| Key::ResponseHeader(name), headers),
+        Message::ClientRequest => record_headers(context, client_request, |name| Key::RequestHeader(name), headers),
+        Message::ClientResponse => record_headers(context, client_response, |name| Key::ResponseHeader(name), headers),
     }
 }
 
-fn say(context: &Context, names: &[String], key: for<'n> fn(&'n str) -> Key<'n>, headers: &dyn Headers) {
+fn record_headers(context: &Context, names: &[String], key: for<'n> fn(&'n str) -> Key<'n>, headers: &dyn Headers) {
     // All at once might be more than a record holds.
     const BATCH: usize = 8;
-    let mut said = 0;
+    let mut recorded = 0;
     for name in names {
         let mut batch = [(key::SCOPE, Value::None); BATCH];
         let mut used = 0;
         headers.named(name, &mut |value| {
-            if said == MAX_HEADERS {
+            if recorded == MAX_HEADERS {
                 return;
             }
             if let Some(slot) = batch.get_mut(used) {
                 *slot = (key(name), value.get(..MAX_HEADER).unwrap_or(value).into());
             }
-            said += 1;
+            recorded += 1;
             used += 1;
             if used == BATCH {
                 context.set(&batch);
@@ -218,15 +218,15 @@ fn say(context: &Context, names: &[String], key: for<'n> fn(&'n str) -> Key<'n>,
 
 /// Text that was formatted on the stack, so that an attribute can borrow it. What does not fit is cut.
 #[derive(Clone, Copy)]
-pub struct Text<const ROOM: usize> {
+pub struct FormattedText<const ROOM: usize> {
     bytes: [u8; ROOM],
     len: usize,
 }
 
-impl<const ROOM: usize> Text<ROOM> {
+impl<const ROOM: usize> FormattedText<ROOM> {
     /// Formats `value`.
-    pub fn of(value: &dyn fmt::Display) -> Text<ROOM> {
-        let mut text = Text { bytes: [0; ROOM], len: 0 };
+    pub fn of(value: &dyn fmt::Display) -> FormattedText<ROOM> {
+        let mut text = FormattedText { bytes: [0; ROOM], len: 0 };
         // An error means that the text was cut.
         let _ = fmt::write(&mut text, format_args!("{value}"));
         text
@@ -238,7 +238,7 @@ impl<const ROOM: usize> Text<ROOM> {
     }
 }
 
-impl<const ROOM: usize> fmt::Write for Text<ROOM> {
+impl<const ROOM: usize> fmt::Write for FormattedText<ROOM> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
         let room = self.bytes.get_mut(self.len..).unwrap_or(&mut []);
         let fits = piece.len().min(room.len());
@@ -254,14 +254,14 @@ impl<const ROOM: usize> fmt::Write for Text<ROOM> {
     }
 }
 
-impl<const ROOM: usize> fmt::Debug for Text<ROOM> {
+impl<const ROOM: usize> fmt::Debug for FormattedText<ROOM> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&String::from_utf8_lossy(self.as_bytes()), f)
     }
 }
 
-impl<'a, const ROOM: usize> From<&'a Text<ROOM>> for Value<'a> {
-    fn from(text: &'a Text<ROOM>) -> Self {
+impl<'a, const ROOM: usize> From<&'a FormattedText<ROOM>> for Value<'a> {
+    fn from(text: &'a FormattedText<ROOM>) -> Self {
         Value::Bytes(text.as_bytes())
     }
 }
@@ -273,7 +273,7 @@ mod tests {
     static SCOPE: Scope = Scope::new("otel-rs:layer:1|client|1.0.0|0.1.0|\n");
 
     fn call() -> Call {
-        Call { silent: false, ..Call::new(&SCOPE) }
+        Call { is_dormant: false, ..Call::new(&SCOPE) }
     }
 
     #[test]
@@ -354,29 +354,29 @@ mod tests {
 
     #[test]
     fn attempts_are_counted_per_call() {
-        assert_eq!(attempt(), None);
+        assert_eq!(count_attempt(), None);
         let (mut first, mut nested) = (call(), call());
         first.swapped_in(|| {
-            assert_eq!(attempt(), Some(0));
-            assert_eq!(nested.swapped_in(attempt), Some(0));
+            assert_eq!(count_attempt(), Some(0));
+            assert_eq!(nested.swapped_in(count_attempt), Some(0));
         });
-        assert_eq!(first.swapped_in(attempt), Some(1));
-        assert_eq!(attempt(), None);
+        assert_eq!(first.swapped_in(count_attempt), Some(1));
+        assert_eq!(count_attempt(), None);
     }
 
     #[test]
     fn an_attempt_given_up_after_a_timeout_says_so() {
         let mut call = self::call();
-        assert_eq!(call.swapped_in(given_up), "cancelled");
-        call.timed_out();
-        assert_eq!(call.swapped_in(given_up), "timeout");
-        assert_eq!(call.swapped_in(|| self::call().swapped_in(given_up)), "timeout");
-        assert_eq!(given_up(), "cancelled");
+        assert_eq!(call.swapped_in(abandon_reason), "cancelled");
+        call.set_timed_out();
+        assert_eq!(call.swapped_in(abandon_reason), "timeout");
+        assert_eq!(call.swapped_in(|| self::call().swapped_in(abandon_reason)), "timeout");
+        assert_eq!(abandon_reason(), "cancelled");
     }
 
     #[test]
     fn text_that_does_not_fit_is_cut() {
-        assert_eq!(Text::<8>::of(&"http://a/b").as_bytes(), b"http://a");
-        assert_eq!(Text::<8>::of(&80).as_bytes(), b"80");
+        assert_eq!(FormattedText::<8>::of(&"http://a/b").as_bytes(), b"http://a");
+        assert_eq!(FormattedText::<8>::of(&80).as_bytes(), b"80");
     }
 }

@@ -20,6 +20,7 @@ mod forwarded;
 mod headers;
 pub mod http;
 mod introduce;
+pub mod kit;
 mod live;
 mod logs;
 pub mod metrics;
@@ -46,7 +47,7 @@ pub use carry::{carry, carry_fn, detach, detached, Carry};
 pub use cells::{Cell, CellKind};
 pub use context::{current, Context, Entered};
 pub use headers::{Headers, HeadersMut};
-pub use logs::{formatting, log, show_error, Copied, Log, Said, Severity, Shelf, Taking};
+pub use logs::{format_error, formatting, log, Copied, Log, LogAttributes, PendingLog, Severity, StackArena};
 pub use span::{Domain, Scope, Span};
 pub use transfer::Transfer;
 

@@ -31,7 +31,7 @@ pub(crate) struct Start<'a> {
 }
 
 pub(crate) fn write_start(scope: &'static Scope, start: &Start<'_>, attributes: &[Attribute<'_>]) {
-    let (scope_id, marker) = said_by(scope);
+    let (scope_id, marker) = scope_attribute(scope);
     let trace_state = if start.trace_state.is_empty() { Value::None } else { start.trace_state.into() };
     let named = [marker, (key::TRACE_STATE, trace_state)];
     write(wire::kind::SPAN_START, record::START, 0, &named, attributes, |to| {
@@ -58,27 +58,27 @@ pub(crate) struct Log<'a> {
     pub(crate) flags: u8,
     pub(crate) time: u64,
     pub(crate) severity: u8,
-    pub(crate) left_out: u8,
+    pub(crate) dropped: u8,
     /// Attributes that are written already, and how many they are.
-    pub(crate) said: &'a [u8],
+    pub(crate) attributes: &'a [u8],
     pub(crate) count: u16,
 }
 
 pub(crate) fn write_log(scope: &'static Scope, log: &Log<'_>) {
-    let (scope_id, marker) = said_by(scope);
-    write(wire::kind::LOG, record::LOG + log.said.len(), log.count, &[marker], &[], |to| {
+    let (scope_id, marker) = scope_attribute(scope);
+    write(wire::kind::LOG, record::LOG + log.attributes.len(), log.count, &[marker], &[], |to| {
         to.array(log.trace);
         to.array(log.span);
         to.array(log.time.to_le_bytes());
         to.array(scope_id.to_le_bytes());
-        to.array([log.flags, log.severity, log.left_out, 0]);
-        to.bytes(log.said);
+        to.array([log.flags, log.severity, log.dropped, 0]);
+        to.bytes(log.attributes);
     });
 }
 
 /// `about` is one of `wire::measure`.
 pub(crate) fn write_measure(scope: &'static Scope, about: u8, attributes: &[Attribute<'_>]) {
-    let (scope_id, marker) = said_by(scope);
+    let (scope_id, marker) = scope_attribute(scope);
     write(wire::kind::MEASURE, record::MEASURE, 0, &[marker], attributes, |to| {
         to.array(scope_id.to_le_bytes());
         to.array([about, 0, 0, 0]);
@@ -86,7 +86,7 @@ pub(crate) fn write_measure(scope: &'static Scope, about: u8, attributes: &[Attr
 }
 
 /// A scope's id, and what a record says of it otherwise: the id is 0 while another thread is adding to the string table.
-fn said_by(scope: &'static Scope) -> (u32, Attribute<'static>) {
+fn scope_attribute(scope: &'static Scope) -> (u32, Attribute<'static>) {
     let id = scope.id();
     (id, (key::SCOPE, if id == 0 { scope.marker().into() } else { Value::None }))
 }

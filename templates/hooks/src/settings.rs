@@ -211,7 +211,7 @@ impl Settings {
     }
 
     /// Whether the instrumentation of a crate may speak.
-    pub(crate) fn lets_speak(&self, crate_name: &str) -> bool {
+    pub(crate) fn is_enabled(&self, crate_name: &str) -> bool {
         let named = |list: &[String]| list.iter().any(|name| name == "*" || name == crate_name);
         named(&self.enabled) && !named(&self.disabled)
     }
@@ -357,7 +357,7 @@ mod tests {
             ("enabled=hyper,tokio;disabled=tokio,hyper-util;", true, false),
         ] {
             let settings = Settings::parse(OsStr::new(&format!("v1;{lists}socket=/tmp/a"))).unwrap();
-            assert_eq!((settings.lets_speak("hyper"), settings.lets_speak("tokio")), (hyper, tokio), "{lists}");
+            assert_eq!((settings.is_enabled("hyper"), settings.is_enabled("tokio")), (hyper, tokio), "{lists}");
         }
     }
 

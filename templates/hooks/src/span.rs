@@ -8,21 +8,7 @@ use crate::context::{self, flag, Context};
 use crate::live::Live;
 use crate::{attach, random, ring, sample, settings, wire};
 
-/// What a span is about: which semantic conventions the launcher applies to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Domain {
-    /// Internal work; named by `key::SPAN_NAME`.
-    Internal = wire::domain::INTERNAL,
-    /// An HTTP request served.
-    HttpServer = wire::domain::HTTP_SERVER,
-    /// An HTTP request sent.
-    HttpClient = wire::domain::HTTP_CLIENT,
-    /// A database operation.
-    Database = wire::domain::DATABASE,
-    /// An invocation of a function that a cloud runs.
-    Faas = wire::domain::FAAS,
-}
+pub use wire::Domain;
 
 /// The instrumented crate and its version. Each layer has one, made by the layer writer; its marker text stays in the
 /// binary and tells `otel-rs inspect` which layers it carries.
@@ -31,7 +17,7 @@ pub struct Scope {
     marker: &'static str,
     id: AtomicU32,
     /// Whether the user lets it speak, once that is known.
-    speaks: AtomicU8,
+    enabled: AtomicU8,
 }
 
 const UNKNOWN: u8 = 0;
@@ -41,7 +27,7 @@ const NO: u8 = 2;
 impl Scope {
     /// A scope with its marker, see [`wire::LAYER_MARKER`].
     pub const fn new(marker: &'static str) -> Scope {
-        Scope { marker, id: AtomicU32::new(0), speaks: AtomicU8::new(UNKNOWN) }
+        Scope { marker, id: AtomicU32::new(0), enabled: AtomicU8::new(UNKNOWN) }
     }
 
     /// Whether a launcher listens and the user lets this crate's instrumentation speak. Hooks that take a scope ask by
@@ -49,19 +35,19 @@ impl Scope {
     #[inline(always)]
     pub fn enabled(&self) -> bool {
         crate::active()
-            && match self.speaks.load(Relaxed) {
+            && match self.enabled.load(Relaxed) {
                 YES => true,
                 NO => false,
-                _ => self.ask(),
+                _ => self.resolve_enabled(),
             }
     }
 
     #[cold]
-    fn ask(&self) -> bool {
+    fn resolve_enabled(&self) -> bool {
         let crate_name = self.marker.split('|').nth(1).unwrap_or("");
-        let speaks = settings::get().map_or(true, |settings| settings.lets_speak(crate_name));
-        self.speaks.store(if speaks { YES } else { NO }, Relaxed);
-        speaks
+        let enabled = settings::get().map_or(true, |settings| settings.is_enabled(crate_name));
+        self.enabled.store(if enabled { YES } else { NO }, Relaxed);
+        enabled
     }
 
     /// The scope's id in the string table, or 0 while another thread is adding to the table.
@@ -125,15 +111,21 @@ impl Span {
 
     /// A request that the user does not want to hear of: nothing is written about it, and the work below it is never
     /// sampled, here or in the services it calls.
-    pub fn silent(scope: &'static Scope, parent: Context) -> Span {
+    pub fn non_recording(scope: &'static Scope, parent: Context) -> Span {
         if !scope.enabled() {
             return Span::NONE;
         }
         let span = random::span_id();
         let trace = if parent.is_empty() { random::trace_id() } else { parent.trace };
         let root = Live::claim(span);
-        let flags = flag::MUTED | flag::SILENT;
+        let flags = flag::MUTED | flag::NOT_RECORDED;
         Span { context: Context { trace, span, flags, remote: false, live: root, ..parent }, root }
+    }
+
+    /// A span of a test: open, and recorded nowhere.
+    #[cfg(test)]
+    pub(crate) fn of_test() -> Span {
+        Span { context: Context { trace: [1; 16], span: [1; 8], ..Context::EMPTY }, root: Live::NEVER }
     }
 
     /// Whether the span does nothing.
@@ -165,7 +157,7 @@ impl Span {
     #[inline(never)]
     fn finish(&mut self, attributes: &[Attribute<'_>]) {
         self.root.release();
-        if self.context.is_told() {
+        if self.context.is_recorded() {
             ring::write_span(wire::kind::SPAN_END, self.context.span, now(), attributes);
         }
         self.context = Context::EMPTY;
@@ -184,21 +176,21 @@ impl Drop for Span {
 impl Context {
     /// Whether records may be written about its span.
     #[inline]
-    fn is_told(&self) -> bool {
-        !self.is_empty() && !self.remote && self.flags & flag::SILENT == 0
+    fn is_recorded(&self) -> bool {
+        !self.is_empty() && !self.remote && self.flags & flag::NOT_RECORDED == 0
     }
 
     /// Says more about the span this context belongs to.
     #[inline]
     pub fn set(&self, attributes: &[Attribute<'_>]) {
-        if self.is_told() {
+        if self.is_recorded() {
             ring::write_span(wire::kind::SPAN_UPDATE, self.span, now(), attributes);
         }
     }
 
     /// Adds an event to the span this context belongs to. At most 15 attributes; more are left out.
     pub fn event(&self, name: &str, attributes: &[Attribute<'_>]) {
-        if !self.is_told() {
+        if !self.is_recorded() {
             return;
         }
         let mut all = [(key::EVENT_NAME, crate::Value::None); 16];

@@ -32,7 +32,7 @@ struct Slot {
     connection: AtomicPtr<State>,
     method: AtomicU8,
     /// Whether the launcher wants to hear of it.
-    told: AtomicU8,
+    is_recorded: AtomicU8,
     /// Whether the request went out at all.
     begun: AtomicU8,
     version: AtomicU8,
@@ -51,7 +51,7 @@ impl Slot {
             sent: AtomicU64::new(0),
             connection: AtomicPtr::new(std::ptr::null_mut()),
             method: AtomicU8::new(0),
-            told: AtomicU8::new(0),
+            is_recorded: AtomicU8::new(0),
             begun: AtomicU8::new(0),
             version: AtomicU8::new(0),
             status: AtomicU16::new(0),
@@ -69,8 +69,8 @@ impl Slot {
         if !connection.is_null() {
             // SAFETY: made by `Arc::into_raw` in `sent_over`, and taken out only here.
             let connection = unsafe { Arc::from_raw(connection) };
-            if self.told.load(Ordering::Relaxed) == 1 && self.begun.load(Ordering::Relaxed) == 1 {
-                self.tell(&connection);
+            if self.is_recorded.load(Ordering::Relaxed) == 1 && self.begun.load(Ordering::Relaxed) == 1 {
+                self.record(&connection);
             }
             connection.leave();
         }
@@ -83,7 +83,7 @@ impl Slot {
         self.handles.store(FREE, Ordering::Release);
     }
 
-    fn tell(&self, connection: &State) {
+    fn record(&self, connection: &State) {
         let [address, port] = connection.host.attributes();
         let status = Some(self.status.load(Ordering::Relaxed)).filter(|status| *status != 0);
         let failure = match (FAILURES.get(usize::from(self.failure.load(Ordering::Relaxed))), status) {
@@ -93,7 +93,7 @@ impl Slot {
         };
         let version = VERSIONS.get(usize::from(self.version.load(Ordering::Relaxed))).filter(|known| !known.is_empty());
         let size = |bytes: &AtomicU64| Value::from(bytes.load(Ordering::Relaxed));
-        let said = [
+        let attributes = [
             (key::HTTP_METHOD, client::method_name(self.method.load(Ordering::Relaxed).into()).into()),
             address,
             port,
@@ -103,7 +103,7 @@ impl Slot {
             (key::HTTP_REQUEST_BODY_SIZE, size(&self.sent)),
             (key::HTTP_RESPONSE_BODY_SIZE, size(&self.received)),
         ];
-        ring::write_measure(connection.host.scope(), wire::measure::HTTP_CLIENT_TRANSFER, &said);
+        ring::write_measure(connection.host.scope(), wire::measure::HTTP_CLIENT_TRANSFER, &attributes);
     }
 }
 
@@ -159,12 +159,12 @@ impl Transfer {
     }
 
     /// Of a client's request, over that connection; told when it is over.
-    pub(crate) fn sent_over(connection: Arc<State>, method: usize, told: bool) -> Transfer {
+    pub(crate) fn sent_over(connection: Arc<State>, method: usize, is_recorded: bool) -> Transfer {
         connection.enter();
         let handle = Handle::claim();
         let slot = handle.slot();
         slot.method.store(method as u8, Ordering::Relaxed);
-        slot.told.store(u8::from(told), Ordering::Relaxed);
+        slot.is_recorded.store(u8::from(is_recorded), Ordering::Relaxed);
         slot.connection.store(Arc::into_raw(connection) as *mut State, Ordering::Release);
         Transfer(Some(handle))
     }
@@ -172,7 +172,7 @@ impl Transfer {
     /// Of the client's request that this thread is handing over to its connection; see
     /// [`client::Connection::sending`](crate::client::Connection::sending).
     #[inline]
-    pub fn handed_over() -> Transfer {
+    pub fn of_sending() -> Transfer {
         if crate::active() {
             client::taken().unwrap_or(Transfer::NONE)
         } else {
@@ -229,7 +229,7 @@ impl Transfer {
         }
     }
 
-    /// Whether somebody said that there is no more to come.
+    /// Whether the end was reported by `failed`.
     #[inline]
     pub fn has_failed(&self) -> bool {
         self.slot().map_or(false, |slot| slot.failure.load(Ordering::Relaxed) != 0)

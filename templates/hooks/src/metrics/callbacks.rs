@@ -86,7 +86,7 @@ pub fn on_collect_or_idle(callback: impl Fn() -> bool + Send + Sync + 'static) {
 }
 
 fn add(run: Run, is_quick: bool) {
-    let Some(region) = attach::region().filter(|_| super::wanted()) else { return };
+    let Some(region) = attach::region().filter(|_| super::enabled()) else { return };
     let run: *mut Run = Box::into_raw(Box::new(run));
     let more = |count| Some(count + 1).filter(|count| *count <= MOST);
     if COUNT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering:
 
 use super::area::{Entry, Place};
 use super::count::count;
-use super::find::{Canonical, Found, Lists};
-use super::set::{self, AttributeSet, Print};
+use super::find::{AppendOnlyTable, Canonical, Found};
+use super::set::{self, AttributeSet, SetFingerprint};
 use super::{add_fraction, bounds, invalid, lower, Kind, Number, NumberKind};
 use crate::attach;
 use crate::attribute::{key, Attribute, Key, Value};
@@ -93,7 +93,7 @@ struct Known {
 }
 
 /// As many as the region has room for.
-static KNOWN: Lists<Known> = Lists::new();
+static KNOWN: AppendOnlyTable<Known> = AppendOnlyTable::new();
 
 /// Longest text that tells an instrument from others: its name, its unit and its scope's.
 const MOST_IDENTITY: usize = 16 << 10;
@@ -125,7 +125,7 @@ impl fmt::Debug for Series {
 /// The instrument of that description: the same one for the same scope, name, kind, type of number and unit. Nothing
 /// when nobody reads or the description is not allowed, which the launcher tells.
 pub fn instrument(description: &Description<'_>) -> Instrument {
-    if !super::wanted() {
+    if !super::enabled() {
         return Instrument(None);
     }
     if let Owner::Layer(scope) = description.owner {
@@ -303,7 +303,9 @@ impl Core {
     #[inline(always)]
     fn whole_series<const N: usize>(&self, region: &Region, set: &(impl AttributeSet + ?Sized)) -> u32 {
         if !self.has_other.load(Relaxed) {
-            if let Some(place) = Print::<N>::whole(set).and_then(|print| self.found.alias(&print, set)) {
+            if let Some(place) =
+                SetFingerprint::<N>::whole(set).and_then(|fingerprint| self.found.alias(&fingerprint, set))
+            {
                 return place.unit;
             }
         }
@@ -312,14 +314,14 @@ impl Core {
 
     #[inline(never)]
     fn other_series<const N: usize>(&self, region: &Region, set: &(impl AttributeSet + ?Sized)) -> u32 {
-        let print = Print::<N>::new(set);
-        match print.as_ref().and_then(|print| self.found.alias(print, set)) {
+        let fingerprint = SetFingerprint::<N>::new(set);
+        match fingerprint.as_ref().and_then(|fingerprint| self.found.alias(fingerprint, set)) {
             Some(place) => place.unit,
-            None => self.new_series(region, set, print.map(|print| print.hash)),
+            None => self.new_series(region, set, fingerprint.map(|fingerprint| fingerprint.hash)),
         }
     }
 
-    /// `hash` is that of the set's print, where it has one.
+    /// `hash` is that of the set's fingerprint, where it has one.
     #[cold]
     #[inline(never)]
     fn new_series(&self, region: &Region, set: &(impl AttributeSet + ?Sized), hash: Option<u64>) -> u32 {

@@ -4,7 +4,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use super::find::Lists;
+use super::find::AppendOnlyTable;
 use super::instrument::{said, Description, Owner};
 use super::set;
 use crate::region::Region;
@@ -16,7 +16,7 @@ const MOST: usize = 32;
 const MOST_TEXT: usize = 256;
 
 /// Those that were noted, by their hash alone.
-static NOTED: Lists<()> = Lists::new();
+static NOTED: AppendOnlyTable<()> = AppendOnlyTable::new();
 
 /// Notes an instrument that is not allowed, unless it was noted before; counts it if there are too many.
 #[cold]

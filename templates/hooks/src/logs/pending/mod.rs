@@ -10,8 +10,8 @@ use std::fmt::{self, Write};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr;
 
-use super::said::Said;
-use super::{formatted, Log};
+use super::attributes::LogAttributes;
+use super::{run_formatting, Log};
 use crate::attribute::{Key, Value};
 
 /// Places for text that one record may have.
@@ -23,12 +23,12 @@ const DEPTH: usize = 8;
 ///
 /// Each value that is code of the program's has a slot below 64, by which it is known when it is formatted. When the record
 /// is dropped while a panic unwinds, it is told with what was taken.
-pub struct Taking {
+pub struct PendingLog {
     log: Log,
     /// The address of what the program made: told from others that are being logged at the same time.
     subject: usize,
     may_format: Cell<bool>,
-    said: RefCell<Said>,
+    attributes: RefCell<LogAttributes>,
     /// The slots whose values were given to somebody who may have formatted them.
     begun: Cell<u64>,
     /// The slots whose text is there.
@@ -39,8 +39,8 @@ pub struct Taking {
     last: Cell<u64>,
     /// The slot and key of the error that a visitor has now.
     handed: Cell<Option<(usize, Key<'static>)>>,
-    is_seen: Cell<bool>,
-    is_told: Cell<bool>,
+    is_read: Cell<bool>,
+    is_written: Cell<bool>,
 }
 
 struct Stack {
@@ -48,7 +48,7 @@ struct Stack {
     entries: [Cell<Entry>; DEPTH],
 }
 
-type Entry = (usize, *const Taking);
+type Entry = (usize, *const PendingLog);
 
 const NONE: Entry = (0, ptr::null());
 
@@ -72,21 +72,21 @@ fn bit(slot: usize) -> u64 {
     }
 }
 
-impl Taking {
-    pub(super) fn new(log: Log, subject: usize, aborts: bool) -> Taking {
-        Taking {
+impl PendingLog {
+    pub(super) fn new(log: Log, subject: usize, aborts: bool) -> PendingLog {
+        PendingLog {
             log,
             subject,
             may_format: Cell::new(!aborts),
-            said: RefCell::new(Said::new()),
+            attributes: RefCell::new(LogAttributes::new()),
             begun: Cell::new(0),
             kept: Cell::new(0),
             whole: Cell::new(0),
             open: Cell::new(false),
             last: Cell::new(0),
             handed: Cell::new(None),
-            is_seen: Cell::new(false),
-            is_told: Cell::new(false),
+            is_read: Cell::new(false),
+            is_written: Cell::new(false),
         }
     }
 
@@ -97,27 +97,27 @@ impl Taking {
 
     /// Takes something that need not be formatted.
     pub fn set(&self, key: Key<'_>, value: Value<'_>) {
-        if let Ok(mut said) = self.said.try_borrow_mut() {
-            said.set(key, value);
+        if let Ok(mut attributes) = self.attributes.try_borrow_mut() {
+            attributes.set(key, value);
         }
     }
 
     /// Takes text that is formatted without any code of the program's.
-    pub fn show(&self, key: Key<'_>, value: &dyn fmt::Display) {
-        if let Ok(mut said) = self.said.try_borrow_mut() {
-            said.text(key, value);
+    pub fn set_display(&self, key: Key<'_>, value: &dyn fmt::Display) {
+        if let Ok(mut attributes) = self.attributes.try_borrow_mut() {
+            attributes.set_display(key, value);
         }
     }
 
     /// The value for the program's logger: it shows what `value` shows, and a copy of that becomes the slot's text.
     pub fn copied<'a, T: ?Sized>(&'a self, slot: usize, key: Key<'a>, value: &'a T) -> Copied<'a, T> {
-        Copied { taking: self, slot, key, value }
+        Copied { log: self, slot, key, value }
     }
 
     /// Formats a value for us, if nobody has begun to format it.
-    pub fn text(&self, slot: usize, key: Key<'_>, value: &dyn fmt::Display) {
+    pub fn format_missing(&self, slot: usize, key: Key<'_>, value: &dyn fmt::Display) {
         if slot >= SLOTS {
-            return self.leave_out();
+            return self.count_dropped();
         }
         if self.has_begun(slot) {
             return;
@@ -140,28 +140,28 @@ impl Taking {
     }
 
     /// Notes that a slot's value was given to somebody who formats it where no copy can be taken.
-    pub fn hand_out(&self, slot: usize) {
+    pub fn mark_begun(&self, slot: usize) {
         self.begun.set(self.begun.get() | bit(slot));
     }
 
-    /// Runs `run`, which gives a slot's error to a visitor that formats it by itself. Only what [`show_error`] shows of it
+    /// Runs `run`, which gives a slot's error to a visitor that formats it by itself. Only what [`format_error`] shows of it
     /// can be taken: a wrapped one would not be the error that it is.
-    pub fn hand_error(&self, slot: usize, key: Key<'static>, error: &(dyn Error + 'static), run: impl FnOnce()) {
+    pub fn with_error(&self, slot: usize, key: Key<'static>, error: &(dyn Error + 'static), run: impl FnOnce()) {
         self.handed.set(Some((slot, key)));
-        self.during(address(error), run);
+        self.while_registered(address(error), run);
         self.handed.set(None);
-        self.hand_out(slot);
+        self.mark_begun(slot);
     }
 
     /// Keeps anything else from being formatted for us.
-    pub fn format_no_more(&self) {
+    pub fn stop_formatting(&self) {
         self.may_format.set(false);
     }
 
     /// Counts something that is known not to be in the record.
-    pub fn leave_out(&self) {
-        if let Ok(mut said) = self.said.try_borrow_mut() {
-            said.leave_out();
+    pub fn count_dropped(&self) {
+        if let Ok(mut attributes) = self.attributes.try_borrow_mut() {
+            attributes.count_dropped();
         }
     }
 
@@ -172,21 +172,21 @@ impl Taking {
 
     /// Whether there is an attribute of that name.
     pub fn has(&self, name: &str) -> bool {
-        self.said.try_borrow().map_or(true, |said| said.has(name))
+        self.attributes.try_borrow().map_or(true, |attributes| attributes.has(name))
     }
 
     /// Notes that the program's logger looked at the record's message.
-    pub fn see(&self) {
-        self.is_seen.set(true);
+    pub fn mark_read(&self) {
+        self.is_read.set(true);
     }
 
     /// Whether the program's logger looked at anything that the record holds.
-    pub fn is_seen(&self) -> bool {
-        self.is_seen.get() || self.begun.get() != 0
+    pub fn is_read(&self) -> bool {
+        self.is_read.get() || self.begun.get() != 0
     }
 
     /// Runs `run`, during which [`find`](Self::find) finds the record on this thread by `of`.
-    pub fn during<R>(&self, of: usize, run: impl FnOnce() -> R) -> R {
+    pub fn while_registered<R>(&self, of: usize, run: impl FnOnce() -> R) -> R {
         struct Left(usize);
         impl Drop for Left {
             fn drop(&mut self) {
@@ -214,36 +214,36 @@ impl Taking {
 
     /// Gives `then` the innermost record that is being logged on this thread, of those with that `of`.
     #[inline]
-    pub fn find<R>(of: usize, then: impl FnOnce(Option<&Taking>) -> R) -> R {
+    pub fn find<R>(of: usize, then: impl FnOnce(Option<&PendingLog>) -> R) -> R {
         let found = STACK.try_with(|stack| {
             let depth = stack.depth.get();
             let mut entries = stack.entries.get(..depth)?.iter().rev().map(Cell::get);
-            entries.find(|(known, _)| *known == of).map(|(_, taking)| taking)
+            entries.find(|(known, _)| *known == of).map(|(_, log)| log)
         });
         // SAFETY: put there by `during`, which is running below on this thread, and has borrowed it.
-        then(found.ok().flatten().and_then(|taking| unsafe { taking.as_ref() }))
+        then(found.ok().flatten().and_then(|log| unsafe { log.as_ref() }))
     }
 
     /// Tells the record. `say` adds what is not there yet, and may run code of the app.
-    pub fn tell(&self, say: impl FnOnce(&Taking)) {
-        if !formatted(|| say(self)) {
-            self.leave_out();
+    pub fn write(&self, complete: impl FnOnce(&PendingLog)) {
+        if !run_formatting(|| complete(self)) {
+            self.count_dropped();
         }
-        self.write();
+        self.write_once();
     }
 
     /// Drops the record.
-    pub fn forget(&self) {
-        self.is_told.set(true);
+    pub fn discard(&self) {
+        self.is_written.set(true);
     }
 
-    fn write(&self) {
-        if self.is_told.replace(true) {
+    fn write_once(&self) {
+        if self.is_written.replace(true) {
             return;
         }
-        if let Ok(said) = self.said.try_borrow() {
+        if let Ok(attributes) = self.attributes.try_borrow() {
             let missing = (self.begun.get() & !self.kept.get()).count_ones() as u8;
-            self.log.write(&said, missing);
+            self.log.write(&attributes, missing);
         }
     }
 
@@ -255,22 +255,22 @@ impl Taking {
         if bit == 0 || self.open.get() || self.whole.get() & bit != 0 {
             return None;
         }
-        let mut said = self.said.try_borrow_mut().ok()?;
+        let mut attributes = self.attributes.try_borrow_mut().ok()?;
         let is_kept = !is_first && self.kept.get() & bit != 0;
-        if is_kept && !(self.last.get() == bit && said.take_back()) {
+        if is_kept && !(self.last.get() == bit && attributes.take_back()) {
             return None;
         }
         self.kept.set(self.kept.get() & !bit);
-        if !said.begin(key) {
+        if !attributes.begin(key) {
             return None;
         }
         self.open.set(true);
-        Some(Open { taking: self, bit, is_whole: false })
+        Some(Open { log: self, bit, is_whole: false })
     }
 
     fn push(&self, text: &str) {
-        if let Ok(mut said) = self.said.try_borrow_mut() {
-            said.push(text);
+        if let Ok(mut attributes) = self.attributes.try_borrow_mut() {
+            attributes.push(text);
         }
     }
 }
@@ -279,40 +279,40 @@ fn address(error: &(dyn Error + 'static)) -> usize {
     error as *const dyn Error as *const () as usize
 }
 
-/// Shows an error, and takes what it shows if it is that of a record: see [`Taking::hand_error`].
-pub fn show_error(error: &(dyn Error + 'static), f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    Taking::find(address(error), |taking| match taking.and_then(|taking| Some((taking, taking.handed.get()?))) {
-        Some((taking, (slot, key))) => fmt::Display::fmt(&taking.copied(slot, key, error), f),
+/// Shows an error, and takes what it shows if it is that of a record: see [`PendingLog::with_error`].
+pub fn format_error(error: &(dyn Error + 'static), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    PendingLog::find(address(error), |log| match log.and_then(|log| Some((log, log.handed.get()?))) {
+        Some((log, (slot, key))) => fmt::Display::fmt(&log.copied(slot, key, error), f),
         None => fmt::Display::fmt(error, f),
     })
 }
 
-impl Drop for Taking {
+impl Drop for PendingLog {
     fn drop(&mut self) {
-        if self.is_seen() {
-            self.write();
+        if self.is_read() {
+            self.write_once();
         }
     }
 }
 
-impl fmt::Debug for Taking {
+impl fmt::Debug for PendingLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Taking").field("log", &self.log).finish_non_exhaustive()
+        f.debug_struct("PendingLog").field("log", &self.log).finish_non_exhaustive()
     }
 }
 
 /// Text that was begun. It ends where this is dropped, be it by a panic.
 struct Open<'a> {
-    taking: &'a Taking,
+    log: &'a PendingLog,
     bit: u64,
     is_whole: bool,
 }
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        let Taking { said, kept, whole, open, last, .. } = self.taking;
+        let PendingLog { attributes, kept, whole, open, last, .. } = self.log;
         open.set(false);
-        let is_kept = said.try_borrow_mut().map_or(false, |mut said| said.end(self.is_whole));
+        let is_kept = attributes.try_borrow_mut().map_or(false, |mut attributes| attributes.end(self.is_whole));
         if is_kept {
             kept.set(kept.get() | self.bit);
             last.set(self.bit);
@@ -324,7 +324,7 @@ impl Drop for Open<'_> {
 }
 
 /// The record alone. Never fails: what does not fit is no matter of whoever formats.
-struct Ours<'a>(&'a Taking);
+struct Ours<'a>(&'a PendingLog);
 
 impl Write for Ours<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -336,7 +336,7 @@ impl Write for Ours<'_> {
 /// The program's formatter and the record. Fails as the program's formatter does.
 struct Both<'a, 'f> {
     theirs: &'a mut fmt::Formatter<'f>,
-    ours: &'a Taking,
+    ours: &'a PendingLog,
 }
 
 impl Write for Both<'_, '_> {
@@ -351,9 +351,9 @@ impl Write for Both<'_, '_> {
     }
 }
 
-/// A value that shows what another one shows, and keeps a copy of it: see [`Taking::copied`].
+/// A value that shows what another one shows, and keeps a copy of it: see [`PendingLog::copied`].
 pub struct Copied<'a, T: ?Sized> {
-    taking: &'a Taking,
+    log: &'a PendingLog,
     slot: usize,
     key: Key<'a>,
     value: &'a T,
@@ -395,9 +395,9 @@ impl<T: ?Sized> Copied<'_, T> {
     /// Begins to copy. `None` where the value has to be shown without a copy.
     fn open(&self, form: Option<Form>) -> Option<(Form, Open<'_>)> {
         match form {
-            Some(form) => Some((form, self.taking.open(self.slot, self.key)?)),
+            Some(form) => Some((form, self.log.open(self.slot, self.key)?)),
             None => {
-                self.taking.hand_out(self.slot);
+                self.log.mark_begun(self.slot);
                 None
             }
         }
@@ -406,7 +406,7 @@ impl<T: ?Sized> Copied<'_, T> {
 
 impl<T: fmt::Display + ?Sized> fmt::Display for Copied<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Copied { taking: ours, value, .. } = *self;
+        let Copied { log: ours, value, .. } = *self;
         let form = Form::of(f).filter(|form| matches!(form, Form::Plain | Form::Pretty));
         let Some((form, mut open)) = self.open(form) else { return value.fmt(f) };
         let mut both = Both { theirs: f, ours };
@@ -418,7 +418,7 @@ impl<T: fmt::Display + ?Sized> fmt::Display for Copied<'_, T> {
 
 impl<T: fmt::Debug + ?Sized> fmt::Debug for Copied<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Copied { taking: ours, value, .. } = *self;
+        let Copied { log: ours, value, .. } = *self;
         let Some((form, mut open)) = self.open(Form::of(f)) else { return value.fmt(f) };
         let mut both = Both { theirs: f, ours };
         let result = match form {

@@ -5,18 +5,18 @@ use std::fmt;
 use std::mem::MaybeUninit;
 
 /// Up to `N` values, on the stack. Each stays where it was put, so that it can be borrowed while others are put.
-pub struct Shelf<T, const N: usize> {
+pub struct StackArena<T, const N: usize> {
     values: UnsafeCell<[MaybeUninit<T>; N]>,
     len: Cell<usize>,
 }
 
-impl<T, const N: usize> Shelf<T, N> {
+impl<T, const N: usize> StackArena<T, N> {
     /// An empty one.
     #[allow(clippy::new_without_default)]
-    pub fn new() -> Shelf<T, N> {
+    pub fn new() -> StackArena<T, N> {
         // SAFETY: an array of what need not be initialized need not be either.
         let values = unsafe { MaybeUninit::<[MaybeUninit<T>; N]>::uninit().assume_init() };
-        Shelf { values: UnsafeCell::new(values), len: Cell::new(0) }
+        StackArena { values: UnsafeCell::new(values), len: Cell::new(0) }
     }
 
     /// How many there are.
@@ -39,19 +39,19 @@ impl<T, const N: usize> Shelf<T, N> {
         // SAFETY: within the array, and nobody borrows what is not there yet.
         unsafe { place.write(value) };
         self.len.set(index + 1);
-        // SAFETY: written just now, and neither moved nor changed while the shelf is borrowed.
+        // SAFETY: written just now, and neither moved nor changed while the arena is borrowed.
         Ok(unsafe { &*place })
     }
 
     /// All that there are, in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> + '_ {
         let first = self.values.get().cast::<T>();
-        // SAFETY: written below `len`, and neither moved nor changed while the shelf is borrowed.
+        // SAFETY: written below `len`, and neither moved nor changed while the arena is borrowed.
         (0..self.len.get()).map(move |index| unsafe { &*first.wrapping_add(index) })
     }
 }
 
-impl<T, const N: usize> Drop for Shelf<T, N> {
+impl<T, const N: usize> Drop for StackArena<T, N> {
     fn drop(&mut self) {
         let first = self.values.get().cast::<T>();
         // SAFETY: each of these was written, and nobody borrows them any more.
@@ -59,9 +59,9 @@ impl<T, const N: usize> Drop for Shelf<T, N> {
     }
 }
 
-impl<T, const N: usize> fmt::Debug for Shelf<T, N> {
+impl<T, const N: usize> fmt::Debug for StackArena<T, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shelf").field("len", &self.len.get()).finish()
+        f.debug_struct("StackArena").field("len", &self.len.get()).finish()
     }
 }
 
@@ -73,16 +73,16 @@ mod tests {
     #[test]
     fn values_stay_where_they_were_put_and_are_dropped_once() {
         let counted = Rc::new(());
-        let shelf: Shelf<(usize, Rc<()>), 3> = Shelf::new();
-        let first = shelf.put((1, Rc::clone(&counted))).unwrap();
+        let arena: StackArena<(usize, Rc<()>), 3> = StackArena::new();
+        let first = arena.put((1, Rc::clone(&counted))).unwrap();
         for number in 2..=3 {
-            assert!(shelf.put((number, Rc::clone(&counted))).is_ok());
+            assert!(arena.put((number, Rc::clone(&counted))).is_ok());
         }
-        assert_eq!(shelf.put((4, Rc::clone(&counted))).unwrap_err().0, 4);
+        assert_eq!(arena.put((4, Rc::clone(&counted))).unwrap_err().0, 4);
         assert_eq!(first.0, 1);
-        assert_eq!(shelf.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(arena.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(Rc::strong_count(&counted), 4);
-        drop(shelf);
+        drop(arena);
         assert_eq!(Rc::strong_count(&counted), 1);
     }
 }

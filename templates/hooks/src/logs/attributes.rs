@@ -17,12 +17,12 @@ const FOR_BODY: usize = 1 << 10;
 
 /// What a record says: attributes as in the wire format. Text that does not fit is cut and shows it; what finds no room
 /// at all is counted.
-pub struct Said {
+pub struct LogAttributes {
     /// Written up to `len`.
     bytes: [MaybeUninit<u8>; ROOM],
     len: usize,
     count: u16,
-    left_out: u8,
+    dropped: u8,
     has_body: bool,
     open: Option<Piece>,
     /// Where the text that was ended last begins and ends.
@@ -38,13 +38,13 @@ struct Piece {
     is_full: bool,
 }
 
-impl Said {
-    pub(super) fn new() -> Said {
-        Said {
+impl LogAttributes {
+    pub(super) fn new() -> LogAttributes {
+        LogAttributes {
             bytes: [MaybeUninit::uninit(); ROOM],
             len: 0,
             count: 0,
-            left_out: 0,
+            dropped: 0,
             has_body: false,
             open: None,
             last: (0, 0),
@@ -56,7 +56,7 @@ impl Said {
         let (kind, number);
         let bytes: &[u8] = match value {
             Value::None => return,
-            Value::Bytes(bytes) => return self.text(key, &Lossy(bytes)),
+            Value::Bytes(bytes) => return self.set_display(key, &Lossy(bytes)),
             Value::Int(int) => {
                 (kind, number) = (wire::value::INT, int.to_le_bytes());
                 &number
@@ -75,18 +75,18 @@ impl Said {
             self.count += 1;
         } else {
             self.len = start;
-            self.leave_out();
+            self.count_dropped();
         }
     }
 
     /// Takes text that has to be formatted.
-    pub fn text(&mut self, key: Key<'_>, value: &dyn fmt::Display) {
+    pub fn set_display(&mut self, key: Key<'_>, value: &dyn fmt::Display) {
         if !self.begin(key) {
-            return self.leave_out();
+            return self.count_dropped();
         }
         let is_whole = write!(self, "{value}").is_ok();
         if !self.end(is_whole) {
-            self.leave_out();
+            self.count_dropped();
         }
     }
 
@@ -148,8 +148,8 @@ impl Said {
     }
 
     /// Counts one that is not there.
-    pub(super) fn leave_out(&mut self) {
-        self.left_out = self.left_out.saturating_add(1);
+    pub(super) fn count_dropped(&mut self) {
+        self.dropped = self.dropped.saturating_add(1);
     }
 
     /// Whether there is an attribute of that name.
@@ -180,8 +180,8 @@ impl Said {
     }
 
     /// How many found no room.
-    pub(super) fn left_out(&self) -> u8 {
-        self.left_out
+    pub(super) fn dropped(&self) -> u8 {
+        self.dropped
     }
 
     fn limit(&self, key: Key<'_>) -> usize {
@@ -211,16 +211,16 @@ impl Said {
 }
 
 /// Into the text that was begun. Never fails: what does not fit is no matter of whoever formats.
-impl Write for Said {
+impl Write for LogAttributes {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push(text);
         Ok(())
     }
 }
 
-impl fmt::Debug for Said {
+impl fmt::Debug for LogAttributes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Said").field("count", &self.count).finish_non_exhaustive()
+        f.debug_struct("LogAttributes").field("count", &self.count).finish_non_exhaustive()
     }
 }
 
@@ -252,8 +252,8 @@ mod tests {
     use super::*;
 
     /// The attributes as (key, name, value).
-    pub(in crate::logs) fn read(said: &Said) -> Vec<(u16, String, Vec<u8>)> {
-        let mut rest = said.bytes();
+    pub(in crate::logs) fn read(attributes: &LogAttributes) -> Vec<(u16, String, Vec<u8>)> {
+        let mut rest = attributes.bytes();
         let mut all = Vec::new();
         while !rest.is_empty() {
             let key = u16::from_le_bytes([rest[0], rest[1]]);
@@ -265,81 +265,81 @@ mod tests {
             all.push((key, name, value));
             rest = tail;
         }
-        assert_eq!(all.len(), usize::from(said.count));
+        assert_eq!(all.len(), usize::from(attributes.count));
         all
     }
 
     #[test]
-    fn attributes_are_written_as_the_wire_wants_them() {
-        let mut said = Said::new();
-        said.text(key::LOG_BODY, &format_args!("{} and {}", 1, "two"));
-        said.set(Key::Named("n"), (-1_i64).into());
-        said.set(Key::Named("nothing"), Value::None);
-        said.set(Key::Named("yes"), true.into());
-        said.set(Key::Named("bytes"), b"a\xffb".as_slice().into());
+    fn attributes_are_written_in_wire_format() {
+        let mut attributes = LogAttributes::new();
+        attributes.set_display(key::LOG_BODY, &format_args!("{} and {}", 1, "two"));
+        attributes.set(Key::Named("n"), (-1_i64).into());
+        attributes.set(Key::Named("nothing"), Value::None);
+        attributes.set(Key::Named("yes"), true.into());
+        attributes.set(Key::Named("bytes"), b"a\xffb".as_slice().into());
         let expected = [
             (wire::key::LOG_BODY, String::new(), b"1 and two".to_vec()),
             (0, "n".into(), (-1_i64).to_le_bytes().to_vec()),
             (0, "yes".into(), vec![1]),
             (0, "bytes".into(), "a\u{fffd}b".as_bytes().to_vec()),
         ];
-        assert_eq!(read(&said), expected);
-        assert_eq!(said.left_out, 0);
-        assert!(said.has("bytes") && !said.has("byte") && !said.has(""));
+        assert_eq!(read(&attributes), expected);
+        assert_eq!(attributes.dropped, 0);
+        assert!(attributes.has("bytes") && !attributes.has("byte") && !attributes.has(""));
     }
 
     #[test]
     fn what_does_not_fit_is_cut_between_characters_or_counted() {
         // Each shift makes another byte of a character the first that does not fit.
         for shift in 0..9 {
-            let mut said = Said::new();
+            let mut attributes = LogAttributes::new();
             let long = format!("{}{}", "x".repeat(shift), "ä€🦀".repeat(2000));
-            said.text(key::LOG_BODY, &long);
-            said.text(Key::Named("late"), &1);
-            said.set(Key::Named("later"), 2.into());
-            let all = read(&said);
+            attributes.set_display(key::LOG_BODY, &long);
+            attributes.set_display(Key::Named("late"), &1);
+            attributes.set(Key::Named("later"), 2.into());
+            let all = read(&attributes);
             let text = std::str::from_utf8(&all[0].2).unwrap();
             assert!(text.ends_with('…') && long.starts_with(text.trim_end_matches('…')), "{text}");
-            assert!(said.len > ROOM - 8 && said.len <= ROOM);
-            assert_eq!((all.len(), said.left_out), (1, 2));
+            assert!(attributes.len > ROOM - 8 && attributes.len <= ROOM);
+            assert_eq!((all.len(), attributes.dropped), (1, 2));
         }
     }
 
     #[test]
     fn a_text_of_every_length_stays_within_its_room() {
         for length in ROOM - 40..ROOM + 10 {
-            let mut said = Said::new();
-            said.text(key::LOG_BODY, &format_args!("{}{}", "x".repeat(length), "é"));
-            said.set(Key::Named("n"), 1.into());
-            let all = read(&said);
+            let mut attributes = LogAttributes::new();
+            attributes.set_display(key::LOG_BODY, &format_args!("{}{}", "x".repeat(length), "é"));
+            attributes.set(Key::Named("n"), 1.into());
+            let all = read(&attributes);
             assert!(std::str::from_utf8(&all[0].2).is_ok());
-            assert_eq!(all.len() + usize::from(said.left_out), 2);
+            assert_eq!(all.len() + usize::from(attributes.dropped), 2);
         }
     }
 
     #[test]
     fn a_long_attribute_leaves_room_for_the_message() {
-        let mut said = Said::new();
-        said.text(Key::Named("long"), &"x".repeat(ROOM));
-        said.set(Key::Named("late"), 1.into());
-        said.text(key::LOG_BODY, &"m".repeat(FOR_BODY / 2));
-        let all = read(&said);
-        assert_eq!((all.len(), said.left_out), (2, 1));
+        let mut attributes = LogAttributes::new();
+        attributes.set_display(Key::Named("long"), &"x".repeat(ROOM));
+        attributes.set(Key::Named("late"), 1.into());
+        attributes.set_display(key::LOG_BODY, &"m".repeat(FOR_BODY / 2));
+        let all = read(&attributes);
+        assert_eq!((all.len(), attributes.dropped), (2, 1));
         assert_eq!(all[1].2, "m".repeat(FOR_BODY / 2).into_bytes());
     }
 
     #[test]
     fn text_that_breaks_off_shows_it() {
-        let mut said = Said::new();
-        assert!(said.begin(Key::Named("half")));
-        said.push("half");
-        assert!(said.end(false));
-        assert!(said.begin(Key::Named("none")) && !said.end(false));
-        assert!(said.begin(Key::Named("empty")) && said.end(true));
+        let mut attributes = LogAttributes::new();
+        assert!(attributes.begin(Key::Named("half")));
+        attributes.push("half");
+        assert!(attributes.end(false));
+        assert!(attributes.begin(Key::Named("none")) && !attributes.end(false));
+        assert!(attributes.begin(Key::Named("empty")) && attributes.end(true));
         let texts: Vec<_> =
-            read(&said).into_iter().map(|(_, name, text)| (name, String::from_utf8(text).unwrap())).collect();
+            read(&attributes).into_iter().map(|(_, name, text)| (name, String::from_utf8(text).unwrap())).collect();
         assert_eq!(texts, [("half".into(), "half…".into()), ("empty".into(), String::new())]);
-        assert!(said.take_back() && !said.take_back());
-        assert_eq!(read(&said).len(), 1);
+        assert!(attributes.take_back() && !attributes.take_back());
+        assert_eq!(read(&attributes).len(), 1);
     }
 }
