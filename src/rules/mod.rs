@@ -1,4 +1,4 @@
-//! Rules: what is known about each crate that can be instrumented, read from `instrumentation.toml` and `advice.rs`.
+//! Rules: how each crate is instrumented, and which metrics its advice records, read from `instrumentation.toml` and `advice.rs`.
 
 mod catalog;
 mod metric;

@@ -1,4 +1,4 @@
-//! The words of `instrumentation.toml`. An unknown one is an error that shows its line.
+//! The keys of `instrumentation.toml`. An unknown one is an error that shows its line.
 
 use semver::{Version, VersionReq};
 use serde::Deserialize;
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_key_is_told_with_its_line() {
+    fn unknown_key_is_reported_with_its_line() {
         let message = error("sumary = \"x\"\n");
         assert!(message.contains("line 6") && message.contains("sumary"), "{message}");
         let message =
@@ -236,14 +236,14 @@ mod tests {
     }
 
     #[test]
-    fn unknown_capture_is_told() {
+    fn unknown_capture_is_reported() {
         let message =
             error("[[rule]]\nid = \"a\"\nwhere = { file = \"a.rs\", match = \"f($x)\" }\ndo = { before = \"g($y)\" }");
         assert!(message.contains("uses `$y`, but `match` captures `x`"), "{message}");
     }
 
     #[test]
-    fn broken_pattern_is_told_with_its_line() {
+    fn broken_pattern_is_reported_with_its_line() {
         let message =
             error("[[rule]]\nid = \"a\"\nwhere = { file = \"a.rs\", match = \"f(\" }\ndo = { before = \"g()\" }");
         assert!(message.starts_with("line 8: `match`"), "{message}");

@@ -13,7 +13,7 @@ metrics! { DATABASE
         [DB_SYSTEM_NAME DB_NAMESPACE DB_OPERATION_NAME DB_COLLECTION_NAME DB_QUERY_SUMMARY DB_RESPONSE_STATUS_CODE
             SERVER_ADDRESS SERVER_PORT ERROR_TYPE]
         "Duration of database client operations."
-        "How often is the database asked? How long does it take? How often does it fail?";
+        "How often is the database queried? How long does it take? How often does it fail?";
     DB_CLIENT_RESPONSE_RETURNED_ROWS Development Histogram(ROWS) "{row}"
         [DB_SYSTEM_NAME DB_NAMESPACE DB_OPERATION_NAME DB_COLLECTION_NAME DB_QUERY_SUMMARY DB_RESPONSE_STATUS_CODE
             SERVER_ADDRESS SERVER_PORT ERROR_TYPE]
