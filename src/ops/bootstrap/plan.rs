@@ -217,7 +217,7 @@ fn row(
     let mut row = Row {
         name: name.to_owned(),
         version: version.clone(),
-        emits: known.emits.clone(),
+        emits: known.emits_with_metrics(),
         state: State::Plain(why),
         layer: None,
     };
