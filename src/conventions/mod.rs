@@ -25,7 +25,7 @@ use crate::conventions::catalog::Metric;
 use crate::records::facts::Facts;
 use crate::records::record::Attribute;
 use crate::redact;
-use crate::wire::{domain, key, measure};
+use crate::wire::{Domain, key, measure};
 
 /// How a point for what comes on top of all that is told apart is marked.
 pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
@@ -84,12 +84,13 @@ impl Measured {
 
 /// Applies the conventions of the span's domain. `cut` is the reason why it never ended by itself.
 pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>, conventions: &Conventions) -> Described {
-    let mut described = match domain {
-        domain::HTTP_SERVER => http_server::describe(facts, cut, conventions),
-        domain::HTTP_CLIENT => http_client::describe(facts, cut, conventions),
-        domain::DATABASE => database::describe(facts, cut),
-        domain::FAAS => faas::describe(facts, cut),
-        _ => internal(facts, cut),
+    let mut described = match Domain::of(domain.into()) {
+        Some(Domain::HttpServer) => http_server::describe(facts, cut, conventions),
+        Some(Domain::HttpClient) => http_client::describe(facts, cut, conventions),
+        Some(Domain::Database) => database::describe(facts, cut),
+        Some(Domain::Faas) => faas::describe(facts, cut),
+        // Of an unknown domain, too, what carries its own name is exported.
+        Some(_) | None => internal(facts, cut),
     };
     for (name, value) in facts.named() {
         if !described.attributes.iter().any(|known| known.key.as_str() == name) {
@@ -138,36 +139,25 @@ pub(crate) fn event<'a>(said: impl Iterator<Item = Attribute<'a>>) -> (Cow<'stat
     (event_name, attributes)
 }
 
-/// An attribute outside its domain, under the name that the conventions give its key.
-pub(crate) fn named(said: &Attribute<'_>) -> Option<KeyValue> {
-    let known = match said.key {
+/// An attribute outside its domain, under the name that the conventions give its key. Most of what is no attribute just
+/// as the app wrote it may hold what must not be passed on, and is left out.
+pub(crate) fn named(recorded: &Attribute<'_>) -> Option<KeyValue> {
+    match recorded.key {
         key::NAMED => {
-            let own = String::from_utf8_lossy(said.name);
-            let value = redacted::attribute_value(&own, said.value.to_sdk());
-            return (!own.is_empty()).then(|| KeyValue::new(Key::from(own.into_owned()), value));
+            let own = String::from_utf8_lossy(recorded.name);
+            let value = redacted::attribute_value(&own, recorded.value.to_sdk());
+            (!own.is_empty()).then(|| KeyValue::new(Key::from(own.into_owned()), value))
         }
-        key::ERROR_TYPE => name::ERROR_TYPE,
         key::ERROR_MESSAGE => {
-            let message = redact::message(&said.value.text()).into_owned();
-            return Some(KeyValue::new(name::EXCEPTION_MESSAGE, message));
+            let message = redact::message(&recorded.value.text()).into_owned();
+            Some(KeyValue::new(name::EXCEPTION_MESSAGE, message))
         }
         key::HTTP_METHOD => {
-            return Some(KeyValue::new(name::HTTP_REQUEST_METHOD, Conventions::default().method(&said.value.text()).0));
+            let (method, _) = Conventions::default().method(&recorded.value.text());
+            Some(KeyValue::new(name::HTTP_REQUEST_METHOD, method))
         }
-        key::URL_SCHEME => name::URL_SCHEME,
-        key::HTTP_ROUTE => name::HTTP_ROUTE,
-        key::HTTP_STATUS => name::HTTP_RESPONSE_STATUS_CODE,
-        key::HTTP_RESEND => name::HTTP_REQUEST_RESEND_COUNT,
-        key::SERVER_ADDRESS => name::SERVER_ADDRESS,
-        key::SERVER_PORT => name::SERVER_PORT,
-        key::PEER_ADDRESS => name::NETWORK_PEER_ADDRESS,
-        key::PEER_PORT => name::NETWORK_PEER_PORT,
-        key::DB_SYSTEM => name::DB_SYSTEM_NAME,
-        key::DB_NAMESPACE => name::DB_NAMESPACE,
-        // All others may hold what must not be passed on as it is.
-        _ => return None,
-    };
-    Some(KeyValue::new(known, said.value.to_sdk()))
+        other => key::attribute(other).map(|known| KeyValue::new(known, recorded.value.to_sdk())),
+    }
 }
 
 /// How a span's name calls a method.
@@ -293,7 +283,7 @@ mod tests {
             Attribute { key: key::NAMED, name: b"tower.limit", value: Value::Int(3) },
             Attribute { key: key::NAMED, name: b"user.password", value: Value::Bytes(b"hunter2") },
         ];
-        let described = describe(domain::INTERNAL, &Facts::new(said.to_vec()), None, &Conventions::default());
+        let described = describe(Domain::Internal as u8, &Facts::new(said.to_vec()), None, &Conventions::default());
         assert_eq!((described.name.as_ref(), described.kind), ("buffer wait", SpanKind::Internal));
         assert_eq!(testing::shown(&described.attributes), ["tower.limit=3", "user.password=REDACTED"]);
         assert_eq!(described.status, Status::Unset);

@@ -61,6 +61,11 @@ impl<F> fmt::Debug for Carry<F> {
 }
 
 impl<F> Carry<F> {
+    /// Wraps a future so that it runs in a context.
+    pub(crate) fn within(context: &Context, future: F) -> Carry<F> {
+        Carry { context: Some(context.clone()), over_since: 0, future: ManuallyDrop::new(future) }
+    }
+
     /// Lets go of a request that has been over for long; see `live`.
     fn outlive(&mut self) {
         if self.context.as_ref().map_or(false, |context| context.live.is_over()) {

@@ -20,6 +20,7 @@ mod forwarded;
 mod headers;
 pub mod http;
 mod introduce;
+pub mod kit;
 mod live;
 mod logs;
 pub mod metrics;

@@ -8,21 +8,7 @@ use crate::context::{self, flag, Context};
 use crate::live::Live;
 use crate::{attach, random, ring, sample, settings, wire};
 
-/// What a span is about: which semantic conventions the launcher applies to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Domain {
-    /// Internal work; named by `key::SPAN_NAME`.
-    Internal = wire::domain::INTERNAL,
-    /// An HTTP request served.
-    HttpServer = wire::domain::HTTP_SERVER,
-    /// An HTTP request sent.
-    HttpClient = wire::domain::HTTP_CLIENT,
-    /// A database operation.
-    Database = wire::domain::DATABASE,
-    /// An invocation of a function that a cloud runs.
-    Faas = wire::domain::FAAS,
-}
+pub use wire::Domain;
 
 /// The instrumented crate and its version. Each layer has one, made by the layer writer; its marker text stays in the
 /// binary and tells `otel-rs inspect` which layers it carries.
@@ -134,6 +120,12 @@ impl Span {
         let root = Live::claim(span);
         let flags = flag::MUTED | flag::NOT_RECORDED;
         Span { context: Context { trace, span, flags, remote: false, live: root, ..parent }, root }
+    }
+
+    /// A span of a test: open, and recorded nowhere.
+    #[cfg(test)]
+    pub(crate) fn of_test() -> Span {
+        Span { context: Context { trace: [1; 16], span: [1; 8], ..Context::EMPTY }, root: Live::NEVER }
     }
 
     /// Whether the span does nothing.

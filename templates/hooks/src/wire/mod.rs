@@ -14,6 +14,14 @@
 //! Everything is little endian. A record never wraps: a `kind::PAD` record fills the end of a ring. A record starts at a
 //! multiple of 8 and its `head` is published last (release), so a reader sees whole records or none.
 
+mod facts;
+mod keys;
+
+pub use facts::{Domain, Language, MessagingOperation, domain};
+#[allow(unused_imports)] // Only the hooks make constants of it.
+pub(crate) use keys::attribute_keys;
+pub use keys::key;
+
 /// Changes whenever a field of this file does; a launcher refuses other versions.
 pub const VERSION: u32 = 4;
 /// First bytes of a region and of *Hello*.
@@ -349,20 +357,6 @@ pub mod measure {
     pub const HTTP_CLIENT_CONNECTION: u8 = 2;
 }
 
-/// What a span is about: which semantic conventions the launcher applies.
-pub mod domain {
-    /// Internal work.
-    pub const INTERNAL: u8 = 0;
-    /// An HTTP request served.
-    pub const HTTP_SERVER: u8 = 1;
-    /// An HTTP request sent.
-    pub const HTTP_CLIENT: u8 = 2;
-    /// A database operation.
-    pub const DATABASE: u8 = 3;
-    /// An invocation of a function that a cloud runs (FaaS); named by `key::SPAN_NAME`, the function's name.
-    pub const FAAS: u8 = 9;
-}
-
 /// An attribute: `u16` key, `u8` value type, `u8` length of the name (0 unless the key has one), `u32` length of
 /// the value, the name, the value. Nothing is aligned.
 pub const ATTRIBUTE_HEADER: usize = 8;
@@ -377,116 +371,4 @@ pub mod value {
     pub const FLOAT: u8 = 3;
     /// `u8`, 0 or 1.
     pub const BOOL: u8 = 4;
-}
-
-/// Well-known keys: what the app saw, raw. The launcher redacts, sanitises and turns them into semantic conventions.
-pub mod key {
-    /// The attribute carries its own name.
-    pub const NAMED: u16 = 0;
-    /// Marker text of the scope, when it has no string id yet.
-    pub const SCOPE: u16 = 1;
-    /// Name of a span of the internal domain.
-    pub const SPAN_NAME: u16 = 2;
-    /// Name of a span event.
-    pub const EVENT_NAME: u16 = 3;
-    /// A low-cardinality class of error: the value of `error.type`. Makes the span's status Error.
-    pub const ERROR_TYPE: u16 = 4;
-    /// A human-readable account of the error: the span status's description.
-    pub const ERROR_MESSAGE: u16 = 5;
-    /// W3C tracestate that came with the trace, as a list in one piece.
-    pub const TRACE_STATE: u16 = 6;
-    /// The request's method as sent.
-    pub const HTTP_METHOD: u16 = 10;
-    /// Path of the request's target, raw.
-    pub const URL_PATH: u16 = 11;
-    /// Query of the request's target without the `?`, raw.
-    pub const URL_QUERY: u16 = 12;
-    /// `http` or `https`, as the client sent it as far as proxies tell.
-    pub const URL_SCHEME: u16 = 13;
-    /// The whole URL of a client request, raw: may hold credentials.
-    pub const URL_FULL: u16 = 14;
-    /// Template of the matched route.
-    pub const HTTP_ROUTE: u16 = 15;
-    /// Int: status code of the response.
-    pub const HTTP_STATUS: u16 = 16;
-    /// `1.0`, `1.1`, `2` or `3`.
-    pub const HTTP_VERSION: u16 = 17;
-    /// The `Host` header or `:authority`, with or without a port.
-    pub const HTTP_HOST: u16 = 18;
-    /// The `User-Agent` header.
-    pub const USER_AGENT: u16 = 19;
-    /// `Forwarded` header.
-    pub const HTTP_FORWARDED: u16 = 20;
-    /// `X-Forwarded-For` header.
-    pub const HTTP_FORWARDED_FOR: u16 = 21;
-    /// Int: which resend of the request this is; absent or 0 for the first.
-    pub const HTTP_RESEND: u16 = 22;
-    /// A value of a header of the request. The attribute carries the header's name in small letters; each value is an
-    /// attribute of its own.
-    pub const HTTP_REQUEST_HEADER: u16 = 23;
-    /// The same for the response.
-    pub const HTTP_RESPONSE_HEADER: u16 = 24;
-    /// Int: bytes of the request's body that have passed, as transferred.
-    pub const HTTP_REQUEST_BODY_SIZE: u16 = 25;
-    /// The same for the response.
-    pub const HTTP_RESPONSE_BODY_SIZE: u16 = 26;
-    /// `X-Forwarded-Host` header.
-    pub const HTTP_FORWARDED_HOST: u16 = 27;
-    /// `X-Forwarded-Port` header.
-    pub const HTTP_FORWARDED_PORT: u16 = 28;
-    /// Address of the connection's other end, without a port.
-    pub const PEER_ADDRESS: u16 = 30;
-    /// Int: port of the connection's other end.
-    pub const PEER_PORT: u16 = 31;
-    /// Name or address of the server a client talks to.
-    pub const SERVER_ADDRESS: u16 = 32;
-    /// Int: port of the server a client talks to.
-    pub const SERVER_PORT: u16 = 33;
-    /// A value of `db.system.name`: `postgresql`, `mysql`, `mariadb`, `sqlite`, …
-    pub const DB_SYSTEM: u16 = 40;
-    /// Name of the database (for SQLite, the file).
-    pub const DB_NAMESPACE: u16 = 41;
-    /// The statement, raw: may hold literals.
-    pub const DB_QUERY: u16 = 42;
-    /// The database's own error code.
-    pub const DB_STATUS: u16 = 43;
-    /// Int: rows returned.
-    pub const DB_ROWS: u16 = 44;
-    /// Operation name where there is no statement (`BEGIN`, `COMMIT`, `ROLLBACK`).
-    pub const DB_OPERATION: u16 = 45;
-    /// What the cloud calls the invocation.
-    pub const FAAS_INVOCATION: u16 = 80;
-    /// Bool: whether the process was started for this invocation.
-    pub const FAAS_COLDSTART: u16 = 81;
-    /// The function as it was invoked: an ARN, maybe with an alias.
-    pub const FAAS_INVOKED: u16 = 82;
-    /// The function's version that runs.
-    pub const FAAS_VERSION: u16 = 83;
-    /// How long the invocation may take, in milliseconds.
-    pub const FAAS_TIMEOUT_MS: u16 = 84;
-    /// Name of the instrument a cell belongs to.
-    pub const METRIC_NAME: u16 = 60;
-    /// Unit of the instrument (UCUM).
-    pub const METRIC_UNIT: u16 = 61;
-    /// Description of the instrument.
-    pub const METRIC_DESCRIPTION: u16 = 62;
-    /// Name of an instrument's scope, where the program named it.
-    pub const SCOPE_NAME: u16 = 63;
-    /// Version of that scope.
-    pub const SCOPE_VERSION: u16 = 64;
-    /// Schema URL of that scope.
-    pub const SCOPE_SCHEMA_URL: u16 = 65;
-    /// Which bounds of a histogram its maker advises, a bit for each, the lowest bit of the first byte first; the others
-    /// are there since a reader wants them. Not said where all are advised.
-    pub const METRIC_ADVISED: u16 = 67;
-    /// What was measured, in the metric's unit.
-    pub const METRIC_VALUE: u16 = 66;
-    /// Message of a log record.
-    pub const LOG_BODY: u16 = 70;
-    /// Which logger a log record was written to; by default the module that wrote it.
-    pub const LOG_TARGET: u16 = 71;
-    /// Source file.
-    pub const CODE_FILE: u16 = 72;
-    /// Int: line in the source file.
-    pub const CODE_LINE: u16 = 73;
 }
