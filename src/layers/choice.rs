@@ -6,7 +6,8 @@ use semver::Version;
 
 use super::HooksSource;
 use super::quarantine::{Held, Quarantine};
-use crate::project::{Home, manifest::Manifest, manifest::ManifestError, short_digest};
+use crate::digest::short_digest;
+use crate::project::{Home, manifest::Manifest, manifest::ManifestError};
 use crate::rules::{Catalog, CatalogError, Instrumentation};
 use crate::ui::Explain;
 

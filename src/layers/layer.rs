@@ -8,7 +8,8 @@ use semver::Version;
 use walkdir::WalkDir;
 
 use super::{HooksSource, Knowledge};
-use crate::project::{Digest, Home, files, short_digest};
+use crate::digest::{Digest, short_digest};
+use crate::project::{Home, files};
 use crate::rules::Instrumentation;
 use crate::ui::Explain;
 use crate::weave::Rule;

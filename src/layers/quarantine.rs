@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::project::{Home, Source, files, packages, short_digest};
+use crate::digest::short_digest;
+use crate::project::{Home, Source, files, packages};
 
 /// A crate that is compiled against woven ones, and the way in which it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
-use sha2::{Digest, Sha256};
 
 use super::{Instrumentation, schema};
+use crate::digest::short_digest;
 use crate::ui::Explain;
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/instrumentations");
@@ -112,7 +112,7 @@ impl Catalog {
     }
 
     fn add(&mut self, path: &Path, rules: &str, advice: &str) -> Result<(), CatalogError> {
-        let digest = digest([rules.as_bytes(), advice.as_bytes()]);
+        let digest = short_digest([rules.as_bytes(), advice.as_bytes()]);
         let malformed = |reason| CatalogError::Malformed { path: path.to_owned(), reason };
         let instrumentation = schema::parse(rules, advice, digest).map_err(malformed)?;
         let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
@@ -148,18 +148,8 @@ impl Catalog {
     /// those all the time, and stamps see to them.
     pub(crate) fn identity(&self) -> String {
         let embedded = EMBEDDED.dirs().flat_map(|folder| folder.files()).map(include_dir::File::contents);
-        digest(embedded.chain(self.names.iter().map(String::as_bytes)))
+        short_digest(embedded.chain(self.names.iter().map(String::as_bytes)))
     }
-}
-
-/// A short digest of some texts, each told apart from its neighbour.
-fn digest<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let mut hasher = Sha256::new();
-    for text in texts {
-        hasher.update((text.len() as u64).to_le_bytes());
-        hasher.update(text);
-    }
-    hasher.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use super::Call;
 use super::compile::running_note;
 use super::dep_info;
 use super::toolchain::Toolchain;
+use crate::digest::short_digest;
 use crate::layers::{Dependent, Finding, Knowledge, Woven, name_and_version};
-use crate::project::{Home, short_digest};
+use crate::project::Home;
 use crate::ui;
 
 /// Notes that the crate of a call has compiled.

@@ -7,9 +7,10 @@ use std::process::Stdio;
 
 use super::toolchain::Toolchain;
 use super::{Call, command, status_code};
+use crate::digest::short_digest;
 use crate::layers::{HooksSource, Knowledge, LAYER_FORMAT, refresh_stamps};
 use crate::project::manifest::Manifest;
-use crate::project::{Home, files, short_digest};
+use crate::project::{Home, files};
 use crate::rules::Catalog;
 use crate::ui;
 

@@ -159,7 +159,7 @@ impl Engine {
                 }
                 () = wake.notified() => {}
                 Some(who) = asked.recv() => {
-                    self.metrics.iter_mut().for_each(Metrics::ask);
+                    self.metrics.iter_mut().for_each(Metrics::observe);
                     let _ = who.send(());
                 }
                 _ = tick.tick() => self.idle(),
@@ -207,7 +207,7 @@ impl Engine {
                 let introduction = strings.introduction();
                 let source = self.programs.attached(pid, &introduction);
                 if let (Some(metrics), Some(name)) = (&mut self.metrics, self.programs.executable(pid, &introduction)) {
-                    metrics.told(&source, pid, &name);
+                    metrics.process_attached(&source, pid, &name);
                 }
                 self.pids.insert(process, pid);
                 let (strings, cells) = (Box::new(move |id| strings.get(id)), Box::new(move || read(&cells)));
@@ -259,7 +259,7 @@ impl Engine {
         let before = self.cut.len();
         self.assembler.gone(process, last_seen_unix_ns, &mut self.finished, &mut self.cut);
         if let Some(metrics) = &mut self.metrics {
-            metrics.gone(process);
+            metrics.process_exited(process);
         }
         let requests = self.cut[before..].iter().filter(|span| span.start.domain == domain::HTTP_SERVER).count();
         self.report.open_requests += requests as u64;
