@@ -15,7 +15,7 @@ mod client {
     use http::header::{HeaderMap, HeaderName, HeaderValue};
     use http::uri::{Authority, Scheme};
     use http::{Request, Response, Uri};
-    use otel_rs_hooks::client::{ActiveRequest, Host};
+    use otel_rs_hooks::http::client::{ActiveRequest, Host};
     use otel_rs_hooks::http::{self as calls, FormattedText, Message};
     use otel_rs_hooks::{carry, key, Context, Domain, Headers, HeadersMut, Span, Value};
 

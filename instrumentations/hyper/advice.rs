@@ -288,7 +288,7 @@ mod client {
 
     use http::header::{HeaderMap, HOST};
     use http::{Request, Response};
-    use otel_rs_hooks::client::{is_pooled, ActiveRequest, Host};
+    use otel_rs_hooks::http::client::{is_pooled, ActiveRequest, Host};
     use otel_rs_hooks::http::{self as calls, FormattedText, Message};
     use otel_rs_hooks::{key, Attribute, Context, Domain, Span, Transfer};
 

@@ -4,11 +4,11 @@ pub(crate) mod catalog;
 mod conventions;
 mod database;
 mod faas;
-#[path = "../../templates/hooks/src/forwarded.rs"]
+#[path = "../../templates/hooks/src/http/forwarded.rs"]
 mod forwarded;
 mod http_client;
 mod http_server;
-#[path = "../../templates/hooks/src/pattern.rs"]
+#[path = "../../templates/hooks/src/http/pattern.rs"]
 mod pattern;
 mod sql;
 

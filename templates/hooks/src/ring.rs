@@ -5,12 +5,12 @@
 //! is killed in the middle.
 
 use std::cell::Cell;
-use std::marker::PhantomData;
 
 use crate::attribute::{self, key, Attribute, Value};
 use crate::region::{Region, Ring};
-use crate::span::Scope;
+use crate::scope::Scope;
 use crate::wire::{self, record};
+use crate::writer::Writer;
 use crate::{attach, metrics};
 
 thread_local! {
@@ -152,46 +152,4 @@ fn first_ring(count: u32) -> u32 {
     metrics::catch_up();
     let address = STICKY.try_with(|sticky| sticky as *const _ as usize).unwrap_or(0);
     ((address >> 12).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32 % count
-}
-
-/// Appends bytes to reserved room; what does not fit is left out.
-pub(crate) struct Writer<'a> {
-    at: *mut u8,
-    room: usize,
-    region: PhantomData<&'a mut [u8]>,
-}
-
-impl Writer<'_> {
-    /// A writer over `room` bytes at `at`.
-    ///
-    /// # Safety
-    /// The bytes must be writable and belong to the caller alone for as long as the writer lives.
-    pub(crate) unsafe fn new<'a>(at: *mut u8, room: usize) -> Writer<'a> {
-        Writer { at, room, region: PhantomData }
-    }
-
-    /// Bytes whose number the compiler knows: a store instead of a call.
-    #[inline(always)]
-    pub(crate) fn array<const N: usize>(&mut self, bytes: [u8; N]) {
-        if N <= self.room {
-            // SAFETY: there is room (just checked), and the room is ours alone (see `new`).
-            unsafe {
-                self.at.cast::<[u8; N]>().write_unaligned(bytes);
-                self.at = self.at.add(N);
-            }
-            self.room -= N;
-        }
-    }
-
-    #[inline]
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
-        if bytes.len() <= self.room {
-            // SAFETY: there is room (just checked), and the room is ours alone (see `new`).
-            unsafe {
-                std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at, bytes.len());
-                self.at = self.at.add(bytes.len());
-            }
-            self.room -= bytes.len();
-        }
-    }
 }

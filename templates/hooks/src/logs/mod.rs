@@ -10,8 +10,9 @@ mod pending;
 use std::cell::Cell;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use crate::context::flag;
-use crate::span::{now, Scope};
+use crate::clock::now;
+use crate::context::{self, flag};
+use crate::scope::Scope;
 use crate::{ring, settings};
 
 pub use arena::StackArena;
@@ -69,7 +70,7 @@ impl Log {
     }
 
     fn write(&self, attributes: &LogAttributes, missing: u8) {
-        let context = crate::context::current_or_process();
+        let context = context::current_or_process();
         let record = ring::Log {
             trace: context.trace,
             span: context.span,

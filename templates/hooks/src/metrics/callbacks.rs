@@ -199,7 +199,7 @@ pub fn idle() {
 #[cold]
 fn run_quick_now_and_then() {
     static LAST: AtomicU64 = AtomicU64::new(0);
-    let now = crate::span::now();
+    let now = crate::clock::now();
     if now.wrapping_sub(LAST.load(Ordering::Relaxed)) < IDLE_INTERVAL_NS {
         return;
     }

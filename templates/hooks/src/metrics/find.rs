@@ -6,8 +6,8 @@ use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::area::Place;
 use super::set::{self, AttributeSet, SetFingerprint, MOST};
+use crate::region::EntryPlace;
 
 const BUCKETS: usize = 256;
 
@@ -109,7 +109,7 @@ fn find_until<T>(
 #[repr(C)]
 pub(super) struct Alias {
     count: usize,
-    pub(super) place: Place,
+    pub(super) place: EntryPlace,
     /// The words of each one's head.
     words: [[u64; 3]; MOST],
     /// The text that is not known by its address, in order.
@@ -119,7 +119,7 @@ pub(super) struct Alias {
 /// A series by what its attributes say.
 pub(super) struct Canonical {
     pub(super) bytes: Box<[u8]>,
-    pub(super) place: Place,
+    pub(super) place: EntryPlace,
 }
 
 /// Longest text of an alias.
@@ -136,15 +136,19 @@ fn claim(count: &AtomicUsize, more: usize, most: usize) -> bool {
 }
 
 /// All series of an instrument.
-pub(super) struct Found {
+pub(super) struct SeriesTable {
     aliases: AppendOnlyTable<Alias>,
     pub(super) series: AppendOnlyTable<Canonical>,
     alias_count: AtomicUsize,
 }
 
-impl Found {
-    pub(super) fn new() -> Found {
-        Found { aliases: AppendOnlyTable::new(), series: AppendOnlyTable::new(), alias_count: AtomicUsize::new(0) }
+impl SeriesTable {
+    pub(super) fn new() -> SeriesTable {
+        SeriesTable {
+            aliases: AppendOnlyTable::new(),
+            series: AppendOnlyTable::new(),
+            alias_count: AtomicUsize::new(0),
+        }
     }
 
     #[inline(always)]
@@ -152,14 +156,14 @@ impl Found {
         &self,
         fingerprint: &SetFingerprint<N>,
         set: &(impl AttributeSet + ?Sized),
-    ) -> Option<Place> {
+    ) -> Option<EntryPlace> {
         let fits = |alias: &Alias| alias.is(&fingerprint.words, fingerprint.is_whole, set);
         self.aliases.find(fingerprint.hash, fits).map(|alias| alias.place)
     }
 
     /// For a set of up to [`MOST`] attributes that all have heads; `hash` is its fingerprint's.
     #[cold]
-    pub(super) fn add_alias(&self, hash: u64, set: &(impl AttributeSet + ?Sized), place: Place, most: usize) {
+    pub(super) fn add_alias(&self, hash: u64, set: &(impl AttributeSet + ?Sized), place: EntryPlace, most: usize) {
         let (mut length, mut words, mut count) = (0, [[0; 3]; MOST], 0);
         for (to, head) in words.iter_mut().zip((0..set.count()).filter_map(|index| set.fingerprint(index))) {
             length += head.unknown().map(str::len).sum::<usize>();

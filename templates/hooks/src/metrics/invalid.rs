@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use super::find::AppendOnlyTable;
 use super::instrument::{said, Description, Owner};
 use super::set;
+use crate::attribute::Value;
 use crate::region::Region;
 use crate::wire::series::note;
 
@@ -26,7 +27,7 @@ pub(super) fn note(region: &Region, description: &Description<'_>) {
     let said = said(&short);
     let mut hasher = Bytes(vec![short.kind as u8, short.number as u8]);
     said.iter().for_each(|(_, value)| {
-        if let crate::Value::Bytes(bytes) = value {
+        if let Value::Bytes(bytes) = value {
             bytes.hash(&mut hasher)
         }
     });

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use super::instrument::{instrument, Core, Description, Instrument, Owner, Series};
 use super::set::AttributeValue;
 use super::{Kind, Number, NumberKind};
-use crate::span::Scope;
+use crate::scope::Scope;
 
 /// An instrument of an instrumentation; a static of the woven crate.
 #[derive(Debug)]

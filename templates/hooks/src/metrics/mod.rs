@@ -4,8 +4,7 @@
 //! series by the attributes as they were given, without a lock or an allocation, and changes numbers in place. What only
 //! the program can look up is observed by a callback ([`on_collect`]) when somebody reads.
 
-mod area;
-pub(crate) mod bounds;
+mod bounds;
 mod callbacks;
 mod count;
 mod distribution;
@@ -144,7 +143,7 @@ fn lower(to: &AtomicU64, value: f64, is_better: impl Fn(f64) -> bool) {
 /// Whether somebody reads metrics.
 #[inline]
 pub fn enabled() -> bool {
-    crate::active() && settings::series_limit() > 0
+    attach::active() && settings::series_limit() > 0
 }
 
 /// Whether somebody wants to know how long a runtime's polls take, which costs two clock readings each.

@@ -7,8 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::attribute::{self, Attribute, Key, Value};
-use crate::random;
-use crate::ring::Writer;
+use crate::seed;
 
 /// Text of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -296,7 +295,7 @@ fn seed() -> u64 {
 
 #[cold]
 fn first_seed(to: &AtomicU64) -> u64 {
-    let made = random::of_process() | 1;
+    let made = seed::of_process() | 1;
     match to.compare_exchange(0, made, Relaxed, Relaxed) {
         Ok(_) => made,
         Err(first) => first,
@@ -310,7 +309,7 @@ pub(super) fn canonical(set: &(impl AttributeSet + ?Sized)) -> (Vec<u8>, u16) {
     let mut attributes: Vec<Attribute<'_>> = items.iter().zip(&texts).map(written).collect();
     attributes.sort_by(|a, b| a.0.name().cmp(b.0.name()));
     attributes.dedup_by(|later, earlier| later.0.name() == earlier.0.name());
-    encoded(&attributes)
+    attribute::encoded(&attributes)
 }
 
 fn other(value: &AttributeValue<'_>) -> String {
@@ -329,14 +328,4 @@ fn written<'a>(((key, value), text): (&'a MetricAttribute<'_>, &'a String)) -> A
         AttributeValue::Other(_) => text.as_str().into(),
     };
     (Key::Named(key.as_str()), value)
-}
-
-/// Attributes as in a record.
-pub(super) fn encoded(attributes: &[Attribute<'_>]) -> (Vec<u8>, u16) {
-    let (length, count) = attribute::size(attributes);
-    let mut bytes = vec![0; length];
-    // SAFETY: the bytes are ours, and the writer ends before they do.
-    let mut to = unsafe { Writer::new(bytes.as_mut_ptr(), length) };
-    attribute::write(&mut to, attributes);
-    (bytes, count)
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::attribute::key;
 use crate::logs::attributes::read;
 use crate::logs::Severity;
-use crate::Scope;
+use crate::scope::Scope;
 
 static SCOPE: Scope = Scope::new("otel-rs:layer:4|logs|1.0.0|0.1.0|\n");
 

@@ -1,8 +1,8 @@
 //! OpenTracing's basic tracers (Lightstep): `ot-tracer-*`, with baggage in `ot-baggage-*`.
 
+use super::super::{flag, Context};
 use super::text::{hex, trace_id, Line};
 use super::{baggage, remote};
-use crate::context::{flag, Context};
 use crate::headers::{first, Headers, HeadersMut};
 
 const TRACE_ID: &str = "ot-tracer-traceid";

@@ -4,11 +4,13 @@
 //! [`Transfer`]. What they share lives in a fixed table, so that nothing is allocated; only when more requests are open at
 //! once than it has places, it lives on the heap.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicPtr, AtomicU16, AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
 use std::sync::Arc;
 
+use super::host::{method_name, ConnectionState};
+use crate::attach::active;
 use crate::attribute::{key, Value};
-use crate::client::{self, State};
 use crate::{ring, wire};
 
 const SLOTS: usize = 1024;
@@ -21,7 +23,7 @@ const FAILURES: [&str; 6] = ["", "timeout", "connection_closed", "invalid_respon
 
 /// What the handles of one transfer share.
 #[derive(Debug)]
-struct Slot {
+struct TransferSlot {
     /// `FREE`, or the number of handles and one: the one is taken away when the last handle has cleaned up.
     handles: AtomicU32,
     /// Bytes of the body that came in: of the request at a server, of the response at a client.
@@ -29,7 +31,7 @@ struct Slot {
     /// Bytes of the body that went out.
     sent: AtomicU64,
     /// Of a client, owned: an `Arc` as it is when raw.
-    connection: AtomicPtr<State>,
+    connection: AtomicPtr<ConnectionState>,
     method: AtomicU8,
     /// Whether the launcher wants to hear of it.
     is_recorded: AtomicU8,
@@ -43,9 +45,9 @@ struct Slot {
 const FREE: u32 = 0;
 const FIRST: u32 = 2;
 
-impl Slot {
-    const fn new() -> Slot {
-        Slot {
+impl TransferSlot {
+    const fn new() -> TransferSlot {
+        TransferSlot {
             handles: AtomicU32::new(FREE),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -83,7 +85,7 @@ impl Slot {
         self.handles.store(FREE, Ordering::Release);
     }
 
-    fn record(&self, connection: &State) {
+    fn record(&self, connection: &ConnectionState) {
         let [address, port] = connection.host.attributes();
         let status = Some(self.status.load(Ordering::Relaxed)).filter(|status| *status != 0);
         let failure = match (FAILURES.get(usize::from(self.failure.load(Ordering::Relaxed))), status) {
@@ -94,7 +96,7 @@ impl Slot {
         let version = VERSIONS.get(usize::from(self.version.load(Ordering::Relaxed))).filter(|known| !known.is_empty());
         let size = |bytes: &AtomicU64| Value::from(bytes.load(Ordering::Relaxed));
         let attributes = [
-            (key::HTTP_METHOD, client::method_name(self.method.load(Ordering::Relaxed).into()).into()),
+            (key::HTTP_METHOD, method_name(self.method.load(Ordering::Relaxed).into()).into()),
             address,
             port,
             (key::HTTP_VERSION, version.copied().into()),
@@ -109,15 +111,15 @@ impl Slot {
 
 // Used only to fill the table.
 #[allow(clippy::declare_interior_mutable_const)]
-const EMPTY: Slot = Slot::new();
-static TABLE: [Slot; SLOTS] = [EMPTY; SLOTS];
+const EMPTY: TransferSlot = TransferSlot::new();
+static TABLE: [TransferSlot; SLOTS] = [EMPTY; SLOTS];
 /// Where the next one is looked for.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Debug)]
 enum Handle {
-    Table(&'static Slot),
-    Heap(Arc<Slot>),
+    Table(&'static TransferSlot),
+    Heap(Arc<TransferSlot>),
 }
 
 impl Handle {
@@ -127,7 +129,7 @@ impl Handle {
             (0..PROBES).find_map(|probe| TABLE.get(start.wrapping_add(probe) % SLOTS).filter(|slot| slot.claim()));
         free.map_or_else(
             || {
-                let slot = Slot::new();
+                let slot = TransferSlot::new();
                 let _ = slot.claim();
                 Handle::Heap(Arc::new(slot))
             },
@@ -135,7 +137,7 @@ impl Handle {
         )
     }
 
-    fn slot(&self) -> &Slot {
+    fn slot(&self) -> &TransferSlot {
         match self {
             Handle::Table(slot) => slot,
             Handle::Heap(slot) => slot,
@@ -155,32 +157,32 @@ impl Transfer {
     /// Of a request that is being served. Whoever serves it tells the [`sizes`](Self::sizes).
     #[inline]
     pub fn served() -> Transfer {
-        Transfer(if crate::active() { Some(Handle::claim()) } else { None })
+        Transfer(if active() { Some(Handle::claim()) } else { None })
     }
 
     /// Of a client's request, over that connection; told when it is over.
-    pub(crate) fn sent_over(connection: Arc<State>, method: usize, is_recorded: bool) -> Transfer {
+    pub(super) fn sent_over(connection: Arc<ConnectionState>, method: usize, is_recorded: bool) -> Transfer {
         connection.enter();
         let handle = Handle::claim();
         let slot = handle.slot();
         slot.method.store(method as u8, Ordering::Relaxed);
         slot.is_recorded.store(u8::from(is_recorded), Ordering::Relaxed);
-        slot.connection.store(Arc::into_raw(connection) as *mut State, Ordering::Release);
+        slot.connection.store(Arc::into_raw(connection) as *mut ConnectionState, Ordering::Release);
         Transfer(Some(handle))
     }
 
     /// Of the client's request that this thread is handing over to its connection; see
-    /// [`client::Connection::sending`](crate::client::Connection::sending).
+    /// [`Connection::sending`](crate::http::client::Connection::sending).
     #[inline]
     pub fn of_sending() -> Transfer {
-        if crate::active() {
-            client::taken().unwrap_or(Transfer::NONE)
+        if active() {
+            take_offered().unwrap_or(Transfer::NONE)
         } else {
             Transfer::NONE
         }
     }
 
-    fn slot(&self) -> Option<&Slot> {
+    fn slot(&self) -> Option<&TransferSlot> {
         self.0.as_ref().map(Handle::slot)
     }
 
@@ -239,6 +241,20 @@ impl Transfer {
     pub fn sizes(&self) -> Option<(u64, u64)> {
         self.slot().map(|slot| (slot.received.load(Ordering::Relaxed), slot.sent.load(Ordering::Relaxed)))
     }
+}
+
+thread_local! {
+    static OFFERED: Cell<Option<Transfer>> = const { Cell::new(None) };
+}
+
+/// Keeps the transfer of the request that this thread is handing over, for whoever takes the request.
+pub(super) fn offer(transfer: Transfer) {
+    let _ = OFFERED.try_with(|offered| offered.set(Some(transfer)));
+}
+
+/// Takes the transfer of the request that this thread is handing over.
+pub(super) fn take_offered() -> Option<Transfer> {
+    OFFERED.try_with(Cell::take).ok().flatten()
 }
 
 fn index(known: &[&str], wanted: &str) -> u8 {

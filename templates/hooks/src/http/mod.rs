@@ -6,13 +6,23 @@
 //!
 //! And what servers and clients have in common: requests that are not told of, and headers that are.
 
+pub mod client;
+mod forwarded;
+mod host;
+mod pattern;
+mod transfer;
+
 use std::cell::Cell;
 use std::fmt;
 
-use crate::forwarded::{self, Forwarded};
-use crate::headers::first;
-use crate::span::Scope;
-use crate::{key, pattern, settings, Context, Headers, Key, Value};
+use crate::attribute::{key, Key, Value};
+use crate::context::Context;
+use crate::headers::{first, Headers};
+use crate::scope::Scope;
+use crate::settings;
+
+use forwarded::Forwarded;
+pub use transfer::Transfer;
 
 /// What is known of one logical client call while its attempts come and go.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,8 +1,8 @@
 //! Zipkin's B3, as one header or as several. Both are read, whichever is written, and the single one comes first.
 
+use super::super::{flag, Context};
 use super::text::{hex, trace_id, Line};
 use super::{decision, remote};
-use crate::context::{flag, Context};
 use crate::headers::{first, Headers, HeadersMut};
 
 const B3: &str = "b3";

@@ -1,13 +1,21 @@
 //! The current span of this thread, and what travels with it.
 
+mod carry;
+mod live;
+mod propagate;
+
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::Arc;
 
+use crate::attach::active;
 use crate::headers::{Headers, HeadersMut};
-use crate::live::Live;
-use crate::{propagate, settings};
+use crate::settings;
+
+pub use carry::{carry, carry_fn, detach, detached, Carry};
+pub(crate) use live::Live;
 
 /// Bits of [`Context::flags`]. The lowest two are W3C's and travel; the others are our own.
 pub(crate) mod flag {
@@ -75,7 +83,7 @@ thread_local! {
 /// The context of the work this thread is doing now; empty when the hooks are dormant or nothing is being traced.
 #[inline]
 pub fn current() -> Context {
-    if !crate::active() {
+    if !active() {
         return Context::EMPTY;
     }
     let peek = |cell: &Cell<Context>| {
@@ -91,10 +99,30 @@ pub fn current() -> Context {
 pub(crate) fn current_or_process() -> Context {
     let current = current();
     if current.is_empty() {
-        settings::parent()
+        process_parent()
     } else {
         current
     }
+}
+
+/// The parent of work that has none in this process, as the environment names it; empty where that names none.
+fn process_parent() -> Context {
+    /// Made once and never freed.
+    static PARENT: AtomicPtr<Context> = AtomicPtr::new(std::ptr::null_mut());
+    let Some(environment) = settings::get().and_then(|settings| settings.environment.as_ref()) else {
+        return Context::EMPTY;
+    };
+    // SAFETY: null, or leaked below.
+    if let Some(known) = unsafe { PARENT.load(Ordering::Acquire).as_ref() } {
+        return known.clone();
+    }
+    let parent = propagate::from_environment(environment);
+    let made = Box::into_raw(Box::new(parent.clone()));
+    if PARENT.compare_exchange(std::ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        // SAFETY: made above, and nobody else has seen it.
+        drop(unsafe { Box::from_raw(made) });
+    }
+    parent
 }
 
 impl Context {
@@ -124,7 +152,7 @@ impl Context {
     /// their making, on the same thread; they cannot be sent.
     #[inline]
     pub fn enter(&self) -> Entered {
-        if !crate::active() {
+        if !active() {
             return Entered { previous: None, not_send: PhantomData };
         }
         let previous = CURRENT.try_with(|cell| cell.replace(self.clone())).ok();
@@ -133,7 +161,7 @@ impl Context {
 
     /// Reads a context from a request's headers. Empty when there is none or it is malformed; baggage is kept even then.
     pub fn extract(headers: &dyn Headers) -> Context {
-        if !crate::active() {
+        if !active() {
             return Context::EMPTY;
         }
         propagate::extract(headers)
@@ -143,7 +171,7 @@ impl Context {
     /// them, otherwise the current one. Headers copied from the request being served name nothing new.
     pub fn of_request(headers: &dyn Headers) -> Context {
         let current = current_or_process();
-        if crate::active() {
+        if active() {
             propagate::named(&current, headers).unwrap_or(current)
         } else {
             current
@@ -152,7 +180,7 @@ impl Context {
 
     /// Takes out of a request's headers what [`inject`](Self::inject) wrote of the span: the request was given back unsent.
     pub fn withdraw(&self, headers: &mut dyn HeadersMut) {
-        if crate::active() {
+        if active() {
             propagate::withdraw(self, headers);
         }
     }
@@ -163,7 +191,7 @@ impl Context {
 
     /// Writes this context to a request's headers. A trace that the program itself named in them stays.
     pub fn inject(&self, headers: &mut dyn HeadersMut) {
-        if crate::active() {
+        if active() {
             propagate::inject(self, headers);
         }
     }

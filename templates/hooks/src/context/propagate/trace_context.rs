@@ -1,8 +1,8 @@
 //! W3C Trace Context: `traceparent`, and `tracestate` in its normal form.
 
+use super::super::{flag, Context};
 use super::text::{hex, trim, Line};
 use super::{remote, MAX_CARRIED};
-use crate::context::{flag, Context};
 use crate::headers::{Headers, HeadersMut};
 
 const TRACEPARENT: &str = "traceparent";

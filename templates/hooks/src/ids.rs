@@ -1,11 +1,10 @@
 //! Ids: a small generator per thread, seeded from the operating system's randomness.
 
 use std::cell::Cell;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::{attach, sys};
+use crate::seed::of_process;
+use crate::{attach, clock};
 
 thread_local! {
     /// State and the region it was seeded for: a forked child gets another region and so another seed.
@@ -28,27 +27,6 @@ fn next() -> u64 {
     STATE.try_with(step).unwrap_or_else(|_| seed())
 }
 
-/// The operating system's randomness, taken when the process attaches: a system call may be forbidden later.
-static PROCESS: AtomicU64 = AtomicU64::new(0);
-
-pub(crate) fn seed_process() {
-    PROCESS.store(sys::random().unwrap_or_else(hashed_keys) | 1, Relaxed);
-}
-
-/// What a forked child shares with its parent until it attaches.
-pub(crate) fn of_process() -> u64 {
-    if PROCESS.load(Relaxed) == 0 {
-        seed_process();
-    }
-    PROCESS.load(Relaxed)
-}
-
-/// Where there is no such call: `RandomState` takes its keys from the system, too.
-#[cold]
-fn hashed_keys() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
-
 #[cold]
 fn seed() -> u64 {
     static THREADS: AtomicU64 = AtomicU64::new(0);
@@ -59,7 +37,7 @@ fn seed() -> u64 {
     // The number keeps threads apart; time and the region's generation keep a forked child apart from its parent.
     let thread = THREADS.fetch_add(1, Relaxed).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = fold(of_process() ^ 0xa076_1d64_78bd_642f, thread ^ 0xe703_7ed1_a0b4_28db);
-    fold(mixed ^ crate::span::now(), of_process() ^ attach::generation().rotate_left(29))
+    fold(mixed ^ clock::now(), of_process() ^ attach::generation().rotate_left(29))
 }
 
 pub(crate) fn span_id() -> [u8; 8] {

@@ -1,12 +1,11 @@
 //! What the launcher told this process, read once when it attached.
 
+mod exponential;
+pub(crate) mod ratio;
+
 use std::ffi::OsStr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::context::Context;
-use crate::metrics::bounds::exponential;
-use crate::propagate::{self, Propagator};
-use crate::ratio;
 use crate::wire::{self, settings as name};
 
 /// How new traces are sampled; see the specification's built-in samplers.
@@ -23,6 +22,26 @@ pub(crate) enum Sampler {
         parent_based: bool,
         threshold: u64,
     },
+}
+
+/// A value of OTEL_PROPAGATORS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Propagator {
+    TraceContext,
+    Baggage,
+    B3,
+    B3Multi,
+    Jaeger,
+    XRay,
+    OtTrace,
+}
+
+/// Variables of the process's environment that name the parent of its work, as W3C's headers do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Environment {
+    pub(crate) traceparent: Option<String>,
+    pub(crate) tracestate: Option<String>,
+    pub(crate) baggage: Option<String>,
 }
 
 /// Whether callbacks of metrics have a thread of their own.
@@ -50,8 +69,8 @@ pub(crate) struct Settings {
     pub(crate) logs: bool,
     /// Whether contexts are passed on, and nothing is told.
     pub(crate) pass_on: bool,
-    /// What the process's environment says is the parent of its work; empty unless it is to be asked.
-    pub(crate) parent: Context,
+    /// What the process's environment names as the parent of its work; `None` unless that is enabled.
+    pub(crate) environment: Option<Environment>,
     /// Series of one instrument; 0 when nobody wants metrics.
     pub(crate) series_limit: usize,
     /// Upper bounds of buckets that readers want besides those that histograms advise.
@@ -83,11 +102,6 @@ pub(crate) fn sampler() -> Sampler {
 
 pub(crate) fn detach_after_ns() -> u64 {
     get().map_or(u64::MAX, |settings| settings.detach_after_ns)
-}
-
-/// The parent of work that has none in this process; empty where there is none either.
-pub(crate) fn parent() -> Context {
-    get().map_or(Context::EMPTY, |settings| settings.parent.clone())
 }
 
 /// Whether contexts are passed on, and nothing is told.
@@ -131,7 +145,7 @@ impl Settings {
             detach_after_ns: 10_000_000_000,
             logs: true,
             pass_on: false,
-            parent: Context::EMPTY,
+            environment: None,
             series_limit: 2000,
             bounds: Vec::new(),
             enabled: vec!["*".to_owned()],
@@ -176,7 +190,7 @@ impl Settings {
             } else if key == name::PASS_ON.as_bytes() {
                 settings.pass_on = value == b"on";
             } else if key == name::ENVIRONMENT_PARENT.as_bytes() && value == b"on" {
-                settings.parent = propagate::from_environment(|name| std::env::var(name).ok());
+                settings.environment = Some(Environment::read(|name| std::env::var(name).ok()));
             } else if key == name::SERIES_LIMIT.as_bytes() {
                 settings.series_limit = number()? as usize;
             } else if key == name::BOUNDS.as_bytes() {
@@ -221,7 +235,7 @@ fn bounds(value: &[u8]) -> Option<Vec<f64>> {
     let mut bounds = Vec::new();
     for item in std::str::from_utf8(value).ok()?.split(',') {
         if item == name::EXPONENTIAL {
-            bounds.extend(exponential());
+            bounds.extend(exponential::bounds());
         } else {
             bounds.push(item.parse().ok().filter(|bound: &f64| bound.is_finite())?);
         }
@@ -262,6 +276,29 @@ fn decoded(mut text: &[u8]) -> Vec<u8> {
         }
     }
     bytes
+}
+
+impl Propagator {
+    fn named(name: &[u8]) -> Option<Propagator> {
+        match name {
+            b"tracecontext" => Some(Propagator::TraceContext),
+            b"baggage" => Some(Propagator::Baggage),
+            b"b3" => Some(Propagator::B3),
+            b"b3multi" => Some(Propagator::B3Multi),
+            b"jaeger" => Some(Propagator::Jaeger),
+            b"xray" => Some(Propagator::XRay),
+            b"ottrace" => Some(Propagator::OtTrace),
+            _ => None,
+        }
+    }
+}
+
+impl Environment {
+    /// `variable` looks a variable up.
+    pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> Environment {
+        let [traceparent, tracestate, baggage] = ["TRACEPARENT", "TRACESTATE", "BAGGAGE"].map(variable);
+        Environment { traceparent, tracestate, baggage }
+    }
 }
 
 impl Sampler {
@@ -331,10 +368,11 @@ mod tests {
     fn the_environment_is_asked_only_if_told_so() {
         // No other test of this process reads the variable.
         std::env::set_var("TRACEPARENT", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-        let parent = |text: &str| Settings::parse(OsStr::new(text)).unwrap().parent;
-        assert!(!parent("v1;environment-parent=on;socket=/tmp/a").is_empty());
-        assert!(parent("v1;environment-parent=off;socket=/tmp/a").is_empty());
-        assert!(parent("v1;socket=/tmp/a").is_empty());
+        let environment = |text: &str| Settings::parse(OsStr::new(text)).unwrap().environment;
+        let read = environment("v1;environment-parent=on;socket=/tmp/a").unwrap();
+        assert_eq!(read.traceparent.as_deref(), Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
+        assert!(environment("v1;environment-parent=off;socket=/tmp/a").is_none());
+        assert!(environment("v1;socket=/tmp/a").is_none());
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::region::Region;
+use super::Region;
 use crate::wire::{self, header};
 
 /// Writes it into a region that has not been sent yet. What is too long is left out.
-pub(crate) fn introduce(region: &Region) {
+pub(super) fn describe(region: &Region) {
     let executable = std::env::current_exe().ok().map(PathBuf::into_os_string);
     let texts = [
         (header::EXECUTABLE, executable),
@@ -30,7 +30,7 @@ fn variable(name: &str) -> Option<OsString> {
 }
 
 /// The same for a forked child, whose strings are its parent's.
-pub(crate) fn inherit(child: &Region, parent: &Region) {
+pub(super) fn inherit(child: &Region, parent: &Region) {
     for field in [header::EXECUTABLE, header::SERVICE_NAME, header::RESOURCE_ATTRIBUTES] {
         let id = parent.at::<AtomicU32>(field).load(Ordering::Relaxed);
         child.at::<AtomicU32>(field).store(id, Ordering::Relaxed);

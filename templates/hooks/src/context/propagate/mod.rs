@@ -15,41 +15,16 @@ mod xray;
 
 use std::sync::Arc;
 
-use crate::context::{flag, Carried, Context, Ids};
+use super::{flag, Carried, Context, Ids};
 use crate::headers::{Headers, HeadersMut};
-use crate::settings;
+use crate::settings::{self, Environment, Propagator};
 
 /// Longer headers are not carried: the specifications ask for at least 512 (tracestate) and 8192 (baggage) bytes.
 const MAX_CARRIED: usize = 8192;
 
-/// A value of OTEL_PROPAGATORS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Propagator {
-    TraceContext,
-    Baggage,
-    B3,
-    B3Multi,
-    Jaeger,
-    XRay,
-    OtTrace,
-}
-
 use Propagator::{B3Multi, Baggage, Jaeger, OtTrace, TraceContext, XRay, B3};
 
 impl Propagator {
-    pub(crate) fn named(name: &[u8]) -> Option<Propagator> {
-        match name {
-            b"tracecontext" => Some(TraceContext),
-            b"baggage" => Some(Baggage),
-            b"b3" => Some(B3),
-            b"b3multi" => Some(B3Multi),
-            b"jaeger" => Some(Jaeger),
-            b"xray" => Some(XRay),
-            b"ottrace" => Some(OtTrace),
-            _ => None,
-        }
-    }
-
     /// The formats it reads, the one that counts first.
     fn reads(self) -> &'static [Format] {
         match self {
@@ -123,16 +98,18 @@ pub(crate) fn extract(headers: &dyn Headers) -> Context {
 
 /// The context that a process was started with, where environment variables carry what headers carry elsewhere. They are
 /// W3C's, whatever the headers are; what could not stand in a header is left out.
-pub(crate) fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Context {
-    let names = [("traceparent", "TRACEPARENT"), ("tracestate", "TRACESTATE"), ("baggage", "BAGGAGE")];
-    let fits = |value: &String| value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
-    extract_with(&[TraceContext, Baggage], &Environment(names.map(|(name, from)| (name, variable(from).filter(fits)))))
+pub(crate) fn from_environment(environment: &Environment) -> Context {
+    let Environment { traceparent, tracestate, baggage } = environment;
+    let fits = |value: &&String| value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+    let variables = [("traceparent", traceparent), ("tracestate", tracestate), ("baggage", baggage)];
+    let variables = variables.map(|(name, value)| (name, value.as_ref().filter(fits)));
+    extract_with(&[TraceContext, Baggage], &Variables(variables))
 }
 
-/// Variables under the names of the headers that they stand for.
-struct Environment([(&'static str, Option<String>); 3]);
+/// Variables as the headers that they stand for.
+struct Variables<'a>([(&'static str, Option<&'a String>); 3]);
 
-impl Headers for Environment {
+impl Headers for Variables<'_> {
     fn named<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
         self.each(&mut |known, value| {
             if known == name {
@@ -284,7 +261,7 @@ mod tests {
         let from = |variables: &[(&str, &str)]| {
             let find =
                 |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, text)| text.to_string());
-            let context = from_environment(find);
+            let context = from_environment(&Environment::read(find));
             let carried = context.carried.as_deref().map(|carried| (carried.tracestate.len(), carried.baggage.len()));
             (context.is_empty(), context.remote, carried)
         };

@@ -2,37 +2,36 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::set;
-use crate::attribute::Attribute;
-use crate::region::Region;
-use crate::ring::Writer;
+use super::Region;
+use crate::attribute::{self, Attribute};
 use crate::wire::{self, header, series};
+use crate::writer::Writer;
 
 /// Where an entry is, or will be: its slot, and its offset in units. Valid in forked children too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) slot: u32,
-    pub(super) unit: u32,
+pub(crate) struct EntryPlace {
+    pub(crate) slot: u32,
+    pub(crate) unit: u32,
 }
 
 /// What an entry says of itself.
-pub(super) struct Entry<'a> {
-    pub(super) what: u8,
-    pub(super) kind: u8,
-    pub(super) number: u8,
-    pub(super) is_overflow: bool,
-    pub(super) instrument: u32,
+pub(crate) struct RegionEntry<'a> {
+    pub(crate) what: u8,
+    pub(crate) kind: u8,
+    pub(crate) number: u8,
+    pub(crate) is_overflow: bool,
+    pub(crate) instrument: u32,
     /// As many words stand between head and attributes.
-    pub(super) buckets: u16,
-    pub(super) attributes: &'a [u8],
-    pub(super) count: u16,
+    pub(crate) buckets: u16,
+    pub(crate) attributes: &'a [u8],
+    pub(crate) count: u16,
 }
 
 const FIRST_UNIT: usize = wire::SERIES_SLOTS * 4 / wire::SERIES_UNIT;
 
 impl Region {
     /// Writes an entry that nobody sees until it is shown; `None` when there is no room. What was claimed stays so.
-    pub(super) fn write_entry(&self, entry: &Entry<'_>) -> Option<Place> {
+    pub(crate) fn write_entry(&self, entry: &RegionEntry<'_>) -> Option<EntryPlace> {
         let attributes_at = series::BUCKETS + usize::from(entry.buckets) * 8;
         let length = attributes_at.checked_add(entry.attributes.len() + wire::SERIES_UNIT - 1)?;
         let (units, most) = (length / wire::SERIES_UNIT, self.series_units() as u64);
@@ -42,7 +41,7 @@ impl Region {
         let more = |count: u32| Some(count + 1).filter(|count| *count <= wire::SERIES_SLOTS as u32);
         let slot = self.series_count.fetch_update(acquire, relaxed, more).ok()?;
         self.at::<AtomicU32>(header::SERIES_COUNT).fetch_max(slot + 1, acquire);
-        let Entry { what, kind, number, .. } = *entry;
+        let RegionEntry { what, kind, number, .. } = *entry;
         let overflow = u8::from(entry.is_overflow);
         // SAFETY: these units were just claimed, so that they are ours alone, and they end within the series' part.
         unsafe {
@@ -57,14 +56,14 @@ impl Region {
             to.array((entry.attributes.len() as u32).to_le_bytes());
             Writer::new(start.add(attributes_at), entry.attributes.len()).bytes(entry.attributes);
         }
-        let place = Place { slot, unit };
+        let place = EntryPlace { slot, unit };
         self.word(place.unit, series::MIN).store(f64::INFINITY.to_bits(), relaxed);
         self.word(place.unit, series::MAX).store(f64::NEG_INFINITY.to_bits(), relaxed);
         Some(place)
     }
 
     /// Shows an entry to the launcher.
-    pub(super) fn show(&self, place: Place) {
+    pub(crate) fn show(&self, place: EntryPlace) {
         if (place.slot as usize) < wire::SERIES_SLOTS {
             self.slot(place.slot).store(place.unit, Ordering::Release);
         }
@@ -72,11 +71,19 @@ impl Region {
 
     /// Tells the user something.
     #[cold]
-    pub(super) fn note(&self, kind: u8, said: &[Attribute<'_>]) {
-        let (bytes, count) = set::encoded(said);
+    pub(crate) fn note(&self, kind: u8, said: &[Attribute<'_>]) {
+        let (bytes, count) = attribute::encoded(said);
         let what = series::what::NOTE;
-        let note =
-            Entry { what, kind, number: 0, is_overflow: false, instrument: 0, buckets: 0, attributes: &bytes, count };
+        let note = RegionEntry {
+            what,
+            kind,
+            number: 0,
+            is_overflow: false,
+            instrument: 0,
+            buckets: 0,
+            attributes: &bytes,
+            count,
+        };
         if let Some(place) = self.write_entry(&note) {
             self.show(place);
         }
@@ -84,24 +91,24 @@ impl Region {
 
     /// A number of an entry. `unit` comes from [`write_entry`](Self::write_entry) and `offset` lies within what it wrote.
     #[inline(always)]
-    pub(super) fn word(&self, unit: u32, offset: usize) -> &AtomicU64 {
+    pub(crate) fn word(&self, unit: u32, offset: usize) -> &AtomicU64 {
         // SAFETY: within the series' part (see above), aligned to 8, and atomics may be shared.
         unsafe { &*self.series().add(unit as usize * wire::SERIES_UNIT + offset).cast::<AtomicU64>() }
     }
 
     #[cold]
-    pub(super) fn count_without_room(&self) {
+    pub(crate) fn count_without_room(&self) {
         self.at::<AtomicU64>(header::WITHOUT_ROOM).fetch_add(1, Ordering::Relaxed);
     }
 
     #[cold]
-    pub(super) fn count_refused(&self) {
+    pub(crate) fn count_refused(&self) {
         self.at::<AtomicU64>(header::REFUSED).fetch_add(1, Ordering::Relaxed);
     }
 
     /// For a forked child: the parent's instruments and series in their places, with nothing counted yet. How many there
     /// are is known for sure; what stands in them is looked at as if anybody had written it.
-    pub(crate) fn inherit_series(&self, parent: &Region) {
+    pub(super) fn inherit_series(&self, parent: &Region) {
         let relaxed = Ordering::Relaxed;
         let slots = parent.series_count.load(Ordering::Acquire).min(wire::SERIES_SLOTS as u32);
         for index in 0..slots {

@@ -4,14 +4,18 @@
 //! known from memory of its own; the region holds copies for the launcher. What is read back from it (`TAIL`, the flags
 //! in the header) decides whether something is done, never where.
 
+mod program;
+mod series;
+
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use crate::attribute::{self, Attribute};
-use crate::introduce;
-use crate::ring::Writer;
 use crate::settings::Settings;
 use crate::sys;
 use crate::wire::{self, cell, header, ring};
+use crate::writer::Writer;
+
+pub(crate) use series::{EntryPlace, RegionEntry};
 
 const STRINGS_SIZE: usize = 64 << 10;
 const MOST_RINGS: usize = 16;
@@ -67,9 +71,9 @@ pub(crate) struct Region {
     strings_used: AtomicU32,
     cells_used: AtomicU32,
     /// Units of the series' part in use, slots included.
-    pub(crate) series_used: AtomicU64,
+    series_used: AtomicU64,
     /// Slots that were given away.
-    pub(crate) series_count: AtomicU32,
+    series_count: AtomicU32,
     rings: [RingState; MOST_RINGS],
 }
 
@@ -154,7 +158,7 @@ impl Region {
     fn describe(&self, parent: Option<&Region>) {
         match parent {
             Some(parent) => self.inherit(parent),
-            None => introduce::introduce(self),
+            None => program::describe(self),
         }
         let Shape { rings, ring_shift, series_size } = self.shape;
         let fields = [
@@ -213,19 +217,19 @@ impl Region {
                 self.at::<AtomicI64>(cell_at(index) + cell::VALUE).store(0, Ordering::Relaxed);
             }
         }
-        introduce::inherit(self, parent);
+        program::inherit(self, parent);
         self.inherit_series(parent);
     }
 
     /// Where the series' part begins, in memory.
     #[inline(always)]
-    pub(crate) fn series(&self) -> *mut u8 {
+    fn series(&self) -> *mut u8 {
         // SAFETY: the offset lies within the mapping, which lives as long as the process.
         unsafe { self.base.add(Shape::SERIES) }
     }
 
     /// The series' part in units.
-    pub(crate) fn series_units(&self) -> usize {
+    fn series_units(&self) -> usize {
         self.shape.series_size / wire::SERIES_UNIT
     }
 

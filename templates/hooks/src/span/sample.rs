@@ -1,8 +1,7 @@
 //! The sampling decision, taken with the SDK's own algorithm so that services agree.
 
 use crate::context::{flag, Context};
-use crate::ratio;
-use crate::settings::{self, Sampler};
+use crate::settings::{self, ratio, Sampler};
 
 /// Whether a new trace is sampled. `parent` is empty, but may bring a decision.
 pub(crate) fn root(trace: &[u8; 16], parent: &Context) -> bool {

@@ -6,9 +6,9 @@ use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{self, Poll};
 
-use crate::context::{current, Context};
-use crate::settings;
-use crate::span::{self, Scope};
+use super::{current, Context};
+use crate::scope::Scope;
+use crate::{clock, settings};
 
 /// Wraps a future that is about to be spawned so that it runs, and is dropped, in the context of its maker.
 #[inline]
@@ -69,7 +69,7 @@ impl<F> Carry<F> {
     /// Lets go of a request that has been over for long; see `live`.
     fn outlive(&mut self) {
         if self.context.as_ref().map_or(false, |context| context.live.is_over()) {
-            let now = span::now();
+            let now = clock::now();
             if self.over_since == 0 {
                 self.over_since = now;
             } else if now.saturating_sub(self.over_since) > settings::detach_after_ns() {

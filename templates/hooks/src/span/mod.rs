@@ -1,76 +1,14 @@
 //! Spans: started, told about, ended. Each step is one record; the launcher puts them together.
 
-use std::sync::atomic::{AtomicU32, AtomicU8, Ordering::Relaxed};
-use std::time::{SystemTime, UNIX_EPOCH};
+mod sample;
 
-use crate::attribute::{key, Attribute};
-use crate::context::{self, flag, Context};
-use crate::live::Live;
-use crate::{attach, random, ring, sample, settings, wire};
+use crate::attribute::{key, Attribute, Value};
+use crate::clock::now;
+use crate::context::{self, flag, Context, Live};
+use crate::scope::Scope;
+use crate::{ids, ring, settings, wire};
 
 pub use wire::Domain;
-
-/// The instrumented crate and its version. Each layer has one, made by the layer writer; its marker text stays in the
-/// binary and tells `otel-rs inspect` which layers it carries.
-#[derive(Debug)]
-pub struct Scope {
-    marker: &'static str,
-    id: AtomicU32,
-    /// Whether the user lets it speak, once that is known.
-    enabled: AtomicU8,
-}
-
-const UNKNOWN: u8 = 0;
-const YES: u8 = 1;
-const NO: u8 = 2;
-
-impl Scope {
-    /// A scope with its marker, see [`wire::LAYER_MARKER`].
-    pub const fn new(marker: &'static str) -> Scope {
-        Scope { marker, id: AtomicU32::new(0), enabled: AtomicU8::new(UNKNOWN) }
-    }
-
-    /// Whether a launcher listens and the user lets this crate's instrumentation speak. Hooks that take a scope ask by
-    /// themselves; advice asks before it does anything else that the program would not do without it.
-    #[inline(always)]
-    pub fn enabled(&self) -> bool {
-        crate::active()
-            && match self.enabled.load(Relaxed) {
-                YES => true,
-                NO => false,
-                _ => self.resolve_enabled(),
-            }
-    }
-
-    #[cold]
-    fn resolve_enabled(&self) -> bool {
-        let crate_name = self.marker.split('|').nth(1).unwrap_or("");
-        let enabled = settings::get().map_or(true, |settings| settings.is_enabled(crate_name));
-        self.enabled.store(if enabled { YES } else { NO }, Relaxed);
-        enabled
-    }
-
-    /// The scope's id in the string table, or 0 while another thread is adding to the table.
-    pub(crate) fn id(&self) -> u32 {
-        let known = self.id.load(Relaxed);
-        if known != 0 {
-            return known;
-        }
-        let id = attach::intern(self.marker.as_bytes());
-        self.id.store(id, Relaxed);
-        id
-    }
-
-    pub(crate) fn marker(&self) -> &'static str {
-        self.marker
-    }
-}
-
-/// Unix time in nanoseconds.
-#[inline]
-pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
-}
 
 /// An open span. Dropping it ends it; a dormant one does nothing.
 #[derive(Debug)]
@@ -115,8 +53,8 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        let span = random::span_id();
-        let trace = if parent.is_empty() { random::trace_id() } else { parent.trace };
+        let span = ids::span_id();
+        let trace = if parent.is_empty() { ids::trace_id() } else { parent.trace };
         let root = Live::claim(span);
         let flags = flag::MUTED | flag::NOT_RECORDED;
         Span { context: Context { trace, span, flags, remote: false, live: root, ..parent }, root }
@@ -193,7 +131,7 @@ impl Context {
         if !self.is_recorded() {
             return;
         }
-        let mut all = [(key::EVENT_NAME, crate::Value::None); 16];
+        let mut all = [(key::EVENT_NAME, Value::None); 16];
         for (slot, attribute) in all.iter_mut().skip(1).zip(attributes) {
             *slot = *attribute;
         }
@@ -219,12 +157,12 @@ fn pass_on(parent: Context, id: [u8; 8]) -> Span {
 
 #[inline(never)]
 fn begin(scope: &'static Scope, domain: Domain, parent: Context, attributes: &[Attribute<'_>]) -> Span {
-    let id = random::span_id();
+    let id = ids::span_id();
     if settings::pass_on() {
         return pass_on(parent, id);
     }
     let (trace, flags) = if parent.is_empty() {
-        let trace = random::trace_id();
+        let trace = ids::trace_id();
         (trace, u8::from(sample::root(&trace, &parent)))
     } else {
         (parent.trace, parent.flags & flag::W3C & !flag::SAMPLED | u8::from(sample::child(&parent)))

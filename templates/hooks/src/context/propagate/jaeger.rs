@@ -1,8 +1,8 @@
 //! Jaeger's `uber-trace-id`, with baggage in `uberctx-*`.
 
+use super::super::{flag, Context};
 use super::text::{padded, Line};
 use super::{baggage, remote};
-use crate::context::{flag, Context};
 use crate::headers::{first, Headers, HeadersMut};
 
 const UBER_TRACE_ID: &str = "uber-trace-id";

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
+use super::super::{flag, Carried, Context};
 use super::{trace_context, Format, Propagator};
-use crate::context::{flag, Carried, Context};
 use crate::headers::{first, Headers, HeadersMut};
 
 /// Sampling decisions that B3 knows without a trace.

@@ -1,8 +1,8 @@
 //! AWS X-Ray's `x-amzn-trace-id`.
 
+use super::super::{flag, Context};
 use super::remote;
 use super::text::{hex, Line};
-use crate::context::{flag, Context};
 use crate::headers::{first, Headers, HeadersMut};
 
 const TRACE_HEADER: &str = "x-amzn-trace-id";
