@@ -25,8 +25,10 @@ macro_rules! metrics {
 mod database;
 mod faas;
 mod http;
+mod messaging;
 mod middleware;
 mod process;
+mod rpc;
 mod run;
 mod runtime;
 mod system;
@@ -34,7 +36,9 @@ mod system;
 pub(crate) use database::*;
 pub(crate) use faas::*;
 pub(crate) use http::*;
+pub(crate) use messaging::*;
 pub(crate) use process::*;
+pub(crate) use rpc::*;
 pub(crate) use run::*;
 pub(crate) use system::*;
 
@@ -96,6 +100,8 @@ pub(crate) fn named(name: &str) -> Option<&'static Metric> {
     let groups = [
         http::HTTP,
         database::DATABASE,
+        messaging::MESSAGING,
+        rpc::RPC,
         runtime::RUNTIME,
         middleware::MIDDLEWARE,
         faas::FAAS,
@@ -144,6 +150,8 @@ mod tests {
         let pages = [
             ("http", "Metrics of HTTP", include_str!("http.md"), http::HTTP),
             ("database", "Metrics of databases", include_str!("database.md"), database::DATABASE),
+            ("messaging", "Metrics of messaging", include_str!("messaging.md"), messaging::MESSAGING),
+            ("rpc", "Metrics of remote procedure calls", include_str!("rpc.md"), rpc::RPC),
             ("faas", "Metrics of functions", include_str!("faas.md"), faas::FAAS),
             ("run", "Metrics of runs", include_str!("run.md"), run::RUN),
             ("runtime", "Metrics of asynchronous runtimes", include_str!("runtime.md"), runtime::RUNTIME),
@@ -247,7 +255,11 @@ mod tests {
 
     #[test]
     fn boundaries_rise() {
-        for metric in [http::HTTP, database::DATABASE, runtime::RUNTIME, faas::FAAS, run::RUN].into_iter().flatten() {
+        for metric in
+            [http::HTTP, database::DATABASE, messaging::MESSAGING, rpc::RPC, runtime::RUNTIME, faas::FAAS, run::RUN]
+                .into_iter()
+                .flatten()
+        {
             assert!(metric.boundaries().windows(2).all(|pair| pair[0] < pair[1]), "{}", metric.name);
         }
     }
