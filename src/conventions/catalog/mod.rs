@@ -27,14 +27,18 @@ macro_rules! metrics {
 mod database;
 mod faas;
 mod http;
+mod messaging;
 mod process;
+mod rpc;
 mod run;
 mod system;
 
 pub(crate) use database::*;
 pub(crate) use faas::*;
 pub(crate) use http::*;
+pub(crate) use messaging::*;
 pub(crate) use process::*;
+pub(crate) use rpc::*;
 pub(crate) use run::*;
 pub(crate) use system::*;
 
@@ -118,6 +122,8 @@ macro_rules! groups {
 groups! {
     http "Metrics of HTTP" http::HTTP;
     database "Metrics of databases" database::DATABASE;
+    messaging "Metrics of messaging" messaging::MESSAGING;
+    rpc "Metrics of remote procedure calls" rpc::RPC;
     faas "Metrics of functions" faas::FAAS;
     run "Metrics of runs" run::RUN;
     process "Metrics of processes" process::PROCESS;
