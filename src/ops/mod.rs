@@ -16,6 +16,15 @@ pub(crate) mod variables;
 
 use crate::ui::Explain;
 
+/// The form of what a command writes to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Tables for people.
+    Table,
+    /// JSON for programs.
+    Json,
+}
+
 /// Why a command ended without doing its work, and with which status.
 #[derive(Debug)]
 pub(crate) struct Failure {

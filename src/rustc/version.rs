@@ -10,7 +10,7 @@ use super::{Call, command, status_code};
 use crate::digest::short_digest;
 use crate::layers::{HooksSource, Knowledge, LAYER_FORMAT, refresh_stamps};
 use crate::project::manifest::Manifest;
-use crate::project::{Home, files};
+use crate::project::{Home, files, locked};
 use crate::rules::Catalog;
 use crate::ui;
 
@@ -37,7 +37,8 @@ pub(crate) fn tell_version(home: &Home, call: &Call, chain: &[OsString], shim: &
     }
     if ready && let Ok(knowledge) = Knowledge::load(home) {
         // Cargo shows nothing of what is said here; a stamp that cannot be written costs a rebuild not made.
-        let _ = refresh_stamps(home, &knowledge);
+        let locked = locked(home.root()).unwrap_or_default();
+        let _ = refresh_stamps(home, &knowledge, &locked);
     }
     if call.programs.len() == 1
         && let Some(toolchain) = Toolchain::from_version(answer)
