@@ -44,7 +44,7 @@ pub(crate) struct Layer {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LayerError {
     /// Something in the package could not be read, or in the cache not written.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// A rule missed.
     #[error(transparent)]

@@ -13,5 +13,5 @@ pub(crate) use hooks::HooksSource;
 pub(crate) use layer::{Layer, LayerError, LayerLocation, Original, library_root};
 pub(crate) use note::{LayerNote, layers_in};
 pub(crate) use program::ProgramNote;
-pub(crate) use quarantine::{Dependent, Finding, Woven};
+pub(crate) use quarantine::{Dependent, QuarantineChange, Woven};
 pub(crate) use stamp::{ensure_stamp, name_and_version, refresh_stamps};

@@ -9,7 +9,7 @@ use semver::{Version, VersionReq};
 
 use super::{Action, Options, usage};
 use crate::layers::{Choice, Knowledge, Layer, LayerError, LayerLocation, Original, PlainReason};
-use crate::ops::Failure;
+use crate::ops::{Failure, note_fetching};
 use crate::project::cargo_config::{self, ConfigError};
 use crate::project::git::{self, Tracked};
 use crate::project::manifest::{Created, Manifest};
@@ -196,7 +196,7 @@ impl BootstrapPlan {
 
         let mut known: Vec<_> = locked.iter().filter(|locked| catalog.get(&locked.name).is_some()).collect();
         known.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
-        let packages = if known.is_empty() { Vec::new() } else { packages(home.root())? };
+        let packages = if known.is_empty() { Vec::new() } else { packages(home.root(), note_fetching)? };
         let knowledge = Knowledge::new(&home, catalog, manifest);
         let mut rows = Vec::new();
         for locked in known {
