@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod diff;
 mod flags;
+mod format;
 mod inspect;
 mod instrument;
 mod list;

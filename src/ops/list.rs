@@ -1,7 +1,6 @@
 //! `otel-rs list`: what can be instrumented.
 
-use super::bootstrap::Format;
-use crate::ops::Outcome;
+use crate::ops::{Format, Outcome};
 use crate::rules::{Catalog, Instrumentation};
 use crate::ui;
 use crate::weave::Rule;
