@@ -11,7 +11,7 @@ use opentelemetry_sdk::metrics::data::{
 };
 
 use super::console::{fit, plain, show_duration};
-use crate::signals::metrics::{Collected, Distribution as Values};
+use crate::signals::metrics::data::{Collected, Distribution as Values};
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();

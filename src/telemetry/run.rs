@@ -24,7 +24,7 @@ use crate::conventions::{Described, Measured};
 use crate::launch::{ChildEnd, Ended, Environment, LaunchedPid, Program, signal_name};
 use crate::records::assemble::scope_from;
 use crate::redact;
-use crate::signals::metrics::Origin;
+use crate::signals::metrics::data::Origin;
 
 /// What the hooks compute, to be compared with what the SDK does.
 #[cfg(test)]

@@ -13,13 +13,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 
-use super::Collected;
-
-use super::Exemplar;
-
-use super::Exponential;
-
-use super::HistogramMetric;
+use super::data::{Collected, Exemplar, Exponential, HistogramMetric};
 
 /// The request that exports all programs' that have any.
 pub(super) fn request(all: &[Collected]) -> ExportMetricsServiceRequest {

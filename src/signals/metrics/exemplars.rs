@@ -3,50 +3,17 @@
 //!
 //! One is kept for each doubling of the value, the last one: a bucket has one if it has any, whatever its bounds.
 
-use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
-use opentelemetry::{InstrumentationScope, KeyValue, SpanId, TraceId};
+use opentelemetry::{InstrumentationScope, KeyValue};
 
+use super::data::{Exemplar, Exemplars, Origin, SeriesExemplars, StreamExemplars, sorted};
 use crate::config::ExemplarFilter;
 
 /// Series that have exemplars. Those that come later have none.
 const MAX_SERIES: usize = 8192;
 /// Exemplars of one series.
 const MAX_EXEMPLARS: usize = 20;
-
-/// The span in which something was measured.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Origin {
-    pub(crate) trace: TraceId,
-    pub(crate) span: SpanId,
-    pub(crate) is_sampled: bool,
-    pub(crate) at: SystemTime,
-}
-
-/// A measurement.
-#[derive(Debug, Clone)]
-pub(crate) struct Exemplar {
-    pub(crate) value: f64,
-    pub(crate) origin: Origin,
-    /// Attributes that its series has not.
-    pub(crate) left_out: Vec<KeyValue>,
-    /// When it came to be kept: a span is heard of some time after its end.
-    kept_at: SystemTime,
-}
-
-/// Exemplars of one series, by the exponents of their values.
-type Series = BTreeMap<i32, Exemplar>;
-
-/// Those of a stream, by the attributes of its series.
-type OfStream = HashMap<Vec<KeyValue>, Series>;
-
-/// The exemplars of all series.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Exemplars {
-    scopes: HashMap<InstrumentationScope, HashMap<String, OfStream>>,
-    series: usize,
-}
 
 impl ExemplarFilter {
     /// Whether a measurement may become an exemplar.
@@ -71,7 +38,7 @@ impl Exemplars {
     ) {
         // Copies are made for what is new only.
         if self.stream(scope, stream).is_none() {
-            self.scopes.entry(scope.clone()).or_default().insert(stream.to_owned(), OfStream::default());
+            self.scopes.entry(scope.clone()).or_default().insert(stream.to_owned(), StreamExemplars::default());
         }
         let known = self.scopes.get_mut(scope).and_then(|streams| streams.get_mut(stream));
         let Some(of_stream) = known else { return };
@@ -95,14 +62,15 @@ impl Exemplars {
     /// Those that came since.
     pub(super) fn since(&self, since: SystemTime) -> Exemplars {
         let is_newer = |(_, exemplar): &(&i32, &Exemplar)| exemplar.kept_at >= since;
-        let of_series = |(attributes, series): (&Vec<KeyValue>, &Series)| {
-            let newer: Series = series.iter().filter(is_newer).map(|(key, value)| (*key, value.clone())).collect();
+        let of_series = |(attributes, series): (&Vec<KeyValue>, &SeriesExemplars)| {
+            let newer: SeriesExemplars =
+                series.iter().filter(is_newer).map(|(key, value)| (*key, value.clone())).collect();
             (!newer.is_empty()).then(|| (attributes.clone(), newer))
         };
         let mut newer = Exemplars::default();
         for (scope, streams) in &self.scopes {
             for (stream, of_stream) in streams {
-                let found: OfStream = of_stream.iter().filter_map(of_series).collect();
+                let found: StreamExemplars = of_stream.iter().filter_map(of_series).collect();
                 if !found.is_empty() {
                     newer.scopes.entry(scope.clone()).or_default().insert(stream.clone(), found);
                 }
@@ -110,34 +78,13 @@ impl Exemplars {
         }
         newer
     }
-
-    fn stream(&self, scope: &InstrumentationScope, stream: &str) -> Option<&OfStream> {
-        self.scopes.get(scope)?.get(stream)
-    }
-
-    /// Those of a series, by rising value.
-    pub(crate) fn of<'a>(
-        &'a self,
-        scope: &InstrumentationScope,
-        stream: &str,
-        attributes: &[&KeyValue],
-    ) -> impl Iterator<Item = &'a Exemplar> + use<'a> {
-        let series = self
-            .stream(scope, stream)
-            .and_then(|of_stream| of_stream.get(&sorted(attributes.iter().copied().cloned())));
-        series.into_iter().flat_map(BTreeMap::values)
-    }
-}
-
-fn sorted(attributes: impl Iterator<Item = KeyValue>) -> Vec<KeyValue> {
-    let mut sorted: Vec<KeyValue> = attributes.collect();
-    sorted.sort_by(|one, other| one.key.cmp(&other.key));
-    sorted
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use opentelemetry::{SpanId, TraceId};
 
     use super::*;
 

@@ -4,9 +4,7 @@
 use opentelemetry_proto::tonic::metrics::v1::ExponentialHistogramDataPoint;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 
-use super::Distribution;
-
-use super::Exponential;
+use super::data::{Distribution, Exponential};
 
 /// The scale at which hooks count at their finest: eight buckets in an octave.
 const FINEST: i8 = 3;

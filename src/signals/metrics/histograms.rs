@@ -8,19 +8,10 @@ use std::time::SystemTime;
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::metrics::Temporality;
 
-use super::streams::{Buckets, Exponential, Selected, Shaped, Shaping};
+use super::data::{Distribution, Exponential, HistogramMetric};
+use super::streams::{Buckets, Selected, Shaped, Shaping};
 use crate::config::InstrumentKind;
 use crate::ui;
-
-/// Values by their size.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Distribution {
-    pub(crate) buckets: Vec<u64>,
-    pub(crate) sum: f64,
-    /// `None` when there is none, or it is not known.
-    pub(crate) min: Option<f64>,
-    pub(crate) max: Option<f64>,
-}
 
 /// An instrument's series since the start.
 #[derive(Debug, Clone)]
@@ -35,61 +26,6 @@ pub(super) struct Histogram {
     /// Those of them that it advises; `None` for all: then no finer ones can be had.
     pub(super) advised: Option<Vec<f64>>,
     pub(super) series: Vec<(Vec<KeyValue>, Distribution)>,
-}
-
-/// A histogram as a reader wants it.
-#[derive(Debug, Clone)]
-pub(crate) struct HistogramMetric {
-    pub(crate) scope: InstrumentationScope,
-    pub(crate) name: String,
-    pub(crate) unit: String,
-    pub(crate) description: String,
-    pub(crate) is_delta: bool,
-    pub(crate) start: SystemTime,
-    pub(crate) time: SystemTime,
-    pub(crate) bounds: Vec<f64>,
-    /// How exponential buckets are to be made of these, where they are wanted.
-    pub(crate) exponential: Option<Exponential>,
-    pub(crate) points: Vec<(Vec<KeyValue>, Distribution)>,
-}
-
-impl Distribution {
-    /// Smallest and largest are infinite where there is no value.
-    pub(super) fn of(buckets: Vec<u64>, sum: f64, min: f64, max: f64) -> Distribution {
-        let known = |bound: f64| bound.is_finite().then_some(bound);
-        Distribution { buckets, sum, min: known(min), max: known(max) }
-    }
-
-    pub(crate) fn count(&self) -> u64 {
-        self.buckets.iter().fold(0, |count, bucket| count.saturating_add(*bucket))
-    }
-
-    /// Adds what has as many buckets, or is nothing yet.
-    pub(super) fn add(&mut self, more: &Distribution) {
-        self.buckets.resize(self.buckets.len().max(more.buckets.len()), 0);
-        self.buckets.iter_mut().zip(&more.buckets).for_each(|(sum, more)| *sum = sum.wrapping_add(*more));
-        self.sum += more.sum;
-        self.min = self.min.into_iter().chain(more.min).reduce(f64::min);
-        self.max = self.max.into_iter().chain(more.max).reduce(f64::max);
-    }
-
-    /// What has come since. Smallest and largest of that are not known.
-    fn since(&self, before: &Distribution) -> Distribution {
-        let buckets = self.buckets.iter().zip(before.buckets.iter().chain(std::iter::repeat(&0)));
-        let buckets = buckets.map(|(now, before)| now.saturating_sub(*before)).collect();
-        Distribution { buckets, sum: self.sum - before.sum, min: None, max: None }
-    }
-
-    /// The same in the buckets between fewer bounds.
-    fn coarser(&self, bounds: &[f64], wanted: &[f64]) -> Distribution {
-        let mut buckets = vec![0; wanted.len() + 1];
-        for (index, count) in self.buckets.iter().enumerate() {
-            // A value is at or below its bucket's upper bound.
-            let to = bounds.get(index).map_or(wanted.len(), |bound| wanted.partition_point(|known| known < bound));
-            buckets[to] += count;
-        }
-        Distribution { buckets, ..self.clone() }
-    }
 }
 
 /// What a reader wants of histograms, and what it has been told.

@@ -9,7 +9,7 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 
 use super::cells::{CounterId, Counters, Series};
-use super::exemplars::{Exemplars, Origin};
+use super::data::{Exemplars, Origin};
 use super::observed::Observed;
 use super::streams::{self, Selected, Views, Way};
 use crate::config::{ExemplarFilter, InstrumentKind};

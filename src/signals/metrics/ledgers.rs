@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry_sdk::metrics::Temporality;
 
-use super::Collected;
 use super::cells::Counters;
+use super::data::Collected;
 use super::histograms::{Histogram, Telling};
 use super::instruments::Instruments;
 use super::readers::{self, Shared};

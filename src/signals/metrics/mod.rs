@@ -2,6 +2,7 @@
 //! ([`readers`], [`exports`]).
 
 mod cells;
+pub(crate) mod data;
 mod encode;
 mod exemplars;
 mod exponential;
@@ -33,32 +34,10 @@ use crate::launch::Ended;
 use crate::resource::{Programs, Source};
 use crate::ui;
 pub(crate) use cells::{CellValue, Cells};
-pub(crate) use exemplars::{Exemplar, Exemplars, Origin};
-pub(crate) use histograms::{Distribution, HistogramMetric};
+use data::Origin;
 use ledgers::Ledgers;
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use readers::Readers;
-pub(crate) use streams::Exponential;
 use streams::Views;
-
-/// What a reader has read of one program.
-#[derive(Debug, Default)]
-pub(crate) struct Collected {
-    /// What people are shown of the program, where there are several.
-    pub(crate) program: Option<String>,
-    /// What the SDK keeps.
-    pub(crate) metrics: ResourceMetrics,
-    /// What it does not.
-    pub(crate) histograms: Vec<HistogramMetric>,
-    pub(crate) exemplars: Exemplars,
-}
-
-impl Collected {
-    /// Whether it holds nothing.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.metrics.scope_metrics().next().is_none() && self.histograms.is_empty()
-    }
-}
 
 /// All instruments and their readers.
 pub(crate) struct Metrics {
@@ -174,6 +153,7 @@ pub(crate) mod testing {
     use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider, Temporality};
 
     use super::cells::Counters;
+    use super::data::Collected;
     use super::histograms::Telling;
     use super::instruments::Instruments;
     use super::readers::Shared;

@@ -10,7 +10,7 @@ use crate::config::SpanLimits;
 use crate::conventions::{self, Described};
 use crate::records::assemble::Finished;
 use crate::records::facts::Facts;
-use crate::signals::metrics::Origin;
+use crate::signals::metrics::data::Origin;
 use crate::wire::key;
 
 /// Puts a span and what the conventions say about it together, within its limits. Links have none: there are no links.

@@ -12,6 +12,7 @@ use opentelemetry_sdk::metrics::{Aggregation, Instrument, InstrumentKind as SdkK
 
 use crate::config::{self, CardinalityLimit, HistogramAggregation, InstrumentKind, View, fits};
 use crate::conventions::catalog;
+use crate::signals::metrics::data::Exponential;
 
 /// What exponential histograms have when nobody says otherwise.
 const EXPONENTIAL: Aggregation =
@@ -128,14 +129,6 @@ pub(super) enum Buckets {
     Advised,
     Explicit(Vec<f64>),
     Exponential(Exponential),
-}
-
-/// How fine exponential buckets may be, and how many. See "Base2 Exponential Bucket Histogram Aggregation" of the
-/// specification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Exponential {
-    pub(crate) max_scale: i8,
-    pub(crate) max_size: u32,
 }
 
 impl Shaping {

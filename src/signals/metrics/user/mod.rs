@@ -9,7 +9,8 @@ use std::time::SystemTime;
 
 use opentelemetry::KeyValue;
 
-use super::histograms::{Distribution, Histogram};
+use super::data::Distribution;
+use super::histograms::Histogram;
 use super::instruments::{Book, Instruments};
 use super::numbers::Number;
 use crate::channel::feed::ProcessId;

@@ -3,7 +3,7 @@ use super::*;
 use crate::channel::testing::{self, FakeEntry, FakeRegion};
 use crate::config::{self, HistogramAggregation, Selection, Stream, View};
 use crate::records::record::make::{self, Said};
-use crate::signals::metrics::Collected;
+use crate::signals::metrics::data::Collected;
 use crate::wire::key;
 use crate::wire::series::number;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
