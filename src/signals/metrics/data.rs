@@ -9,11 +9,11 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 /// What a reader has read of one program.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
-    /// What people are shown of the program, where there are several.
+    /// The program's name for people, where there are several programs.
     pub(crate) program: Option<String>,
-    /// What the SDK keeps.
+    /// Metrics that the SDK keeps.
     pub(crate) metrics: ResourceMetrics,
-    /// What it does not.
+    /// Histograms that the SDK does not keep: programs add them up.
     pub(crate) histograms: Vec<HistogramMetric>,
     pub(crate) exemplars: Exemplars,
 }
@@ -25,7 +25,7 @@ impl Collected {
     }
 }
 
-/// A histogram as a reader wants it.
+/// A histogram as one reader has read it.
 #[derive(Debug, Clone)]
 pub(crate) struct HistogramMetric {
     pub(crate) scope: InstrumentationScope,
@@ -36,8 +36,8 @@ pub(crate) struct HistogramMetric {
     pub(crate) start: SystemTime,
     pub(crate) time: SystemTime,
     pub(crate) bounds: Vec<f64>,
-    /// How exponential buckets are to be made of these, where they are wanted.
-    pub(crate) exponential: Option<Exponential>,
+    /// The shape of the exponential buckets that these are turned into, where a reader exports such.
+    pub(crate) exponential: Option<ExponentialShape>,
     pub(crate) points: Vec<(Vec<KeyValue>, Distribution)>,
 }
 
@@ -79,21 +79,23 @@ impl Distribution {
     }
 
     /// The same in the buckets between fewer bounds.
-    pub(super) fn coarser(&self, bounds: &[f64], wanted: &[f64]) -> Distribution {
-        let mut buckets = vec![0; wanted.len() + 1];
+    pub(super) fn coarser(&self, bounds: &[f64], coarse_bounds: &[f64]) -> Distribution {
+        let mut buckets = vec![0; coarse_bounds.len() + 1];
         for (index, count) in self.buckets.iter().enumerate() {
             // A value is at or below its bucket's upper bound.
-            let to = bounds.get(index).map_or(wanted.len(), |bound| wanted.partition_point(|known| known < bound));
+            let to = bounds
+                .get(index)
+                .map_or(coarse_bounds.len(), |bound| coarse_bounds.partition_point(|known| known < bound));
             buckets[to] += count;
         }
         Distribution { buckets, ..self.clone() }
     }
 }
 
-/// How fine exponential buckets may be, and how many. See "Base2 Exponential Bucket Histogram Aggregation" of the
+/// How fine exponential buckets may be, and how many. See "Base2 ExponentialShape Bucket Histogram Aggregation" of the
 /// specification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Exponential {
+pub(crate) struct ExponentialShape {
     pub(crate) max_scale: i8,
     pub(crate) max_size: u32,
 }
@@ -112,16 +114,16 @@ pub(crate) struct Origin {
 pub(crate) struct Exemplar {
     pub(crate) value: f64,
     pub(crate) origin: Origin,
-    /// Attributes that its series has not.
+    /// Attributes that its stream does not keep.
     pub(crate) left_out: Vec<KeyValue>,
-    /// When it came to be kept: a span is heard of some time after its end.
+    /// When it was kept: a span is read some time after its end.
     pub(super) kept_at: SystemTime,
 }
 
 /// Exemplars of one series, by the exponents of their values.
 pub(super) type SeriesExemplars = BTreeMap<i32, Exemplar>;
 
-/// Those of a stream, by the attributes of its series.
+/// Exemplars of one stream, by the attributes of its series.
 pub(super) type StreamExemplars = HashMap<Vec<KeyValue>, SeriesExemplars>;
 
 /// The exemplars of all series.
@@ -136,7 +138,7 @@ impl Exemplars {
         self.scopes.get(scope)?.get(stream)
     }
 
-    /// Those of a series, by rising value.
+    /// The exemplars of one series, by rising value.
     pub(crate) fn of<'a>(
         &'a self,
         scope: &InstrumentationScope,

@@ -17,7 +17,7 @@ const MAX_EXEMPLARS: usize = 20;
 
 impl ExemplarFilter {
     /// Whether a measurement may become an exemplar.
-    pub(super) fn takes(self, origin: &Origin) -> bool {
+    pub(super) fn accepts(self, origin: &Origin) -> bool {
         match self {
             ExemplarFilter::AlwaysOn => true,
             ExemplarFilter::AlwaysOff => false,
@@ -59,7 +59,7 @@ impl Exemplars {
         series.insert(exponent, Exemplar { value, origin, left_out, kept_at: SystemTime::now() });
     }
 
-    /// Those that came since.
+    /// The exemplars that were kept since then.
     pub(super) fn since(&self, since: SystemTime) -> Exemplars {
         let is_newer = |(_, exemplar): &(&i32, &Exemplar)| exemplar.kept_at >= since;
         let of_series = |(attributes, series): (&Vec<KeyValue>, &SeriesExemplars)| {
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_each_doubling_is_kept_with_what_its_series_has_not() {
+    fn the_last_exemplar_of_each_doubling_is_kept_with_its_filtered_attributes() {
         let scope = InstrumentationScope::builder("s").build();
         let (route, user) = (KeyValue::new("route", "/a"), KeyValue::new("user", 7));
         let all = [route.clone(), user.clone()];
@@ -102,25 +102,25 @@ mod tests {
         for (second, value) in [(1, 1.1), (2, 1.9), (3, 30.0), (4, 0.0)] {
             exemplars.keep(&scope, "lasted", &all, &all[..1], (value, origin(second)));
         }
-        let told = |exemplars: &Exemplars| {
-            exemplars.of(&scope, "lasted", &[&route]).map(|told| told.value).collect::<Vec<_>>()
+        let values = |exemplars: &Exemplars| {
+            exemplars.of(&scope, "lasted", &[&route]).map(|exemplar| exemplar.value).collect::<Vec<_>>()
         };
-        assert_eq!(told(&exemplars), [0.0, 1.9, 30.0]);
+        assert_eq!(values(&exemplars), [0.0, 1.9, 30.0]);
         assert_eq!(exemplars.of(&scope, "lasted", &[&route]).next().unwrap().left_out, [user]);
         let before = SystemTime::now();
         exemplars.keep(&scope, "lasted", &all, &all[..1], (31.0, origin(5)));
-        assert_eq!(told(&exemplars.since(before)), [31.0]);
+        assert_eq!(values(&exemplars.since(before)), [31.0]);
         assert_eq!(exemplars.of(&scope, "lasted", &[&all[0], &all[1]]).count(), 0, "another series");
     }
 
     #[test]
-    fn a_series_keeps_few_and_the_newest() {
+    fn a_series_keeps_its_newest_exemplars_within_the_limit() {
         let scope = InstrumentationScope::builder("s").build();
         let mut exemplars = Exemplars::default();
         for second in 0..40 {
             exemplars.keep(&scope, "lasted", &[], &[], ((second as f64).exp2(), origin(second)));
         }
-        let told: Vec<_> = exemplars.of(&scope, "lasted", &[]).collect();
-        assert_eq!((told.len(), told[0].origin.span), (MAX_EXEMPLARS, SpanId::from(20)));
+        let kept: Vec<_> = exemplars.of(&scope, "lasted", &[]).collect();
+        assert_eq!((kept.len(), kept[0].origin.span), (MAX_EXEMPLARS, SpanId::from(20)));
     }
 }

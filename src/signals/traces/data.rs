@@ -104,11 +104,11 @@ pub(crate) mod testing {
 mod tests {
     use super::*;
     use crate::bounds::budget::Budget;
-    use crate::channel::feed::ProcessId;
     use crate::records::assemble::Assembler;
     use crate::records::record::Start;
     use crate::records::record::make::{self, Said};
     use crate::resource::testing::source;
+    use crate::wire::ProcessId;
     use crate::wire::kind;
 
     /// A span with three attributes, and three events of two each.

@@ -1,4 +1,4 @@
-use super::super::testing::Metrics;
+use super::super::testing::TestMetrics;
 use super::*;
 use crate::channel::testing::{self, FakeEntry, FakeRegion};
 use crate::config::{self, HistogramAggregation, Selection, Stream, View};
@@ -21,7 +21,7 @@ const STEP: usize = 4;
 impl Fake {
     fn new(kind: u8, number: u8, unit: &str, bounds: &[f64]) -> Fake {
         let region = FakeRegion::new();
-        let said = [
+        let facts = [
             Said::Text(key::METRIC_NAME, "things"),
             Said::Text(key::METRIC_UNIT, unit),
             Said::Text(key::SCOPE_NAME, "shop"),
@@ -29,7 +29,7 @@ impl Fake {
         let words: Vec<u64> = bounds.iter().map(|bound| bound.to_bits()).chain([0]).collect();
         let histogram = kind == instrument_kind::HISTOGRAM;
         let buckets = if histogram { &words[..] } else { &[] };
-        let attributes = make::attributes(&said);
+        let attributes = make::attributes(&facts);
         let (instrument, value) = (0, 0);
         let entry =
             FakeEntry { what: what::INSTRUMENT, kind, number, instrument, value, buckets, attributes: &attributes };
@@ -48,12 +48,12 @@ impl Fake {
     }
 }
 
-fn metrics() -> Metrics {
-    Metrics::new(HistogramAggregation::ExplicitBuckets)
+fn metrics() -> TestMetrics {
+    TestMetrics::new(HistogramAggregation::ExplicitBuckets)
 }
 
 /// All values, in rising order.
-fn values(metrics: &mut Metrics) -> Vec<f64> {
+fn values(metrics: &mut TestMetrics) -> Vec<f64> {
     fn of<T: Copy>(data: &MetricData<T>, float: impl Fn(T) -> f64) -> Vec<f64> {
         match data {
             MetricData::Sum(sum) => sum.data_points().map(|point| float(point.value())).collect(),
@@ -75,58 +75,58 @@ fn values(metrics: &mut Metrics) -> Vec<f64> {
 }
 
 #[test]
-fn sums_of_the_dead_are_carried() {
+fn sums_of_exited_processes_are_carried_on() {
     let mut metrics = metrics();
     let fakes = [1, 2].map(|_| Fake::new(instrument_kind::COUNTER, number::F64, "", &[]));
     fakes[0].series(0, 1.5_f64.to_bits(), &[]);
-    metrics.user.attach(ProcessId(1), fakes[0].region.series());
-    metrics.user.attach(ProcessId(2), fakes[1].region.series());
+    metrics.program.attach(ProcessId(1), fakes[0].region.series());
+    metrics.program.attach(ProcessId(2), fakes[1].region.series());
     assert_eq!(values(&mut metrics), [1.5]);
     fakes[1].series(0, 2.0_f64.to_bits(), &[]).series(1, 4.0_f64.to_bits(), &[]);
     assert_eq!(values(&mut metrics), [3.5, 4.0]);
-    metrics.user.gone(ProcessId(1));
+    metrics.program.detach(ProcessId(1));
     assert_eq!(values(&mut metrics), [3.5, 4.0]);
     fakes[1].series(0, 1.0_f64.to_bits(), &[]);
     assert_eq!(values(&mut metrics), [3.5, 4.0], "a counter does not fall");
-    metrics.user.gone(ProcessId(2));
+    metrics.program.detach(ProcessId(2));
 }
 
 #[test]
-fn what_was_open_goes_with_its_process_but_for_the_program_s_own_end() {
+fn up_down_counters_lose_the_share_of_exited_children_but_keep_the_program_s() {
     let mut metrics = metrics();
     let fakes = [3_u64, 10, 4].map(|open| {
         let fake = Fake::new(instrument_kind::UP_DOWN_COUNTER, number::I64, "", &[]);
         fake.series(0, open, &[]);
         fake
     });
-    metrics.user.attach(ProcessId(1), fakes[0].region.series());
-    metrics.user.attach(ProcessId(2), fakes[1].region.series());
+    metrics.program.attach(ProcessId(1), fakes[0].region.series());
+    metrics.program.attach(ProcessId(2), fakes[1].region.series());
     assert_eq!(values(&mut metrics), [13.0]);
     // In whichever order they end.
-    metrics.user.gone(ProcessId(1));
+    metrics.program.detach(ProcessId(1));
     assert_eq!(values(&mut metrics), [10.0]);
-    metrics.user.gone(ProcessId(2));
+    metrics.program.detach(ProcessId(2));
     assert_eq!(values(&mut metrics), [3.0]);
-    metrics.user.attach(ProcessId(3), fakes[2].region.series());
+    metrics.program.attach(ProcessId(3), fakes[2].region.series());
     assert_eq!(values(&mut metrics), [4.0]);
 }
 
 #[test]
-fn a_gauge_is_whoever_set_it_last() {
+fn a_gauge_has_the_value_that_was_set_last() {
     let mut metrics = metrics();
     let fakes = [5_u64, 6].map(|level| {
         let fake = Fake::new(instrument_kind::GAUGE, number::U64, "", &[]);
         fake.series(0, level, &[]);
         fake
     });
-    metrics.user.attach(ProcessId(1), fakes[0].region.series());
-    metrics.user.attach(ProcessId(2), fakes[1].region.series());
-    assert!(values(&mut metrics).is_empty(), "nobody has set it");
+    metrics.program.attach(ProcessId(1), fakes[0].region.series());
+    metrics.program.attach(ProcessId(2), fakes[1].region.series());
+    assert!(values(&mut metrics).is_empty(), "no process has set it");
     fakes[1].region.times(STEP, 1);
     assert_eq!(values(&mut metrics), [6.0]);
     fakes[0].region.times(STEP, 1);
     assert_eq!(values(&mut metrics), [5.0]);
-    metrics.user.gone(ProcessId(1));
+    metrics.program.detach(ProcessId(1));
     assert_eq!(values(&mut metrics), [5.0]);
 }
 
@@ -136,26 +136,26 @@ fn the_same_name_with_another_unit_is_another_metric() {
     for (id, unit, value) in [(1, "g", 1000_u64), (2, "kg", 2)] {
         let fake = Fake::new(instrument_kind::COUNTER, number::U64, unit, &[]);
         fake.series(0, value, &[]);
-        metrics.user.attach(ProcessId(id), fake.region.series());
+        metrics.program.attach(ProcessId(id), fake.region.series());
     }
     assert_eq!(values(&mut metrics), [2.0, 1000.0]);
 }
 
-fn histogram(metrics: &mut Metrics) -> Vec<(String, Vec<f64>, Vec<Vec<u64>>)> {
+fn histogram(metrics: &mut TestMetrics) -> Vec<(String, Vec<f64>, Vec<Vec<u64>>)> {
     let Collected { histograms, .. } = metrics.collect_all();
     let points = |points: &[(Vec<KeyValue>, Distribution)]| points.iter().map(|(_, v)| v.buckets.clone()).collect();
     histograms.iter().map(|metric| (metric.name.clone(), metric.bounds.clone(), points(&metric.points))).collect()
 }
 
 #[test]
-fn histograms_of_all_processes_are_one() {
+fn histograms_of_all_processes_are_added_up() {
     let mut metrics = metrics();
     for id in [1, 2] {
         let fake = Fake::new(instrument_kind::HISTOGRAM, number::F64, "s", &[1.0, 2.0]);
         fake.series(0, 3.5_f64.to_bits(), &[1, 0, 2]);
-        metrics.user.attach(ProcessId(id), fake.region.series());
+        metrics.program.attach(ProcessId(id), fake.region.series());
         if id == 1 {
-            metrics.user.gone(ProcessId(id));
+            metrics.program.detach(ProcessId(id));
         }
     }
     assert_eq!(histogram(&mut metrics), [("things".to_owned(), vec![1.0, 2.0], vec![vec![2, 0, 4]])]);
@@ -165,7 +165,7 @@ fn histograms_of_all_processes_are_one() {
 }
 
 #[test]
-fn views_rename_filter_and_make_coarser() {
+fn views_rename_filter_and_coarsen_histograms() {
     let coarse = config::Aggregation::ExplicitBuckets { boundaries: Some(vec![2.0]), record_min_max: true };
     let finer = config::Aggregation::ExplicitBuckets { boundaries: Some(vec![1.5]), record_min_max: true };
     for (aggregation, expected) in
@@ -178,20 +178,20 @@ fn views_rename_filter_and_make_coarser() {
             ..Stream::default()
         };
         let view = View { instrument_name: Some("thin*".into()), stream, ..View::default() };
-        let mut metrics = Metrics::with(vec![view], HistogramAggregation::Exponential, 2000);
+        let mut metrics = TestMetrics::with(vec![view], HistogramAggregation::Exponential, 2000);
         let fake = Fake::new(instrument_kind::HISTOGRAM, number::U64, "s", &[1.0, 2.0]);
         fake.series(0, 3, &[1, 0, 2]).series(1, 4, &[2, 1, 2]);
-        metrics.user.attach(ProcessId(1), fake.region.series());
+        metrics.program.attach(ProcessId(1), fake.region.series());
         assert_eq!(histogram(&mut metrics), [("renamed".to_owned(), expected.0, expected.1)]);
     }
 }
 
 #[test]
-fn series_of_histograms_beyond_the_limit_are_one() {
-    let mut metrics = Metrics::with(vec![], HistogramAggregation::ExplicitBuckets, 3);
+fn histogram_series_beyond_the_limit_are_counted_in_the_overflow_series() {
+    let mut metrics = TestMetrics::with(vec![], HistogramAggregation::ExplicitBuckets, 3);
     let fake = Fake::new(instrument_kind::HISTOGRAM, number::U64, "s", &[]);
     (0..6).for_each(|index| _ = fake.series(index, 1, &[1]));
-    metrics.user.attach(ProcessId(1), fake.region.series());
+    metrics.program.attach(ProcessId(1), fake.region.series());
     let all = metrics.collect_all();
     let counts: Vec<_> = all.histograms[0].points.iter().map(|(kept, values)| (kept.len(), values.count())).collect();
     assert_eq!((counts.len(), counts.iter().map(|(_, count)| count).sum::<u64>()), (3, 6));
@@ -204,7 +204,7 @@ fn series_of_histograms_beyond_the_limit_are_one() {
 }
 
 #[test]
-fn a_region_that_says_one_thing_everywhere_takes_no_more_memory_than_it_has() {
+fn slots_that_all_name_one_entry_take_no_more_memory_than_the_region() {
     use crate::wire::{self, header};
     let fake = Fake::new(instrument_kind::COUNTER, number::U64, "1", &[]);
     fake.series(0, 5, &[]);
@@ -214,11 +214,11 @@ fn a_region_that_says_one_thing_everywhere_takes_no_more_memory_than_it_has() {
     fake.region.put(header::SERIES_COUNT, &u32::MAX.to_le_bytes());
     let table = fake.region.series();
     let size = table.size();
-    let mut user = User::default();
-    user.attach(ProcessId(1), table);
-    let mut process = user.processes.remove(&ProcessId(1)).unwrap();
+    let mut program = ProgramMetrics::default();
+    program.attach(ProcessId(1), table);
+    let mut process = program.processes.remove(&ProcessId(1)).unwrap();
     for _ in 0..3 {
-        user.discover(&mut process);
+        program.discover(&mut process);
     }
     let taken: usize = process.series.iter().map(|series| series.entry.bytes.len()).sum();
     assert!((size / 2..=size).contains(&taken), "{taken} of {size}");

@@ -1,8 +1,8 @@
-//! Instruments that programs make themselves: with OpenTelemetry's API, or by what an instrumentation counts. Their sums and
-//! last values are told to the SDK's instruments; histograms are kept by [`histograms`](super::histograms).
+//! Instruments that programs make themselves, with OpenTelemetry's API or in an instrumentation. Their sums and last values
+//! are recorded with the SDK's instruments; histograms are read by [`histograms`](super::histograms).
 
-mod described;
-mod told;
+mod description;
+mod recorder;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::SystemTime;
@@ -10,110 +10,117 @@ use std::time::SystemTime;
 use opentelemetry::KeyValue;
 
 use super::data::Distribution;
-use super::histograms::Histogram;
-use super::instruments::{Book, Instruments};
+use super::histograms::ProgramHistogram;
 use super::numbers::Number;
-use crate::channel::feed::ProcessId;
-use crate::channel::{Entry, SeriesTable, Troubles};
+use super::registry::{FanOut, InstrumentRegistry};
+use crate::channel::{MetricFaults, SeriesEntry, SeriesTable};
 use crate::conventions;
 use crate::records::record::Attributes;
 use crate::ui;
+use crate::wire::ProcessId;
 use crate::wire::series::{instrument_kind, note, what};
-use described::{Described, InstrumentId, described};
-use told::{Told, told};
+use description::{InstrumentDescription, InstrumentId, description};
+use recorder::{Recorder, recorders};
 
-/// Instruments and series that are kept of all processes; a process cannot make more by coming back.
+/// Instruments and series that are kept of all processes; a process cannot make more by attaching again.
 const MAX_INSTRUMENTS: usize = 16384;
 const MAX_SERIES: usize = 65536;
-/// Instruments that the user is warned of; what goes wrong more often goes wrong in the same way.
-const MAX_WARNED_OF: usize = 8;
+/// Instruments that are named in warnings of one reason; further ones have the same cause.
+const MAX_NAMED: usize = 8;
 
 /// An instrument and its series, of all processes.
-struct Instrument {
+struct ProgramInstrument {
     id: InstrumentId,
     description: String,
     bounds: Vec<f64>,
     advised: Option<Vec<f64>>,
     since: SystemTime,
-    series: Vec<Series>,
+    series: Vec<ProgramSeries>,
     by_attributes: HashMap<Vec<(String, String)>, usize>,
     /// `None` for histograms.
-    book: Option<Book<Told>>,
+    recorders: Option<FanOut<Recorder>>,
 }
 
 /// A time series.
-struct Series {
+struct ProgramSeries {
     attributes: Vec<KeyValue>,
-    carried: Counted,
-    now: Counted,
-    told: Option<Number>,
-    /// Whether a process has set the value since it was last read.
+    carried: SeriesValue,
+    now: SeriesValue,
+    recorded: Option<Number>,
+    /// Whether a process has ever set the value.
     is_set: bool,
 }
 
-/// What has been counted.
+/// What a series has counted.
 #[derive(Debug, Clone, PartialEq)]
-enum Counted {
+enum SeriesValue {
     Number(Number),
     Distribution(Distribution),
 }
 
-/// What is known of a process.
-struct Process {
+/// A process, and how far its entries have been read.
+struct AttachedProcess {
     table: SeriesTable,
-    /// Slots that were not shown yet when they were last looked at.
+    /// Slots that were not published yet at the last reading.
     pending: Vec<u32>,
     next: u32,
     instruments: HashMap<u32, usize>,
-    series: Vec<OfProcess>,
-    troubles: Troubles,
-    /// Bytes that entries may still say. Entries share none, so that there are enough for all.
+    series: Vec<ProcessSeries>,
+    faults: MetricFaults,
+    /// Bytes that further entries may have. Entries share none, so a sound region never exceeds them.
     unread: usize,
 }
 
-struct OfProcess {
-    entry: Entry,
+struct ProcessSeries {
+    entry: SeriesEntry,
     instrument: usize,
     series: usize,
     times: u64,
 }
 
-/// All such instruments.
+/// The instruments of all processes of one program.
 #[derive(Default)]
-pub(super) struct User {
-    processes: BTreeMap<ProcessId, Process>,
-    /// The first of those that are there, or were there last: the others are its children.
+pub(super) struct ProgramMetrics {
+    processes: BTreeMap<ProcessId, AttachedProcess>,
+    /// The first of the attached processes, or of those attached last: the others are its children.
     first: Option<ProcessId>,
-    instruments: Vec<Instrument>,
+    instruments: Vec<ProgramInstrument>,
     by_id: HashMap<InstrumentId, usize>,
     series: usize,
-    said: HashSet<String>,
-    /// Warnings about single instruments, by their reason.
-    warned: HashMap<&'static str, usize>,
+    reported: HashSet<String>,
+    /// How many instruments were named in warnings, by reason.
+    named: HashMap<&'static str, usize>,
 }
 
-impl User {
-    /// A process has come.
+impl ProgramMetrics {
+    /// A process has attached.
     pub(super) fn attach(&mut self, process: ProcessId, table: SeriesTable) {
         if self.processes.is_empty() {
-            // What the one before had open when it ended was shown until now.
+            // The values that the former program left at its end were exported until now.
             for instrument in self.instruments.iter_mut().filter(|instrument| instrument.may_fall()) {
                 instrument.series.iter_mut().for_each(|series| series.carried = instrument_zero(instrument.id.number));
             }
             self.first = Some(process);
         }
-        let (pending, troubles, unread) = (Vec::new(), Troubles::default(), table.size());
-        let known =
-            Process { table, pending, next: 0, instruments: HashMap::new(), series: Vec::new(), troubles, unread };
+        let (pending, faults, unread) = (Vec::new(), MetricFaults::default(), table.size());
+        let known = AttachedProcess {
+            table,
+            pending,
+            next: 0,
+            instruments: HashMap::new(),
+            series: Vec::new(),
+            faults,
+            unread,
+        };
         self.processes.insert(process, known);
     }
 
-    /// A process has gone: what it counted stays. What it had open is closed, unless it was the program itself: then that
-    /// is how the program ended.
-    pub(super) fn gone(&mut self, id: ProcessId) {
+    /// A process has exited: its counters stay. Its up-down counters fall to zero, unless it was the program itself: then
+    /// they show how the program ended.
+    pub(super) fn detach(&mut self, id: ProcessId) {
         let Some(mut process) = self.processes.remove(&id) else { return };
         self.discover(&mut process);
-        self.look_for_trouble(&mut process);
+        self.warn_of_faults(&mut process);
         let is_program = self.first == Some(id);
         for of in &mut process.series {
             let Some(instrument) = self.instruments.get_mut(of.instrument) else { continue };
@@ -128,13 +135,13 @@ impl User {
         }
     }
 
-    /// Has callbacks run where there are any; who was asked, and what to wait for.
-    pub(super) fn ask(&self) -> impl Iterator<Item = (&SeriesTable, u32)> {
-        self.processes.values().filter_map(|process| Some((&process.table, process.table.ask()?)))
+    /// Requests that processes run their callbacks: the processes with callbacks, and the requests to wait for.
+    pub(super) fn request_observation(&self) -> impl Iterator<Item = (&SeriesTable, u32)> {
+        self.processes.values().filter_map(|process| Some((&process.table, process.table.request_observation()?)))
     }
 
-    /// Reads all, and tells the SDK what it keeps. The histograms, which it does not.
-    pub(super) fn read(&mut self, instruments: &Instruments) -> Vec<Histogram> {
+    /// Reads all, and records sums and gauges with the SDK's instruments. Returns the histograms.
+    pub(super) fn read(&mut self, registry: &InstrumentRegistry) -> Vec<ProgramHistogram> {
         for instrument in &mut self.instruments {
             let zero = instrument.zero();
             let is_gauge = is_gauge(instrument.id.kind);
@@ -143,7 +150,7 @@ impl User {
         let mut processes = std::mem::take(&mut self.processes);
         for process in processes.values_mut() {
             self.discover(process);
-            self.look_for_trouble(process);
+            self.warn_of_faults(process);
             for of in &mut process.series {
                 let Some(instrument) = self.instruments.get_mut(of.instrument) else { continue };
                 let kind = instrument.id.kind;
@@ -157,28 +164,28 @@ impl User {
         for instrument in &mut self.instruments {
             match instrument.id.kind {
                 instrument_kind::HISTOGRAM => histograms.push(instrument.histogram()),
-                _ => instrument.tell(instruments, self.processes.is_empty()),
+                _ => instrument.record(registry, self.processes.is_empty()),
             }
         }
         histograms
     }
 
-    /// Looks for instruments and series that are new.
-    fn discover(&mut self, process: &mut Process) {
+    /// Reads instruments and series that are new.
+    fn discover(&mut self, process: &mut AttachedProcess) {
         let slots = process.table.slots();
-        let looked_at = std::mem::take(&mut process.pending).into_iter().chain(process.next..slots);
+        let unread_slots = std::mem::take(&mut process.pending).into_iter().chain(process.next..slots);
         let mut unread = process.unread;
         let mut read = |slot: u32| {
             let entry = if unread > 0 { process.table.entry(slot)? } else { return None };
-            // Only a region that is not what it should be has more to say.
+            // Only a corrupt region has more.
             let fits = entry.bytes.len() <= unread;
             unread = unread.saturating_sub(entry.bytes.len());
             fits.then_some(entry)
         };
-        let found: Vec<(u32, Option<Entry>)> = looked_at.map(|slot| (slot, read(slot))).collect();
+        let found: Vec<(u32, Option<SeriesEntry>)> = unread_slots.map(|slot| (slot, read(slot))).collect();
         process.next = process.next.max(slots);
-        let is_instrument = |entry: &Entry| entry.what == what::INSTRUMENT;
-        // A series may have been shown a moment before its instrument.
+        let is_instrument = |entry: &SeriesEntry| entry.what == what::INSTRUMENT;
+        // A series may have been published a moment before its instrument.
         for (slot, entry) in found.iter().filter_map(|(slot, entry)| Some((*slot, entry.as_ref()?))) {
             if is_instrument(entry)
                 && let Some(index) = self.instrument_of(&process.table, entry)
@@ -194,7 +201,7 @@ impl User {
                     Some(&instrument) => {
                         if let Some(series) = self.series_of(instrument, &entry) {
                             process.unread = process.unread.saturating_sub(entry.bytes.len());
-                            process.series.push(OfProcess { entry, instrument, series, times: 0 });
+                            process.series.push(ProcessSeries { entry, instrument, series, times: 0 });
                         }
                     }
                 },
@@ -204,8 +211,8 @@ impl User {
         }
     }
 
-    fn instrument_of(&mut self, table: &SeriesTable, entry: &Entry) -> Option<usize> {
-        let described = described(entry)?;
+    fn instrument_of(&mut self, table: &SeriesTable, entry: &SeriesEntry) -> Option<usize> {
+        let described = description(entry)?;
         let id = described.id.clone();
         if let Some(known) = self.by_id.get(&id) {
             return Some(*known);
@@ -213,7 +220,7 @@ impl User {
         if self.instruments.len() >= MAX_INSTRUMENTS {
             return None;
         }
-        let same = |other: &&Instrument| {
+        let same = |other: &&ProgramInstrument| {
             other.id.scope == id.scope && other.id.name.eq_ignore_ascii_case(&id.name) && other.id != id
         };
         if self.instruments.iter().any(|other| same(&other)) {
@@ -234,15 +241,24 @@ impl User {
         let (series, by_attributes) = (Vec::new(), HashMap::new());
         let since = SystemTime::now();
         self.by_id.insert(id.clone(), index);
-        let book = None;
-        self.instruments.push(Instrument { id, description, bounds, advised, since, series, by_attributes, book });
+        let recorders = None;
+        self.instruments.push(ProgramInstrument {
+            id,
+            description,
+            bounds,
+            advised,
+            since,
+            series,
+            by_attributes,
+            recorders,
+        });
         Some(index)
     }
 
-    fn series_of(&mut self, instrument: usize, entry: &Entry) -> Option<usize> {
+    fn series_of(&mut self, instrument: usize, entry: &SeriesEntry) -> Option<usize> {
         let instrument = self.instruments.get_mut(instrument)?;
-        let said = Attributes::new(&entry.bytes, entry.attributes.into());
-        let mut attributes: Vec<KeyValue> = said.filter_map(|said| conventions::named(&said)).collect();
+        let raw = Attributes::new(&entry.bytes, entry.attributes.into());
+        let mut attributes: Vec<KeyValue> = raw.filter_map(|attribute| conventions::named(&attribute)).collect();
         let mut id = shown(&attributes);
         if self.series >= MAX_SERIES && !instrument.by_attributes.contains_key(&id) {
             attributes = vec![KeyValue::new("otel.metric.overflow", true)];
@@ -253,28 +269,34 @@ impl User {
         }
         let zero = instrument.zero();
         let index = instrument.series.len();
-        instrument.series.push(Series { attributes, carried: zero.clone(), now: zero, told: None, is_set: false });
+        instrument.series.push(ProgramSeries {
+            attributes,
+            carried: zero.clone(),
+            now: zero,
+            recorded: None,
+            is_set: false,
+        });
         instrument.by_attributes.insert(id, index);
         self.series += 1;
         Some(index)
     }
 
-    fn note(&mut self, entry: &Entry) {
-        let said = Described::of(entry);
+    fn note(&mut self, entry: &SeriesEntry) {
+        let described = InstrumentDescription::of(entry);
         match entry.kind {
-            note::OWN_PROVIDER => self.say("the program sets a meter provider of its own: its metrics go there"),
-            note::OWN_RECORDER => self.say("the program installs a recorder of its own: its metrics go there"),
+            note::OWN_PROVIDER => self.inform("the program sets a meter provider of its own: its metrics go there"),
+            note::OWN_RECORDER => self.inform("the program installs a recorder of its own: its metrics go there"),
             note::INVALID => self.warn_of_one(
-                &format!("the metric `{}` of `{}` is left out", said.id.name, said.id.scope.name()),
+                &format!("the metric `{}` of `{}` is left out", described.id.name, described.id.scope.name()),
                 "its name, unit or bucket boundaries are not what OpenTelemetry allows",
             ),
             _ => {}
         }
     }
 
-    fn look_for_trouble(&mut self, process: &mut Process) {
-        let now = process.table.troubles();
-        let before = std::mem::replace(&mut process.troubles, now);
+    fn warn_of_faults(&mut self, process: &mut AttachedProcess) {
+        let now = process.table.faults();
+        let before = std::mem::replace(&mut process.faults, now);
         if now.without_room > before.without_room {
             self.warn(
                 "some of the program's metrics are left out",
@@ -290,69 +312,66 @@ impl User {
         if now.stuck > before.stuck {
             self.warn(
                 "a callback of the program's metrics takes too long",
-                "what it told last stays until it returns; the others go on without it",
+                "its last values stay until it returns; the other callbacks go on without it",
             );
         }
         if now.panicked > before.panicked {
-            self.warn(
-                "a callback of the program's metrics panicked",
-                "it is not called again; what it told last stays",
-            );
+            self.warn("a callback of the program's metrics panicked", "it is not called again; its last values stay");
         }
     }
 
     fn warn(&mut self, what: &str, why: &str) {
-        if self.said.insert(what.to_owned()) {
+        if self.reported.insert(what.to_owned()) {
             ui::warning(what, &[why.to_owned()], None);
         }
     }
 
     fn warn_of_one(&mut self, what: &str, why: &'static str) {
-        let warned = self.warned.entry(why).or_default();
-        if *warned < MAX_WARNED_OF {
-            *warned += 1;
+        let named = self.named.entry(why).or_default();
+        if *named < MAX_NAMED {
+            *named += 1;
             self.warn(what, why);
         }
     }
 
-    fn say(&mut self, what: &str) {
-        if self.said.insert(what.to_owned()) {
+    fn inform(&mut self, what: &str) {
+        if self.reported.insert(what.to_owned()) {
             ui::note(what);
         }
     }
 }
 
-fn instrument_zero(number: u8) -> Counted {
-    Counted::Number(Number::new(number, 0))
+fn instrument_zero(number: u8) -> SeriesValue {
+    SeriesValue::Number(Number::new(number, 0))
 }
 
 fn is_gauge(kind: u8) -> bool {
     matches!(kind, instrument_kind::GAUGE | instrument_kind::OBSERVABLE_GAUGE)
 }
 
-fn counted(table: &SeriesTable, of: &OfProcess) -> Counted {
+fn counted(table: &SeriesTable, of: &ProcessSeries) -> SeriesValue {
     let numbers = table.numbers(&of.entry);
     let value = Number::new(of.entry.number, numbers.value);
     if of.entry.kind == instrument_kind::HISTOGRAM {
-        Counted::Distribution(Distribution::of(numbers.buckets, value.to_f64(), numbers.min, numbers.max))
+        SeriesValue::Distribution(Distribution::of(numbers.buckets, value.to_f64(), numbers.min, numbers.max))
     } else {
-        Counted::Number(value)
+        SeriesValue::Number(value)
     }
 }
 
-impl Counted {
-    fn add(&mut self, more: &Counted) {
+impl SeriesValue {
+    fn add(&mut self, more: &SeriesValue) {
         match (self, more) {
-            (Counted::Number(sum), Counted::Number(more)) => *sum = sum.plus(*more),
-            (Counted::Distribution(sum), Counted::Distribution(more)) => sum.add(more),
+            (SeriesValue::Number(sum), SeriesValue::Number(more)) => *sum = sum.plus(*more),
+            (SeriesValue::Distribution(sum), SeriesValue::Distribution(more)) => sum.add(more),
             _ => {}
         }
     }
 }
 
-impl Series {
-    /// A gauge's value is that of the process which has set it last.
-    fn take(&mut self, of: &mut OfProcess, counted: Counted, table: &SeriesTable) {
+impl ProgramSeries {
+    /// A gauge has the value of the process that has set it last.
+    fn take(&mut self, of: &mut ProcessSeries, counted: SeriesValue, table: &SeriesTable) {
         let times = table.numbers(&of.entry).times;
         if times != of.times {
             of.times = times;
@@ -362,10 +381,10 @@ impl Series {
     }
 }
 
-impl Instrument {
-    fn zero(&self) -> Counted {
+impl ProgramInstrument {
+    fn zero(&self) -> SeriesValue {
         if self.id.kind == instrument_kind::HISTOGRAM {
-            Counted::Distribution(Distribution::of(
+            SeriesValue::Distribution(Distribution::of(
                 vec![0; self.bounds.len() + 1],
                 0.0,
                 f64::INFINITY,
@@ -380,14 +399,14 @@ impl Instrument {
         matches!(self.id.kind, instrument_kind::UP_DOWN_COUNTER | instrument_kind::OBSERVABLE_UP_DOWN_COUNTER)
     }
 
-    fn histogram(&self) -> Histogram {
+    fn histogram(&self) -> ProgramHistogram {
         let series = self.series.iter().map(|series| {
             let mut sum = series.carried.clone();
             sum.add(&series.now);
-            let Counted::Distribution(sum) = sum else { return (Vec::new(), Distribution::default()) };
+            let SeriesValue::Distribution(sum) = sum else { return (Vec::new(), Distribution::default()) };
             (series.attributes.clone(), sum)
         });
-        Histogram {
+        ProgramHistogram {
             scope: self.id.scope.clone(),
             name: self.id.name.clone(),
             unit: self.id.unit.clone(),
@@ -399,31 +418,33 @@ impl Instrument {
         }
     }
 
-    /// Tells by how much each sum has changed, and what each gauge shows.
-    fn tell(&mut self, instruments: &Instruments, is_over: bool) {
+    /// Records by how much each sum has changed, and the value of each gauge.
+    fn record(&mut self, registry: &InstrumentRegistry, is_over: bool) {
         let may_fall = self.may_fall();
         let zero = Number::new(self.id.number, 0);
-        let mut book = self.book.take();
+        let mut recorders_of_all = self.recorders.take();
         for series in &mut self.series {
-            let book = book.get_or_insert_with(|| told(&self.id, &self.description, instruments));
-            let (Counted::Number(carried), Counted::Number(now)) = (&series.carried, &series.now) else { continue };
+            let instrument = recorders_of_all.get_or_insert_with(|| recorders(&self.id, &self.description, registry));
+            let (SeriesValue::Number(carried), SeriesValue::Number(now)) = (&series.carried, &series.now) else {
+                continue;
+            };
             if is_gauge(self.id.kind) {
                 if series.is_set {
-                    book.record(&series.attributes, |told, kept| told.tell(*now, kept));
+                    instrument.record(&series.attributes, |recorder, kept| recorder.record(*now, kept));
                 }
                 continue;
             }
-            // What may fall counts what there is, and the dead have nothing; in the end it shows what there was.
+            // An up-down counter counts what there is, of which an exited process has nothing; at the end it shows what there was.
             let sum = if may_fall && !is_over { *now } else { carried.plus(*now) };
-            let by = sum.minus(series.told.unwrap_or(zero));
-            // A counter that falls has been spoilt by its program, or is observed anew by a callback.
-            let is_less = !may_fall && sum.to_f64() < series.told.unwrap_or(zero).to_f64();
-            if series.told.is_none() || (by != zero && !is_less) {
-                series.told = Some(sum);
-                book.record(&series.attributes, |told, kept| told.tell(by, kept));
+            let by = sum.minus(series.recorded.unwrap_or(zero));
+            // A counter that falls was overwritten by its program, or its callback has started anew.
+            let is_less = !may_fall && sum.to_f64() < series.recorded.unwrap_or(zero).to_f64();
+            if series.recorded.is_none() || (by != zero && !is_less) {
+                series.recorded = Some(sum);
+                instrument.record(&series.attributes, |recorder, kept| recorder.record(by, kept));
             }
         }
-        self.book = book;
+        self.recorders = recorders_of_all;
     }
 }
 
