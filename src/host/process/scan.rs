@@ -11,7 +11,7 @@ use super::text;
 
 use super::used;
 
-/// The most processes that are looked at; a program that makes more has other troubles.
+/// The most processes that are scanned; a program that makes more has other troubles.
 const MAX_PROCESSES: usize = 2000;
 
 /// `root`, everything below it, and those of `known` that still run, parents before their children.
