@@ -4,12 +4,12 @@ pub(crate) mod catalog;
 mod command;
 mod database;
 mod faas;
-#[path = "../../templates/hooks/src/forwarded.rs"]
+#[path = "../../templates/hooks/src/http/forwarded.rs"]
 mod forwarded;
 mod http;
 mod internal;
 mod messaging;
-#[path = "../../templates/hooks/src/pattern.rs"]
+#[path = "../../templates/hooks/src/http/pattern.rs"]
 mod pattern;
 mod rpc;
 mod sql;

@@ -56,7 +56,7 @@ impl Connector {
         tcp.set_connect_timeout(Some(otlp.timeout.min(Duration::from_secs(5))));
         tcp.enforce_http(false);
         let tcp = Reach::new(otlp, tcp)?;
-        if !otlp.endpoint.starts_with("https://") {
+        if !otlp.endpoint.is_https() {
             return Ok(Connector { way: Way::Tcp(tcp), alert: Alert::default() });
         }
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls::client(&otlp.tls)?).https_only();

@@ -12,7 +12,6 @@ use super::otlp::Sender;
 use super::queue::Way;
 use super::tls::TlsError;
 use crate::config::{Exporter, Otlp, OtlpSetting, SettingOrigin};
-use crate::redact;
 
 /// A kind of telemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,12 +131,7 @@ impl Sink {
 /// Where an exporter would lead, as far as all signals have it in common.
 fn place(exporter: &Exporter) -> String {
     match exporter {
-        Exporter::Otlp(Otlp { endpoint, .. }) => {
-            let endpoint = redact::endpoint(endpoint);
-            let (scheme, rest) = endpoint.split_once("://").unwrap_or(("", &endpoint));
-            let authority = rest.split('/').next().unwrap_or_default();
-            format!("{scheme}://{authority}")
-        }
+        Exporter::Otlp(Otlp { endpoint, .. }) => endpoint.server(),
         Exporter::JsonLines(crate::config::JsonTarget::File(path)) => path.display().to_string(),
         Exporter::JsonLines(crate::config::JsonTarget::Stdout) => "stdout".into(),
         Exporter::Console => "stderr".into(),

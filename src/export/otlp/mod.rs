@@ -67,8 +67,8 @@ impl From<Failure> for Setback {
 impl Sender {
     pub(crate) fn new(to: &Otlp, signal: Signal, notices: &Arc<ExportNotices>) -> Result<Sender, Unusable> {
         let endpoint = match to.protocol {
-            Protocol::Grpc => format!("{}{}", to.endpoint.trim_end_matches('/'), grpc::path(signal)),
-            Protocol::HttpProtobuf | Protocol::HttpJson => to.endpoint.clone(),
+            Protocol::Grpc => format!("{}{}", to.endpoint.as_str().trim_end_matches('/'), grpc::path(signal)),
+            Protocol::HttpProtobuf | Protocol::HttpJson => to.endpoint.as_str().to_owned(),
         };
         let target = endpoint.parse().map_err(Unusable::Endpoint)?;
         let connector = Connector::new(to)?;
@@ -84,7 +84,7 @@ impl Sender {
     /// Where it goes.
     pub(crate) fn place(&self) -> Place {
         let proxy = self.to.proxy.as_ref().map(|proxy| proxy.variable);
-        Place { name: self.to.endpoint.clone(), written: self.to.written.clone(), proxy }
+        Place { name: self.to.endpoint.as_str().to_owned(), written: self.to.written.clone(), proxy }
     }
 
     /// Sends an encoded request, again if need be, for as long as it may take; says how many of its items the collector
@@ -182,7 +182,7 @@ impl Sender {
             _ => partial_success(&body),
         };
         if !words.is_empty() {
-            self.notices.remarked(self.signal.many(), &self.to.endpoint, &shortened(&words));
+            self.notices.remarked(self.signal.many(), self.to.endpoint.as_str(), &shortened(&words));
         }
         Ok(rejected)
     }
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn headers_say_what_is_sent_whatever_the_user_says() {
         let mut otlp = Otlp {
-            endpoint: "http://localhost:4318".into(),
+            endpoint: crate::config::Endpoint::of_test("http://localhost:4318"),
             protocol: Protocol::HttpJson,
             headers: crate::config::Headers(vec![("x".into(), "a%20b".into()), ("content-type".into(), "x/y".into())]),
             gzip: true,

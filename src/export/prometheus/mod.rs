@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use self::connections::{Connection, Connections};
 use self::text::Format;
 use crate::config::{self, OtlpSetting, SettingOrigin};
-use crate::signals::metrics::Collected;
+use crate::signals::metrics::data::Collected;
 use crate::ui::{self, Explain};
 
 /// How long a connection may take for the head of a request, and how long it may wait for the next one.

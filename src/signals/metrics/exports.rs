@@ -14,8 +14,7 @@ use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::Collected;
-
+use super::data::Collected;
 use super::encode;
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::{Losses, Reason};

@@ -1,6 +1,7 @@
 //! Attributes: what a hook records of a span, borrowed and on the stack.
 
 use crate::wire;
+use crate::writer::Writer;
 
 /// The key of an attribute: a number both ends know, or a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +136,7 @@ pub(crate) fn header(key: &Key<'_>, kind: u8, length: usize) -> [u8; wire::ATTRI
 }
 
 /// Appends the attributes to a record being written.
-pub(crate) fn write(to: &mut crate::ring::Writer<'_>, attributes: &[Attribute<'_>]) {
+pub(crate) fn write(to: &mut Writer<'_>, attributes: &[Attribute<'_>]) {
     for (key, value) in attributes {
         let name = key.name();
         let kind = match value {
@@ -158,4 +159,14 @@ pub(crate) fn write(to: &mut crate::ring::Writer<'_>, attributes: &[Attribute<'_
             Value::Bool(truth) => to.array([u8::from(*truth)]),
         }
     }
+}
+
+/// Attributes as in a record.
+pub(crate) fn encoded(attributes: &[Attribute<'_>]) -> (Vec<u8>, u16) {
+    let (length, count) = size(attributes);
+    let mut bytes = vec![0; length];
+    // SAFETY: the bytes are ours, and the writer ends before they do.
+    let mut to = unsafe { Writer::new(bytes.as_mut_ptr(), length) };
+    write(&mut to, attributes);
+    (bytes, count)
 }

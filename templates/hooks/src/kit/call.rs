@@ -13,7 +13,8 @@ use crate::attribute::key;
 use crate::context::{self, Context};
 use crate::headers::{Headers, HeadersMut};
 use crate::kit::Operation;
-use crate::span::{Domain, Scope, Span};
+use crate::scope::Scope;
+use crate::span::{Domain, Span};
 
 /// What is called.
 #[derive(Clone, Copy, Debug)]

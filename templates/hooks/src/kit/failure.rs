@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::attribute::Value;
-use crate::http::Text;
+use crate::http::FormattedText;
 
 /// The value of `error.type` of whatever was dropped before it came to an end.
 pub(crate) const CANCELLED: &str = "cancelled";
@@ -12,7 +12,7 @@ pub(crate) const CANCELLED: &str = "cancelled";
 /// values.
 #[derive(Clone, Copy, Debug)]
 pub struct Failure {
-    code: Option<Text<64>>,
+    code: Option<FormattedText<64>>,
     class: &'static str,
 }
 
@@ -24,7 +24,7 @@ impl Failure {
 
     /// An error with the code that the other side gave it: `23505`, `WRONGTYPE`. At most 64 bytes of it are kept.
     pub fn code(code: &dyn fmt::Display) -> Failure {
-        Failure { code: Some(Text::of(code)), class: "_OTHER" }
+        Failure { code: Some(FormattedText::of(code)), class: "_OTHER" }
     }
 
     /// The code, if there is one.

@@ -12,7 +12,8 @@ use crate::attribute::{key, Attribute, Value};
 use crate::context::{self, Context};
 use crate::headers::{Headers, HeadersMut};
 use crate::kit::Operation;
-use crate::span::{Domain, Scope, Span};
+use crate::scope::Scope;
+use crate::span::{Domain, Span};
 use crate::wire::MessagingOperation;
 
 /// A queue or topic, as a client sees it. What is not known is left empty.

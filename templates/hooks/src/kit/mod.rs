@@ -8,7 +8,7 @@
 //! | a remote procedure call served or sent | [`call`] |
 //! | internal work | [`work`] |
 //! | an HTTP request served | [`Span`](crate::Span) with [`http`](crate::http): proxies, headers, excluded URLs |
-//! | an HTTP request sent | the same, with [`client::Host`](crate::client::Host) for its connections |
+//! | an HTTP request sent | the same, with [`Host`](crate::http::client::Host) for its connections |
 //! | a task that carries its context | [`carry`](crate::carry()), [`detach`](crate::detach) |
 //!
 //! Guards end their spans: with what is known, with a [`Failure`], or as `cancelled` when they are dropped early.

@@ -3,8 +3,7 @@
 use std::future::Future;
 
 use crate::attribute::{key, Attribute, Key};
-use crate::carry::Carry;
-use crate::context::Context;
+use crate::context::{Carry, Context};
 use crate::kit::failure::{Failure, CANCELLED};
 use crate::span::Span;
 

@@ -22,7 +22,8 @@ use std::sync::Arc;
 
 use crate::attribute::{key, Attribute, Value};
 use crate::kit::failure::{Failure, CANCELLED};
-use crate::span::{Domain, Scope, Span};
+use crate::scope::Scope;
+use crate::span::{Domain, Span};
 pub use crate::wire::Language;
 
 /// A database, as its client knows it. What is not known is left empty.

@@ -6,7 +6,8 @@
 
 use crate::attribute::{key, Attribute};
 use crate::kit::Operation;
-use crate::span::{Domain, Scope, Span};
+use crate::scope::Scope;
+use crate::span::{Domain, Span};
 
 /// Starts work of that name, of which there are few: what differs from time to time belongs into the attributes.
 pub fn start(scope: &'static Scope, name: &str, attributes: &[Attribute<'_>]) -> Operation {
