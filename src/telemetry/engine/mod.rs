@@ -95,7 +95,7 @@ impl Engine {
         let traces = traces::destinations(&config.traces, &notices, &wake, &budget);
         let logs = Logs::new(&config.logs, &notices, &wake, &budget);
         let metrics = Metrics::new(&config.metrics, host, &notices, &wake, &budget);
-        notices.tell_unusable();
+        notices.warn_of_unusable();
         Engine {
             pids: HashMap::new(),
             assembler: Assembler::new(&budget),
