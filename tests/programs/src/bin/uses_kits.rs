@@ -42,7 +42,8 @@ fn queries() {
     [true, true, false].into_iter().for_each(|is_row| rows.answered(is_row));
     rows.end();
     drop(session.start("", "DELETE FROM orders"));
-    session.start("", "INSERT INTO orders VALUES (7)").fail(&"1062", failure);
+    let refused: Result<(), _> = session.run("", "INSERT INTO orders VALUES (7)", || Err("1062"), failure);
+    assert_eq!(refused, Err("1062"));
     session.mark("ROLLBACK");
 }
 
