@@ -83,6 +83,8 @@ pub(crate) enum Kind {
     Internal,
     Server,
     Client,
+    Producer,
+    Consumer,
     Other,
 }
 
@@ -173,6 +175,8 @@ fn one(span: &proto::Span, scope: (String, String), resource: &Attributes) -> Sp
             SpanKind::Internal => Kind::Internal,
             SpanKind::Server => Kind::Server,
             SpanKind::Client => Kind::Client,
+            SpanKind::Producer => Kind::Producer,
+            SpanKind::Consumer => Kind::Consumer,
             _ => Kind::Other,
         },
         start: span.start_time_unix_nano,
