@@ -202,7 +202,7 @@ fn now(metrics: &Metrics, name: &str, with: &[(&str, Value)]) -> f64 {
 fn connections_are_active_while_requests_use_them_and_then_idle() {
     for versions in SETS {
         let otlp = crate::support::Otlp::start();
-        let fixture = crate::support::Fixture::shop(versions);
+        let fixture = crate::support::Fixture::with("shop", versions);
         let shop = Launch::of(&fixture).to(&otlp).env("OTEL_METRIC_EXPORT_INTERVAL", 100).start();
         let at_once = |path: &str| vec![Ask { method: "GET", url: shop.url(path), headers: Vec::new() }; 3];
         let asks = [at_once("/wait"), at_once("/h2/wait")].concat();

@@ -11,7 +11,7 @@ use crate::support::{Fixture, Otlp};
 /// The small server, with settings: what it told.
 fn told(settings: &[(&str, &str)], ask: impl FnOnce(&Launched)) -> (Traces, Metrics) {
     let otlp = Otlp::start();
-    let launch = Launch::of(&Fixture::hello()).to(&otlp);
+    let launch = Launch::of(&Fixture::of("hello")).to(&otlp);
     let app = settings.iter().fold(launch, |launch, (name, value)| launch.env(name, value)).start();
     ask(&app);
     app.stop();

@@ -17,7 +17,7 @@ fn only<'a>(logs: &'a [Log], body: &str) -> &'a Log {
 #[test]
 fn what_log_and_tracing_say_is_told_once_with_its_request() {
     let otlp = Otlp::start();
-    let hello = Fixture::hello();
+    let hello = Fixture::of("hello");
     let launch = Launch::of(&hello).by(Way::Grpc, &otlp.url()).env("OTEL_LOGS_EXPORTER", "otlp");
     let app = launch.start();
     assert_eq!(get_as_caller(&app, "/quick", false), (200, "hello".to_owned()));

@@ -58,7 +58,7 @@ fn durations_have_the_conventions_units_and_bounds() {
 #[test]
 fn active_requests_rise_and_fall() {
     let otlp = Otlp::start();
-    let shop = Launch::of(&Fixture::shop("newest")).to(&otlp).env("OTEL_METRIC_EXPORT_INTERVAL", 100).start();
+    let shop = Launch::of(&Fixture::with("shop", "newest")).to(&otlp).env("OTEL_METRIC_EXPORT_INTERVAL", 100).start();
     let url = shop.url("/limits/waiting");
     let asking = std::thread::spawn(move || {
         // One is served at a time, 150 ms each.

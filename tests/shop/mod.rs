@@ -56,7 +56,7 @@ fn told_with(
     settings: impl FnOnce(Launch) -> Launch,
     ask: impl FnOnce(&Launched),
 ) -> (Arc<Fixture>, Traces, Metrics) {
-    let fixture = Fixture::shop(versions);
+    let fixture = Fixture::with("shop", versions);
     let otlp = Otlp::start();
     let shop = settings(Launch::of(&fixture).to(&otlp)).start();
     ask(&shop);

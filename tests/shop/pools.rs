@@ -36,7 +36,7 @@ pub(super) fn pools_tell_what_they_are(versions: &str) {
     let folder = tempfile::tempdir().unwrap();
     let pool = |name: &str| folder.path().join(name).with_extension("db").display().to_string();
     let otlp = Otlp::start();
-    let shop = Launch::of(&Fixture::shop(versions)).to(&otlp).env("OTEL_METRIC_EXPORT_INTERVAL", 100);
+    let shop = Launch::of(&Fixture::with("shop", versions)).to(&otlp).env("OTEL_METRIC_EXPORT_INTERVAL", 100);
     let shop = shop.env("POOLS", folder.path().display()).start();
     let step = |step: &str| {
         let (status, body) = shop.get(&format!("/pools/{step}"));

@@ -180,7 +180,7 @@ fn settings_reach_resource_and_sampler() {
 #[test]
 fn the_lowest_versions_of_hyper_and_tower_are_told_of() {
     let otlp = crate::support::Otlp::start();
-    let hello = crate::support::Fixture::hello();
+    let hello = crate::support::Fixture::of("hello");
     let app = crate::support::launched::Launch::of(&hello).to(&otlp).start();
     assert_eq!(get_as_caller(&app, "/quick", false), (200, "hello".to_owned()));
     assert_eq!(app.get("/slow").0, 200);

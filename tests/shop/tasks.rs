@@ -103,7 +103,7 @@ fn a_pools_own_task_never_belongs_to_the_request_that_made_the_pool() {
 #[test]
 fn memory_does_not_grow_with_requests() {
     let otlp = Otlp::start();
-    let shop = Launch::of(&Fixture::shop("newest")).to(&otlp).start();
+    let shop = Launch::of(&Fixture::with("shop", "newest")).to(&otlp).start();
     let rounds = |count: usize| {
         for _ in 0..count / 5_000 {
             shop.http().repeat(&shop.url("/hello"), 4_900, 10);
