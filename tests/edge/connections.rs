@@ -10,23 +10,23 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::{begin, connect, get, run, versions};
-use crate::support::expect::{Wanted, client, server};
-use crate::support::http::{Ask, Http};
+use crate::support::expect::{SpanMatcher, client, server};
+use crate::support::http::{ClientRequest, Http};
 use crate::support::tls::Authority;
 use crate::support::{Launched, wait_for};
 
-fn at(path: &str) -> Wanted {
+fn at(path: &str) -> SpanMatcher {
     server().attr("url.path", path)
 }
 
-fn of_nobody(wanted: Wanted) -> Wanted {
-    wanted.without("client.address").without("network.peer.address").without("network.peer.port")
+fn of_nobody(matcher: SpanMatcher) -> SpanMatcher {
+    matcher.without("client.address").without("network.peer.address").without("network.peer.port")
 }
 
-fn of(wanted: Wanted, stream: &TcpStream) -> Wanted {
+fn of(matcher: SpanMatcher, stream: &TcpStream) -> SpanMatcher {
     let address = stream.local_addr().expect("an address");
     let ip = address.ip().to_string();
-    wanted.attr("client.address", &ip).attr("network.peer.address", &ip).attr("network.peer.port", address.port())
+    matcher.attr("client.address", &ip).attr("network.peer.address", &ip).attr("network.peer.port", address.port())
 }
 
 /// A connection from another of this machine's addresses.
@@ -166,7 +166,7 @@ fn the_address_shows_beneath_tls_and_in_http2() {
             assert_eq!(edge.get("/hello").0, 200);
             ask(&mut stream, "/secured/2");
             kept = Some(stream);
-            let ask = Ask { method: "GET", url: edge.url("/hello"), headers: Vec::new() };
+            let ask = ClientRequest { method: "GET", url: edge.url("/hello"), headers: Vec::new() };
             assert_eq!(Http::new(true).send(ask).0, 200);
         });
         let stream = &kept.as_ref().unwrap().sock;

@@ -9,17 +9,17 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use super::{begin, connect, run, versions};
 use crate::support::Launched;
-use crate::support::expect::{Wanted, server};
+use crate::support::expect::{SpanMatcher, server};
 use crate::support::metrics::Metrics;
 use crate::support::model::Value;
 
 const END: &str = "otel_rs.http.response.end";
 
-fn at(path: &str) -> Wanted {
+fn at(path: &str) -> SpanMatcher {
     server().attr("url.path", path)
 }
 
-fn left_by_its_client(path: &str) -> Wanted {
+fn left_by_its_client(path: &str) -> SpanMatcher {
     let wanted = at(path).attr("http.response.status_code", 200).attr(END, "client_closed");
     wanted.without("error.type").not_failed()
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::support::expect::Traces;
 use crate::support::fixture::sets;
-use crate::support::http::Ask;
+use crate::support::http::ClientRequest;
 use crate::support::launched::{Launch, Launched};
 use crate::support::metrics::Metrics;
 use crate::support::{Fixture, Otlp};
@@ -40,7 +40,7 @@ fn run(versions: &str, settings: &[(&str, &str)], ask: impl FnOnce(&Launched)) -
 /// `GET path` with these headers.
 fn get(edge: &Launched, path: &str, headers: &[(&'static str, &str)]) -> (u16, String) {
     let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-    edge.ask(Ask { method: "GET", url: edge.url(path), headers })
+    edge.ask(ClientRequest { method: "GET", url: edge.url(path), headers })
 }
 
 /// A connection over which nothing has been said.

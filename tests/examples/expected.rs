@@ -6,7 +6,7 @@ use std::fmt;
 use semver::{Version, VersionReq};
 use serde::Deserialize;
 
-use crate::support::expect::{Traces, Wanted, of_kind};
+use crate::support::expect::{SpanMatcher, Traces, of_kind};
 use crate::support::logs::Log;
 use crate::support::metrics::{Metrics, Point, Series};
 use crate::support::model::{Attributes, Kind, Span, Value, is_like};
@@ -172,8 +172,8 @@ impl Expected {
                     continue;
                 }
             };
-            let wanted = entry.wanted(&self.of, parent);
-            match traces.find(entry.count, &wanted) {
+            let matcher = entry.matcher(&self.of, parent);
+            match traces.find(entry.count, &matcher) {
                 Ok(found) => {
                     rest.0.retain(|span| !found.iter().any(|found| found.id == span.id));
                     if let (Some(id), Some(first)) = (entry.id.as_deref(), found.into_iter().next()) {
@@ -208,7 +208,7 @@ impl Expected {
 }
 
 impl ExpectedSpan {
-    fn wanted(&self, of: &(String, String), parent: Option<&Span>) -> Wanted {
+    fn matcher(&self, of: &(String, String), parent: Option<&Span>) -> SpanMatcher {
         let kind = of_kind(match self.kind {
             ExpectedKind::Internal => Kind::Internal,
             ExpectedKind::Server => Kind::Server,
@@ -217,17 +217,17 @@ impl ExpectedSpan {
             ExpectedKind::Consumer => Kind::Consumer,
         });
         let named = kind.named(&self.name);
-        let mut wanted = parent.map_or_else(|| named.clone().root(), |parent| named.clone().child_of(parent));
-        wanted = if self.failed { wanted.failed() } else { wanted.not_failed() };
+        let mut matcher = parent.map_or_else(|| named.clone().root(), |parent| named.clone().child_of(parent));
+        matcher = if self.failed { matcher.failed() } else { matcher.not_failed() };
         if let Some(scope) = &self.common.scope {
-            wanted = wanted.recorded_by(scope);
-            wanted = if *scope == of.0 { wanted.in_version(&of.1) } else { wanted };
+            matcher = matcher.recorded_by(scope);
+            matcher = if *scope == of.0 { matcher.in_version(&of.1) } else { matcher };
         }
-        wanted = self.events.iter().fold(wanted, |wanted, event| wanted.event(event));
+        matcher = self.events.iter().fold(matcher, |matcher, event| matcher.event(event));
         let values = self.common.values();
-        wanted = values.into_iter().fold(wanted, |wanted, (key, value)| wanted.like(key, value));
-        wanted = self.common.has.iter().fold(wanted, |wanted, key| wanted.has(key));
-        self.common.without.iter().fold(wanted, |wanted, key| wanted.without(key))
+        matcher = values.into_iter().fold(matcher, |matcher, (key, value)| matcher.like(key, value));
+        matcher = self.common.has.iter().fold(matcher, |matcher, key| matcher.has(key));
+        self.common.without.iter().fold(matcher, |matcher, key| matcher.without(key))
     }
 }
 
@@ -248,12 +248,12 @@ impl ExpectedMetric {
                     _ => format!("  not {}:\n    {series}", wrong.join(", not ")),
                 };
                 let lines: Vec<_> = wrong.iter().map(line).collect();
-                let wanted = self.common.values();
-                let wanted: Vec<_> = wanted.iter().map(|(key, value)| format!(" {key}={value}")).collect();
+                let matcher = self.common.values();
+                let matcher: Vec<_> = matcher.iter().map(|(key, value)| format!(" {key}={value}")).collect();
                 Some(format!(
                     "{count} series of {}{} are as expected:\n{}",
                     self.name,
-                    wanted.concat(),
+                    matcher.concat(),
                     lines.join("\n")
                 ))
             }

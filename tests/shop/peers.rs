@@ -7,7 +7,7 @@ use crate::support::peers::{Mock, Rotel};
 use crate::support::{Fixture, Otlp, need, wait_for};
 
 #[test]
-fn our_receiver_is_reached_by_the_way_that_was_asked_for() {
+fn the_receiver_is_reached_by_the_configured_protocol() {
     for (way, name) in [(Way::Http, "http"), (Way::Grpc, "grpc")] {
         let otlp = Otlp::start();
         let shop = Launch::of(&Fixture::with("shop", "newest")).by(way, &otlp.url()).start();

@@ -1,6 +1,6 @@
 //! One order with every set of versions: the same spans and metrics.
 
-use super::{SPAN, TRACE, get_as_caller, told, told_with};
+use super::{SPAN, TRACE, get_as_caller, received, received_with};
 use crate::support::expect::{Traces, client, server, span};
 use crate::support::fixture::sets;
 use crate::support::launched::Launched;
@@ -8,7 +8,7 @@ use crate::support::metrics::Metrics;
 use crate::support::services::{Database, mariadb, postgres};
 use crate::support::{Fixture, need};
 
-/// The spans of one order, their parents and what they say.
+/// The spans of one order, their parents and attributes.
 fn one_order_is_one_trace(versions: &str, http2: bool) {
     let mut ports = (0, 0);
     let ask = |shop: &Launched| {
@@ -16,7 +16,7 @@ fn one_order_is_one_trace(versions: &str, http2: bool) {
         assert_eq!(get_as_caller(shop, path, http2), (200, "teapot 4".to_owned()));
         ports = (shop.shop, shop.stock);
     };
-    let (fixture, traces, metrics) = told(versions, ask);
+    let (fixture, traces, metrics) = received(versions, ask);
     let protocol = if http2 { "2" } else { "1.1" };
     let path = if http2 { "/h2/orders/1" } else { "/orders/1" };
     let route = fixture.route(if http2 { "/h2/orders/{id}" } else { "/orders/{id}" });
@@ -109,18 +109,18 @@ macro_rules! for_every_set {
                 }
 
                 #[test]
-                fn pools_tell_what_they_are() {
-                    super::super::pools::pools_tell_what_they_are(stringify!($set));
+                fn pool_metrics_agree_with_the_pools() {
+                    super::super::pools::pool_metrics_agree_with_the_pools(stringify!($set));
                 }
 
                 #[test]
-                fn postgresql_tells_its_queries() {
-                    super::a_server_tells_its_queries(stringify!($set), "postgresql", super::postgres);
+                fn queries_to_postgresql_are_recorded() {
+                    super::queries_to_a_server_are_recorded(stringify!($set), "postgresql", super::postgres);
                 }
 
                 #[test]
-                fn mariadb_tells_its_queries() {
-                    super::a_server_tells_its_queries(stringify!($set), "mariadb", super::mariadb);
+                fn queries_to_mariadb_are_recorded() {
+                    super::queries_to_a_server_are_recorded(stringify!($set), "mariadb", super::mariadb);
                 }
             }
         )*
@@ -128,24 +128,24 @@ macro_rules! for_every_set {
 }
 for_every_set!(axum07, axum08, newest, oldest, sqlx07);
 
-fn a_server_tells_its_queries(versions: &str, system: &str, start: fn() -> Result<Database, String>) {
+fn queries_to_a_server_are_recorded(versions: &str, system: &str, start: fn() -> Result<Database, String>) {
     let database = need!(start());
     let settings = |launch: crate::support::launched::Launch| launch.env("DATABASE_URL", &database.url);
-    let (_, traces, metrics) = told_with(versions, settings, |shop| {
+    let (_, traces, metrics) = received_with(versions, settings, |shop| {
         assert_eq!(get_as_caller(shop, "/orders/2", false), (200, "kettle 7".to_owned()));
         assert_eq!(shop.post("/orders/71/cup").0, 200);
         assert_eq!(shop.post("/orders/72/cup?undo=1").0, 200);
         assert_eq!(shop.get("/broken").0, 500);
     });
-    // sqlx speaks MySQL's protocol with MariaDB, and may not know which of the two it is.
+    // sqlx uses MySQL's protocol with MariaDB, and cannot always tell them apart.
     let systems: &[&str] = if system == "mariadb" { &["mariadb", "mysql"] } else { &[system] };
     let named = traces.all(&client().named("SELECT orders").in_trace(TRACE));
     assert_eq!(named.len(), 1, "{traces}");
     let query = &named[0];
     assert!(systems.contains(&query.text("db.system.name")), "{query}");
     let placeholder = if system == "postgresql" { "$1" } else { "?" };
-    let of_server = |wanted: crate::support::expect::Wanted| {
-        wanted.attr("db.namespace", "shop").attr("server.address", "127.0.0.1").attr("server.port", database.port)
+    let of_server = |matcher: crate::support::expect::SpanMatcher| {
+        matcher.attr("db.namespace", "shop").attr("server.address", "127.0.0.1").attr("server.port", database.port)
     };
     traces.require(
         of_server(client().named("SELECT orders").in_trace(TRACE))
@@ -160,14 +160,14 @@ fn a_server_tells_its_queries(versions: &str, system: &str, start: fn() -> Resul
     transactions(&traces);
     let broken = traces.require(of_server(client().named("SELECT no_such_table")).failed().has("error.type"));
     let code = if system == "postgresql" { "42P01" } else { "1146" };
-    // MySQL's protocol has the server's number and the SQL state: either is the server's word.
+    // MySQL's protocol has the server's number and the SQL state: either is the server's code.
     let status = broken.text("db.response.status_code");
     assert!(status == code || status == "42S02", "{broken}");
     let failed = [("error.type", broken.get("error.type").cloned().expect("required above"))];
     assert_eq!(metrics.count("db.client.operation.duration", &failed), 1, "{metrics}");
 }
 
-/// Two orders: one kept, one not. They are told apart by their paths: spans arrive in the order in which they ended, which
+/// Two orders: one kept, one not. Their paths identify them: spans arrive in the order in which they ended, which
 /// need not be that of the requests.
 pub(super) fn transactions(traces: &Traces) {
     for (path, last) in [("/orders/71/cup", "COMMIT"), ("/orders/72/cup", "ROLLBACK")] {

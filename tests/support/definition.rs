@@ -11,7 +11,7 @@ use super::source;
 /// The metrics of one group, by name.
 pub(crate) struct Definition(BTreeMap<String, Defined>);
 
-/// What its line of the page says of a metric.
+/// A metric's line of the page.
 struct Defined {
     kind: String,
     unit: String,
@@ -53,7 +53,7 @@ impl Definition {
     }
 
     /// Fails unless every metric of the page was received, each of its series with the unit, the kind and the buckets that
-    /// the page tells and with none but its attributes. `missing` names what cannot be received here (`a.b.*` for all that
+    /// the page states and with none but its attributes. `missing` names what cannot be received here (`a.b.*` for all that
     /// begins so), and why; what is received all the same is to be taken off that list. A name of the group that is not on its page is refused, too.
     #[track_caller]
     pub(crate) fn check(&self, metrics: &Metrics, missing: &[(&str, &str)]) {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_as_the_page_says_is_found() {
+    fn differences_from_the_page_are_found() {
         let definition = Definition::read(PAGE);
         assert_eq!(definition.0["job.time"].bounds, Some(vec![0.5, 1.0]));
         let problems = |metrics: &Metrics| definition.problems(metrics, &[("job.time", "none was timed")]).len();

@@ -10,7 +10,7 @@ pub(crate) struct Traces(pub(crate) Vec<Span>);
 
 /// A description of a span.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wanted {
+pub(crate) struct SpanMatcher {
     checks: Vec<Check>,
 }
 
@@ -32,26 +32,26 @@ enum Check {
 }
 
 /// A span of one kind.
-pub(crate) fn of_kind(kind: Kind) -> Wanted {
+pub(crate) fn of_kind(kind: Kind) -> SpanMatcher {
     span().with(Check::Kind(kind))
 }
 
 /// A span of any kind.
-pub(crate) fn span() -> Wanted {
-    Wanted::default()
+pub(crate) fn span() -> SpanMatcher {
+    SpanMatcher::default()
 }
 
 /// A request served.
-pub(crate) fn server() -> Wanted {
+pub(crate) fn server() -> SpanMatcher {
     of_kind(Kind::Server)
 }
 
 /// A request sent, or a database operation.
-pub(crate) fn client() -> Wanted {
+pub(crate) fn client() -> SpanMatcher {
     of_kind(Kind::Client)
 }
 
-impl Wanted {
+impl SpanMatcher {
     fn with(mut self, check: Check) -> Self {
         self.checks.push(check);
         self
@@ -164,7 +164,7 @@ impl fmt::Display for Check {
     }
 }
 
-impl fmt::Display for Wanted {
+impl fmt::Display for SpanMatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let checks: Vec<_> = self.checks.iter().map(ToString::to_string).collect();
         write!(f, "{}", checks.join(", "))
@@ -172,38 +172,38 @@ impl fmt::Display for Wanted {
 }
 
 impl Traces {
-    pub(crate) fn all(&self, wanted: &Wanted) -> Vec<Span> {
-        self.0.iter().filter(|span| wanted.mismatches(span).is_empty()).cloned().collect()
+    pub(crate) fn all(&self, matcher: &SpanMatcher) -> Vec<Span> {
+        self.0.iter().filter(|span| matcher.mismatches(span).is_empty()).cloned().collect()
     }
 
     /// The one span that is as described; fails if there is none, or more than one.
     #[track_caller]
-    pub(crate) fn require(&self, wanted: Wanted) -> Span {
-        let mut found = self.find(1, &wanted).unwrap_or_else(|problem| panic!("{problem}"));
+    pub(crate) fn require(&self, matcher: SpanMatcher) -> Span {
+        let mut found = self.find(1, &matcher).unwrap_or_else(|problem| panic!("{problem}"));
         found.remove(0)
     }
 
     /// Exactly so many spans that are as described.
     #[track_caller]
-    pub(crate) fn require_count(&self, count: usize, wanted: Wanted) -> Vec<Span> {
-        self.find(count, &wanted).unwrap_or_else(|problem| panic!("{problem}"))
+    pub(crate) fn require_count(&self, count: usize, matcher: SpanMatcher) -> Vec<Span> {
+        self.find(count, &matcher).unwrap_or_else(|problem| panic!("{problem}"))
     }
 
     /// Exactly so many spans that are as described, or what was received instead.
-    pub(crate) fn find(&self, count: usize, wanted: &Wanted) -> Result<Vec<Span>, String> {
-        let found = self.all(wanted);
+    pub(crate) fn find(&self, count: usize, matcher: &SpanMatcher) -> Result<Vec<Span>, String> {
+        let found = self.all(matcher);
         match found.len() {
             exact if exact == count => Ok(found),
-            0 if count == 1 => Err(format!("no span is: {wanted}\n{}", self.nearest(wanted))),
-            many if count == 1 => Err(format!("{many} spans are: {wanted}\n{}", Traces(found))),
-            other => Err(format!("{other} spans instead of {count} are: {wanted}\n{}", self.nearest(wanted))),
+            0 if count == 1 => Err(format!("no span is: {matcher}\n{}", self.nearest(matcher))),
+            many if count == 1 => Err(format!("{many} spans are: {matcher}\n{}", Traces(found))),
+            other => Err(format!("{other} spans instead of {count} are: {matcher}\n{}", self.nearest(matcher))),
         }
     }
 
     #[track_caller]
-    pub(crate) fn forbid(&self, wanted: Wanted) {
-        let found = self.all(&wanted);
-        assert!(found.is_empty(), "no span may be: {wanted}\n{}", Traces(found));
+    pub(crate) fn forbid(&self, matcher: SpanMatcher) {
+        let found = self.all(&matcher);
+        assert!(found.is_empty(), "no span may be: {matcher}\n{}", Traces(found));
     }
 
     /// The spans of one trace.
@@ -212,8 +212,8 @@ impl Traces {
     }
 
     /// The spans with the fewest mismatches first, and what is wrong with each.
-    fn nearest(&self, wanted: &Wanted) -> String {
-        let mut spans: Vec<_> = self.0.iter().map(|span| (wanted.mismatches(span), span)).collect();
+    fn nearest(&self, matcher: &SpanMatcher) -> String {
+        let mut spans: Vec<_> = self.0.iter().map(|span| (matcher.mismatches(span), span)).collect();
         spans.sort_by_key(|(wrong, _)| wrong.len());
         let lines: Vec<_> =
             spans.iter().take(6).map(|(wrong, span)| format!("  not {}:\n    {span}", wrong.join(", not "))).collect();
