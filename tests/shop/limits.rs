@@ -127,6 +127,6 @@ fn each_counter_of_middleware_agrees_with_its_page() {
                 together(shop, path, 5);
             }
         });
-        Definition::of("middleware").check(&metrics, &[]);
+        Definition::of("tower").check(&metrics, &[]);
     }
 }
