@@ -1,4 +1,4 @@
-//! The Runtime API of AWS Lambda, as much of it as a function asks for.
+//! The Runtime API of AWS Lambda, as much of it as a function calls.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long an invocation that hangs may take.
-pub(super) const TIMEOUT: Duration = Duration::from_millis(300);
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(300);
 
 /// A cloud with events for one function.
-pub(super) struct Cloud {
-    pub(super) address: String,
+pub(crate) struct Cloud {
+    pub(crate) address: String,
     state: Arc<Mutex<State>>,
 }
 
@@ -24,7 +24,7 @@ struct State {
 
 impl Cloud {
     /// Sends these payloads, one after the other, and then nothing more. The first one comes as part of a trace.
-    pub(super) fn start(payloads: &'static [&'static str], trace: &'static str) -> Cloud {
+    pub(crate) fn start(payloads: &'static [&'static str], trace: &'static str) -> Cloud {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let state = Arc::<Mutex<State>>::default();
@@ -39,12 +39,12 @@ impl Cloud {
     }
 
     /// How the function has answered so far: `0 response`, `1 error`, …
-    pub(super) fn answers(&self) -> Vec<String> {
+    pub(crate) fn answers(&self) -> Vec<String> {
         self.state.lock().unwrap().answers.clone()
     }
 
     /// When the function has asked for events so far.
-    pub(super) fn asked(&self) -> Vec<Instant> {
+    pub(crate) fn asked(&self) -> Vec<Instant> {
         self.state.lock().unwrap().asked.clone()
     }
 }
