@@ -2,6 +2,8 @@
 
 mod catalog;
 mod schema;
+#[cfg(test)]
+mod weaving_cases;
 
 pub(crate) use catalog::{Catalog, CatalogError, EXTRA_VARIABLE};
 
