@@ -12,7 +12,7 @@ use crate::rules::{Catalog, CatalogError, Instrumentation};
 use crate::ui::Explain;
 
 /// Raised when layers are written in another way than before, so that all are written anew.
-pub(crate) const LAYER_FORMAT: &str = "5";
+pub(crate) const LAYER_FORMAT: &str = "6";
 
 /// What decides about a project's crates.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 use walkdir::WalkDir;
 
-use super::{HooksSource, Knowledge};
+use super::{HooksSource, Knowledge, metrics};
 use crate::digest::{Digest, short_digest};
 use crate::project::{Home, files};
 use crate::rules::Instrumentation;
@@ -114,12 +114,13 @@ impl Layer {
         let module = Layer::module_file(&root);
         woven.insert(root, text);
         let marker = hooks.marker(original.name, original.version);
-        // `#[used]` keeps the note in the binary even where nothing of the layer asks for its scope.
+        // `#[used]` keeps the note in the binary even where nothing of the layer uses its scope.
         let advice = format!(
             "{}\npub(crate) static SCOPE: ::otel_rs_hooks::Scope = ::otel_rs_hooks::Scope::new(\"{marker}\\n\");\n\
-             #[used]\nstatic NOTE: [u8; {}] = *b\"{marker}\\n\";\n",
+             #[used]\nstatic NOTE: [u8; {}] = *b\"{marker}\\n\";\n{}",
             known.advice.trim_end(),
             marker.len() + 1,
+            metrics::module(&known.metrics),
         );
         woven.insert(module, advice);
         Ok(Layer { files: woven })

@@ -3,6 +3,7 @@
 mod choice;
 mod hooks;
 mod layer;
+mod metrics;
 mod note;
 mod program;
 mod quarantine;

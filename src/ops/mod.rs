@@ -9,6 +9,7 @@ pub(crate) mod diff;
 pub(crate) mod inspect;
 pub(crate) mod instrument;
 pub(crate) mod list;
+pub(crate) mod metrics;
 pub(crate) mod rustc;
 pub(crate) mod rustdoc;
 mod speakers;

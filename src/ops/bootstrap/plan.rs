@@ -301,7 +301,7 @@ fn row(
             }
         }
     };
-    Some(CrateRow { name: name.to_owned(), version: version.clone(), emits: known.emits.clone(), state, layer })
+    Some(CrateRow { name: name.to_owned(), version: version.clone(), emits: known.emits_with_metrics(), state, layer })
 }
 
 /// The layer of a package, woven where the cache does not hold it.

@@ -18,6 +18,7 @@ use crate::export::notices::ExportNotices;
 use crate::export::queue::Queue;
 use crate::export::{Backend, Destinations, Item, Signal, Sink};
 use crate::resource::Source;
+use crate::signals::resource::to_otlp;
 use crate::signals::sourced::{Sourced, by_source};
 
 /// All destinations of spans.
@@ -34,7 +35,7 @@ pub(crate) fn destinations(
     for processor in &config.processors {
         if let Some(sink) = Sink::new(&processor.exporter, Signal::Traces, notices) {
             let way = sink.way(request);
-            backends.push(Box::new(Queue::new(way, sink.place(), processor.batch, notices, wake, budget)));
+            backends.push(Box::new(Queue::new(way, sink.target(), processor.batch, notices, wake, budget)));
         } else if processor.exporter == Exporter::Console {
             backends.push(Box::new(Console::default()));
         }
@@ -58,7 +59,8 @@ impl Item for SpanData {
 
 /// The spans by program and scope.
 fn request(spans: Vec<Sourced<SpanData>>) -> ExportTraceServiceRequest {
-    let of_program =
-        |(source, spans): (Source, Vec<SpanData>)| group_spans_by_resource_and_scope(spans, source.encoded());
+    let of_program = |(source, spans): (Source, Vec<SpanData>)| {
+        group_spans_by_resource_and_scope(spans, &to_otlp(source.resource()))
+    };
     ExportTraceServiceRequest { resource_spans: by_source(spans).into_iter().flat_map(of_program).collect() }
 }
