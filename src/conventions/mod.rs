@@ -8,8 +8,6 @@ mod faas;
 mod forwarded;
 mod http_client;
 mod http_server;
-#[path = "../../templates/hooks/src/pattern.rs"]
-mod pattern;
 mod sql;
 
 use std::borrow::Cow;

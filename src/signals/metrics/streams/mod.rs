@@ -10,7 +10,7 @@ use std::sync::Arc;
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::metrics::{Aggregation, Instrument, InstrumentKind as SdkKind, Stream};
 
-use crate::config::{self, CardinalityLimit, HistogramAggregation, InstrumentKind, View, fits};
+use crate::config::{self, CardinalityLimit, HistogramAggregation, InstrumentKind, View, glob_matches};
 use crate::conventions::catalog;
 
 /// What exponential histograms have when nobody says otherwise.
@@ -92,7 +92,7 @@ fn selects(view: &View, selected: &Selected<'_>) -> bool {
     // Names of instruments are the same in capital letters.
     let name = view.instrument_name.as_ref();
     let same = |wanted: &Option<String>, found: Option<&str>| wanted.is_none() || wanted.as_deref() == found;
-    name.is_none_or(|pattern| fits(&pattern.to_ascii_lowercase(), &selected.name.to_ascii_lowercase()))
+    name.is_none_or(|pattern| glob_matches(&pattern.to_ascii_lowercase(), &selected.name.to_ascii_lowercase()))
         && view.instrument_kind.is_none_or(|kind| kind == selected.kind)
         && same(&view.unit, Some(selected.unit))
         && same(&view.meter_name, Some(selected.scope.name()))
