@@ -84,7 +84,7 @@ fn a_hostile_region_ends_in_an_error_and_never_in_a_panic() {
                     series.bounds(&entry);
                 }
             }
-            let _ = (region.dropped(), series.troubles());
+            let _ = (region.dropped(), series.faults());
             stop.store(true, Relaxed);
         });
     }
@@ -106,7 +106,7 @@ fn read_all(region: &Arc<Region>) {
         series.numbers(&entry);
         series.bounds(&entry);
     }
-    let _ = (region.dropped(), region.unattached(), series.troubles(), series.ask());
+    let _ = (region.dropped(), region.unattached(), series.faults(), series.request_observation());
 }
 
 /// Counts, lengths and places that are as large as can be, or point to themselves, each for itself.

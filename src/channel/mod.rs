@@ -19,7 +19,7 @@ pub(crate) mod testing;
 
 pub(crate) use drain::Draining;
 pub(crate) use listener::{Channel, ChannelError, Listening, Place};
-pub(crate) use series::{Entry, SeriesTable, Troubles};
+pub(crate) use series::{MetricFaults, SeriesEntry, SeriesTable};
 pub(crate) use tables::{CellTable, Introduction};
 
 use crate::wire;

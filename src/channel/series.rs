@@ -11,9 +11,9 @@ use crate::wire::{self, header, series};
 #[derive(Debug, Clone)]
 pub(crate) struct SeriesTable(Arc<Region>);
 
-/// An instrument, one of its series, or a note. What it says does not change: read it once.
+/// An instrument, one of its series, or a note. Its attributes do not change: read them once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct SeriesEntry {
     at: usize,
     buckets: usize,
     /// A `wire::series::what`.
@@ -45,9 +45,9 @@ pub(crate) struct Numbers {
     pub(crate) buckets: Vec<u64>,
 }
 
-/// What went wrong in the process.
+/// How often something went wrong with the process's metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Troubles {
+pub(crate) struct MetricFaults {
     /// Instruments that found no room.
     pub(crate) without_room: u64,
     /// Measurements that no sum can take.
@@ -64,18 +64,18 @@ impl SeriesTable {
         SeriesTable(Arc::clone(region))
     }
 
-    /// The number of slots in use, shown or not.
+    /// The number of slots in use, published or not.
     pub(crate) fn slots(&self) -> u32 {
         self.0.memory.u32(header::SERIES_COUNT).load(Acquire).min(wire::SERIES_SLOTS as u32)
     }
 
-    /// The size of the part that holds the entries. What all of them say together is no longer.
+    /// The size of the part that holds the entries. All entries together have no more bytes.
     pub(crate) fn size(&self) -> usize {
         self.0.geometry.series_size
     }
 
-    /// What is in a slot, once it is shown. `None` as well for what makes no sense.
-    pub(crate) fn entry(&self, slot: u32) -> Option<Entry> {
+    /// The entry of a slot, once it is published. `None` as well for a corrupt one.
+    pub(crate) fn entry(&self, slot: u32) -> Option<SeriesEntry> {
         let Region { memory, geometry, .. } = &*self.0;
         if slot >= self.slots() {
             return None;
@@ -98,14 +98,14 @@ impl SeriesTable {
             && from.checked_add(size).is_some_and(|end| end <= length);
         fits.then(|| {
             let (instrument, bytes) = (number(series::INSTRUMENT), memory.copy(at + from, size));
-            Entry { at, buckets, what, kind, number: number_kind, instrument, attributes, bytes }
+            SeriesEntry { at, buckets, what, kind, number: number_kind, instrument, attributes, bytes }
         })
     }
 
     /// What the series of an entry has counted.
-    pub(crate) fn numbers(&self, entry: &Entry) -> Numbers {
+    pub(crate) fn numbers(&self, entry: &SeriesEntry) -> Numbers {
         let word = |offset: usize| self.0.memory.u64(entry.at + offset).load(Relaxed);
-        // Times first and the buckets before the sum: what is counted is then told, if not now, then next time.
+        // Times are read first, and buckets before the sum: a measurement that comes in between is read the next time.
         Numbers {
             times: word(series::TIMES),
             buckets: (0..entry.buckets).map(|index| word(series::BUCKETS + index * 8)).collect(),
@@ -121,15 +121,15 @@ impl SeriesTable {
     }
 
     /// The bounds of a histogram's buckets, of its instrument's entry.
-    pub(crate) fn bounds(&self, entry: &Entry) -> Vec<f64> {
+    pub(crate) fn bounds(&self, entry: &SeriesEntry) -> Vec<f64> {
         let bound = |index| self.0.memory.u64(entry.at + series::BUCKETS + index * 8).load(Relaxed);
         (0..entry.buckets.saturating_sub(1)).map(|index| f64::from_bits(bound(index))).collect()
     }
 
     /// What went wrong so far.
-    pub(crate) fn troubles(&self) -> Troubles {
+    pub(crate) fn faults(&self) -> MetricFaults {
         let memory = &self.0.memory;
-        Troubles {
+        MetricFaults {
             without_room: memory.u64(header::WITHOUT_ROOM).load(Relaxed),
             refused: memory.u64(header::REFUSED).load(Relaxed),
             stuck: memory.u32(header::STUCK).load(Relaxed),
@@ -137,30 +137,30 @@ impl SeriesTable {
         }
     }
 
-    /// Asks the process to run its callbacks; what to wait for. `None` when there are none, or when it has not answered
-    /// the question before, or when what it would do to answer may be its end.
-    pub(crate) fn ask(&self) -> Option<u32> {
+    /// Requests that the process runs its callbacks; the request to wait for. `None` when there are no callbacks, when the
+    /// former request is not answered, or when a system call filter could end the process for answering.
+    pub(crate) fn request_observation(&self) -> Option<u32> {
         let memory = &self.0.memory;
-        let (asked, answered) = (memory.u32(header::ASKED), memory.u32(header::ANSWERED));
+        let (requested, answered) = (memory.u32(header::ASKED), memory.u32(header::ANSWERED));
         let is_filtered = memory.u32(header::FILTERED).load(Relaxed) != 0;
         if is_filtered
             || memory.u32(header::ANSWERS).load(Acquire) == 0
-            || asked.load(Acquire) != answered.load(Acquire)
+            || requested.load(Acquire) != answered.load(Acquire)
         {
             return None;
         }
-        let question = asked.fetch_add(1, AcqRel).wrapping_add(1);
+        let request = requested.fetch_add(1, AcqRel).wrapping_add(1);
         memory.wake(header::ASKED);
-        Some(question)
+        Some(request)
     }
 
-    /// Waits for the answer to a question; whether it came before `deadline`.
-    pub(crate) fn wait(&self, question: u32, deadline: Instant) -> bool {
+    /// Waits until a request is answered; whether that was before `deadline`.
+    pub(crate) fn wait(&self, request: u32, deadline: Instant) -> bool {
         loop {
             let answered = self.0.memory.u32(header::ANSWERED).load(Acquire);
             let left = deadline.saturating_duration_since(Instant::now());
-            if answered == question || left == Duration::ZERO {
-                return answered == question;
+            if answered == request || left == Duration::ZERO {
+                return answered == request;
             }
             self.0.memory.wait(header::ANSWERED, answered, left);
         }
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_leave_their_place_are_not_there() {
+    fn entries_beyond_the_bounds_are_ignored() {
         let fake = FakeRegion::new();
         let good = FakeEntry { what: 2, buckets: &[1], attributes: b"x", ..FakeEntry::default() };
         fake.entry(0, 0, &good);
@@ -224,15 +224,15 @@ mod tests {
     }
 
     #[test]
-    fn who_has_not_answered_is_not_asked_again() {
+    fn a_process_that_has_not_answered_gets_no_further_request() {
         let fake = FakeRegion::new();
         let table = table(&fake);
-        assert_eq!(table.ask(), None);
+        assert_eq!(table.request_observation(), None);
         fake.put(header::ANSWERS, &[1]);
-        let question = table.ask().unwrap();
-        assert!(!table.wait(question, Instant::now() + Duration::from_millis(5)));
-        assert_eq!(table.ask(), None);
-        fake.put(header::ANSWERED, &question.to_le_bytes());
-        assert!(table.wait(question, Instant::now()) && table.ask().is_some());
+        let request = table.request_observation().unwrap();
+        assert!(!table.wait(request, Instant::now() + Duration::from_millis(5)));
+        assert_eq!(table.request_observation(), None);
+        fake.put(header::ANSWERED, &request.to_le_bytes());
+        assert!(table.wait(request, Instant::now()) && table.request_observation().is_some());
     }
 }

@@ -9,7 +9,7 @@ use super::Backend;
 use super::Delivered;
 use super::console::plain;
 use crate::bounds::losses::Losses;
-use crate::signals::logs::LogData;
+use crate::signals::logs::data::LogData;
 use crate::signals::sourced::Sourced;
 use crate::ui;
 
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::records::record::Log;
     use crate::records::record::make::Said;
-    use crate::signals::logs::testing::{LOG, NO_LIMITS, made};
+    use crate::signals::logs::data::testing::{LOG, NO_LIMITS, made};
     use crate::wire::key;
 
     fn shown(log: &Log, said: &[Said<'_>]) -> String {

@@ -11,7 +11,7 @@ use opentelemetry_sdk::metrics::data::{
 };
 
 use super::console::{fit, plain, show_duration};
-use crate::signals::metrics::{Collected, Distribution as Values};
+use crate::signals::metrics::data::{Collected, Distribution as Values};
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
@@ -266,11 +266,11 @@ mod tests {
     use crate::config::HistogramAggregation;
     use crate::conventions::Measured;
     use crate::conventions::catalog::HTTP_SERVER_REQUEST_DURATION;
-    use crate::records::assemble::scope_from;
-    use crate::signals::metrics::testing::Metrics;
+    use crate::records::scope;
+    use crate::signals::metrics::testing::TestMetrics;
 
     fn table(histograms: HistogramAggregation, durations: impl IntoIterator<Item = Duration>) -> String {
-        let mut metrics = Metrics::new(histograms);
+        let mut metrics = TestMetrics::new(histograms);
         assert_eq!(render(&metrics.collect_all()), "");
         for duration in durations {
             let attributes = vec![
@@ -281,16 +281,16 @@ mod tests {
                 KeyValue::new("http.request.method", "GET"),
             ];
             let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, attributes);
-            metrics.instruments.record(&scope_from(""), &measured, duration, None);
+            metrics.instruments.record(&scope::own(), &measured, duration, None);
         }
         anstream::adapter::strip_str(&render(&metrics.collect_all())).to_string()
     }
 
     #[test]
     fn where_there_are_several_programs_a_table_says_whose_it_is() {
-        let mut metrics = Metrics::new(HistogramAggregation::Exponential);
+        let mut metrics = TestMetrics::new(HistogramAggregation::Exponential);
         let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, Vec::new());
-        metrics.instruments.record(&scope_from(""), &measured, Duration::from_millis(3), None);
+        metrics.instruments.record(&scope::own(), &measured, Duration::from_millis(3), None);
         let all = Collected { program: Some("stock".into()), ..metrics.collect_all() };
         let text = anstream::adapter::strip_str(&render(&all)).to_string();
         assert!(text.starts_with("metrics of stock\nhttp.server.request.duration "), "{text}");

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use include_dir::{Dir, include_dir};
 
-use crate::project::short_digest;
+use crate::digest::short_digest;
+use crate::marker::Marker;
 
 static TEMPLATES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 
@@ -29,7 +30,7 @@ impl HooksSource {
             collect(folder, &mut files);
         }
         files.sort();
-        let wire = files.iter().find(|(path, _)| path.ends_with("wire.rs")).map_or(&[][..], |(_, text)| *text);
+        let wire = files.iter().find(|(path, _)| path.ends_with("wire/mod.rs")).map_or(&[][..], |(_, text)| *text);
         let digest = short_digest(files.iter().flat_map(|(path, text)| [path.as_os_str().as_encoded_bytes(), text]));
         HooksSource { digest, wire_version: wire_version(&String::from_utf8_lossy(wire)), files }
     }
@@ -39,9 +40,11 @@ impl HooksSource {
         self.files.iter().map(|(path, text)| (path.strip_prefix("hooks/src").unwrap_or(path), *text))
     }
 
-    /// The line by which a binary tells what was woven into it.
+    /// The marker of a layer, which a binary carries.
     pub(crate) fn marker(&self, name: &str, version: &semver::Version) -> String {
-        format!("{}{}|{name}|{version}|{}|", super::note::MARKER, self.wire_version, HooksSource::VERSION)
+        let (wire_version, crate_version) = (self.wire_version, version.to_string());
+        let hooks_version = HooksSource::VERSION;
+        Marker { wire_version, crate_name: name, crate_version: &crate_version, hooks_version }.to_string()
     }
 }
 
@@ -72,6 +75,6 @@ mod tests {
     fn embedded_hooks_are_whole() {
         let hooks = HooksSource::embedded();
         assert!(hooks.files().any(|(path, _)| path == Path::new("lib.rs")), "templates/hooks/src/lib.rs is embedded");
-        assert_ne!(hooks.wire_version, 0, "wire.rs states its version");
+        assert_ne!(hooks.wire_version, 0, "wire/mod.rs states its version");
     }
 }

@@ -12,13 +12,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::feed::{Feed, ProcessId, Sender};
+use super::feed::{Feed, Sender};
 use super::filter;
 use super::listener::Token;
 use super::peer::{Hello, Peer, PeerError};
 use super::region::{PORTION, Region, RegionError};
 use super::series::SeriesTable;
 use super::tables::{CellTable, StringTable};
+use crate::wire::ProcessId;
 
 /// The longest time a record waits in a ring. The data lies in shared memory, so a long wait costs latency and nothing
 /// else; a ring that is half full rings the doorbell.
@@ -320,7 +321,7 @@ impl Drain {
                 if !process.ended && process.peer.is_running() {
                     self.tally.left_behind.fetch_add(1, Relaxed);
                 }
-                process.say_goodbye(sender);
+                process.send_end(sender);
                 false
             }
             Ok(complete) => {
@@ -386,7 +387,7 @@ impl Process {
         Ok(complete)
     }
 
-    fn say_goodbye(&self, sender: &Sender) {
+    fn send_end(&self, sender: &Sender) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
         let dropped = self.region.dropped();
         sender.send(Feed::Gone { process: self.id, dropped, last_seen_unix_ns: now });

@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use self::connections::{Connection, Connections};
 use self::text::Format;
 use crate::config::{self, OtlpSetting, SettingOrigin};
-use crate::signals::metrics::Collected;
+use crate::signals::metrics::data::Collected;
 use crate::ui::{self, Explain};
 
 /// How long a connection may take for the head of a request, and how long it may wait for the next one.
@@ -34,7 +34,7 @@ const MAX_SCRAPES: usize = connections::MOST;
 
 /// A page cannot be offered.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot offer metrics to Prometheus at `{at}`, the program runs on without")]
+#[error("cannot offer metrics to Prometheus at `{at}`, the program keeps running without the page")]
 pub(crate) struct CannotListen {
     at: String,
     written: SettingOrigin,

@@ -5,7 +5,7 @@ use opentelemetry::Key;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use crate::signals::metrics::Collected;
+use crate::signals::metrics::data::Collected;
 
 /// Labels by name.
 pub(super) type Labels = Vec<(String, String)>;

@@ -1,20 +1,15 @@
 //! Log records on their way to every exporter.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+pub(crate) mod data;
+mod encode;
 
-use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, LoggerProvider as _, Severity};
-use opentelemetry::{InstrumentationScope, SpanId, TraceFlags, TraceId};
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
-use opentelemetry_proto::tonic::resource::v1 as proto;
-use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
-use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
-use opentelemetry_semantic_conventions::attribute as name;
+use std::sync::Arc;
+use std::time::Instant;
+
+use opentelemetry::logs::{Logger as _, LoggerProvider as _};
+use opentelemetry_sdk::logs::{SdkLogger, SdkLoggerProvider};
 use tokio::sync::Notify;
 
-use crate::attributes::limits;
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::Reason;
 use crate::config::{self, Exporter, LogLimits};
@@ -23,24 +18,10 @@ use crate::export::notices::ExportNotices;
 use crate::export::queue::Queue;
 use crate::export::{Backend, Delivered, Destinations, Item, Signal, Sink};
 use crate::records::assemble::Complete;
-use crate::records::record::{Log, Value};
-use crate::redact;
-use crate::resource::Source;
-use crate::signals::sourced::{Sourced, by_source};
-use crate::signals::traces::data;
-use crate::wire::key;
-
-/// A log record as it is exported.
-#[derive(Debug, Clone)]
-pub(crate) struct LogData {
-    pub(crate) record: SdkLogRecord,
-    /// Named by the record's target, as the specification's data model wants the name of a logger to be told.
-    pub(crate) scope: InstrumentationScope,
-    /// Attributes that found no room in the record or are beyond its limits.
-    pub(crate) dropped_attributes: u32,
-    /// Bytes that the record holds on the heap, roughly.
-    weight: usize,
-}
+use crate::records::record::Log;
+use crate::signals::sourced::Sourced;
+use data::LogData;
+use encode::request;
 
 impl Item for LogData {
     const MANY: &'static str = "log records";
@@ -71,7 +52,7 @@ impl Logs {
         for processor in &config.processors {
             if let Some(sink) = Sink::new(&processor.exporter, Signal::Logs, notices) {
                 let way = sink.way(request);
-                backends.push(Box::new(Queue::new(way, sink.place(), processor.batch, notices, wake, budget)));
+                backends.push(Box::new(Queue::new(way, sink.target(), processor.batch, notices, wake, budget)));
             } else if processor.exporter == Exporter::Console {
                 backends.push(Box::new(ConsoleLogs::default()));
             }
@@ -84,7 +65,7 @@ impl Logs {
 
     /// Takes a record.
     pub(crate) fn push(&mut self, logged: &Complete<Log>) {
-        let data = data(self.maker.create_log_record(), logged, &self.limits);
+        let data = data::data(self.maker.create_log_record(), logged, &self.limits);
         self.destinations.push(Sourced { source: logged.source.clone(), item: data });
     }
 
@@ -121,234 +102,5 @@ impl Logs {
     /// Gives up what is left and says how it went, for each destination.
     pub(crate) fn finish(&mut self) -> Vec<Delivered> {
         self.destinations.finish()
-    }
-}
-
-/// Fills `record` within its limits.
-fn data(mut record: SdkLogRecord, logged: &Complete<Log>, log_limits: &LogLimits) -> LogData {
-    let (log, facts) = (&logged.what, logged.facts());
-    record.set_timestamp(data::at(log.time));
-    // Always: the exporter does not take a record without.
-    record.set_observed_timestamp(SystemTime::now());
-    if let Some(severity) = severity(log.severity) {
-        record.set_severity_number(severity);
-        record.set_severity_text(severity.name());
-    }
-    if log.trace != [0; 16] && log.span != [0; 8] {
-        let (trace, id) = (TraceId::from_bytes(log.trace), SpanId::from_bytes(log.span));
-        record.set_trace_context(trace, id, Some(TraceFlags::new(log.flags)));
-    }
-    let mut weight = 0;
-    if let Some(body) = facts.text(key::LOG_BODY) {
-        let body = redact::message(&body).into_owned();
-        weight += body.len();
-        record.set_body(AnyValue::from(body));
-    }
-    let known = [(key::CODE_FILE, name::CODE_FILE_PATH), (key::CODE_LINE, name::CODE_LINE_NUMBER)];
-    let known = known.into_iter().filter_map(|(key, name)| Some((name.into(), facts.get(key)?)));
-    let mut dropped_attributes = u32::from(log.left_out);
-    for (index, (name, value)) in known.chain(facts.named()).enumerate() {
-        if index >= log_limits.attributes {
-            dropped_attributes += 1;
-            continue;
-        }
-        let name = name.into_owned();
-        let value = any(&name, value, log_limits.value_length);
-        let text = if let AnyValue::String(text) = &value { text.as_str().len() } else { 0 };
-        weight += name.len() + text + size_of::<(opentelemetry::Key, AnyValue)>();
-        record.add_attribute(name, value);
-    }
-    let scope = match facts.text(key::LOG_TARGET) {
-        Some(target) => InstrumentationScope::builder(target.into_owned()).build(),
-        None => logged.scope.clone(),
-    };
-    LogData { record, scope, dropped_attributes, weight }
-}
-
-fn any(name: &str, value: Value<'_>, length: Option<usize>) -> AnyValue {
-    match value {
-        Value::Bool(truth) => truth.into(),
-        _ if redact::is_secret_attribute(name) => redact::REDACTED.into(),
-        Value::Bytes(_) => {
-            let text = value.text();
-            let text = redact::message(&text);
-            AnyValue::from(limits::text(&text, length).to_owned())
-        }
-        Value::Int(number) => number.into(),
-        Value::Float(number) => number.into(),
-    }
-}
-
-/// The names that begin a range of four; nothing in between is ever written.
-fn severity(number: u8) -> Option<Severity> {
-    Some(match number {
-        1..=4 => Severity::Trace,
-        5..=8 => Severity::Debug,
-        9..=12 => Severity::Info,
-        13..=16 => Severity::Warn,
-        17..=20 => Severity::Error,
-        21..=24 => Severity::Fatal,
-        _ => return None,
-    })
-}
-
-/// The records by program and scope.
-fn request(logs: Vec<Sourced<LogData>>) -> ExportLogsServiceRequest {
-    let of_program = |(source, logs): (Source, Vec<LogData>)| {
-        let (resource, schema_url) = encoded(source.encoded());
-        ResourceLogs { resource: Some(resource), scope_logs: by_scope(&logs), schema_url }
-    };
-    ExportLogsServiceRequest { resource_logs: by_source(logs).into_iter().map(of_program).collect() }
-}
-
-fn encoded(resource: &ResourceAttributesWithSchema) -> (proto::Resource, String) {
-    let attributes = resource.attributes.0.clone();
-    let encoded = proto::Resource { attributes, dropped_attributes_count: 0, entity_refs: Vec::new() };
-    (encoded, resource.schema_url.clone().unwrap_or_default())
-}
-
-/// The SDK's own conversion does not know how many attributes were dropped.
-fn by_scope(logs: &[LogData]) -> Vec<ScopeLogs> {
-    let mut scopes: HashMap<&InstrumentationScope, usize> = HashMap::new();
-    let mut scope_logs: Vec<ScopeLogs> = Vec::new();
-    for log in logs {
-        let index = *scopes.entry(&log.scope).or_insert_with(|| {
-            let schema_url = log.scope.schema_url().unwrap_or_default().to_owned();
-            scope_logs.push(ScopeLogs { scope: Some((&log.scope, None).into()), schema_url, log_records: Vec::new() });
-            scope_logs.len() - 1
-        });
-        let mut record = LogRecord::from(&log.record);
-        record.dropped_attributes_count = log.dropped_attributes;
-        scope_logs[index].log_records.push(record);
-    }
-    scope_logs
-}
-
-#[cfg(test)]
-pub(crate) mod testing {
-    use super::*;
-    use crate::bounds::budget::Budget;
-    use crate::channel::feed::ProcessId;
-    use crate::records::assemble::Assembler;
-    use crate::records::record::Log;
-    use crate::records::record::make::{self, Said};
-    use crate::resource::testing::source;
-
-    /// A record as the hooks write it, on its way out.
-    pub(crate) fn made(log: &Log, said: &[Said<'_>], limits: &LogLimits) -> LogData {
-        let mut assembler = Assembler::new(&Budget::new(64_000_000));
-        let marker = |id| (id == 4).then(|| "otel-rs:layer:1|log|0.4.35|0.1.0|\n".to_owned());
-        assembler.attach(ProcessId(1), source(0, "test"), Box::new(marker));
-        assembler.records(ProcessId(1), &make::log(log, said)).unwrap();
-        let maker = SdkLoggerProvider::builder().build().logger("test");
-        data(maker.create_log_record(), &assembler.logged[0], limits)
-    }
-
-    pub(crate) const LOG: Log =
-        Log { trace: [1; 16], span: [2; 8], time: 3, scope: 4, flags: 1, severity: 13, left_out: 0 };
-    pub(crate) const NO_LIMITS: LogLimits = LogLimits { value_length: None, attributes: 128 };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::testing::{LOG, NO_LIMITS, made};
-    use super::*;
-    use crate::records::record::Log;
-    use crate::records::record::make::Said;
-    use crate::resource::testing::source;
-
-    #[test]
-    fn a_record_tells_all_it_holds() {
-        let said = [
-            Said::Text(key::LOG_BODY, "cannot reach http://u:hunter2@db/"),
-            Said::Text(key::LOG_TARGET, "shop::orders"),
-            Said::Text(key::CODE_FILE, "src/orders.rs"),
-            Said::Int(key::CODE_LINE, 7),
-            Said::NamedInt("order", 71),
-            Said::NamedInt("pin", 1234),
-            Said::Named("api_key", "hunter2"),
-            Said::Named("login", "password=hunter2"),
-        ];
-        let LogData { record, scope, weight, .. } = made(&LOG, &said, &NO_LIMITS);
-        assert_eq!(record.body(), Some(&AnyValue::from("cannot reach http://REDACTED:REDACTED@db/")));
-        assert_eq!((record.severity_number(), record.severity_text()), (Some(Severity::Warn), Some("WARN")));
-        let context = record.trace_context().unwrap();
-        assert_eq!((context.trace_id, context.span_id), (TraceId::from_bytes([1; 16]), SpanId::from_bytes([2; 8])));
-        assert_eq!(record.timestamp(), Some(data::at(3)));
-        assert!(record.observed_timestamp().is_some());
-        let attributes: Vec<_> = record.attributes_iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
-        let expected: [(&str, AnyValue); 6] = [
-            ("code.file.path", "src/orders.rs".into()),
-            ("code.line.number", 7.into()),
-            ("order", 71.into()),
-            ("pin", "REDACTED".into()),
-            ("api_key", "REDACTED".into()),
-            ("login", "password=REDACTED".into()),
-        ];
-        assert_eq!(attributes, expected);
-        assert_eq!((scope.name(), scope.version()), ("shop::orders", None));
-        assert!(weight > 50);
-    }
-
-    #[test]
-    fn what_is_missing_is_left_out() {
-        let outside = Log { trace: [0; 16], span: [0; 8], severity: 0, ..LOG };
-        let LogData { record, scope, .. } = made(&outside, &[], &NO_LIMITS);
-        assert_eq!((record.body(), record.severity_number()), (None, None));
-        assert!(record.trace_context().is_none());
-        assert_eq!((scope.name(), scope.version()), ("log", Some("0.4.35")));
-    }
-
-    /// Two limits, how many attributes they cost, and those that stay.
-    type Row = (usize, Option<usize>, u32, Vec<(&'static str, AnyValue)>);
-
-    #[test]
-    fn limits_are_for_attributes_and_not_for_the_message() {
-        let said = [
-            Said::Text(key::LOG_BODY, "hello"),
-            Said::Text(key::CODE_FILE, "main.rs"),
-            Said::Named("a", "x€z"),
-            Said::NamedInt("b", 12_345),
-        ];
-        let table: [Row; 3] = [
-            (3, None, 2, vec![("code.file.path", "main.rs".into()), ("a", "x€z".into()), ("b", 12_345.into())]),
-            (2, Some(2), 3, vec![("code.file.path", "ma".into()), ("a", "x€".into())]),
-            (0, Some(2), 5, vec![]),
-        ];
-        let log = Log { left_out: 2, ..LOG };
-        for (attributes, value_length, gone, expected) in table {
-            let LogData { record, dropped_attributes, .. } = made(&log, &said, &LogLimits { value_length, attributes });
-            assert_eq!(dropped_attributes, gone);
-            let found: Vec<_> = record.attributes_iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
-            assert_eq!(found, expected);
-            assert_eq!(record.body(), Some(&AnyValue::from("hello")));
-        }
-    }
-
-    #[test]
-    fn a_request_holds_each_scope_once_and_the_records_in_their_order() {
-        let (one, other) = (source(0, "one"), source(1, "other"));
-        let of = |source: &Source, target: &'static str, time| {
-            let said = [Said::Text(key::LOG_TARGET, target), Said::NamedInt("a", 1)];
-            let item = made(&Log { time, ..LOG }, &said, &LogLimits { value_length: None, attributes: 0 });
-            Sourced { source: source.clone(), item }
-        };
-        let logs = vec![of(&one, "a", 1), of(&other, "a", 4), of(&one, "b", 2), of(&one, "a", 3)];
-        let request = request(logs);
-        let [ResourceLogs { scope_logs, .. }, second] = request.resource_logs.as_slice() else {
-            panic!("two programs")
-        };
-        assert_eq!(second.scope_logs[0].log_records[0].time_unix_nano, 4);
-        let name = &second.resource.as_ref().unwrap().attributes[0].value;
-        assert!(format!("{name:?}").contains("other"), "{name:?}");
-        let found: Vec<_> = scope_logs
-            .iter()
-            .map(|scope| {
-                let times: Vec<_> = scope.log_records.iter().map(|log| log.time_unix_nano).collect();
-                (scope.scope.as_ref().unwrap().name.as_str(), times)
-            })
-            .collect();
-        assert_eq!(found, [("a", vec![1, 3]), ("b", vec![2])]);
-        assert_eq!(scope_logs[1].log_records[0].dropped_attributes_count, 1);
     }
 }

@@ -1,19 +1,18 @@
-//! The counters that processes keep in shared memory, summed up over processes that are and that were.
+//! The counters that processes keep in shared memory, summed up over attached and exited processes.
 
 use std::collections::HashMap;
 
 use opentelemetry::{InstrumentationScope, KeyValue};
 
-use crate::channel::feed::ProcessId;
 use crate::conventions::{self, OVERFLOW};
-use crate::records::assemble::scope_from;
 use crate::records::record::Attributes;
-use crate::wire::{cell_kind, key};
+use crate::records::scope;
+use crate::wire::{ProcessId, cell_kind, key};
 
-/// Time series of counters that are kept; a process cannot make more by coming back under new names. What comes on top
-/// is counted in one series of its instrument.
+/// Time series of counters that are kept; a process cannot make more by attaching again under new names. Further series
+/// are counted in one overflow series of their instrument.
 const MAX_SERIES: usize = 16384;
-/// Series for what comes on top: one for each of so many instruments.
+/// Overflow series: one for each of so many instruments.
 const MAX_OVERFLOWS: usize = 256;
 
 /// A counter as a process left it in shared memory.
@@ -38,7 +37,7 @@ pub(super) struct CounterId {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct SeriesId {
+struct CounterSeriesId {
     counter: CounterId,
     /// Sorted by name.
     attributes: Vec<(String, String)>,
@@ -46,22 +45,22 @@ struct SeriesId {
 
 /// One time series.
 #[derive(Debug, Default)]
-pub(super) struct Series {
+pub(super) struct CounterSeries {
     pub(super) attributes: Vec<KeyValue>,
     pub(super) unit: String,
     pub(super) description: String,
-    /// What processes had counted that are no more.
+    /// The sum of exited processes.
     carried: i64,
-    /// What processes that are there have counted, at the moment.
+    /// The sum of attached processes, at the moment.
     now: i64,
-    /// What has been told of it; `None` when it is new.
-    told: Option<i64>,
+    /// The value that has been recorded; `None` when the series is new.
+    recorded: Option<i64>,
 }
 
-impl Series {
-    /// One of a metric that has a definition, where unit and description stand.
-    pub(super) fn defined(attributes: Vec<KeyValue>) -> Series {
-        Series { attributes, ..Series::default() }
+impl CounterSeries {
+    /// A series of a metric whose unit and description stand in the catalogue.
+    pub(super) fn defined(attributes: Vec<KeyValue>) -> CounterSeries {
+        CounterSeries { attributes, ..CounterSeries::default() }
     }
 }
 
@@ -69,17 +68,17 @@ impl Series {
 #[derive(Default)]
 pub(super) struct Counters {
     processes: HashMap<ProcessId, Cells>,
-    series: HashMap<SeriesId, Series>,
+    series: HashMap<CounterSeriesId, CounterSeries>,
 }
 
 impl Counters {
-    /// A process has come.
+    /// A process has attached.
     pub(super) fn attach(&mut self, process: ProcessId, cells: Cells) {
         self.processes.insert(process, cells);
     }
 
-    /// A process has gone: what it counted stays, what it had open is closed.
-    pub(super) fn gone(&mut self, process: ProcessId) {
+    /// A process has exited: its counters stay, what it had open is closed.
+    pub(super) fn detach(&mut self, process: ProcessId) {
         let Some(cells) = self.processes.remove(&process) else { return };
         for cell in cells() {
             if let Some(series) = self.series_of(&cell)
@@ -90,8 +89,8 @@ impl Counters {
         }
     }
 
-    /// Reads all counters and tells by how much each has changed.
-    pub(super) fn read(&mut self, mut changed: impl FnMut(&CounterId, &Series, i64)) {
+    /// Reads all counters and calls `changed` with the change of each.
+    pub(super) fn read(&mut self, mut changed: impl FnMut(&CounterId, &CounterSeries, i64)) {
         self.series.values_mut().for_each(|series| series.now = 0);
         let processes = std::mem::take(&mut self.processes);
         for cell in processes.values().flat_map(|cells| cells()) {
@@ -102,40 +101,40 @@ impl Counters {
         self.processes = processes;
         for (id, series) in &mut self.series {
             let sum = series.carried.saturating_add(series.now);
-            let by = sum.saturating_sub(series.told.unwrap_or(0));
-            // A counter that falls has been spoilt by its program.
+            let by = sum.saturating_sub(series.recorded.unwrap_or(0));
+            // A counter that falls was overwritten by its program.
             let by = if id.counter.is_monotonic { by.max(0) } else { by };
-            if by != 0 || series.told.is_none() {
-                series.told = Some(series.told.unwrap_or(0).saturating_add(by));
+            if by != 0 || series.recorded.is_none() {
+                series.recorded = Some(series.recorded.unwrap_or(0).saturating_add(by));
                 changed(&id.counter, series, by);
             }
         }
     }
 
-    fn series_of(&mut self, cell: &CellValue) -> Option<&mut Series> {
+    fn series_of(&mut self, cell: &CellValue) -> Option<&mut CounterSeries> {
         if !matches!(cell.kind, cell_kind::COUNTER | cell_kind::UP_DOWN_COUNTER) {
             return None;
         }
-        let mut series = Series::default();
+        let mut series = CounterSeries::default();
         let mut name = String::new();
         let mut scope = String::new();
         let mut attributes = Vec::new();
-        for said in Attributes::new(&cell.description, cell.attributes.into()) {
-            match said.key {
-                key::METRIC_NAME => name = said.value.text().into_owned(),
-                key::METRIC_UNIT => series.unit = said.value.text().into_owned(),
-                key::METRIC_DESCRIPTION => series.description = said.value.text().into_owned(),
-                key::SCOPE => scope = said.value.text().into_owned(),
-                _ => attributes.extend(conventions::named(&said)),
+        for attribute in Attributes::new(&cell.description, cell.attributes.into()) {
+            match attribute.key {
+                key::METRIC_NAME => name = attribute.value.text().into_owned(),
+                key::METRIC_UNIT => series.unit = attribute.value.text().into_owned(),
+                key::METRIC_DESCRIPTION => series.description = attribute.value.text().into_owned(),
+                key::SCOPE => scope = attribute.value.text().into_owned(),
+                _ => attributes.extend(conventions::named(&attribute)),
             }
         }
         if name.is_empty() {
             return None;
         }
         let is_monotonic = cell.kind == cell_kind::COUNTER;
-        let counter = CounterId { scope: scope_from(&scope), name, is_monotonic };
+        let counter = CounterId { scope: scope::of_layer(&scope), name, is_monotonic };
         attributes.sort_by(|a, b| a.key.cmp(&b.key));
-        let mut id = SeriesId { counter, attributes: shown(&attributes) };
+        let mut id = CounterSeriesId { counter, attributes: shown(&attributes) };
         if self.series.len() >= MAX_SERIES && !self.series.contains_key(&id) {
             attributes = vec![KeyValue::new(OVERFLOW, true)];
             id.attributes = shown(&attributes);
@@ -154,7 +153,7 @@ fn shown(attributes: &[KeyValue]) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Metrics;
+    use super::super::testing::TestMetrics;
     use super::*;
     use crate::config::HistogramAggregation;
     use crate::records::record::make::{self, Said};
@@ -162,8 +161,8 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, Ordering};
 
-    fn metrics() -> Metrics {
-        Metrics::new(HistogramAggregation::ExplicitBuckets)
+    fn metrics() -> TestMetrics {
+        TestMetrics::new(HistogramAggregation::ExplicitBuckets)
     }
 
     fn cell(kind: u8, name: &str, value: i64) -> CellValue {
@@ -171,16 +170,16 @@ mod tests {
     }
 
     fn cell_of(kind: u8, name: &str, method: &str, value: i64) -> CellValue {
-        let said = [
+        let facts = [
             Said::Text(key::METRIC_NAME, name),
             Said::Text(key::METRIC_UNIT, "{request}"),
             Said::Text(key::SCOPE, "otel-rs:layer:1|hyper|1.6.0|0.1.0|\n"),
             Said::Named("http.request.method", method),
         ];
-        CellValue { kind, attributes: said.len() as u8, description: make::attributes(&said), value }
+        CellValue { kind, attributes: facts.len() as u8, description: make::attributes(&facts), value }
     }
 
-    fn values_of(metrics: &mut Metrics, name: &str) -> Vec<i64> {
+    fn values_of(metrics: &mut TestMetrics, name: &str) -> Vec<i64> {
         let all = metrics.collect();
         let metric = all.scope_metrics().flat_map(|scope| scope.metrics()).find(|metric| metric.name() == name);
         match metric.map(|metric| metric.data()) {
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_of_the_dead_are_kept_and_their_open_requests_are_not() {
+    fn counters_of_exited_processes_are_kept_and_their_open_requests_are_not() {
         let mut metrics = metrics();
         let seen = Arc::new(AtomicI64::new(3));
         let source = Arc::clone(&seen);
@@ -208,14 +207,14 @@ mod tests {
         seen.store(5, Ordering::Relaxed);
         metrics.counters.attach(ProcessId(2), Box::new(|| vec![cell(cell_kind::COUNTER, "done", 10)]));
         assert_eq!(values_of(&mut metrics, "done"), [15]);
-        metrics.counters.gone(ProcessId(1));
+        metrics.counters.detach(ProcessId(1));
         assert_eq!((values_of(&mut metrics, "done"), values_of(&mut metrics, "open")), (vec![15], vec![0]));
-        metrics.counters.gone(ProcessId(2));
+        metrics.counters.detach(ProcessId(2));
         assert_eq!(values_of(&mut metrics, "done"), [15]);
     }
 
     #[test]
-    fn two_cells_of_one_series_are_one_sum() {
+    fn two_cells_of_one_series_are_added_up() {
         let mut metrics = metrics();
         let twice = || vec![cell(cell_kind::COUNTER, "done", 1), cell(cell_kind::COUNTER, "done", 2)];
         metrics.counters.attach(ProcessId(1), Box::new(twice));
@@ -223,12 +222,13 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_we_know_has_the_unit_and_the_description_of_its_definition() {
+    fn a_catalogued_metric_has_the_unit_and_the_description_of_its_definition() {
         let mut metrics = metrics();
         let cells = || {
-            let said = [Said::Text(key::METRIC_NAME, "http.client.active_requests"), Said::Text(key::METRIC_UNIT, "x")];
+            let facts =
+                [Said::Text(key::METRIC_NAME, "http.client.active_requests"), Said::Text(key::METRIC_UNIT, "x")];
             let kind = cell_kind::UP_DOWN_COUNTER;
-            vec![CellValue { kind, attributes: 2, description: make::attributes(&said), value: 1 }]
+            vec![CellValue { kind, attributes: 2, description: make::attributes(&facts), value: 1 }]
         };
         metrics.counters.attach(ProcessId(1), Box::new(cells));
         let all = metrics.collect();
@@ -237,14 +237,14 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_that_stands_at_zero_is_there() {
+    fn a_counter_at_zero_is_exported() {
         let mut metrics = metrics();
         metrics.counters.attach(ProcessId(1), Box::new(|| vec![cell(cell_kind::COUNTER, "done", 0)]));
         assert_eq!(values_of(&mut metrics, "done"), [0]);
     }
 
     #[test]
-    fn a_counter_that_falls_stays_where_it_was() {
+    fn a_counter_that_falls_keeps_its_value() {
         let mut metrics = metrics();
         let seen = Arc::new(AtomicI64::new(7));
         let source = Arc::clone(&seen);
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn series_beyond_all_measure_are_counted_in_one() {
+    fn counter_series_beyond_the_limit_are_counted_in_the_overflow_series() {
         let mut counters = Counters::default();
         let many = MAX_SERIES + 50;
         let cells = move || (0..many).map(|n| cell_of(cell_kind::COUNTER, "done", &n.to_string(), 1)).collect();

@@ -13,13 +13,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 
-use super::Collected;
-
-use super::Exemplar;
-
-use super::Exponential;
-
-use super::HistogramMetric;
+use super::data::{Collected, Exemplar, ExponentialShape, HistogramMetric};
 
 /// The request that exports all programs' that have any.
 pub(super) fn request(all: &[Collected]) -> ExportMetricsServiceRequest {
@@ -94,7 +88,7 @@ fn metric(histogram: &HistogramMetric) -> Metric {
     }
 }
 
-fn exponential(histogram: &HistogramMetric, shape: Exponential) -> Vec<ExponentialHistogramDataPoint> {
+fn exponential(histogram: &HistogramMetric, shape: ExponentialShape) -> Vec<ExponentialHistogramDataPoint> {
     let points = histogram.points.iter().map(|(attributes, values)| ExponentialHistogramDataPoint {
         attributes: attributes.iter().map(Into::into).collect(),
         start_time_unix_nano: nanoseconds(histogram.start),

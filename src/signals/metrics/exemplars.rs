@@ -3,11 +3,11 @@
 //!
 //! One is kept for each doubling of the value, the last one: a bucket has one if it has any, whatever its bounds.
 
-use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
-use opentelemetry::{InstrumentationScope, KeyValue, SpanId, TraceId};
+use opentelemetry::{InstrumentationScope, KeyValue};
 
+use super::data::{Exemplar, Exemplars, Origin, SeriesExemplars, StreamExemplars, sorted};
 use crate::config::ExemplarFilter;
 
 /// Series that have exemplars. Those that come later have none.
@@ -15,42 +15,9 @@ const MAX_SERIES: usize = 8192;
 /// Exemplars of one series.
 const MAX_EXEMPLARS: usize = 20;
 
-/// The span in which something was measured.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Origin {
-    pub(crate) trace: TraceId,
-    pub(crate) span: SpanId,
-    pub(crate) is_sampled: bool,
-    pub(crate) at: SystemTime,
-}
-
-/// A measurement.
-#[derive(Debug, Clone)]
-pub(crate) struct Exemplar {
-    pub(crate) value: f64,
-    pub(crate) origin: Origin,
-    /// Attributes that its series has not.
-    pub(crate) left_out: Vec<KeyValue>,
-    /// When it came to be kept: a span is heard of some time after its end.
-    kept_at: SystemTime,
-}
-
-/// Exemplars of one series, by the exponents of their values.
-type Series = BTreeMap<i32, Exemplar>;
-
-/// Those of a stream, by the attributes of its series.
-type OfStream = HashMap<Vec<KeyValue>, Series>;
-
-/// The exemplars of all series.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Exemplars {
-    scopes: HashMap<InstrumentationScope, HashMap<String, OfStream>>,
-    series: usize,
-}
-
 impl ExemplarFilter {
     /// Whether a measurement may become an exemplar.
-    pub(super) fn takes(self, origin: &Origin) -> bool {
+    pub(super) fn accepts(self, origin: &Origin) -> bool {
         match self {
             ExemplarFilter::AlwaysOn => true,
             ExemplarFilter::AlwaysOff => false,
@@ -71,7 +38,7 @@ impl Exemplars {
     ) {
         // Copies are made for what is new only.
         if self.stream(scope, stream).is_none() {
-            self.scopes.entry(scope.clone()).or_default().insert(stream.to_owned(), OfStream::default());
+            self.scopes.entry(scope.clone()).or_default().insert(stream.to_owned(), StreamExemplars::default());
         }
         let known = self.scopes.get_mut(scope).and_then(|streams| streams.get_mut(stream));
         let Some(of_stream) = known else { return };
@@ -92,17 +59,18 @@ impl Exemplars {
         series.insert(exponent, Exemplar { value, origin, left_out, kept_at: SystemTime::now() });
     }
 
-    /// Those that came since.
+    /// The exemplars that were kept since then.
     pub(super) fn since(&self, since: SystemTime) -> Exemplars {
         let is_newer = |(_, exemplar): &(&i32, &Exemplar)| exemplar.kept_at >= since;
-        let of_series = |(attributes, series): (&Vec<KeyValue>, &Series)| {
-            let newer: Series = series.iter().filter(is_newer).map(|(key, value)| (*key, value.clone())).collect();
+        let of_series = |(attributes, series): (&Vec<KeyValue>, &SeriesExemplars)| {
+            let newer: SeriesExemplars =
+                series.iter().filter(is_newer).map(|(key, value)| (*key, value.clone())).collect();
             (!newer.is_empty()).then(|| (attributes.clone(), newer))
         };
         let mut newer = Exemplars::default();
         for (scope, streams) in &self.scopes {
             for (stream, of_stream) in streams {
-                let found: OfStream = of_stream.iter().filter_map(of_series).collect();
+                let found: StreamExemplars = of_stream.iter().filter_map(of_series).collect();
                 if !found.is_empty() {
                     newer.scopes.entry(scope.clone()).or_default().insert(stream.clone(), found);
                 }
@@ -110,34 +78,13 @@ impl Exemplars {
         }
         newer
     }
-
-    fn stream(&self, scope: &InstrumentationScope, stream: &str) -> Option<&OfStream> {
-        self.scopes.get(scope)?.get(stream)
-    }
-
-    /// Those of a series, by rising value.
-    pub(crate) fn of<'a>(
-        &'a self,
-        scope: &InstrumentationScope,
-        stream: &str,
-        attributes: &[&KeyValue],
-    ) -> impl Iterator<Item = &'a Exemplar> + use<'a> {
-        let series = self
-            .stream(scope, stream)
-            .and_then(|of_stream| of_stream.get(&sorted(attributes.iter().copied().cloned())));
-        series.into_iter().flat_map(BTreeMap::values)
-    }
-}
-
-fn sorted(attributes: impl Iterator<Item = KeyValue>) -> Vec<KeyValue> {
-    let mut sorted: Vec<KeyValue> = attributes.collect();
-    sorted.sort_by(|one, other| one.key.cmp(&other.key));
-    sorted
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use opentelemetry::{SpanId, TraceId};
 
     use super::*;
 
@@ -147,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_each_doubling_is_kept_with_what_its_series_has_not() {
+    fn the_last_exemplar_of_each_doubling_is_kept_with_its_filtered_attributes() {
         let scope = InstrumentationScope::builder("s").build();
         let (route, user) = (KeyValue::new("route", "/a"), KeyValue::new("user", 7));
         let all = [route.clone(), user.clone()];
@@ -155,25 +102,25 @@ mod tests {
         for (second, value) in [(1, 1.1), (2, 1.9), (3, 30.0), (4, 0.0)] {
             exemplars.keep(&scope, "lasted", &all, &all[..1], (value, origin(second)));
         }
-        let told = |exemplars: &Exemplars| {
-            exemplars.of(&scope, "lasted", &[&route]).map(|told| told.value).collect::<Vec<_>>()
+        let values = |exemplars: &Exemplars| {
+            exemplars.of(&scope, "lasted", &[&route]).map(|exemplar| exemplar.value).collect::<Vec<_>>()
         };
-        assert_eq!(told(&exemplars), [0.0, 1.9, 30.0]);
+        assert_eq!(values(&exemplars), [0.0, 1.9, 30.0]);
         assert_eq!(exemplars.of(&scope, "lasted", &[&route]).next().unwrap().left_out, [user]);
         let before = SystemTime::now();
         exemplars.keep(&scope, "lasted", &all, &all[..1], (31.0, origin(5)));
-        assert_eq!(told(&exemplars.since(before)), [31.0]);
+        assert_eq!(values(&exemplars.since(before)), [31.0]);
         assert_eq!(exemplars.of(&scope, "lasted", &[&all[0], &all[1]]).count(), 0, "another series");
     }
 
     #[test]
-    fn a_series_keeps_few_and_the_newest() {
+    fn a_series_keeps_its_newest_exemplars_within_the_limit() {
         let scope = InstrumentationScope::builder("s").build();
         let mut exemplars = Exemplars::default();
         for second in 0..40 {
             exemplars.keep(&scope, "lasted", &[], &[], ((second as f64).exp2(), origin(second)));
         }
-        let told: Vec<_> = exemplars.of(&scope, "lasted", &[]).collect();
-        assert_eq!((told.len(), told[0].origin.span), (MAX_EXEMPLARS, SpanId::from(20)));
+        let kept: Vec<_> = exemplars.of(&scope, "lasted", &[]).collect();
+        assert_eq!((kept.len(), kept[0].origin.span), (MAX_EXEMPLARS, SpanId::from(20)));
     }
 }

@@ -4,16 +4,14 @@
 use opentelemetry_proto::tonic::metrics::v1::ExponentialHistogramDataPoint;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 
-use super::Distribution;
-
-use super::Exponential;
+use super::data::{Distribution, ExponentialShape};
 
 /// The scale at which hooks count at their finest: eight buckets in an octave.
 const FINEST: i8 = 3;
 /// How far a bound may be off, in buckets, by rounding.
 const ROUNDING: f64 = 1e-6;
 
-impl Exponential {
+impl ExponentialShape {
     /// The buckets of a point, counted between `bounds`, none of whose values is negative. What is at or below the lowest
     /// bound counts as zero.
     pub(super) fn point(self, bounds: &[f64], values: &Distribution) -> ExponentialHistogramDataPoint {
@@ -116,14 +114,14 @@ mod tests {
         Distribution::of(buckets, values.iter().sum(), min, max)
     }
 
-    fn point(shape: Exponential, values: &[f64]) -> ExponentialHistogramDataPoint {
+    fn point(shape: ExponentialShape, values: &[f64]) -> ExponentialHistogramDataPoint {
         shape.point(&bounds(), &counted(values))
     }
 
-    const ANY: Exponential = Exponential { max_scale: 20, max_size: 160 };
+    const ANY: ExponentialShape = ExponentialShape { max_scale: 20, max_size: 160 };
 
     #[test]
-    fn they_are_those_of_the_sdk_at_this_scale() {
+    fn buckets_equal_those_of_the_sdk_at_the_same_scale() {
         let of_the_sdk = |max_size: u32, values: &[f64]| {
             let view = move |_: &Instrument| {
                 let aggregation =
@@ -145,7 +143,7 @@ mod tests {
         let with_zero = [0.0, 0.0, 0.25, 800.0];
         for values in [&spread[..], &edges, &with_zero, &[1e-5, 1e9]] {
             for max_size in [160, 20, 4] {
-                let ours = point(Exponential { max_scale: 20, max_size }, values);
+                let ours = point(ExponentialShape { max_scale: 20, max_size }, values);
                 let positive = ours.positive.unwrap();
                 let counts = positive.bucket_counts.clone();
                 let ours = (ours.scale as i8, ours.zero_count, positive.offset, counts);
@@ -155,18 +153,18 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_where_buckets_are_coarse() {
+    fn coarse_buckets_still_count_every_value() {
         let all = [0.0, 1e-13, 3e-12, 1.0, 1.1, 1e15, 1e30];
-        let told = point(ANY, &all);
-        let positive = told.positive.unwrap();
-        assert_eq!((told.scale <= 0, told.count, told.zero_count), (true, 7, 2));
-        assert_eq!(positive.bucket_counts.iter().sum::<u64>() + told.zero_count, 7);
-        assert_eq!((told.min, told.max), (Some(0.0), Some(1e30)));
+        let encoded = point(ANY, &all);
+        let positive = encoded.positive.unwrap();
+        assert_eq!((encoded.scale <= 0, encoded.count, encoded.zero_count), (true, 7, 2));
+        assert_eq!(positive.bucket_counts.iter().sum::<u64>() + encoded.zero_count, 7);
+        assert_eq!((encoded.min, encoded.max), (Some(0.0), Some(1e30)));
     }
 
     #[test]
-    fn no_values_are_no_buckets() {
-        let told = point(ANY, &[]);
-        assert_eq!((told.count, told.positive.unwrap().bucket_counts.len()), (0, 0));
+    fn a_point_without_values_has_no_buckets() {
+        let encoded = point(ANY, &[]);
+        assert_eq!((encoded.count, encoded.positive.unwrap().bucket_counts.len()), (0, 0));
     }
 }

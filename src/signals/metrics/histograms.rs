@@ -1,6 +1,6 @@
-//! Histograms that processes add up themselves. The SDK takes single values only, so that its part is played here: views,
-//! temporality, limits. What a bucket holds is all that is known of it; no other buckets can be made but coarser ones. So
-//! a process counts between all bounds that any reader needs, and each reader gets those that it wants.
+//! Histograms that processes add up themselves. The SDK accepts single values only, so its part is done here: views,
+//! temporality, limits. A bucket's values cannot be divided again, only coarser buckets can be made. So a process counts
+//! between all bounds that any reader needs, and each reader gets the buckets that it exports.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::SystemTime;
@@ -8,165 +8,111 @@ use std::time::SystemTime;
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::metrics::Temporality;
 
-use super::streams::{Buckets, Exponential, Selected, Shaped, Shaping};
+use super::data::{Distribution, ExponentialShape, HistogramMetric};
+use super::streams::{Buckets, HistogramStream, InstrumentProperties, ViewConfig};
 use crate::config::InstrumentKind;
 use crate::ui;
 
-/// Values by their size.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Distribution {
-    pub(crate) buckets: Vec<u64>,
-    pub(crate) sum: f64,
-    /// `None` when there is none, or it is not known.
-    pub(crate) min: Option<f64>,
-    pub(crate) max: Option<f64>,
-}
-
 /// An instrument's series since the start.
 #[derive(Debug, Clone)]
-pub(super) struct Histogram {
+pub(super) struct ProgramHistogram {
     pub(super) scope: InstrumentationScope,
     pub(super) name: String,
     pub(super) unit: String,
     pub(super) description: String,
     pub(super) since: SystemTime,
-    /// Those between which its values were counted.
+    /// The bounds between which its values were counted.
     pub(super) bounds: Vec<f64>,
-    /// Those of them that it advises; `None` for all: then no finer ones can be had.
+    /// The bounds that the instrument advises; `None` for all of them: then there are no finer ones.
     pub(super) advised: Option<Vec<f64>>,
     pub(super) series: Vec<(Vec<KeyValue>, Distribution)>,
 }
 
-/// A histogram as a reader wants it.
-#[derive(Debug, Clone)]
-pub(crate) struct HistogramMetric {
-    pub(crate) scope: InstrumentationScope,
-    pub(crate) name: String,
-    pub(crate) unit: String,
-    pub(crate) description: String,
-    pub(crate) is_delta: bool,
-    pub(crate) start: SystemTime,
-    pub(crate) time: SystemTime,
-    pub(crate) bounds: Vec<f64>,
-    /// How exponential buckets are to be made of these, where they are wanted.
-    pub(crate) exponential: Option<Exponential>,
-    pub(crate) points: Vec<(Vec<KeyValue>, Distribution)>,
-}
-
-impl Distribution {
-    /// Smallest and largest are infinite where there is no value.
-    pub(super) fn of(buckets: Vec<u64>, sum: f64, min: f64, max: f64) -> Distribution {
-        let known = |bound: f64| bound.is_finite().then_some(bound);
-        Distribution { buckets, sum, min: known(min), max: known(max) }
-    }
-
-    pub(crate) fn count(&self) -> u64 {
-        self.buckets.iter().fold(0, |count, bucket| count.saturating_add(*bucket))
-    }
-
-    /// Adds what has as many buckets, or is nothing yet.
-    pub(super) fn add(&mut self, more: &Distribution) {
-        self.buckets.resize(self.buckets.len().max(more.buckets.len()), 0);
-        self.buckets.iter_mut().zip(&more.buckets).for_each(|(sum, more)| *sum = sum.wrapping_add(*more));
-        self.sum += more.sum;
-        self.min = self.min.into_iter().chain(more.min).reduce(f64::min);
-        self.max = self.max.into_iter().chain(more.max).reduce(f64::max);
-    }
-
-    /// What has come since. Smallest and largest of that are not known.
-    fn since(&self, before: &Distribution) -> Distribution {
-        let buckets = self.buckets.iter().zip(before.buckets.iter().chain(std::iter::repeat(&0)));
-        let buckets = buckets.map(|(now, before)| now.saturating_sub(*before)).collect();
-        Distribution { buckets, sum: self.sum - before.sum, min: None, max: None }
-    }
-
-    /// The same in the buckets between fewer bounds.
-    fn coarser(&self, bounds: &[f64], wanted: &[f64]) -> Distribution {
-        let mut buckets = vec![0; wanted.len() + 1];
-        for (index, count) in self.buckets.iter().enumerate() {
-            // A value is at or below its bucket's upper bound.
-            let to = bounds.get(index).map_or(wanted.len(), |bound| wanted.partition_point(|known| known < bound));
-            buckets[to] += count;
-        }
-        Distribution { buckets, ..self.clone() }
-    }
-}
-
-/// What a reader wants of histograms, and what it has been told.
+/// One reader's view of the histograms: its streams, and the values that it has read before.
 #[derive(Debug)]
-pub(super) struct Telling {
-    shaping: Shaping,
+pub(super) struct HistogramReader {
+    views: ViewConfig,
     is_delta: bool,
-    told: HashMap<(InstrumentationScope, String, String), Streamed>,
-    /// Streams that could not be shaped as they should be, by instrument and way.
+    before: HashMap<(InstrumentationScope, String, String), PreviousRead>,
+    /// Streams that keep other buckets than configured, by instrument and stream.
     warned: HashSet<(String, String)>,
 }
 
 #[derive(Debug)]
-struct Streamed {
+struct PreviousRead {
     at: SystemTime,
     series: BTreeMap<String, Distribution>,
 }
 
-impl Telling {
-    pub(super) fn new(shaping: Shaping, temporality: Temporality) -> Telling {
+impl HistogramReader {
+    pub(super) fn new(views: ViewConfig, temporality: Temporality) -> HistogramReader {
         let is_delta = matches!(temporality, Temporality::Delta | Temporality::LowMemory);
-        Telling { shaping, is_delta, told: HashMap::new(), warned: HashSet::new() }
+        HistogramReader { views, is_delta, before: HashMap::new(), warned: HashSet::new() }
     }
 
-    /// What is to be told of these.
-    pub(super) fn tell(&mut self, all: &[Histogram]) -> Vec<HistogramMetric> {
+    /// Reads the streams of all histograms.
+    pub(super) fn read(&mut self, all: &[ProgramHistogram]) -> Vec<HistogramMetric> {
         let time = SystemTime::now();
         let mut metrics = Vec::new();
         for histogram in all {
             let (scope, name, unit) = (&histogram.scope, &*histogram.name, &*histogram.unit);
-            let selected = Selected { scope, name, kind: InstrumentKind::Histogram, unit };
-            let streams = self.shaping.streams(&selected);
-            metrics.extend(streams.iter().filter_map(|stream| self.tell_stream(histogram, stream, time)));
+            let properties = InstrumentProperties { scope, name, kind: InstrumentKind::Histogram, unit };
+            let streams = self.views.histogram_streams(&properties);
+            metrics.extend(streams.iter().filter_map(|stream| self.read_stream(histogram, stream, time)));
         }
         metrics
     }
 
-    /// The bounds to tell between, `None` for all that there are; and whether exponential buckets are made of them.
-    fn buckets_of(&mut self, all: &Histogram, stream: &Shaped) -> (Option<Vec<f64>>, Option<Exponential>) {
-        let is_there = |wanted: &Vec<f64>| wanted.iter().all(|bound| all.bounds.contains(bound));
+    /// The bounds to export, `None` for all that there are; and the shape of exponential buckets to make of them.
+    fn buckets_of(
+        &mut self,
+        all: &ProgramHistogram,
+        stream: &HistogramStream,
+    ) -> (Option<Vec<f64>>, Option<ExponentialShape>) {
+        let is_there = |bounds: &Vec<f64>| bounds.iter().all(|bound| all.bounds.contains(bound));
         let is_negative = || all.series.iter().any(|(_, values)| values.min.is_some_and(|min| min < 0.0));
-        let trouble = match &stream.buckets {
+        let reason = match &stream.buckets {
             Buckets::Advised => return (all.advised.clone(), None),
-            Buckets::Explicit(wanted) if is_there(wanted) => return (Some(wanted.clone()), None),
+            Buckets::Explicit(bounds) if is_there(bounds) => return (Some(bounds.clone()), None),
             Buckets::Exponential(shape) if all.advised.is_some() && !is_negative() => return (None, Some(*shape)),
             Buckets::Exponential(_) if all.advised.is_some() => {
                 "it holds negative values, of which only the sum is known"
             }
             _ => "its values are counted elsewhere, in buckets that cannot be divided",
         };
-        if self.warned.insert((all.name.clone(), stream.way.name.clone())) {
+        if self.warned.insert((all.name.clone(), stream.stream.instrument_name.clone())) {
             let what = format!("the histogram `{}` of `{}` keeps its own buckets", all.name, all.scope.name());
-            ui::warning(what, &[trouble.to_owned()], None);
+            ui::warning(what, &[reason.to_owned()], None);
         }
         (all.advised.clone(), None)
     }
 
-    fn tell_stream(&mut self, all: &Histogram, stream: &Shaped, time: SystemTime) -> Option<HistogramMetric> {
-        let (wanted, exponential) = self.buckets_of(all, stream);
+    fn read_stream(
+        &mut self,
+        all: &ProgramHistogram,
+        stream: &HistogramStream,
+        time: SystemTime,
+    ) -> Option<HistogramMetric> {
+        let (bounds, exponential) = self.buckets_of(all, stream);
         let mut series: BTreeMap<String, (Vec<KeyValue>, Distribution)> = BTreeMap::new();
         for (attributes, values) in &all.series {
             let mut kept = Vec::new();
-            stream.way.kept(attributes, |left| kept = left.to_vec());
+            stream.stream.kept(attributes, |left| kept = left.to_vec());
             let mut key = format!("{kept:?}");
-            // One is for what is beyond the limit.
+            // The last series counts everything beyond the limit.
             if series.len() + 1 >= stream.limit && !series.contains_key(&key) {
                 kept = vec![KeyValue::new("otel.metric.overflow", true)];
                 key = format!("{kept:?}");
             }
-            let values = wanted.as_ref().map_or_else(|| values.clone(), |wanted| values.coarser(&all.bounds, wanted));
+            let values = bounds.as_ref().map_or_else(|| values.clone(), |bounds| values.coarser(&all.bounds, bounds));
             series.entry(key).or_insert_with(|| (kept, Distribution::default())).1.add(&values);
         }
         let mut start = all.since;
         if self.is_delta {
-            let id = (all.scope.clone(), format!("{}\0{}", stream.way.name, all.unit), stream.name.clone());
+            let id =
+                (all.scope.clone(), format!("{}\0{}", stream.stream.instrument_name, all.unit), stream.name.clone());
             let now = series.iter().map(|(key, (_, values))| (key.clone(), values.clone())).collect();
-            let before = self.told.insert(id, Streamed { at: time, series: now });
+            let before = self.before.insert(id, PreviousRead { at: time, series: now });
             if let Some(before) = before {
                 start = before.at;
                 for (key, (_, values)) in &mut series {
@@ -185,7 +131,7 @@ impl Telling {
             is_delta: self.is_delta,
             start,
             time,
-            bounds: wanted.unwrap_or_else(|| all.bounds.clone()),
+            bounds: bounds.unwrap_or_else(|| all.bounds.clone()),
             exponential,
             points,
         };
@@ -193,7 +139,7 @@ impl Telling {
     }
 }
 
-impl Shaped {
+impl HistogramStream {
     fn without_extremes(&self, values: Distribution) -> Distribution {
         if self.record_min_max { values } else { Distribution { min: None, max: None, ..values } }
     }

@@ -1,65 +1,53 @@
-//! Instruments in the books of all readers: histograms, recorded for every request whether its trace is exported or
-//! not, and counters.
+//! Instruments that the launcher records: histograms, for every request whether its trace is exported or not, and
+//! counters.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider as _, UpDownCounter};
-use opentelemetry::{InstrumentationScope, KeyValue};
-use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry::InstrumentationScope;
+use opentelemetry::metrics::{Counter, Histogram, UpDownCounter};
 
-use super::cells::{CounterId, Counters, Series};
-use super::exemplars::{Exemplars, Origin};
-use super::observed::Observed;
-use super::streams::{self, Selected, Views, Way};
+use super::cells::{CounterId, CounterSeries, Counters};
+use super::data::{Exemplars, Origin};
+use super::registry::{FanOut, InstrumentRegistry};
+use super::streams::InstrumentProperties;
 use crate::config::{ExemplarFilter, InstrumentKind};
 use crate::conventions::Measured;
 use crate::conventions::catalog::{self, Kind};
-use crate::records::assemble::scope_from;
+use crate::records::scope;
 
-/// Scopes that have histograms; a process cannot make more by coming back under new names. What comes on top is counted
-/// under our own.
+/// Scopes that have histograms; a process cannot make more by attaching again under new names. Measurements of further
+/// scopes are counted under our own.
 const MAX_SCOPES: usize = 1024;
 
 /// All instruments.
 pub(crate) struct Instruments {
-    /// One for each reader.
-    pub(super) providers: Vec<SdkMeterProvider>,
-    pub(super) views: Views,
-    pub(super) observed: Observed,
+    registry: InstrumentRegistry,
     filter: ExemplarFilter,
     exemplars: Exemplars,
-    histograms: HashMap<InstrumentationScope, HashMap<&'static str, Book<Histogram<f64>>>>,
-    counters: HashMap<CounterId, Book<Sum>>,
+    histograms: HashMap<InstrumentationScope, HashMap<&'static str, FanOut<Histogram<f64>>>>,
+    counters: HashMap<CounterId, FanOut<Sum>>,
 }
-
-/// An instrument in the books of all readers, once for each of its streams.
-pub(super) struct Book<T>(Vec<(Way, Vec<T>)>);
 
 enum Sum {
     Rising(Counter<u64>),
     Free(UpDownCounter<i64>),
 }
 
-impl<T> Book<T> {
-    pub(super) fn record(&self, attributes: &[KeyValue], record: impl Fn(&T, &[KeyValue])) {
-        for (way, instruments) in &self.0 {
-            way.kept(attributes, |kept| instruments.iter().for_each(|instrument| record(instrument, kept)));
-        }
-    }
-}
-
 impl Instruments {
-    pub(super) fn new(providers: Vec<SdkMeterProvider>, views: Views, filter: ExemplarFilter) -> Instruments {
+    pub(super) fn new(registry: InstrumentRegistry, filter: ExemplarFilter) -> Instruments {
         Instruments {
-            providers,
-            views,
-            observed: Observed::default(),
+            registry,
             filter,
             exemplars: Exemplars::default(),
             histograms: HashMap::new(),
             counters: HashMap::new(),
         }
+    }
+
+    /// Makes the instruments of this program.
+    pub(super) fn registry(&self) -> &InstrumentRegistry {
+        &self.registry
     }
 
     /// The exemplars that are kept.
@@ -77,26 +65,26 @@ impl Instruments {
     ) {
         let is_known = self.histograms.contains_key(scope);
         let Some(value) = measured.value(lasted) else { return };
-        let scope = if is_known || self.histograms.len() < MAX_SCOPES { scope } else { &scope_from("") };
+        let scope = if is_known || self.histograms.len() < MAX_SCOPES { scope } else { &scope::own() };
         if !is_known && !self.histograms.contains_key(scope) {
             self.histograms.insert(scope.clone(), HashMap::new());
         }
         let metric = measured.metric;
         if metric.kind == Kind::Counter {
             let id = CounterId { scope: scope.clone(), name: metric.name.to_owned(), is_monotonic: true };
-            return self.add(&id, &Series::defined(measured.attributes.clone()), value as i64);
+            return self.add(&id, &CounterSeries::defined(measured.attributes.clone()), value as i64);
         }
         let Some(known) = self.histograms.get_mut(scope) else { return };
-        let book = known.entry(metric.name).or_insert_with(|| {
+        let instrument = known.entry(metric.name).or_insert_with(|| {
             let kind = InstrumentKind::Histogram;
-            let selected = Selected { scope, name: metric.name, kind, unit: metric.unit };
-            book(&self.providers, &self.views, &selected, |meter, name| metric.histogram(&meter, name))
+            let properties = InstrumentProperties { scope, name: metric.name, kind, unit: metric.unit };
+            self.registry.instrument(&properties, |meter, name| metric.histogram(&meter, name))
         });
-        book.record(&measured.attributes, |histogram, kept| histogram.record(value, kept));
-        let Some(origin) = origin.filter(|origin| self.filter.takes(origin)) else { return };
+        instrument.record(&measured.attributes, |histogram, kept| histogram.record(value, kept));
+        let Some(origin) = origin.filter(|origin| self.filter.accepts(origin)) else { return };
         let all = &measured.attributes;
-        for (way, _) in &book.0 {
-            way.kept(all, |kept| self.exemplars.keep(scope, &way.stream, all, kept, (value, origin)));
+        for stream in instrument.streams() {
+            stream.kept(all, |kept| self.exemplars.keep(scope, &stream.name, all, kept, (value, origin)));
         }
     }
 
@@ -105,19 +93,19 @@ impl Instruments {
         counters.read(|id, series, by| self.add(id, series, by));
     }
 
-    fn add(&mut self, id: &CounterId, series: &Series, by: i64) {
+    fn add(&mut self, id: &CounterId, series: &CounterSeries, by: i64) {
         if !self.counters.contains_key(id) {
             let made = self.counter(id, series);
             self.counters.insert(id.clone(), made);
         }
-        let Some(book) = self.counters.get(id) else { return };
-        book.record(&series.attributes, |sum, kept| match sum {
+        let Some(instrument) = self.counters.get(id) else { return };
+        instrument.record(&series.attributes, |sum, kept| match sum {
             Sum::Rising(counter) => counter.add(u64::try_from(by).unwrap_or(0), kept),
             Sum::Free(counter) => counter.add(by, kept),
         });
     }
 
-    fn counter(&self, id: &CounterId, series: &Series) -> Book<Sum> {
+    fn counter(&self, id: &CounterId, series: &CounterSeries) -> FanOut<Sum> {
         let (sum, kind) = match id.is_monotonic {
             true => (Kind::Counter, InstrumentKind::Counter),
             false => (Kind::UpDownCounter, InstrumentKind::UpDownCounter),
@@ -127,8 +115,8 @@ impl Instruments {
             Some(metric) => (metric.unit, metric.description),
             None => (series.unit.as_str(), series.description.as_str()),
         };
-        let selected = Selected { scope: &id.scope, name: &id.name, kind, unit };
-        book(&self.providers, &self.views, &selected, |meter, name| {
+        let properties = InstrumentProperties { scope: &id.scope, name: &id.name, kind, unit };
+        self.registry.instrument(&properties, |meter, name| {
             let (unit, description) = (unit.to_owned(), text.to_owned());
             if id.is_monotonic {
                 Sum::Rising(meter.u64_counter(name).with_unit(unit).with_description(description).build())
@@ -139,30 +127,17 @@ impl Instruments {
     }
 }
 
-pub(super) fn book<T>(
-    providers: &[SdkMeterProvider],
-    views: &Views,
-    selected: &Selected<'_>,
-    make: impl Fn(Meter, String) -> T,
-) -> Book<T> {
-    let for_all = |way: &Way| {
-        let meters = providers.iter().map(|provider| provider.meter_with_scope(selected.scope.clone()));
-        meters.map(|meter| make(meter, way.name.clone())).collect()
-    };
-    Book(streams::ways(views, selected).into_iter().map(|way| (way.clone(), for_all(&way))).collect())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Metrics;
+    use super::super::testing::TestMetrics;
     use super::*;
     use crate::config::HistogramAggregation;
     use crate::conventions::catalog::DB_CLIENT_OPERATION_DURATION;
     use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 
     #[test]
-    fn scopes_beyond_all_measure_are_counted_under_one() {
-        let mut metrics = Metrics::new(HistogramAggregation::ExplicitBuckets);
+    fn scopes_beyond_the_limit_are_counted_under_our_own() {
+        let mut metrics = TestMetrics::new(HistogramAggregation::ExplicitBuckets);
         for number in 0..MAX_SCOPES + 50 {
             let scope = InstrumentationScope::builder(format!("crate-{number}")).build();
             let measured = Measured::duration(&DB_CLIENT_OPERATION_DURATION, vec![]);
@@ -180,9 +155,9 @@ mod tests {
 
     #[test]
     fn durations_use_the_advised_buckets() {
-        let mut metrics = Metrics::new(HistogramAggregation::ExplicitBuckets);
+        let mut metrics = TestMetrics::new(HistogramAggregation::ExplicitBuckets);
         let measured = Measured::duration(&DB_CLIENT_OPERATION_DURATION, vec![]);
-        metrics.instruments.record(&scope_from(""), &measured, Duration::from_millis(2), None);
+        metrics.instruments.record(&scope::own(), &measured, Duration::from_millis(2), None);
         let all = metrics.collect();
         let metric = all.scope_metrics().flat_map(|scope| scope.metrics()).next().unwrap();
         assert_eq!((metric.name(), metric.unit()), ("db.client.operation.duration", "s"));

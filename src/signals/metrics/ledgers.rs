@@ -1,4 +1,4 @@
-//! A ledger for each program: its instruments in the books of all readers, and what its processes count.
+//! A ledger for each program: its instruments for all readers, and what its processes count.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -6,28 +6,30 @@ use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry_sdk::metrics::Temporality;
 
-use super::Collected;
 use super::cells::Counters;
-use super::histograms::{Histogram, Telling};
+use super::data::Collected;
+use super::histograms::{HistogramReader, ProgramHistogram};
 use super::instruments::Instruments;
-use super::readers::{self, Shared};
-use super::streams::{Shaping, Views};
-use super::user::User;
+use super::observed::Observed;
+use super::program::ProgramMetrics;
+use super::readers::{Shared, provider};
+use super::registry::InstrumentRegistry;
+use super::streams::{ViewConfig, Views};
 use crate::config::ExemplarFilter;
 use crate::conventions::catalog::PROCESS_UPTIME;
 use crate::host::{Attributes, Point};
 use crate::resource::{Programs, Source};
 
-/// How long all callbacks of all processes may take. One that takes longer is left behind by its process before.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long all callbacks of all processes may take. A process itself gives up a callback sooner.
+const CALLBACK_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// What a reader wants to read.
-pub(super) struct Plan {
+/// How a reader reads.
+pub(super) struct ReaderPlan {
     pub(super) temporality: Temporality,
-    /// Of what the SDK keeps.
-    pub(super) shaping: Shaping,
-    /// Of what programs add up themselves.
-    pub(super) of_programs: Shaping,
+    /// The streams that the SDK keeps.
+    pub(super) sdk_views: ViewConfig,
+    /// The streams of histograms that programs add up themselves.
+    pub(super) program_views: ViewConfig,
 }
 
 /// What is kept of one program.
@@ -35,23 +37,24 @@ pub(super) struct Ledger {
     source: Source,
     pub(super) instruments: Instruments,
     pub(super) counters: Counters,
-    pub(super) user: User,
+    pub(super) observed: Observed,
+    pub(super) program: ProgramMetrics,
     /// As many as there are readers.
-    reads: Vec<(Shared, Telling)>,
-    /// As they were when they were last refreshed.
-    histograms: Vec<Histogram>,
+    readers: Vec<(Shared, HistogramReader)>,
+    /// Histograms that the program adds up, as they were at the last refresh.
+    histograms: Vec<ProgramHistogram>,
 }
 
-/// All of them.
+/// The ledgers of all programs.
 pub(super) struct Ledgers {
-    plans: Vec<Plan>,
+    plans: Vec<ReaderPlan>,
     views: Views,
     exemplars: ExemplarFilter,
     all: Vec<Ledger>,
 }
 
 impl Ledgers {
-    pub(super) fn new(plans: Vec<Plan>, views: Views, exemplars: ExemplarFilter) -> Ledgers {
+    pub(super) fn new(plans: Vec<ReaderPlan>, views: Views, exemplars: ExemplarFilter) -> Ledgers {
         Ledgers { plans, views, exemplars, all: Vec::new() }
     }
 
@@ -75,12 +78,12 @@ impl Ledgers {
         self.all.iter_mut()
     }
 
-    /// Has callbacks run where there are any, and waits for them a little.
-    pub(super) fn ask(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        let asked: Vec<_> = self.all.iter().flat_map(|ledger| ledger.user.ask()).collect();
-        // Who is late answers before it is asked again.
-        asked.iter().for_each(|(table, question)| _ = table.wait(*question, deadline));
+    /// Requests that processes run their callbacks, and waits for them a little.
+    pub(super) fn observe(&self) {
+        let deadline = Instant::now() + CALLBACK_TIMEOUT;
+        let requested: Vec<_> = self.all.iter().flat_map(|ledger| ledger.program.request_observation()).collect();
+        // A late process gets no further request before it has answered this one.
+        requested.iter().for_each(|(table, request)| _ = table.wait(*request, deadline));
     }
 
     /// Brings all up to date. What was `found` of the kernel's belongs to the program that it is about, or to what was
@@ -95,19 +98,21 @@ impl Ledgers {
         for ledger in &mut self.all {
             let number = Some(ledger.source.number());
             ledger.instruments.read(&mut ledger.counters);
-            ledger.instruments.observe(&merged(found.iter().filter(|point| point.program.or(launched) == number)));
-            ledger.histograms = ledger.user.read(&ledger.instruments);
+            let found = merged(found.iter().filter(|point| point.program.or(launched) == number));
+            let registry = ledger.instruments.registry();
+            ledger.observed.observe(registry, &found);
+            ledger.histograms = ledger.program.read(registry);
         }
     }
 
-    /// What a reader reads, by program. Exemplars are told that have come `since`.
+    /// What a reader reads, by program, with the exemplars that were kept `since`.
     pub(super) fn collect(&mut self, reader: usize, since: SystemTime) -> Vec<Collected> {
         let collected = self.all.iter_mut().filter_map(|ledger| {
-            let (reads, telling) = ledger.reads.get_mut(reader)?;
+            let (sdk, histograms) = ledger.readers.get_mut(reader)?;
             Some(Collected {
                 program: ledger.source.label(),
-                metrics: reads.all(),
-                histograms: telling.tell(&ledger.histograms),
+                metrics: sdk.all(),
+                histograms: histograms.read(&ledger.histograms),
                 exemplars: ledger.instruments.exemplars().since(since),
             })
         });
@@ -115,7 +120,7 @@ impl Ledgers {
     }
 }
 
-/// Points of one series are one: of processes of one name some may report and others not.
+/// Adds up points of one series: of processes of one name, some may report and others not.
 fn merged<'a>(found: impl Iterator<Item = &'a Point>) -> Vec<Point> {
     let mut points: Vec<Point> = Vec::new();
     let mut known: HashMap<(&str, &Attributes), usize> = HashMap::new();
@@ -136,15 +141,21 @@ fn merged<'a>(found: impl Iterator<Item = &'a Point>) -> Vec<Point> {
 }
 
 impl Ledger {
-    fn new(source: Source, plans: &[Plan], views: &Views, exemplars: ExemplarFilter) -> Ledger {
-        let (mut reads, mut providers) = (Vec::new(), Vec::new());
+    fn new(source: Source, plans: &[ReaderPlan], views: &Views, exemplars: ExemplarFilter) -> Ledger {
+        let (mut readers, mut providers) = (Vec::new(), Vec::new());
         for plan in plans {
             let shared = Shared::new(plan.temporality);
-            providers.push(readers::provider(shared.clone(), source.resource().clone(), plan.shaping.clone()));
-            reads.push((shared, Telling::new(plan.of_programs.clone(), plan.temporality)));
+            providers.push(provider(shared.clone(), source.resource().clone(), plan.sdk_views.clone()));
+            readers.push((shared, HistogramReader::new(plan.program_views.clone(), plan.temporality)));
         }
-        let instruments = Instruments::new(providers, views.clone(), exemplars);
-        let (counters, user) = (Counters::default(), User::default());
-        Ledger { source, instruments, counters, user, reads, histograms: Vec::new() }
+        Ledger {
+            source,
+            instruments: Instruments::new(InstrumentRegistry::new(providers, views.clone()), exemplars),
+            counters: Counters::default(),
+            observed: Observed::default(),
+            program: ProgramMetrics::default(),
+            readers,
+            histograms: Vec::new(),
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! Metrics: what is measured ([`instruments`], [`cells`], [`observed`], [`user`]), how it is added up ([`streams`]), and who reads it when
-//! ([`readers`], [`exports`]).
+//! Metrics: what is measured ([`instruments`], [`cells`], [`observed`], [`program`]), how it is added up ([`registry`],
+//! [`streams`]), and which reader reads it when ([`readers`], [`exports`]).
 
 mod cells;
+pub(crate) mod data;
 mod encode;
 mod exemplars;
 mod exponential;
@@ -11,9 +12,10 @@ mod instruments;
 mod ledgers;
 mod numbers;
 mod observed;
+mod program;
 mod readers;
+mod registry;
 mod streams;
-mod user;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +26,6 @@ use tokio::sync::Notify;
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::Losses;
 use crate::channel::SeriesTable;
-use crate::channel::feed::ProcessId;
 use crate::config;
 use crate::conventions::Measured;
 use crate::export::notices::ExportNotices;
@@ -32,33 +33,12 @@ use crate::host::Host;
 use crate::launch::Ended;
 use crate::resource::{Programs, Source};
 use crate::ui;
+use crate::wire::ProcessId;
 pub(crate) use cells::{CellValue, Cells};
-pub(crate) use exemplars::{Exemplar, Exemplars, Origin};
-pub(crate) use histograms::{Distribution, HistogramMetric};
+use data::Origin;
 use ledgers::Ledgers;
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use readers::Readers;
-pub(crate) use streams::Exponential;
 use streams::Views;
-
-/// What a reader has read of one program.
-#[derive(Debug, Default)]
-pub(crate) struct Collected {
-    /// What people are shown of the program, where there are several.
-    pub(crate) program: Option<String>,
-    /// What the SDK keeps.
-    pub(crate) metrics: ResourceMetrics,
-    /// What it does not.
-    pub(crate) histograms: Vec<HistogramMetric>,
-    pub(crate) exemplars: Exemplars,
-}
-
-impl Collected {
-    /// Whether it holds nothing.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.metrics.scope_metrics().next().is_none() && self.histograms.is_empty()
-    }
-}
 
 /// All instruments and their readers.
 pub(crate) struct Metrics {
@@ -83,9 +63,9 @@ impl Metrics {
             return None;
         }
         for view in &*views {
-            if let Some(trouble) = streams::trouble(view) {
+            if let Some(reason) = streams::unusable_part(view) {
                 let name = view.instrument_name.as_deref().unwrap_or("*");
-                ui::warning(format_args!("cannot use the whole view of `{name}`"), &[trouble], None);
+                ui::warning(format_args!("cannot use the whole view of `{name}`"), &[reason], None);
             }
         }
         Some(Metrics { ledgers: Ledgers::new(plans, views, config.exemplars), host, readers })
@@ -103,58 +83,58 @@ impl Metrics {
         self.ledgers.of(source).instruments.record(scope, measured, lasted, origin);
     }
 
-    /// A process of this program has come, with its counters and the instruments it will make.
+    /// A process of this program has attached, with its counters and the instruments that it will make.
     pub(crate) fn attach(&mut self, process: ProcessId, source: &Source, cells: Cells, series: Option<SeriesTable>) {
         let ledger = self.ledgers.of(source);
         ledger.counters.attach(process, cells);
         if let Some(series) = series {
-            ledger.user.attach(process, series);
+            ledger.program.attach(process, series);
         }
     }
 
-    /// That process has this pid and an executable of this name.
-    pub(crate) fn told(&mut self, source: &Source, pid: u32, executable: &str) {
+    /// A process of this program has attached that has this pid and an executable of this name.
+    pub(crate) fn process_attached(&mut self, source: &Source, pid: u32, executable: &str) {
         self.host.attached(pid, source.number(), executable);
     }
 
-    /// A process has gone: what it counted stays, what it had open is closed.
-    pub(crate) fn gone(&mut self, process: ProcessId) {
+    /// A process has exited: its counters stay, what it had open is closed.
+    pub(crate) fn process_exited(&mut self, process: ProcessId) {
         for ledger in self.ledgers.iter_mut() {
-            ledger.counters.gone(process);
-            ledger.user.gone(process);
+            ledger.counters.detach(process);
+            ledger.program.detach(process);
         }
     }
 
-    /// When there is something to do: the next reader wants to read, or processes are to be looked at.
+    /// When there is something to do: the next reader is due, or processes are to be sampled.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.readers.next_due().into_iter().chain(self.host.next_glance()).min()
     }
 
-    /// Exports what is due by `now`, and answers who has asked.
+    /// Exports what is due by `now`, and answers requests for pages.
     pub(crate) fn serve(&mut self, now: Instant, programs: &mut Programs) {
         let Metrics { ledgers, host, readers } = self;
         host.glance(now);
         readers.serve(now, ledgers, |ledgers| {
             let found = host.look();
-            // Of a program without layers what is found is all there is.
+            // A program without layers has only the metrics that are found here.
             if host.pid().is_some() || !ledgers.is_empty() {
-                ledgers.ask();
+                ledgers.observe();
                 ledgers.refresh(&found, programs);
             }
         });
     }
 
-    /// The program may be about to end: looks at it, has callbacks look up what they can, and waits for them a little. It
-    /// is read with the next export.
-    pub(crate) fn ask(&mut self) {
-        self.ledgers.ask();
+    /// The program may be about to end: samples it, requests that its callbacks observe, and waits for them a little. The
+    /// next export has the values.
+    pub(crate) fn observe(&mut self) {
+        self.ledgers.observe();
         self.host.see();
     }
 
     /// Exports everything for the last time, after the program's end; [`finish`](Self::finish) waits for it.
     pub(crate) fn flush(&mut self, ended: &Ended, programs: &mut Programs) {
         let found = self.host.look_last(ended);
-        // Who is still there, such as a daemon left behind, is not asked any more: nobody waits at the end.
+        // Processes that still run, such as a daemon left behind, get no further request: the end does not wait for them.
         if !found.is_empty() || !self.ledgers.is_empty() {
             self.ledgers.refresh(&found, programs);
         }
@@ -174,47 +154,66 @@ pub(crate) mod testing {
     use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider, Temporality};
 
     use super::cells::Counters;
-    use super::histograms::Telling;
+    use super::data::Collected;
+    use super::histograms::HistogramReader;
     use super::instruments::Instruments;
+    use super::observed::Observed;
+    use super::program::ProgramMetrics;
     use super::readers::Shared;
-    use super::streams::Shaping;
-    use super::user::User;
+    use super::registry::InstrumentRegistry;
+    use super::streams::ViewConfig;
     use super::*;
     use crate::config::{CardinalityLimit, ExemplarFilter, HistogramAggregation, View};
+    use crate::host::Point;
 
-    /// Instruments with one reader that is asked by hand.
-    pub(crate) struct Metrics {
+    /// Instruments with one reader that is called by hand.
+    pub(crate) struct TestMetrics {
         pub(crate) instruments: Instruments,
         pub(super) counters: Counters,
-        pub(super) user: User,
-        telling: Telling,
+        pub(super) program: ProgramMetrics,
+        observed: Observed,
+        histograms: HistogramReader,
         reader: Shared,
     }
 
-    impl Metrics {
-        pub(crate) fn new(histograms: HistogramAggregation) -> Metrics {
-            Metrics::with(vec![], histograms, 2000)
+    impl TestMetrics {
+        pub(crate) fn new(histograms: HistogramAggregation) -> TestMetrics {
+            TestMetrics::with(vec![], histograms, 2000)
         }
 
-        pub(crate) fn with(views: Vec<View>, histograms: HistogramAggregation, cardinality_limit: usize) -> Metrics {
+        pub(crate) fn with(
+            views: Vec<View>,
+            histograms: HistogramAggregation,
+            cardinality_limit: usize,
+        ) -> TestMetrics {
             let cardinality_limit = CardinalityLimit::all(cardinality_limit);
             let views = Views::from(views);
             let reader = Shared::new(Temporality::Cumulative);
-            let shaping = Shaping { views: Arc::clone(&views), histograms, cardinality_limit };
-            let telling = Telling::new(shaping.clone(), Temporality::Cumulative);
-            let provider = readers::provider(reader.clone(), Resource::builder_empty().build(), shaping);
-            let instruments = Instruments::new(vec![provider], views, ExemplarFilter::TraceBased);
-            Metrics { instruments, counters: Counters::default(), user: User::default(), telling, reader }
+            let config = ViewConfig { views: Arc::clone(&views), histograms, cardinality_limit };
+            let provider = readers::provider(reader.clone(), Resource::builder_empty().build(), config.clone());
+            let registry = InstrumentRegistry::new(vec![provider], views);
+            TestMetrics {
+                instruments: Instruments::new(registry, ExemplarFilter::TraceBased),
+                counters: Counters::default(),
+                program: ProgramMetrics::default(),
+                observed: Observed::default(),
+                histograms: HistogramReader::new(config, Temporality::Cumulative),
+                reader,
+            }
         }
 
         pub(crate) fn collect_all(&mut self) -> Collected {
-            let histograms = self.user.read(&self.instruments);
+            let histograms = self.program.read(self.instruments.registry());
             Collected {
                 program: None,
                 metrics: self.collect(),
-                histograms: self.telling.tell(&histograms),
+                histograms: self.histograms.read(&histograms),
                 exemplars: self.instruments.exemplars().clone(),
             }
+        }
+
+        pub(super) fn observe(&mut self, found: &[Point]) {
+            self.observed.observe(self.instruments.registry(), found);
         }
 
         pub(crate) fn collect(&mut self) -> ResourceMetrics {

@@ -1,4 +1,4 @@
-//! What was looked up when somebody read, in the books of all readers.
+//! What the launcher observes when a reader reads: the machine's and the processes' metrics, recorded for all readers.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,132 +6,125 @@ use std::sync::{Arc, Mutex, PoisonError};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Counter, UpDownCounter};
 
-use super::instruments::{Book, Instruments, book};
-use super::streams::Selected;
+use super::registry::{FanOut, InstrumentRegistry};
+use super::streams::InstrumentProperties;
 use crate::config::InstrumentKind;
 use crate::conventions::catalog::{Kind, Metric};
 use crate::host::{Attribute, Attributes, Point};
-use crate::records::assemble::scope_from;
+use crate::records::scope;
 
-/// Which instruments there are, and what has been told of each series.
+/// The instruments of what is observed, and the value that each series has reached.
 #[derive(Default)]
 pub(super) struct Observed {
-    books: HashMap<&'static str, Book<Observer>>,
-    told: HashMap<(&'static str, Attributes), (&'static Metric, f64)>,
+    instruments: HashMap<&'static str, FanOut<ObservedInstrument>>,
+    recorded: HashMap<(&'static str, Attributes), (&'static Metric, f64)>,
 }
 
-enum Observer {
+enum ObservedInstrument {
     Count(Counter<u64>),
     Seconds(Counter<f64>),
-    Free(UpDownCounter<i64>),
-    /// The SDK asks for it when it is read, and forgets what is not told then: of a disk that is gone, nothing is left.
-    Gauge(Shown),
+    UpDown(UpDownCounter<i64>),
+    /// The SDK's callback observes it at each read, and drops series that were not observed: of a disk that was removed,
+    /// nothing is left.
+    Gauge(GaugeValues),
 }
 
-/// What a gauge shows until the next look.
+/// The values of a gauge until the next observation.
 #[derive(Clone, Default)]
-struct Shown(Arc<Mutex<Values>>);
+struct GaugeValues(Arc<Mutex<Vec<(Vec<KeyValue>, f64)>>>);
 
-/// By attributes.
-type Values = Vec<(Vec<KeyValue>, f64)>;
-
-impl Shown {
-    fn change(&self, change: impl FnOnce(&mut Values)) {
+impl GaugeValues {
+    fn change(&self, change: impl FnOnce(&mut Vec<(Vec<KeyValue>, f64)>)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn tell(&self, to: &dyn AsyncInstrument<f64>) {
+    fn observe(&self, to: &dyn AsyncInstrument<f64>) {
         self.change(|values| values.iter().for_each(|(attributes, value)| to.observe(*value, attributes)));
     }
 }
 
-impl Instruments {
-    /// Takes over what was found: instruments add, so sums are told by what has changed.
-    pub(super) fn observe(&mut self, found: &[Point]) {
+impl Observed {
+    /// Records what was found. Instruments add, so sums are recorded as changes.
+    pub(super) fn observe(&mut self, registry: &InstrumentRegistry, found: &[Point]) {
         let mut seen = HashSet::new();
-        for book in self.observed.books.values() {
-            book.record(&[], |observer, _| {
-                if let Observer::Gauge(shown) = observer {
-                    shown.change(Vec::clear);
+        for instrument in self.instruments.values() {
+            instrument.record(&[], |instrument, _| {
+                if let ObservedInstrument::Gauge(values) = instrument {
+                    values.change(Vec::clear);
                 }
             });
         }
         for point in found {
-            self.tell(point.metric, &point.attributes, point.value);
+            self.record(registry, point.metric, &point.attributes, point.value);
             seen.insert((point.metric.name, &point.attributes));
         }
-        // What is no more holds nothing any more.
-        let told = self
-            .observed
-            .told
-            .iter()
-            .filter(|(_, (metric, value))| metric.kind == Kind::UpDownCounter && *value != 0.0);
-        let gone: Vec<(&'static Metric, Attributes)> = told
+        // An up-down counter of something that was removed falls to zero.
+        let recorded =
+            self.recorded.iter().filter(|(_, (metric, value))| metric.kind == Kind::UpDownCounter && *value != 0.0);
+        let removed: Vec<(&'static Metric, Attributes)> = recorded
             .filter(|((name, attributes), _)| !seen.contains(&(*name, attributes)))
             .map(|((_, attributes), (metric, _))| (*metric, attributes.clone()))
             .collect();
-        for (metric, attributes) in gone {
-            self.tell(metric, &attributes, 0.0);
+        for (metric, attributes) in removed {
+            self.record(registry, metric, &attributes, 0.0);
         }
     }
 
-    fn tell(&mut self, metric: &'static Metric, attributes: &Attributes, value: f64) {
-        if !self.observed.books.contains_key(metric.name) {
-            let made = self.observer(metric);
-            self.observed.books.insert(metric.name, made);
-        }
-        let Some(book) = self.observed.books.get(metric.name) else { return };
+    fn record(&mut self, registry: &InstrumentRegistry, metric: &'static Metric, attributes: &Attributes, value: f64) {
+        let instrument = self.instruments.entry(metric.name).or_insert_with(|| instrument(registry, metric));
         let named: Vec<KeyValue> = attributes.iter().map(key_value).collect();
         if metric.kind == Kind::Gauge {
-            book.record(&named, |observer, kept| {
-                if let Observer::Gauge(shown) = observer {
-                    shown.change(|values| values.push((kept.to_vec(), value)));
+            instrument.record(&named, |instrument, kept| {
+                if let ObservedInstrument::Gauge(values) = instrument {
+                    values.change(|values| values.push((kept.to_vec(), value)));
                 }
             });
             return;
         }
-        let is_new = !self.observed.told.contains_key(&(metric.name, attributes.clone()));
-        let (_, told) = self.observed.told.entry((metric.name, attributes.clone())).or_insert((metric, 0.0));
-        let by = if metric.kind == Kind::Counter { (value - *told).max(0.0) } else { value - *told };
+        let is_new = !self.recorded.contains_key(&(metric.name, attributes.clone()));
+        let (_, recorded) = self.recorded.entry((metric.name, attributes.clone())).or_insert((metric, 0.0));
+        let by = if metric.kind == Kind::Counter { (value - *recorded).max(0.0) } else { value - *recorded };
         if by == 0.0 && !is_new {
             return;
         }
-        *told += by;
-        book.record(&named, |observer, kept| match observer {
-            Observer::Count(counter) => counter.add(by as u64, kept),
-            Observer::Seconds(counter) => counter.add(by, kept),
-            Observer::Free(counter) => counter.add(by as i64, kept),
-            Observer::Gauge(_) => {}
+        *recorded += by;
+        instrument.record(&named, |instrument, kept| match instrument {
+            ObservedInstrument::Count(counter) => counter.add(by as u64, kept),
+            ObservedInstrument::Seconds(counter) => counter.add(by, kept),
+            ObservedInstrument::UpDown(counter) => counter.add(by as i64, kept),
+            ObservedInstrument::Gauge(_) => {}
         });
     }
+}
 
-    fn observer(&self, metric: &'static Metric) -> Book<Observer> {
-        let kind = match metric.kind {
-            Kind::Counter => InstrumentKind::ObservableCounter,
-            Kind::UpDownCounter => InstrumentKind::ObservableUpDownCounter,
-            Kind::Gauge => InstrumentKind::ObservableGauge,
-            Kind::Histogram(_) => InstrumentKind::Histogram,
-        };
-        let (unit, text) = (metric.unit, metric.description);
-        let selected = Selected { scope: &scope_from(""), name: metric.name, kind, unit };
-        book(&self.providers, &self.views, &selected, |meter, name| match metric.kind {
-            Kind::Counter if metric.is_fractional() => {
-                Observer::Seconds(meter.f64_counter(name).with_unit(unit).with_description(text).build())
-            }
-            Kind::Counter => Observer::Count(meter.u64_counter(name).with_unit(unit).with_description(text).build()),
-            Kind::UpDownCounter => {
-                Observer::Free(meter.i64_up_down_counter(name).with_unit(unit).with_description(text).build())
-            }
-            // What is looked up is a value as it is now; a histogram of looks would be one of moments.
-            Kind::Gauge | Kind::Histogram(_) => {
-                let shown = Shown::default();
-                let told = shown.clone();
-                let gauge = meter.f64_observable_gauge(name).with_unit(unit).with_description(text);
-                gauge.with_callback(move |to| told.tell(to)).build();
-                Observer::Gauge(shown)
-            }
-        })
-    }
+fn instrument(registry: &InstrumentRegistry, metric: &'static Metric) -> FanOut<ObservedInstrument> {
+    let kind = match metric.kind {
+        Kind::Counter => InstrumentKind::ObservableCounter,
+        Kind::UpDownCounter => InstrumentKind::ObservableUpDownCounter,
+        Kind::Gauge => InstrumentKind::ObservableGauge,
+        Kind::Histogram(_) => InstrumentKind::Histogram,
+    };
+    let (unit, text) = (metric.unit, metric.description);
+    let properties = InstrumentProperties { scope: &scope::own(), name: metric.name, kind, unit };
+    registry.instrument(&properties, |meter, name| match metric.kind {
+        Kind::Counter if metric.is_fractional() => {
+            ObservedInstrument::Seconds(meter.f64_counter(name).with_unit(unit).with_description(text).build())
+        }
+        Kind::Counter => {
+            ObservedInstrument::Count(meter.u64_counter(name).with_unit(unit).with_description(text).build())
+        }
+        Kind::UpDownCounter => {
+            ObservedInstrument::UpDown(meter.i64_up_down_counter(name).with_unit(unit).with_description(text).build())
+        }
+        // An observation is the value of now; a histogram of observations would count the moments of reading.
+        Kind::Gauge | Kind::Histogram(_) => {
+            let values = GaugeValues::default();
+            let observed = values.clone();
+            let gauge = meter.f64_observable_gauge(name).with_unit(unit).with_description(text);
+            gauge.with_callback(move |to| observed.observe(to)).build();
+            ObservedInstrument::Gauge(values)
+        }
+    })
 }
 
 fn key_value((key, value): &(&'static str, Attribute)) -> KeyValue {
@@ -143,7 +136,7 @@ fn key_value((key, value): &(&'static str, Attribute)) -> KeyValue {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Metrics;
+    use super::super::testing::TestMetrics;
     use super::*;
     use crate::config::HistogramAggregation;
     use crate::conventions::catalog::{PROCESS_CPU_TIME, PROCESS_THREAD_COUNT, PROCESS_UPTIME};
@@ -153,7 +146,7 @@ mod tests {
         Point { program: None, metric, attributes: vec![("process.executable.name", name.to_owned().into())], value }
     }
 
-    fn sums(metrics: &mut Metrics) -> Vec<f64> {
+    fn sums(metrics: &mut TestMetrics) -> Vec<f64> {
         let all = metrics.collect();
         let mut sums: Vec<f64> = Vec::new();
         for metric in all.scope_metrics().flat_map(|scope| scope.metrics()) {
@@ -170,28 +163,28 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_is_what_is_read_however_often() {
-        let mut metrics = Metrics::new(HistogramAggregation::ExplicitBuckets);
+    fn sums_show_the_last_value_however_often_they_are_observed() {
+        let mut metrics = TestMetrics::new(HistogramAggregation::ExplicitBuckets);
         for (cpu, threads) in [(1.5, 4.0), (1.5, 4.0), (1.0, 6.0), (2.5, 3.0)] {
             let found = [point(&PROCESS_CPU_TIME, "a", cpu), point(&PROCESS_THREAD_COUNT, "a", threads)];
-            metrics.instruments.observe(&found);
+            metrics.observe(&found);
         }
         assert_eq!(sums(&mut metrics), [2.5, 3.0]);
     }
 
     #[test]
-    fn what_is_no_more_counts_nothing() {
-        let mut metrics = Metrics::new(HistogramAggregation::ExplicitBuckets);
-        metrics.instruments.observe(&[point(&PROCESS_THREAD_COUNT, "a", 4.0), point(&PROCESS_THREAD_COUNT, "b", 7.0)]);
-        metrics.instruments.observe(&[point(&PROCESS_THREAD_COUNT, "a", 4.0)]);
+    fn up_down_counters_of_removed_objects_fall_to_zero() {
+        let mut metrics = TestMetrics::new(HistogramAggregation::ExplicitBuckets);
+        metrics.observe(&[point(&PROCESS_THREAD_COUNT, "a", 4.0), point(&PROCESS_THREAD_COUNT, "b", 7.0)]);
+        metrics.observe(&[point(&PROCESS_THREAD_COUNT, "a", 4.0)]);
         assert_eq!(sums(&mut metrics), [0.0, 4.0]);
     }
 
     #[test]
-    fn a_gauge_shows_what_was_found_the_last_time() {
-        let mut metrics = Metrics::new(HistogramAggregation::ExplicitBuckets);
+    fn gauges_of_removed_objects_disappear() {
+        let mut metrics = TestMetrics::new(HistogramAggregation::ExplicitBuckets);
         let mut gauges = |found: &[Point]| {
-            metrics.instruments.observe(found);
+            metrics.observe(found);
             let all = metrics.collect();
             let data = all.scope_metrics().flat_map(|scope| scope.metrics()).map(|metric| metric.data());
             let mut values: Vec<f64> = Vec::new();

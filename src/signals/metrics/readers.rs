@@ -11,8 +11,8 @@ use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMete
 use tokio::sync::Notify;
 
 use super::exports::Exports;
-use super::ledgers::{Ledgers, Plan};
-use super::streams::{Shaping, Views};
+use super::ledgers::{Ledgers, ReaderPlan};
+use super::streams::{ViewConfig, Views};
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::Losses;
 use crate::config::{self, Exporter, HistogramAggregation, Periodic};
@@ -52,19 +52,19 @@ impl Readers {
         notices: &Arc<ExportNotices>,
         wake: &Arc<Notify>,
         budget: &Budget,
-    ) -> (Readers, Vec<Plan>) {
+    ) -> (Readers, Vec<ReaderPlan>) {
         let mut readers = Readers::default();
         let mut plans = Vec::new();
         for reader in &config.readers {
             let shaping =
-                |histograms, cardinality_limit| Shaping { views: Arc::clone(views), histograms, cardinality_limit };
+                |histograms, cardinality_limit| ViewConfig { views: Arc::clone(views), histograms, cardinality_limit };
             match reader {
                 config::Reader::Prometheus(prometheus) => {
                     let Some(page) = Page::open(prometheus, wake) else { continue };
                     let shaping = shaping(HistogramAggregation::ExplicitBuckets, prometheus.cardinality_limit);
                     readers.pages.push((plans.len(), page));
-                    let of_programs = shaping.clone();
-                    plans.push(Plan { temporality: Temporality::Cumulative, shaping, of_programs });
+                    let program_views = shaping.clone();
+                    plans.push(ReaderPlan { temporality: Temporality::Cumulative, sdk_views: shaping, program_views });
                 }
                 config::Reader::Periodic(periodic) => {
                     let to = match Sink::new(&periodic.exporter, Signal::Metrics, notices) {
@@ -84,8 +84,9 @@ impl Readers {
                         Destination::Sink(_) => histograms,
                     };
                     readers.periodic.push(Reader::new(plans.len(), periodic, to));
-                    let of_programs = Shaping { histograms, ..shaping.clone() };
-                    plans.push(Plan { temporality: temporality(periodic.temporality), shaping, of_programs });
+                    let program_views = ViewConfig { histograms, ..shaping.clone() };
+                    let temporality = temporality(periodic.temporality);
+                    plans.push(ReaderPlan { temporality, sdk_views: shaping, program_views });
                 }
             }
         }
@@ -176,8 +177,8 @@ fn temporality(wanted: config::Temporality) -> Temporality {
 }
 
 /// A provider whose metrics are read by `reads` alone.
-pub(super) fn provider(reads: Shared, resource: Resource, shaping: Shaping) -> SdkMeterProvider {
-    let view = move |instrument: &opentelemetry_sdk::metrics::Instrument| shaping.shape(instrument);
+pub(super) fn provider(reads: Shared, resource: Resource, shaping: ViewConfig) -> SdkMeterProvider {
+    let view = move |instrument: &opentelemetry_sdk::metrics::Instrument| shaping.sdk_stream(instrument);
     SdkMeterProvider::builder().with_resource(resource).with_view(view).with_reader(reads).build()
 }
 

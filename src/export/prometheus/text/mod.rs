@@ -14,7 +14,7 @@ use opentelemetry_sdk::metrics::data::{
 use super::names;
 use super::targets::{Labels, targets};
 use crate::config;
-use crate::signals::metrics::{Collected, Exemplar, Origin};
+use crate::signals::metrics::data::{Collected, Exemplar, Origin};
 
 /// How the page is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

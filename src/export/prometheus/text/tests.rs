@@ -114,7 +114,7 @@ done_total{a="1",instance="y",job="shops/b"} 2
 
 #[test]
 fn an_exemplar_stands_in_its_bucket_where_the_format_has_them() {
-    use crate::signals::metrics::Exemplars;
+    use crate::signals::metrics::data::Exemplars;
     use opentelemetry::{SpanId, TraceId};
     let record = |provider: &SdkMeterProvider| {
         let durations = provider.meter("s").f64_histogram("lasted").with_boundaries(vec![0.5, 1.0]).build();

@@ -1,9 +1,8 @@
 //! Streams: what views and readers make of an instrument.
 //!
 //! The SDK keeps with a provider what a reader may choose, so every reader has a provider of its own. Which instruments a
-//! view fits, and which attributes it keeps, is decided here: the SDK knows no patterns. What a stream is called and how
-//! it adds up is told to the SDK by the one view that each provider has; an instrument brings the number of its view in
-//! front of its name.
+//! view fits, and which attributes it keeps, is decided here: the SDK has no patterns. Each provider has one view, which
+//! sets the name and the aggregation of a stream; an instrument carries the number of its view in front of its name.
 
 use std::sync::Arc;
 
@@ -12,8 +11,9 @@ use opentelemetry_sdk::metrics::{Aggregation, Instrument, InstrumentKind as SdkK
 
 use crate::config::{self, CardinalityLimit, HistogramAggregation, InstrumentKind, View, glob_matches};
 use crate::conventions::catalog;
+use crate::signals::metrics::data::ExponentialShape;
 
-/// What exponential histograms have when nobody says otherwise.
+/// The defaults of exponential histograms.
 const EXPONENTIAL: Aggregation =
     Aggregation::Base2ExponentialHistogram { max_size: MAX_SIZE, max_scale: MAX_SCALE, record_min_max: true };
 const MAX_SIZE: u32 = 160;
@@ -22,9 +22,9 @@ const MAX_SCALE: i8 = 20;
 /// The views of a configuration.
 pub(super) type Views = Arc<[View]>;
 
-/// An instrument, as views select it.
+/// The properties of an instrument by which views select it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Selected<'a> {
+pub(super) struct InstrumentProperties<'a> {
     pub(super) scope: &'a InstrumentationScope,
     pub(super) name: &'a str,
     pub(super) kind: InstrumentKind,
@@ -33,11 +33,11 @@ pub(super) struct Selected<'a> {
 
 /// One of the streams of an instrument.
 #[derive(Debug, Clone)]
-pub(super) struct Way {
-    /// The name under which the instrument is made; [`Shaping`] reads it.
+pub(super) struct MetricStream {
+    /// The name under which the SDK's instrument is made; [`ViewConfig`] reads it.
+    pub(super) instrument_name: String,
+    /// The name under which the stream is exported.
     pub(super) name: String,
-    /// The name under which it is told.
-    pub(super) stream: String,
     keep: Keep,
 }
 
@@ -49,7 +49,7 @@ enum Keep {
     Some(Views, usize),
 }
 
-impl Way {
+impl MetricStream {
     /// The attributes that are left of `all`.
     pub(super) fn kept(&self, all: &[KeyValue], then: impl FnOnce(&[KeyValue])) {
         let Keep::Some(views, index) = &self.keep else { return then(all) };
@@ -60,17 +60,17 @@ impl Way {
 }
 
 /// The streams of an instrument: one for each view that fits, itself where none does.
-pub(super) fn ways(views: &Views, selected: &Selected<'_>) -> Vec<Way> {
-    let mut ways = Vec::new();
+pub(super) fn streams_of(views: &Views, properties: &InstrumentProperties<'_>) -> Vec<MetricStream> {
+    let mut streams = Vec::new();
     let mut names: Vec<(&str, Option<&str>)> = Vec::new();
     let mut is_selected = false;
-    for (index, view) in views.iter().enumerate().filter(|(_, view)| selects(view, selected)) {
+    for (index, view) in views.iter().enumerate().filter(|(_, view)| selects(view, properties)) {
         is_selected = true;
         if view.stream.aggregation == Some(config::Aggregation::Drop) {
             continue;
         }
-        // Two streams that nothing tells apart would add up in one: the first one stays.
-        let name = (view.stream.name.as_deref().unwrap_or(selected.name), view.stream.description.as_deref());
+        // Two streams of one name and description would add up in one: the first one stays.
+        let name = (view.stream.name.as_deref().unwrap_or(properties.name), view.stream.description.as_deref());
         if names.contains(&name) {
             continue;
         }
@@ -79,30 +79,34 @@ pub(super) fn ways(views: &Views, selected: &Selected<'_>) -> Vec<Way> {
             None => Keep::All,
             Some(_) => Keep::Some(Arc::clone(views), index),
         };
-        ways.push(Way { name: format!("v{index}/{}", selected.name), stream: name.0.to_owned(), keep });
+        streams.push(MetricStream {
+            instrument_name: format!("v{index}/{}", properties.name),
+            name: name.0.to_owned(),
+            keep,
+        });
     }
     if !is_selected {
-        let stream = selected.name.to_owned();
-        ways.push(Way { name: format!("v/{stream}"), stream, keep: Keep::All });
+        let name = properties.name.to_owned();
+        streams.push(MetricStream { instrument_name: format!("v/{name}"), name, keep: Keep::All });
     }
-    ways
+    streams
 }
 
-fn selects(view: &View, selected: &Selected<'_>) -> bool {
-    // Names of instruments are the same in capital letters.
+fn selects(view: &View, properties: &InstrumentProperties<'_>) -> bool {
+    // Names of instruments are not case-sensitive.
     let name = view.instrument_name.as_ref();
-    let same = |wanted: &Option<String>, found: Option<&str>| wanted.is_none() || wanted.as_deref() == found;
-    name.is_none_or(|pattern| glob_matches(&pattern.to_ascii_lowercase(), &selected.name.to_ascii_lowercase()))
-        && view.instrument_kind.is_none_or(|kind| kind == selected.kind)
-        && same(&view.unit, Some(selected.unit))
-        && same(&view.meter_name, Some(selected.scope.name()))
-        && same(&view.meter_version, selected.scope.version())
-        && same(&view.meter_schema_url, selected.scope.schema_url())
+    let same = |pattern: &Option<String>, found: Option<&str>| pattern.is_none() || pattern.as_deref() == found;
+    name.is_none_or(|pattern| glob_matches(&pattern.to_ascii_lowercase(), &properties.name.to_ascii_lowercase()))
+        && view.instrument_kind.is_none_or(|kind| kind == properties.kind)
+        && same(&view.unit, Some(properties.unit))
+        && same(&view.meter_name, Some(properties.scope.name()))
+        && same(&view.meter_version, properties.scope.version())
+        && same(&view.meter_schema_url, properties.scope.schema_url())
 }
 
-/// How a reader's streams look.
+/// What a reader's streams look like: the views, and the reader's own defaults.
 #[derive(Debug, Clone)]
-pub(super) struct Shaping {
+pub(super) struct ViewConfig {
     pub(super) views: Views,
     pub(super) histograms: HistogramAggregation,
     pub(super) cardinality_limit: CardinalityLimit,
@@ -110,8 +114,8 @@ pub(super) struct Shaping {
 
 /// A stream of a histogram that the SDK does not keep.
 #[derive(Debug, Clone)]
-pub(super) struct Shaped {
-    pub(super) way: Way,
+pub(super) struct HistogramStream {
+    pub(super) stream: MetricStream,
     pub(super) name: String,
     /// `None` for the instrument's own.
     pub(super) description: Option<String>,
@@ -127,70 +131,63 @@ pub(super) enum Buckets {
     /// The instrument's own.
     Advised,
     Explicit(Vec<f64>),
-    Exponential(Exponential),
+    Exponential(ExponentialShape),
 }
 
-/// How fine exponential buckets may be, and how many. See "Base2 Exponential Bucket Histogram Aggregation" of the
-/// specification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Exponential {
-    pub(crate) max_scale: i8,
-    pub(crate) max_size: u32,
-}
-
-impl Shaping {
+impl ViewConfig {
     /// The streams of a histogram that the SDK does not keep.
-    pub(super) fn streams(&self, selected: &Selected<'_>) -> Vec<Shaped> {
+    pub(super) fn histogram_streams(&self, properties: &InstrumentProperties<'_>) -> Vec<HistogramStream> {
         let own = config::Stream::default();
-        let ways = ways(&self.views, selected).into_iter().map(|way| {
-            let number = way.name.split_once('/').and_then(|(number, _)| number.get(1..)?.parse::<usize>().ok());
-            let wanted = number.and_then(|index| self.views.get(index)).map_or(&own, |view| &view.stream);
-            let (buckets, record_min_max) = match &wanted.aggregation {
+        let streams = streams_of(&self.views, properties).into_iter().map(|stream| {
+            let number =
+                stream.instrument_name.split_once('/').and_then(|(number, _)| number.get(1..)?.parse::<usize>().ok());
+            let configured = number.and_then(|index| self.views.get(index)).map_or(&own, |view| &view.stream);
+            let (buckets, record_min_max) = match &configured.aggregation {
                 Some(config::Aggregation::ExplicitBuckets { boundaries, record_min_max }) => {
                     (boundaries.clone().map_or(Buckets::Advised, Buckets::Explicit), *record_min_max)
                 }
                 Some(config::Aggregation::Exponential { max_scale, max_size, record_min_max }) => {
                     let (max_scale, max_size) = (*max_scale, *max_size);
-                    (Buckets::Exponential(Exponential { max_scale, max_size }), *record_min_max)
+                    (Buckets::Exponential(ExponentialShape { max_scale, max_size }), *record_min_max)
                 }
                 _ if self.histograms == HistogramAggregation::Exponential => {
-                    (Buckets::Exponential(Exponential { max_scale: MAX_SCALE, max_size: MAX_SIZE }), true)
+                    (Buckets::Exponential(ExponentialShape { max_scale: MAX_SCALE, max_size: MAX_SIZE }), true)
                 }
                 _ => (Buckets::Advised, true),
             };
-            let limit = wanted.cardinality_limit.unwrap_or_else(|| self.cardinality_limit.of(selected.kind));
-            let name = wanted.name.clone().unwrap_or_else(|| selected.name.to_owned());
-            let description = wanted.description.clone();
-            Shaped { way, name, description, limit: limit.max(1), buckets, record_min_max }
+            let limit = configured.cardinality_limit.unwrap_or_else(|| self.cardinality_limit.of(properties.kind));
+            let name = configured.name.clone().unwrap_or_else(|| properties.name.to_owned());
+            let description = configured.description.clone();
+            HistogramStream { stream, name, description, limit: limit.max(1), buckets, record_min_max }
         });
-        ways.collect()
+        streams.collect()
     }
 
-    /// The SDK's view of an instrument made by one of the [`ways`].
-    pub(super) fn shape(&self, instrument: &Instrument) -> Option<Stream> {
+    /// The SDK's stream for an instrument that was made for one of the [`streams_of`] an instrument.
+    pub(super) fn sdk_stream(&self, instrument: &Instrument) -> Option<Stream> {
         let (number, name) = instrument.name().split_once('/')?;
         let own = config::Stream::default();
         let view = number[1..].parse().ok().and_then(|index: usize| self.views.get(index));
-        let wanted = view.map_or(&own, |view| &view.stream);
-        let stream_name = wanted.name.clone().unwrap_or_else(|| name.to_owned());
-        let aggregation = wanted.aggregation.as_ref().unwrap_or(&config::Aggregation::Default);
+        let configured = view.map_or(&own, |view| &view.stream);
+        let stream_name = configured.name.clone().unwrap_or_else(|| name.to_owned());
+        let aggregation = configured.aggregation.as_ref().unwrap_or(&config::Aggregation::Default);
         let aggregation = self.aggregation(aggregation, name, instrument.kind());
-        let limit = wanted.cardinality_limit.unwrap_or_else(|| self.cardinality_limit.of(kind(instrument.kind())));
+        let limit = configured.cardinality_limit.unwrap_or_else(|| self.cardinality_limit.of(kind(instrument.kind())));
         let mut stream = Stream::builder().with_name(stream_name.clone()).with_cardinality_limit(limit.max(1));
-        if let Some(description) = &wanted.description {
+        if let Some(description) = &configured.description {
             stream = stream.with_description(description.clone());
         }
         if let Some(aggregation) = aggregation {
             stream = stream.with_aggregation(aggregation);
         }
-        // What the SDK cannot make has been warned of.
+        // A warning has named what the SDK cannot make.
         stream.build().ok().or_else(|| Stream::builder().with_name(stream_name).build().ok())
     }
 
     /// `None` for what the instrument itself advises.
-    fn aggregation(&self, wanted: &config::Aggregation, name: &str, kind: SdkKind) -> Option<Aggregation> {
+    fn aggregation(&self, configured: &config::Aggregation, name: &str, kind: SdkKind) -> Option<Aggregation> {
         let is_gauge = matches!(kind, SdkKind::Gauge | SdkKind::ObservableGauge);
-        match wanted {
+        match configured {
             config::Aggregation::Default => {
                 let fine = kind == SdkKind::Histogram && self.histograms == HistogramAggregation::Exponential;
                 fine.then_some(EXPONENTIAL)
@@ -236,9 +233,9 @@ fn advised(name: &str) -> Option<&'static [f64]> {
     Some(catalog::named(name)?.boundaries()).filter(|boundaries| !boundaries.is_empty())
 }
 
-/// What cannot be made of a view, for a warning.
-pub(super) fn trouble(view: &View) -> Option<String> {
-    let shaping = Shaping {
+/// What the SDK cannot make of a view, for a warning.
+pub(super) fn unusable_part(view: &View) -> Option<String> {
+    let defaults = ViewConfig {
         views: Arc::new([]),
         histograms: HistogramAggregation::ExplicitBuckets,
         cardinality_limit: CardinalityLimit::all(1),
@@ -251,7 +248,9 @@ pub(super) fn trouble(view: &View) -> Option<String> {
         _ => {}
     }
     let mut stream = Stream::builder().with_cardinality_limit(view.stream.cardinality_limit.unwrap_or(1));
-    if let Some(aggregation) = aggregation.and_then(|wanted| shaping.aggregation(wanted, "", SdkKind::Histogram)) {
+    if let Some(aggregation) =
+        aggregation.and_then(|configured| defaults.aggregation(configured, "", SdkKind::Histogram))
+    {
         stream = stream.with_aggregation(aggregation);
     }
     stream.build().err().map(|error| error.to_string())

@@ -1,29 +1,29 @@
 //! What views make of instruments, as a reader sees it.
 
 use super::*;
-use crate::config::{Selection, Stream as Wanted};
+use crate::config::{Selection, Stream as StreamConfig};
 use crate::conventions::Measured;
 use crate::conventions::catalog::{DB_CLIENT_OPERATION_DURATION, HTTP_SERVER_REQUEST_DURATION};
-use crate::records::assemble::scope_from;
-use crate::signals::metrics::testing::Metrics;
+use crate::records::scope;
+use crate::signals::metrics::testing::TestMetrics;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
 use std::time::Duration;
 
-fn view(name: &str, stream: Wanted) -> View {
+fn view(name: &str, stream: StreamConfig) -> View {
     View { instrument_name: Some(name.into()), stream, ..View::default() }
 }
 
 /// What is read after a request and a query.
 fn read(views: Vec<View>, histograms: HistogramAggregation, limit: usize, routes: usize) -> ResourceMetrics {
-    let mut metrics = Metrics::with(views, histograms, limit);
+    let mut metrics = TestMetrics::with(views, histograms, limit);
     for route in 0..routes {
         let attributes =
             vec![KeyValue::new("http.route", format!("/{route}")), KeyValue::new("http.request.method", "GET")];
         let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, attributes);
-        metrics.instruments.record(&scope_from(""), &measured, Duration::from_millis(20), None);
+        metrics.instruments.record(&scope::own(), &measured, Duration::from_millis(20), None);
     }
     let query = Measured::duration(&DB_CLIENT_OPERATION_DURATION, vec![KeyValue::new("db.system.name", "sqlite")]);
-    metrics.instruments.record(&scope_from(""), &query, Duration::from_millis(2), None);
+    metrics.instruments.record(&scope::own(), &query, Duration::from_millis(2), None);
     metrics.collect()
 }
 
@@ -63,20 +63,21 @@ const SERVER: &str = "http.server.request.duration Duration s 14 bounds http.req
 const DATABASE: &str = "db.client.operation.duration Duration s 9 bounds db.system.name";
 
 #[test]
-fn without_views_instruments_are_what_they_advise() {
+fn without_views_instruments_have_their_advised_aggregation() {
     assert_eq!(streams(&read(vec![], PLAIN, 2000, 1)), [DATABASE, SERVER]);
 }
 
 #[test]
-fn a_reader_may_want_exponential_histograms() {
+fn a_reader_may_default_to_exponential_histograms() {
     let all = streams(&read(vec![], HistogramAggregation::Exponential, 2000, 1));
     assert_eq!(all[0], "db.client.operation.duration Duration s scale 20 db.system.name");
 }
 
 #[test]
 fn a_view_renames_describes_and_drops() {
-    let renamed = Wanted { name: Some("my requests".into()), description: Some("Mine.".into()), ..Wanted::default() };
-    let dropped = Wanted { aggregation: Some(config::Aggregation::Drop), ..Wanted::default() };
+    let renamed =
+        StreamConfig { name: Some("my requests".into()), description: Some("Mine.".into()), ..StreamConfig::default() };
+    let dropped = StreamConfig { aggregation: Some(config::Aggregation::Drop), ..StreamConfig::default() };
     let views = vec![view("HTTP.server.*", renamed), view("db.*", dropped)];
     let expected = ["my requests Mine. s 14 bounds http.request.method,http.route"];
     assert_eq!(streams(&read(views, PLAIN, 2000, 1)), expected);
@@ -96,7 +97,7 @@ fn a_view_changes_the_aggregation() {
         // Not to be made: it stays what it is.
         (config::Aggregation::LastValue, "9 bounds"),
     ] {
-        let stream = Wanted { aggregation: Some(aggregation.clone()), ..Wanted::default() };
+        let stream = StreamConfig { aggregation: Some(aggregation.clone()), ..StreamConfig::default() };
         let all = streams(&read(vec![view("db.client.operation.duration", stream)], PLAIN, 2000, 1));
         let expected = format!("db.client.operation.duration Duration s {expected} db.system.name");
         assert_eq!(all, [expected.as_str(), SERVER], "{aggregation:?}");
@@ -111,15 +112,15 @@ fn a_view_keeps_the_attributes_it_names() {
         (None, vec!["http.rout?".to_owned()], "http.request.method"),
         (Some(vec![]), vec![], ""),
     ] {
-        let stream = Wanted { attributes: Some(Selection { included, excluded }), ..Wanted::default() };
+        let stream = StreamConfig { attributes: Some(Selection { included, excluded }), ..StreamConfig::default() };
         let all = streams(&read(vec![view("http.server.*", stream)], PLAIN, 2000, 1));
         assert_eq!(all[1], format!("http.server.request.duration Duration s 14 bounds {expected}"));
     }
 }
 
 #[test]
-fn every_view_that_fits_makes_a_stream_and_twins_are_one() {
-    let named = |name: &str| Wanted { name: Some(name.into()), ..Wanted::default() };
+fn every_matching_view_makes_a_stream_and_equal_streams_are_made_once() {
+    let named = |name: &str| StreamConfig { name: Some(name.into()), ..StreamConfig::default() };
     let views = vec![view("http.*", named("a")), view("*.duration", named("b")), view("http.server.*", named("a"))];
     let all = streams(&read(views, PLAIN, 2000, 1));
     let names: Vec<&str> = all.iter().filter_map(|stream| stream.split(' ').next()).collect();
@@ -128,7 +129,7 @@ fn every_view_that_fits_makes_a_stream_and_twins_are_one() {
 
 #[test]
 fn views_select_by_kind_unit_and_meter_too() {
-    let dropped = Wanted { aggregation: Some(config::Aggregation::Drop), ..Wanted::default() };
+    let dropped = StreamConfig { aggregation: Some(config::Aggregation::Drop), ..StreamConfig::default() };
     let all = |view: View| streams(&read(vec![View { stream: dropped.clone(), ..view }], PLAIN, 2000, 1)).len();
     assert_eq!(all(View { instrument_kind: Some(InstrumentKind::Histogram), ..View::default() }), 0);
     assert_eq!(all(View { instrument_kind: Some(InstrumentKind::Counter), ..View::default() }), 2);
@@ -139,8 +140,8 @@ fn views_select_by_kind_unit_and_meter_too() {
 }
 
 #[test]
-fn series_beyond_the_limit_are_one() {
-    let keys_of = |limit: usize, stream: Wanted| {
+fn series_beyond_the_limit_are_counted_in_the_overflow_series() {
+    let keys_of = |limit: usize, stream: StreamConfig| {
         let all = read(vec![view("http.*", stream)], PLAIN, limit, 30);
         let metrics = all.scope_metrics().flat_map(|scope| scope.metrics());
         let server = metrics.into_iter().find(|metric| metric.name() == "http.server.request.duration").unwrap();
@@ -151,19 +152,23 @@ fn series_beyond_the_limit_are_one() {
         assert_eq!(counted, 30, "what overflows is counted");
         (points.len(), points.iter().filter(|point| point.attributes().any(overflow)).count())
     };
-    assert_eq!(keys_of(2000, Wanted::default()), (30, 0));
-    assert_eq!(keys_of(5, Wanted::default()).1, 1);
-    assert_eq!(keys_of(2000, Wanted { cardinality_limit: Some(5), ..Wanted::default() }).1, 1);
+    assert_eq!(keys_of(2000, StreamConfig::default()), (30, 0));
+    assert_eq!(keys_of(5, StreamConfig::default()).1, 1);
+    assert_eq!(keys_of(2000, StreamConfig { cardinality_limit: Some(5), ..StreamConfig::default() }).1, 1);
 }
 
 #[test]
-fn what_cannot_be_made_is_told() {
-    let told = |aggregation| trouble(&view("*", Wanted { aggregation: Some(aggregation), ..Wanted::default() }));
-    assert_eq!(told(config::Aggregation::Sum), None);
-    assert!(told(config::Aggregation::LastValue).unwrap().contains("gauges"));
+fn views_that_the_sdk_cannot_make_are_described() {
+    let unusable = |aggregation| {
+        unusable_part(&view("*", StreamConfig { aggregation: Some(aggregation), ..StreamConfig::default() }))
+    };
+    assert_eq!(unusable(config::Aggregation::Sum), None);
+    assert!(unusable(config::Aggregation::LastValue).unwrap().contains("gauges"));
     let unsorted = config::Aggregation::ExplicitBuckets { boundaries: Some(vec![2.0, 1.0]), record_min_max: true };
-    assert!(told(unsorted).unwrap().contains("sorted"));
+    assert!(unusable(unsorted).unwrap().contains("sorted"));
     let wild = config::Aggregation::Exponential { max_scale: 99, max_size: 160, record_min_max: true };
-    assert!(told(wild).unwrap().contains("max_scale"));
-    assert!(trouble(&view("*", Wanted { cardinality_limit: Some(0), ..Wanted::default() })).is_some());
+    assert!(unusable(wild).unwrap().contains("max_scale"));
+    assert!(
+        unusable_part(&view("*", StreamConfig { cardinality_limit: Some(0), ..StreamConfig::default() })).is_some()
+    );
 }
