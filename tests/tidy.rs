@@ -67,13 +67,13 @@ fn has_word(line: &str, word: &str) -> bool {
 }
 
 #[test]
-fn only_the_rooms_of_telemetry_name_the_sdk() {
-    let names = |line: &str| {
-        ["opentelemetry", "opentelemetry_sdk", "opentelemetry_proto", "opentelemetry_semantic_conventions", "prost"]
-            .iter()
-            .any(|name| has_word(line, name))
-    };
-    forbid("the SDK belongs to telemetry", &files("src", ".rs"), &TELEMETRY, names);
+fn only_the_rooms_of_telemetry_name_opentelemetry_and_only_the_upper_ones_the_sdk() {
+    let names_any = |line: &str, crates: &[&str]| crates.iter().any(|name| has_word(line, name));
+    let api = |line: &str| names_any(line, &["opentelemetry", "opentelemetry_semantic_conventions"]);
+    forbid("OpenTelemetry belongs to telemetry", &files("src", ".rs"), &TELEMETRY, api);
+    let sdk = |line: &str| names_any(line, &["opentelemetry_sdk", "opentelemetry_proto", "opentelemetry_otlp", "prost"]);
+    let upper = ["src/signals", "src/export", "src/telemetry"];
+    forbid("the SDK belongs to the upper rooms of telemetry", &files("src", ".rs"), &upper, sdk);
 }
 
 #[test]
