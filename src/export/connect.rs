@@ -34,17 +34,17 @@ enum Way {
 /// What a collector said last before it hung up. A collector that does not like our certificate says so after the
 /// handshake, in the middle of what we send; then all that HTTP can tell is that the connection was closed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Alert(Arc<Mutex<Option<String>>>);
+pub(super) struct Alert(Arc<Mutex<Option<rustls::Error>>>);
 
 impl Alert {
-    pub(super) fn take(&self) -> Option<String> {
+    pub(super) fn take(&self) -> Option<rustls::Error> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn hear(&self, read: &std::io::Result<()>) {
         let Err(error) = read else { return };
-        if let Some(rustls::Error::AlertReceived(_)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        if let Some(alert @ rustls::Error::AlertReceived(_)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(alert.clone());
         }
     }
 }
@@ -56,7 +56,7 @@ impl Connector {
         tcp.set_connect_timeout(Some(otlp.timeout.min(Duration::from_secs(5))));
         tcp.enforce_http(false);
         let tcp = Reach::new(otlp, tcp)?;
-        if !otlp.endpoint.starts_with("https://") {
+        if !otlp.endpoint.is_https() {
             return Ok(Connector { way: Way::Tcp(tcp), alert: Alert::default() });
         }
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls::client(&otlp.tls)?).https_only();

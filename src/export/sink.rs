@@ -7,12 +7,12 @@ use prost::Message;
 use serde::Serialize;
 
 use super::lines::Lines;
-use super::notices::{ExportNotices, Failure, Place};
+use super::failure::Failure;
+use super::notices::{ExportNotices, ExportTarget};
 use super::otlp::Sender;
 use super::queue::Way;
 use super::tls::TlsError;
 use crate::config::{Exporter, Otlp, OtlpSetting, SettingOrigin};
-use crate::redact;
 
 /// A kind of telemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,11 +87,11 @@ impl Sink {
     }
 
     /// Where requests go.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn target(&self) -> ExportTarget {
         match self {
-            Sink::Otlp(sender) => sender.place(),
+            Sink::Otlp(sender) => sender.target(),
             Sink::Lines(lines) => {
-                Place { name: lines.name().to_owned(), written: SettingOrigin::default(), proxy: None }
+                ExportTarget { name: lines.name().to_owned(), origin: SettingOrigin::default(), proxy: None }
             }
         }
     }
@@ -102,7 +102,7 @@ impl Sink {
             Sink::Otlp(sender) => sender.encode(request),
             Sink::Lines(_) => Lines::encode(request),
         };
-        encoded.map_err(|error| Failure::Refused(error.to_string()))
+        encoded.map_err(|error| Failure::encoding(&error))
     }
 
     /// Sends an encoded request; says how many of its items were sent back.
@@ -132,12 +132,7 @@ impl Sink {
 /// Where an exporter would lead, as far as all signals have it in common.
 fn place(exporter: &Exporter) -> String {
     match exporter {
-        Exporter::Otlp(Otlp { endpoint, .. }) => {
-            let endpoint = redact::endpoint(endpoint);
-            let (scheme, rest) = endpoint.split_once("://").unwrap_or(("", &endpoint));
-            let authority = rest.split('/').next().unwrap_or_default();
-            format!("{scheme}://{authority}")
-        }
+        Exporter::Otlp(Otlp { endpoint, .. }) => endpoint.server(),
         Exporter::JsonLines(crate::config::JsonTarget::File(path)) => path.display().to_string(),
         Exporter::JsonLines(crate::config::JsonTarget::Stdout) => "stdout".into(),
         Exporter::Console => "stderr".into(),

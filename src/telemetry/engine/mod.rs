@@ -12,7 +12,7 @@ use crate::bounds::losses::{Losses, Reason};
 use crate::channel::feed::{Feed, Receiver};
 use crate::channel::{CellTable, SeriesTable};
 use crate::config::{Config, SpanLimits};
-use crate::conventions::{self, Conventions};
+use crate::conventions::{self, HttpSettings};
 use crate::export::Delivered;
 use crate::export::notices::ExportNotices;
 use crate::host::Host;
@@ -69,7 +69,7 @@ pub(crate) struct Engine {
     budget: Budget,
     traces: Traces,
     limits: SpanLimits,
-    conventions: Conventions,
+    conventions: HttpSettings,
     logs: Option<Logs>,
     metrics: Option<Metrics>,
     /// The program's run as a whole, if that is told of.
@@ -95,14 +95,14 @@ impl Engine {
         let traces = traces::destinations(&config.traces, &notices, &wake, &budget);
         let logs = Logs::new(&config.logs, &notices, &wake, &budget);
         let metrics = Metrics::new(&config.metrics, host, &notices, &wake, &budget);
-        notices.tell_unusable();
+        notices.warn_of_unusable();
         Engine {
             pids: HashMap::new(),
             assembler: Assembler::new(&budget),
             budget,
             traces,
             limits: config.traces.limits,
-            conventions: Conventions::new(&config.http),
+            conventions: HttpSettings::new(&config.http),
             logs,
             metrics,
             programs,
