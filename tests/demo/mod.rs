@@ -16,8 +16,8 @@ fn demo() -> Command {
 
 /// The metrics of the demo with everything enabled.
 fn exported() -> &'static Metrics {
-    static TOLD: OnceLock<Metrics> = OnceLock::new();
-    TOLD.get_or_init(|| {
+    static EXPORTED: OnceLock<Metrics> = OnceLock::new();
+    EXPORTED.get_or_init(|| {
         let otlp = Otlp::start();
         let mut demo = demo();
         demo.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());

@@ -116,7 +116,7 @@ fn exports_come_at_the_interval_and_at_the_end() {
     assert_eq!(otlp.metric_exports().len(), 1, "an hour had not passed");
 }
 
-/// A receiver that refuses the first export with a count of orders and takes all others. Tells when it has refused.
+/// A receiver that refuses the first export with a count of orders and takes all others. Reports on a channel when it has refused.
 fn refusing_once() -> (String, std::sync::mpsc::Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
