@@ -15,7 +15,7 @@ use procfs::{Current as _, CurrentSI as _};
 use super::Point;
 
 use super::point;
-use crate::conventions::catalog::{Kind, SYSTEM_UPTIME};
+use crate::conventions::catalog::{MetricKind, SYSTEM_UPTIME};
 
 /// The shortest time between two readings of what costs much.
 const SLOWLY: Duration = Duration::from_secs(15);
@@ -34,7 +34,7 @@ impl System {
     pub(super) fn new() -> System {
         let mut system = System { start: Vec::new(), cpu: cpu::Cpu::default(), slow: Vec::new(), slow_since: None };
         let mut start = system.all();
-        start.retain(|point| point.metric.kind == Kind::Counter);
+        start.retain(|point| point.metric.kind == MetricKind::Counter);
         system.start = start;
         system
     }
@@ -52,7 +52,7 @@ impl System {
     /// Nobody is held up at the program's end by what costs much.
     pub(super) fn final_scan(&mut self, _now: Instant) -> Vec<Point> {
         let mut found = self.all();
-        for point in found.iter_mut().filter(|point| point.metric.kind == Kind::Counter) {
+        for point in found.iter_mut().filter(|point| point.metric.kind == MetricKind::Counter) {
             let at_start = |start: &&Point| start.metric == point.metric && start.attributes == point.attributes;
             if let Some(start) = self.start.iter().find(at_start) {
                 point.value = (point.value - start.value).max(0.0);
