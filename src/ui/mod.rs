@@ -1,4 +1,4 @@
-//! The only mouth: everything otel-rs is_enabled passes through here.
+//! The only way out: every message and all data of otel-rs pass through here.
 //!
 //! Data goes to stdout, everything else to stderr. A message is a lowercase phrase without a final stop; its causes
 //! and one imperative hint follow on lines of their own.
