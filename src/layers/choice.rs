@@ -56,7 +56,7 @@ pub(crate) enum Choice<'a> {
     Plain(&'a Instrumentation, PlainReason),
 }
 
-/// PlainReason a known crate stays as it is.
+/// Why a known crate stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PlainReason {
     /// The user left it out.
