@@ -3,7 +3,8 @@
 use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
-use super::instrument::{instrument, Core, Description, Instrument, Owner, Series};
+use super::description::{Description, Owner};
+use super::instrument::{instrument, Core, Instrument, Series};
 use super::set::AttributeValue;
 use super::{Kind, Number, NumberKind};
 use crate::scope::Scope;

@@ -7,6 +7,7 @@
 mod bounds;
 mod callbacks;
 mod count;
+mod description;
 mod distribution;
 mod find;
 mod instrument;
@@ -18,9 +19,10 @@ mod tests;
 
 pub(crate) use callbacks::{catch_up, look_for_threads};
 pub use callbacks::{idle, on_collect, on_collect_or_idle};
+pub use description::{Description, Owner};
 pub use distribution::Distribution;
 pub use find::AppendOnlyTable;
-pub use instrument::{instrument, Description, Instrument, Owner, Series};
+pub use instrument::{instrument, Instrument, Series};
 pub use metric::Metric;
 pub use set::{AttributeSet, AttributeText, AttributeValue, Fingerprint, MetricAttribute};
 
