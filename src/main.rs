@@ -15,6 +15,7 @@ mod export;
 mod host;
 mod launch;
 mod layers;
+mod marker;
 mod ops;
 mod project;
 mod records;

@@ -5,3 +5,7 @@
 mod format;
 
 pub(crate) use format::*;
+
+/// A process that writes records, numbered in the order of attaching: pids are reused, these are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ProcessId(pub(crate) u32);

@@ -12,13 +12,10 @@ use std::task::{Poll, Waker};
 
 use super::series::SeriesTable;
 use super::tables::{CellTable, StringTable};
+use crate::wire::ProcessId;
 
 /// The bytes of records that may wait for telemetry.
 pub(crate) const BUDGET: usize = 64 * 1024 * 1024;
-
-/// A process that writes records, numbered in the order of arrival: pids are reused, these are not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct ProcessId(pub(crate) u32);
 
 /// One message from the draining thread.
 #[derive(Debug)]

@@ -34,17 +34,17 @@ enum Way {
 /// What a collector said last before it hung up. A collector that does not like our certificate says so after the
 /// handshake, in the middle of what we send; then all that HTTP can tell is that the connection was closed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Alert(Arc<Mutex<Option<String>>>);
+pub(super) struct Alert(Arc<Mutex<Option<rustls::Error>>>);
 
 impl Alert {
-    pub(super) fn take(&self) -> Option<String> {
+    pub(super) fn take(&self) -> Option<rustls::Error> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn hear(&self, read: &std::io::Result<()>) {
         let Err(error) = read else { return };
-        if let Some(rustls::Error::AlertReceived(_)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        if let Some(alert @ rustls::Error::AlertReceived(_)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(alert.clone());
         }
     }
 }

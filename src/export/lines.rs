@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Unusable;
 use super::json;
-use super::notices::Failure;
+use super::failure::Failure;
 use crate::config::JsonTarget;
 use crate::ui;
 
@@ -45,6 +45,6 @@ impl Lines {
             None => ui::out_line(line),
             Some(file) => file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line),
         };
-        written.map_err(|error| Failure::Refused(error.to_string()))
+        written.map_err(|error| Failure::file(&error))
     }
 }

@@ -266,7 +266,7 @@ mod tests {
     use crate::config::HistogramAggregation;
     use crate::conventions::Measured;
     use crate::conventions::catalog::HTTP_SERVER_REQUEST_DURATION;
-    use crate::records::assemble::scope_from;
+    use crate::records::scope;
     use crate::signals::metrics::testing::TestMetrics;
 
     fn table(histograms: HistogramAggregation, durations: impl IntoIterator<Item = Duration>) -> String {
@@ -281,7 +281,7 @@ mod tests {
                 KeyValue::new("http.request.method", "GET"),
             ];
             let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, attributes);
-            metrics.instruments.record(&scope_from(""), &measured, duration, None);
+            metrics.instruments.record(&scope::own(), &measured, duration, None);
         }
         anstream::adapter::strip_str(&render(&metrics.collect_all())).to_string()
     }
@@ -290,7 +290,7 @@ mod tests {
     fn where_there_are_several_programs_a_table_says_whose_it_is() {
         let mut metrics = TestMetrics::new(HistogramAggregation::Exponential);
         let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, Vec::new());
-        metrics.instruments.record(&scope_from(""), &measured, Duration::from_millis(3), None);
+        metrics.instruments.record(&scope::own(), &measured, Duration::from_millis(3), None);
         let all = Collected { program: Some("stock".into()), ..metrics.collect_all() };
         let text = anstream::adapter::strip_str(&render(&all)).to_string();
         assert!(text.starts_with("metrics of stock\nhttp.server.request.duration "), "{text}");

@@ -3,6 +3,7 @@
 mod connect;
 pub(crate) mod console;
 pub(crate) mod console_logs;
+pub(crate) mod failure;
 mod json;
 mod lines;
 pub(crate) mod metric_table;

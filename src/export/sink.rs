@@ -7,7 +7,8 @@ use prost::Message;
 use serde::Serialize;
 
 use super::lines::Lines;
-use super::notices::{ExportNotices, Failure, Place};
+use super::failure::Failure;
+use super::notices::{ExportNotices, ExportTarget};
 use super::otlp::Sender;
 use super::queue::Way;
 use super::tls::TlsError;
@@ -86,11 +87,11 @@ impl Sink {
     }
 
     /// Where requests go.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn target(&self) -> ExportTarget {
         match self {
-            Sink::Otlp(sender) => sender.place(),
+            Sink::Otlp(sender) => sender.target(),
             Sink::Lines(lines) => {
-                Place { name: lines.name().to_owned(), written: SettingOrigin::default(), proxy: None }
+                ExportTarget { name: lines.name().to_owned(), origin: SettingOrigin::default(), proxy: None }
             }
         }
     }
@@ -101,7 +102,7 @@ impl Sink {
             Sink::Otlp(sender) => sender.encode(request),
             Sink::Lines(_) => Lines::encode(request),
         };
-        encoded.map_err(|error| Failure::Refused(error.to_string()))
+        encoded.map_err(|error| Failure::encoding(&error))
     }
 
     /// Sends an encoded request; says how many of its items were sent back.

@@ -5,6 +5,7 @@ use std::path::Path;
 use include_dir::{Dir, include_dir};
 
 use crate::digest::short_digest;
+use crate::marker::Marker;
 
 static TEMPLATES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 
@@ -39,9 +40,11 @@ impl HooksSource {
         self.files.iter().map(|(path, text)| (path.strip_prefix("hooks/src").unwrap_or(path), *text))
     }
 
-    /// The line by which a binary tells what was woven into it.
+    /// The marker of a layer, which a binary carries.
     pub(crate) fn marker(&self, name: &str, version: &semver::Version) -> String {
-        format!("{}{}|{name}|{version}|{}|", super::note::MARKER, self.wire_version, HooksSource::VERSION)
+        let (wire_version, crate_version) = (self.wire_version, version.to_string());
+        let hooks_version = HooksSource::VERSION;
+        Marker { wire_version, crate_name: name, crate_version: &crate_version, hooks_version }.to_string()
     }
 }
 

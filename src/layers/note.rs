@@ -1,7 +1,7 @@
-//! Notes: how a finished binary tells which layers it carries.
+//! Notes: which layers a finished binary carries.
 //!
-//! Every layer holds one line of text, `otel-rs:layer:<wire version>|<crate>|<version>|<hooks version>|`, which survives
-//! linking, LTO and stripping: it is a `#[used]` static of the layer.
+//! Every layer holds its [`Marker`] as one line of text, which survives linking, LTO and stripping: it is a `#[used]`
+//! static of the layer.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -9,14 +9,13 @@ use std::path::Path;
 
 use memchr::memmem;
 
-/// How a note begins.
-pub(super) const MARKER: &str = "otel-rs:layer:";
+use crate::marker::{self, Marker};
 
-/// Longer than any note: names and versions are short.
+/// Longer than any marker: names and versions are short.
 const LONGEST: usize = 512;
 const CHUNK: usize = 1 << 20;
 
-/// What one layer says about itself.
+/// One layer of a binary.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct LayerNote {
@@ -27,19 +26,19 @@ pub(crate) struct LayerNote {
     pub(crate) version: String,
     /// The version of the hooks it calls.
     pub(crate) hooks_version: String,
-    /// The wire format these speak.
+    /// The wire format of these hooks.
     pub(crate) wire_version: u32,
 }
 
 /// The notes in the file at `path`, sorted, each once. Reads the file piece by piece: binaries are large.
 pub(crate) fn layers_in(path: &Path) -> io::Result<Vec<LayerNote>> {
     let mut file = fs_err::File::open(path)?;
-    let finder = memmem::Finder::new(MARKER);
+    let finder = memmem::Finder::new(marker::PREFIX);
     let mut notes = BTreeSet::new();
     let mut buffer: Vec<u8> = Vec::with_capacity(CHUNK + LONGEST);
     loop {
         let read = file.by_ref().take(CHUNK as u64).read_to_end(&mut buffer)?;
-        notes.extend(finder.find_iter(&buffer).filter_map(|at| parse(&buffer[at + MARKER.len()..])));
+        notes.extend(finder.find_iter(&buffer).filter_map(|at| parse(&buffer[at..])));
         if read == 0 {
             return Ok(notes.into_iter().collect());
         }
@@ -48,19 +47,17 @@ pub(crate) fn layers_in(path: &Path) -> io::Result<Vec<LayerNote>> {
     }
 }
 
-/// Reads a note behind its marker. The marker alone, as in this program, is not one.
-fn parse(rest: &[u8]) -> Option<LayerNote> {
-    let end = memchr::memchr(b'\n', &rest[..rest.len().min(LONGEST)])?;
-    let text = std::str::from_utf8(&rest[..end]).ok()?;
-    let mut fields = text.split('|');
-    let note = LayerNote {
-        wire_version: fields.next()?.parse().ok()?,
-        name: fields.next()?.to_owned(),
-        version: fields.next()?.to_owned(),
-        hooks_version: fields.next()?.to_owned(),
-    };
-    semver::Version::parse(&note.version).ok()?;
-    (fields.next() == Some("") && fields.next().is_none()).then_some(note)
+/// Reads the marker at the start of these bytes. The prefix alone, as in this program, is not one.
+fn parse(bytes: &[u8]) -> Option<LayerNote> {
+    let end = memchr::memchr(b'\n', &bytes[..bytes.len().min(LONGEST)])?;
+    let marker = Marker::parse(std::str::from_utf8(&bytes[..end]).ok()?)?;
+    semver::Version::parse(marker.crate_version).ok()?;
+    Some(LayerNote {
+        name: marker.crate_name.to_owned(),
+        version: marker.crate_version.to_owned(),
+        hooks_version: marker.hooks_version.to_owned(),
+        wire_version: marker.wire_version,
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ mod metadata;
 mod usage;
 
 pub(crate) use cache::CacheError;
-pub(crate) use lock::locked;
+pub(crate) use lock::{Locked, locked};
 pub(crate) use metadata::{
     Package, Source, answers, cargo_version, is_from_cargo, packages, workspace_of, workspace_root,
 };

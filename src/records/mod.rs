@@ -3,3 +3,4 @@
 pub(crate) mod assemble;
 pub(crate) mod facts;
 pub(crate) mod record;
+pub(crate) mod scope;

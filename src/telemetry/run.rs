@@ -22,7 +22,7 @@ use crate::config::{self, Config, SpanLimits};
 use crate::conventions::catalog::PROCESS_RUN_DURATION;
 use crate::conventions::{Described, Measured};
 use crate::launch::{ChildEnd, Ended, Environment, LaunchedPid, Program, signal_name};
-use crate::records::assemble::scope_from;
+use crate::records::scope;
 use crate::redact;
 use crate::signals::metrics::data::Origin;
 
@@ -151,7 +151,7 @@ impl Run {
             events: SpanEvents::default(),
             links: SpanLinks::default(),
             status: described.status,
-            instrumentation_scope: scope_from(""),
+            instrumentation_scope: scope::own(),
         }
     }
 }

@@ -174,7 +174,7 @@ fn a_port_in_use_is_one_warning_and_no_harm() {
     let said = app.end();
     assert_eq!(said.matches("warning").count(), 1, "{said}");
     let expected = format!(
-        "otel-rs: warning: cannot offer metrics to Prometheus at `127.0.0.1:{port}`, the program runs on without\n\
+        "otel-rs: warning: cannot offer metrics to Prometheus at `127.0.0.1:{port}`, the program keeps running without the page\n\
          otel-rs:   caused by: Address already in use (os error 98)\n\
          otel-rs: hint: set `OTEL_EXPORTER_PROMETHEUS_PORT` to a port that is free\n"
     );

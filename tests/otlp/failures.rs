@@ -108,7 +108,7 @@ fn what_a_collector_sends_back_is_counted_and_its_words_are_shown() {
         let end = only("trace", protocol, &otlp, &[]);
         end.is_good();
         assert_eq!(otlp.requests("").len(), 1, "{protocol}");
-        end.says(1, "says of our spans: too old");
+        end.says(1, "accepted the spans with a warning: too old");
         end.says(1, "the collector rejected 2 of 3 spans");
         end.says(1, "2 spans were lost and 1 exported, of 3 in all: 2 rejected");
 
@@ -116,7 +116,7 @@ fn what_a_collector_sends_back_is_counted_and_its_words_are_shown() {
         otlp.will([Answer::Partly(4, "too many")]);
         let end = only("metric", protocol, &otlp, &[]);
         end.is_good();
-        end.says(1, "says of our metrics: too many");
+        end.says(1, "accepted the metrics with a warning: too many");
         end.says(1, "the collector rejected 4 points of metrics");
         end.says(1, "4 metric points were lost: 4 rejected");
     }
@@ -128,7 +128,7 @@ fn a_remark_about_what_was_taken_loses_nothing() {
     otlp.will([Answer::Partly(0, "names should be shorter")]);
     let end = only("trace", "http/json", &otlp, &[]);
     end.is_complete();
-    end.says(1, "says of our spans: names should be shorter");
+    end.says(1, "accepted the spans with a warning: names should be shorter");
 }
 
 #[test]

@@ -86,6 +86,6 @@ fn a_file_in_no_folder_is_told_of_and_the_program_runs() {
     let end = serve(to_file(&folder, file.to_str().unwrap()), "/a\n");
     end.is_good();
     end.says(1, "cannot export spans to `");
-    end.says(1, "none/spans.jsonl`, the program runs on without");
+    end.says(1, "none/spans.jsonl`, the program keeps running, its telemetry is lost");
     end.says(1, "No such file or directory");
 }

@@ -166,7 +166,7 @@ fn files_that_are_of_no_use_are_named_and_the_program_runs() {
         all.extend(names.iter().zip(&settings).map(|(name, (_, value))| (name.as_str(), value.as_str())));
         let end = run("/a\n", &all);
         end.is_good();
-        end.says(1, "warning: cannot export spans and metrics to `https://127.0.0.1:1`, the program runs on without");
+        end.says(1, "warning: cannot export spans and metrics to `https://127.0.0.1:1`, the program keeps running, its telemetry is lost");
         end.says(1, cause);
         end.says(1, hint);
         end.says(1, "warning: cannot");

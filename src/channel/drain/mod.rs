@@ -12,13 +12,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::feed::{Feed, ProcessId, Sender};
+use super::feed::{Feed, Sender};
 use super::filter;
 use super::listener::Token;
 use super::peer::{Hello, Peer, PeerError};
 use super::region::{PORTION, Region, RegionError};
 use super::series::SeriesTable;
 use super::tables::{CellTable, StringTable};
+use crate::wire::ProcessId;
 
 /// The longest time a record waits in a ring. The data lies in shared memory, so a long wait costs latency and nothing
 /// else; a ring that is half full rings the doorbell.

@@ -7,35 +7,13 @@ use http::HeaderMap;
 use hyper::body::Bytes;
 use percent_encoding::percent_decode;
 use prost::Message;
+use tonic::Code;
 
-use super::Setback;
 use crate::export::Signal;
-use crate::export::notices::Failure;
+use crate::export::failure::Failure;
 
 /// The type of details that say when to come again.
 const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
-
-/// The codes, by their numbers, and whether the same request may be taken later. Those that may are OTLP's.
-const CODES: [(&str, bool); 17] = [
-    ("Ok", false),
-    ("Cancelled", true),
-    ("Unknown", false),
-    ("InvalidArgument", false),
-    ("DeadlineExceeded", true),
-    ("NotFound", false),
-    ("AlreadyExists", false),
-    ("PermissionDenied", false),
-    // Only if the collector says when.
-    ("ResourceExhausted", false),
-    ("FailedPrecondition", false),
-    ("Aborted", true),
-    ("OutOfRange", true),
-    ("Unimplemented", false),
-    ("Internal", false),
-    ("Unavailable", true),
-    ("DataLoss", true),
-    ("Unauthenticated", false),
-];
 
 /// `google.rpc.Status`.
 #[derive(Clone, PartialEq, Message)]
@@ -91,26 +69,19 @@ pub(super) fn frame(message: &[u8], is_compressed: bool) -> Bytes {
 }
 
 /// The message of an answer, if all went well. What was said early stands in the head, all else in the trailers.
-pub(super) fn message<'a>(head: &HeaderMap, trailers: Option<&HeaderMap>, body: &'a [u8]) -> Result<&'a [u8], Setback> {
+pub(super) fn message<'a>(head: &HeaderMap, trailers: Option<&HeaderMap>, body: &'a [u8]) -> Result<&'a [u8], Failure> {
     let found = |name: &str| head.get(name).or_else(|| trailers?.get(name));
-    let code = found("grpc-status").and_then(|code| code.to_str().ok()?.parse::<usize>().ok());
+    let code = found("grpc-status").and_then(|code| code.to_str().ok()?.parse::<i32>().ok());
     let Some(code) = code else {
-        return Err(Failure::Refused("the answer is not one of gRPC".into()).into());
+        return Err(Failure::not_grpc());
     };
     if code == 0 {
         // An answer without a message has nothing to object.
         return Ok(body.get(5..).unwrap_or_default());
     }
-    let (name, may_pass) = CODES.get(code).copied().unwrap_or(CODES[2]);
     let words = found("grpc-message").map(|words| percent_decode(words.as_bytes()).decode_utf8_lossy());
-    let text = match words.filter(|words| !words.is_empty()) {
-        Some(words) => format!("{name}: {}", super::shortened(&words)),
-        None => name.to_owned(),
-    };
     let wait = found("grpc-status-details-bin").and_then(|details| retry_delay(details.as_bytes()));
-    let may_pass = may_pass || (name == "ResourceExhausted" && wait.is_some());
-    let failure = if may_pass { Failure::Busy(text) } else { Failure::Refused(text) };
-    Err(Setback { failure, wait: wait.filter(|_| may_pass) })
+    Err(Failure::grpc(Code::from(code), &super::shortened(&words.unwrap_or_default())).with_retry_after(wait))
 }
 
 fn retry_delay(details: &[u8]) -> Option<Duration> {
@@ -125,11 +96,10 @@ fn retry_delay(details: &[u8]) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn answer(headers: &[(&'static str, String)]) -> Result<Vec<u8>, (Failure, Option<Duration>)> {
+    fn answer(headers: &[(&'static str, String)]) -> Result<Vec<u8>, Failure> {
         let trailers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         let body = [0, 0, 0, 0, 2, 0x0a, 0x00];
-        let message = message(&HeaderMap::new(), Some(&trailers), &body).map(<[u8]>::to_vec);
-        message.map_err(|setback| (setback.failure, setback.wait))
+        message(&HeaderMap::new(), Some(&trailers), &body).map(<[u8]>::to_vec)
     }
 
     fn status(code: usize) -> (&'static str, String) {
@@ -144,16 +114,16 @@ mod tests {
 
     #[test]
     fn only_what_the_specification_lists_is_tried_again() {
-        let again = (1..17).filter(|code| answer(&[status(*code)]).unwrap_err().0.may_pass());
+        let again = (1..17).filter(|code| answer(&[status(*code)]).unwrap_err().is_retryable());
         assert_eq!(again.collect::<Vec<_>>(), [1, 4, 10, 11, 14, 15]);
-        assert!(!answer(&[status(99)]).unwrap_err().0.may_pass());
-        assert!(!answer(&[]).unwrap_err().0.may_pass());
+        assert!(!answer(&[status(99)]).unwrap_err().is_retryable());
+        assert!(!answer(&[]).unwrap_err().is_retryable());
     }
 
     #[test]
     fn words_are_decoded() {
-        let (failure, _) = answer(&[status(16), ("grpc-message", "no%20token%0A".into())]).unwrap_err();
-        assert_eq!(failure, Failure::Refused("Unauthenticated: no token".into()));
+        let failure = answer(&[status(16), ("grpc-message", "no%20token%0A".into())]).unwrap_err();
+        assert_eq!(failure, Failure::grpc(Code::Unauthenticated, "no token"));
     }
 
     #[test]
@@ -163,12 +133,11 @@ mod tests {
         let retry = Any { type_url: RETRY_INFO.into(), value: info.encode_to_vec() };
         let details = Status { message: "full".into(), details: vec![other, retry] }.encode_to_vec();
         for text in [BASE64_STANDARD.encode(&details), BASE64_STANDARD_NO_PAD.encode(&details)] {
-            let (failure, wait) = answer(&[status(8), ("grpc-status-details-bin", text)]).unwrap_err();
-            assert!(failure.may_pass());
-            assert_eq!(wait, Some(Duration::from_millis(2500)));
+            let failure = answer(&[status(8), ("grpc-status-details-bin", text)]).unwrap_err();
+            assert_eq!(failure.retry_after(), Some(Duration::from_millis(2500)));
         }
         for bad in ["", "%", "AAAA"] {
-            assert!(!answer(&[status(8), ("grpc-status-details-bin", bad.into())]).unwrap_err().0.may_pass(), "{bad}");
+            assert!(!answer(&[status(8), ("grpc-status-details-bin", bad.into())]).unwrap_err().is_retryable(), "{bad}");
         }
     }
 }

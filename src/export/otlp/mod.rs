@@ -27,7 +27,8 @@ use super::Signal;
 use super::Unusable;
 use super::connect::{Alert, Connector, Error};
 use super::json;
-use super::notices::{ExportNotices, Failure, Place};
+use super::failure::Failure;
+use super::notices::{ExportNotices, ExportTarget};
 use crate::config::{Otlp, Protocol};
 
 /// The longest answer that is read.
@@ -48,20 +49,8 @@ pub(crate) struct Sender {
     to: Otlp,
     signal: Signal,
     notices: Arc<ExportNotices>,
-    /// The collector asked to be left alone until then.
-    quiet_until: Mutex<Option<Instant>>,
-}
-
-/// Why an attempt failed, and how long the collector wants to be left alone.
-struct Setback {
-    failure: Failure,
-    wait: Option<Duration>,
-}
-
-impl From<Failure> for Setback {
-    fn from(failure: Failure) -> Setback {
-        Setback { failure, wait: None }
-    }
+    /// Until when the collector requires to be left alone.
+    paused_until: Mutex<Option<Instant>>,
 }
 
 impl Sender {
@@ -78,13 +67,13 @@ impl Sender {
             .http2_only(to.protocol == Protocol::Grpc)
             .build(connector);
         let (to, headers, notices) = (to.clone(), headers(to), Arc::clone(notices));
-        Ok(Sender { client, alert, target, headers, to, signal, notices, quiet_until: Mutex::default() })
+        Ok(Sender { client, alert, target, headers, to, signal, notices, paused_until: Mutex::default() })
     }
 
     /// Where it goes.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn target(&self) -> ExportTarget {
         let proxy = self.to.proxy.as_ref().map(|proxy| proxy.variable);
-        Place { name: self.to.endpoint.as_str().to_owned(), written: self.to.written.clone(), proxy }
+        ExportTarget { name: self.to.endpoint.as_str().to_owned(), origin: self.to.written.clone(), proxy }
     }
 
     /// Sends an encoded request, again if need be, for as long as it may take; says how many of its items the collector
@@ -94,35 +83,35 @@ impl Sender {
         let mut last = None;
         for attempt in 0.. {
             let pause = if attempt == 0 { Duration::ZERO } else { retry::backoff(attempt) };
-            let start = self.quiet_until().map_or(Instant::now() + pause, |until| until.max(Instant::now() + pause));
+            let start = self.paused_until().map_or(Instant::now() + pause, |until| until.max(Instant::now() + pause));
             if start >= deadline {
-                return Err(last.unwrap_or_else(|| Failure::Busy("the collector asked for a longer pause".into())));
+                return Err(last.unwrap_or_else(Failure::paused));
             }
             tokio::time::sleep_until(start.into()).await;
             let Ok(answer) = tokio::time::timeout_at(deadline.into(), self.attempt(body.clone())).await else {
-                return Err(last.unwrap_or_else(|| Failure::late(self.to.timeout)));
+                return Err(last.unwrap_or_else(|| Failure::timeout(self.to.timeout)));
             };
-            let setback = match answer {
+            let failure = match answer {
                 Ok(rejected) => return Ok(rejected),
-                Err(setback) => setback,
+                Err(failure) => failure,
             };
-            if let Some(until) = setback.wait.and_then(|wait| Instant::now().checked_add(wait)) {
-                self.be_quiet(until);
+            if let Some(until) = failure.retry_after().and_then(|wait| Instant::now().checked_add(wait)) {
+                self.pause_until(until);
             }
-            if !setback.failure.may_pass() || retry::is_enough(&setback.failure, attempt) {
-                return Err(setback.failure);
+            if !failure.is_retryable() || retry::is_enough(&failure, attempt) {
+                return Err(failure);
             }
-            last = Some(setback.failure);
+            last = Some(failure);
         }
         unreachable!("the loop has no end")
     }
 
-    fn quiet_until(&self) -> Option<Instant> {
-        *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner)
+    fn paused_until(&self) -> Option<Instant> {
+        *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn be_quiet(&self, until: Instant) {
-        let mut known = self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
+    fn pause_until(&self, until: Instant) {
+        let mut known = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
         *known = Some(known.map_or(until, |known| known.max(until)));
     }
 
@@ -147,16 +136,19 @@ impl Sender {
         })
     }
 
-    /// What the collector said before it hung up counts more than that it did.
+    /// An alert that the collector sent before it closed the connection is the cause of that.
     fn no_answer(&self, error: impl Into<Error>) -> Failure {
-        let cause = self.alert.take().unwrap_or_else(|| innermost(error.into().as_ref()));
-        Failure::Unreachable(match &self.to.proxy {
-            Some(proxy) => format!("through the proxy `{}`: {cause}", proxy.url),
-            None => cause,
-        })
+        let failure = match self.alert.take() {
+            Some(alert) => Failure::tls(&alert),
+            None => Failure::transport(error.into().as_ref()),
+        };
+        match &self.to.proxy {
+            Some(proxy) => failure.through_proxy(&proxy.url),
+            None => failure,
+        }
     }
 
-    async fn attempt(&self, body: Bytes) -> Result<u64, Setback> {
+    async fn attempt(&self, body: Bytes) -> Result<u64, Failure> {
         let mut request =
             http::Request::post(self.target.clone()).body(Full::new(body)).map_err(|error| self.no_answer(error))?;
         *request.headers_mut() = self.headers.clone();
@@ -169,12 +161,11 @@ impl Sender {
             let words = words(&head.headers, &body);
             let failure = match &self.to.proxy {
                 Some(proxy) if head.status == http::StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                    Failure::Refused(format!("the proxy `{}` requires authentication (407)", proxy.url))
+                    Failure::proxy_authentication(&proxy.url)
                 }
-                _ => Failure::of_status(head.status, &words),
+                _ => Failure::http(head.status, &words),
             };
-            let wait = retry::after(&head.headers, SystemTime::now()).filter(|_| failure.may_pass());
-            return Err(Setback { failure, wait });
+            return Err(failure.with_retry_after(retry::after(&head.headers, SystemTime::now())));
         }
         let (rejected, words) = match self.to.protocol {
             Protocol::Grpc => partial_success(grpc::message(&head.headers, trailers.as_ref(), &body)?),
@@ -182,7 +173,7 @@ impl Sender {
             _ => partial_success(&body),
         };
         if !words.is_empty() {
-            self.notices.remarked(self.signal.many(), self.to.endpoint.as_str(), &shortened(&words));
+            self.notices.accepted_with_warning(self.signal.many(), self.to.endpoint.as_str(), &shortened(&words));
         }
         Ok(rejected)
     }
@@ -259,23 +250,6 @@ fn shortened(words: &str) -> String {
         Some((end, _)) => format!("{}…", &clean[..end]),
         None => clean,
     }
-}
-
-/// The last two links of a chain of causes say what happened; those before say "client error".
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let chain: Vec<String> =
-        std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
-    let ceremony = chain.iter().take_while(|text| text.starts_with("client error")).count().min(chain.len() - 1);
-    let mut last: Vec<&str> = Vec::new();
-    for text in chain[ceremony..].iter().rev() {
-        if last.len() == 2 {
-            break;
-        }
-        if !last.iter().any(|known| text.contains(known)) {
-            last.insert(0, text);
-        }
-    }
-    last.join(": ")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
 
-use crate::export::notices::Failure;
+use crate::export::failure::Failure;
 
 /// The first pause; each further one is twice as long.
 const FIRST: Duration = Duration::from_millis(100);
@@ -20,7 +20,7 @@ const WITHOUT_ANSWER: u32 = 3;
 
 /// Whether trying again makes no sense, after `attempt` retries.
 pub(super) fn is_enough(failure: &Failure, attempt: u32) -> bool {
-    matches!(failure, Failure::Unreachable(_)) && attempt >= WITHOUT_ANSWER
+    failure.is_without_answer() && attempt >= WITHOUT_ANSWER
 }
 
 /// The pause before retry `attempt`, counted from 1: between half of it and all of it, so that many programs that lost

@@ -34,7 +34,7 @@ const MAX_SCRAPES: usize = connections::MOST;
 
 /// A page cannot be offered.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot offer metrics to Prometheus at `{at}`, the program runs on without")]
+#[error("cannot offer metrics to Prometheus at `{at}`, the program keeps running without the page")]
 pub(crate) struct CannotListen {
     at: String,
     written: SettingOrigin,

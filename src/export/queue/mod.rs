@@ -18,7 +18,8 @@ use tokio::task::JoinSet;
 use super::Backend;
 use super::Delivered;
 use super::Item;
-use super::notices::{ExportNotices, Failure, Place};
+use super::failure::Failure;
+use super::notices::{ExportNotices, ExportTarget};
 use crate::bounds::budget::{Budget, Charge};
 use crate::bounds::losses::{Losses, Reason};
 use crate::config::Batch;
@@ -88,7 +89,7 @@ struct Gathered<T> {
 /// A collector that takes spans or log records.
 pub(crate) struct Queue<T> {
     way: Way<T>,
-    place: Place,
+    target: ExportTarget,
     notices: Arc<ExportNotices>,
     wake: Arc<Notify>,
     budget: Budget,
@@ -111,7 +112,7 @@ pub(crate) struct Queue<T> {
 impl<T: Item> Queue<T> {
     pub(crate) fn new(
         way: Way<T>,
-        place: Place,
+        target: ExportTarget,
         batch: Batch,
         notices: &Arc<ExportNotices>,
         wake: &Arc<Notify>,
@@ -120,7 +121,7 @@ impl<T: Item> Queue<T> {
         let size = batch.size.min((batch.queue / BATCH_SHARE).max(1));
         Queue {
             way,
-            place,
+            target,
             notices: Arc::clone(notices),
             wake: Arc::clone(wake),
             budget: budget.clone(),
@@ -152,7 +153,7 @@ impl<T: Item> Queue<T> {
                 self.waiting_count += count;
             }
             Err(failure) => {
-                self.notices.failed(T::MANY, &self.place, &failure);
+                self.notices.failed(T::MANY, &self.target, &failure);
                 self.lost.add(Reason::Rejected, count as u64);
             }
         }
@@ -178,17 +179,17 @@ impl<T: Item> Queue<T> {
                 self.lost.add(Reason::Rejected, rejected);
                 self.health = Health::Good;
                 if rejected == 0 {
-                    self.notices.arrived(T::MANY, &self.place);
+                    self.notices.arrived(T::MANY, &self.target);
                 } else {
-                    let failure = Failure::Refused(format!("the collector rejected {rejected} of {count} {}", T::MANY));
-                    self.notices.failed(T::MANY, &self.place, &failure);
+                    let failure = Failure::rejected(format_args!("{rejected} of {count} {}", T::MANY));
+                    self.notices.failed(T::MANY, &self.target, &failure);
                 }
                 return;
             }
             Err(failure) => failure,
         };
-        self.notices.failed(T::MANY, &self.place, &failure);
-        if !failure.may_pass() {
+        self.notices.failed(T::MANY, &self.target, &failure);
+        if !failure.is_retryable() {
             self.lost.add(Reason::Rejected, count);
             return;
         }
@@ -240,7 +241,7 @@ impl<T: Item> Queue<T> {
         let wake = Arc::clone(&self.wake);
         let limit = self.batch.timeout;
         self.in_flight.spawn(async move {
-            let result = sent.await.unwrap_or_else(|_| Err(Failure::late(limit)));
+            let result = sent.await.unwrap_or_else(|_| Err(Failure::timeout(limit)));
             wake.notify_one();
             (batch, result)
         });
@@ -305,7 +306,7 @@ impl<T: Item> Backend<T> for Queue<T> {
         let Some(batch) = self.waiting.pop_front() else { return false };
         self.waiting_count -= batch.count;
         self.lost.add(reason, batch.count as u64);
-        self.notices.dropping(T::MANY, T::QUEUE, &self.place, reason);
+        self.notices.dropping(T::MANY, T::QUEUE, &self.target, reason);
         true
     }
 
@@ -313,13 +314,13 @@ impl<T: Item> Backend<T> for Queue<T> {
         self.land_all(Instant::now());
         self.in_flight.abort_all();
         if !self.is_done() {
-            let failure = Failure::Unreachable("no answer before the program's end".into());
-            self.notices.failed(T::MANY, &self.place, &failure);
+            let failure = Failure::closing();
+            self.notices.failed(T::MANY, &self.target, &failure);
         }
         self.give_up_waiting();
         self.lost.add(Reason::Unanswered, self.in_flight_count as u64);
         self.in_flight_count = 0;
-        Delivered { place: self.place.name.clone(), exported: self.exported, lost: std::mem::take(&mut self.lost) }
+        Delivered { place: self.target.name.clone(), exported: self.exported, lost: std::mem::take(&mut self.lost) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What becomes of batches when collectors fail, are silent or come back.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,6 +26,14 @@ struct Fake {
 
 fn batch(queue: usize) -> Batch {
     Batch { delay: Duration::from_secs(5), timeout: Duration::from_secs(30), queue, size: 512 }
+}
+
+fn busy() -> Failure {
+    Failure::http(http::StatusCode::SERVICE_UNAVAILABLE, "")
+}
+
+fn unreachable(kind: ErrorKind) -> Failure {
+    Failure::transport(&std::io::Error::from(kind))
 }
 
 fn fake(failure: Failure) -> Fake {
@@ -56,8 +65,9 @@ fn fake_of(failure: Failure, batch: Batch, budget: &Budget) -> Fake {
             })
         }),
     };
-    let place = Place { name: "http://test:1/".into(), written: crate::config::SettingOrigin::default(), proxy: None };
-    let queue = Queue::new(way, place, batch, &Arc::default(), &Arc::default(), budget);
+    let origin = crate::config::SettingOrigin::default();
+    let target = ExportTarget { name: "http://test:1/".into(), origin, proxy: None };
+    let queue = Queue::new(way, target, batch, &Arc::default(), &Arc::default(), budget);
     Fake { queue, accepted, down, silent, pushed: 0 }
 }
 
@@ -110,7 +120,7 @@ fn run(test: impl Future<Output = ()>) {
 #[test]
 fn batches_go_when_full_or_old() {
     run(async {
-        let mut fake = fake(Failure::Busy("x".into()));
+        let mut fake = fake(busy());
         fake.push(1100);
         let now = Instant::now();
         fake.settle(now).await;
@@ -124,7 +134,7 @@ fn batches_go_when_full_or_old() {
 #[test]
 fn an_outage_loses_nothing_that_fits_into_the_queue() {
     run(async {
-        let mut fake = fake(Failure::Unreachable("refused".into()));
+        let mut fake = fake(unreachable(ErrorKind::ConnectionRefused));
         fake.is_down(true);
         let now = Instant::now();
         fake.push(5000);
@@ -142,7 +152,7 @@ fn an_outage_loses_nothing_that_fits_into_the_queue() {
 
 #[test]
 fn a_healthy_collector_that_vanishes_costs_none_of_what_was_on_its_way() {
-    for failure in [Failure::Unreachable("connection reset".into()), Failure::Busy("503".into())] {
+    for failure in [unreachable(ErrorKind::ConnectionReset), busy()] {
         run(async {
             let mut fake = fake(failure);
             fake.push(512);
@@ -166,7 +176,7 @@ fn a_healthy_collector_that_vanishes_costs_none_of_what_was_on_its_way() {
 fn an_attempt_that_times_out_is_made_again() {
     run(async {
         let short = Batch { timeout: Duration::from_millis(1), ..batch(QUEUE) };
-        let mut fake = fake_of(Failure::Busy("x".into()), short, &Budget::new(64_000_000));
+        let mut fake = fake_of(busy(), short, &Budget::new(64_000_000));
         fake.push(512);
         let now = Instant::now();
         fake.settle(now).await;
@@ -187,7 +197,7 @@ fn an_attempt_that_times_out_is_made_again() {
 fn what_does_not_fit_goes_oldest_first_in_whole_batches_and_is_counted() {
     run(async {
         let never_old = Batch { delay: Duration::from_secs(3600), ..batch(2048) };
-        let mut fake = fake_of(Failure::Unreachable("refused".into()), never_old, &Budget::new(64_000_000));
+        let mut fake = fake_of(unreachable(ErrorKind::ConnectionRefused), never_old, &Budget::new(64_000_000));
         fake.push(512);
         let now = Instant::now();
         fake.settle(now).await;
@@ -211,7 +221,7 @@ fn what_does_not_fit_goes_oldest_first_in_whole_batches_and_is_counted() {
 #[test]
 fn a_short_queue_still_keeps_most_of_what_fits() {
     run(async {
-        let mut fake = fake_of(Failure::Busy("503".into()), batch(8), &Budget::new(64_000_000));
+        let mut fake = fake_of(busy(), batch(8), &Budget::new(64_000_000));
         fake.is_down(true);
         fake.push(101);
         fake.is_down(false);
@@ -227,7 +237,7 @@ fn batches_are_charged_until_they_are_accepted_or_dropped() {
     run(async {
         let budget = Budget::new(64_000_000);
         let free = |bytes: usize| !budget.is_exceeded_with(64_000_000 - bytes);
-        let mut fake = fake_of(Failure::Busy("503".into()), batch(QUEUE), &budget);
+        let mut fake = fake_of(busy(), batch(QUEUE), &budget);
         fake.is_down(true);
         fake.push(2000);
         assert!(!free(2000 * 4));
@@ -247,7 +257,7 @@ fn batches_are_charged_until_they_are_accepted_or_dropped() {
 #[test]
 fn a_small_memory_limit_makes_small_batches() {
     run(async {
-        let mut fake = fake_of(Failure::Busy("503".into()), batch(QUEUE), &Budget::new(1_000_000));
+        let mut fake = fake_of(busy(), batch(QUEUE), &Budget::new(1_000_000));
         fake.push(1000);
         fake.settle(Instant::now()).await;
         let sizes = fake.sizes();
@@ -258,7 +268,7 @@ fn a_small_memory_limit_makes_small_batches() {
 #[test]
 fn what_is_refused_or_does_not_fit_is_counted() {
     run(async {
-        let mut fake = fake(Failure::Refused("400".into()));
+        let mut fake = fake(Failure::http(http::StatusCode::BAD_REQUEST, ""));
         fake.is_down(true);
         fake.push(QUEUE + 10);
         fake.queue.flush();
@@ -275,7 +285,7 @@ fn what_is_refused_or_does_not_fit_is_counted() {
 #[test]
 fn a_silent_collector_is_given_up_at_the_end() {
     run(async {
-        let mut fake = fake(Failure::Unreachable("refused".into()));
+        let mut fake = fake(unreachable(ErrorKind::ConnectionRefused));
         fake.is_down(true);
         fake.push(20_000);
         fake.queue.flush();
@@ -288,7 +298,7 @@ fn a_silent_collector_is_given_up_at_the_end() {
 #[test]
 fn one_failed_attempt_at_the_end_costs_nothing_where_the_collector_was_healthy() {
     run(async {
-        let mut fake = fake(Failure::Unreachable("connection reset".into()));
+        let mut fake = fake(unreachable(ErrorKind::ConnectionReset));
         fake.push(512);
         let now = Instant::now();
         fake.settle(now).await;
@@ -306,7 +316,7 @@ fn one_failed_attempt_at_the_end_costs_nothing_where_the_collector_was_healthy()
 #[test]
 fn what_is_on_its_way_at_the_end_is_counted() {
     run(async {
-        let mut fake = fake(Failure::Busy("503".into()));
+        let mut fake = fake(busy());
         fake.silent.store(true, Ordering::Relaxed);
         fake.push(1000);
         fake.queue.flush();

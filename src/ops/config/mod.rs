@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::bootstrap::Format;
+use super::Format;
 use super::{Failure, Outcome};
 use crate::config::{self, Origin, VARIABLES};
 use crate::launch::{self, Environment, FindError, Program};

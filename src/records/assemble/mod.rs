@@ -14,11 +14,11 @@ use opentelemetry::InstrumentationScope;
 
 use crate::bounds::budget::{Budget, Charge};
 use crate::bounds::losses::{Losses, Reason};
-use crate::channel::feed::ProcessId;
 use crate::records::facts::Facts;
 use crate::records::record::{Attributes, Block, Log, Measure, Record, Records, Start};
+use crate::records::scope;
 use crate::resource::Source;
-use crate::wire;
+use crate::wire::{self, ProcessId};
 
 /// The part of the memory that open spans may take.
 const SHARE: usize = 2;
@@ -452,28 +452,17 @@ fn complete<T>(process: &mut Process, what: T, scope: u32, said: &Block<'_>) -> 
 fn scope_of<'a>(process: &mut Process, id: u32, said: impl FnOnce() -> Facts<'a>) -> InstrumentationScope {
     if id == 0 {
         let given = said().text(wire::key::SCOPE);
-        return given.map_or_else(|| scope_from(""), |marker| scope_from(&marker));
+        return given.map_or_else(scope::own, |marker| scope::of_layer(&marker));
     }
     if let Some(known) = process.scopes.get(&id) {
         return known.clone();
     }
-    let Some(marker) = (process.strings)(id) else { return scope_from("") };
-    let scope = scope_from(&marker);
+    let Some(marker) = (process.strings)(id) else { return scope::own() };
+    let scope = scope::of_layer(&marker);
     if process.scopes.len() < MAX_SCOPES {
         process.scopes.insert(id, scope.clone());
     }
     scope
-}
-
-/// The scope that a layer's marker names.
-pub(crate) fn scope_from(marker: &str) -> InstrumentationScope {
-    let mut fields = marker.strip_prefix(wire::LAYER_MARKER).unwrap_or_default().split('|').skip(1);
-    let name = fields.next().filter(|name| !name.is_empty()).unwrap_or("otel-rs").to_owned();
-    let builder = InstrumentationScope::builder(name).with_schema_url(opentelemetry_semantic_conventions::SCHEMA_URL);
-    match fields.next().filter(|version| !version.is_empty()) {
-        Some(version) => builder.with_version(version.to_owned()).build(),
-        None => builder.build(),
-    }
 }
 
 #[cfg(test)]

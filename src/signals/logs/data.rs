@@ -102,11 +102,11 @@ pub(crate) mod testing {
 
     use super::*;
     use crate::bounds::budget::Budget;
-    use crate::channel::feed::ProcessId;
     use crate::records::assemble::Assembler;
     use crate::records::record::Log;
     use crate::records::record::make::{self, Said};
     use crate::resource::testing::source;
+    use crate::wire::ProcessId;
 
     /// A record as the hooks write it, on its way out.
     pub(crate) fn made(log: &Log, said: &[Said<'_>], limits: &LogLimits) -> LogData {

@@ -52,7 +52,7 @@ impl Logs {
         for processor in &config.processors {
             if let Some(sink) = Sink::new(&processor.exporter, Signal::Logs, notices) {
                 let way = sink.way(request);
-                backends.push(Box::new(Queue::new(way, sink.place(), processor.batch, notices, wake, budget)));
+                backends.push(Box::new(Queue::new(way, sink.target(), processor.batch, notices, wake, budget)));
             } else if processor.exporter == Exporter::Console {
                 backends.push(Box::new(ConsoleLogs::default()));
             }

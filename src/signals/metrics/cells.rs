@@ -4,11 +4,10 @@ use std::collections::HashMap;
 
 use opentelemetry::{InstrumentationScope, KeyValue};
 
-use crate::channel::feed::ProcessId;
 use crate::conventions::{self, OVERFLOW};
-use crate::records::assemble::scope_from;
 use crate::records::record::Attributes;
-use crate::wire::{cell_kind, key};
+use crate::records::scope;
+use crate::wire::{ProcessId, cell_kind, key};
 
 /// Time series of counters that are kept; a process cannot make more by attaching again under new names. Further series
 /// are counted in one overflow series of their instrument.
@@ -133,7 +132,7 @@ impl Counters {
             return None;
         }
         let is_monotonic = cell.kind == cell_kind::COUNTER;
-        let counter = CounterId { scope: scope_from(&scope), name, is_monotonic };
+        let counter = CounterId { scope: scope::of_layer(&scope), name, is_monotonic };
         attributes.sort_by(|a, b| a.key.cmp(&b.key));
         let mut id = CounterSeriesId { counter, attributes: shown(&attributes) };
         if self.series.len() >= MAX_SERIES && !self.series.contains_key(&id) {

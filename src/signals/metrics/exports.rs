@@ -19,7 +19,8 @@ use super::encode;
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::{Losses, Reason};
 use crate::export::Sink;
-use crate::export::notices::{ExportNotices, Failure};
+use crate::export::failure::Failure;
+use crate::export::notices::ExportNotices;
 
 /// The first pause before changes are sent again; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -102,7 +103,7 @@ impl Exports {
         let encoded = match self.to.sink.encode(&encode::request(&all)) {
             Ok(encoded) => encoded,
             Err(failure) => {
-                self.to.notices.failed("metrics", &self.to.sink.place(), &failure);
+                self.to.notices.failed("metrics", &self.to.sink.target(), &failure);
                 self.to.lost.rejected.fetch_add(changes + sums, Relaxed);
                 return;
             }
@@ -142,8 +143,8 @@ impl Exports {
             && tokio::time::timeout_at(deadline.into(), &mut *task).await.is_err()
         {
             task.abort();
-            let failure = Failure::Unreachable("no answer before the program's end".into());
-            self.to.notices.failed("metrics", &self.to.sink.place(), &failure);
+            let failure = Failure::closing();
+            self.to.notices.failed("metrics", &self.to.sink.target(), &failure);
         }
         let Points { changes, sums, rejected } = &self.to.lost;
         let mut lost = Losses::default();
@@ -170,20 +171,20 @@ impl Collector {
 
     async fn send(&self, encoded: Bytes) -> Outcome {
         let answer = tokio::time::timeout(self.limit, self.sink.send(encoded)).await;
-        match answer.unwrap_or_else(|_| Err(Failure::late(self.limit))) {
+        match answer.unwrap_or_else(|_| Err(Failure::timeout(self.limit))) {
             Ok(0) => {
-                self.notices.arrived("metrics", &self.sink.place());
+                self.notices.arrived("metrics", &self.sink.target());
                 Outcome::Accepted
             }
             Ok(rejected) => {
                 self.lost.rejected.fetch_add(rejected, Relaxed);
-                let failure = Failure::Refused(format!("the collector rejected {rejected} points of metrics"));
-                self.notices.failed("metrics", &self.sink.place(), &failure);
+                let failure = Failure::rejected(format_args!("{rejected} points of metrics"));
+                self.notices.failed("metrics", &self.sink.target(), &failure);
                 Outcome::Accepted
             }
             Err(failure) => {
-                self.notices.failed("metrics", &self.sink.place(), &failure);
-                if failure.may_pass() { Outcome::Failed } else { Outcome::Refused }
+                self.notices.failed("metrics", &self.sink.target(), &failure);
+                if failure.is_retryable() { Outcome::Failed } else { Outcome::Refused }
             }
         }
     }

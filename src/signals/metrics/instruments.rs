@@ -14,7 +14,7 @@ use super::streams::InstrumentProperties;
 use crate::config::{ExemplarFilter, InstrumentKind};
 use crate::conventions::Measured;
 use crate::conventions::catalog::{self, Kind};
-use crate::records::assemble::scope_from;
+use crate::records::scope;
 
 /// Scopes that have histograms; a process cannot make more by attaching again under new names. Measurements of further
 /// scopes are counted under our own.
@@ -65,7 +65,7 @@ impl Instruments {
     ) {
         let is_known = self.histograms.contains_key(scope);
         let Some(value) = measured.value(lasted) else { return };
-        let scope = if is_known || self.histograms.len() < MAX_SCOPES { scope } else { &scope_from("") };
+        let scope = if is_known || self.histograms.len() < MAX_SCOPES { scope } else { &scope::own() };
         if !is_known && !self.histograms.contains_key(scope) {
             self.histograms.insert(scope.clone(), HashMap::new());
         }
@@ -157,7 +157,7 @@ mod tests {
     fn durations_use_the_advised_buckets() {
         let mut metrics = TestMetrics::new(HistogramAggregation::ExplicitBuckets);
         let measured = Measured::duration(&DB_CLIENT_OPERATION_DURATION, vec![]);
-        metrics.instruments.record(&scope_from(""), &measured, Duration::from_millis(2), None);
+        metrics.instruments.record(&scope::own(), &measured, Duration::from_millis(2), None);
         let all = metrics.collect();
         let metric = all.scope_metrics().flat_map(|scope| scope.metrics()).next().unwrap();
         assert_eq!((metric.name(), metric.unit()), ("db.client.operation.duration", "s"));

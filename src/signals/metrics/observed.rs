@@ -11,7 +11,7 @@ use super::streams::InstrumentProperties;
 use crate::config::InstrumentKind;
 use crate::conventions::catalog::{Kind, Metric};
 use crate::host::{Attribute, Attributes, Point};
-use crate::records::assemble::scope_from;
+use crate::records::scope;
 
 /// The instruments of what is observed, and the value that each series has reached.
 #[derive(Default)]
@@ -105,7 +105,7 @@ fn instrument(registry: &InstrumentRegistry, metric: &'static Metric) -> FanOut<
         Kind::Histogram(_) => InstrumentKind::Histogram,
     };
     let (unit, text) = (metric.unit, metric.description);
-    let properties = InstrumentProperties { scope: &scope_from(""), name: metric.name, kind, unit };
+    let properties = InstrumentProperties { scope: &scope::own(), name: metric.name, kind, unit };
     registry.instrument(&properties, |meter, name| match metric.kind {
         Kind::Counter if metric.is_fractional() => {
             ObservedInstrument::Seconds(meter.f64_counter(name).with_unit(unit).with_description(text).build())

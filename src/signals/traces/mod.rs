@@ -34,7 +34,7 @@ pub(crate) fn destinations(
     for processor in &config.processors {
         if let Some(sink) = Sink::new(&processor.exporter, Signal::Traces, notices) {
             let way = sink.way(request);
-            backends.push(Box::new(Queue::new(way, sink.place(), processor.batch, notices, wake, budget)));
+            backends.push(Box::new(Queue::new(way, sink.target(), processor.batch, notices, wake, budget)));
         } else if processor.exporter == Exporter::Console {
             backends.push(Box::new(Console::default()));
         }

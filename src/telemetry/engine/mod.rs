@@ -9,16 +9,16 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::{Losses, Reason};
-use crate::channel::feed::{Feed, ProcessId, Receiver};
+use crate::channel::feed::{Feed, Receiver};
 use crate::channel::{CellTable, SeriesTable};
 use crate::config::{Config, SpanLimits};
-use crate::conventions::{self, Conventions};
+use crate::conventions::{self, HttpSettings};
 use crate::export::Delivered;
 use crate::export::notices::ExportNotices;
 use crate::host::Host;
 use crate::launch::{ChildEnd, Ended, Usage, signal_name};
-use crate::records::assemble::{Assembler, Finished, Strings, scope_from};
-use crate::records::record;
+use crate::records::assemble::{Assembler, Finished, Strings};
+use crate::records::{record, scope};
 use crate::redact;
 use crate::resource::{Programs, Source};
 use crate::signals::logs::Logs;
@@ -29,7 +29,7 @@ use crate::signals::traces::{self, Traces};
 use crate::telemetry::Report;
 use crate::telemetry::run::Run;
 use crate::ui;
-use crate::wire::domain;
+use crate::wire::{ProcessId, domain};
 
 /// How often what is due is looked for when nothing comes in.
 const TICK: Duration = Duration::from_millis(100);
@@ -69,7 +69,7 @@ pub(crate) struct Engine {
     budget: Budget,
     traces: Traces,
     limits: SpanLimits,
-    conventions: Conventions,
+    conventions: HttpSettings,
     logs: Option<Logs>,
     metrics: Option<Metrics>,
     /// The program's run as a whole, if that is told of.
@@ -95,14 +95,14 @@ impl Engine {
         let traces = traces::destinations(&config.traces, &notices, &wake, &budget);
         let logs = Logs::new(&config.logs, &notices, &wake, &budget);
         let metrics = Metrics::new(&config.metrics, host, &notices, &wake, &budget);
-        notices.tell_unusable();
+        notices.warn_of_unusable();
         Engine {
             pids: HashMap::new(),
             assembler: Assembler::new(&budget),
             budget,
             traces,
             limits: config.traces.limits,
-            conventions: Conventions::new(&config.http),
+            conventions: HttpSettings::new(&config.http),
             logs,
             metrics,
             programs,
@@ -320,7 +320,7 @@ impl Engine {
         let mut described = run.described(ended);
         if let Some(metrics) = &mut self.metrics {
             let (lasted, origin) = (run.lasted(ended), run.origin(ended));
-            let scope = scope_from("");
+            let scope = scope::own();
             let record = |measured| metrics.record(&source, &scope, &measured, lasted, Some(origin));
             described.measured.drain(..).for_each(record);
         }

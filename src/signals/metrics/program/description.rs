@@ -4,8 +4,8 @@ use opentelemetry::InstrumentationScope;
 
 use crate::channel::SeriesEntry;
 use crate::conventions;
-use crate::records::assemble::scope_from;
 use crate::records::record::{Attributes, Value};
+use crate::records::scope;
 use crate::wire::key;
 use crate::wire::series::{instrument_kind, number};
 
@@ -59,7 +59,7 @@ impl InstrumentDescription {
             }
         }
         let scope = match scope_name {
-            None => scope_from(&marker.unwrap_or_default()),
+            None => scope::of_layer(&marker.unwrap_or_default()),
             Some(scope_name) => {
                 let mut scope = InstrumentationScope::builder(scope_name).with_attributes(attributes);
                 if let Some(version) = version {

@@ -4,7 +4,7 @@ use super::*;
 use crate::config::{Selection, Stream as StreamConfig};
 use crate::conventions::Measured;
 use crate::conventions::catalog::{DB_CLIENT_OPERATION_DURATION, HTTP_SERVER_REQUEST_DURATION};
-use crate::records::assemble::scope_from;
+use crate::records::scope;
 use crate::signals::metrics::testing::TestMetrics;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
 use std::time::Duration;
@@ -20,10 +20,10 @@ fn read(views: Vec<View>, histograms: HistogramAggregation, limit: usize, routes
         let attributes =
             vec![KeyValue::new("http.route", format!("/{route}")), KeyValue::new("http.request.method", "GET")];
         let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, attributes);
-        metrics.instruments.record(&scope_from(""), &measured, Duration::from_millis(20), None);
+        metrics.instruments.record(&scope::own(), &measured, Duration::from_millis(20), None);
     }
     let query = Measured::duration(&DB_CLIENT_OPERATION_DURATION, vec![KeyValue::new("db.system.name", "sqlite")]);
-    metrics.instruments.record(&scope_from(""), &query, Duration::from_millis(2), None);
+    metrics.instruments.record(&scope::own(), &query, Duration::from_millis(2), None);
     metrics.collect()
 }
 

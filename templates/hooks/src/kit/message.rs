@@ -76,6 +76,13 @@ impl Destination<'_> {
         self.consume(scope, MessagingOperation::Process, operation, Some(headers))
     }
 
+    /// The same for a message that a [`receive`](Self::receive) has fetched, and counted.
+    pub fn process_received(&self, scope: &'static Scope, operation: &str, headers: &dyn Headers) -> Operation {
+        let operation = self.process(scope, operation, headers);
+        operation.set(&[(key::MESSAGING_PULLED, true.into())]);
+        operation
+    }
+
     /// Messages are acknowledged, refused or committed.
     pub fn settle(&self, scope: &'static Scope, operation: &str) -> Operation {
         self.consume(scope, MessagingOperation::Settle, operation, None)

@@ -156,6 +156,8 @@ macro_rules! attribute_keys {
             MESSAGING_BODY_SIZE = 115, "messaging.message.body.size";
             /// Int: bytes of the message's body and metadata.
             MESSAGING_ENVELOPE_SIZE = 116, "messaging.message.envelope.size";
+            /// Bool: whether the message that is processed was fetched by an operation that has counted it.
+            MESSAGING_PULLED = 117;
         }
     };
 }

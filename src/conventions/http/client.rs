@@ -4,23 +4,8 @@ use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 use url::Url;
 
-use super::Amount;
-
-use super::Attributes;
-
-use super::Conventions;
-
-use super::Described;
-
-use super::Measured;
-
-use super::host_and_port;
-
-use super::http_error_type;
-
-use super::method_in_name;
-
-use super::status;
+use super::super::{Amount, Attributes, Described, Measured, status};
+use super::{HttpSettings, host_and_port, http_error_type, method_in_name};
 use crate::conventions::catalog::{
     HTTP_CLIENT_CONNECTION_DURATION, HTTP_CLIENT_REQUEST_BODY_SIZE, HTTP_CLIENT_REQUEST_DURATION,
     HTTP_CLIENT_RESPONSE_BODY_SIZE,
@@ -29,9 +14,9 @@ use crate::records::facts::Facts;
 use crate::redact;
 use crate::wire::key;
 
-pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conventions) -> Described {
+pub(in crate::conventions) fn describe(facts: &Facts<'_>, cut: Option<&str>, settings: &HttpSettings) -> Described {
     let mut to = Attributes::default();
-    let (method, original) = conventions.method(&facts.text(key::HTTP_METHOD).unwrap_or_default());
+    let (method, original) = settings.method(&facts.text(key::HTTP_METHOD).unwrap_or_default());
     to.text(name::HTTP_REQUEST_METHOD, Some(method.clone()));
     to.text(name::HTTP_REQUEST_METHOD_ORIGINAL, original);
     let url = facts.text(key::URL_FULL);
@@ -45,8 +30,8 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conve
     to.text(name::NETWORK_PROTOCOL_VERSION, facts.text(key::HTTP_VERSION));
     to.text(name::NETWORK_PEER_ADDRESS, facts.text(key::PEER_ADDRESS));
     to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
-    to.0.extend(conventions.headers(facts, key::HTTP_REQUEST_HEADER, "http.request.header."));
-    to.0.extend(conventions.headers(facts, key::HTTP_RESPONSE_HEADER, "http.response.header."));
+    to.0.extend(settings.headers(facts, key::HTTP_REQUEST_HEADER, "http.request.header."));
+    to.0.extend(settings.headers(facts, key::HTTP_RESPONSE_HEADER, "http.response.header."));
     let error = http_error_type(facts, 400, cut);
     to.text(name::ERROR_TYPE, error.as_deref());
     Described {
@@ -59,9 +44,9 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conve
 }
 
 /// The bodies of a request and its response.
-pub(super) fn transfer(facts: &Facts<'_>, conventions: &Conventions) -> Vec<Measured> {
+pub(in crate::conventions) fn transfer(facts: &Facts<'_>, settings: &HttpSettings) -> Vec<Measured> {
     let mut to = Attributes::default();
-    to.text(name::HTTP_REQUEST_METHOD, Some(conventions.method(&facts.text(key::HTTP_METHOD).unwrap_or_default()).0));
+    to.text(name::HTTP_REQUEST_METHOD, Some(settings.method(&facts.text(key::HTTP_METHOD).unwrap_or_default()).0));
     server_and_version(&mut to, facts);
     to.int(name::HTTP_RESPONSE_STATUS_CODE, facts.int(key::HTTP_STATUS));
     to.text(name::ERROR_TYPE, http_error_type(facts, 400, None));
@@ -73,12 +58,12 @@ pub(super) fn transfer(facts: &Facts<'_>, conventions: &Conventions) -> Vec<Meas
 }
 
 /// A connection that is closed.
-pub(super) fn connection(facts: &Facts<'_>) -> Vec<Measured> {
+pub(in crate::conventions) fn connection(facts: &Facts<'_>) -> Vec<Measured> {
     let mut to = Attributes::default();
     server_and_version(&mut to, facts);
     let metric = &HTTP_CLIENT_CONNECTION_DURATION;
     let seconds = facts.get(key::METRIC_VALUE).and_then(|value| value.float());
-    let measured = |seconds| Measured { metric, amount: Amount::Said(seconds), attributes: to.of(metric) };
+    let measured = |seconds| Measured { metric, amount: Amount::Recorded(seconds), attributes: to.of(metric) };
     seconds.filter(|seconds| *seconds >= 0.0).map(measured).into_iter().collect()
 }
 
@@ -89,28 +74,28 @@ fn server_and_version(to: &mut Attributes, facts: &Facts<'_>) {
     to.overflow(facts);
 }
 
-/// Whom the request was for: what the hook said, else what the URL says.
+/// The server that the request was for: the recorded one, else the one in the URL.
 fn server(facts: &Facts<'_>, url: Option<&str>) -> (Option<String>, Option<i64>) {
     let parsed = url.and_then(|url| Url::parse(url).ok());
     let from_url = parsed.as_ref().and_then(Url::host_str).map(|host| host.trim_matches(['[', ']']).to_owned());
-    let said = facts.text(key::SERVER_ADDRESS).map(|address| host_and_port(&address).0);
+    let recorded = facts.text(key::SERVER_ADDRESS).map(|address| host_and_port(&address).0);
     let port = facts.port(key::SERVER_PORT);
     let port = port.or_else(|| parsed.as_ref().and_then(Url::port_or_known_default).map(i64::from));
-    (said.or(from_url), port)
+    (recorded.or(from_url), port)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{facts, shown};
+    use super::super::super::testing::{facts, shown};
     use super::*;
     use opentelemetry::trace::Status;
 
     fn described(facts: &Facts<'_>, cut: Option<&str>) -> Described {
-        describe(facts, cut, &Conventions::default())
+        describe(facts, cut, &HttpSettings::default())
     }
 
     #[test]
-    fn a_request_as_the_conventions_describe_it() {
+    fn a_request_has_the_attributes_of_the_conventions() {
         let described = described(
             &facts(&[
                 (key::HTTP_METHOD, "GET"),
@@ -145,10 +130,10 @@ mod tests {
 
     #[test]
     fn bodies_are_measured_with_what_is_known_of_their_request() {
-        let measured = |said: &[(u16, &str)]| {
-            let all = transfer(&facts(said), &Conventions::default());
+        let measured = |recorded: &[(u16, &str)]| {
+            let all = transfer(&facts(recorded), &HttpSettings::default());
             let line = |measured: Measured| {
-                let Amount::Said(bytes) = measured.amount else { panic!("{measured:?}") };
+                let Amount::Recorded(bytes) = measured.amount else { panic!("{measured:?}") };
                 format!("{} {bytes} {}", measured.metric.name, shown(&measured.attributes).join(" "))
             };
             all.into_iter().map(line).collect::<Vec<_>>()
@@ -179,14 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn what_counts_as_an_error() {
-        for (said, error) in [
+    fn failed_statuses_and_errors_are_errors() {
+        for (recorded, error) in [
             (vec![(key::HTTP_STATUS, "399")], None),
             (vec![(key::HTTP_STATUS, "404")], Some("404")),
             (vec![(key::HTTP_STATUS, "500")], Some("500")),
             (vec![(key::ERROR_TYPE, "connection_refused")], Some("connection_refused")),
         ] {
-            let described = described(&facts(&said), None);
+            let described = described(&facts(&recorded), None);
             let found = described.attributes.iter().find(|kv| kv.key.as_str() == "error.type");
             assert_eq!(found.map(|kv| kv.value.to_string()).as_deref(), error);
             assert_eq!(matches!(described.status, Status::Error { .. }), error.is_some());

@@ -5,15 +5,9 @@ use std::net::Ipv6Addr;
 use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::Attributes;
-use super::Conventions;
-use super::Described;
-use super::Measured;
-use super::forwarded::{Forwarded, first_item};
-use super::host_and_port;
-use super::http_error_type;
-use super::method_in_name;
-use super::status;
+use super::super::forwarded::{Forwarded, first_item};
+use super::super::{Attributes, Described, Measured, status};
+use super::{HttpSettings, host_and_port, http_error_type, method_in_name};
 use crate::conventions::catalog::{
     HTTP_SERVER_REQUEST_BODY_SIZE, HTTP_SERVER_REQUEST_DURATION, HTTP_SERVER_RESPONSE_BODY_SIZE,
 };
@@ -21,11 +15,11 @@ use crate::records::facts::Facts;
 use crate::redact;
 use crate::wire::key;
 
-pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conventions) -> Described {
+pub(in crate::conventions) fn describe(facts: &Facts<'_>, cut: Option<&str>, settings: &HttpSettings) -> Described {
     let mut to = Attributes::default();
     let header = facts.text(key::HTTP_FORWARDED).unwrap_or_default();
     let forwarded = Forwarded::first(header.as_bytes());
-    let (method, original) = conventions.method(&facts.text(key::HTTP_METHOD).unwrap_or_default());
+    let (method, original) = settings.method(&facts.text(key::HTTP_METHOD).unwrap_or_default());
     to.text(name::HTTP_REQUEST_METHOD, Some(method.clone()));
     to.text(name::HTTP_REQUEST_METHOD_ORIGINAL, original);
     to.text(name::URL_PATH, facts.text(key::URL_PATH).map(|path| redact::url_path(&path).into_owned()));
@@ -49,8 +43,8 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conve
     to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
     to.text(name::NETWORK_PROTOCOL_VERSION, facts.text(key::HTTP_VERSION));
     to.text(name::USER_AGENT_ORIGINAL, facts.text(key::USER_AGENT).map(|agent| redact::message(&agent).into_owned()));
-    to.0.extend(conventions.headers(facts, key::HTTP_REQUEST_HEADER, "http.request.header."));
-    to.0.extend(conventions.headers(facts, key::HTTP_RESPONSE_HEADER, "http.response.header."));
+    to.0.extend(settings.headers(facts, key::HTTP_REQUEST_HEADER, "http.request.header."));
+    to.0.extend(settings.headers(facts, key::HTTP_RESPONSE_HEADER, "http.response.header."));
     let error = http_error_type(facts, 500, cut);
     to.text(name::ERROR_TYPE, error.as_deref());
     let size = |metric, key| Measured::counted(metric, facts.int(key), to.of(metric));
@@ -74,7 +68,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>, conventions: &Conve
     }
 }
 
-/// Whom the request was for, as far as proxies tell: the original host, with its port if that is known.
+/// The server that the request was for: the original host where a proxy passes it on, with its port if that is known.
 fn server(facts: &Facts<'_>, forwarded: Option<&[u8]>) -> Option<(String, Option<i64>)> {
     let proxied = facts.text(key::HTTP_FORWARDED_HOST).unwrap_or_default();
     let own = facts.text(key::HTTP_HOST).unwrap_or_default();
@@ -96,7 +90,7 @@ fn host(authority: &[u8]) -> Option<(String, Option<i64>)> {
     valid.then_some((host, port))
 }
 
-/// The client's address as a proxy tells it, unless it hides that.
+/// The client's address as a proxy passes it on, unless it hides that.
 fn hop(node: &[u8]) -> Option<String> {
     let node = node.strip_prefix(b"\"").and_then(|node| node.strip_suffix(b"\"")).unwrap_or(node);
     let (host, _) = host(node)?;
@@ -105,16 +99,16 @@ fn hop(node: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{facts, shown};
+    use super::super::super::testing::{facts, shown};
     use super::*;
     use opentelemetry::trace::Status;
 
     fn described(facts: &Facts<'_>, cut: Option<&str>) -> Described {
-        describe(facts, cut, &Conventions::default())
+        describe(facts, cut, &HttpSettings::default())
     }
 
     #[test]
-    fn a_request_as_the_conventions_describe_it() {
+    fn a_request_has_the_attributes_of_the_conventions() {
         let described = described(
             &facts(&[
                 (key::HTTP_METHOD, "GET"),
@@ -165,8 +159,8 @@ mod tests {
     }
 
     #[test]
-    fn failures_and_odd_methods() {
-        for (said, cut, name, error) in [
+    fn failures_are_errors_and_unknown_methods_are_other() {
+        for (recorded, cut, name, error) in [
             (vec![(key::HTTP_METHOD, "GET"), (key::HTTP_STATUS, "404")], None, "GET", None),
             (vec![(key::HTTP_METHOD, "GET"), (key::HTTP_STATUS, "503")], None, "GET", Some("503")),
             (vec![(key::HTTP_METHOD, "BREW"), (key::HTTP_ROUTE, "/pot")], None, "HTTP /pot", None),
@@ -177,18 +171,18 @@ mod tests {
             (vec![(key::HTTP_METHOD, "GET")], Some("SIGKILL"), "GET", Some("SIGKILL")),
             (vec![], None, "HTTP", None),
         ] {
-            let described = described(&facts(&said), cut);
-            assert_eq!(described.name, name, "{said:?}");
+            let described = described(&facts(&recorded), cut);
+            assert_eq!(described.name, name, "{recorded:?}");
             let found = described.attributes.iter().find(|kv| kv.key.as_str() == "error.type");
-            assert_eq!(found.map(|kv| kv.value.to_string()).as_deref(), error, "{said:?}");
-            assert_eq!(matches!(described.status, Status::Error { .. }), error.is_some(), "{said:?}");
+            assert_eq!(found.map(|kv| kv.value.to_string()).as_deref(), error, "{recorded:?}");
+            assert_eq!(matches!(described.status, Status::Error { .. }), error.is_some(), "{recorded:?}");
         }
         let described = described(&facts(&[(key::HTTP_METHOD, "BREW")]), None);
         assert!(shown(&described.attributes).contains(&"http.request.method_original=BREW".to_owned()));
     }
 
     #[test]
-    fn proxies_tell_who_the_client_was() {
+    fn the_clients_address_is_taken_from_proxies_headers() {
         for (header, value, client) in [
             (key::HTTP_FORWARDED_FOR, "203.0.113.7, 10.0.0.1", "203.0.113.7"),
             (key::HTTP_FORWARDED_FOR, "203.0.113.7:4711", "203.0.113.7"),
@@ -207,9 +201,9 @@ mod tests {
     }
 
     #[test]
-    fn proxies_tell_what_the_client_asked_for() {
+    fn the_original_host_is_taken_from_proxies_headers() {
         let (host, port) = (key::HTTP_FORWARDED_HOST, key::HTTP_FORWARDED_PORT);
-        for (said, address, number) in [
+        for (recorded, address, number) in [
             (vec![], "in.test", Some(81)),
             (vec![(key::HTTP_FORWARDED, "host=\"a.test:8443\";proto=HTTPS"), (host, "b.test")], "a.test", Some(8443)),
             (vec![(host, "b.test:8443, c.test")], "b.test", Some(8443)),
@@ -226,7 +220,7 @@ mod tests {
             (vec![(key::HTTP_FORWARDED, "host=\"a b\"")], "in.test", Some(81)),
             (vec![(key::HTTP_FORWARDED, "proto=https"), (host, "b.test")], "b.test", None),
         ] {
-            let all: Vec<_> = std::iter::once((key::HTTP_HOST, "in.test:81")).chain(said).collect();
+            let all: Vec<_> = std::iter::once((key::HTTP_HOST, "in.test:81")).chain(recorded).collect();
             let shown = shown(&described(&facts(&all), None).attributes);
             let server: Vec<_> = shown.iter().filter(|attribute| attribute.starts_with("server.")).cloned().collect();
             let port = number.map(|port: i64| format!("server.port={port}"));

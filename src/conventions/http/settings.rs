@@ -1,10 +1,10 @@
-//! What a user decides about the conventions.
+//! The choices that the conventions for HTTP leave to users.
 
 use std::borrow::Cow;
 
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
-use super::pattern;
+use super::super::pattern;
 use crate::config::Http;
 use crate::records::facts::Facts;
 use crate::redact::{self, REDACTED};
@@ -12,21 +12,21 @@ use crate::redact::{self, REDACTED};
 /// Methods that the conventions know.
 const METHODS: &[&str] = &["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY"];
 
-/// The choices that the conventions leave to users.
+/// What a user has configured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Conventions {
+pub(crate) struct HttpSettings {
     /// In place of those that the conventions know, if there are any.
     known_methods: Vec<String>,
     sanitized_headers: Vec<String>,
 }
 
-impl Conventions {
-    pub(crate) fn new(http: &Http) -> Conventions {
-        Conventions { known_methods: http.known_methods.clone(), sanitized_headers: http.sanitized_headers.clone() }
+impl HttpSettings {
+    pub(crate) fn new(http: &Http) -> HttpSettings {
+        HttpSettings { known_methods: http.known_methods.clone(), sanitized_headers: http.sanitized_headers.clone() }
     }
 
     /// The method under which the conventions count it, and the original if that differs.
-    pub(super) fn method(&self, sent: &str) -> (Cow<'static, str>, Option<String>) {
+    pub(in crate::conventions) fn method(&self, sent: &str) -> (Cow<'static, str>, Option<String>) {
         let known = if self.known_methods.is_empty() {
             METHODS.iter().find(|known| **known == sent).map(|known| Cow::Borrowed(*known))
         } else {
@@ -39,7 +39,7 @@ impl Conventions {
     }
 
     /// Headers as `<prefix><name>`, always a list of values.
-    pub(super) fn headers(&self, facts: &Facts<'_>, key: u16, prefix: &str) -> Vec<KeyValue> {
+    pub(in crate::conventions) fn headers(&self, facts: &Facts<'_>, key: u16, prefix: &str) -> Vec<KeyValue> {
         let attribute = |(name, values): (String, Vec<Cow<'_, str>>)| {
             let secret = self.is_sanitized(&name);
             let shown = |value: &str| if secret { REDACTED.into() } else { redact::header(&name, value).into_owned() };
@@ -58,29 +58,29 @@ impl Conventions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::shown;
+    use super::super::super::testing::shown;
     use super::*;
     use crate::records::record::{self, Attribute};
     use crate::wire::key::HTTP_REQUEST_HEADER;
 
     #[test]
-    fn headers_are_lists_and_secrets_stay() {
-        let said = |name: &'static str, value: &'static str| Attribute {
+    fn headers_are_lists_and_secrets_are_redacted() {
+        let recorded = |name: &'static str, value: &'static str| Attribute {
             key: HTTP_REQUEST_HEADER,
             name: name.as_bytes(),
             value: record::Value::Bytes(value.as_bytes()),
         };
         let facts = Facts::new(vec![
-            said("accept", "text/html"),
-            said("X-Forwarded-For", "a"),
-            said("accept", "*/*"),
-            said("authorization", "Basic abc"),
-            said("x-tenant-id", "red"),
-            said("x-shop-api-key", "k"),
-            said("location", "/cb?code=hunter2&state=x"),
-            said("referer", "https://u:hunter2@h/?session=hunter2"),
+            recorded("accept", "text/html"),
+            recorded("X-Forwarded-For", "a"),
+            recorded("accept", "*/*"),
+            recorded("authorization", "Basic abc"),
+            recorded("x-tenant-id", "red"),
+            recorded("x-shop-api-key", "k"),
+            recorded("location", "/cb?code=hunter2&state=x"),
+            recorded("referer", "https://u:hunter2@h/?session=hunter2"),
         ]);
-        let own = Conventions { sanitized_headers: vec!["x-tenant*".into()], ..Conventions::default() };
+        let own = HttpSettings { sanitized_headers: vec!["x-tenant*".into()], ..HttpSettings::default() };
         assert_eq!(
             shown(&own.headers(&facts, HTTP_REQUEST_HEADER, "http.request.header.")),
             [
@@ -96,17 +96,17 @@ mod tests {
     }
 
     #[test]
-    fn a_user_says_which_methods_are_known() {
-        let own = Conventions { known_methods: vec!["GET".into(), "BREW".into()], ..Conventions::default() };
-        for (conventions, sent, method, original) in [
-            (Conventions::default(), "GET", "GET", None),
-            (Conventions::default(), "BREW", "_OTHER", Some("BREW")),
-            (Conventions::default(), "get", "_OTHER", Some("get")),
-            (Conventions::default(), "", "_OTHER", None),
+    fn configured_methods_replace_the_known_ones() {
+        let own = HttpSettings { known_methods: vec!["GET".into(), "BREW".into()], ..HttpSettings::default() };
+        for (settings, sent, method, original) in [
+            (HttpSettings::default(), "GET", "GET", None),
+            (HttpSettings::default(), "BREW", "_OTHER", Some("BREW")),
+            (HttpSettings::default(), "get", "_OTHER", Some("get")),
+            (HttpSettings::default(), "", "_OTHER", None),
             (own.clone(), "BREW", "BREW", None),
             (own, "POST", "_OTHER", Some("POST")),
         ] {
-            assert_eq!(conventions.method(sent), (method.into(), original.map(str::to_owned)), "{sent}");
+            assert_eq!(settings.method(sent), (method.into(), original.map(str::to_owned)), "{sent}");
         }
     }
 }
