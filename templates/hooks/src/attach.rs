@@ -195,7 +195,7 @@ fn wait(claim: &Claim) {
     }
 }
 
-/// Tells this thread from every other one that lives.
+/// Identifies this thread among all that live.
 pub(crate) fn this_thread() -> usize {
     thread_local! {
         static ME: u8 = const { 0 };
@@ -203,7 +203,7 @@ pub(crate) fn this_thread() -> usize {
     ME.try_with(|me| me as *const u8 as usize).unwrap_or(0)
 }
 
-/// This process's region. `None` while dormant, and where there is nobody to tell.
+/// This process's region. `None` while dormant, and where contexts are only passed on.
 #[inline]
 pub(crate) fn region() -> Option<&'static Region> {
     // SAFETY: null or a page that is never unmapped, see `claim`.

@@ -42,7 +42,7 @@ impl Cell {
         Cell { scope, kind, name, unit, description, attributes, place: CellSlot::new() }
     }
 
-    /// Adds to the sum. Lock-free; nothing happens when its instrumentation does not speak.
+    /// Adds to the sum. Lock-free; nothing happens while its instrumentation is disabled.
     #[inline]
     pub fn add(&self, amount: i64) {
         if self.scope.enabled() {

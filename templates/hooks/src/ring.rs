@@ -85,7 +85,7 @@ pub(crate) fn write_measure(scope: &'static Scope, about: u8, attributes: &[Attr
     });
 }
 
-/// A scope's id, and what a record says of it otherwise: the id is 0 while another thread is adding to the string table.
+/// A scope's id, and the attribute that stands for it otherwise: the id is 0 while another thread is adding to the string table.
 fn scope_attribute(scope: &'static Scope) -> (u32, Attribute<'static>) {
     let id = scope.id();
     (id, (key::SCOPE, if id == 0 { scope.marker().into() } else { Value::None }))
@@ -146,7 +146,7 @@ fn lock(region: &Region) -> Option<Ring<'_>> {
     None
 }
 
-/// Spreads threads: the address of a thread-local tells threads apart.
+/// Spreads threads over the rings by the address of a thread-local.
 fn first_ring(count: u32) -> u32 {
     // A thread that is new here: the program may have had one until now.
     metrics::catch_up();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use otel_rs_hooks::metrics::{
-    instrument, on_collect, AttributeValue, Description, Distribution, Kind, Metric, NumberKind, Owner,
+    instrument, on_collect, AttributeValue, Description, Distribution, InstrumentKind, Metric, NumberKind, Owner,
 };
 use otel_rs_hooks::{key, log, wire, Cell, CellKind, Domain, Key, Scope, Severity, Span};
 
@@ -17,10 +17,11 @@ static OTHER: [Scope; 4] = [
     Scope::new("otel-rs:layer:4|three|1.0.0|0.1.0|\n"),
     Scope::new("otel-rs:layer:4|four|1.0.0|0.1.0|\n"),
 ];
-static COUNTER: Metric = Metric::new(&SCOPE, Kind::Counter, NumberKind::U64, "hostile.counter", "1", "");
-static SUM: Metric = Metric::new(&SCOPE, Kind::UpDownCounter, NumberKind::F64, "hostile.sum", "1", "");
-static GAUGE: Metric = Metric::new(&SCOPE, Kind::ObservableGauge, NumberKind::I64, "hostile.gauge", "1", "");
-static HISTOGRAM: Metric = Metric::new(&SCOPE, Kind::Histogram, NumberKind::F64, "hostile.histogram", "1", "");
+static COUNTER: Metric = Metric::new(&SCOPE, InstrumentKind::Counter, NumberKind::U64, "hostile.counter", "1", "");
+static SUM: Metric = Metric::new(&SCOPE, InstrumentKind::UpDownCounter, NumberKind::F64, "hostile.sum", "1", "");
+static GAUGE: Metric = Metric::new(&SCOPE, InstrumentKind::ObservableGauge, NumberKind::I64, "hostile.gauge", "1", "");
+static HISTOGRAM: Metric =
+    Metric::new(&SCOPE, InstrumentKind::Histogram, NumberKind::F64, "hostile.histogram", "1", "");
 
 /// Attaching happens before `main`, so that the program under test is this one, started once more with a channel.
 const NAME: &str = "a_region_that_is_written_over_harms_nobody";
@@ -126,9 +127,14 @@ fn attack(region: &[AtomicU64], stop: &AtomicBool) {
         match random.below(8) {
             // The header, where somebody might believe it.
             0 => (0..wire::HEADER_SIZE / 8).for_each(|word| region[word].store(bad, Relaxed)),
-            1 => [wire::header::STRINGS_LEN, wire::header::SERIES_COUNT, wire::header::ASKED, wire::header::ANSWERED]
-                .iter()
-                .for_each(|field| half(region, *field, bad)),
+            1 => [
+                wire::header::STRINGS_LEN,
+                wire::header::SERIES_COUNT,
+                wire::header::REQUESTED_ROUND,
+                wire::header::FINISHED_ROUND,
+            ]
+            .iter()
+            .for_each(|field| half(region, *field, bad)),
             2 => half(region, wire::header::SLEEPING, 1),
             // Heads, tails and whatever else stands in the rings' controls.
             3 | 4 => {
@@ -174,7 +180,7 @@ fn record(random: &mut Random) {
     let name = format!("hostile.made.{}", number % 300);
     let made = instrument(&Description {
         owner: Owner::Layer(scope),
-        kind: Kind::Histogram,
+        kind: InstrumentKind::Histogram,
         number: NumberKind::F64,
         name: &name,
         unit: "",
@@ -186,7 +192,7 @@ fn record(random: &mut Random) {
     // Not allowed, which leaves a note.
     let wrong = Description {
         owner: Owner::Layer(scope),
-        kind: Kind::Counter,
+        kind: InstrumentKind::Counter,
         number: NumberKind::U64,
         name: "?",
         unit: "",

@@ -143,7 +143,7 @@ impl Context {
         self.span == [0; 8]
     }
 
-    /// Whether its span, rather than one above it, is a request that is being sent and told of.
+    /// Whether its span, rather than one above it, is a request that is being sent and recorded.
     pub(crate) fn is_request_sent(&self) -> bool {
         self.flags & flag::REQUEST != 0
     }

@@ -10,7 +10,7 @@ use crate::attribute::{key, Attribute, Key, Value};
 use crate::cells::{self, CellKind, CellSlot};
 use crate::scope::Scope;
 
-/// Servers that are told apart.
+/// Servers that are counted separately.
 const MAX_HOSTS: usize = 64;
 
 // Used only to fill the table.
@@ -20,7 +20,7 @@ static HOSTS: [AtomicPtr<Host>; MAX_HOSTS] = [NONE; MAX_HOSTS];
 /// All that found no place in the table.
 static OTHERS: AtomicPtr<Host> = NONE;
 
-/// Methods that are told apart; the last stands for all others.
+/// Methods that are counted separately; the last stands for all others.
 const METHODS: [&str; 11] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY", "_OTHER"];
 pub(super) const VERSIONS: [&str; 2] = ["1.1", "2"];
@@ -85,7 +85,7 @@ impl Host {
         self.server.as_ref().map_or(false, |(own, own_port)| &**own == address && *own_port == port)
     }
 
-    /// What is said of it, in measurements and of cells.
+    /// Its attributes in measurements and of cells.
     pub(super) fn attributes(&self) -> [Attribute<'_>; 2] {
         match &self.server {
             Some((address, port)) => [(key::SERVER_ADDRESS, (&**address).into()), (key::SERVER_PORT, (*port).into())],
@@ -139,7 +139,7 @@ fn get(place: &AtomicPtr<Host>) -> Option<&'static Host> {
     unsafe { place.load(Ordering::Acquire).as_ref() }
 }
 
-/// Puts a host where there is none; otherwise says which is there, and gives it back.
+/// Puts a host where there is none; otherwise returns the one that is there, and the new one.
 #[allow(clippy::type_complexity)]
 fn put(place: &AtomicPtr<Host>, host: Box<Host>) -> Result<&'static Host, (Option<&'static Host>, Box<Host>)> {
     let host = Box::into_raw(host);

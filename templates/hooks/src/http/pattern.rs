@@ -12,7 +12,7 @@ pub(crate) fn matches(pattern: &[u8], at: impl Fn(usize) -> Option<u8>) -> bool 
                 here += 1;
                 star = Some((here, there));
             }
-            (Some(wanted), Some(found)) if *wanted == found => {
+            (Some(expected), Some(found)) if *expected == found => {
                 here += 1;
                 there += 1;
             }

@@ -1,7 +1,7 @@
 //! Bounds of a histogram's buckets: those that its maker advises, and those that a reader of the metrics needs besides.
 //!
-//! A bucket cannot be divided afterwards. Where a reader wants exponential buckets or a view has bounds of its own, the
-//! values are counted between all of these bounds, and the launcher puts buckets together as each reader wants them.
+//! A bucket cannot be divided afterwards. Where a reader needs exponential buckets or a view has bounds of its own, the
+//! values are counted between all of these bounds, and the launcher merges buckets for each reader.
 
 use crate::{settings, wire};
 

@@ -1,6 +1,6 @@
-//! Callbacks: what only the program can look up, when somebody is about to read.
+//! Callbacks: they observe what only the program can look up, when metrics are about to be read.
 //!
-//! This is the one place where the hooks start a thread: somebody has to be there when the launcher wants to read. It
+//! This is the one place where the hooks start a thread: callbacks must run when the launcher is about to read. The thread
 //! sleeps in between. The callbacks run on a second one that lives for one round, so that one that does not come back
 //! keeps neither the others nor the next round.
 //!
@@ -53,7 +53,7 @@ const RUNNING: u8 = 1;
 static CALLBACKS: AtomicPtr<Callback> = AtomicPtr::new(ptr::null_mut());
 /// The region of the process that [`OBSERVER`] is about; a forked child finds its parent's.
 static OWNER: AtomicU64 = AtomicU64::new(0);
-/// Who runs the callbacks.
+/// How the callbacks are run.
 static OBSERVER: AtomicU8 = AtomicU8::new(NONE);
 
 /// The thread that was found to be the program's only one.
@@ -61,9 +61,9 @@ static ONLY: AtomicUsize = AtomicUsize::new(0);
 
 /// There are no callbacks.
 const NONE: u8 = 0;
-/// Nobody does yet: the program has one thread.
+/// No thread runs them yet: the program has one thread.
 const WAITING: u8 = 1;
-/// A thread does.
+/// A thread runs them.
 const THREAD: u8 = 2;
 /// No thread can be had, or none may be.
 const REFUSED: u8 = 3;
@@ -71,9 +71,9 @@ const REFUSED: u8 = 3;
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 const MOST: usize = wire::SERIES_SLOTS;
 
-/// Has `callback` called whenever somebody is about to read metrics, and once more when the program ends by itself: it
+/// Has `callback` called whenever metrics are about to be read, and once more when the program ends by itself: it
 /// measures what it finds. It is called on a thread of the hooks' own, until it returns false or panics; while it has not
-/// returned it is not called again, and what it last told stays. It is dropped unused when nobody reads,
+/// returned it is not called again, and what it observed last stays. It is dropped unused when metrics are not exported,
 /// or there are too many.
 pub fn on_collect(callback: impl Fn() -> bool + Send + Sync + 'static) {
     add(Box::new(callback), false);
@@ -173,14 +173,14 @@ fn own_region() -> Option<&'static Region> {
     attach::region().filter(|region| OWNER.load(Ordering::Acquire) == region.address())
 }
 
-/// Starts the thread that answers, once. Where that cannot be, callbacks are not run.
+/// Starts the thread that runs callbacks, once. Where that cannot be, callbacks are not run.
 fn start(region: &'static Region) {
     if OBSERVER.compare_exchange(WAITING, THREAD, Ordering::AcqRel, Ordering::Relaxed).is_err() {
         return;
     }
     let before = sys::block_signals();
     // It lives as long as the program. Signals are for the program's own threads.
-    let started = thread::Builder::new().name("otel-rs-metrics".into()).spawn(move || answer(region));
+    let started = thread::Builder::new().name("otel-rs-metrics".into()).spawn(move || run_rounds(region));
     sys::restore_signals(&before);
     if started.is_err() {
         OBSERVER.store(REFUSED, Ordering::Release);
@@ -214,24 +214,25 @@ fn run_quick(region: &Region) {
     all(region).iter().filter(|callback| callback.is_quick).for_each(|callback| callback.call(region));
 }
 
-fn answer(region: &'static Region) {
-    let (asked, answered) = (region.at::<AtomicU32>(header::ASKED), region.at::<AtomicU32>(header::ANSWERED));
-    region.at::<AtomicU32>(header::ANSWERS).store(1, Ordering::Release);
+fn run_rounds(region: &'static Region) {
+    let (requested, finished) =
+        (region.at::<AtomicU32>(header::REQUESTED_ROUND), region.at::<AtomicU32>(header::FINISHED_ROUND));
+    region.at::<AtomicU32>(header::HAS_OBSERVER).store(1, Ordering::Release);
     loop {
-        let question = asked.load(Ordering::Acquire);
-        if answered.load(Ordering::Acquire) == question {
-            sys::wait(asked, question, None);
+        let round = requested.load(Ordering::Acquire);
+        if finished.load(Ordering::Acquire) == round {
+            sys::wait(requested, round, None);
             continue;
         }
         run_all(region);
-        answered.store(question, Ordering::Release);
-        sys::wake(answered);
-        // Anybody may write the word; callbacks are not run over and over for that.
+        finished.store(round, Ordering::Release);
+        sys::wake(finished);
+        // Any process may write the word; callbacks are not run over and over for that.
         thread::sleep(PAUSE);
     }
 }
 
-/// The program ends: what callbacks would tell now is the last that can be told.
+/// The program ends: what callbacks observe now is the last that can be exported.
 extern "C" fn once_more() {
     let Some(region) = own_region().filter(|region| !region.is_filtered()) else { return };
     if OBSERVER.load(Ordering::Acquire) != THREAD {
@@ -245,21 +246,22 @@ extern "C" fn once_more() {
     if OBSERVER.load(Ordering::Acquire) != THREAD {
         return;
     }
-    let (asked, answered) = (region.at::<AtomicU32>(header::ASKED), region.at::<AtomicU32>(header::ANSWERED));
+    let (requested, finished) =
+        (region.at::<AtomicU32>(header::REQUESTED_ROUND), region.at::<AtomicU32>(header::FINISHED_ROUND));
     let since = Instant::now();
-    let is_answered = |question: u32| loop {
-        let now = answered.load(Ordering::Acquire);
+    let is_finished = |round: u32| loop {
+        let now = finished.load(Ordering::Acquire);
         match PATIENCE_AT_EXIT.checked_sub(since.elapsed()) {
-            _ if now == question => return true,
-            Some(left) => sys::wait(answered, now, Some(left)),
+            _ if now == round => return true,
+            Some(left) => sys::wait(finished, now, Some(left)),
             None => return false,
         }
     };
-    // The launcher may be waiting for an answer already, which may be too early for the last values.
-    if is_answered(asked.load(Ordering::Acquire)) {
-        let question = asked.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
-        sys::wake(asked);
-        is_answered(question);
+    // The launcher may be waiting for a round already, which may be too early for the last values.
+    if is_finished(requested.load(Ordering::Acquire)) {
+        let round = requested.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
+        sys::wake(requested);
+        is_finished(round);
     }
 }
 

@@ -1,9 +1,9 @@
-//! Descriptions of instruments: whose they are, what they do, and what tells one from another.
+//! Descriptions of instruments: whose they are, what they do, and what identifies them.
 
 use std::fmt;
 
 use super::set::{self, AttributeSet};
-use super::{Kind, NumberKind};
+use super::{InstrumentKind, NumberKind};
 use crate::attribute::{key, Attribute, Value};
 use crate::scope::Scope;
 use crate::wire;
@@ -43,14 +43,14 @@ pub struct Description<'a> {
     /// Whose it is.
     pub owner: Owner<'a>,
     /// What it does with measurements.
-    pub kind: Kind,
+    pub kind: InstrumentKind,
     /// The type of its numbers.
     pub number: NumberKind,
     /// Its name: a letter, then up to 254 letters, digits, `_`, `.`, `-` or `/`.
     pub name: &'a str,
     /// Its unit (UCUM): up to 63 ASCII characters, or none.
     pub unit: &'a str,
-    /// What it tells.
+    /// What it measures, in words.
     pub description: &'a str,
     /// Upper bounds of a histogram's buckets, rising; `None` for those that the specification has for all.
     pub boundaries: Option<&'a [f64]>,
@@ -58,12 +58,12 @@ pub struct Description<'a> {
     pub is_observed: bool,
 }
 
-/// Longest text that tells an instrument from others: its name, its unit and its scope's.
+/// Longest identity of an instrument: its name, its unit and its scope's.
 const MOST_IDENTITY: usize = 16 << 10;
 /// Most attributes of a series or a scope.
 pub(super) const MOST_ATTRIBUTES: usize = 1000;
 
-/// What tells instruments apart, unless it is too long. Names are the same in capital letters.
+/// The identity of an instrument, unless it is too long. Names are the same in capital letters.
 pub(super) fn identity(description: &Description<'_>) -> Option<Vec<u8>> {
     if let Owner::Named { name, version, schema_url, attributes } = description.owner {
         let text = name.len() + version.map_or(0, str::len) + schema_url.map_or(0, str::len);
@@ -105,7 +105,7 @@ pub(super) fn is_allowed(description: &Description<'_>) -> bool {
         && bounds.iter().all(|bound| bound.is_finite())
 }
 
-/// What the launcher is told of an instrument, without the attributes of its scope.
+/// What the launcher reads of an instrument, without the attributes of its scope.
 pub(super) fn attributes<'a>(description: &Description<'a>) -> Vec<Attribute<'a>> {
     let mut attributes: Vec<Attribute<'_>> = vec![
         (key::METRIC_NAME, description.name.into()),

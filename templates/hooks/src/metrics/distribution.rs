@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::instrument::{Core, Instrument, Series};
 use super::set::AttributeSet;
-use super::{add_fraction, Kind};
+use super::{add_fraction, InstrumentKind};
 use crate::{attach, wire};
 
 /// Values by their size, as something else has counted them since the start.
@@ -21,7 +21,7 @@ pub struct Distribution<'a> {
 impl Distribution<'_> {
     /// Whether a histogram can take it.
     fn fits(&self, core: &Core) -> bool {
-        core.kind == Kind::Histogram
+        core.kind == InstrumentKind::Histogram
             && *core.bounds == *self.bounds
             && self.counts.len() == self.bounds.len() + 1
             && self.sum.is_finite()

@@ -116,7 +116,7 @@ pub(super) struct Alias {
     content: Box<[u8]>,
 }
 
-/// A series by what its attributes say.
+/// A series by the content of its attributes.
 pub(super) struct Canonical {
     pub(super) bytes: Box<[u8]>,
     pub(super) place: EntryPlace,

@@ -7,7 +7,7 @@ use super::count::count;
 use super::description::{self, Description, Owner, MOST_ATTRIBUTES};
 use super::find::{AppendOnlyTable, Canonical, SeriesTable};
 use super::set::{self, AttributeSet, SetFingerprint};
-use super::{add_fraction, bounds, invalid, lower, Kind, Number, NumberKind};
+use super::{add_fraction, bounds, invalid, lower, InstrumentKind, Number, NumberKind};
 use crate::attach;
 use crate::attribute::{self, key, Key, Value};
 use crate::region::{EntryPlace, Region, RegionEntry};
@@ -20,7 +20,7 @@ const DEFAULT_BOUNDARIES: [f64; 15] =
 
 /// What is known about an instrument, for ever.
 pub(super) struct Core {
-    pub(super) kind: Kind,
+    pub(super) kind: InstrumentKind,
     number: NumberKind,
     pub(super) bounds: Box<[f64]>,
     place: EntryPlace,
@@ -30,12 +30,12 @@ pub(super) struct Core {
     series_count: AtomicUsize,
     /// The unit of the series without attributes; 0 while there is none.
     without_attributes: AtomicU32,
-    /// Whether there were attributes whose words do not say it all: trying it with words alone is not worth it then.
+    /// Whether there were attributes whose words do not identify them: trying words alone is not worth it then.
     has_other: AtomicBool,
     found: SeriesTable,
 }
 
-/// An instrument by what tells it from others.
+/// An instrument by its identity.
 struct KnownInstrument {
     identity: Box<[u8]>,
     core: Core,
@@ -68,7 +68,7 @@ impl fmt::Debug for Series {
 }
 
 /// The instrument of that description: the same one for the same scope, name, kind, type of number and unit. Nothing
-/// when nobody reads or the description is not allowed, which the launcher tells.
+/// when metrics are not exported or the description is not allowed, of which the launcher warns.
 pub fn instrument(description: &Description<'_>) -> Instrument {
     if !super::enabled() {
         return Instrument(None);
@@ -109,8 +109,8 @@ impl Core {
     #[cold]
     fn new(region: &Region, description: &Description<'_>) -> Option<Core> {
         let (bounds, advised) = match (description.kind, description.boundaries) {
-            (Kind::Histogram, Some(bounds)) if description.is_observed => (bounds.into(), Vec::new()),
-            (Kind::Histogram, bounds) => bounds::between(bounds.unwrap_or(&DEFAULT_BOUNDARIES)),
+            (InstrumentKind::Histogram, Some(bounds)) if description.is_observed => (bounds.into(), Vec::new()),
+            (InstrumentKind::Histogram, bounds) => bounds::between(bounds.unwrap_or(&DEFAULT_BOUNDARIES)),
             _ => Default::default(),
         };
         let mut described = description::attributes(description);
@@ -123,7 +123,7 @@ impl Core {
             bytes.extend(own);
             count += own_count;
         }
-        let buckets = if description.kind == Kind::Histogram { bounds.len() as u16 + 1 } else { 0 };
+        let buckets = if description.kind == InstrumentKind::Histogram { bounds.len() as u16 + 1 } else { 0 };
         let (kind, number) = (description.kind as u8, description.number as u8);
         let mut entry = RegionEntry {
             what: what::INSTRUMENT,
@@ -260,7 +260,7 @@ impl Core {
     }
 
     fn write_series(&self, region: &Region, attributes: &[u8], count: u16) -> Option<EntryPlace> {
-        let buckets = if self.kind == Kind::Histogram { self.bounds.len() as u16 + 1 } else { 0 };
+        let buckets = if self.kind == InstrumentKind::Histogram { self.bounds.len() as u16 + 1 } else { 0 };
         region.write_entry(&RegionEntry {
             what: what::SERIES,
             kind: self.kind as u8,
@@ -277,19 +277,19 @@ impl Core {
     fn measure(&self, region: &Region, unit: u32, number: Number) {
         let value = region.word(unit, wire::series::VALUE);
         match self.kind {
-            Kind::Counter if self.number == NumberKind::U64 => {
+            InstrumentKind::Counter if self.number == NumberKind::U64 => {
                 if !self.can_add(number) {
                     return region.count_refused();
                 }
                 count(region, unit, number.bits(NumberKind::U64));
             }
-            Kind::Counter | Kind::UpDownCounter => {
+            InstrumentKind::Counter | InstrumentKind::UpDownCounter => {
                 if !self.can_add(number) {
                     return region.count_refused();
                 }
                 add(value, number, self.number);
             }
-            Kind::Histogram => {
+            InstrumentKind::Histogram => {
                 let float = number.to_f64();
                 if !float.is_finite() {
                     return region.count_refused();
@@ -312,7 +312,7 @@ impl Core {
 
     #[inline(always)]
     fn can_add(&self, number: Number) -> bool {
-        let may_fall = self.kind == Kind::UpDownCounter;
+        let may_fall = self.kind == InstrumentKind::UpDownCounter;
         match number {
             Number::U64(_) => true,
             Number::I64(number) => may_fall || number >= 0,
@@ -341,7 +341,7 @@ impl Instrument {
         self.0.is_some()
     }
 
-    /// Adds to a sum, counts a value in a histogram, or sets what a gauge or a callback tells.
+    /// Adds to a sum, counts a value in a histogram, or sets the value of a gauge or of an observable instrument.
     #[inline]
     pub fn measure(&self, number: impl Into<Number>, attributes: &(impl AttributeSet + ?Sized)) {
         let Some(core) = self.0 else { return };

@@ -34,7 +34,7 @@ use crate::{attach, settings};
 /// What an instrument does with its measurements. See "Instrument" in OpenTelemetry's metrics API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Kind {
+pub enum InstrumentKind {
     /// Adds; never falls.
     Counter = instrument_kind::COUNTER,
     /// Adds.
@@ -142,13 +142,13 @@ fn lower(to: &AtomicU64, value: f64, is_better: impl Fn(f64) -> bool) {
     replace(to, |known| Some(value.to_bits()).filter(|_| is_better(f64::from_bits(known))));
 }
 
-/// Whether somebody reads metrics.
+/// Whether metrics are exported.
 #[inline]
 pub fn enabled() -> bool {
     attach::active() && settings::series_limit() > 0
 }
 
-/// Whether somebody wants to know how long a runtime's polls take, which costs two clock readings each.
+/// Whether the durations of a runtime's polls are recorded, which costs two clock readings each.
 pub fn poll_times() -> bool {
     enabled() && settings::poll_times()
 }
@@ -161,7 +161,7 @@ pub fn count_without_room() {
     }
 }
 
-/// Tells the launcher that the program has a meter provider of its own, which gets its metrics.
+/// Reports to the launcher that the program has a meter provider of its own, which gets its metrics.
 #[cold]
 pub fn report_own_provider() {
     if let (true, Some(region)) = (enabled(), attach::region()) {
@@ -169,7 +169,7 @@ pub fn report_own_provider() {
     }
 }
 
-/// Tells the launcher that the program has installed a recorder of its own, which gets its metrics.
+/// Reports to the launcher that the program has installed a recorder of its own, which gets its metrics.
 #[cold]
 pub fn report_own_recorder() {
     if let (true, Some(region)) = (enabled(), attach::region()) {

@@ -110,7 +110,7 @@ impl Region {
         let (memory, mut region) = match made {
             Ok(made) => made,
             Err(errno) => {
-                // The launcher is told why, since nobody else can be.
+                // Only the launcher can report why.
                 report(settings, errno);
                 return Err(errno);
             }
@@ -233,7 +233,7 @@ impl Region {
         self.shape.series_size / wire::SERIES_UNIT
     }
 
-    /// Tells one region from another.
+    /// Identifies the region within the process and its children.
     pub(crate) fn address(&self) -> u64 {
         self.base as u64
     }

@@ -14,7 +14,7 @@ pub(crate) struct EntryPlace {
     pub(crate) unit: u32,
 }
 
-/// What an entry says of itself.
+/// What stands in an entry.
 pub(crate) struct RegionEntry<'a> {
     pub(crate) what: u8,
     pub(crate) kind: u8,
@@ -69,10 +69,10 @@ impl Region {
         }
     }
 
-    /// Tells the user something.
+    /// Adds a note, of which the launcher warns the user.
     #[cold]
-    pub(crate) fn note(&self, kind: u8, said: &[Attribute<'_>]) {
-        let (bytes, count) = attribute::encoded(said);
+    pub(crate) fn note(&self, kind: u8, attributes: &[Attribute<'_>]) {
+        let (bytes, count) = attribute::encoded(attributes);
         let what = series::what::NOTE;
         let note = RegionEntry {
             what,

@@ -117,7 +117,7 @@ pub(crate) fn is_secure() -> bool {
     unsafe { getauxval(AT_SECURE) != 0 }
 }
 
-/// Bits that nobody can foresee.
+/// Unpredictable bits.
 pub(crate) fn random() -> Option<u64> {
     const GRND_NONBLOCK: u32 = 1;
     let mut bits = 0_u64;
@@ -313,7 +313,7 @@ fn connected(path: &[u8], is_abstract: bool) -> Option<i32> {
         return None;
     }
     for _ in 0..1000 {
-        // SAFETY: the address lives through the call and its size is told.
+        // SAFETY: the address lives through the call and its size is right.
         if unsafe { connect(fd, (&address as *const sockaddr_un).cast(), length as u32) } == 0 {
             return Some(fd);
         }
@@ -342,8 +342,8 @@ fn listener(fd: i32) -> Option<u32> {
     }
 }
 
-/// The kernel's own number for a socket. A program may close descriptors it does not know and reuse their numbers; this
-/// tells whether `fd` is still the socket we opened.
+/// The kernel's own number for a socket. A program may close descriptors it does not know and reuse their numbers; the
+/// cookie shows whether `fd` is still the socket we opened.
 pub(crate) fn socket_cookie(fd: i32) -> u64 {
     const SOL_SOCKET: i32 = 1;
     const SO_COOKIE: i32 = 57;
@@ -394,7 +394,7 @@ pub(crate) fn wake(word: &AtomicU32) {
     unsafe { syscall(SYS_FUTEX, word as *const AtomicU32, FUTEX_WAKE, i32::MAX) };
 }
 
-/// How many threads the process has; 0 where nobody knows.
+/// How many threads the process has; 0 where that is unknown.
 pub(crate) fn threads() -> u64 {
     use std::os::unix::fs::MetadataExt;
     // Itself, its parent's entry, and one link for each thread.

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use nix::libc;
-use otel_rs_hooks::metrics::{Kind, Metric, NumberKind, idle, on_collect, on_collect_or_idle};
+use otel_rs_hooks::metrics::{InstrumentKind, Metric, NumberKind, idle, on_collect, on_collect_or_idle};
 use otel_rs_test_programs::{SCOPE, write_span};
 
-static OWN: Metric = Metric::new(&SCOPE, Kind::ObservableGauge, NumberKind::I64, "observed.own", "{look}", "");
-static QUICK: Metric = Metric::new(&SCOPE, Kind::ObservableGauge, NumberKind::I64, "observed.quick", "{look}", "");
+static OWN: Metric =
+    Metric::new(&SCOPE, InstrumentKind::ObservableGauge, NumberKind::I64, "observed.own", "{look}", "");
+static QUICK: Metric =
+    Metric::new(&SCOPE, InstrumentKind::ObservableGauge, NumberKind::I64, "observed.quick", "{look}", "");
 static LOOKS: [AtomicI64; 2] = [AtomicI64::new(0), AtomicI64::new(0)];
 
 fn look(index: usize) -> bool {

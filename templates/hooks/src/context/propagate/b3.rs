@@ -71,7 +71,7 @@ fn state_of(state: &[u8]) -> Option<u8> {
 }
 
 pub(super) fn extract_multi(headers: &dyn Headers) -> Option<Context> {
-    // Some tracers from before the specification say `true` and `false`.
+    // Some tracers from before the specification write `true` and `false`.
     let flags = match (first(headers, FLAGS), first(headers, SAMPLED)) {
         (Some(b"1"), _) => flag::SAMPLED | flag::DEBUG,
         (_, Some(b"1" | b"true")) => flag::SAMPLED,

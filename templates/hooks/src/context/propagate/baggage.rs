@@ -76,7 +76,7 @@ pub(super) fn extract_members(headers: &dyn Headers, prefix: &str, list: &mut Ve
     });
 }
 
-/// Each member of a list in a header of its own; what is said about a member has no place there.
+/// Each member of a list in a header of its own; the properties of a member have no place there.
 pub(super) fn inject_members(list: &[u8], prefix: &str, headers: &mut dyn HeadersMut) {
     const LONGEST_NAME: usize = 256;
     for member in list.split(|byte| *byte == b',') {

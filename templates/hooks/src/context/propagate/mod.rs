@@ -1,6 +1,6 @@
 //! How a trace travels from process to process: one file for each format of headers.
 //!
-//! Formats are asked in the order in which OTEL_PROPAGATORS names them. Whoever finds a trace replaces what another found
+//! Formats are tried in the order in which OTEL_PROPAGATORS names them. One that finds a trace replaces what another found
 //! before, as the specification's composite propagator has it, and the same goes for baggage; a header that is missing or
 //! malformed changes nothing. All of them write; what a request to be sent names already is looked at in `outgoing`.
 
@@ -19,7 +19,7 @@ use super::{flag, Carried, Context, Ids};
 use crate::headers::{Headers, HeadersMut};
 use crate::settings::{self, Environment, Propagator};
 
-/// Longer headers are not carried: the specifications ask for at least 512 (tracestate) and 8192 (baggage) bytes.
+/// Longer headers are not carried: the specifications require at least 512 (tracestate) and 8192 (baggage) bytes.
 const MAX_CARRIED: usize = 8192;
 
 use Propagator::{B3Multi, Baggage, Jaeger, OtTrace, TraceContext, XRay, B3};

@@ -24,7 +24,7 @@ impl Context {
     }
 }
 
-/// What the program itself said in that format.
+/// What the program itself named in that format.
 fn own(format: Format, context: &Context, headers: &dyn Headers) -> Option<Context> {
     format.extract(headers).filter(|found| !context.was_brought(found))
 }
