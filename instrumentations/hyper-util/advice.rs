@@ -131,7 +131,7 @@ mod client {
         }
     }
 
-    /// The hooks know no HTTP library.
+    /// Headers as the hooks read them, which depend on no HTTP library.
     struct Map<M>(M);
 
     impl<M: Deref<Target = HeaderMap>> Headers for Map<M> {

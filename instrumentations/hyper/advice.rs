@@ -462,7 +462,7 @@ mod message {
     use http::header::HeaderMap;
     use otel_rs_hooks::Headers;
 
-    /// The hooks know no HTTP library.
+    /// Headers as the hooks read them, which depend on no HTTP library.
     pub(super) struct Map<M>(pub(super) M);
 
     impl<M: Deref<Target = HeaderMap>> Headers for Map<M> {

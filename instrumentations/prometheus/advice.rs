@@ -1,4 +1,4 @@
-//! The default registry, looked at whenever somebody is about to read metrics. Counting costs what it always does.
+//! The default registry, read whenever metrics are about to be exported. Counting costs what it always does.
 
 use otel_rs_hooks::metrics::{
     instrument, on_collect, AttributeSet, AttributeText, AttributeValue, Description, Distribution, Fingerprint,

@@ -1,4 +1,4 @@
-//! What a pool of connections does: how many it has, who waits for one, and for how long. The spans are made by the drivers.
+//! Metrics of a pool of connections: how many it has, how many requests wait for one, and for how long. The spans are made by the drivers.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering::Acquire, Ordering::Relaxed};
 use std::sync::Arc;
@@ -152,7 +152,7 @@ impl Wait {
         answer
     }
 
-    /// Who does not wait got one, or none.
+    /// A request that does not wait got one, or none.
     pub(crate) fn tried<T>(self, answer: Option<T>) -> Option<T> {
         if let (Some(series), Some(since), true) = (self.series, self.since, answer.is_some()) {
             series.wait_time.measure(since.elapsed().as_secs_f64());

@@ -151,7 +151,7 @@ mod runtime {
     }
 
     impl Published {
-        /// A task is scheduled from outside. As the next one not inlined: whoever calls it is to stay as quick as it was.
+        /// A task is scheduled from outside. Not inlined, as the next one: the caller is to stay as quick as it was.
         #[inline(never)]
         pub(crate) fn scheduled_from_outside(&self) {
             if SCOPE.enabled() {

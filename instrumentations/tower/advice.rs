@@ -96,7 +96,7 @@ impl Wait {
 /// What a message in a buffer brings along for the worker.
 #[derive(Debug)]
 pub(crate) struct Queued {
-    /// `None` if the worker is not to know.
+    /// `None` where the instrumentation is disabled.
     context: Option<Context>,
     since: Option<Instant>,
 }

@@ -30,7 +30,7 @@ pub struct Cell {
 
 impl Cell {
     /// Describes a time series: at most 8 attributes, all text together at most 400 bytes. Unit and description may be
-    /// left empty where the launcher knows the metric.
+    /// left empty where the launcher's catalogue has the metric.
     pub const fn new(
         scope: &'static Scope,
         kind: CellKind,

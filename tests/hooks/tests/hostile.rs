@@ -1,4 +1,4 @@
-//! A program whose region is written over by somebody else, who holds its descriptor: it goes on unharmed.
+//! A program goes on unharmed while another process that holds its region's descriptor overwrites the region.
 
 use std::os::unix::net::UnixListener;
 use std::process::Command;
@@ -38,8 +38,8 @@ fn a_region_that_is_written_over_harms_nobody() {
     again.env(wire::CHANNEL_VARIABLE, format!("v1;series-limit=100000;socket={}", path.display()));
     let output = again.output().unwrap();
     std::fs::remove_file(&path).unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("unharmed after"), "{output:?}");
+    let output_text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && output_text.contains("unharmed after"), "{output:?}");
 }
 
 /// The region, word by word.
@@ -92,7 +92,7 @@ fn be_attacked() {
                 })
             })
             .collect();
-        // Time enough for the attacks, and rounds enough on a slow machine. A writer that has panicked is told of below.
+        // Time enough for the attacks, and rounds enough on a slow machine. A writer that has panicked is reported below.
         let since = Instant::now();
         let goes_on = |for_seconds: u64| since.elapsed() < Duration::from_secs(for_seconds);
         while (goes_on(4) || rounds.load(Relaxed) < 5_000)
@@ -125,7 +125,7 @@ fn attack(region: &[AtomicU64], stop: &AtomicBool) {
             [0, 1, u64::MAX, u64::MAX - 63, i64::MAX as u64, 1 << 32, 0xffff_ffff, random.next(), random.next() % 4096]
                 [random.below(9)];
         match random.below(8) {
-            // The header, where somebody might believe it.
+            // The header, which a reader might believe.
             0 => (0..wire::HEADER_SIZE / 8).for_each(|word| region[word].store(bad, Relaxed)),
             1 => [
                 wire::header::STRINGS_LEN,
@@ -167,8 +167,8 @@ fn record(random: &mut Random) {
         let _entered = span.context().enter();
         span.set(&[(Key::Named("text"), text.as_str().into())]);
         span.context().event("event", &[(Key::Named("number"), 1.into())]);
-        log(scope, Severity::Info, |said| {
-            said.set(key::LOG_BODY, text.as_str().into());
+        log(scope, Severity::Info, |attributes| {
+            attributes.set(key::LOG_BODY, text.as_str().into());
         });
     }
     span.end(&[]);

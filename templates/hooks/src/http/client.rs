@@ -30,7 +30,7 @@ impl Connection {
         (Connection(Some(Arc::clone(&state))), OpenConnection(Some(state)))
     }
 
-    /// A request is handed over to this connection while the guard lives: whoever takes it gets at what it transfers by
+    /// A request is handed over to this connection while the guard lives: the code that takes it gets its transfer by
     /// [`Transfer::of_sending`], and leaves its span to the pool; see [`is_pooled`].
     pub fn sending(&self, method: &str) -> Sending {
         if active() {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_took_is_gone_with_the_guard() {
+    fn a_transfer_that_was_not_taken_is_dropped_with_the_guard() {
         let (connection, _open) = Connection::opened(Some(Host::of(&SCOPE, "guard.test", 1)), false);
         drop(connection.hand_over("GET"));
         assert!(transfer::take_offered().is_none());
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_a_pools_while_it_is_handed_over() {
+    fn a_request_belongs_to_the_pool_while_it_is_handed_over() {
         let (connection, _open) = Connection::opened(Some(Host::of(&SCOPE, "pool.test", 1)), false);
         for connection in [connection, Connection::NONE] {
             assert!(!is_pooled());

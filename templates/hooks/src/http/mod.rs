@@ -1,7 +1,7 @@
 //! HTTP servers and clients: calls with their attempts, excluded URLs, schemes, recorded headers.
 //!
 //! A client library (reqwest) sits on a connection pool (hyper-util). The pool makes a span for each attempt, since only
-//! there the attempt's URL and headers are known; the library knows which attempts belong to one call, and why one was
+//! there the attempt's URL and headers are known; the library sees which attempts belong to one call, and why one was
 //! given up. They meet in a thread-local slot that holds the [`Call`] which is being polled.
 //!
 //! Servers and clients share the excluded URLs and the headers that are recorded.
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_is_the_clients_if_a_proxy_tells_it() {
+    fn the_scheme_is_the_clients_if_a_proxy_reports_it() {
         for (headers, own, expected) in [
             (&[][..], Some("https"), Some("https")),
             (&[], None, None),
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_given_up_after_a_timeout_says_so() {
+    fn an_attempt_dropped_after_a_timeout_has_that_error_type() {
         let mut call = self::call();
         assert_eq!(call.swapped_in(abandon_reason), "cancelled");
         call.set_timed_out();

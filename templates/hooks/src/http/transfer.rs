@@ -1,4 +1,4 @@
-//! What passes of a request's body and its response's: counted where it passes, recorded when both are over.
+//! Bytes of a request's body and its response's: counted where it passes, recorded when both are over.
 //!
 //! A body is written in one place, read in another, and dropped in a third: HTTP/2 has a task for each. They share a
 //! [`Transfer`]. What they share lives in a fixed table, so that nothing is allocated; only when more requests are open at
@@ -154,7 +154,7 @@ impl Transfer {
     /// Of no request, or of one that is not recorded.
     pub const NONE: Transfer = Transfer(None);
 
-    /// Of a request that is being served. Whoever serves it records the [`sizes`](Self::sizes).
+    /// Of a request that is being served. The server's advice records the [`sizes`](Self::sizes).
     #[inline]
     pub fn served() -> Transfer {
         Transfer(if active() { Some(Handle::claim()) } else { None })
@@ -247,7 +247,7 @@ thread_local! {
     static OFFERED: Cell<Option<Transfer>> = const { Cell::new(None) };
 }
 
-/// Keeps the transfer of the request that this thread is handing over, for whoever takes the request.
+/// Keeps the transfer of the request that this thread is handing over, for the connection that takes the request.
 pub(super) fn offer(transfer: Transfer) {
     let _ = OFFERED.try_with(|offered| offered.set(Some(transfer)));
 }
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn with_more_than_there_is_room_for_all_are_counted() {
+    fn transfers_beyond_the_table_are_counted_too() {
         let all: Vec<_> = (0..2 * SLOTS).map(|_| claimed()).collect();
         all.iter().enumerate().for_each(|(number, transfer)| transfer.sent(number));
         assert!(all.iter().any(|transfer| matches!(transfer.0, Some(Handle::Heap(_)))));

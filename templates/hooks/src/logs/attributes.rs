@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_cut_between_characters_or_counted() {
+    fn attributes_that_do_not_fit_are_cut_between_characters_or_counted() {
         // Each shift makes another byte of a character the first that does not fit.
         for shift in 0..9 {
             let mut attributes = LogAttributes::new();

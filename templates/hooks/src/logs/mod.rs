@@ -71,7 +71,7 @@ impl Log {
 
     fn write(&self, attributes: &LogAttributes, missing: u8) {
         let context = context::current_or_process();
-        let record = ring::Log {
+        let record = ring::LogRecord {
             trace: context.trace,
             span: context.span,
             flags: context.flags & flag::W3C,

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_advised_is_marked_among_all() {
+    fn advised_bounds_are_marked_among_all() {
         let (all, bits) = united(&[0.0, 5.0, 10.0], &[1.0, 5.0, 7.5]).unwrap();
         assert_eq!(*all, [0.0, 1.0, 5.0, 7.5, 10.0]);
         assert_eq!(bits, [0b10101]);

@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// The shortest time between two rounds of quick callbacks on the program's own thread.
 const IDLE_INTERVAL_NS: u64 = 50_000_000;
 
-type Run = Box<dyn Fn() -> bool + Send + Sync>;
+type CallbackFn = Box<dyn Fn() -> bool + Send + Sync>;
 
 struct Callback {
     next: *const Callback,
@@ -38,7 +38,7 @@ struct Callback {
     owner: u64,
     is_quick: bool,
     /// Null when it is over.
-    run: AtomicPtr<Run>,
+    run: AtomicPtr<CallbackFn>,
     state: AtomicU8,
     was_stuck: AtomicBool,
 }
@@ -85,13 +85,13 @@ pub fn on_collect_or_idle(callback: impl Fn() -> bool + Send + Sync + 'static) {
     add(Box::new(callback), true);
 }
 
-fn add(run: Run, is_quick: bool) {
+fn add(run: CallbackFn, is_quick: bool) {
     let Some(region) = attach::region().filter(|_| super::enabled()) else { return };
-    let run: *mut Run = Box::into_raw(Box::new(run));
+    let run: *mut CallbackFn = Box::into_raw(Box::new(run));
     let more = |count| Some(count + 1).filter(|count| *count <= MOST);
     if COUNT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
         if !takes_the_place_of_one_that_is_over(run, region.address(), is_quick) {
-            // SAFETY: made above, and nobody else has seen it.
+            // SAFETY: made above, and no other thread has seen it.
             drop(unsafe { Box::from_raw(run) });
             region.count_without_room();
         }
@@ -107,7 +107,7 @@ fn add(run: Run, is_quick: bool) {
     }));
     let mut head = CALLBACKS.load(Ordering::Acquire);
     loop {
-        // SAFETY: nobody else sees it before it is in the list.
+        // SAFETY: no other thread sees it before it is in the list.
         unsafe { (*added).next = head };
         match CALLBACKS.compare_exchange(head, added, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => break,
@@ -133,7 +133,7 @@ pub(crate) fn catch_up() {
     }
 }
 
-fn takes_the_place_of_one_that_is_over(run: *mut Run, owner: u64, is_quick: bool) -> bool {
+fn takes_the_place_of_one_that_is_over(run: *mut CallbackFn, owner: u64, is_quick: bool) -> bool {
     let mut next: *const Callback = CALLBACKS.load(Ordering::Acquire);
     // SAFETY: callbacks in the list are never freed; it ends with null.
     while let Some(callback) = unsafe { next.as_ref() } {
@@ -320,7 +320,7 @@ impl Round {
                 return;
             }
             callback.call(region);
-            // Of a round that was given up nobody reads this.
+            // The value of an abandoned round is not read.
             self.at.store(index + 1, Ordering::Release);
             self.waiter.unpark();
         }
@@ -347,7 +347,7 @@ impl Callback {
         if self.state.compare_exchange(READY, RUNNING, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return;
         }
-        // SAFETY: null, or made in `on_collect`; only who has set the state to running may free it.
+        // SAFETY: null, or made in `on_collect`; only the thread that has set the state to running may free it.
         if let Some(run) = unsafe { self.run.load(Ordering::Acquire).as_ref() } {
             let outcome = catch_unwind(AssertUnwindSafe(run));
             if outcome.is_err() {
@@ -355,7 +355,7 @@ impl Callback {
             }
             if !outcome.unwrap_or(false) {
                 let over = self.run.swap(ptr::null_mut(), Ordering::AcqRel);
-                // SAFETY: as above; nobody finds it any more.
+                // SAFETY: as above; no other thread finds it any more.
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(unsafe { Box::from_raw(over) })));
             }
         }

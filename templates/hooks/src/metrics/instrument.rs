@@ -18,7 +18,7 @@ use crate::{settings, wire};
 const DEFAULT_BOUNDARIES: [f64; 15] =
     [0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0];
 
-/// What is known about an instrument, for ever.
+/// An instrument with its series, for ever.
 pub(super) struct Core {
     pub(super) kind: InstrumentKind,
     number: NumberKind,
@@ -47,7 +47,7 @@ static KNOWN: AppendOnlyTable<KnownInstrument> = AppendOnlyTable::new();
 /// Longest attributes of a series. Others would soon have no room.
 const MOST_CONTENT: usize = 64 << 10;
 
-/// An instrument, or nothing: where nobody reads, measuring does nothing.
+/// An instrument, or nothing: where metrics are not exported, measuring does nothing.
 #[derive(Clone, Copy)]
 pub struct Instrument(pub(super) Option<&'static Core>);
 
@@ -333,10 +333,10 @@ fn add(to: &AtomicU64, number: Number, kind: NumberKind) {
 }
 
 impl Instrument {
-    /// An instrument that nobody reads.
+    /// An instrument that records nothing.
     pub const NONE: Instrument = Instrument(None);
 
-    /// Whether somebody reads it.
+    /// Whether it records anything.
     pub fn is_read(&self) -> bool {
         self.0.is_some()
     }
@@ -358,7 +358,7 @@ impl Instrument {
 }
 
 impl Series {
-    /// A series that nobody reads.
+    /// A series that records nothing.
     pub const NONE: Series = Series(None);
 
     /// Whether it is the one that stands for all beyond the limit.

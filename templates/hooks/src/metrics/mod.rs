@@ -2,7 +2,7 @@
 //!
 //! An instrument is described once, as a static ([`Metric`]) or at run time ([`instrument()`]). A measurement finds its
 //! series by the attributes as they were given, without a lock or an allocation, and changes numbers in place. What only
-//! the program can look up is observed by a callback ([`on_collect`]) when somebody reads.
+//! the program can look up is observed by a callback ([`on_collect`]) when metrics are read.
 
 mod bounds;
 mod callbacks;
@@ -43,11 +43,11 @@ pub enum InstrumentKind {
     Histogram = instrument_kind::HISTOGRAM,
     /// Keeps the last value.
     Gauge = instrument_kind::GAUGE,
-    /// A sum that a callback knows; never falls.
+    /// A sum that a callback observes; never falls.
     ObservableCounter = instrument_kind::OBSERVABLE_COUNTER,
-    /// A sum that a callback knows.
+    /// A sum that a callback observes.
     ObservableUpDownCounter = instrument_kind::OBSERVABLE_UP_DOWN_COUNTER,
-    /// A value that a callback knows.
+    /// A value that a callback observes.
     ObservableGauge = instrument_kind::OBSERVABLE_GAUGE,
 }
 
@@ -116,7 +116,7 @@ impl Number {
 }
 
 /// Replaces a number by what it becomes, if it becomes anything. Others may do so at the same time, but not for ever:
-/// whoever writes to shared memory over and over does not hold up the program.
+/// a process that writes to shared memory over and over does not hold up the program.
 #[inline(always)]
 fn replace(to: &AtomicU64, becomes: impl Fn(u64) -> Option<u64>) {
     const MOST_TRIES: u32 = 10_000;

@@ -11,7 +11,7 @@ use crate::Scope;
 static SCOPE: Scope = Scope::new("otel-rs:layer:4|metrics|1.0.0|0.1.0|\n");
 const LIMIT: usize = 50;
 
-/// A region without anybody who reads it.
+/// A region without a launcher.
 fn region() -> &'static Region {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -117,7 +117,7 @@ fn the_thread_that_counts_first_may_end_and_others_come() {
     let found = shown(series::what::SERIES, "of generations");
     assert_eq!(found.iter().map(|unit| value(*unit, series::VALUE)).collect::<Vec<_>>(), [805_000]);
     #[cfg(target_arch = "x86_64")]
-    assert!(region().word(found[0], series::OWN).load(SeqCst) > 0, "somebody had a word of its own");
+    assert!(region().word(found[0], series::OWN).load(SeqCst) > 0, "one thread had a word of its own");
 }
 
 #[test]
@@ -156,7 +156,7 @@ impl IntoValue for f64 {
 }
 
 #[test]
-fn what_is_beyond_the_limit_is_counted_together() {
+fn series_beyond_the_limit_are_counted_together() {
     let counter = made("test.many", InstrumentKind::Counter, NumberKind::U64);
     for round in 0..2 {
         for n in 0..2 * LIMIT as i64 {
@@ -210,7 +210,7 @@ fn a_distribution_takes_the_place_of_the_one_before() {
     assert_eq!(buckets, [3, 1, 2]);
     let float = |offset| f64::from_bits(value(unit, offset));
     assert_eq!(float(series::VALUE), 25.0);
-    assert!(float(series::MIN).is_infinite() && float(series::MAX).is_infinite(), "nobody knows them");
+    assert!(float(series::MIN).is_infinite() && float(series::MAX).is_infinite(), "they are unknown");
     assert!(value_of_header(header::REFUSED) >= before + 3);
 }
 
@@ -267,7 +267,7 @@ fn value_of_header(offset: usize) -> u64 {
 }
 
 #[test]
-fn an_instrument_is_made_once_and_a_wrong_one_never() {
+fn an_instrument_is_made_once_and_an_invalid_one_never() {
     for _ in 0..3 {
         made("test.once", InstrumentKind::Counter, NumberKind::U64);
         made("TEST.ONCE", InstrumentKind::Counter, NumberKind::U64);
@@ -290,13 +290,13 @@ fn request_round() {
     crate::sys::wake(requested);
     let since = Instant::now();
     while finished.load(SeqCst) != round {
-        assert!(since.elapsed() < Duration::from_secs(20), "nobody answers");
+        assert!(since.elapsed() < Duration::from_secs(20), "the round does not end");
         std::thread::yield_now();
     }
 }
 
 #[test]
-fn callbacks_are_asked_and_one_that_fails_keeps_none_from_answering() {
+fn a_failing_callback_stops_no_other() {
     region();
     let calls = Arc::new([0; 4].map(AtomicU32::new));
     let release = Arc::new(AtomicBool::new(false));
@@ -333,7 +333,7 @@ fn callbacks_are_asked_and_one_that_fails_keeps_none_from_answering() {
 }
 
 #[test]
-fn of_instruments_that_are_not_allowed_some_are_named_and_the_others_counted() {
+fn some_invalid_instruments_are_named_and_the_others_counted() {
     region();
     let counted = value_of_header(header::WITHOUT_ROOM);
     for number in 0..2_000 {
@@ -368,7 +368,7 @@ fn an_instrument_whose_scope_is_too_long_is_left_out_and_counted() {
 }
 
 #[test]
-fn attributes_that_are_too_many_or_too_long_are_counted_with_what_is_beyond_the_limit() {
+fn series_with_too_many_or_too_long_attributes_go_to_the_overflow() {
     let counter = made("test.huge", InstrumentKind::Counter, NumberKind::U64);
     let many = Strings((0..70_000).map(|number| (number.to_string(), "too many".to_owned())).collect());
     let long = Strings((0..20).map(|number| (number.to_string(), "too long".repeat(1000))).collect());

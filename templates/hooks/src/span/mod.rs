@@ -175,7 +175,7 @@ fn begin(scope: &'static Scope, domain: Domain, parent: Context, attributes: &[A
     // A server request, and whatever has no local parent, is a root within this process.
     let root = if parent.is_empty() || parent.remote { Live::claim(id) } else { Live::NEVER };
     let live = if root == Live::NEVER { parent.live } else { root };
-    let start = ring::Start {
+    let start = ring::SpanStart {
         trace,
         span: id,
         parent: parent.span,

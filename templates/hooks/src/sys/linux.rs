@@ -110,7 +110,7 @@ pub(crate) fn pid() -> u32 {
     unsafe { getpid() as u32 }
 }
 
-/// Whether the program has more rights than whoever started it.
+/// Whether the program has more rights than the process that started it.
 pub(crate) fn is_secure() -> bool {
     const AT_SECURE: u64 = 23;
     // SAFETY: takes a number.
@@ -215,7 +215,7 @@ pub(crate) fn wiped_page() -> Option<*mut u8> {
 }
 
 pub(crate) fn unmap(address: *mut u8, size: usize) {
-    // SAFETY: only called with what `mmap` returned, before anybody else knows the address.
+    // SAFETY: only called with what `mmap` returned, before any other thread has the address.
     unsafe { munmap(address.cast(), size) };
 }
 
@@ -226,7 +226,7 @@ pub(crate) fn close_fd(fd: i32) {
 
 /// Connects to the launcher, sends `hello` and, if there is one, `memory`; never waits. Returns the socket.
 ///
-/// The launcher listens at a path and at the abstract address of the same bytes. The path is tried first: nobody else
+/// The launcher listens at a path and at the abstract address of the same bytes. The path is tried first: no other user
 /// can listen there. It may not be there, in another root directory or for another user; the abstract address may not
 /// be there in another network. At the latter the listener must be `launcher_user`.
 pub(crate) fn call_launcher(path: &[u8], launcher_user: Option<u32>, hello: &[u8], memory: Option<i32>) -> Option<i32> {
@@ -377,7 +377,7 @@ pub(crate) fn peer_name(fd: i32) -> Option<[u8; 28]> {
     }
 }
 
-/// Sleeps while `word` holds `value`, until somebody wakes its waiters or the time is over; may wake early. The word may
+/// Sleeps while `word` holds `value`, until its waiters are woken or the time is over; may wake early. The word may
 /// lie in shared memory.
 pub(crate) fn wait(word: &AtomicU32, value: u32, most: Option<Duration>) {
     const FUTEX_WAIT: i32 = 0;

@@ -38,10 +38,10 @@ pub mod settings {
     /// Path of the launcher's Unix stream socket. It listens at the abstract address of the same bytes, too: the path is
     /// there in every network namespace, the abstract address in every root directory and for every user.
     pub const SOCKET: &str = "socket";
-    /// What a process shows in *Hello* to be let in, as `TOKEN_SIZE` bytes in hexadecimal digits: whoever has the
+    /// What a process shows in *Hello* to be let in, as `TOKEN_SIZE` bytes in hexadecimal digits: a process that has the
     /// launcher's environment was started below it, as whatever user.
     pub const TOKEN: &str = "token";
-    /// The launcher's effective user. At the abstract address somebody else might listen.
+    /// The launcher's effective user. At the abstract address another user might listen.
     pub const LAUNCHER_USER: &str = "launcher-user";
     /// A value of OTEL_TRACES_SAMPLER, already validated.
     pub const SAMPLER: &str = "sampler";
@@ -248,7 +248,7 @@ pub mod series {
     pub const MIN: usize = 40;
     /// `f64`: a histogram's largest value, negative infinity when there is none.
     pub const MAX: usize = 48;
-    /// `u64`: of a counter of whole numbers ([`number::U64`]), who adds to `OWN`; of no use to the reader.
+    /// `u64`: of a counter of whole numbers ([`number::U64`]), which thread adds to `OWN`; of no use to the reader.
     pub const OWNER: usize = TIMES;
     /// `u64`: of a counter of whole numbers, what its owner has added. The sum is this and `VALUE`.
     pub const OWN: usize = 56;
@@ -283,11 +283,11 @@ pub mod series {
         pub const HISTOGRAM: u8 = 3;
         /// Keeps the last value.
         pub const GAUGE: u8 = 4;
-        /// A sum that a callback knows; never falls.
+        /// A sum that a callback observes; never falls.
         pub const OBSERVABLE_COUNTER: u8 = 5;
-        /// A sum that a callback knows.
+        /// A sum that a callback observes.
         pub const OBSERVABLE_UP_DOWN_COUNTER: u8 = 6;
-        /// A value that a callback knows.
+        /// A value that a callback observes.
         pub const OBSERVABLE_GAUGE: u8 = 7;
     }
     /// Values of `NUMBER`: what kind of number `VALUE` holds.

@@ -1,5 +1,5 @@
 //! Forks a child that cannot reach the launcher, for the reason that is given (`nofile`, `chroot`), and which
-//! forks another; each calls hooks some hundred thousand times. Writes the spans 0 to 9 itself, and says `unharmed`.
+//! forks another; each calls hooks some hundred thousand times. Writes the spans 0 to 9 itself, and prints `unharmed`.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -8,7 +8,7 @@ use crate::headers::{first, Headers, HeadersMut};
 const B3: &str = "b3";
 const TRACE_ID: &str = "x-b3-traceid";
 const SPAN_ID: &str = "x-b3-spanid";
-/// Read by nobody here; whoever replaces the others takes it away.
+/// Not read here; replacing the other headers removes it.
 const PARENT_ID: &str = "x-b3-parentspanid";
 const SAMPLED: &str = "x-b3-sampled";
 const FLAGS: &str = "x-b3-flags";

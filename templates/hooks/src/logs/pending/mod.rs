@@ -45,17 +45,17 @@ pub struct PendingLog {
 
 struct Stack {
     depth: Cell<usize>,
-    entries: [Cell<Entry>; DEPTH],
+    entries: [Cell<StackEntry>; DEPTH],
 }
 
-type Entry = (usize, *const PendingLog);
+type StackEntry = (usize, *const PendingLog);
 
-const NONE: Entry = (0, ptr::null());
+const NONE: StackEntry = (0, ptr::null());
 
 // Used only to fill what each thread has of its own.
 #[allow(clippy::declare_interior_mutable_const)]
 const EMPTY: Stack = {
-    const ENTRY: Cell<Entry> = Cell::new(NONE);
+    const ENTRY: Cell<StackEntry> = Cell::new(NONE);
     Stack { depth: Cell::new(0), entries: [ENTRY; DEPTH] }
 };
 
@@ -248,7 +248,7 @@ impl PendingLog {
     }
 
     /// Begins a slot's text, unless it is there already. What broke off is begun anew, if nothing came after it.
-    fn open(&self, slot: usize, key: Key<'_>) -> Option<Open<'_>> {
+    fn open(&self, slot: usize, key: Key<'_>) -> Option<OpenText<'_>> {
         let bit = bit(slot);
         let is_first = self.begun.get() & bit == 0;
         self.begun.set(self.begun.get() | bit);
@@ -265,7 +265,7 @@ impl PendingLog {
             return None;
         }
         self.open.set(true);
-        Some(Open { log: self, bit, is_whole: false })
+        Some(OpenText { log: self, bit, is_whole: false })
     }
 
     fn push(&self, text: &str) {
@@ -302,13 +302,13 @@ impl fmt::Debug for PendingLog {
 }
 
 /// Text that was begun. It ends where this is dropped, be it by a panic.
-struct Open<'a> {
+struct OpenText<'a> {
     log: &'a PendingLog,
     bit: u64,
     is_whole: bool,
 }
 
-impl Drop for Open<'_> {
+impl Drop for OpenText<'_> {
     fn drop(&mut self) {
         let PendingLog { attributes, kept, whole, open, last, .. } = self.log;
         open.set(false);
@@ -393,7 +393,7 @@ impl Form {
 
 impl<T: ?Sized> Copied<'_, T> {
     /// Begins to copy. `None` where the value has to be shown without a copy.
-    fn open(&self, form: Option<Form>) -> Option<(Form, Open<'_>)> {
+    fn open(&self, form: Option<Form>) -> Option<(Form, OpenText<'_>)> {
         match form {
             Some(form) => Some((form, self.log.open(self.slot, self.key)?)),
             None => {
