@@ -1,4 +1,4 @@
-//! Histograms that something else has added up: told as a whole, as an observable instrument tells its value.
+//! Histograms that something else has added up, recorded as a whole: an observable instrument sets its value likewise.
 
 use std::sync::atomic::Ordering::Relaxed;
 
