@@ -193,9 +193,13 @@ impl Engine {
                     self.unread_logs.add(Reason::Unread, unread.logs);
                     self.report.lost_measurements += unread.measurements;
                 }
-                Feed::Gone { dropped, .. } => self.report.dropped += dropped,
+                Feed::Exited { dropped, .. } => self.report.dropped += dropped,
                 Feed::Closed => break,
-                Feed::Attached { .. } | Feed::PassDone { .. } | Feed::Poisoned { .. } | Feed::Unattached { .. } => {}
+                Feed::Attached { .. }
+                | Feed::PassDone { .. }
+                | Feed::Poisoned { .. }
+                | Feed::TooManyProcesses
+                | Feed::Unattached { .. } => {}
             }
         }
     }
@@ -224,7 +228,7 @@ impl Engine {
                 self.assembler.pass(process, &mut self.finished);
                 self.emit_finished();
             }
-            Some(Feed::Gone { process, dropped, last_seen_unix_ns }) => {
+            Some(Feed::Exited { process, dropped, last_seen_unix_ns }) => {
                 self.report.dropped += dropped;
                 self.gone(process, last_seen_unix_ns);
             }
@@ -232,6 +236,10 @@ impl Engine {
                 self.trouble(&format!("cannot read the telemetry of process {pid} any more"), &reason);
                 self.gone(process, now_unix_ns());
             }
+            Some(Feed::TooManyProcesses) => self.trouble(
+                "cannot read the telemetry of further processes",
+                "too many processes for the limit of open files (`ulimit -n`)",
+            ),
             Some(Feed::Unattached { pid, reason }) => {
                 self.trouble(&format!("cannot read the telemetry of a process that process {pid} has forked"), &reason);
             }

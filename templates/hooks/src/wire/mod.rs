@@ -17,6 +17,7 @@
 mod facts;
 mod keys;
 
+// Two lines, since the formatters of both ends would sort one differently.
 pub use facts::domain;
 pub use facts::{Domain, Language, MessagingOperation};
 #[allow(unused_imports)] // Only the hooks make constants of it.
