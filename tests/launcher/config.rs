@@ -95,7 +95,7 @@ fn a_wrong_protocol_is_named() {
 
 #[test]
 fn a_programs_layers_are_listed() {
-    let program = program("tells_all");
+    let program = program("records_everything");
     let (said, _) = config(&[], &["--", program.to_str().unwrap()]);
     let (_, layers) =
         said.split_once(&format!("layers in {}\n", program.display())).unwrap_or_else(|| panic!("{said}"));

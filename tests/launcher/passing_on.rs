@@ -10,7 +10,7 @@ const SPAN: &str = "b7ad6b7169203331";
 
 /// The headers of a call that a program makes while it serves a request with `headers`.
 fn sent(propagators: &str, sampler: &str, headers: &[String]) -> BTreeMap<String, String> {
-    let mut command = launch("tells_all");
+    let mut command = launch("records_everything");
     command.env("OTEL_PROPAGATORS", propagators).env("OTEL_TRACES_SAMPLER", sampler).args(headers);
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();

@@ -142,8 +142,8 @@ fn a_violent_end_is_reported_with_the_open_requests() {
 }
 
 #[test]
-fn a_program_that_spoils_its_region_runs_on_with_one_warning() {
-    let output = launch("spoils_its_region").output().unwrap();
+fn a_program_that_corrupts_its_region_runs_on_with_one_warning() {
+    let output = launch("corrupts_its_region").output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "unharmed\n");
     assert!(output.status.success());

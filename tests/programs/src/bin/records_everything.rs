@@ -1,7 +1,7 @@
-//! Tells of a request it served, once at the start and once for each line on stdin: with a query, a call to another
-//! service, work of its own, a log record and counters. The request's headers are the arguments, `name=value`. Says on
-//! stdout which headers the call would have taken along, `sent name value`, and `told` after each round. Ends when stdin
-//! does.
+//! Records one of everything, once at the start and once for each line on stdin: a request served with a query, a call to
+//! another service, work of its own, a log record and counters. The request's headers are the arguments, `name=value`.
+//! Prints which headers the call would have taken along, `sent name value`, and `recorded` after each round. Ends when
+//! stdin does.
 
 use std::io::{BufRead, Write};
 
@@ -26,7 +26,7 @@ fn main() {
     for line in std::iter::once(Ok(String::new())).chain(lines) {
         let Ok(_) = line else { return };
         serve(&headers);
-        println!("told");
+        println!("recorded");
         let _ = std::io::stdout().flush();
     }
 }
