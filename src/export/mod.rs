@@ -12,7 +12,6 @@ mod otlp;
 pub(crate) mod probe;
 pub(crate) mod prometheus;
 pub(crate) mod queue;
-mod reach;
 mod sink;
 pub(crate) mod tls;
 
