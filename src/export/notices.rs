@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use super::Unusable;
 use super::failure::Failure;
+use super::sink::Unusable;
 use crate::bounds::losses::Reason;
 use crate::config::SettingOrigin;
 use crate::redact;

@@ -13,7 +13,7 @@ use crate::resource::Source;
 use crate::signals::sourced::{Sourced, by_source};
 
 /// The records by program and scope.
-pub(super) fn request(logs: Vec<Sourced<LogData>>) -> ExportLogsServiceRequest {
+pub(crate) fn request(logs: Vec<Sourced<LogData>>) -> ExportLogsServiceRequest {
     let of_program = |(source, logs): (Source, Vec<LogData>)| {
         let (resource, schema_url) = encoded(source.encoded());
         ResourceLogs { resource: Some(resource), scope_logs: by_scope(&logs), schema_url }
