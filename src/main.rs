@@ -10,6 +10,7 @@ mod channel;
 mod cli;
 mod config;
 mod conventions;
+mod digest;
 mod export;
 mod host;
 mod launch;

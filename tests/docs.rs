@@ -29,25 +29,223 @@ fn list(value: &Value, separator: &str) -> String {
     texts.collect::<Vec<_>>().join(separator)
 }
 
+/// What `otel-rs list` shows of each instrumentation.
+fn instrumentations() -> Vec<Value> {
+    serde_json::from_str(&otel_rs(&["list", "--format", "json"])).expect("JSON")
+}
+
+/// The groups of the launcher's catalogue of metrics.
+fn groups() -> Vec<Value> {
+    serde_json::from_str(&otel_rs(&["__metrics"])).expect("JSON")
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+fn values<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    value[key].as_array().into_iter().flatten()
+}
+
+/// Fails if a page stands in the folder that is not one of those; removes it where pages are written anew.
+fn no_other_page(folder: &str, is_made: impl Fn(&str) -> bool, pages: &[String]) {
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).expect("a folder").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_stale = is_made(&name) && !pages.contains(&name);
+        if is_stale && env::var_os("UPDATE_DOCS").is_some() {
+            fs::remove_file(entry.path()).expect("the page can be removed");
+            continue;
+        }
+        assert!(!is_stale, "nothing stands behind {folder}/{name}: run `UPDATE_DOCS=1 cargo test --test docs`");
+    }
+}
+
+/// Metrics as a table, and the buckets of their histograms.
+fn table(metrics: &[&Value]) -> String {
+    let mut page =
+        String::from("| metric | kind | unit | attributes | stability | description | which question it answers |\n");
+    page.push_str("| --- | --- | --- | --- | --- | --- | --- |\n");
+    for metric in metrics {
+        let of = |key| text(metric, key);
+        let attributes = values(metric, "attributes").filter_map(Value::as_str).map(|key| format!("`{key}`"));
+        let attributes = attributes.collect::<Vec<_>>().join(", ");
+        let stability = metric["stability"].as_str().unwrap_or("development");
+        let (name, kind, unit) = (of("name"), kind(metric), of("unit"));
+        let (description, question) = (of("description"), of("question"));
+        page.push_str(&format!(
+            "| `{name}` | {kind} | `{unit}` | {attributes} | {stability} | {description} | {question} |\n"
+        ));
+    }
+    let histograms: Vec<_> = metrics.iter().filter(|metric| values(metric, "boundaries").next().is_some()).collect();
+    if !histograms.is_empty() {
+        let setting = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+        page.push_str(&format!("\nBuckets, unless a view or `{setting}` sets others:\n\n"));
+    }
+    for metric in histograms {
+        let boundaries = values(metric, "boundaries").filter_map(Value::as_f64).map(|bound| bound.to_string());
+        page.push_str(&format!("- `{}`: {}\n", text(metric, "name"), boundaries.collect::<Vec<_>>().join(", ")));
+    }
+    page
+}
+
+/// A metric's kind as it is exported: whether a callback observes it makes no difference.
+fn kind(metric: &Value) -> &str {
+    match text(metric, "kind").trim_start_matches("observable-") {
+        "up-down-counter" => "up-down counter",
+        kind => kind,
+    }
+}
+
+/// The first part of a metric's name.
+fn space(metric: &Value) -> &str {
+    text(metric, "name").split('.').next().unwrap_or_default()
+}
+
 #[test]
-fn the_page_of_instrumentations_is_what_the_binary_knows() {
-    let known: Value = serde_json::from_str(&otel_rs(&["list", "--format", "json"])).expect("JSON");
-    let mut text = String::from(
-        "# Instrumentations\n\nWhat `otel-rs bootstrap` weaves when it finds it in a `Cargo.lock`, made from `instrumentations/*/instrumentation.toml`. *Tested* versions are built and run by the version matrix; others in the range are woven if every rule matches, and left plain with a warning if not.\n",
+fn the_pages_of_metrics_are_the_catalogue() {
+    let (known, groups) = (instrumentations(), groups());
+    for group in &groups {
+        let metrics: Vec<&Value> = values(group, "metrics").collect();
+        let about = text(group, "about").trim_end();
+        let mut page = format!("# {}\n\n{about}\n\n{}", text(group, "title"), table(&metrics));
+        let mut others = String::new();
+        for entry in &known {
+            let is_related = |own: &&Value| metrics.iter().any(|metric| space(metric) == space(own));
+            let own: Vec<String> = values(entry, "metrics")
+                .filter(is_related)
+                .map(|metric| format!("`{}`", text(metric, "name")))
+                .collect();
+            if !own.is_empty() {
+                let name = text(entry, "crate");
+                others.push_str(&format!("- [{name}](../instrumentations/{name}.md): {}\n", own.join(", ")));
+            }
+        }
+        if !others.is_empty() {
+            page.push_str(&format!("\nRecorded by one instrumentation alone, on whose page they stand:\n\n{others}"));
+        }
+        self::page(&format!("docs/reference/metrics-{}.md", text(group, "name")), &page);
+    }
+    let pages: Vec<String> = groups.iter().map(|group| format!("metrics-{}.md", text(group, "name"))).collect();
+    no_other_page("docs/reference", |name| name.starts_with("metrics-"), &pages);
+}
+
+#[test]
+fn the_pages_of_instrumentations_are_the_folders() {
+    let (known, groups) = (instrumentations(), groups());
+    let mut coverage = String::from(
+        "# Instrumentations\n\nWhat `otel-rs bootstrap` weaves where it stands in a `Cargo.lock`, made from `instrumentations/*/instrumentation.toml`. *Tested* versions are built and run by the version matrix; others in the range are woven if every rule matches, and left plain with a warning if not.\n\n| crate | versions | tested | signals | what is recorded |\n| --- | --- | --- | --- | --- |\n",
     );
-    for entry in known.as_array().expect("a list") {
-        let name = entry["crate"].as_str().expect("a name");
-        let summary = entry["summary"].as_str().expect("a summary");
-        text.push_str(&format!("\n## {name}\n\n{}{}.\n\n", summary[..1].to_uppercase(), &summary[1..]));
-        text.push_str(&format!("- versions: `{}`\n", entry["versions"].as_str().unwrap_or_default()));
-        text.push_str(&format!("- tested: {}\n", list(&entry["tested"], ", ")));
-        text.push_str(&format!("- signals: {}\n", list(&entry["signals"], ", ")));
-        text.push_str(&format!("- rules and advice: [instrumentations/{name}](../../instrumentations/{name})\n"));
-        if !list(&entry["emits"], "").is_empty() {
-            text.push_str(&format!("\nEmits:\n\n- {}\n", list(&entry["emits"], "\n- ")));
+    for entry in &known {
+        let (name, versions, summary) = (text(entry, "crate"), text(entry, "versions"), text(entry, "summary"));
+        let (tested, signals) = (list(&entry["tested"], ", "), list(&entry["signals"], ", "));
+        coverage.push_str(&format!("| [{name}]({name}.md) | `{versions}` | {tested} | {signals} | {summary} |\n"));
+        page(&format!("docs/instrumentations/{name}.md"), &page_of(entry, &groups));
+    }
+    page("docs/instrumentations/README.md", &coverage);
+    let names = known.iter().map(|entry| format!("{}.md", text(entry, "crate")));
+    let pages: Vec<String> = names.chain(["README.md".to_owned()]).collect();
+    no_other_page("docs/instrumentations", |_| true, &pages);
+}
+
+/// The page of one instrumentation.
+fn page_of(entry: &Value, groups: &[Value]) -> String {
+    let (name, summary) = (text(entry, "crate"), text(entry, "summary"));
+    let mut page = format!("# {name}\n\n{}{}.\n\n", summary[..1].to_uppercase(), &summary[1..]);
+    page.push_str(&format!("- versions: `{}`\n", text(entry, "versions")));
+    page.push_str(&format!("- tested: {}\n", list(&entry["tested"], ", ")));
+    page.push_str(&format!("- signals: {}\n", list(&entry["signals"], ", ")));
+    page.push_str(&format!("- rules, advice, example: [instrumentations/{name}](../../instrumentations/{name})\n"));
+    let own: Vec<&Value> = values(entry, "metrics").collect();
+    let shared: Vec<&str> = values(entry, "convention_metrics").filter_map(Value::as_str).collect();
+    let is_metric = |emitted: &str| emitted.strip_prefix("metric ").is_some_and(|name| is_one_of(name, &own, &shared));
+    let emitted: Vec<&str> =
+        values(entry, "emits").filter_map(Value::as_str).filter(|emitted| !is_metric(emitted)).collect();
+    if !emitted.is_empty() {
+        page.push_str(&format!("\n## Emits\n\n- {}\n", emitted.join("\n- ")));
+    }
+    let notes = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("instrumentations/{name}/notes.md"));
+    let notes = fs::read_to_string(notes).unwrap_or_default().replace("](../../docs/", "](../");
+    if !(own.is_empty() && shared.is_empty()) {
+        page.push_str("\n## Metrics\n");
+    }
+    if !own.is_empty() {
+        page.push_str(&format!("\n{}", table(&own)));
+    }
+    if !shared.is_empty() {
+        page.push_str("\nOf the launcher's catalogue:\n\n");
+        page.push_str("| metric | kind | unit | which question it answers |\n| --- | --- | --- | --- |\n");
+    }
+    for shared in shared {
+        let metrics = groups.iter().flat_map(|group| values(group, "metrics").map(move |metric| (group, metric)));
+        let (group, metric) = { metrics }
+            .find(|(_, metric)| metric["name"] == shared)
+            .unwrap_or_else(|| panic!("{name}: `{shared}` of `convention-metrics` is not in src/conventions/catalog"));
+        let (reference, kind) = (format!("../reference/metrics-{}.md", text(group, "name")), kind(metric));
+        let (unit, question) = (text(metric, "unit"), text(metric, "question"));
+        page.push_str(&format!("| [`{shared}`]({reference}) | {kind} | `{unit}` | {question} |\n"));
+    }
+    if !notes.is_empty() {
+        page.push_str(&format!("\n## Notes\n\n{}\n", notes.trim()));
+    }
+    let mut files: Vec<(&str, Vec<String>)> = Vec::new();
+    for rule in values(entry, "rules") {
+        let id = text(rule, "id").trim_start_matches(&format!("{name}."));
+        let versions = rule["versions"].as_str().map(|versions| format!(" (`{versions}`)")).unwrap_or_default();
+        let (file, rule) = (text(rule, "file"), format!("`{id}`{versions}"));
+        match files.iter_mut().find(|(other, _)| *other == file) {
+            Some((_, rules)) => rules.push(rule),
+            None => files.push((file, vec![rule])),
         }
     }
-    page("docs/instrumentations/README.md", &text);
+    page.push_str("\n## Rules\n\n");
+    for (file, rules) in files {
+        page.push_str(&format!("- `{file}`: {}\n", rules.join(", ")));
+    }
+    page
+}
+
+fn is_one_of(name: &str, own: &[&Value], shared: &[&str]) -> bool {
+    shared.contains(&name) || own.iter().any(|metric| metric["name"] == name)
+}
+
+#[test]
+fn a_metric_is_defined_in_one_place() {
+    let groups = groups();
+    let mut known: Vec<(&str, &Value)> = Vec::new();
+    let all = instrumentations();
+    for entry in &all {
+        for metric in values(entry, "metrics") {
+            let (owner, name) = (text(entry, "crate"), text(metric, "name"));
+            let shared = groups.iter().flat_map(|group| values(group, "metrics"));
+            assert!({ shared }.all(|other| other["name"] != name), "{owner}: the launcher's catalogue has `{name}`");
+            // Several may record the same metric, such as pools of different drivers.
+            for (other, same) in known.iter().filter(|(_, other)| other["name"] == name) {
+                assert!(*same == metric, "`{name}` is not the same in {owner} and {other}: {metric} and {same}");
+            }
+            known.push((owner, metric));
+        }
+    }
+    assert!(known.len() > 30, "{known:?}");
+}
+
+#[test]
+fn declared_metrics_are_recorded_by_their_constants() {
+    for entry in instrumentations() {
+        let name = text(&entry, "crate");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("instrumentations").join(name);
+        let read = |file: &str| fs::read_to_string(folder.join(file)).expect("a file");
+        let (advice, rules) = (read("advice.rs"), read("instrumentation.toml"));
+        for metric in values(&entry, "metrics") {
+            let metric = text(metric, "name");
+            let constant = format!("metric::{}", metric.to_uppercase().replace('.', "_"));
+            let is_used = |text: &str| {
+                let mut after = text.match_indices(&constant).map(|(at, _)| &text[at + constant.len()..]);
+                after.any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+            };
+            assert!(is_used(&advice) || is_used(&rules), "{name}: `{constant}` is declared and not used");
+            assert!(!advice.contains(&format!("\"{metric}\"")), "{name}: advice.rs defines `{metric}` anew");
+        }
+    }
 }
 
 /// The registry of variables.

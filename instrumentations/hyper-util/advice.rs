@@ -15,8 +15,8 @@ mod client {
     use http::header::{HeaderMap, HeaderName, HeaderValue};
     use http::uri::{Authority, Scheme};
     use http::{Request, Response, Uri};
-    use otel_rs_hooks::client::{ActiveRequest, Host};
-    use otel_rs_hooks::http::{self as calls, Message, Text};
+    use otel_rs_hooks::http::client::{ActiveRequest, Host};
+    use otel_rs_hooks::http::{self as calls, FormattedText, Message};
     use otel_rs_hooks::{carry, key, Context, Domain, Headers, HeadersMut, Span, Value};
 
     use super::SCOPE;
@@ -40,7 +40,7 @@ mod client {
         let attempt = Attempt::start(&request);
         let mut headers = Map(request.headers_mut());
         attempt.span.context().inject(&mut headers);
-        calls::capture(attempt.span.context(), Message::ClientRequest, &headers);
+        calls::capture_headers(attempt.span.context(), Message::ClientRequest, &headers);
         let sending = {
             let _entered = attempt.span.context().enter();
             carry(&SCOPE, send(request))
@@ -92,17 +92,17 @@ mod client {
                 parent,
                 &[
                     (key::HTTP_METHOD, method.into()),
-                    (key::URL_FULL, (&Text::<MAX_URL>::of(uri)).into()),
+                    (key::URL_FULL, (&FormattedText::<MAX_URL>::of(uri)).into()),
                     (key::SERVER_ADDRESS, address.into()),
                     (key::SERVER_PORT, port.into()),
-                    (key::HTTP_RESEND, calls::attempt().into()),
+                    (key::HTTP_RESEND, calls::count_attempt().into()),
                 ],
             );
             Attempt { span, _active: Host::of(&SCOPE, address, port).active_request(method) }
         }
 
         fn answered<R>(mut self, response: &Response<R>) {
-            calls::capture(self.span.context(), Message::ClientResponse, &Map(response.headers()));
+            calls::capture_headers(self.span.context(), Message::ClientResponse, &Map(response.headers()));
             let version = match response.version() {
                 http::Version::HTTP_10 => "1.0",
                 http::Version::HTTP_2 => "2",
@@ -114,7 +114,7 @@ mod client {
 
         #[cold]
         fn failed(mut self, error: &(dyn Error + 'static)) {
-            let root = Text::<256>::of(&root(error));
+            let root = FormattedText::<256>::of(&root(error));
             self.end(&[(key::ERROR_TYPE, class(error).into()), (key::ERROR_MESSAGE, (&root).into())]);
         }
 
@@ -126,7 +126,7 @@ mod client {
     impl Drop for Attempt {
         fn drop(&mut self) {
             if !self.span.is_none() {
-                self.end(&[(key::ERROR_TYPE, calls::given_up().into())]);
+                self.end(&[(key::ERROR_TYPE, calls::abandon_reason().into())]);
             }
         }
     }
@@ -198,7 +198,7 @@ mod client {
                 }
             }
             // Resolvers and TLS libraries are plugged in from outside: their types are not known here, their words are.
-            let text = Text::<256>::of(error);
+            let text = FormattedText::<256>::of(error);
             if says(text.as_bytes(), &["dns error", "lookup address", "resolve"]) {
                 return "dns";
             } else if says(text.as_bytes(), &["certificate", "tls", "ssl", "handshake"]) {

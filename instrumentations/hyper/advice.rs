@@ -104,7 +104,7 @@ mod server {
             let parent = Context::extract(&Map(headers));
             if calls::is_excluded(own, host.unwrap_or_default(), uri.path()) {
                 let mut silent = Exchange::NONE;
-                silent.span = Span::silent(&SCOPE, parent);
+                silent.span = Span::non_recording(&SCOPE, parent);
                 return silent;
             }
             let peer = connection.peer();
@@ -128,7 +128,7 @@ mod server {
                     (key::PEER_PORT, peer.map(|(_, port)| *port).into()),
                 ],
             );
-            calls::capture(span.context(), Message::ServerRequest, &Map(headers));
+            calls::capture_headers(span.context(), Message::ServerRequest, &Map(headers));
             let counted = active_requests(request.method().as_str(), scheme);
             counted.add(1);
             let (counted, transfer) = (Some(counted), Transfer::served());
@@ -162,7 +162,7 @@ mod server {
         #[inline]
         pub(crate) fn head(&mut self, status: http::StatusCode, headers: &HeaderMap) {
             if !self.span.is_none() {
-                calls::capture(self.span.context(), Message::ServerResponse, &Map(headers));
+                calls::capture_headers(self.span.context(), Message::ServerResponse, &Map(headers));
             }
             self.status = Some(status.as_u16());
             self.sized(headers.contains_key(CONTENT_LENGTH));
@@ -288,8 +288,8 @@ mod client {
 
     use http::header::{HeaderMap, HOST};
     use http::{Request, Response};
-    use otel_rs_hooks::client::{is_pooled, ActiveRequest, Host};
-    use otel_rs_hooks::http::{self as calls, Message, Text};
+    use otel_rs_hooks::http::client::{is_pooled, ActiveRequest, Host};
+    use otel_rs_hooks::http::{self as calls, FormattedText, Message};
     use otel_rs_hooks::{key, Attribute, Context, Domain, Span, Transfer};
 
     use super::{version, Map, SCOPE};
@@ -324,7 +324,7 @@ mod client {
             }
             let path = uri.path_and_query().map_or("", |path| path.as_str());
             let url = scheme.filter(|_| !authority.is_empty());
-            let url = url.map(|scheme| Text::<MAX_URL>::of(&format_args!("{scheme}://{authority}{path}")));
+            let url = url.map(|scheme| FormattedText::<MAX_URL>::of(&format_args!("{scheme}://{authority}{path}")));
             let (address, port) = calls::server(authority, scheme);
             let method = request.method().as_str();
             let span = Span::start_with_parent(
@@ -341,7 +341,7 @@ mod client {
             let host = address.and_then(|address| Some(Host::of(&SCOPE, address, port?)));
             let active = host.map(|host| host.active_request(method));
             span.context().inject(&mut Map(request.headers_mut()));
-            calls::capture(span.context(), Message::ClientRequest, &Map(request.headers()));
+            calls::capture_headers(span.context(), Message::ClientRequest, &Map(request.headers()));
             Attempt { span, _active: active }
         }
 
@@ -366,7 +366,7 @@ mod client {
         }
 
         fn answered<R>(&mut self, response: &Response<R>) {
-            calls::capture(self.span.context(), Message::ClientResponse, &Map(response.headers()));
+            calls::capture_headers(self.span.context(), Message::ClientResponse, &Map(response.headers()));
             let status = (key::HTTP_STATUS, response.status().as_u16().into());
             self.end(&[status, (key::HTTP_VERSION, version(response.version()).into())]);
         }
@@ -377,7 +377,10 @@ mod client {
             while let Some(deeper) = root.source() {
                 root = deeper;
             }
-            self.end(&[(key::ERROR_TYPE, class(error).into()), (key::ERROR_MESSAGE, (&Text::<256>::of(&root)).into())]);
+            self.end(&[
+                (key::ERROR_TYPE, class(error).into()),
+                (key::ERROR_MESSAGE, (&FormattedText::<256>::of(&root)).into()),
+            ]);
         }
 
         fn end(&mut self, attributes: &[Attribute<'_>]) {
@@ -388,7 +391,7 @@ mod client {
     impl Drop for Attempt {
         fn drop(&mut self) {
             if !self.span.is_none() {
-                self.end(&[(key::ERROR_TYPE, calls::given_up().into())]);
+                self.end(&[(key::ERROR_TYPE, calls::abandon_reason().into())]);
             }
         }
     }

@@ -8,37 +8,17 @@ use std::sync::atomic::{
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use otel_rs_hooks::metrics::{Kind, Metric, NumberKind};
+use otel_rs_hooks::metrics::Metric;
 use otel_rs_hooks::{cpu_time, key, Cell, CellKind, Context, Domain, Entered, Headers, Span};
 
 static INVOCATIONS: Cell = count("faas.invocations");
 static ERRORS: Cell = count("faas.errors");
 static COLDSTARTS: Cell = count("faas.coldstarts");
 
-// The launcher knows what they are.
+// The launcher defines the metrics of the conventions: their units and descriptions are left empty.
 const fn count(name: &'static str) -> Cell {
     Cell::new(&SCOPE, CellKind::Counter, name, "", "", &[("faas.trigger", "other")])
 }
-
-static INIT_DURATION: Metric = Metric::new(
-    &SCOPE,
-    Kind::Histogram,
-    NumberKind::F64,
-    "faas.init_duration",
-    "s",
-    "Measures the duration of the function's initialization, such as a cold start.",
-)
-.with_boundaries(&[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]);
-
-static CPU_USAGE: Metric = Metric::new(
-    &SCOPE,
-    Kind::Histogram,
-    NumberKind::F64,
-    "faas.cpu_usage",
-    "s",
-    "Distribution of CPU usage per invocation.",
-)
-.with_boundaries(&[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]);
 
 fn measure(metric: &Metric, seconds: f64) {
     metric.measure(seconds, &[("faas.trigger", "other".into())]);
@@ -53,7 +33,7 @@ pub(crate) fn ready() {
     // A process that comes out of a snapshot may have been started long ago.
     if initialization().map_or(true, |kind| kind != "snap-start") {
         if let Some(age) = age() {
-            measure(&INIT_DURATION, age);
+            measure(&metric::FAAS_INIT_DURATION, age);
         }
     }
 }
@@ -99,7 +79,7 @@ impl Alone {
     fn end(alone: Option<Alone>) {
         let alone = alone.filter(|alone| alone.begun == BEGUN.load(SeqCst));
         if let Some(used) = alone.and_then(|alone| cpu_time()?.checked_sub(alone.cpu)) {
-            measure(&CPU_USAGE, used.as_secs_f64());
+            measure(&metric::FAAS_CPU_USAGE, used.as_secs_f64());
         }
         OPEN.fetch_sub(1, SeqCst);
     }

@@ -1,19 +1,19 @@
 //! What the program's logger accepts, taken while it formats.
 
-use otel_rs_hooks::{key, Log as LogRecord, Severity, Taking};
+use otel_rs_hooks::{key, Log as LogRecord, PendingLog, Severity};
 
 use crate::{Level, Log, Metadata, Record};
 
 /// The program's logger, whichever it is when a record comes.
 #[derive(Debug)]
-pub(crate) struct Told;
+pub(crate) struct Bridge;
 
-pub(crate) static TOLD: Told = Told;
+pub(crate) static BRIDGE: Bridge = Bridge;
 
 /// The slot of a record's message.
 const BODY: usize = 0;
 
-impl Log for Told {
+impl Log for Bridge {
     #[inline]
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         crate::otel_logger().enabled(metadata)
@@ -49,17 +49,17 @@ fn severity(level: Level) -> Severity {
 // What a record takes of the stack is taken only while somebody listens.
 #[inline(never)]
 fn take(logger: &dyn Log, record: &Record<'_>, log: LogRecord) {
-    let taking = log.taking(record as *const Record<'_> as usize, cfg!(panic = "abort"));
-    taking.set(key::LOG_TARGET, record.target().into());
-    taking.set(key::CODE_FILE, record.file().into());
-    taking.set(key::CODE_LINE, record.line().into());
+    let pending = log.pending(record as *const Record<'_> as usize, cfg!(panic = "abort"));
+    pending.set(key::LOG_TARGET, record.target().into());
+    pending.set(key::CODE_FILE, record.file().into());
+    pending.set(key::CODE_LINE, record.line().into());
     let args = record.args;
     // A literal is no code of the program's, and a logger may ask for it as it is.
     let literal = args.as_str();
-    taking.set(key::LOG_BODY, literal.into());
-    let copied = taking.copied(BODY, key::LOG_BODY, &args);
+    pending.set(key::LOG_BODY, literal.into());
+    let copied = pending.copied(BODY, key::LOG_BODY, &args);
     #[cfg(feature = "kv")]
-    let pairs = pairs::Pairs::new(record.key_values.0, &taking);
+    let pairs = pairs::Pairs::new(record.key_values.0, &pending);
     let given = |args| Record {
         args,
         #[cfg(feature = "kv")]
@@ -67,16 +67,16 @@ fn take(logger: &dyn Log, record: &Record<'_>, log: LogRecord) {
         ..record.clone()
     };
     match literal {
-        Some(literal) => taking.during(name(literal), || logger.log(&given(args))),
+        Some(literal) => pending.while_registered(name(literal), || logger.log(&given(args))),
         None => logger.log(&given(format_args!("{}", copied))),
     }
     // Whoever looked at it accepts it; others are asked.
-    if !taking.is_seen() && !logger.enabled(record.metadata()) {
-        return taking.forget();
+    if !pending.is_read() && !logger.enabled(record.metadata()) {
+        return pending.discard();
     }
-    taking.tell(|taking| {
+    pending.write(|pending| {
         if literal.is_none() {
-            taking.text(BODY, key::LOG_BODY, &args);
+            pending.format_missing(BODY, key::LOG_BODY, &args);
         }
         #[cfg(feature = "kv")]
         pairs.rest();
@@ -92,7 +92,7 @@ fn name(literal: &str) -> usize {
 #[inline]
 pub(crate) fn seen(record: &Record<'_>) {
     if let Some(literal) = record.args.as_str() {
-        Taking::find(name(literal), |taking| taking.into_iter().for_each(Taking::see));
+        PendingLog::find(name(literal), |pending| pending.into_iter().for_each(PendingLog::mark_read));
     }
 }
 
@@ -101,7 +101,7 @@ mod pairs {
     use std::cell::Cell;
     use std::fmt;
 
-    use otel_rs_hooks::{Key, Shelf, Taking};
+    use otel_rs_hooks::{Key, PendingLog, StackArena};
 
     use crate::kv;
 
@@ -113,17 +113,17 @@ mod pairs {
     /// A record's pairs for the program's logger: what it gets is taken when it gets it.
     pub(super) struct Pairs<'a> {
         source: &'a dyn kv::Source,
-        taking: &'a Taking,
+        pending: &'a PendingLog,
         is_visited: Cell<bool>,
         is_asked: Cell<bool>,
-        given: Shelf<Pair<'a>, MOST>,
+        given: StackArena<Pair<'a>, MOST>,
         next: Cell<usize>,
     }
 
     impl<'a> Pairs<'a> {
-        pub(super) fn new(source: &'a dyn kv::Source, taking: &'a Taking) -> Pairs<'a> {
+        pub(super) fn new(source: &'a dyn kv::Source, pending: &'a PendingLog) -> Pairs<'a> {
             let (is_visited, is_asked) = (Cell::new(false), Cell::new(false));
-            Pairs { source, taking, is_visited, is_asked, given: Shelf::new(), next: Cell::new(super::BODY + 1) }
+            Pairs { source, pending, is_visited, is_asked, given: StackArena::new(), next: Cell::new(super::BODY + 1) }
         }
 
         fn slot(&self) -> usize {
@@ -135,18 +135,18 @@ mod pairs {
             if IS_OPAQUE {
                 return value;
             }
-            let what = look(self.taking, key, &value);
-            if what == What::Plain || self.taking.has(key) {
+            let what = look(self.pending, key, &value);
+            if what == What::Plain || self.pending.has(key) {
                 return value;
             }
-            let pair = name.map(|name| Pair { name, value: value.clone(), taking: self.taking, slot: self.slot() });
+            let pair = name.map(|name| Pair { name, value: value.clone(), pending: self.pending, slot: self.slot() });
             match pair.and_then(|pair| self.given.put(pair).ok()) {
                 // An error has to stay one.
-                Some(pair) if what == What::Error => self.taking.hand_out(pair.slot),
+                Some(pair) if what == What::Error => self.pending.mark_begun(pair.slot),
                 Some(pair) => return kv::Value::from_dyn_display(pair),
                 None => {
-                    self.taking.leave_out();
-                    self.taking.format_no_more();
+                    self.pending.count_dropped();
+                    self.pending.stop_formatting();
                 }
             }
             value
@@ -154,7 +154,7 @@ mod pairs {
 
         fn has_begun(&self, key: &str) -> bool {
             let mut known = self.given.iter().filter(|pair| pair.name.as_str() == key);
-            self.taking.has(key) || known.any(|pair| self.taking.has_begun(pair.slot))
+            self.pending.has(key) || known.any(|pair| self.pending.has_begun(pair.slot))
         }
 
         /// Takes what the logger did not look at, or did not format.
@@ -163,7 +163,7 @@ mod pairs {
                 // Errors would be the visitor's own, and it makes none.
                 let _ = self.source.visit(&mut Rest(self));
             } else if IS_OPAQUE {
-                self.taking.leave_out();
+                self.pending.count_dropped();
             } else {
                 self.given.iter().for_each(|pair| self.text(pair.slot, pair.name.as_str(), &pair.value));
             }
@@ -171,7 +171,7 @@ mod pairs {
 
         fn text(&self, slot: usize, key: &str, value: &kv::Value<'_>) {
             if !self.has_begun(key) {
-                self.taking.text(slot, Key::Named(key), value);
+                self.pending.format_missing(slot, Key::Named(key), value);
             }
         }
     }
@@ -197,13 +197,13 @@ mod pairs {
     struct Pair<'a> {
         name: Name<'a>,
         value: kv::Value<'a>,
-        taking: &'a Taking,
+        pending: &'a PendingLog,
         slot: usize,
     }
 
     impl fmt::Display for Pair<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            self.taking.copied(self.slot, Key::Named(self.name.as_str()), &self.value).fmt(f)
+            self.pending.copied(self.slot, Key::Named(self.name.as_str()), &self.value).fmt(f)
         }
     }
 
@@ -248,7 +248,7 @@ mod pairs {
     impl<'kvs> kv::VisitSource<'kvs> for Rest<'_, '_> {
         fn visit_pair(&mut self, key: kv::Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
             let pairs = self.0;
-            if look(pairs.taking, key.as_str(), &value) != What::Plain {
+            if look(pairs.pending, key.as_str(), &value) != What::Plain {
                 pairs.text(pairs.slot(), key.as_str(), &value);
             }
             Ok(())
@@ -266,16 +266,16 @@ mod pairs {
     }
 
     /// Finds out what a value is, and takes it if it is plain.
-    fn look(taking: &Taking, key: &str, value: &kv::Value<'_>) -> What {
+    fn look(pending: &PendingLog, key: &str, value: &kv::Value<'_>) -> What {
         let what = Cell::new(What::Plain);
-        let is_there = taking.has(key);
+        let is_there = pending.has(key);
         // Errors would be the visitor's own, and it makes none.
-        let _ = value.visit(Look { taking, key: Key::Named(key), is_there, what: &what });
+        let _ = value.visit(Look { pending, key: Key::Named(key), is_there, what: &what });
         what.get()
     }
 
     struct Look<'a> {
-        taking: &'a Taking,
+        pending: &'a PendingLog,
         key: Key<'a>,
         is_there: bool,
         what: &'a Cell<What>,
@@ -284,14 +284,14 @@ mod pairs {
     impl Look<'_> {
         fn set<'b>(&self, value: impl Into<otel_rs_hooks::Value<'b>>) -> Result<(), kv::Error> {
             if !self.is_there {
-                self.taking.set(self.key, value.into());
+                self.pending.set(self.key, value.into());
             }
             Ok(())
         }
 
         fn show(&self, value: &dyn fmt::Display) -> Result<(), kv::Error> {
             if !self.is_there {
-                self.taking.show(self.key, value);
+                self.pending.set_display(self.key, value);
             }
             Ok(())
         }

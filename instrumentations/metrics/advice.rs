@@ -9,7 +9,8 @@ use std::sync::atomic::{
 use std::sync::Arc;
 
 use otel_rs_hooks::metrics::{
-    self as hooks, AttributeSet, Description, Instrument, Item, ItemValue, Kind, Lists, NumberKind, Owner, Series, Text,
+    self as hooks, AppendOnlyTable, AttributeSet, AttributeText, AttributeValue, Description, Instrument, Kind,
+    MetricAttribute, NumberKind, Owner, Series,
 };
 
 use crate::{
@@ -25,14 +26,14 @@ static IS_REPLACED: AtomicBool = AtomicBool::new(false);
 pub(crate) fn own_recorder() {
     IS_REPLACED.store(true, Relaxed);
     if SCOPE.enabled() {
-        hooks::own_recorder();
+        hooks::report_own_recorder();
     }
 }
 
 /// What records for a program without a recorder: `noop` where nobody reads.
 #[inline]
 pub(crate) fn recorder(noop: &'static dyn Recorder) -> &'static dyn Recorder {
-    if SCOPE.enabled() && hooks::wanted() {
+    if SCOPE.enabled() && hooks::enabled() {
         &Bridge
     } else {
         noop
@@ -55,17 +56,17 @@ impl Recorder for Bridge {
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        static COUNTERS: Lists<Known> = Lists::new();
+        static COUNTERS: AppendOnlyTable<Known> = AppendOnlyTable::new();
         handle(&COUNTERS, Kind::Counter, key).map_or_else(Counter::noop, Counter::from_arc)
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        static GAUGES: Lists<Known> = Lists::new();
+        static GAUGES: AppendOnlyTable<Known> = AppendOnlyTable::new();
         handle(&GAUGES, Kind::Gauge, key).map_or_else(Gauge::noop, Gauge::from_arc)
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
-        static HISTOGRAMS: Lists<Known> = Lists::new();
+        static HISTOGRAMS: AppendOnlyTable<Known> = AppendOnlyTable::new();
         handle(&HISTOGRAMS, Kind::Histogram, key).map_or_else(Histogram::noop, Histogram::from_arc)
     }
 }
@@ -78,7 +79,7 @@ struct Described {
     description: SharedString,
 }
 
-static DESCRIBED: Lists<Described> = Lists::new();
+static DESCRIBED: AppendOnlyTable<Described> = AppendOnlyTable::new();
 
 /// As many as a process has room for series.
 const MOST_DESCRIBED: usize = 16_384;
@@ -94,7 +95,7 @@ fn describe(kind: Kind, name: KeyName, unit: Option<Unit>, description: SharedSt
         return;
     }
     if !claim(&COUNT, MOST_DESCRIBED) {
-        return hooks::without_room();
+        return hooks::count_without_room();
     }
     let hash = hash(name.as_str());
     let fits = |known: &Described| known.kind == kind && known.name == name;
@@ -174,9 +175,9 @@ impl AttributeSet for Labels<'_> {
         self.0.len()
     }
 
-    fn item(&self, index: usize) -> Option<Item<'_>> {
+    fn attribute(&self, index: usize) -> Option<MetricAttribute<'_>> {
         let label = self.0.get(index)?;
-        Some((Text::Borrowed(label.key()), ItemValue::Text(Text::Borrowed(label.value()))))
+        Some((AttributeText::Borrowed(label.key()), AttributeValue::Text(AttributeText::Borrowed(label.value()))))
     }
 }
 
@@ -192,7 +193,7 @@ struct Known {
 }
 
 /// The handle of a key, which is made when the key is new: the macros ask for it with each measurement.
-fn handle(table: &'static Lists<Known>, kind: Kind, key: &Key) -> Option<Arc<Recorded>> {
+fn handle(table: &'static AppendOnlyTable<Known>, kind: Kind, key: &Key) -> Option<Arc<Recorded>> {
     let hash = key.get_hash();
     let fits = |known: &Known| known.key == *key;
     if let Some(known) = table.find(hash, fits) {
@@ -208,7 +209,7 @@ fn handle(table: &'static Lists<Known>, kind: Kind, key: &Key) -> Option<Arc<Rec
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let is_kept = !series.is_overflow() && length <= LONGEST_LABELS && claim(&COUNT, MOST_KEYS);
     if !is_kept && !series.is_overflow() {
-        hooks::without_room();
+        hooks::count_without_room();
         // What refers to the value before finds none.
         if kind == Kind::Gauge {
             return None;

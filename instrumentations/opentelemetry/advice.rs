@@ -10,7 +10,8 @@ mod bridge {
     use std::sync::Arc;
 
     use otel_rs_hooks::metrics::{
-        self as hooks, AttributeSet, Description, Head, Item, ItemValue, Kind, Number, NumberKind, Owner, Text,
+        self as hooks, AttributeSet, AttributeText, AttributeValue, Description, Fingerprint, Kind, MetricAttribute,
+        Number, NumberKind, Owner,
     };
 
     #[cfg(feature = "experimental_metrics_bound_instruments")]
@@ -29,7 +30,7 @@ mod bridge {
     /// The program has set a provider of its own, which gets its metrics.
     pub(crate) fn own_provider() {
         if !IS_REPLACED.swap(true, Relaxed) {
-            hooks::own_provider();
+            hooks::report_own_provider();
         }
     }
 
@@ -64,7 +65,8 @@ mod bridge {
             };
             let unit = unit.as_deref().unwrap_or("");
             let description = description.as_deref().unwrap_or("");
-            let described = Description { owner, kind, number, name, unit, description, boundaries, is_observed: false };
+            let described =
+                Description { owner, kind, number, name, unit, description, boundaries, is_observed: false };
             Instrument(hooks::instrument(&described))
         }
     }
@@ -79,44 +81,44 @@ mod bridge {
         }
 
         #[inline(always)]
-        fn item(&self, index: usize) -> Option<Item<'_>> {
+        fn attribute(&self, index: usize) -> Option<MetricAttribute<'_>> {
             let KeyValue { key, value, .. } = self.0.get(index)?;
             let value = match value {
-                Value::String(text) => ItemValue::Text(text.otel_text()),
-                Value::I64(number) => ItemValue::Int(*number),
-                Value::F64(number) => ItemValue::Float(*number),
-                Value::Bool(truth) => ItemValue::Bool(*truth),
-                other => ItemValue::Other(other),
+                Value::String(text) => AttributeValue::Text(text.otel_text()),
+                Value::I64(number) => AttributeValue::Int(*number),
+                Value::F64(number) => AttributeValue::Float(*number),
+                Value::Bool(truth) => AttributeValue::Bool(*truth),
+                other => AttributeValue::Other(other),
             };
             Some((key.otel_text(), value))
         }
 
         #[inline(always)]
         fn words(&self, index: usize) -> Option<[u64; 3]> {
-            self.common_head(index)?.whole()
+            self.common_fingerprint(index)?.whole()
         }
 
         #[inline(always)]
-        fn common_head(&self, index: usize) -> Option<Head<'_>> {
+        fn common_fingerprint(&self, index: usize) -> Option<Fingerprint<'_>> {
             let KeyValue { key, value, .. } = self.0.get(index)?;
-            let key @ Text::Static(_) = key.otel_text() else { return None };
+            let key @ AttributeText::Static(_) = key.otel_text() else { return None };
             // With more kinds, the compiler makes a table of jumps.
             match value {
-                Value::String(text) => Some(Head::text(key, text.otel_text())),
-                Value::I64(number) => Some(Head::int(key, *number)),
+                Value::String(text) => Some(Fingerprint::text(key, text.otel_text())),
+                Value::I64(number) => Some(Fingerprint::int(key, *number)),
                 _ => None,
             }
         }
 
         #[inline(always)]
-        fn head(&self, index: usize) -> Option<Head<'_>> {
+        fn fingerprint(&self, index: usize) -> Option<Fingerprint<'_>> {
             let KeyValue { key, value, .. } = self.0.get(index)?;
             let key = key.otel_text();
             match value {
-                Value::String(text) => Some(Head::text(key, text.otel_text())),
-                Value::I64(number) => Some(Head::int(key, *number)),
-                Value::F64(number) => Some(Head::float(key, *number)),
-                Value::Bool(truth) => Some(Head::bool(key, *truth)),
+                Value::String(text) => Some(Fingerprint::text(key, text.otel_text())),
+                Value::I64(number) => Some(Fingerprint::int(key, *number)),
+                Value::F64(number) => Some(Fingerprint::float(key, *number)),
+                Value::Bool(truth) => Some(Fingerprint::bool(key, *truth)),
                 _ => None,
             }
         }

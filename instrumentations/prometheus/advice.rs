@@ -1,8 +1,8 @@
 //! The default registry, looked at whenever somebody is about to read metrics. Counting costs what it always does.
 
 use otel_rs_hooks::metrics::{
-    instrument, on_collect, AttributeSet, Description, Distribution, Head, Instrument, Item, ItemValue, Kind, Number,
-    NumberKind, Owner, Text,
+    instrument, on_collect, AttributeSet, AttributeText, AttributeValue, Description, Distribution, Fingerprint,
+    Instrument, Kind, MetricAttribute, Number, NumberKind, Owner,
 };
 
 use crate::proto::{LabelPair, Metric, MetricFamily, MetricType};
@@ -70,10 +70,19 @@ impl Family<'_> {
     fn instrument(&self, number: NumberKind, boundaries: Option<&[f64]>) -> Instrument {
         let Family { name, help: description, kind } = self;
         // The names are the program's own, so that no schema of ours is theirs.
-        let none: [(&'static str, ItemValue<'_>); 0] = [];
+        let none: [(&'static str, AttributeValue<'_>); 0] = [];
         let (crate_name, version) = (env!("CARGO_PKG_NAME"), Some(env!("CARGO_PKG_VERSION")));
         let owner = Owner::Named { name: crate_name, version, schema_url: None, attributes: &none };
-        instrument(&Description { owner, kind: *kind, number, name, unit: "", description, boundaries, is_observed: true })
+        instrument(&Description {
+            owner,
+            kind: *kind,
+            number,
+            name,
+            unit: "",
+            description,
+            boundaries,
+            is_observed: true,
+        })
     }
 
     fn tell<N: Into<Number>>(&self, metrics: &[Metric], value: impl Fn(&Metric) -> N) {
@@ -110,18 +119,24 @@ impl AttributeSet for Labels<'_> {
     }
 
     #[allow(deprecated)]
-    fn item(&self, index: usize) -> Option<Item<'_>> {
+    fn attribute(&self, index: usize) -> Option<MetricAttribute<'_>> {
         match self.0.get(index) {
-            Some(label) => Some((Text::Borrowed(label.get_name()), ItemValue::Text(Text::Borrowed(label.get_value())))),
-            None => self.1.map(|quantile| (Text::Static("quantile"), ItemValue::Float(quantile))),
+            Some(label) => Some((
+                AttributeText::Borrowed(label.get_name()),
+                AttributeValue::Text(AttributeText::Borrowed(label.get_value())),
+            )),
+            None => self.1.map(|quantile| (AttributeText::Static("quantile"), AttributeValue::Float(quantile))),
         }
     }
 
     #[allow(deprecated)]
-    fn head(&self, index: usize) -> Option<Head<'_>> {
+    fn fingerprint(&self, index: usize) -> Option<Fingerprint<'_>> {
         match self.0.get(index) {
-            Some(label) => Some(Head::text(Text::Borrowed(label.get_name()), Text::Borrowed(label.get_value()))),
-            None => self.1.map(|quantile| Head::float(Text::Static("quantile"), quantile)),
+            Some(label) => Some(Fingerprint::text(
+                AttributeText::Borrowed(label.get_name()),
+                AttributeText::Borrowed(label.get_value()),
+            )),
+            None => self.1.map(|quantile| Fingerprint::float(AttributeText::Static("quantile"), quantile)),
         }
     }
 }

@@ -26,7 +26,7 @@ mod blocking {
     /// when its time is up: what is dropped unfinished in here timed out.
     pub(crate) fn awaited<F: Future>(forward: F) -> impl Future<Output = F::Output> {
         let mut call = Call::new(&SCOPE);
-        call.timed_out();
+        call.set_timed_out();
         Awaited { call, forward: Some(Box::pin(forward)) }
     }
 
@@ -41,7 +41,7 @@ mod blocking {
         fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
             let Awaited { call, forward } = &mut *self;
             match forward {
-                Some(forward) => call.during(|| forward.as_mut().poll(cx)),
+                Some(forward) => call.run(|| forward.as_mut().poll(cx)),
                 None => Poll::Pending,
             }
         }
@@ -50,7 +50,7 @@ mod blocking {
     impl<F> Drop for Awaited<F> {
         fn drop(&mut self) {
             let forward = self.forward.take();
-            self.call.during(|| drop(forward));
+            self.call.run(|| drop(forward));
         }
     }
 }

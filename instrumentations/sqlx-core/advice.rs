@@ -4,91 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering:
 use std::sync::Arc;
 use std::time::Instant;
 
-use otel_rs_hooks::metrics::{self, on_collect_or_idle, ItemValue, Kind, Metric, NumberKind, Series, Text};
+use otel_rs_hooks::metrics::{self, on_collect_or_idle, AttributeText, AttributeValue, Series};
 
 use crate::connection::Connection;
 use crate::database::Database;
 use crate::error::Error;
-
-/// In seconds; as the conventions advise for operations.
-const BOUNDARIES: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
-
-// What is looked up is told by how much it has changed: pools that are not told apart by their names add up.
-static COUNT: Metric = Metric::new(
-    &SCOPE,
-    Kind::UpDownCounter,
-    NumberKind::I64,
-    "db.client.connection.count",
-    "{connection}",
-    "The number of connections that are currently in state described by the `state` attribute.",
-);
-static MAX: Metric = Metric::new(
-    &SCOPE,
-    Kind::UpDownCounter,
-    NumberKind::I64,
-    "db.client.connection.max",
-    "{connection}",
-    "The maximum number of open connections allowed.",
-);
-static IDLE_MAX: Metric = Metric::new(
-    &SCOPE,
-    Kind::UpDownCounter,
-    NumberKind::I64,
-    "db.client.connection.idle.max",
-    "{connection}",
-    "The maximum number of idle open connections allowed.",
-);
-static IDLE_MIN: Metric = Metric::new(
-    &SCOPE,
-    Kind::UpDownCounter,
-    NumberKind::I64,
-    "db.client.connection.idle.min",
-    "{connection}",
-    "The minimum number of idle open connections allowed.",
-);
-static PENDING: Metric = Metric::new(
-    &SCOPE,
-    Kind::UpDownCounter,
-    NumberKind::I64,
-    "db.client.connection.pending_requests",
-    "{request}",
-    "The number of current pending requests for an open connection.",
-);
-static TIMEOUTS: Metric = Metric::new(
-    &SCOPE,
-    Kind::Counter,
-    NumberKind::U64,
-    "db.client.connection.timeouts",
-    "{timeout}",
-    "The number of connection timeouts that have occurred trying to obtain a connection from the pool.",
-);
-static CREATE_TIME: Metric = Metric::new(
-    &SCOPE,
-    Kind::Histogram,
-    NumberKind::F64,
-    "db.client.connection.create_time",
-    "s",
-    "The time it took to create a new connection.",
-)
-.with_boundaries(BOUNDARIES);
-static WAIT_TIME: Metric = Metric::new(
-    &SCOPE,
-    Kind::Histogram,
-    NumberKind::F64,
-    "db.client.connection.wait_time",
-    "s",
-    "The time it took to obtain an open connection from the pool.",
-)
-.with_boundaries(BOUNDARIES);
-static USE_TIME: Metric = Metric::new(
-    &SCOPE,
-    Kind::Histogram,
-    NumberKind::F64,
-    "db.client.connection.use_time",
-    "s",
-    "The time between borrowing a connection and returning it to the pool.",
-)
-.with_boundaries(BOUNDARIES);
 
 /// A pool's numbers, which can be looked up without keeping the pool.
 pub(crate) struct Pool {
@@ -130,25 +50,27 @@ impl Pool {
             min: options.get_min_connections(),
             told: None,
         };
-        if !SCOPE.enabled() || !metrics::wanted() {
+        if !SCOPE.enabled() || !metrics::enabled() {
             return Arc::new(pool);
         }
         let name = name::<DB>(connect_options);
-        let item = || ("db.client.connection.pool.name", ItemValue::Text(Text::Borrowed(&name)));
-        let state = |state| [item(), ("db.client.connection.state", ItemValue::Text(Text::Static(state)))];
+        let item = || ("db.client.connection.pool.name", AttributeValue::Text(AttributeText::Borrowed(&name)));
+        let state =
+            |state| [item(), ("db.client.connection.state", AttributeValue::Text(AttributeText::Static(state)))];
         pool.told = Some(Told {
-            pending: PENDING.bind(&[item()]),
-            timeouts: TIMEOUTS.bind(&[item()]),
-            create_time: CREATE_TIME.bind(&[item()]),
-            wait_time: WAIT_TIME.bind(&[item()]),
-            use_time: USE_TIME.bind(&[item()]),
+            pending: metric::DB_CLIENT_CONNECTION_PENDING_REQUESTS.bind(&[item()]),
+            timeouts: metric::DB_CLIENT_CONNECTION_TIMEOUTS.bind(&[item()]),
+            create_time: metric::DB_CLIENT_CONNECTION_CREATE_TIME.bind(&[item()]),
+            wait_time: metric::DB_CLIENT_CONNECTION_WAIT_TIME.bind(&[item()]),
+            use_time: metric::DB_CLIENT_CONNECTION_USE_TIME.bind(&[item()]),
         });
+        // What is looked up is recorded as how much it has changed: pools that have the same name add up.
         let observed = Observed([
-            (COUNT.bind(&state("used")), AtomicI64::new(0)),
-            (COUNT.bind(&state("idle")), AtomicI64::new(0)),
-            (MAX.bind(&[item()]), AtomicI64::new(0)),
-            (IDLE_MAX.bind(&[item()]), AtomicI64::new(0)),
-            (IDLE_MIN.bind(&[item()]), AtomicI64::new(0)),
+            (metric::DB_CLIENT_CONNECTION_COUNT.bind(&state("used")), AtomicI64::new(0)),
+            (metric::DB_CLIENT_CONNECTION_COUNT.bind(&state("idle")), AtomicI64::new(0)),
+            (metric::DB_CLIENT_CONNECTION_MAX.bind(&[item()]), AtomicI64::new(0)),
+            (metric::DB_CLIENT_CONNECTION_IDLE_MAX.bind(&[item()]), AtomicI64::new(0)),
+            (metric::DB_CLIENT_CONNECTION_IDLE_MIN.bind(&[item()]), AtomicI64::new(0)),
         ]);
         observed.tell(pool.numbers());
         let pool = Arc::new(pool);

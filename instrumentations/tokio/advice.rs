@@ -21,81 +21,22 @@ mod runtime {
     use std::sync::{Arc, Weak};
     use std::time::Instant;
 
-    use otel_rs_hooks::metrics::{self, on_collect_or_idle, Distribution, ItemValue, Kind, Metric, NumberKind, Series};
+    use otel_rs_hooks::metrics::{self, on_collect_or_idle, AttributeValue, Distribution, Metric, Series};
 
-    use super::SCOPE;
+    use super::{metric, SCOPE};
     use crate::runtime::scheduler::{self, current_thread};
     use crate::runtime::Handle;
 
-    const fn held(name: &'static str, unit: &'static str, description: &'static str) -> Metric {
-        // What is looked up is told by how much it has changed: runtimes that share an id add up.
-        Metric::new(&SCOPE, Kind::UpDownCounter, NumberKind::I64, name, unit, description)
-    }
-
-    const fn count(name: &'static str, unit: &'static str, description: &'static str) -> Metric {
-        Metric::new(&SCOPE, Kind::Counter, NumberKind::U64, name, unit, description)
-    }
-
-    static WORKERS: Metric = held("tokio.runtime.workers", "{thread}", "The number of worker threads of the runtime.");
-    static ALIVE_TASKS: Metric =
-        held("tokio.runtime.alive_tasks", "{task}", "The number of tasks that have been spawned and are not over.");
-    static GLOBAL_QUEUE_DEPTH: Metric = held(
-        "tokio.runtime.global_queue_depth",
-        "{task}",
-        "The number of tasks that are scheduled in the runtime's global queue.",
-    );
-    static BLOCKING_THREADS: Metric = held(
-        "tokio.runtime.blocking_threads",
-        "{thread}",
-        "The number of threads for blocking work that the runtime has.",
-    );
-    static IDLE_BLOCKING_THREADS: Metric =
-        held("tokio.runtime.idle_blocking_threads", "{thread}", "The number of those that have nothing to do.");
-    static BLOCKING_QUEUE_DEPTH: Metric =
-        held("tokio.runtime.blocking_queue_depth", "{task}", "The number of blocking tasks that wait for a thread.");
-    /// As [`Numbers::now`] tells them.
-    static LEVELS: [&Metric; 6] =
-        [&WORKERS, &ALIVE_TASKS, &GLOBAL_QUEUE_DEPTH, &BLOCKING_THREADS, &IDLE_BLOCKING_THREADS, &BLOCKING_QUEUE_DEPTH];
-    static LOCAL_QUEUE_DEPTH: Metric = held(
-        "tokio.runtime.worker.local_queue_depth",
-        "{task}",
-        "The number of tasks that are scheduled in the worker's own queue.",
-    );
-    static BUSY_DURATION: Metric = Metric::new(
-        &SCOPE,
-        Kind::Counter,
-        NumberKind::F64,
-        "tokio.runtime.worker.busy_duration",
-        "s",
-        "The time the worker has been busy.",
-    );
-    static PARKS: Metric =
-        count("tokio.runtime.worker.parks", "{park}", "The number of times the worker went to sleep for want of work.");
-    static POLLS: Metric =
-        count("tokio.runtime.worker.polls", "{poll}", "The number of times the worker polled a task.");
-    static STEALS: Metric =
-        count("tokio.runtime.worker.steals", "{task}", "The number of tasks the worker stole from others.");
-    static REMOTE_SCHEDULES: Metric = count(
-        "tokio.runtime.remote_schedules",
-        "{schedule}",
-        "The number of tasks that were scheduled from outside of the runtime.",
-    );
-    static BUDGET_FORCED_YIELDS: Metric = count(
-        "tokio.runtime.budget_forced_yields",
-        "{yield}",
-        "The number of times tasks were made to yield, since they had used up their budget.",
-    );
-    static POLL_DURATION: Metric = Metric::new(
-        &SCOPE,
-        Kind::Histogram,
-        NumberKind::F64,
-        "tokio.runtime.worker.poll_duration",
-        "s",
-        "How long the workers' polls took.",
-    )
-    .with_boundaries(&[
-        1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
-    ]);
+    /// In the order of [`Numbers::now`]. What is looked up is recorded as how much it has changed: runtimes that share an id
+    /// add up.
+    static LEVELS: [&Metric; 6] = [
+        &metric::TOKIO_RUNTIME_WORKERS,
+        &metric::TOKIO_RUNTIME_ALIVE_TASKS,
+        &metric::TOKIO_RUNTIME_GLOBAL_QUEUE_DEPTH,
+        &metric::TOKIO_RUNTIME_BLOCKING_THREADS,
+        &metric::TOKIO_RUNTIME_IDLE_BLOCKING_THREADS,
+        &metric::TOKIO_RUNTIME_BLOCKING_QUEUE_DEPTH,
+    ];
 
     /// What a worker has counted, for itself alone. It stands beside tokio's own numbers, which count some of this only
     /// with `tokio_unstable`, and is published when they are.
@@ -161,7 +102,7 @@ mod runtime {
 
         fn wanted() -> Option<Arc<Times>> {
             let is_wanted = SCOPE.enabled() && metrics::poll_times();
-            let bounds = if is_wanted { POLL_DURATION.instrument().bounds() } else { &[] };
+            let bounds = if is_wanted { metric::TOKIO_RUNTIME_WORKER_POLL_DURATION.instrument().bounds() } else { &[] };
             Some(bounds).filter(|bounds| !bounds.is_empty()).map(|bounds| Arc::new(Times::new(bounds)))
         }
 
@@ -281,7 +222,7 @@ mod runtime {
     impl Running {
         /// A runtime is made.
         pub(crate) fn start<H: Numbers>(handle: &H) -> Running {
-            if !SCOPE.enabled() || !metrics::wanted() {
+            if !SCOPE.enabled() || !metrics::enabled() {
                 return Running(None);
             }
             let state = Arc::new(State::new(handle));
@@ -309,31 +250,32 @@ mod runtime {
     impl<H: Numbers> State<H> {
         fn new(handle: &H) -> State<H> {
             let (id, flavor) = (Id::free(), handle.flavor());
-            let item = || [("tokio.runtime.id", ItemValue::Int(id.0.into())), ("tokio.runtime.flavor", flavor.into())];
+            let item =
+                || [("tokio.runtime.id", AttributeValue::Int(id.0.into())), ("tokio.runtime.flavor", flavor.into())];
             let level = |metric: &Metric| Level(metric.bind(&item()), AtomicI64::new(0));
             let sum = |metric: &Metric| Sum(metric.bind(&item()), AtomicU64::new(0));
             let times = |published: &Published| {
                 let times = published.times.as_ref()?;
-                Some(ToldTimes(POLL_DURATION.bind(&item()), Times::new(times.bounds)))
+                Some(ToldTimes(metric::TOKIO_RUNTIME_WORKER_POLL_DURATION.bind(&item()), Times::new(times.bounds)))
             };
             let workers = 0..handle.now()[0];
             let workers = workers.map(|index| {
                 let [id, flavor] = item();
-                let items = [id, flavor, ("tokio.worker.index", ItemValue::Int(index as i64))];
+                let items = [id, flavor, ("tokio.worker.index", AttributeValue::Int(index as i64))];
                 let sum = |metric: &Metric| Sum(metric.bind(&items), AtomicU64::new(0));
                 Worker {
-                    queue: Level(LOCAL_QUEUE_DEPTH.bind(&items), AtomicI64::new(0)),
-                    busy: sum(&BUSY_DURATION),
-                    parks: sum(&PARKS),
-                    polls: sum(&POLLS),
-                    steals: sum(&STEALS),
+                    queue: Level(metric::TOKIO_RUNTIME_WORKER_LOCAL_QUEUE_DEPTH.bind(&items), AtomicI64::new(0)),
+                    busy: sum(&metric::TOKIO_RUNTIME_WORKER_BUSY_DURATION),
+                    parks: sum(&metric::TOKIO_RUNTIME_WORKER_PARKS),
+                    polls: sum(&metric::TOKIO_RUNTIME_WORKER_POLLS),
+                    steals: sum(&metric::TOKIO_RUNTIME_WORKER_STEALS),
                     times: times(handle.worker(index).3),
                 }
             });
             State {
                 workers: workers.collect(),
-                remote_schedules: sum(&REMOTE_SCHEDULES),
-                forced_yields: sum(&BUDGET_FORCED_YIELDS),
+                remote_schedules: sum(&metric::TOKIO_RUNTIME_REMOTE_SCHEDULES),
+                forced_yields: sum(&metric::TOKIO_RUNTIME_BUDGET_FORCED_YIELDS),
                 now: LEVELS.map(level),
                 is_over: AtomicBool::new(false),
                 handle: handle.downgrade(),

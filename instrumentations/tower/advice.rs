@@ -3,26 +3,17 @@
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use otel_rs_hooks::{current, key, Cell, CellKind, Context, Entered, Key};
-
-// The launcher knows what they are.
-const fn counter(name: &'static str) -> Cell {
-    Cell::new(&SCOPE, CellKind::Counter, name, "", "", &[])
-}
-
-static TIMEOUTS: Cell = counter("tower.timeout.count");
-static RETRIES: Cell = counter("tower.retry.count");
-static SHED: Cell = counter("tower.load_shed.count");
+use otel_rs_hooks::{current, key, Cell, Context, Entered, Key};
 
 /// A request was given up.
 pub(crate) fn timed_out() {
-    TIMEOUTS.add(1);
+    metric::TOWER_TIMEOUT_COUNT.add(1);
     fail("timeout", "timeout");
 }
 
 /// A request was refused.
 pub(crate) fn overloaded() {
-    SHED.add(1);
+    metric::TOWER_LOAD_SHED_COUNT.add(1);
     fail("load_shed", "overloaded");
 }
 
@@ -44,7 +35,7 @@ fn fail(event: &str, error: &str) {
 /// A request is sent again: `attempt` counts the times, the first being 1.
 pub(crate) fn retrying(attempt: &mut u32) {
     *attempt = attempt.saturating_add(1);
-    RETRIES.add(1);
+    metric::TOWER_RETRY_COUNT.add(1);
     spoken_to().event("retry", &[(Key::Named("tower.retry.attempt"), i64::from(*attempt).into())]);
 }
 
@@ -53,21 +44,21 @@ pub(crate) struct Place {
     event: &'static str,
     /// What is shorter is no wait.
     least: Duration,
-    waits: Cell,
+    waits: &'static Cell,
 }
 
 /// It takes a buffer's worker a moment to wake up, however idle it is.
 const WAKING_UP: Duration = Duration::from_millis(1);
 
-const fn place(event: &'static str, least: Duration, waits: Cell) -> Place {
+const fn place(event: &'static str, least: Duration, waits: &'static Cell) -> Place {
     Place { event, least, waits }
 }
 
 pub(crate) static CONCURRENCY_LIMIT: Place =
-    place("concurrency_limit.wait", Duration::ZERO, counter("tower.concurrency_limit.wait.count"));
-pub(crate) static RATE_LIMIT: Place = place("rate_limit.wait", Duration::ZERO, counter("tower.rate_limit.wait.count"));
-pub(crate) static BUFFER_FULL: Place = place("buffer.full", WAKING_UP, counter("tower.buffer.full.count"));
-static BUFFER: Place = place("buffer.wait", WAKING_UP, counter("tower.buffer.wait.count"));
+    place("concurrency_limit.wait", Duration::ZERO, &metric::TOWER_CONCURRENCY_LIMIT_WAIT_COUNT);
+pub(crate) static RATE_LIMIT: Place = place("rate_limit.wait", Duration::ZERO, &metric::TOWER_RATE_LIMIT_WAIT_COUNT);
+pub(crate) static BUFFER_FULL: Place = place("buffer.full", WAKING_UP, &metric::TOWER_BUFFER_FULL_COUNT);
+static BUFFER: Place = place("buffer.wait", WAKING_UP, &metric::TOWER_BUFFER_WAIT_COUNT);
 
 impl Place {
     fn left(&self, context: &Context, waited: Duration) {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use otel_rs_hooks::{key, Key, Log, Severity, Taking};
+use otel_rs_hooks::{key, Key, Log, PendingLog, Severity};
 
 use crate::callsite::Identifier;
 use crate::field::{Field, Visit};
@@ -12,7 +12,7 @@ use crate::{Event, Level};
 /// Hands an event to the program's subscriber, and tells it if that accepts it.
 #[inline]
 pub(crate) fn event(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>) {
-    let log = if otel_rs_hooks::active() { wanted(subscriber, event) } else { None };
+    let log = if otel_rs_hooks::active() { start(subscriber, event) } else { None };
     match log {
         Some(log) => take(subscriber, event, log),
         None => {
@@ -31,7 +31,7 @@ fn hand(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>) -> bool 
     is_accepted
 }
 
-fn wanted(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>) -> Option<Log> {
+fn start(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>) -> Option<Log> {
     let metadata = event.metadata();
     // A record of the `log` crate that a bridge made an event of: it was told where it came from.
     let bridged = metadata.target() == "log" && metadata.name() == "log event";
@@ -59,18 +59,18 @@ fn take(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>, log: Log
     let callsite = address(&event.fields().next().map_or(metadata.callsite(), |field| field.callsite()));
     let subject = event as *const Event<'_> as usize;
     // A subscriber that hands it on to others: it is told once.
-    if Taking::find(callsite, |taking| taking.map_or(false, |taking| taking.is_of(subject))) {
+    if PendingLog::find(callsite, |pending| pending.map_or(false, |pending| pending.is_of(subject))) {
         hand(subscriber, event);
         return;
     }
-    let taking = log.taking(subject, cfg!(panic = "abort"));
-    taking.set(key::LOG_TARGET, metadata.target().into());
-    taking.set(key::CODE_FILE, metadata.file().into());
-    taking.set(key::CODE_LINE, metadata.line().into());
-    if !taking.during(callsite, || hand(subscriber, event)) {
-        return taking.forget();
+    let pending = log.pending(subject, cfg!(panic = "abort"));
+    pending.set(key::LOG_TARGET, metadata.target().into());
+    pending.set(key::CODE_FILE, metadata.file().into());
+    pending.set(key::CODE_LINE, metadata.line().into());
+    if !pending.while_registered(callsite, || hand(subscriber, event)) {
+        return pending.discard();
     }
-    taking.tell(|taking| event.record(&mut Fields(taking)));
+    pending.write(|pending| event.record(&mut Fields(pending)));
 }
 
 fn address(callsite: &Identifier) -> usize {
@@ -79,8 +79,8 @@ fn address(callsite: &Identifier) -> usize {
 
 /// Gives `record` a value that is code of the program's: one that is taken if an event is being recorded.
 pub(crate) fn copied(field: &Field, value: &dyn fmt::Debug, record: &mut dyn FnMut(&dyn fmt::Debug)) {
-    Taking::find(address(&field.callsite()), |taking| match taking {
-        Some(taking) => record(&taking.copied(field.otel_index(), key_of(field), value)),
+    PendingLog::find(address(&field.callsite()), |pending| match pending {
+        Some(pending) => record(&pending.copied(field.otel_index(), key_of(field), value)),
         None => record(value),
     });
 }
@@ -88,8 +88,8 @@ pub(crate) fn copied(field: &Field, value: &dyn fmt::Debug, record: &mut dyn FnM
 /// Has `record` give an error to a visitor of the program's, which may format it by itself.
 #[cfg(feature = "std")]
 pub(crate) fn handed(field: &Field, error: &(dyn std::error::Error + 'static), record: &mut dyn FnMut()) {
-    Taking::find(address(&field.callsite()), |taking| match taking {
-        Some(taking) => taking.hand_error(field.otel_index(), key_of(field), error, record),
+    PendingLog::find(address(&field.callsite()), |pending| match pending {
+        Some(pending) => pending.with_error(field.otel_index(), key_of(field), error, record),
         None => record(),
     });
 }
@@ -102,7 +102,7 @@ fn key_of(field: &Field) -> Key<'static> {
 }
 
 /// Takes each field that nobody has formatted, and numbers as numbers.
-struct Fields<'a>(&'a Taking);
+struct Fields<'a>(&'a PendingLog);
 
 /// A value by its `Debug`.
 struct Shown<'a>(&'a dyn fmt::Debug);
@@ -115,18 +115,18 @@ impl fmt::Display for Shown<'_> {
 
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.text(field.otel_index(), key_of(field), &Shown(value));
+        self.0.format_missing(field.otel_index(), key_of(field), &Shown(value));
     }
 
     #[cfg(feature = "std")]
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.0.text(field.otel_index(), key_of(field), &value);
+        self.0.format_missing(field.otel_index(), key_of(field), &value);
     }
 
     // Whether a visitor of the program's has formatted it, nobody knows.
     #[cfg(all(tracing_unstable, feature = "valuable"))]
     fn record_value(&mut self, field: &Field, _: valuable::Value<'_>) {
-        self.0.hand_out(field.otel_index());
+        self.0.mark_begun(field.otel_index());
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
@@ -141,16 +141,16 @@ impl Visit for Fields<'_> {
         if value <= i64::MAX as u64 {
             self.0.set(key_of(field), value.into());
         } else {
-            self.0.show(key_of(field), &value);
+            self.0.set_display(key_of(field), &value);
         }
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        self.0.show(key_of(field), &value);
+        self.0.set_display(key_of(field), &value);
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        self.0.show(key_of(field), &value);
+        self.0.set_display(key_of(field), &value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {

@@ -19,7 +19,7 @@ mod shown {
 
     impl fmt::Display for Shown<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            otel_rs_hooks::show_error(self.0, f)
+            otel_rs_hooks::format_error(self.0, f)
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::ops::bootstrap::{Action, Format, Options};
+use crate::ops::Format;
+use crate::ops::bootstrap::{Action, Options};
 
 /// Arguments of `otel-rs bootstrap`.
 #[derive(Debug, clap::Args)]
@@ -23,8 +24,8 @@ pub(super) struct Args {
     #[arg(long)]
     shared: bool,
     /// How to show the result
-    #[arg(long, value_enum, default_value_t = FormatArg::Table)]
-    format: FormatArg,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -37,24 +38,6 @@ enum ActionArg {
     Remove,
     /// End with 1 when what is written is not what would be written now
     Check,
-}
-
-/// Values of `--format`.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub(super) enum FormatArg {
-    /// For people
-    Table,
-    /// For programs
-    Json,
-}
-
-impl FormatArg {
-    pub(super) fn into_format(self) -> Format {
-        match self {
-            FormatArg::Table => Format::Table,
-            FormatArg::Json => Format::Json,
-        }
-    }
 }
 
 impl Args {
@@ -75,7 +58,7 @@ impl Args {
             only: names(self.only),
             exclude: names(self.exclude),
             shared: self.shared,
-            format: self.format.into_format(),
+            format: self.format,
         }
     }
 }

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgMatches, Command, builder::EnumValueParser, value_parser};
 
-use super::bootstrap::FormatArg;
 use super::flags;
+use crate::ops::Format;
 use crate::ops::config::Options;
 
 /// What was typed after `otel-rs config`.
@@ -21,9 +21,9 @@ impl Args {
 impl clap::FromArgMatches for Args {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Args, clap::Error> {
         let mut words = matches.get_many::<OsString>("program").unwrap_or_default().cloned();
-        let format = matches.get_one::<FormatArg>("format").copied().unwrap_or(FormatArg::Table);
+        let format = matches.get_one::<Format>("format").copied().unwrap_or(Format::Table);
         let (program, args) = (words.next(), words.collect());
-        Ok(Args(Options { flags: flags::given(matches), program, args, format: format.into_format() }))
+        Ok(Args(Options { flags: flags::given(matches), program, args, format }))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -44,7 +44,7 @@ impl clap::Args for Args {
             .long("format")
             .value_name("FORMAT")
             .help("How to show it")
-            .value_parser(EnumValueParser::<FormatArg>::new());
+            .value_parser(EnumValueParser::<Format>::new());
         command
             .args_override_self(true)
             .arg(format)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::bootstrap::FormatArg;
+use crate::ops::Format;
 use crate::ops::inspect::Options;
 
 /// Arguments of `otel-rs inspect`.
@@ -11,12 +11,12 @@ pub(super) struct Args {
     /// A program that was built after `otel-rs bootstrap`
     binary: PathBuf,
     /// How to show the result
-    #[arg(long, value_enum, default_value_t = FormatArg::Table)]
-    format: FormatArg,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
 }
 
 impl Args {
     pub(super) fn into_options(self) -> Options {
-        Options { binary: self.binary, format: self.format.into_format() }
+        Options { binary: self.binary, format: self.format }
     }
 }

@@ -1,18 +1,18 @@
 //! `otel-rs list` on the command line.
 
-use super::bootstrap::FormatArg;
+use crate::ops::Format;
 use crate::ops::list::Options;
 
 /// Arguments of `otel-rs list`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// How to show the list
-    #[arg(long, value_enum, default_value_t = FormatArg::Table)]
-    format: FormatArg,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
 }
 
 impl Args {
     pub(super) fn into_options(self) -> Options {
-        Options { format: self.format.into_format() }
+        Options { format: self.format }
     }
 }

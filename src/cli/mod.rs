@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod diff;
 mod flags;
+mod format;
 mod inspect;
 mod instrument;
 mod list;
@@ -50,6 +51,9 @@ enum Command {
     /// The registry of variables, from which their page is made
     #[command(name = "__variables", hide = true)]
     Variables,
+    /// The launcher's catalogue of metrics, from which their pages are made
+    #[command(name = "__metrics", hide = true)]
+    Metrics,
     /// What cargo runs in place of the compiler
     #[command(name = "__rustc", hide = true, disable_help_flag = true, disable_version_flag = true)]
     Rustc {
@@ -90,6 +94,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
         Command::Diff(args) => ops::diff::run(args.into_options()),
         Command::Inspect(args) => ops::inspect::run(args.into_options()),
         Command::Variables => ops::variables::run(),
+        Command::Metrics => ops::metrics::run(),
         Command::Rustc { words } => ops::rustc::run(ops::rustc::Options { words }),
         Command::Rustdoc { arguments } => ops::rustdoc::run(ops::rustdoc::Options { arguments }),
     };

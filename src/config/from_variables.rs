@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use super::endpoint::BaseEndpoint;
 use super::resolve::{ConfigError, Sources, variable};
 use super::variables::{Kind, VARIABLES};
 use super::{
-    Batch, CardinalityLimit, Config, ExemplarFilter, Exporter, Headers, HistogramAggregation, HostMetrics, Http,
-    Instrumentations, JsonTarget, LogLevel, LogLimits, Logs, Metrics, ObserverThread, Otlp, OtlpSetting, Periodic,
-    Processor, Prometheus, Protocol, Reader, Resource, Run, SettingOrigin, SpanLimits, Temporality, Tls, Traces, Value,
-    endpoint, value,
+    Batch, CardinalityLimit, Config, Endpoint, ExemplarFilter, Exporter, Headers, HistogramAggregation, HostMetrics,
+    Http, Instrumentations, JsonTarget, LogLevel, LogLimits, Logs, Metrics, ObserverThread, Otlp, OtlpSetting,
+    Periodic, Processor, Prometheus, Protocol, Reader, Resource, Run, SettingOrigin, Signal, SpanLimits, Temporality,
+    Tls, Traces, Value, value,
 };
 
 type Result<T> = std::result::Result<T, ConfigError>;
@@ -221,7 +222,7 @@ impl Sources<'_> {
             Some(insecure) => insecure,
             None => self.or_default(shared, value::boolean)?,
         };
-        let url = |text: &str| endpoint::parse(text, insecure).map(|url| (url, text.trim().to_owned()));
+        let url = |text: &str| BaseEndpoint::parse(text, insecure);
         let [own, shared] = self.places(signal, "ENDPOINT");
         let (url, is_own) = match self.get(own, url)? {
             Some(url) => (Some(url), own != shared),
@@ -232,21 +233,25 @@ impl Sources<'_> {
             (Some("grpc"), _) => Protocol::Grpc,
             (Some("http/json"), _) => Protocol::HttpJson,
             (Some(_), _) => Protocol::HttpProtobuf,
-            (None, Some((url, _))) => endpoint::protocol_of(url),
+            (None, Some(base)) => base.protocol(),
             (None, None) => self.protocol_of_others()?,
         };
-        let path = signal.to_ascii_lowercase();
+        let kind = match signal {
+            "TRACES" => Signal::Traces,
+            "METRICS" => Signal::Metrics,
+            _ => Signal::Logs,
+        };
         let mut headers =
             self.own_or_shared(signal, "HEADERS", |this, name| this.get(name, value::headers))?.unwrap_or_default();
         let endpoint = match url {
-            Some((mut url, written)) => {
-                let credentials = endpoint::take_credentials(&mut url);
+            Some(mut base) => {
+                let credentials = base.take_credentials();
                 if let Some(value) = credentials.filter(|_| !headers.iter().any(|(name, _)| name == "authorization")) {
                     headers.push(("authorization".into(), value));
                 }
-                endpoint::target(&url, &written, is_own, protocol, &path)
+                base.of_signal(kind, is_own, protocol)
             }
-            None => endpoint::default_for(protocol, &path),
+            None => Endpoint::local(protocol, kind),
         };
         let timeout = match self.own_or_shared(signal, "TIMEOUT", |this, name| this.get(name, value::timeout))? {
             Some(timeout) => timeout,
@@ -289,9 +294,8 @@ impl Sources<'_> {
     fn protocol_of_others(&mut self) -> Result<Protocol> {
         for signal in ["TRACES", "METRICS", "LOGS"] {
             let [own, _] = self.places(signal, "ENDPOINT");
-            let parsed = self.get(own, |text| endpoint::parse(text, true))?;
-            if let Some(url) = parsed {
-                return Ok(endpoint::protocol_of(&url));
+            if let Some(base) = self.get(own, |text| BaseEndpoint::parse(text, true))? {
+                return Ok(base.protocol());
             }
         }
         Ok(Protocol::HttpProtobuf)

@@ -26,6 +26,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(crate) use endpoint::Endpoint;
 pub(crate) use file::FileError;
 pub(crate) use from_file::OLD_NAME as OLD_CONFIG_FILE;
 pub(crate) use limits::{LogLimits, SpanLimits};
@@ -224,6 +225,25 @@ impl ObserverThread {
         &[("auto", ObserverThread::Auto), ("always", ObserverThread::Always), ("never", ObserverThread::Never)];
 }
 
+/// A kind of telemetry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signal {
+    Traces,
+    Metrics,
+    Logs,
+}
+
+impl Signal {
+    /// Its name in the path of an OTLP receiver.
+    fn path(self) -> &'static str {
+        match self {
+            Signal::Traces => "traces",
+            Signal::Metrics => "metrics",
+            Signal::Logs => "logs",
+        }
+    }
+}
+
 /// A way for spans or log records.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Processor {
@@ -266,9 +286,8 @@ pub(crate) enum JsonTarget {
 /// How to reach an OTLP receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Otlp {
-    /// The whole URL for HTTP, scheme and authority for gRPC. Always with a scheme; without credentials, which became a
-    /// header.
-    pub(crate) endpoint: String,
+    /// Where requests go; its credentials became a header.
+    pub(crate) endpoint: Endpoint,
     pub(crate) protocol: Protocol,
     /// Sent with each request.
     pub(crate) headers: Headers,

@@ -9,7 +9,7 @@ use std::fmt;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
 use super::resolve::Sources;
-use super::{Config, Exporter, Otlp, Protocol, Reader};
+use super::{Config, Endpoint, Exporter, Otlp, Protocol, Reader};
 
 /// What is said of a value that is no URL. It is not shown, since it may hold a password.
 const BAD: (&str, &str) = (
@@ -37,7 +37,7 @@ impl fmt::Debug for Proxy {
 impl Otlp {
     /// Whether a proxy is asked for a tunnel. It is not where it can pass on requests of its own.
     pub(crate) fn is_tunneled(&self) -> bool {
-        self.protocol == Protocol::Grpc || self.endpoint.starts_with("https:")
+        self.protocol == Protocol::Grpc || self.endpoint.is_https()
     }
 }
 
@@ -56,9 +56,9 @@ impl Sources<'_> {
         }
     }
 
-    fn proxy(&mut self, endpoint: &str) -> Option<Proxy> {
-        let (variable, value) = self.proxy_of(endpoint.starts_with("https:"))?;
-        let endpoint: http::Uri = endpoint.parse().ok()?;
+    fn proxy(&mut self, endpoint: &Endpoint) -> Option<Proxy> {
+        let (variable, value) = self.proxy_of(endpoint.is_https())?;
+        let endpoint: http::Uri = endpoint.as_str().parse().ok()?;
         let found = Matcher::builder().all(value.trim()).build().intercept(&endpoint);
         let excepted = self.first_of(&["NO_PROXY", "no_proxy"]).map_or_else(String::new, |(_, hosts)| hosts);
         Matcher::builder().all("http://proxy").no(excepted).build().intercept(&endpoint)?;

@@ -226,10 +226,10 @@ mod tests {
         assert!(warnings.is_empty());
         assert_eq!(service_name(&config), None);
         let traces = otlp(&config.traces.processors);
-        assert_eq!(traces.endpoint, "http://localhost:4318/v1/traces");
+        assert_eq!(traces.endpoint.as_str(), "http://localhost:4318/v1/traces");
         assert_eq!((traces.timeout, traces.gzip, &traces.tls), (Duration::from_secs(10), false, &Tls::default()));
-        assert_eq!(metrics_otlp(&config).endpoint, "http://localhost:4318/v1/metrics");
-        assert_eq!(otlp(&config.logs.processors).endpoint, "http://localhost:4318/v1/logs");
+        assert_eq!(metrics_otlp(&config).endpoint.as_str(), "http://localhost:4318/v1/metrics");
+        assert_eq!(otlp(&config.logs.processors).endpoint.as_str(), "http://localhost:4318/v1/logs");
         let batch = config.traces.processors[0].batch;
         assert_eq!((batch.delay, batch.timeout), (Duration::from_secs(5), Duration::from_secs(30)));
         assert_eq!(batch.size, 512);
@@ -340,16 +340,16 @@ mod tests {
         );
         let (traces, metrics) = (otlp(&config.traces.processors), metrics_otlp(&config));
         assert_eq!((traces.protocol, traces.gzip), (Protocol::Grpc, true));
-        assert_eq!(traces.endpoint, "http://0.0.0.0:4317/");
+        assert_eq!(traces.endpoint.as_str(), "http://0.0.0.0:4317/");
         assert_eq!((metrics.protocol, metrics.gzip), (Protocol::HttpProtobuf, false));
-        assert_eq!(metrics.endpoint, "http://metrics:9000/in");
+        assert_eq!(metrics.endpoint.as_str(), "http://metrics:9000/in");
         assert_eq!(metrics.headers.0, [("y".into(), "2".into())]);
     }
 
     #[test]
     fn one_signal_s_collector_on_4317_means_grpc_for_the_others_too() {
         let (config, _) = resolved(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "0.0.0.0:4317")], &[]);
-        assert_eq!(otlp(&config.traces.processors).endpoint, "http://0.0.0.0:4317/");
+        assert_eq!(otlp(&config.traces.processors).endpoint.as_str(), "http://0.0.0.0:4317/");
         let metrics = metrics_otlp(&config);
         assert_eq!((metrics.endpoint.as_str(), metrics.protocol), ("http://localhost:4317/", Protocol::Grpc));
     }
@@ -359,10 +359,10 @@ mod tests {
         let env = [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://env:1/x"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "1")];
         let (config, _) = resolved(&env, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://flag:2")]);
         let traces = otlp(&config.traces.processors);
-        assert_eq!(traces.endpoint, "http://flag:2/v1/traces");
+        assert_eq!(traces.endpoint.as_str(), "http://flag:2/v1/traces");
         assert_eq!(traces.timeout, Duration::from_millis(1));
         let flags = [("exporter-otlp-endpoint", "http://flag:2"), ("exporter-otlp-traces-endpoint", "http://own:3/x")];
-        assert_eq!(otlp(&resolved(&env, &flags).0.traces.processors).endpoint, "http://own:3/x");
+        assert_eq!(otlp(&resolved(&env, &flags).0.traces.processors).endpoint.as_str(), "http://own:3/x");
     }
 
     #[test]
@@ -370,7 +370,7 @@ mod tests {
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://me:secret@host");
         let (config, _) = resolved(&[endpoint], &[]);
         let traces = otlp(&config.traces.processors);
-        assert_eq!(traces.endpoint, "https://host/v1/traces");
+        assert_eq!(traces.endpoint.as_str(), "https://host/v1/traces");
         assert_eq!(traces.headers.0, [("authorization".into(), "Basic bWU6c2VjcmV0".into())]);
         let (config, _) = resolved(&[endpoint, ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer%20x")], &[]);
         assert_eq!(otlp(&config.traces.processors).headers.0, [("authorization".into(), "Bearer x".into())]);

@@ -5,30 +5,46 @@ use std::borrow::Cow;
 use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::Attributes;
-use super::Described;
-use super::Measured;
-use super::error_type;
 use super::sql::{self, Statement};
+use super::{Attributes, Described, Measured, command, error_type};
 use crate::conventions::catalog::{DB_CLIENT_OPERATION_DURATION, DB_CLIENT_RESPONSE_RETURNED_ROWS};
 use crate::records::facts::Facts;
 use crate::redact;
-use crate::wire::key;
+use crate::wire::{Language, key};
+
+/// The query without its values, read in its own language.
+fn query(facts: &Facts<'_>) -> Statement {
+    let Some(query) = facts.text(key::DB_QUERY) else { return Statement::default() };
+    match facts.int(key::DB_LANGUAGE).and_then(Language::of).unwrap_or(Language::Sql) {
+        Language::Command => command::read(&query),
+        Language::Plain => command::plain(&query),
+        dialect => sql::read(&query, dialect),
+    }
+}
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     let mut to = Attributes::default();
     let system = facts.text(key::DB_SYSTEM).unwrap_or(Cow::Borrowed("other_sql"));
     let namespace = facts.text(key::DB_NAMESPACE).map(|namespace| redact::url(&namespace).into_owned());
-    let statement = facts.text(key::DB_QUERY).map(|query| sql::read(&query, &system)).unwrap_or_default();
-    let Statement { text, summary, operation, collection, batch } = statement;
-    let operation = facts.text(key::DB_OPERATION).map(Cow::into_owned).or(operation);
-    let summary = summary.filter(|_| facts.get(key::DB_OPERATION).is_none()).or_else(|| operation.clone());
+    let Statement { text, summary, operation, collection, batch } = query(facts);
+    let recorded = |key| facts.text(key).map(Cow::into_owned);
+    let summary = summary.filter(|_| facts.get(key::DB_OPERATION).is_none());
+    let operation = recorded(key::DB_OPERATION).or(operation);
+    let target = recorded(key::DB_COLLECTION);
+    let summary = summary.or_else(|| match (&operation, &target) {
+        (Some(operation), Some(target)) => Some(format!("{operation} {target}")),
+        (operation, _) => operation.clone(),
+    });
+    let collection = target.or(collection);
+    let batch = batch.and_then(|size| i64::try_from(size).ok());
+    let batch = facts.int(key::DB_BATCH_SIZE).filter(|size| *size >= 0 && *size != 1).or(batch);
     let address = facts.text(key::SERVER_ADDRESS);
     to.text(name::DB_SYSTEM_NAME, Some(system.as_ref()));
     to.text(name::DB_NAMESPACE, namespace.as_deref());
     to.text(name::DB_OPERATION_NAME, operation.as_deref());
-    to.int(name::DB_OPERATION_BATCH_SIZE, batch.and_then(|size| i64::try_from(size).ok()));
+    to.int(name::DB_OPERATION_BATCH_SIZE, batch);
     to.text(name::DB_COLLECTION_NAME, collection.as_deref());
+    to.as_recorded(facts, &[key::DB_PROCEDURE]);
     to.text(name::DB_QUERY_TEXT, text);
     to.text(name::DB_QUERY_SUMMARY, summary.as_deref());
     to.text(name::SERVER_ADDRESS, address.as_deref());
@@ -39,10 +55,10 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     to.text(name::DB_RESPONSE_STATUS_CODE, code.as_deref());
     let rows = facts.int(key::DB_ROWS);
     to.int(name::DB_RESPONSE_RETURNED_ROWS, rows);
-    // A driver that says nothing more about an error than its code has said enough.
     let failed = error_type(facts, cut);
     to.text(name::ERROR_TYPE, failed.as_deref());
-    let span_name = summary.or(namespace).unwrap_or_else(|| system.clone().into_owned());
+    let procedure = facts.text(key::DB_PROCEDURE).map(Cow::into_owned);
+    let span_name = summary.or(collection).or(procedure).or(namespace).unwrap_or_else(|| system.clone().into_owned());
     let returned = &DB_CLIENT_RESPONSE_RETURNED_ROWS;
     Described {
         name: span_name.into(),
@@ -69,11 +85,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_as_the_conventions_describe_it() {
+    fn a_query_has_the_attributes_of_the_conventions() {
         let described = describe(
             &facts(&[
                 (key::DB_SYSTEM, "postgresql"),
                 (key::DB_NAMESPACE, "shop"),
+                (key::DB_LANGUAGE, "2"),
                 (key::DB_QUERY, "SELECT * FROM orders WHERE email = 'ada@example.com' AND id = $1"),
                 (key::SERVER_ADDRESS, "db.test"),
                 (key::SERVER_PORT, "5432"),
@@ -99,7 +116,7 @@ mod tests {
         let [lasted, rows] = described.measured.as_slice() else { panic!("{:?}", described.measured) };
         let measured = shown(&lasted.attributes);
         assert!(!measured.iter().any(|shown| shown.contains("query.text") || shown.contains("rows")), "{measured:?}");
-        assert_eq!((rows.metric.name, rows.amount), ("db.client.response.returned_rows", Amount::Said(1.0)));
+        assert_eq!((rows.metric.name, rows.amount), ("db.client.response.returned_rows", Amount::Recorded(1.0)));
         assert_eq!(shown(&rows.attributes), measured);
     }
 
@@ -150,5 +167,55 @@ mod tests {
         let attributes = shown(&described.attributes);
         assert!(attributes.contains(&"db.response.status_code=1062".to_owned()), "{attributes:?}");
         assert!(attributes.contains(&"error.type=1062".to_owned()), "{attributes:?}");
+    }
+
+    #[test]
+    fn text_is_read_in_its_own_language() {
+        for (language, clean) in [
+            (Some(Language::PostgreSql), r#"SELECT "a" FROM t"#),
+            (Some(Language::MySql), "SELECT ? FROM t"),
+            (Some(Language::Sql), "SELECT ? FROM t"),
+            (None, "SELECT ? FROM t"),
+            (Some(Language::Command), "SELECT ? ? ?"),
+            (Some(Language::Plain), r#"SELECT "a" FROM t"#),
+        ] {
+            let number = language.map(|language| (language as u8).to_string());
+            let query = [(key::DB_QUERY, r#"SELECT "a" FROM t"#)].into_iter();
+            let recorded: Vec<_> = query.chain(number.as_deref().map(|number| (key::DB_LANGUAGE, number))).collect();
+            let attributes = shown(&describe(&facts(&recorded), None).attributes);
+            assert!(attributes.contains(&format!("db.query.text={clean}")), "{language:?}: {attributes:?}");
+        }
+    }
+
+    #[test]
+    fn recorded_parts_name_an_operation_without_text() {
+        let described = |recorded: &[(u16, &str)]| {
+            let described = describe(&facts(recorded), None);
+            (described.name.into_owned(), shown(&described.attributes))
+        };
+        let (name, attributes) = described(&[
+            (key::DB_SYSTEM, "mongodb"),
+            (key::DB_NAMESPACE, "shop"),
+            (key::DB_OPERATION, "insert"),
+            (key::DB_COLLECTION, "orders"),
+            (key::DB_BATCH_SIZE, "3"),
+        ]);
+        assert_eq!(name, "insert orders");
+        assert_eq!(
+            attributes,
+            [
+                "db.collection.name=orders",
+                "db.namespace=shop",
+                "db.operation.batch.size=3",
+                "db.operation.name=insert",
+                "db.query.summary=insert orders",
+                "db.system.name=mongodb",
+            ]
+        );
+        assert_eq!(described(&[(key::DB_SYSTEM, "redis"), (key::DB_COLLECTION, "orders")]).0, "orders");
+        let (name, attributes) =
+            described(&[(key::DB_SYSTEM, "redis"), (key::DB_PROCEDURE, "f"), (key::DB_BATCH_SIZE, "1")]);
+        assert_eq!(name, "f");
+        assert_eq!(attributes, ["db.stored_procedure.name=f", "db.system.name=redis"]);
     }
 }

@@ -7,23 +7,13 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::Amount;
-
-use super::Attributes;
-
-use super::Described;
-
-use super::Measured;
-
-use super::error_type;
-
-use super::status;
+use super::{Amount, Attributes, Described, Measured, error_type, status};
 use crate::conventions::catalog::{FAAS_ERRORS, FAAS_INVOKE_DURATION, FAAS_TIMEOUTS};
 use crate::records::facts::Facts;
 use crate::records::record::Value;
 use crate::wire::key;
 
-/// What made the invocation stands in its payload, which is nobody's business.
+/// The trigger stands in the invocation's payload, which is never read.
 const TRIGGER: &str = "other";
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
@@ -43,7 +33,11 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     let mut measured = vec![Measured::duration(&FAAS_INVOKE_DURATION, to.of(&FAAS_INVOKE_DURATION))];
     // Other errors are counted by the program, which this one has ended.
     if cut.is_some() {
-        measured.push(Measured { metric: &FAAS_ERRORS, amount: Amount::Said(1.0), attributes: to.of(&FAAS_ERRORS) });
+        measured.push(Measured {
+            metric: &FAAS_ERRORS,
+            amount: Amount::Recorded(1.0),
+            attributes: to.of(&FAAS_ERRORS),
+        });
     }
     if let Some(limit) = facts.int(key::FAAS_TIMEOUT_MS).and_then(|limit| u64::try_from(limit).ok()) {
         let amount = Amount::OneIfLasted(Duration::from_millis(limit));
@@ -76,15 +70,15 @@ mod tests {
     const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:shop";
 
     #[test]
-    fn an_invocation_as_the_conventions_describe_it() {
+    fn an_invocation_has_the_attributes_of_the_conventions() {
         let alias = format!("{FUNCTION}:live");
-        let said = [
+        let recorded = [
             (key::SPAN_NAME, "shop"),
             (key::FAAS_INVOCATION, "79104EXAMPLEB723"),
             (key::FAAS_INVOKED, alias.as_str()),
             (key::FAAS_VERSION, "$LATEST"),
         ];
-        let described = describe(&facts(&said), None);
+        let described = describe(&facts(&recorded), None);
         assert_eq!((described.name.as_ref(), described.kind), ("shop", SpanKind::Server));
         assert_eq!(
             shown(&described.attributes),
@@ -101,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_alias_the_arn_stays_and_what_is_none_is_left_out() {
+    fn an_arn_without_an_alias_stays_and_other_text_is_left_out() {
         assert_eq!(resource(FUNCTION, Some("7")), FUNCTION);
         let described = describe(&facts(&[(key::FAAS_INVOKED, "No header found."), (key::ERROR_TYPE, "panic")]), None);
         assert_eq!(shown(&described.attributes), ["error.type=panic", "faas.trigger=other"]);
@@ -109,10 +103,10 @@ mod tests {
     }
 
     #[test]
-    fn an_invocation_that_is_cut_off_is_an_error_and_one_that_lasts_too_long_a_timeout() {
-        let said = [(key::FAAS_TIMEOUT_MS, "3000")];
+    fn a_cut_invocation_is_an_error_and_a_long_one_a_timeout() {
+        let recorded = [(key::FAAS_TIMEOUT_MS, "3000")];
         let counted = |cut, lasted_ms| -> Vec<_> {
-            let measured = describe(&facts(&said), cut).measured;
+            let measured = describe(&facts(&recorded), cut).measured;
             let counts = measured.iter().skip(1).filter_map(|each| {
                 assert_eq!(shown(&each.attributes), ["faas.trigger=other"]);
                 Some((each.metric.name, each.value(Duration::from_millis(lasted_ms))?))

@@ -47,8 +47,8 @@ pub(crate) enum Answer {
 
 /// Knocks at an endpoint.
 pub(crate) fn probe(to: &Otlp) -> Answer {
-    let Ok(url) = Url::parse(&to.endpoint) else { return Answer::Silent("it is no URL".into()) };
-    let door = match Door::new(&url, to) {
+    let url = to.endpoint.url();
+    let door = match Door::new(url, to) {
         Ok(door) => door,
         Err(answer) => return answer,
     };
@@ -68,10 +68,10 @@ pub(crate) fn probe(to: &Otlp) -> Answer {
                     }
                 }
             }
-            let status = door.connect().ok().and_then(|again| http_status(again, &url, to).ok()?);
+            let status = door.connect().ok().and_then(|again| http_status(again, url, to).ok()?);
             status.map_or(Answer::Stranger, |_| Answer::SpeaksOther)
         }
-        Protocol::HttpProtobuf | Protocol::HttpJson => match http_status(connection, &url, to) {
+        Protocol::HttpProtobuf | Protocol::HttpJson => match http_status(connection, url, to) {
             Ok(Some(200..300)) => Answer::Takes,
             Ok(Some(status @ (407 | 502..=504))) if door.passes_on().is_some() => {
                 door.no_way(format!("it answers {status}"))
@@ -281,6 +281,7 @@ mod tests {
     }
 
     fn asked(endpoint: String, protocol: Protocol) -> Answer {
+        let endpoint = crate::config::Endpoint::of_test(&endpoint);
         let config = crate::config::resolve(&[], &|_| None).unwrap().config;
         let crate::config::Exporter::Otlp(otlp) = config.traces.processors[0].exporter.clone() else { panic!() };
         probe(&Otlp { endpoint, protocol, ..otlp })

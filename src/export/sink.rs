@@ -13,7 +13,6 @@ use super::notices::{ExportNotices, ExportTarget};
 use super::otlp::OtlpSender;
 use super::tls::TlsError;
 use crate::config::{Exporter, Otlp, OtlpSetting, SettingOrigin};
-use crate::redact;
 use crate::signals::Signal;
 
 /// What keeps an exporter from being made.
@@ -102,12 +101,7 @@ impl RequestSink for Sink {
 /// Where an exporter would lead, as far as all signals have it in common.
 fn target_of(exporter: &Exporter) -> String {
     match exporter {
-        Exporter::Otlp(Otlp { endpoint, .. }) => {
-            let endpoint = redact::endpoint(endpoint);
-            let (scheme, rest) = endpoint.split_once("://").unwrap_or(("", &endpoint));
-            let authority = rest.split('/').next().unwrap_or_default();
-            format!("{scheme}://{authority}")
-        }
+        Exporter::Otlp(Otlp { endpoint, .. }) => endpoint.server(),
         Exporter::JsonLines(crate::config::JsonTarget::File(path)) => path.display().to_string(),
         Exporter::JsonLines(crate::config::JsonTarget::Stdout) => "stdout".into(),
         Exporter::Console => "stderr".into(),

@@ -63,7 +63,7 @@ fn point(metric: &'static Metric, attributes: &[(&'static str, Attribute)], valu
     Point { program: None, metric, attributes: attributes.to_vec(), value: value.number() }
 }
 
-/// Numbers as the kernel tells them.
+/// Numbers as the kernel has them.
 trait Value {
     fn number(self) -> f64;
 }

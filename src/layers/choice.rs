@@ -6,12 +6,13 @@ use semver::Version;
 
 use super::HooksSource;
 use super::quarantine::{Held, Quarantine};
-use crate::project::{Home, manifest::Manifest, manifest::ManifestError, short_digest};
+use crate::digest::short_digest;
+use crate::project::{Home, manifest::Manifest, manifest::ManifestError};
 use crate::rules::{Catalog, CatalogError, Instrumentation};
 use crate::ui::Explain;
 
 /// Raised when layers are written in another way than before, so that all are written anew.
-pub(crate) const LAYER_FORMAT: &str = "5";
+pub(crate) const LAYER_FORMAT: &str = "6";
 
 /// What decides about a project's crates.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub(crate) struct Knowledge {
     pub(crate) quarantine: Quarantine,
 }
 
-/// Why knowledge could not be gathered.
+/// PlainReason knowledge could not be gathered.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KnowledgeError {
     /// The catalog is wrong.
@@ -52,12 +53,12 @@ pub(crate) enum Choice<'a> {
     /// It is woven.
     Weave(&'a Instrumentation),
     /// It stays as it is.
-    Plain(&'a Instrumentation, Why),
+    Plain(&'a Instrumentation, PlainReason),
 }
 
-/// Why a known crate stays as it is.
+/// PlainReason a known crate stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Why {
+pub(crate) enum PlainReason {
     /// The user left it out.
     Excluded,
     /// No rules for its version.
@@ -68,13 +69,13 @@ pub(crate) enum Why {
     Suspected,
 }
 
-impl Display for Why {
+impl Display for PlainReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Why::Excluded => "left out by --only or --exclude",
-            Why::Version => "version not supported",
-            Why::Quarantined => "woven, it broke a dependent",
-            Why::Suspected => "a dependent did not compile; the next build compiles it with this crate plain",
+            PlainReason::Excluded => "left out by --only or --exclude",
+            PlainReason::Version => "version not supported",
+            PlainReason::Quarantined => "woven, it broke a dependent",
+            PlainReason::Suspected => "a dependent did not compile; the next build compiles it with this crate plain",
         })
     }
 }
@@ -98,18 +99,18 @@ impl Knowledge {
     /// What is decided about a crate; `None` when nothing is known about it.
     pub(crate) fn choose(&self, name: &str, version: &Version) -> Option<Choice<'_>> {
         let known = self.catalog.get(name)?;
-        let why = if !self.manifest.chooses(name) {
-            Why::Excluded
+        let reason = if !self.manifest.chooses(name) {
+            PlainReason::Excluded
         } else if !known.versions.matches(version) {
-            Why::Version
+            PlainReason::Version
         } else {
             match self.quarantine.holds(&format!("{name}-{version}"), &self.layer_digest(known, version)) {
-                Some(Held::Confirmed) => Why::Quarantined,
-                Some(Held::Suspected) => Why::Suspected,
+                Some(Held::Confirmed) => PlainReason::Quarantined,
+                Some(Held::Suspected) => PlainReason::Suspected,
                 None => return Some(Choice::Weave(known)),
             }
         };
-        Some(Choice::Plain(known, why))
+        Some(Choice::Plain(known, reason))
     }
 
     /// Changes whenever the layer of a crate would be another.

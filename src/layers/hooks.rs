@@ -4,8 +4,8 @@ use std::path::Path;
 
 use include_dir::{Dir, include_dir};
 
+use crate::digest::short_digest;
 use crate::marker::Marker;
-use crate::project::short_digest;
 
 static TEMPLATES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 
@@ -30,7 +30,7 @@ impl HooksSource {
             collect(folder, &mut files);
         }
         files.sort();
-        let wire = files.iter().find(|(path, _)| path.ends_with("wire.rs")).map_or(&[][..], |(_, text)| *text);
+        let wire = files.iter().find(|(path, _)| path.ends_with("wire/mod.rs")).map_or(&[][..], |(_, text)| *text);
         let digest = short_digest(files.iter().flat_map(|(path, text)| [path.as_os_str().as_encoded_bytes(), text]));
         HooksSource { digest, wire_version: wire_version(&String::from_utf8_lossy(wire)), files }
     }
@@ -75,6 +75,6 @@ mod tests {
     fn embedded_hooks_are_whole() {
         let hooks = HooksSource::embedded();
         assert!(hooks.files().any(|(path, _)| path == Path::new("lib.rs")), "templates/hooks/src/lib.rs is embedded");
-        assert_ne!(hooks.wire_version, 0, "wire.rs states its version");
+        assert_ne!(hooks.wire_version, 0, "wire/mod.rs states its version");
     }
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 use walkdir::WalkDir;
 
-use super::{HooksSource, Knowledge};
-use crate::project::{Digest, Home, files, short_digest};
+use super::{HooksSource, Knowledge, metrics};
+use crate::digest::{Digest, short_digest};
+use crate::project::{Home, files};
 use crate::rules::Instrumentation;
 use crate::ui::Explain;
 use crate::weave::Rule;
@@ -43,7 +44,7 @@ pub(crate) struct Layer {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LayerError {
     /// Something in the package could not be read, or in the cache not written.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// A rule missed.
     #[error(transparent)]
@@ -113,12 +114,13 @@ impl Layer {
         let module = Layer::module_file(&root);
         woven.insert(root, text);
         let marker = hooks.marker(original.name, original.version);
-        // `#[used]` keeps the note in the binary even where nothing of the layer asks for its scope.
+        // `#[used]` keeps the note in the binary even where nothing of the layer uses its scope.
         let advice = format!(
             "{}\npub(crate) static SCOPE: ::otel_rs_hooks::Scope = ::otel_rs_hooks::Scope::new(\"{marker}\\n\");\n\
-             #[used]\nstatic NOTE: [u8; {}] = *b\"{marker}\\n\";\n",
+             #[used]\nstatic NOTE: [u8; {}] = *b\"{marker}\\n\";\n{}",
             known.advice.trim_end(),
             marker.len() + 1,
+            metrics::module(&known.metrics),
         );
         woven.insert(module, advice);
         Ok(Layer { files: woven })
@@ -151,18 +153,19 @@ impl Layer {
         }
     }
 
-    /// Where the layer of a package is, or is to be: named after all that it is made of, so that projects share it.
-    pub(crate) fn place(
+    /// The location of a package's layer, written or not. It is named after all that the layer is made of, so that
+    /// projects share it.
+    pub(crate) fn location(
         home: &Home,
         knowledge: &Knowledge,
         known: &Instrumentation,
         original: Original<'_>,
-    ) -> io::Result<Place> {
+    ) -> io::Result<LayerLocation> {
         let source = content_digest(original.folder, package_files(original.folder)?)?;
         let rules = knowledge.layer_digest(known, original.version);
         let short = short_digest([source.as_bytes(), rules.as_bytes()]);
         let name = format!("{}-{}-{short}", original.name, original.version);
-        Ok(Place { folder: home.layers().join(name), made_of: format!("{source} {rules}") })
+        Ok(LayerLocation { folder: home.layers().join(name), made_of: format!("{source} {rules}") })
     }
 
     /// The folder of a package's layer, which is woven and written first where it is missing or not what it was.
@@ -171,16 +174,16 @@ impl Layer {
         knowledge: &Knowledge,
         known: &Instrumentation,
         original: Original<'_>,
-    ) -> Result<Place, LayerError> {
-        let place = Layer::place(home, knowledge, known, original)?;
-        if !place.is_whole() {
-            Layer::weave(original, known, &knowledge.hooks)?.write(home, original, &place)?;
+    ) -> Result<LayerLocation, LayerError> {
+        let location = Layer::location(home, knowledge, known, original)?;
+        if !location.is_whole() {
+            Layer::weave(original, known, &knowledge.hooks)?.write(home, original, &location)?;
         }
-        Ok(place)
+        Ok(location)
     }
 
-    /// Written beside its place, then moved there in one go: several compilers may want the same layer at once.
-    fn write(&self, home: &Home, original: Original<'_>, place: &Place) -> io::Result<()> {
+    /// Writes the layer beside its location, then renames it: several compilers may need the same layer at once.
+    pub(crate) fn write(&self, home: &Home, original: Original<'_>, location: &LayerLocation) -> io::Result<()> {
         let new = tempfile::Builder::new().prefix(".new-").tempdir_in(home.layers())?;
         for relative in package_files(original.folder)? {
             if relative.to_str().is_none_or(|relative| !self.files.contains_key(relative)) {
@@ -191,20 +194,20 @@ impl Layer {
             files::create_old(&new.path().join(relative), text.as_bytes())?;
         }
         let files = content_digest(new.path(), layer_files(new.path())?)?;
-        files::create_old(&new.path().join(DIGEST_FILE), place.digest_file(&files).as_bytes())?;
-        files::place(new, &place.folder, || place.is_whole())
+        files::create_old(&new.path().join(DIGEST_FILE), location.digest_file(&files).as_bytes())?;
+        files::place(new, &location.folder, || location.is_whole())
     }
 }
 
-/// Where a layer is, and what it is made of.
+/// The folder of a layer, and what the layer is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// Its folder.
+pub(crate) struct LayerLocation {
+    /// The layer's folder.
     pub(crate) folder: PathBuf,
     made_of: String,
 }
 
-impl Place {
+impl LayerLocation {
     /// Whether the layer is there, and each of its files as it was written.
     pub(crate) fn is_whole(&self) -> bool {
         // A link could lead to what somebody else may write.

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::project::{Home, Source, files, packages, short_digest};
+use crate::digest::short_digest;
+use crate::project::{Home, Source, files, packages};
 
 /// A crate that is compiled against woven ones, and the way in which it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +65,7 @@ pub(crate) enum Held {
 
 /// What the compilation of a dependent has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Finding {
+pub(crate) enum QuarantineChange {
     /// It failed: the crates stay plain in the next build, to find out.
     Suspected(Vec<String>),
     /// It compiles without them only.
@@ -112,7 +113,7 @@ impl Quarantine {
     }
 
     /// Notes that a dependent has compiled.
-    pub(crate) fn compiled(&self, home: &Home, dependent: &Dependent) -> io::Result<Option<Finding>> {
+    pub(crate) fn compiled(&self, home: &Home, dependent: &Dependent) -> io::Result<Option<QuarantineChange>> {
         let Some(entry) = self.entries.get(&dependent.id()) else {
             return remove(home, dependent).map(|()| None);
         };
@@ -120,11 +121,11 @@ impl Quarantine {
             State::Suspected if entry.key == dependent.key => {
                 let confirmed = Entry { state: State::Confirmed, files: BTreeMap::new(), ..entry.clone() };
                 write(home, dependent, &confirmed)?;
-                Ok(Some(Finding::Confirmed(entry.names())))
+                Ok(Some(QuarantineChange::Confirmed(entry.names())))
             }
             State::Suspected => {
                 remove(home, dependent)?;
-                Ok(Some(Finding::Cleared(entry.names())))
+                Ok(Some(QuarantineChange::Cleared(entry.names())))
             }
             // It failed for a reason that is gone.
             State::Cleared if entry.key == dependent.key => remove(home, dependent).map(|()| None),
@@ -133,13 +134,18 @@ impl Quarantine {
     }
 
     /// Notes that a dependent has not compiled, against these woven crates.
-    pub(crate) fn failed(&self, home: &Home, dependent: &Dependent, woven: Vec<Woven>) -> io::Result<Option<Finding>> {
+    pub(crate) fn failed(
+        &self,
+        home: &Home,
+        dependent: &Dependent,
+        woven: Vec<Woven>,
+    ) -> io::Result<Option<QuarantineChange>> {
         let crates: BTreeMap<String, String> = woven.into_iter().collect();
         match self.entries.get(&dependent.id()) {
             Some(entry) if entry.key == dependent.key && entry.state == State::Suspected => {
                 let cleared = Entry { state: State::Cleared, files: BTreeMap::new(), ..entry.clone() };
                 write(home, dependent, &cleared)?;
-                return Ok(Some(Finding::Cleared(entry.names())));
+                return Ok(Some(QuarantineChange::Cleared(entry.names())));
             }
             Some(entry) if entry.key == dependent.key && entry.state == State::Cleared && entry.covers(&crates) => {
                 return Ok(None);
@@ -149,7 +155,7 @@ impl Quarantine {
         }
         let entry = Entry { state: State::Suspected, key: dependent.key.clone(), crates, files: manifests(home) };
         write(home, dependent, &entry)?;
-        Ok(Some(Finding::Suspected(entry.names())))
+        Ok(Some(QuarantineChange::Suspected(entry.names())))
     }
 }
 
@@ -189,7 +195,8 @@ fn remove(home: &Home, dependent: &Dependent) -> io::Result<()> {
 
 /// The lock file and the manifests that are the user's own: where a mistake in a dependency's features is mended.
 fn manifests(home: &Home) -> BTreeMap<PathBuf, String> {
-    let own = packages(home.root()).unwrap_or_default().into_iter().filter(|package| package.source == Source::Path);
+    let own =
+        packages(home.root(), || ()).unwrap_or_default().into_iter().filter(|package| package.source == Source::Path);
     let manifests = own.map(|package| package.folder.join("Cargo.toml"));
     let root = ["Cargo.toml", "Cargo.lock"].map(|name| home.root().join(name));
     root.into_iter().chain(manifests).map(|path| (path.clone(), digest_of(&path))).collect()
@@ -215,12 +222,12 @@ mod tests {
         (folder, home)
     }
 
-    fn fails(home: &Home, key: &str, woven: &[&str]) -> Option<Finding> {
+    fn fails(home: &Home, key: &str, woven: &[&str]) -> Option<QuarantineChange> {
         let woven = woven.iter().map(|name| ((*name).to_owned(), "layer".to_owned())).collect();
         Quarantine::load(home).failed(home, &engine(key), woven).unwrap()
     }
 
-    fn compiles(home: &Home, key: &str) -> Option<Finding> {
+    fn compiles(home: &Home, key: &str) -> Option<QuarantineChange> {
         Quarantine::load(home).compiled(home, &engine(key)).unwrap()
     }
 
@@ -231,9 +238,9 @@ mod tests {
     #[test]
     fn weaving_is_blamed_only_when_the_plain_build_succeeds() {
         let (_folder, home) = project();
-        assert_eq!(fails(&home, "a", &[GEAR]), Some(Finding::Suspected(vec![GEAR.into()])));
+        assert_eq!(fails(&home, "a", &[GEAR]), Some(QuarantineChange::Suspected(vec![GEAR.into()])));
         assert_eq!(held(&home), Some(Held::Suspected));
-        assert_eq!(compiles(&home, "a"), Some(Finding::Confirmed(vec![GEAR.into()])));
+        assert_eq!(compiles(&home, "a"), Some(QuarantineChange::Confirmed(vec![GEAR.into()])));
         assert_eq!(held(&home), Some(Held::Confirmed));
         assert_eq!(compiles(&home, "a"), None);
         assert_eq!(Quarantine::load(&home).holds(GEAR, "another layer"), None, "a new layer is tried again");
@@ -243,7 +250,7 @@ mod tests {
     fn a_dependent_that_fails_plain_as_well_clears_its_dependencies_for_good() {
         let (_folder, home) = project();
         fails(&home, "a", &[GEAR]);
-        assert_eq!(fails(&home, "a", &[]), Some(Finding::Cleared(vec![GEAR.into()])));
+        assert_eq!(fails(&home, "a", &[]), Some(QuarantineChange::Cleared(vec![GEAR.into()])));
         assert_eq!(held(&home), None);
         assert_eq!(fails(&home, "a", &[GEAR]), None, "not suspected a second time");
         assert_eq!(held(&home), None);
@@ -265,7 +272,7 @@ mod tests {
     fn success_with_other_features_is_no_proof() {
         let (_folder, home) = project();
         fails(&home, "a", &[GEAR]);
-        assert_eq!(compiles(&home, "b"), Some(Finding::Cleared(vec![GEAR.into()])));
+        assert_eq!(compiles(&home, "b"), Some(QuarantineChange::Cleared(vec![GEAR.into()])));
         assert_eq!(held(&home), None);
     }
 

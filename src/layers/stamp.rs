@@ -10,19 +10,19 @@ use std::time::{Duration, SystemTime};
 use semver::Version;
 
 use super::Knowledge;
-use crate::project::{Home, files, locked};
+use crate::project::{Home, Locked, files};
 
 /// Where a crate's stamp is.
 pub(crate) fn stamp_path(home: &Home, name: &str, version: &Version) -> PathBuf {
     home.stamps().join(format!("{name}-{version}"))
 }
 
-/// Brings all stamps up to date: those that are there, and those of the known crates in the lock file.
-pub(crate) fn refresh_stamps(home: &Home, knowledge: &Knowledge) -> io::Result<()> {
+/// Brings all stamps up to date: those that are there, and those of the known crates among `packages`.
+pub(crate) fn refresh_stamps(home: &Home, knowledge: &Knowledge, packages: &[Locked]) -> io::Result<()> {
     for (name, version) in present(home) {
         write(home, knowledge, &name, &version)?;
     }
-    for package in locked(home.root()).unwrap_or_default() {
+    for package in packages {
         if knowledge.catalog.get(&package.name).is_some() {
             write(home, knowledge, &package.name, &package.version)?;
         }
@@ -79,10 +79,10 @@ mod tests {
         let path = ensure_stamp(&home, &knowledge, "toy", &Version::new(1, 0, 0)).unwrap();
         let before = fs_err::metadata(&path).unwrap().modified().unwrap();
         assert!(before < SystemTime::now() - Duration::from_secs(1800));
-        refresh_stamps(&home, &knowledge).unwrap();
+        refresh_stamps(&home, &knowledge, &[]).unwrap();
         assert_eq!(fs_err::metadata(&path).unwrap().modified().unwrap(), before);
         fs_err::write(&path, "woven by an older one").unwrap();
-        refresh_stamps(&home, &knowledge).unwrap();
+        refresh_stamps(&home, &knowledge, &[]).unwrap();
         assert_eq!(fs_err::read_to_string(&path).unwrap(), "plain\n");
     }
 }

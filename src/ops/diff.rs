@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use similar::TextDiff;
 
 use crate::layers::{Choice, Knowledge, Layer, Original};
-use crate::ops::{Failure, Outcome};
+use crate::ops::{Failure, Outcome, note_fetching};
 use crate::project::{Home, Package, Source, packages, workspace_root};
 use crate::ui::{self, Explain};
 
@@ -40,7 +40,7 @@ pub(crate) fn run(options: Options) -> Outcome {
     let path = std::path::absolute(&options.project).unwrap_or_else(|_| options.project.clone());
     let root = workspace_root(&path).map_err(|error| Failure { status: 2, ..Failure::from(error) })?;
     let knowledge = Knowledge::load(&Home::of(&root)?)?;
-    let mut packages = packages(&root)?;
+    let mut packages = packages(&root, note_fetching)?;
     packages.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
     let mut shown = 0;
     for package in &packages {

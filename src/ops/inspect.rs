@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::bootstrap::Format;
 use crate::layers::layers_in;
-use crate::ops::{Failure, Outcome};
+use crate::ops::{Failure, Format, Outcome};
 use crate::ui::{self, Explain};
 
 /// What the user asked for.

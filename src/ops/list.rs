@@ -1,14 +1,14 @@
 //! `otel-rs list`: what can be instrumented.
 
-use super::bootstrap::Format;
-use crate::ops::Outcome;
+use crate::ops::{Format, Outcome};
 use crate::rules::{Catalog, Instrumentation};
 use crate::ui;
+use crate::weave::Rule;
 
-/// What the user asked for.
+/// The command's arguments.
 #[derive(Debug)]
 pub(crate) struct Options {
-    /// How to tell it.
+    /// How to show the list.
     pub(crate) format: Format,
 }
 
@@ -38,7 +38,14 @@ fn json(known: &Instrumentation) -> serde_json::Value {
         "versions": known.versions,
         "tested": known.tested,
         "signals": known.signals,
-        "emits": known.emits,
+        "emits": known.emits_with_metrics(),
+        "convention_metrics": known.convention_metrics,
+        "metrics": known.metrics,
+        "rules": known.rules.iter().map(rule).collect::<Vec<_>>(),
         "summary": known.summary,
     })
+}
+
+fn rule(rule: &Rule) -> serde_json::Value {
+    serde_json::json!({ "id": rule.name, "versions": rule.versions, "file": rule.file })
 }

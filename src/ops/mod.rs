@@ -9,12 +9,22 @@ pub(crate) mod diff;
 pub(crate) mod inspect;
 pub(crate) mod instrument;
 pub(crate) mod list;
+pub(crate) mod metrics;
 pub(crate) mod rustc;
 pub(crate) mod rustdoc;
 mod speakers;
 pub(crate) mod variables;
 
-use crate::ui::Explain;
+use crate::ui::{self, Explain};
+
+/// The form of what a command writes to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Tables for people.
+    Table,
+    /// JSON for programs.
+    Json,
+}
 
 /// Why a command ended without doing its work, and with which status.
 #[derive(Debug)]
@@ -23,6 +33,11 @@ pub(crate) struct Failure {
     pub(crate) error: Box<dyn Explain>,
     /// The exit status: 2 for a user's mistake, 1 otherwise, 125..=127 from `instrument`.
     pub(crate) status: i32,
+}
+
+/// Announces that cargo fetches sources, which may take a while.
+fn note_fetching() {
+    ui::note("fetching the sources of the dependencies (as `cargo fetch` would)");
 }
 
 /// What a use case ends with: the exit status, or why there is none of its own.

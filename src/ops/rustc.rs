@@ -8,7 +8,7 @@ use crate::ops::Outcome;
 use crate::project::manifest::Manifest;
 use crate::project::{CacheError, Home, files, former};
 use crate::rules::CatalogError;
-use crate::rustc::{Call, Compilation, become_plain, compile, compile_plain, tell_version};
+use crate::rustc::{Call, Compilation, Compiled, VersionAnswer, answer_version, become_plain, compile, compile_plain};
 use crate::ui::{self, Explain};
 
 /// The variable by which a shim says where it stands.
@@ -58,7 +58,9 @@ pub(crate) fn run(options: Options) -> Outcome {
 fn run_at(home: &Home, shim: &Path, call: &Call) -> std::io::Result<i32> {
     let chain = chain(home);
     if call.asks_version() {
-        return tell_version(home, call, &chain, shim);
+        let VersionAnswer { text, status } = answer_version(home, call, &chain, shim)?;
+        ui::out_raw(text);
+        return Ok(status);
     }
     if !call.compiles() {
         return Err(become_plain(call, &chain));
@@ -74,13 +76,15 @@ fn run_at(home: &Home, shim: &Path, call: &Call) -> std::io::Result<i32> {
     });
     let Ok(knowledge) = &knowledge else { return Err(become_plain(call, &chain)) };
     let compilation = Compilation { home, knowledge, call, chain, shim };
-    match home.ready() {
-        Ok(()) => compile(&compilation),
+    let Compiled { status, warnings } = match home.ready() {
+        Ok(()) => compile(&compilation)?,
         Err(error) => {
             warn_once(&error, nix::unistd::getppid());
-            compile_plain(&compilation)
+            compile_plain(&compilation)?
         }
-    }
+    };
+    warnings.iter().for_each(|warning| ui::warning_of(warning));
+    Ok(status)
 }
 
 /// The wrapper to run inside ours: the environment's, else the one that the shared form has replaced, else the one that

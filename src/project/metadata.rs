@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use semver::Version;
 
-use crate::ui::{self, Explain};
+use crate::ui::Explain;
 
 /// Where a package's source comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,19 +129,19 @@ pub(crate) fn answers(root: &Path) -> Vec<Result<(), String>> {
     manifests.map(answer).collect()
 }
 
-/// The packages of the workspace at `root` that a build for this machine may compile, without touching the network
-/// when their sources are there.
-pub(crate) fn packages(root: &Path) -> Result<Vec<Package>, MetadataError> {
+/// The packages of the workspace at `root` that a build for this machine may compile. Where their sources are missing, cargo
+/// fetches them, after a call of `before_fetch`.
+pub(crate) fn packages(root: &Path, before_fetch: impl FnOnce()) -> Result<Vec<Package>, MetadataError> {
     let host = host(root)?;
-    let ask = |more: &[&str]| {
+    let metadata = |more: &[&str]| {
         let mut args = vec!["metadata", "--locked", "--format-version", "1", "--filter-platform", &host];
         args.extend(more);
         cargo(root, &args)
     };
-    let mut output = ask(&["--offline"])?;
+    let mut output = metadata(&["--offline"])?;
     if !output.status.success() && !String::from_utf8_lossy(&output.stderr).contains("because --locked was passed") {
-        ui::note("fetching the sources of the dependencies (as `cargo fetch` would)");
-        output = ask(&[])?;
+        before_fetch();
+        output = metadata(&[])?;
     }
     if !output.status.success() {
         return Err(refused("metadata --locked", root, &output));

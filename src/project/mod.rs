@@ -2,7 +2,6 @@
 
 pub(crate) mod cache;
 pub(crate) mod cargo_config;
-mod digest;
 pub(crate) mod files;
 pub(crate) mod former;
 pub(crate) mod git;
@@ -12,8 +11,7 @@ mod metadata;
 mod usage;
 
 pub(crate) use cache::CacheError;
-pub(crate) use digest::{Digest, short_digest};
-pub(crate) use lock::locked;
+pub(crate) use lock::{Locked, locked};
 pub(crate) use metadata::{
     Package, Source, answers, cargo_version, is_from_cargo, packages, workspace_of, workspace_root,
 };
@@ -22,6 +20,8 @@ pub(crate) use usage::{Usage, Use};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+
+use crate::digest::short_digest;
 
 /// Where otel-rs keeps what it knows of a project: in the user's cache, and in its shared form in the project as well.
 #[derive(Debug, Clone)]

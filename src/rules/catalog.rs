@@ -1,12 +1,12 @@
-//! The catalog: every instrumentation this otel-rs knows.
+//! The catalog: every instrumentation that this otel-rs carries, and those of a folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
-use sha2::{Digest, Sha256};
 
 use super::{Instrumentation, schema};
+use crate::digest::short_digest;
 use crate::ui::Explain;
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/instrumentations");
@@ -21,7 +21,7 @@ const ADVICE_FILE: &str = "advice.rs";
 /// All instrumentations, by crate.
 #[derive(Debug)]
 pub(crate) struct Catalog {
-    known: BTreeMap<String, Instrumentation>,
+    by_name: BTreeMap<String, Instrumentation>,
     /// The names of all, also of those that were not read.
     names: BTreeSet<String>,
 }
@@ -46,7 +46,7 @@ impl Explain for CatalogError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             CatalogError::Malformed { .. } => {
-                "see docs/contributing/adding-an-instrumentation.md for the words of this file".to_owned()
+                "see docs/contributing/adding-an-instrumentation.md for the keys of this file".to_owned()
             }
             CatalogError::Unreadable(_) => {
                 format!("let `{EXTRA_VARIABLE}` name a folder like `instrumentations/`, or unset it")
@@ -61,43 +61,43 @@ impl Catalog {
         Catalog::read(|_| true)
     }
 
-    /// Reads what there is about one crate: a compiler call needs no more, and there are many of them.
+    /// Reads the instrumentation of one crate: a compiler call needs no more, and there are many of them.
     pub(crate) fn load_one(name: &str) -> Result<Catalog, CatalogError> {
         Catalog::read(|folder| folder == name)
     }
 
-    fn read(wanted: impl Fn(&str) -> bool) -> Result<Catalog, CatalogError> {
-        let mut catalog = Catalog { known: BTreeMap::new(), names: BTreeSet::new() };
+    fn read(is_read: impl Fn(&str) -> bool) -> Result<Catalog, CatalogError> {
+        let mut catalog = Catalog { by_name: BTreeMap::new(), names: BTreeSet::new() };
         for folder in EMBEDDED.dirs() {
             let text =
                 |name: &str| folder.get_file(folder.path().join(name)).and_then(include_dir::File::contents_utf8);
             let Some(rules) = text(RULES_FILE) else { continue };
-            if catalog.notes(folder.path(), &wanted) {
+            if catalog.add_name(folder.path(), &is_read) {
                 let path = Path::new("instrumentations").join(folder.path()).join(RULES_FILE);
                 catalog.add(&path, rules, text(ADVICE_FILE).unwrap_or_default())?;
             }
         }
         if let Some(extra) = std::env::var_os(EXTRA_VARIABLE).filter(|value| !value.is_empty()) {
-            catalog.add_folders(Path::new(&extra), &wanted)?;
+            catalog.add_folders(Path::new(&extra), &is_read)?;
         }
         Ok(catalog)
     }
 
-    /// Notes the name of a folder, which is that of its crate; true when it is wanted.
-    fn notes(&mut self, folder: &Path, wanted: impl Fn(&str) -> bool) -> bool {
+    /// Adds the name of a folder, which is that of its crate; true when the folder is to be read.
+    fn add_name(&mut self, folder: &Path, is_read: impl Fn(&str) -> bool) -> bool {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         self.names.insert(name.to_string());
-        wanted(&name)
+        is_read(&name)
     }
 
-    fn add_folders(&mut self, extra: &Path, wanted: impl Fn(&str) -> bool) -> Result<(), CatalogError> {
+    fn add_folders(&mut self, extra: &Path, is_read: impl Fn(&str) -> bool) -> Result<(), CatalogError> {
         let mut folders: Vec<PathBuf> = fs_err::read_dir(extra)
             .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
             .map_err(CatalogError::Unreadable)?;
         folders.sort();
         for folder in folders {
             let path = folder.join(RULES_FILE);
-            if !path.is_file() || !self.notes(&folder, &wanted) {
+            if !path.is_file() || !self.add_name(&folder, &is_read) {
                 continue;
             }
             let rules = fs_err::read_to_string(&path).map_err(CatalogError::Unreadable)?;
@@ -112,7 +112,7 @@ impl Catalog {
     }
 
     fn add(&mut self, path: &Path, rules: &str, advice: &str) -> Result<(), CatalogError> {
-        let digest = digest([rules.as_bytes(), advice.as_bytes()]);
+        let digest = short_digest([rules.as_bytes(), advice.as_bytes()]);
         let malformed = |reason| CatalogError::Malformed { path: path.to_owned(), reason };
         let instrumentation = schema::parse(rules, advice, digest).map_err(malformed)?;
         let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
@@ -120,13 +120,13 @@ impl Catalog {
             let (expected, found) = (folder.display(), &instrumentation.name);
             return Err(malformed(format!("expected crate `{expected}`, the folder's name, found `{found}`")));
         }
-        self.known.insert(instrumentation.name.clone(), instrumentation);
+        self.by_name.insert(instrumentation.name.clone(), instrumentation);
         Ok(())
     }
 
     /// The instrumentation for a package.
     pub(crate) fn get(&self, name: &str) -> Option<&Instrumentation> {
-        self.known.get(name)
+        self.by_name.get(name)
     }
 
     /// Whether there is one for a package, read or not.
@@ -141,25 +141,15 @@ impl Catalog {
 
     /// All of them, by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Instrumentation> {
-        self.known.values()
+        self.by_name.values()
     }
 
-    /// A digest of what this binary carries, and of the names alone of what [`EXTRA_VARIABLE`] adds: authors change
-    /// those all the time, and stamps see to them.
+    /// A digest of the embedded folders, and of the names alone of what [`EXTRA_VARIABLE`] adds: authors change those all
+    /// the time, and stamps notice it.
     pub(crate) fn identity(&self) -> String {
         let embedded = EMBEDDED.dirs().flat_map(|folder| folder.files()).map(include_dir::File::contents);
-        digest(embedded.chain(self.names.iter().map(String::as_bytes)))
+        short_digest(embedded.chain(self.names.iter().map(String::as_bytes)))
     }
-}
-
-/// A short digest of some texts, each told apart from its neighbour.
-fn digest<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let mut hasher = Sha256::new();
-    for text in texts {
-        hasher.update((text.len() as u64).to_le_bytes());
-        hasher.update(text);
-    }
-    hasher.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -167,7 +157,7 @@ mod tests {
     use super::*;
 
     fn empty() -> Catalog {
-        Catalog { known: BTreeMap::new(), names: BTreeSet::new() }
+        Catalog { by_name: BTreeMap::new(), names: BTreeSet::new() }
     }
 
     #[test]
@@ -178,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_one_still_knows_the_names_of_all() {
+    fn reading_one_folder_finds_the_names_of_all() {
         let all = Catalog::load().unwrap();
         let one = Catalog::load_one("no-such-crate").unwrap();
         assert_eq!(one.iter().count(), 0);
@@ -194,10 +184,10 @@ mod tests {
         fs_err::write(toy.join(RULES_FILE), text).unwrap();
         let mut catalog = empty();
         catalog.add_folders(dir.path(), |_| true).unwrap();
-        let plain = catalog.known["toy"].digest.clone();
+        let plain = catalog.by_name["toy"].digest.clone();
         fs_err::write(toy.join(ADVICE_FILE), "// more").unwrap();
         catalog.add_folders(dir.path(), |_| true).unwrap();
-        assert_ne!(catalog.known["toy"].digest, plain);
+        assert_ne!(catalog.by_name["toy"].digest, plain);
     }
 
     #[test]

@@ -1,15 +1,17 @@
-//! Rules: what is known about each crate that can be instrumented, read from `instrumentation.toml` and `advice.rs`.
+//! Rules: how each crate is instrumented, and which metrics its advice records, read from `instrumentation.toml` and `advice.rs`.
 
 mod catalog;
+mod metric;
 mod schema;
 
 pub(crate) use catalog::{Catalog, CatalogError, EXTRA_VARIABLE};
+pub(crate) use metric::{DeclaredKind, DeclaredMetric, DeclaredNumber};
 
 use semver::{Version, VersionReq};
 
 use crate::weave::Rule;
 
-/// What a folder `instrumentations/<crate>/` says.
+/// What a folder `instrumentations/<crate>/` defines.
 #[derive(Debug)]
 pub(crate) struct Instrumentation {
     /// The package's name.
@@ -22,8 +24,12 @@ pub(crate) struct Instrumentation {
     pub(crate) summary: String,
     /// `traces`, `metrics`, `logs` or `context`.
     pub(crate) signals: Vec<String>,
-    /// What a program emits with it, for people.
+    /// What a program emits with it besides metrics, for people.
     pub(crate) emits: Vec<String>,
+    /// Metrics of the semantic conventions, defined by the launcher, that it has a part in.
+    pub(crate) convention_metrics: Vec<String>,
+    /// Metrics that its advice records.
+    pub(crate) metrics: Vec<DeclaredMetric>,
     /// The edits.
     pub(crate) rules: Vec<Rule>,
     /// The text of `advice.rs`.
@@ -33,6 +39,13 @@ pub(crate) struct Instrumentation {
 }
 
 impl Instrumentation {
+    /// What a program emits with it, metrics at the end, for people.
+    pub(crate) fn emits_with_metrics(&self) -> Vec<String> {
+        let own = self.metrics.iter().map(|metric| &metric.name);
+        let metrics = self.convention_metrics.iter().chain(own).map(|name| format!("metric {name}"));
+        self.emits.iter().cloned().chain(metrics).collect()
+    }
+
     /// The rules for `version`, in the order of the file.
     pub(crate) fn rules_for(&self, version: &Version) -> Vec<&Rule> {
         self.rules.iter().filter(|rule| rule.versions.as_ref().is_none_or(|req| req.matches(version))).collect()

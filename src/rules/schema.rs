@@ -1,9 +1,10 @@
-//! The words of `instrumentation.toml`. An unknown one is an error that shows its line.
+//! The keys of `instrumentation.toml`. An unknown one is an error that shows its line.
 
 use semver::{Version, VersionReq};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::metric::{self, FileMetric};
 use super::{Instrumentation, Rule};
 use crate::weave::{edit, pattern, scope};
 
@@ -20,6 +21,10 @@ struct File {
     signals: Vec<Spanned<String>>,
     #[serde(default)]
     emits: Vec<String>,
+    #[serde(default)]
+    convention_metrics: Vec<Spanned<String>>,
+    #[serde(default, rename = "metric")]
+    metrics: Vec<FileMetric>,
     #[serde(default, rename = "rule")]
     rules: Vec<FileRule>,
 }
@@ -57,12 +62,12 @@ struct Do {
 }
 
 /// A mistake at a place in the text.
-struct Mistake {
+pub(super) struct Mistake {
     at: usize,
     what: String,
 }
 
-fn mistake<T>(at: &Spanned<T>, what: impl Into<String>) -> Mistake {
+pub(super) fn mistake<T>(at: &Spanned<T>, what: impl Into<String>) -> Mistake {
     Mistake { at: at.span().start, what: what.into() }
 }
 
@@ -89,6 +94,14 @@ fn check(file: File, advice: &str, digest: String) -> Result<Instrumentation, Mi
             return Err(mistake(version, format!("tested version `{version_text}` is not in `versions`: {range}")));
         }
     }
+    let metrics = metric::declared(file.metrics)?;
+    for (index, name) in file.convention_metrics.iter().enumerate() {
+        metric::is_name(name, usize::MAX)?;
+        let is_listed = file.convention_metrics[..index].iter().any(|other| other.get_ref() == name.get_ref());
+        if is_listed || metrics.iter().any(|metric| metric.name == *name.get_ref()) {
+            return Err(mistake(name, format!("metric `{}` is there twice", name.get_ref())));
+        }
+    }
     let mut rules: Vec<Rule> = Vec::with_capacity(file.rules.len());
     for rule in file.rules {
         let (id, rule) = (rule.id.clone(), rule_of(&file.name, rule)?);
@@ -107,6 +120,8 @@ fn check(file: File, advice: &str, digest: String) -> Result<Instrumentation, Mi
         summary: file.summary,
         signals: file.signals.into_iter().map(Spanned::into_inner).collect(),
         emits: file.emits,
+        convention_metrics: file.convention_metrics.into_iter().map(Spanned::into_inner).collect(),
+        metrics,
         rules,
         advice: advice.to_owned(),
         digest,
@@ -196,12 +211,20 @@ mod tests {
     }
 
     #[test]
-    fn unknown_key_is_told_with_its_line() {
+    fn unknown_key_is_reported_with_its_line() {
         let message = error("sumary = \"x\"\n");
         assert!(message.contains("line 6") && message.contains("sumary"), "{message}");
         let message =
             error("[[rule]]\nid = \"a\"\nwhere = { file = \"src/lib.rs\", inn = [] }\ndo = { before = \"x\" }");
         assert!(message.contains("line 8") && message.contains("`inn`"), "{message}");
+    }
+
+    #[test]
+    fn a_convention_metric_is_listed_once() {
+        let message = error("convention-metrics = [\n\"a.b\",\n\"a.b\"]");
+        assert!(message.starts_with("line 8: metric `a.b` is there twice"), "{message}");
+        let message = error("convention-metrics = [\"A\"]");
+        assert!(message.starts_with("line 6: expected a name such as"), "{message}");
     }
 
     #[test]
@@ -213,14 +236,14 @@ mod tests {
     }
 
     #[test]
-    fn unknown_capture_is_told() {
+    fn unknown_capture_is_reported() {
         let message =
             error("[[rule]]\nid = \"a\"\nwhere = { file = \"a.rs\", match = \"f($x)\" }\ndo = { before = \"g($y)\" }");
         assert!(message.contains("uses `$y`, but `match` captures `x`"), "{message}");
     }
 
     #[test]
-    fn broken_pattern_is_told_with_its_line() {
+    fn broken_pattern_is_reported_with_its_line() {
         let message =
             error("[[rule]]\nid = \"a\"\nwhere = { file = \"a.rs\", match = \"f(\" }\ndo = { before = \"g()\" }");
         assert!(message.starts_with("line 8: `match`"), "{message}");

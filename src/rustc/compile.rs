@@ -10,12 +10,12 @@ use semver::Version;
 use super::dep_info::{self, Mapping};
 use super::hooks_rlib::HooksRlib;
 use super::toolchain::Toolchain;
+use super::warning::{CompileWarning, NotWoven};
 use super::watched::{self, Watched};
 use super::{Call, become_plain, command, status_code, verdict};
-use crate::layers::{Choice, Knowledge, Layer, LayerError, Original, ProgramNote, ensure_stamp, library_root};
+use crate::layers::{Choice, Knowledge, Layer, Original, ProgramNote, ensure_stamp, library_root};
 use crate::project::{Home, files, is_from_cargo, locked};
 use crate::rules::Instrumentation;
-use crate::ui;
 
 /// Everything a call is compiled with.
 #[derive(Debug)]
@@ -50,8 +50,23 @@ impl Subject {
     }
 }
 
-/// Compiles a crate; the result is the status to end with.
-pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<i32> {
+/// How a compilation ended.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    /// The status to end with.
+    pub(crate) status: i32,
+    /// What the user is warned of.
+    pub(crate) warnings: Vec<CompileWarning>,
+}
+
+impl Compiled {
+    fn without_warning(status: ExitStatus) -> Compiled {
+        Compiled { status: status_code(status), warnings: Vec::new() }
+    }
+}
+
+/// Compiles a crate: woven where it has an instrumentation and its layer compiles, as it is otherwise.
+pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<Compiled> {
     let Compilation { home, knowledge, call, chain, shim } = compilation;
     let Ok(toolchain) = Toolchain::of(home, call.compiler()) else { return Err(become_plain(call, chain)) };
     let hooks = HooksRlib::of(home, &knowledge.hooks, &toolchain, call.target());
@@ -61,41 +76,44 @@ pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<i32> {
     };
     // Where nothing can be written, nothing can be woven.
     let Ok(stamp) = ensure_stamp(home, knowledge, &subject.name, &subject.version) else {
-        return compile_as_it_is(call, chain, &search, shim).map(status_code);
+        return compile_as_it_is(call, chain, &search, shim).map(Compiled::without_warning);
     };
     let mut not_woven = None;
     if let Some(Choice::Weave(known)) = knowledge.choose(&subject.name, &subject.version)
         && !bare_metal(call.target())
     {
         match compile_woven(compilation, &subject, known, &hooks, &search, &stamp) {
-            Ok(code) => {
-                verdict::compiled(home, knowledge, call, &toolchain);
-                return Ok(code);
+            Ok(status) => {
+                let warnings = verdict::compiled(home, knowledge, call, &toolchain).into_iter().collect();
+                return Ok(Compiled { status, warnings });
             }
             Err(error) => not_woven = Some(error),
         }
     }
     let status = compile_as_it_is(call, chain, &search, &stamp)?;
-    if status.success() {
-        verdict::compiled(home, knowledge, call, &toolchain);
+    let verdict = if status.success() {
+        verdict::compiled(home, knowledge, call, &toolchain)
     } else if status.code().is_some() {
-        verdict::failed(home, knowledge, call, &toolchain);
-    }
+        verdict::failed(home, knowledge, call, &toolchain)
+    } else {
+        None
+    };
+    let mut warnings: Vec<_> = verdict.into_iter().collect();
     // A crate that fails plain as well fails for its own reason, which the compiler has just shown.
     if let Some(error) = not_woven
         && (status.success() || !matches!(error, NotWoven::Compiler { .. }))
     {
-        warn_plain(home, &subject, &error);
+        warnings.push(not_woven_warning(home, &subject, error));
     }
-    Ok(status_code(status))
+    Ok(Compiled { status: status_code(status), warnings })
 }
 
 /// Compiles a crate where the cache cannot be used. Where the shim cannot be touched either, cargo may believe that this
 /// build weaves; so the dep-info of what would have been woven names the shim, and it is compiled anew once that is touched.
-pub(crate) fn compile_plain(compilation: &Compilation<'_>) -> io::Result<i32> {
+pub(crate) fn compile_plain(compilation: &Compilation<'_>) -> io::Result<Compiled> {
     let Compilation { home, knowledge, call, chain, shim } = compilation;
     match subject(home, call, knowledge).filter(|_| files::touch(shim).is_err()) {
-        Some(_) => compile_as_it_is(call, chain, &[], shim).map(status_code),
+        Some(_) => compile_as_it_is(call, chain, &[], shim).map(Compiled::without_warning),
         None => Err(become_plain(call, chain)),
     }
 }
@@ -109,24 +127,6 @@ fn compile_as_it_is(call: &Call, chain: &[OsString], search: &[OsString], stamp:
         finish_dep_info(call, None, stamp);
     }
     Ok(status)
-}
-
-/// Why a crate was not compiled woven.
-#[derive(Debug, thiserror::Error)]
-enum NotWoven {
-    #[error(transparent)]
-    Layer(#[from] LayerError),
-    #[error("{0}")]
-    Hooks(#[from] io::Error),
-    #[error("{first}")]
-    Compiler {
-        /// The beginning of its first message.
-        first: String,
-        /// All of its messages.
-        messages: String,
-        /// The layer's digest.
-        layer: String,
-    },
 }
 
 fn compile_woven(
@@ -185,7 +185,7 @@ fn compile_woven(
 
 /// A crate nothing is known about. Somebody else's is watched: should it not compile because of a woven dependency,
 /// that one stays plain from then on.
-fn compile_unknown(compilation: &Compilation<'_>, toolchain: &Toolchain, search: &[OsString]) -> io::Result<i32> {
+fn compile_unknown(compilation: &Compilation<'_>, toolchain: &Toolchain, search: &[OsString]) -> io::Result<Compiled> {
     let Compilation { home, knowledge, call, chain, .. } = compilation;
     let mut arguments = call.arguments.clone();
     arguments.extend(search.iter().cloned());
@@ -201,13 +201,13 @@ fn compile_unknown(compilation: &Compilation<'_>, toolchain: &Toolchain, search:
         // Without it the program's telemetry lacks a version.
         let _ = note.append(&path);
     }
-    match status.code() {
+    let warning = match status.code() {
         Some(0) if is_watched => verdict::compiled(home, knowledge, call, toolchain),
         // A compiler that was killed did not fail at what it read.
         Some(_) if is_watched => verdict::failed(home, knowledge, call, toolchain),
-        _ => {}
-    }
-    Ok(status_code(status))
+        _ => None,
+    };
+    Ok(Compiled { status: status_code(status), warnings: warning.into_iter().collect() })
 }
 
 /// The program that is linked here, and what it will say of itself. Build scripts are none: cargo names no binary.
@@ -257,20 +257,13 @@ fn bare_metal(target: Option<&str>) -> bool {
     target.is_some_and(|target| target.contains("-none") || target.ends_with(".json"))
 }
 
-fn warn_plain(home: &Home, subject: &Subject, error: &NotWoven) {
-    let hint = match error {
-        NotWoven::Compiler { messages, layer, .. } => {
-            let log = Layer::note_failure(home, &subject.name, &subject.version, layer, messages);
-            format!("all of the compiler's messages are in {}", log.display())
-        }
-        _ => format!("run `otel-rs diff {}`", subject.name),
+fn not_woven_warning(home: &Home, subject: &Subject, error: NotWoven) -> CompileWarning {
+    let (name, version) = (subject.name.clone(), subject.version.clone());
+    let log = match &error {
+        NotWoven::Compiler { messages, layer, .. } => Some(Layer::note_failure(home, &name, &version, layer, messages)),
+        _ => None,
     };
-    let (name, version) = (&subject.name, &subject.version);
-    ui::warning(
-        format_args!("cannot weave `{name}` {version}, compiling it as it is"),
-        &[error.to_string()],
-        Some(&hint),
-    );
+    CompileWarning::NotWoven { name, version, log, source: error }
 }
 
 /// An error as the compiler shows it, up to the place it is at.

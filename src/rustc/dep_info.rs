@@ -3,8 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
+use crate::digest::sha256;
 use crate::project::files;
 
 /// Begins the line of a file's checksum.
@@ -74,8 +73,7 @@ fn rewritten(text: &str, layer: Option<Mapping<'_>>, stamp: &Path) -> String {
 /// own BLAKE3 (`cargo::core::compiler::fingerprint::dep_info`).
 fn checksum(file: &Path) -> Option<String> {
     let content = fs_err::read(file).ok()?;
-    let value: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
-    Some(format!("{CHECKSUM}sha256={value} file_len:{} {}", content.len(), file.display()))
+    Some(format!("{CHECKSUM}sha256={} file_len:{} {}", sha256(&content), content.len(), file.display()))
 }
 
 /// What the first rule of a dep-info names: cargo reads no other.

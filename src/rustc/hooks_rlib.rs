@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::toolchain::Toolchain;
+use crate::digest::{Digest, short_digest};
 use crate::layers::HooksSource;
-use crate::project::{Digest, Home, files, short_digest};
+use crate::project::{Home, files};
 
 /// Raised when the hooks are compiled with other flags than before.
 const BUILD_FORMAT: &str = "1";

@@ -7,11 +7,12 @@ mod hooks_rlib;
 mod toolchain;
 mod verdict;
 mod version;
+mod warning;
 mod watched;
 
 pub(crate) use call::Call;
-pub(crate) use compile::{Compilation, compile, compile_plain};
-pub(crate) use version::tell_version;
+pub(crate) use compile::{Compilation, Compiled, compile, compile_plain};
+pub(crate) use version::{VersionAnswer, answer_version};
 
 use std::ffi::{OsStr, OsString};
 use std::io;

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
-use crate::project::{Home, files, short_digest};
+use crate::digest::short_digest;
+use crate::project::{Home, files};
 
 /// What `rustc -vV` says.
 #[derive(Debug, Clone)]

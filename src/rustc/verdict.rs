@@ -8,47 +8,41 @@ use super::Call;
 use super::compile::running_note;
 use super::dep_info;
 use super::toolchain::Toolchain;
-use crate::layers::{Dependent, Finding, Knowledge, Woven, name_and_version};
-use crate::project::{Home, short_digest};
-use crate::ui;
+use super::warning::CompileWarning;
+use crate::digest::short_digest;
+use crate::layers::{Dependent, Knowledge, QuarantineChange, Woven, name_and_version};
+use crate::project::Home;
 
 /// Notes that the crate of a call has compiled.
-pub(super) fn compiled(home: &Home, knowledge: &Knowledge, call: &Call, toolchain: &Toolchain) {
-    let Some(dependent) = dependent(call, toolchain) else { return };
+pub(super) fn compiled(
+    home: &Home,
+    knowledge: &Knowledge,
+    call: &Call,
+    toolchain: &Toolchain,
+) -> Option<CompileWarning> {
+    let dependent = dependent(call, toolchain)?;
     // A note that cannot be written costs a plain build more.
-    if let Ok(Some(finding)) = knowledge.quarantine.compiled(home, &dependent) {
-        report(&dependent, &finding, true);
-    }
+    let change = knowledge.quarantine.compiled(home, &dependent).ok()??;
+    Some(match change {
+        QuarantineChange::Cleared(crates) => CompileWarning::Cleared(crates),
+        other => warning(dependent, other)?,
+    })
 }
 
 /// Notes that the crate of a call has not compiled, and leaves the woven crates that it names plain in the next build.
-pub(super) fn failed(home: &Home, knowledge: &Knowledge, call: &Call, toolchain: &Toolchain) {
-    let Some(dependent) = dependent(call, toolchain) else { return };
-    if let Ok(Some(finding)) = knowledge.quarantine.failed(home, &dependent, woven_externs(home, call)) {
-        report(&dependent, &finding, false);
-    }
+pub(super) fn failed(home: &Home, knowledge: &Knowledge, call: &Call, toolchain: &Toolchain) -> Option<CompileWarning> {
+    let dependent = dependent(call, toolchain)?;
+    let change = knowledge.quarantine.failed(home, &dependent, woven_externs(home, call)).ok()??;
+    warning(dependent, change)
 }
 
-fn report(dependent: &Dependent, finding: &Finding, compiles: bool) {
+fn warning(dependent: Dependent, change: QuarantineChange) -> Option<CompileWarning> {
     let Dependent { name, version, .. } = dependent;
-    match finding {
-        Finding::Suspected(crates) => ui::warning(
-            format_args!("`{name}` {version} does not compile against woven crates: {}", crates.join(", ")),
-            &[],
-            Some("build again: they are compiled plain then, which shows whether weaving is the cause"),
-        ),
-        Finding::Confirmed(crates) => ui::warning(
-            format_args!("`{name}` {version} compiles against plain crates only: {}", crates.join(", ")),
-            &[],
-            Some("they stay plain from now on; please report it"),
-        ),
-        Finding::Cleared(crates) if compiles => ui::warning(
-            format_args!("these crates are plain in this build because of an earlier failure: {}", crates.join(", ")),
-            &[],
-            Some("build again: they are woven then"),
-        ),
+    match change {
+        QuarantineChange::Suspected(crates) => Some(CompileWarning::Suspected { name, version, crates }),
+        QuarantineChange::Confirmed(crates) => Some(CompileWarning::Confirmed { name, version, crates }),
         // The compiler has shown the error, which is not about us.
-        Finding::Cleared(_) => {}
+        QuarantineChange::Cleared(_) => None,
     }
 }
 

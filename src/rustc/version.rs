@@ -7,43 +7,53 @@ use std::process::Stdio;
 
 use super::toolchain::Toolchain;
 use super::{Call, command, status_code};
+use crate::digest::short_digest;
 use crate::layers::{HooksSource, Knowledge, LAYER_FORMAT, refresh_stamps};
 use crate::project::manifest::Manifest;
-use crate::project::{Home, files, short_digest};
+use crate::project::{Home, files, locked};
 use crate::rules::Catalog;
-use crate::ui;
 
-/// Passes the compiler's answer on, with one line of ours: woven and plain builds then have separate artifacts in one
+/// The answer to `rustc -vV`.
+#[derive(Debug)]
+pub(crate) struct VersionAnswer {
+    /// What goes to stdout.
+    pub(crate) text: String,
+    /// The status to end with.
+    pub(crate) status: i32,
+}
+
+/// The compiler's answer, with one line of ours: woven and plain builds then have separate artifacts in one
 /// target folder. The line names what this binary carries and what the project chose, so that projects which share a
-/// target folder share only what is the same for both. All else that decides about a crate is told by its stamp, which
-/// is brought up to date here because cargo looks at it next.
+/// target folder share only what is the same for both. All else that decides about a crate is in its stamp, which is
+/// brought up to date here because cargo reads it next.
 ///
-/// Cargo remembers the answer until the shim is younger. So the shim is touched: cargo asks again the next time, and notices
-/// otel-rs come or go. Where the cache cannot be used, builds are plain, and so is the answer, if it will not be remembered;
+/// Cargo keeps the answer until the shim is younger. So the shim is touched: the next cargo runs `-vV` again, and notices
+/// whether otel-rs was installed or removed. Where the cache cannot be used, builds are plain, and so is the answer, if cargo will not keep it;
 /// otherwise see `compile_plain`.
-pub(crate) fn tell_version(home: &Home, call: &Call, chain: &[OsString], shim: &Path) -> io::Result<i32> {
+pub(crate) fn answer_version(home: &Home, call: &Call, chain: &[OsString], shim: &Path) -> io::Result<VersionAnswer> {
     let output = command(call, chain, &call.arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
-    let answer = String::from_utf8_lossy(&output.stdout).into_owned();
-    ui::out_raw(&answer);
+    let compiler = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
-        return Ok(status_code(output.status));
+        return Ok(VersionAnswer { text: compiler, status: status_code(output.status) });
     }
+    let mut text = compiler.clone();
     let (touched, ready) = (files::touch(shim).is_ok(), home.ready().is_ok());
     if (ready || !touched)
         && let Some(line) = identity(home)
     {
-        ui::out(format_args!("otel-rs: layers {LAYER_FORMAT} {line}"));
+        text.push_str(&format!("otel-rs: layers {LAYER_FORMAT} {line}\n"));
     }
     if ready && let Ok(knowledge) = Knowledge::load(home) {
-        // Cargo shows nothing of what is said here; a stamp that cannot be written costs a rebuild not made.
-        let _ = refresh_stamps(home, &knowledge);
+        // Cargo shows no warning from here. A stamp that cannot be written leaves a crate as it was compiled before.
+        let locked = locked(home.root()).unwrap_or_default();
+        let _ = refresh_stamps(home, &knowledge, &locked);
     }
     if call.programs.len() == 1
-        && let Some(toolchain) = Toolchain::from_version(answer)
+        && let Some(toolchain) = Toolchain::from_version(compiler)
     {
         toolchain.remember(home, call.compiler());
     }
-    Ok(0)
+    Ok(VersionAnswer { text, status: 0 })
 }
 
 /// Needs no instrumentation to be well formed: a malformed one must not let woven and plain crates meet.

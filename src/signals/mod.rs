@@ -2,6 +2,7 @@
 
 pub(crate) mod logs;
 pub(crate) mod metrics;
+pub(crate) mod resource;
 pub(crate) mod sourced;
 pub(crate) mod traces;
 

@@ -28,7 +28,7 @@ use crate::signals::metrics::data::Origin;
 
 /// What the hooks compute, to be compared with what the SDK does.
 #[cfg(test)]
-#[path = "../../templates/hooks/src/ratio.rs"]
+#[path = "../../templates/hooks/src/settings/ratio.rs"]
 mod ratio;
 
 /// Headers of W3C Trace Context, and the variables that stand for them.

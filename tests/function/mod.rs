@@ -102,7 +102,7 @@ fn invocations_are_told_of_and_answered_as_ever() {
             assert_eq!(series.value(), expected, "{name} of {versions}");
         }
         assert_eq!(metrics.count("http.client.request.duration", &[]), 0, "{metrics}");
-        Definition::of("faas").check(&metrics, &[("faas.timeouts", "none took too long")]);
+        Definition::of("faas").and("lambda_runtime").check(&metrics, &[("faas.timeouts", "none took too long")]);
     }
 }
 
@@ -132,7 +132,7 @@ fn an_invocation_that_the_cloud_ends_at_its_deadline_is_a_timeout() {
         traces.require(server().attr("faas.invocation_id", "1").attr("error.type", "SIGTERM").failed());
         let value = |name| metrics.require(name, &[("faas.trigger", "other".into())]).value();
         assert_eq!(["faas.invocations", "faas.errors", "faas.timeouts"].map(value), [1.0, 1.0, 1.0], "{versions}");
-        Definition::of("faas").check(&metrics, &[]);
+        Definition::of("faas").and("lambda_runtime").check(&metrics, &[]);
     }
 }
 

@@ -114,8 +114,8 @@ fn runtimes_count(versions: &str) {
     assert!(end.status.success(), "{end:?}");
     // What a worker counts last is told when its runtime is dropped.
     let metrics = otlp.metrics();
-    Definition::of("runtime").check(&metrics, &[]);
-    Definition::of("runtime").check_attributes(&metrics, &[]);
+    Definition::of("tokio").check(&metrics, &[]);
+    Definition::of("tokio").check_attributes(&metrics, &[]);
     for (id, flavor, polls) in [(MANY, "multi_thread", 1001 + 11 + 10 + 1), (ONE, "current_thread", 501)] {
         assert_eq!(sum_of(&metrics, "polls", id, flavor), f64::from(polls), "{metrics}");
         let durations = metrics.require("tokio.runtime.worker.poll_duration", &with(id, flavor));

@@ -12,8 +12,11 @@ use crate::support::tls::Authority;
 /// Metrics alone.
 fn metrics(protocol: &str, otlp: &Otlp, more: &[(&str, &str)]) -> End {
     let url = otlp.url();
-    let mut settings =
-        vec![("EXPORTER_OTLP_ENDPOINT", url.as_str()), ("EXPORTER_OTLP_PROTOCOL", protocol), ("TRACES_EXPORTER", "none")];
+    let mut settings = vec![
+        ("EXPORTER_OTLP_ENDPOINT", url.as_str()),
+        ("EXPORTER_OTLP_PROTOCOL", protocol),
+        ("TRACES_EXPORTER", "none"),
+    ];
     settings.extend(more);
     run("/a\n", &settings)
 }

@@ -127,6 +127,6 @@ fn each_counter_of_middleware_is_what_its_page_says() {
                 together(shop, path, 5);
             }
         });
-        Definition::of("middleware").check(&metrics, &[]);
+        Definition::of("tower").check(&metrics, &[]);
     }
 }

@@ -87,7 +87,7 @@ pub(super) fn pools_tell_what_they_are(versions: &str) {
     assert_eq!(limits(&metrics, ":memory:"), [Some(1.0), Some(1.0), Some(0.0)], "{metrics}");
     shop.stop();
 
-    let (database, metrics) = (Definition::of("database"), otlp.metrics());
+    let (database, metrics) = (Definition::of("database").and("sqlx-core"), otlp.metrics());
     database.check(&metrics, &[]);
     // A database within the process has no address, and nothing failed.
     let missing = ["server.address", "server.port", "db.response.status_code", "error.type"].map(|key| ("*", key));

@@ -1,5 +1,6 @@
-//! What `docs/reference/metrics-<group>.md` promises of each metric, held against what was received. The pages are made
-//! from the definitions that the instruments are made from, so what agrees with its page agrees with its definition.
+//! What the docs promise of each metric, held against what was received. The pages (`docs/reference/metrics-<group>.md` and
+//! `docs/instrumentations/<crate>.md`) are made from the definitions that the instruments are made from, so what agrees with
+//! its page agrees with its definition.
 //!
 //! `Definition::of("process").check(&metrics, &[("process.uptime", "why it cannot be there")])`
 
@@ -8,39 +9,57 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::metrics::{Metrics, Point, Series};
 use super::source;
 
-/// The metrics of one group, by name.
+/// The metrics of one page or several, by name.
 pub(crate) struct Definition(BTreeMap<String, Defined>);
 
-/// What its line of the page says of a metric.
+/// A metric as its line of the page has it.
 struct Defined {
     kind: String,
     unit: String,
+    description: String,
     attributes: BTreeSet<String>,
     /// The boundaries of its buckets, if the page lists them.
     bounds: Option<Vec<f64>>,
 }
 
 impl Definition {
-    /// Reads the page of a group: `http`, `process`, …
+    /// Reads the page of a group (`http`, `process`, …) or of an instrumentation (`tower`).
     #[track_caller]
-    pub(crate) fn of(group: &str) -> Self {
-        let path = source(&format!("docs/reference/metrics-{group}.md"));
-        let page = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let definition = Self::read(&page);
+    pub(crate) fn of(page: &str) -> Self {
+        let pages = [format!("docs/reference/metrics-{page}.md"), format!("docs/instrumentations/{page}.md")];
+        let path = pages.iter().map(|page| source(page)).find(|path| path.is_file());
+        let path = path.unwrap_or_else(|| panic!("none of {pages:?} is there"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let definition = Self::read(&text);
         assert!(!definition.0.is_empty(), "{} defines nothing", path.display());
         definition
+    }
+
+    /// With the metrics of another page.
+    #[track_caller]
+    pub(crate) fn and(mut self, page: &str) -> Self {
+        self.0.extend(Self::of(page).0);
+        self
+    }
+
+    /// The names of all.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     fn read(page: &str) -> Self {
         let quoted = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
         let mut defined = BTreeMap::new();
         for line in page.lines().filter(|line| line.starts_with("| `")) {
-            let [_, name, kind, unit, attributes, ..] = line.split('|').map(str::trim).collect::<Vec<_>>()[..] else {
+            let [_, name, kind, unit, attributes, _, description, ..] =
+                line.split('|').map(str::trim).collect::<Vec<_>>()[..]
+            else {
                 panic!("{line}");
             };
             let one = |text: &str| quoted(text).pop().unwrap_or_else(|| panic!("{line}"));
             let attributes = quoted(attributes).into_iter().collect();
-            let metric = Defined { kind: kind.to_owned(), unit: one(unit), attributes, bounds: None };
+            let (kind, description) = (kind.to_owned(), description.to_owned());
+            let metric = Defined { kind, unit: one(unit), description, attributes, bounds: None };
             defined.insert(one(name), metric);
         }
         for line in page.lines().filter_map(|line| line.strip_prefix("- `")) {
@@ -52,9 +71,10 @@ impl Definition {
         Self(defined)
     }
 
-    /// Fails unless every metric of the page was received, each of its series with the unit, the kind and the buckets that
-    /// the page tells and with none but its attributes. `missing` names what cannot be received here (`a.b.*` for all that
-    /// begins so), and why; what is received all the same is to be taken off that list. A name of the group that is not on its page is refused, too.
+    /// Fails unless every metric of the page was received, each of its series with the unit, the kind, the description and
+    /// the buckets of the page and with none but its attributes. `missing` names what cannot be received here (`a.b.*` for
+    /// all that begins so), and why; what is received all the same is to be taken off that list. A name of the group that is
+    /// not on its page is refused, too.
     #[track_caller]
     pub(crate) fn check(&self, metrics: &Metrics, missing: &[(&str, &str)]) {
         let problems = self.problems(metrics, missing);
@@ -124,6 +144,8 @@ impl Defined {
         };
         demand(kind == self.kind, format!("a {kind} instead of a {}", self.kind));
         demand(series.unit == self.unit, format!("not in `{}`", self.unit));
+        let (found, expected) = (&series.description, &self.description);
+        demand(found == expected, format!("described as {found:?} instead of {expected:?}"));
         for attribute in series.attributes.keys() {
             demand(self.attributes.contains(attribute), format!("`{attribute}` is not on the page"));
         }
@@ -144,16 +166,17 @@ mod tests {
 
     use super::*;
 
-    const PAGE: &str = "| metric | kind | unit | attributes | stability | which question |\n| --- | --- | --- |\n\
-        | `job.runs` | counter | `{run}` | `job.name`, `job.end` | stable | How many? |\n\
-        | `job.time` | histogram | `s` |  | stable | How long? |\n\nBuckets:\n\n- `job.time`: 0.5, 1\n";
+    const PAGE: &str = "| metric | kind | unit | attributes | stability | description | question |\n| --- | --- |\n\
+        | `job.runs` | counter | `{run}` | `job.name`, `job.end` | stable | Runs. | How many? |\n\
+        | `job.time` | histogram | `s` |  | stable | Times. | How long? |\n\nBuckets:\n\n- `job.time`: 0.5, 1\n";
 
     fn received(name: &str, unit: &str, is_monotonic: bool, attribute: &str) -> Metrics {
         let attributes = vec![KeyValue { key: attribute.into(), ..KeyValue::default() }];
         let value = Some(number_data_point::Value::AsInt(1));
         let data_points = vec![NumberDataPoint { attributes, value, ..NumberDataPoint::default() }];
         let data = Some(metric::Data::Sum(Sum { data_points, is_monotonic, ..Sum::default() }));
-        let metrics = vec![Metric { name: name.into(), unit: unit.into(), data, ..Metric::default() }];
+        let (name, unit, description) = (name.into(), unit.into(), "Runs.".into());
+        let metrics = vec![Metric { name, unit, description, data, ..Metric::default() }];
         let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
         let resource_metrics = vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }];
         Metrics::of(&ExportMetricsServiceRequest { resource_metrics })
@@ -176,6 +199,8 @@ mod tests {
         assert_eq!(definition.problems(&right, &[("job.time", ""), ("job.tome", "")]).len(), 1);
         assert_eq!(definition.problems(&right, &[("job.t*", "")]).len(), 0);
         definition.check_attributes(&right, &[("job.runs", "job.end")]);
+        let described = Definition::read(&PAGE.replace("Runs.", "Walks."));
+        assert_eq!(described.problems(&right, &[("job.time", "")]).len(), 1);
     }
 
     #[test]
@@ -186,15 +211,24 @@ mod tests {
 
     #[test]
     fn every_page_of_metrics_is_understood() {
-        let pages = std::fs::read_dir(source("docs/reference")).unwrap();
-        let names = pages.map(|page| page.unwrap().file_name().into_string().unwrap());
-        let groups = names.filter_map(|name| Some(name.strip_prefix("metrics-")?.strip_suffix(".md")?.to_owned()));
+        let names = |folder: &str| {
+            let pages = std::fs::read_dir(source(folder)).unwrap();
+            pages.map(|page| page.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+        };
+        let groups = names("docs/reference").into_iter();
+        let groups = groups.filter_map(|name| Some(name.strip_prefix("metrics-")?.strip_suffix(".md")?.to_owned()));
         let groups: Vec<String> = groups.collect();
-        assert!(groups.len() >= 7, "{groups:?}");
-        for group in groups {
-            for (name, defined) in Definition::of(&group).0 {
+        let crates = names("docs/instrumentations").into_iter().filter_map(|name| {
+            let text = std::fs::read_to_string(source(&format!("docs/instrumentations/{name}"))).unwrap();
+            Some(name.strip_suffix(".md")?.to_owned())
+                .filter(|_| text.contains("\n| metric | kind | unit | attributes |"))
+        });
+        let crates: Vec<String> = crates.collect();
+        assert!(groups.len() >= 6 && crates.len() >= 4, "{groups:?} {crates:?}");
+        for page in groups.iter().chain(&crates) {
+            for (name, defined) in Definition::of(page).0 {
                 let known = ["counter", "up-down counter", "gauge", "histogram"].contains(&defined.kind.as_str());
-                assert!(known && !defined.unit.is_empty(), "{name}");
+                assert!(known && !defined.unit.is_empty() && !defined.description.is_empty(), "{name}");
                 assert!(defined.bounds.is_none() || defined.kind == "histogram", "{name}");
             }
         }

@@ -321,7 +321,7 @@ impl Drain {
                 if !process.ended && process.peer.is_running() {
                     self.tally.left_behind.fetch_add(1, Relaxed);
                 }
-                process.say_goodbye(sender);
+                process.send_end(sender);
                 false
             }
             Ok(complete) => {
@@ -387,7 +387,7 @@ impl Process {
         Ok(complete)
     }
 
-    fn say_goodbye(&self, sender: &Sender) {
+    fn send_end(&self, sender: &Sender) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
         let dropped = self.region.dropped();
         sender.send(Feed::Gone { process: self.id, dropped, last_seen_unix_ns: now });

@@ -3,21 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::super::endpoint::BaseEndpoint;
 use super::super::variables::NO_ZIPKIN;
 use super::super::{
-    Exporter, Headers, HistogramAggregation, JsonTarget, Otlp, Protocol, SettingOrigin, Temporality, Tls, endpoint,
-    value,
+    Endpoint, Exporter, Headers, HistogramAggregation, JsonTarget, Otlp, Protocol, SettingOrigin, Signal, Temporality,
+    Tls, value,
 };
 use super::default_of;
 use super::walk::{Field, Map};
-
-/// What is exported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signal {
-    Traces,
-    Metrics,
-    Logs,
-}
 
 /// The exporter of a processor.
 pub(super) fn read(field: &Field, signal: Signal) -> Option<Exporter> {
@@ -74,11 +67,6 @@ fn exporter(name: &str, settings: &Map, signal: Signal) -> Option<Exporter> {
 }
 
 fn otlp(settings: &Map, protocol: Protocol, signal: Signal) -> Otlp {
-    let path = match signal {
-        Signal::Traces => "traces",
-        Signal::Metrics => "metrics",
-        Signal::Logs => "logs",
-    };
     let tls = settings.map("tls");
     // Before the third release candidate there was no `tls` around these.
     let security: Vec<&Map> = tls.as_ref().into_iter().chain([settings]).collect();
@@ -88,18 +76,18 @@ fn otlp(settings: &Map, protocol: Protocol, signal: Signal) -> Otlp {
     let mut headers = headers(settings);
     let endpoint = settings.get("endpoint").and_then(|field| {
         let written = field.text()?;
-        let mut url = endpoint::parse(written, insecure).map_err(|expected| field.wrong(&expected)).ok()?;
-        let credentials = endpoint::take_credentials(&mut url);
+        let mut base = BaseEndpoint::parse(written, insecure).map_err(|expected| field.wrong(&expected)).ok()?;
+        let credentials = base.take_credentials();
         if let Some(value) = credentials.filter(|_| !headers.iter().any(|(name, _)| name == "authorization")) {
             headers.push(("authorization".into(), value));
         }
-        Some(endpoint::target(&url, written, true, protocol, path))
+        Some(base.of_signal(signal, true, protocol))
     });
     for key in ["max_request_size", "max_response_size"] {
         settings.unsupported(key, "the size is not limited");
     }
     Otlp {
-        endpoint: endpoint.unwrap_or_else(|| endpoint::default_for(protocol, path)),
+        endpoint: endpoint.unwrap_or_else(|| Endpoint::local(protocol, signal)),
         protocol,
         headers: Headers(headers),
         gzip: gzip(settings),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::{Batch, LogLimits, Logs, Processor, SpanLimits, Traces, value};
+use super::super::{Batch, LogLimits, Logs, Processor, Signal, SpanLimits, Traces, value};
 use super::default_of;
-use super::exporters::{self, Signal};
+use super::exporters;
 use super::root::attribute_limits;
 use super::walk::{Field, Map};
 

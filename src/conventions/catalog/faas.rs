@@ -5,19 +5,10 @@ use opentelemetry_semantic_conventions::{attribute as key, metric as name};
 /// The conventions' own advice, in seconds.
 const INVOCATIONS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
-/// The conventions advise none. An invocation that waits for others needs much less than it lasts; in seconds.
-const CPU: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-
 metrics! { FAAS
     FAAS_INVOKE_DURATION Development Histogram(INVOCATIONS) "s" [FAAS_TRIGGER]
         "Measures the duration of the function's logic execution."
         "How long does an invocation take?";
-    FAAS_INIT_DURATION Development Histogram(INVOCATIONS) "s" [FAAS_TRIGGER]
-        "Measures the duration of the function's initialization, such as a cold start."
-        "How long does a cold start take?";
-    FAAS_CPU_USAGE Development Histogram(CPU) "s" [FAAS_TRIGGER]
-        "Distribution of CPU usage per invocation."
-        "How much of an invocation is work, and how much waiting?";
     FAAS_INVOCATIONS Development Counter "{invocation}" [FAAS_TRIGGER]
         "Number of successful invocations."
         "How often did it do its work?";

@@ -14,7 +14,7 @@ metrics! { PROCESS
         "How much memory is it using?";
     PROCESS_MEMORY_VIRTUAL Development UpDownCounter "By" [PROCESS_EXECUTABLE_NAME PROCESS_PID]
         "The amount of committed virtual memory."
-        "How much memory has it asked for?";
+        "How much memory has it reserved?";
     PROCESS_DISK_IO Development Counter "By" [PROCESS_EXECUTABLE_NAME PROCESS_PID DISK_IO_DIRECTION]
         "Disk bytes transferred."
         "How much does it read from and write to disks?";

@@ -1,4 +1,6 @@
-//! Where dialects differ, and it matters to what is a literal.
+//! Dialects, as far as they differ in what a literal is.
+
+use crate::wire::Language;
 
 /// What of a language is known of a dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +43,8 @@ pub(super) struct Dialect {
 }
 
 impl Dialect {
-    /// That of a database by its `db.system.name`.
-    pub(super) fn of(system: &str) -> Dialect {
+    /// That of a language. In one that is not known, more counts as a literal than in any other.
+    pub(super) fn of(language: Language) -> Dialect {
         let standard = Dialect {
             double_quoted: DoubleQuoted::Name,
             escapes: false,
@@ -56,20 +58,20 @@ impl Dialect {
             dollar_numbers: false,
             q_strings: false,
         };
-        match system {
-            "postgresql" | "cockroachdb" => {
+        match language {
+            Language::PostgreSql => {
                 Dialect { escapes_vary: true, dollar_strings: true, nested_comments: Known::Yes, ..standard }
             }
-            "sqlite" => Dialect { double_quoted: DoubleQuoted::Either, bracket_names: true, ..standard },
-            "microsoft.sql_server" => Dialect {
+            Language::Sqlite => Dialect { double_quoted: DoubleQuoted::Either, bracket_names: true, ..standard },
+            Language::TransactSql => Dialect {
                 double_quoted: DoubleQuoted::Either,
                 bracket_names: true,
                 nested_comments: Known::Yes,
                 dollar_numbers: true,
                 ..standard
             },
-            "oracle.db" => Dialect { q_strings: true, ..standard },
-            "mysql" | "mariadb" => Dialect {
+            Language::OracleSql => Dialect { q_strings: true, ..standard },
+            Language::MySql => Dialect {
                 double_quoted: DoubleQuoted::String,
                 escapes: true,
                 escapes_vary: true,
@@ -78,7 +80,7 @@ impl Dialect {
                 executed_comments: true,
                 ..standard
             },
-            _ => Dialect {
+            Language::Sql | Language::Command | Language::Plain => Dialect {
                 double_quoted: DoubleQuoted::String,
                 escapes: true,
                 escapes_vary: true,

@@ -2,19 +2,20 @@
 
 use super::*;
 
-fn text(sql: &str, system: &str) -> String {
-    read(sql, system).text.unwrap_or_default()
+fn text(sql: &str, language: Language) -> String {
+    read(sql, language).text.unwrap_or_default()
 }
 
-const PG: &str = "postgresql";
-const MY: &str = "mysql";
-const LITE: &str = "sqlite";
-const MS: &str = "microsoft.sql_server";
-const ORA: &str = "oracle.db";
+const PG: Language = Language::PostgreSql;
+const MY: Language = Language::MySql;
+const LITE: Language = Language::Sqlite;
+const MS: Language = Language::TransactSql;
+const OTHER: Language = Language::Sql;
+const ORA: Language = Language::OracleSql;
 
 #[test]
 fn every_form_of_a_literal_is_replaced() {
-    for (system, sql, clean) in [
+    for (language, sql, clean) in [
         // Booleans are literals, NULL is none
         (
             PG,
@@ -138,11 +139,11 @@ fn every_form_of_a_literal_is_replaced() {
         (MY, "SELECT /*+ hunter2 */ a /*!50001 , 'hunter2' */ FROM t # hunter2", "SELECT a , ? FROM t"),
         (MY, "SELECT 5--1, 'hunter2'", "SELECT ?--?, ?"),
         (MY, "SELECT 5--'a\n, hunter2'", "SELECT ?--?"),
-        // Of a dialect that nobody knows
-        ("db2", "SELECT 5--'a\n, hunter2'", "SELECT ? ?…"),
-        ("db2", "SELECT a #- '{hunter2\n, hunter2}'", "SELECT a ?…"),
-        ("db2", "SELECT /* /* */ a ' */ hunter2 '", "SELECT ?…"),
-        ("db2", "SELECT a FROM t -- it is\n WHERE b = 'hunter2'", "SELECT a FROM t WHERE b = ?"),
+        // Of an unknown dialect
+        (OTHER, "SELECT 5--'a\n, hunter2'", "SELECT ? ?…"),
+        (OTHER, "SELECT a #- '{hunter2\n, hunter2}'", "SELECT a ?…"),
+        (OTHER, "SELECT /* /* */ a ' */ hunter2 '", "SELECT ?…"),
+        (OTHER, "SELECT a FROM t -- it is\n WHERE b = 'hunter2'", "SELECT a FROM t WHERE b = ?"),
         // Cut short, or never closed
         (PG, "SELECT 'hunter2", "SELECT ?"),
         (PG, "SELECT $a$hunter2", "SELECT ?"),
@@ -155,8 +156,8 @@ fn every_form_of_a_literal_is_replaced() {
         (PG, "INSERT INTO t VALUES (1); INSERT INTO t VALUES ('x');", "INSERT INTO t VALUES (?)"),
         (PG, "INSERT INTO t VALUES (1); DELETE FROM t", "INSERT INTO t VALUES (?); DELETE FROM t"),
     ] {
-        let found = text(sql, system);
-        assert_eq!(found, clean, "{system}: {sql}");
+        let found = text(sql, language);
+        assert_eq!(found, clean, "{language:?}: {sql}");
         assert!(!found.contains("hunter2"));
     }
 }
@@ -248,7 +249,7 @@ impl Form {
 }
 
 /// Systems, and the forms that may stand together in one statement.
-const MODES: &[(&str, &[Form])] = &[
+const MODES: &[(Language, &[Form])] = &[
     (PG, &[Form::Doubled("", '\''), Form::Escaped("E", '\''), Form::Dollars, Form::Doubled("U&", '\'')]),
     // standard_conforming_strings = off
     (PG, &[Form::Escaped("", '\''), Form::Escaped("e", '\''), Form::Dollars]),
@@ -258,8 +259,8 @@ const MODES: &[(&str, &[Form])] = &[
     (LITE, &[Form::Doubled("", '\''), Form::Doubled("", '"')]),
     (MS, &[Form::Doubled("", '\''), Form::Doubled("N", '\''), Form::Doubled("", '"')]),
     (ORA, &[Form::Doubled("", '\''), Form::Oracle]),
-    ("db2", &[Form::Doubled("", '\''), Form::Doubled("", '"')]),
-    ("db2", &[Form::Escaped("", '\''), Form::Escaped("", '"')]),
+    (OTHER, &[Form::Doubled("", '\''), Form::Doubled("", '"')]),
+    (OTHER, &[Form::Escaped("", '\''), Form::Escaped("", '"')]),
 ];
 
 const TEMPLATES: &[&str] = &[
@@ -289,12 +290,12 @@ fn statement(random: &mut Random, forms: &[Form]) -> String {
 fn no_literal_of_any_dialect_gets_through() {
     let mut random = Random(9);
     for round in 0..4_500 {
-        let (system, forms) = MODES[round % MODES.len()];
+        let (language, forms) = MODES[round % MODES.len()];
         let sql = statement(&mut random, forms);
-        let found = text(&sql, system);
-        assert!(!found.contains("hunter2"), "{system} {forms:?}:\n{sql}\n{found}");
-        let summary = read(&sql, system).summary.unwrap_or_default();
-        assert!(!summary.contains("hunter2"), "{system}: {sql}\n{summary}");
+        let found = text(&sql, language);
+        assert!(!found.contains("hunter2"), "{language:?} {forms:?}:\n{sql}\n{found}");
+        let summary = read(&sql, language).summary.unwrap_or_default();
+        assert!(!summary.contains("hunter2"), "{language:?}: {sql}\n{summary}");
     }
 }
 
@@ -302,7 +303,7 @@ fn no_literal_of_any_dialect_gets_through() {
 fn no_literal_gets_through_if_the_text_is_cut_short_on_its_way() {
     let mut random = Random(24);
     for round in 0..900 {
-        let (system, forms) = MODES[round % MODES.len()];
+        let (language, forms) = MODES[round % MODES.len()];
         let sql = statement(&mut random, forms);
         // Blank space stands for what was before, so that the bound of the text that is kept does not matter.
         let mut long = format!("{}{sql}", " ".repeat(MAX_VALUE - 1 - random.below(sql.len())));
@@ -311,8 +312,8 @@ fn no_literal_gets_through_if_the_text_is_cut_short_on_its_way() {
             end -= 1;
         }
         long.truncate(end);
-        let found = text(&long, system);
-        assert!(!found.contains("hunter2"), "{system} {forms:?}:\n{}\n{found}", long.trim_start());
+        let found = text(&long, language);
+        assert!(!found.contains("hunter2"), "{language:?} {forms:?}:\n{}\n{found}", long.trim_start());
     }
 }
 

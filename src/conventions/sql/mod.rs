@@ -2,7 +2,6 @@
 //!
 //! This is a lexer and not a parser: it has an answer for every text, however odd, cut short or foreign. Where a dialect
 //! is unknown it hides more rather than less.
-
 //!
 //! Where it depends on a session's settings what a literal is (`NO_BACKSLASH_ESCAPES`), both readings are tried. If only one
 //! of them makes sense, it is the right one; otherwise the text is cut where they part.
@@ -18,7 +17,7 @@ use dialect::Dialect;
 use lexer::{Lexer, Reading, Token};
 use summary::{Reader, Summary};
 
-use crate::wire::MAX_VALUE;
+use crate::wire::{Language, MAX_VALUE};
 
 /// Bytes of sanitised text that are kept.
 const MAX_TEXT: usize = 4096;
@@ -38,9 +37,9 @@ pub(super) struct Statement {
     pub(super) batch: Option<usize>,
 }
 
-/// Reads a statement of the database `system` (a value of `db.system.name`).
-pub(super) fn read(sql: &str, system: &str) -> Statement {
-    let dialect = Dialect::of(system);
+/// Reads a statement of that language.
+pub(super) fn read(sql: &str, language: Language) -> Statement {
+    let dialect = Dialect::of(language);
     let (usual, reading) = pass(sql, dialect, dialect.escapes, None);
     let Some(doubt) = reading.doubt else { return usual };
     if !reading.lost {
@@ -155,72 +154,89 @@ mod leaks;
 mod tests {
     use super::*;
 
-    fn text(sql: &str, system: &str) -> String {
-        read(sql, system).text.unwrap_or_default()
+    fn text(sql: &str, language: Language) -> String {
+        read(sql, language).text.unwrap_or_default()
     }
 
     #[test]
     fn literals_become_question_marks() {
-        for (system, sql, clean) in [
-            ("postgresql", "SELECT 1", "SELECT ?"),
-            ("postgresql", "select  *\n from\tt where a='x''y' and b = 1.5e-9", "select * from t where a=? and b = ?"),
-            ("postgresql", "SELECT a1, b_2 FROM t3 WHERE x = -5", "SELECT a1, b_2 FROM t3 WHERE x = -?"),
-            ("postgresql", "SELECT $1::int, $2", "SELECT $1::int, $2"),
-            ("postgresql", r#"SELECT "Name" FROM "my table""#, r#"SELECT "Name" FROM "my table""#),
-            ("postgresql", "SELECT E'a\\'b', N'x', x'ff', 0xff", "SELECT ?, ?, ?, ?"),
-            ("postgresql", r"SELECT 'a\' , b FROM t", "SELECT ? , b FROM t"),
-            ("postgresql", "DO $body$ BEGIN secret(); END $body$", "DO ?"),
-            ("postgresql", "SELECT $$it's$$ || 'x'", "SELECT ? || ?"),
-            ("postgresql", "SELECT /* a /* nested */ 'x' */ 2 -- tail 'y'", "SELECT ?"),
-            ("postgresql", "SELECT data->>'key' FROM t WHERE d @> '{\"a\":1}'", "SELECT data->>? FROM t WHERE d @> ?"),
-            ("mysql", r#"SELECT "secret", 'it\'s', `col` # note"#, "SELECT ?, ?, `col`"),
-            ("mysql", "SELECT * FROM `my`.`tbl` WHERE a = :name", "SELECT * FROM `my`.`tbl` WHERE a = :name"),
-            ("sqlite", r#"SELECT [a b], "c" FROM t WHERE d = "secret""#, r#"SELECT [a b], ? FROM t WHERE d = ?"#),
-            ("sqlite", r#"SELECT 1 FROM a JOIN b ON a.x = "b"."y""#, r#"SELECT ? FROM a JOIN b ON a.x = "b"."y""#),
-            ("sqlite", "INSERT INTO t VALUES (?1, ?, @a, :b, .5)", "INSERT INTO t VALUES (?1, ?, @a, :b, ?)"),
-            ("unheard_of", r#"SELECT "secret" FROM t WHERE a = 'b\' c'"#, "SELECT ? FROM t WHERE a = ?"),
-            ("postgresql", "SELECT 'never closed", "SELECT ?"),
-            ("postgresql", "SELECT 'ünïcödé', größe FROM t", "SELECT ?, größe FROM t"),
-            ("postgresql", "", ""),
+        for (language, sql, clean) in [
+            (Language::PostgreSql, "SELECT 1", "SELECT ?"),
+            (
+                Language::PostgreSql,
+                "select  *\n from\tt where a='x''y' and b = 1.5e-9",
+                "select * from t where a=? and b = ?",
+            ),
+            (Language::PostgreSql, "SELECT a1, b_2 FROM t3 WHERE x = -5", "SELECT a1, b_2 FROM t3 WHERE x = -?"),
+            (Language::PostgreSql, "SELECT $1::int, $2", "SELECT $1::int, $2"),
+            (Language::PostgreSql, r#"SELECT "Name" FROM "my table""#, r#"SELECT "Name" FROM "my table""#),
+            (Language::PostgreSql, "SELECT E'a\\'b', N'x', x'ff', 0xff", "SELECT ?, ?, ?, ?"),
+            (Language::PostgreSql, r"SELECT 'a\' , b FROM t", "SELECT ? , b FROM t"),
+            (Language::PostgreSql, "DO $body$ BEGIN secret(); END $body$", "DO ?"),
+            (Language::PostgreSql, "SELECT $$it's$$ || 'x'", "SELECT ? || ?"),
+            (Language::PostgreSql, "SELECT /* a /* nested */ 'x' */ 2 -- tail 'y'", "SELECT ?"),
+            (
+                Language::PostgreSql,
+                "SELECT data->>'key' FROM t WHERE d @> '{\"a\":1}'",
+                "SELECT data->>? FROM t WHERE d @> ?",
+            ),
+            (Language::MySql, r#"SELECT "secret", 'it\'s', `col` # note"#, "SELECT ?, ?, `col`"),
+            (Language::MySql, "SELECT * FROM `my`.`tbl` WHERE a = :name", "SELECT * FROM `my`.`tbl` WHERE a = :name"),
+            (
+                Language::Sqlite,
+                r#"SELECT [a b], "c" FROM t WHERE d = "secret""#,
+                r#"SELECT [a b], ? FROM t WHERE d = ?"#,
+            ),
+            (
+                Language::Sqlite,
+                r#"SELECT 1 FROM a JOIN b ON a.x = "b"."y""#,
+                r#"SELECT ? FROM a JOIN b ON a.x = "b"."y""#,
+            ),
+            (Language::Sqlite, "INSERT INTO t VALUES (?1, ?, @a, :b, .5)", "INSERT INTO t VALUES (?1, ?, @a, :b, ?)"),
+            (Language::Sql, r#"SELECT "secret" FROM t WHERE a = 'b\' c'"#, "SELECT ? FROM t WHERE a = ?"),
+            (Language::PostgreSql, "SELECT 'never closed", "SELECT ?"),
+            (Language::PostgreSql, "SELECT 'ünïcödé', größe FROM t", "SELECT ?, größe FROM t"),
+            (Language::PostgreSql, "", ""),
         ] {
-            assert_eq!(text(sql, system), clean, "{system}: {sql}");
+            assert_eq!(text(sql, language), clean, "{language:?}: {sql}");
         }
     }
 
     #[test]
     fn lists_of_literals_shrink() {
         assert_eq!(
-            text("SELECT 1 WHERE a IN (1, 2,3) AND b IN ('x')", "sqlite"),
+            text("SELECT 1 WHERE a IN (1, 2,3) AND b IN ('x')", Language::Sqlite),
             "SELECT ? WHERE a IN (?) AND b IN (?)"
         );
-        assert_eq!(text("WHERE a IN ($1, $2)", "postgresql"), "WHERE a IN ($1, $2)");
-        assert_eq!(text("WHERE a IN (SELECT 1)", "postgresql"), "WHERE a IN (SELECT ?)");
-        assert_eq!(text("WHERE a IN ()", "postgresql"), "WHERE a IN ()");
+        assert_eq!(text("WHERE a IN ($1, $2)", Language::PostgreSql), "WHERE a IN ($1, $2)");
+        assert_eq!(text("WHERE a IN (SELECT 1)", Language::PostgreSql), "WHERE a IN (SELECT ?)");
+        assert_eq!(text("WHERE a IN ()", Language::PostgreSql), "WHERE a IN ()");
         let long = format!("SELECT a FROM t WHERE id IN ({}) ORDER BY a", vec!["12345"; 5000].join(", "));
-        assert_eq!(text(&long, "postgresql"), "SELECT a FROM t WHERE id IN (?) ORDER BY a");
+        assert_eq!(text(&long, Language::PostgreSql), "SELECT a FROM t WHERE id IN (?) ORDER BY a");
     }
 
     #[test]
     fn text_is_bounded() {
         let long = format!("INSERT INTO t VALUES {}", vec!["('a', 'b')"; 9000].join(", "));
-        let statement = read(&long, "postgresql");
+        let statement = read(&long, Language::PostgreSql);
         assert!(statement.text.unwrap().len() <= MAX_TEXT + '…'.len_utf8());
         assert_eq!(statement.summary.unwrap(), "INSERT t");
     }
 
     #[test]
     fn no_text_makes_it_panic_or_leak() {
+        use Language::{MySql, OracleSql, PostgreSql, Sql, Sqlite, TransactSql};
         let nasty = r#"SELECT 'hunter2' /*hunter2*/ "q" `w` [e] $t$hunter2$t$ 0x1 .5 \ ü ; -- hunter2"#;
-        for system in ["postgresql", "mysql", "sqlite", "microsoft.sql_server", "", "x"] {
+        for language in [PostgreSql, MySql, Sqlite, TransactSql, OracleSql, Sql] {
             for (from, _) in nasty.char_indices() {
                 for (to, _) in nasty.char_indices().filter(|(to, _)| *to >= from) {
-                    let _ = read(&nasty[from..to], system);
+                    let _ = read(&nasty[from..to], language);
                 }
             }
             // `$t$hunter2$t$` is a string for some and a name for others.
-            let names = matches!(system, "mysql" | "sqlite" | "microsoft.sql_server");
-            let clean = text(nasty, system).replace("$t$hunter2$t$", if names { "" } else { "leaked" });
-            assert!(!clean.contains("hunter2") && !clean.contains("leaked"), "{system}: {clean}");
+            let names = matches!(language, MySql | Sqlite | TransactSql | OracleSql);
+            let clean = text(nasty, language).replace("$t$hunter2$t$", if names { "" } else { "leaked" });
+            assert!(!clean.contains("hunter2") && !clean.contains("leaked"), "{language:?}: {clean}");
         }
     }
 }

@@ -16,7 +16,7 @@ enum Await {
     /// Nothing in particular.
     #[default]
     Nothing,
-    /// The word that says what the statement does.
+    /// The word for what the statement does.
     Operation,
     /// The kind of object that a definition is about.
     Object,
@@ -359,6 +359,7 @@ fn common<'s>(all: &'s [Summary], of: impl Fn(&'s Summary) -> Option<&'s str>) -
 #[cfg(test)]
 mod tests {
     use super::super::read;
+    use crate::wire::Language;
 
     #[test]
     fn statements_are_summed_up() {
@@ -414,7 +415,7 @@ mod tests {
             ("(SELECT a FROM t) UNION (SELECT a FROM u)", "SELECT t SELECT u", "SELECT", ""),
             ("hunter2 is no statement", "", "", ""),
         ] {
-            let statement = read(sql, "postgresql");
+            let statement = read(sql, Language::PostgreSql);
             assert_eq!(statement.summary.as_deref().unwrap_or(""), summary, "{sql}");
             assert_eq!(statement.operation.as_deref().unwrap_or(""), operation, "{sql}");
             assert_eq!(statement.collection.as_deref().unwrap_or(""), collection, "{sql}");
@@ -423,7 +424,7 @@ mod tests {
 
     #[test]
     fn a_back_quoted_path_is_one_name() {
-        let statement = read("SELECT * FROM `my`.`tbl` WHERE a = \"x\"", "mysql");
+        let statement = read("SELECT * FROM `my`.`tbl` WHERE a = \"x\"", Language::MySql);
         assert_eq!(statement.collection.as_deref(), Some("my.tbl"));
     }
 }

@@ -6,7 +6,7 @@ pub(super) const OPERATIONS: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE",
 pub(super) const DEFINITIONS: &[&str] = &["CREATE", "DROP", "ALTER", "TRUNCATE"];
 /// Statements whose target follows at once.
 pub(super) const DIRECT: &[&str] = &["CALL", "EXEC", "EXECUTE", "COPY", "LOCK"];
-/// Statements whose first word says enough.
+/// Statements that are summed up by their first word.
 pub(super) const PLAIN: &[&str] = &[
     "BEGIN",
     "START",

@@ -59,7 +59,7 @@ impl Connector {
         tcp.set_connect_timeout(Some(otlp.timeout.min(Duration::from_secs(5))));
         tcp.enforce_http(false);
         let route = Route::new(otlp, tcp)?;
-        let collector = match otlp.endpoint.starts_with("https://") {
+        let collector = match otlp.endpoint.is_https() {
             true => MaybeTls::tls(route, &otlp.tls, otlp.protocol == Protocol::Grpc)?,
             false => MaybeTls::Plain(route),
         };

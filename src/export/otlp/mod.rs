@@ -56,7 +56,7 @@ enum Transport {
 
 impl OtlpSender {
     pub(crate) fn new(config: &Otlp, signal: Signal, notices: &Arc<ExportNotices>) -> Result<OtlpSender, Unusable> {
-        let target: Uri = config.endpoint.parse().map_err(Unusable::Endpoint)?;
+        let target: Uri = config.endpoint.as_str().parse().map_err(Unusable::Endpoint)?;
         let connector = Connector::new(config)?;
         let alert = connector.alert();
         let is_grpc = config.protocol == Protocol::Grpc;
@@ -76,7 +76,7 @@ impl OtlpSender {
     /// Where it sends.
     pub(crate) fn target(&self) -> ExportTarget {
         let proxy = self.config.proxy.as_ref().map(|proxy| proxy.variable);
-        ExportTarget { name: self.config.endpoint.clone(), origin: self.config.written.clone(), proxy }
+        ExportTarget { name: self.config.endpoint.as_str().to_owned(), origin: self.config.written.clone(), proxy }
     }
 
     /// A request as it is sent. tonic frames and compresses that of gRPC.
@@ -139,7 +139,7 @@ impl OtlpSender {
         };
         if !words.is_empty() {
             let words = answer::shortened(&words);
-            self.notices.accepted_with_warning(self.signal.many(), &self.config.endpoint, &words);
+            self.notices.accepted_with_warning(self.signal.many(), self.config.endpoint.as_str(), &words);
         }
         Ok(rejected)
     }
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn headers_name_what_is_sent_whatever_is_configured() {
         let mut otlp = Otlp {
-            endpoint: "http://localhost:4318".into(),
+            endpoint: crate::config::Endpoint::of_test("http://localhost:4318"),
             protocol: Protocol::HttpJson,
             headers: crate::config::Headers(vec![("x".into(), "a%20b".into()), ("content-type".into(), "x/y".into())]),
             gzip: true,

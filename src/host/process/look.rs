@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn we_find_ourselves_and_our_children() {
+    fn a_scan_finds_this_process_and_its_children() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let me = std::process::id();
         let found = tree(me, &[]);

@@ -33,7 +33,7 @@ type Used = [u64; 8];
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Seen {
     pid: u32,
-    /// Ticks after the machine's start; with the pid it tells one process from another.
+    /// Ticks after the machine's start; with the pid it identifies a process.
     started: u64,
     parent: u32,
     /// `None` where we may not look.
@@ -118,7 +118,7 @@ pub(super) struct Processes {
 }
 
 impl Processes {
-    /// Follows the program in `file`; `by_pid`: processes of one name are told apart.
+    /// Follows the program in `file`; `by_pid`: processes of one name have series of their own.
     pub(super) fn new(file: &Path, by_pid: bool) -> Processes {
         let program = file.file_name().map_or("unknown".into(), |name| name.to_string_lossy().into_owned());
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
@@ -171,7 +171,7 @@ impl Processes {
         all[used::WRITTEN] = usage.bytes_written;
         all[used::VOLUNTARY] = usage.voluntary_switches;
         all[used::INVOLUNTARY] = usage.involuntary_switches;
-        self.accounts.settle(pid, &all);
+        self.accounts.finalize(pid, &all);
         self.accounts.points(now)
     }
 }

@@ -1,4 +1,4 @@
-//! Connections of the launcher's network namespace. The kernel walks all its sockets to answer: not to be asked often.
+//! Connections of the launcher's network namespace. The kernel walks all its sockets to answer: not to be read often.
 
 use std::collections::BTreeMap;
 

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn no_series_is_told_twice() {
+    fn no_series_is_measured_twice() {
         let mut seen = BTreeSet::new();
         for point in System::new().look(Instant::now()) {
             assert!(seen.insert(format!("{} {:?}", point.metric.name, point.attributes)), "{point:?}");

@@ -7,10 +7,10 @@ mod write;
 
 use std::path::PathBuf;
 
-use crate::ops::{Failure, Outcome};
+use crate::ops::{Failure, Format, Outcome};
 use crate::project::{Home, workspace_root};
 use crate::ui;
-use plan::{Form, Plan, Row, State};
+use plan::{BootstrapPlan, CrateRow, CrateState, Form};
 pub(crate) use shims::write_in_cache;
 
 /// What to do with a project.
@@ -18,24 +18,15 @@ pub(crate) use shims::write_in_cache;
 pub(crate) enum Action {
     /// Write layers, hooks and configuration.
     Install,
-    /// Tell what would be woven, write nothing.
+    /// Show what would be woven, write nothing.
     Requirements,
     /// Restore every file.
     Remove,
-    /// Tell whether what is written is what would be written.
+    /// Compare what is written with what would be written.
     Check,
 }
 
-/// How to tell it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
-}
-
-/// What the user asked for.
+/// The options of `otel-rs bootstrap`.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// A folder in the project.
@@ -48,7 +39,7 @@ pub(crate) struct Options {
     pub(crate) exclude: Option<Vec<String>>,
     /// Whether to write what is to be committed with the project.
     pub(crate) shared: bool,
-    /// How to tell it.
+    /// The form of the result.
     pub(crate) format: Format,
 }
 
@@ -60,7 +51,7 @@ pub(crate) fn run(options: Options) -> Outcome {
         return remove::run(&Home::of(&root)?);
     }
     let root = workspace_root(&path).map_err(usage)?;
-    let mut plan = Plan::make(&Home::of(&root)?, &options)?;
+    let mut plan = BootstrapPlan::make(&Home::of(&root)?, &options)?;
     if options.action == Action::Check {
         return write::check(&plan);
     }
@@ -68,15 +59,15 @@ pub(crate) fn run(options: Options) -> Outcome {
         write::install(&mut plan)?;
     }
     match options.format {
-        Format::Table => tell_table(&plan, options.action),
+        Format::Table => print_table(&plan, options.action),
         Format::Json => ui::out(json(&plan)),
     }
     if options.action == Action::Install && !plan.rows.is_empty() {
         match &plan.form {
-            Form::Apart(why) => {
+            Form::Apart(reason) => {
                 let hint = "build with `otel-rs cargo build --release`, or let `otel-rs bootstrap --shared` write what can \
                             be committed";
-                ui::warning(format_args!("`cargo build` stays plain: {why}"), &[], Some(hint));
+                ui::warning(format_args!("`cargo build` stays plain: {reason}"), &[], Some(hint));
             }
             Form::Local(_) | Form::Shared(_) => warn_of_environment(),
         }
@@ -88,7 +79,7 @@ fn usage<E: ui::Explain + 'static>(error: E) -> Failure {
     Failure { status: 2, ..Failure::from(error) }
 }
 
-fn tell_table(plan: &Plan, action: Action) {
+fn print_table(plan: &BootstrapPlan, action: Action) {
     if plan.rows.is_empty() {
         ui::out("nothing in this project's Cargo.lock can be instrumented (`otel-rs list` shows what can)");
         return;
@@ -104,17 +95,12 @@ fn tell_table(plan: &Plan, action: Action) {
     }
 }
 
-fn row_cells(row: &Row) -> Vec<String> {
-    let state = match &row.state {
-        State::Woven => "woven".to_owned(),
-        State::Plain(why) => format!("plain: {why}"),
-        State::Unused(why) => format!("not in the program: {why}"),
-    };
-    let emits = if row.state == State::Woven { shortened(&row.emits) } else { String::new() };
-    vec![row.name.clone(), row.version.to_string(), state, emits]
+fn row_cells(row: &CrateRow) -> Vec<String> {
+    let emits = if row.is_woven() { shortened(&row.emits) } else { String::new() };
+    vec![row.name.clone(), row.version.to_string(), row.state.to_string(), emits]
 }
 
-/// As many as a terminal's line has room for; `--format json` and `otel-rs list` know them all.
+/// As many entries as fit on a terminal's line; `--format json` and `otel-rs list` show them all.
 fn shortened(emits: &[String]) -> String {
     const ROOM: usize = 80;
     let mut text = String::new();
@@ -130,7 +116,7 @@ fn shortened(emits: &[String]) -> String {
     text
 }
 
-fn json(plan: &Plan) -> String {
+fn json(plan: &BootstrapPlan) -> String {
     let crates: Vec<serde_json::Value> = plan
         .rows
         .iter()
@@ -139,16 +125,15 @@ fn json(plan: &Plan) -> String {
                 "crate": row.name,
                 "version": row.version,
                 "state": match row.state {
-                    State::Woven => "woven",
-                    State::Plain(_) => "plain",
-                    State::Unused(_) => "unused",
+                    CrateState::Woven => "woven",
+                    CrateState::Plain(_) => "plain",
+                    CrateState::Unused(_) => "unused",
                 },
                 "emits": row.emits,
             });
             match &row.state {
-                State::Woven => {}
-                State::Plain(why) => value["reason"] = why.clone().into(),
-                State::Unused(why) => value["reason"] = (*why).into(),
+                CrateState::Woven => {}
+                CrateState::Plain(reason) | CrateState::Unused(reason) => value["reason"] = reason.to_string().into(),
             }
             value
         })
@@ -162,7 +147,7 @@ fn json(plan: &Plan) -> String {
         .to_string()
 }
 
-/// A wrapper in the environment outranks the project's configuration without a word from cargo.
+/// A wrapper in the environment outranks the project's configuration, and cargo does not warn of it.
 fn warn_of_environment() {
     for name in ["RUSTC_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER"] {
         let Some(value) = std::env::var_os(name) else { continue };

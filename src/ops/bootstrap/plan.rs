@@ -1,104 +1,176 @@
-//! What bootstrap is going to write: worked out before anything is.
+//! The plan of `otel-rs bootstrap`: which crates are woven, and what cargo's configuration will hold.
+//!
+//! Planning reads the project and weaves in memory; `write` carries the plan out.
 
+use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
-use semver::Version;
+use semver::{Version, VersionReq};
 
-use super::{Action, Options, usage, write};
-use crate::layers::{Choice, Knowledge, Layer, LayerError, Original, Place};
-use crate::ops::Failure;
+use super::{Action, Options, usage};
+use crate::layers::{Choice, Knowledge, Layer, LayerError, LayerLocation, Original, PlainReason};
+use crate::ops::{Failure, note_fetching};
 use crate::project::cargo_config::{self, ConfigError};
 use crate::project::git::{self, Tracked};
 use crate::project::manifest::{Created, Manifest};
-use crate::project::{CacheError, Home, Package, Source, Usage, Use, cargo_version, locked, packages};
-use crate::rules::Catalog;
+use crate::project::{CacheError, Home, Locked, Package, Source, Usage, Use, cargo_version, locked, packages};
+use crate::rules::{Catalog, Instrumentation};
 use crate::ui::Explain;
 
-/// Everything there is to write and tell.
+/// What bootstrap will write and show.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct BootstrapPlan {
     pub(super) home: Home,
-    pub(super) rows: Vec<Row>,
+    /// The packages of the lock file.
+    pub(super) locked: Vec<Locked>,
+    pub(super) rows: Vec<CrateRow>,
     pub(super) knowledge: Knowledge,
     pub(super) form: Form,
     pub(super) programs: Vec<String>,
 }
 
 /// How cargo is led to our shims.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Form {
     /// Its configuration includes a file in the user's cache, which only this machine has.
-    Local(Edit),
+    Local(ConfigEdit),
     /// Not at all: the project is left alone, and `otel-rs cargo` builds it woven.
-    Apart(Apart),
+    Apart(ApartReason),
     /// Its configuration names shims in the project, to be committed.
-    Shared(Edit),
+    Shared(ConfigEdit),
 }
 
 /// A file of cargo's configuration, and what is to be in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Edit {
+#[derive(Debug)]
+pub(super) struct ConfigEdit {
     pub(super) path: PathBuf,
     pub(super) text: String,
 }
 
 /// Why a project is left alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Apart {
+#[derive(Debug)]
+pub(super) enum ApartReason {
     /// An edit would be a change to be committed.
     Tracked(&'static str),
-    /// Git could not be asked.
+    /// Git failed to list the file.
     Unknown(&'static str),
     /// A setting of the project's own would count more.
-    Outranked(String),
+    Outranked(ConfigError),
     /// Older cargos cannot read an `include` that may be missing.
     OldCargo(Version),
-    /// Cargo could not read the project with it.
+    /// Cargo could not read the project with the edit just now; its message.
     Refused(String),
+    /// Cargo could not read the project with the edit at the last attempt.
+    RefusedBefore,
 }
 
 /// The first cargo that reads an `include` of a file that may be missing.
 const INCLUDES: (u64, u64) = (1, 94);
 
-impl std::fmt::Display for Apart {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for ApartReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (major, minor) = INCLUDES;
+        let refused = "cargo could not read the project with what bootstrap adds, so it was taken back";
         match self {
-            Apart::Tracked(file) => write!(f, "git tracks `{file}`, which is left as it is"),
-            Apart::Unknown(file) => {
-                write!(f, "git does not tell whether it tracks `{file}`, which is left as it is")
+            ApartReason::Tracked(file) => write!(f, "git tracks `{file}`, which is left as it is"),
+            ApartReason::Unknown(file) => {
+                write!(f, "git failed to list `{file}`, which is left as it is")
             }
-            Apart::Outranked(error) => f.write_str(error),
-            Apart::OldCargo(version) => {
+            ApartReason::Outranked(error) => error.fmt(f),
+            ApartReason::OldCargo(version) => {
                 write!(f, "cargo {version} includes no file that may be missing (expected {major}.{minor} or newer)")
             }
-            Apart::Refused(message) => {
-                write!(f, "cargo could not read the project with what bootstrap adds, so it was taken back ({message})")
-            }
+            ApartReason::Refused(message) => write!(f, "{refused} ({message})"),
+            ApartReason::RefusedBefore => write!(f, "{refused} (when it was last tried)"),
         }
     }
 }
 
-/// One known crate.
+/// One crate of the lock file that has an instrumentation.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct CrateRow {
     pub(super) name: String,
     pub(super) version: Version,
     pub(super) emits: Vec<String>,
-    pub(super) state: State,
-    /// Its layer.
-    pub(super) layer: Option<Place>,
+    pub(super) state: CrateState,
+    pub(super) layer: Option<PlannedLayer>,
+}
+
+impl CrateRow {
+    /// Whether the crate is compiled from its layer.
+    pub(super) fn is_woven(&self) -> bool {
+        matches!(self.state, CrateState::Woven)
+    }
+}
+
+/// The layer of a crate, and what is still to be written of it.
+#[derive(Debug)]
+pub(super) struct PlannedLayer {
+    /// The folder of the package that it is woven from.
+    pub(super) package: PathBuf,
+    pub(super) location: LayerLocation,
+    /// The woven files; `None` where the cache holds the layer already.
+    pub(super) woven: Option<Layer>,
 }
 
 /// What becomes of a crate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum State {
+#[derive(Debug)]
+pub(super) enum CrateState {
     /// It is compiled from its layer.
     Woven,
-    /// It would be, but no program contains it, and why.
-    Unused(&'static str),
-    /// It stays as it is, and why.
-    Plain(String),
+    /// It would be, but no program contains it.
+    Unused(Reason),
+    /// It is compiled as it is.
+    Plain(Reason),
+}
+
+/// Why a crate is not woven.
+#[derive(Debug)]
+pub(super) enum Reason {
+    /// The user's choice, or an earlier build that failed.
+    Choice(PlainReason),
+    /// There are rules for these versions only.
+    Version(VersionReq),
+    /// Cargo resolves it for another platform or feature.
+    OutsideDefaultBuild,
+    /// It is a member of the workspace, or a path dependency.
+    PathDependency,
+    /// A rule missed, or the layer could not be written.
+    NotWoven(LayerError),
+    /// The last build could not compile its layer.
+    LayerFailed,
+    /// Only tests, examples and benchmarks use it.
+    TestsOnly,
+    /// Only build scripts and procedural macros use it.
+    BuildOnly,
+    /// Nothing uses it with the enabled features.
+    NoTarget,
+}
+
+impl Display for CrateState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CrateState::Woven => f.write_str("woven"),
+            CrateState::Plain(reason) => write!(f, "plain: {reason}"),
+            CrateState::Unused(reason) => write!(f, "not in the program: {reason}"),
+        }
+    }
+}
+
+impl Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Choice(reason) => return reason.fmt(f),
+            Reason::Version(supported) => return write!(f, "supported are {supported}"),
+            Reason::NotWoven(error) => return error.fmt(f),
+            Reason::OutsideDefaultBuild => "not part of the default build",
+            Reason::PathDependency => "a path dependency is the user's own code",
+            Reason::LayerFailed => "its layer did not compile in the last build",
+            Reason::TestsOnly => "only tests, examples and benchmarks use it",
+            Reason::BuildOnly => "only build scripts and macros use it",
+            Reason::NoTarget => "no target compiles it",
+        })
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -113,91 +185,94 @@ impl Explain for Unknown {
     }
 }
 
-impl Plan {
-    /// Looks at the project and weaves what can be woven. Layers are written only when the action is to install.
-    pub(super) fn make(home: &Home, options: &Options) -> Result<Plan, Failure> {
-        let lock = locked(home.root())?;
+impl BootstrapPlan {
+    /// Reads the project and weaves in memory what can be woven. Nothing is written.
+    pub(super) fn make(home: &Home, options: &Options) -> Result<BootstrapPlan, Failure> {
+        let locked = locked(home.root())?;
         let catalog = Catalog::load()?;
-        let mut manifest = Manifest::read(home)?.unwrap_or_default();
-        for name in options.only.iter().chain(&options.exclude).flatten() {
-            if catalog.get(name).is_none() {
-                return Err(usage(Unknown { name: name.clone() }));
-            }
-        }
-        if let Some(only) = &options.only {
-            manifest.only.clone_from(only);
-        }
-        if let Some(exclude) = &options.exclude {
-            manifest.exclude.clone_from(exclude);
-        }
-        manifest.version = env!("CARGO_PKG_VERSION").to_owned();
+        let manifest = manifest(home, &catalog, options)?;
+        let home = home.clone().with_shared(home.is_shared() || options.shared);
+        let (form, manifest) = form(&home, manifest, options.action)?;
 
-        let home = &home.clone().with_shared(home.is_shared() || options.shared);
-        let install = options.action == Action::Install;
-        if install {
-            write::check_writable(home)?;
-            home.ready()?;
-        }
-        let config_path = cargo_config::path(home.root());
-        let before = cargo_config::read(&config_path)?;
-        let form = if home.is_shared() {
-            let config = cargo_config::add(&config_path, before.as_deref().unwrap_or_default())?;
-            manifest.chain = config.wrapper;
-            manifest.chain_rustdoc = config.rustdoc;
-            Form::Shared(Edit { path: config_path.clone(), text: config.text })
-        } else {
-            (manifest.chain, manifest.chain_rustdoc) = (None, None);
-            // Installing tries again.
-            manifest.refused &= !install;
-            match local(home, &config_path, before.as_deref())? {
-                Form::Local(_) if manifest.refused => Form::Apart(Apart::Refused("when it was last tried".to_owned())),
-                other => other,
-            }
-        };
-        if before.is_none() {
-            let folder = config_path.parent().is_some_and(Path::is_dir);
-            manifest.created = match form {
-                Form::Apart(_) => Created::None,
-                _ if folder => Created::ConfigFile,
-                _ => Created::ConfigFolder,
-            };
-        }
-
-        let mut known: Vec<_> = lock.iter().filter(|locked| catalog.get(&locked.name).is_some()).collect();
+        let mut known: Vec<_> = locked.iter().filter(|locked| catalog.get(&locked.name).is_some()).collect();
         known.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
-        let packages = if known.is_empty() { Vec::new() } else { packages(home.root())? };
-        let knowledge = Knowledge::new(home, catalog, manifest);
+        let packages = if known.is_empty() { Vec::new() } else { packages(home.root(), note_fetching)? };
+        let knowledge = Knowledge::new(&home, catalog, manifest);
         let mut rows = Vec::new();
         for locked in known {
             let mut found = packages.iter().filter(|p| p.name == locked.name && p.version == locked.version).peekable();
             if found.peek().is_none() {
-                rows.extend(row(home, &knowledge, &locked.name, &locked.version, None, install));
+                rows.extend(row(&home, &knowledge, &locked.name, &locked.version, None));
             }
-            rows.extend(found.filter_map(|p| row(home, &knowledge, &p.name, &p.version, Some(p), install)));
+            rows.extend(found.filter_map(|p| row(&home, &knowledge, &p.name, &p.version, Some(p))));
         }
-        mark_unused(home, &mut rows);
-        Ok(Plan {
-            programs: packages.iter().filter(|p| p.source == Source::Path).flat_map(|p| p.programs.clone()).collect(),
-            home: home.clone(),
-            rows,
-            knowledge,
-            form,
-        })
+        mark_unused(&home, &mut rows);
+        let own = packages.iter().filter(|package| package.source == Source::Path);
+        let programs = own.flat_map(|package| package.programs.clone()).collect();
+        Ok(BootstrapPlan { home, locked, rows, knowledge, form, programs })
     }
 }
 
-/// A lock file holds more than programs do. Where cargo cannot list what they contain, nothing is claimed.
-fn mark_unused(home: &Home, rows: &mut [Row]) {
-    let woven = |row: &&mut Row| row.state == State::Woven;
-    let asked: Vec<_> = rows.iter_mut().filter(woven).map(|row| (row.name.as_str(), &row.version)).collect();
-    let Some(usage) = (!asked.is_empty()).then(|| Usage::of(home.root(), &asked)).flatten() else { return };
-    for row in rows.iter_mut().filter(woven) {
-        match usage.find(&row.name, &row.version) {
-            Use::Program => {}
-            Use::Tests => row.state = State::Unused("only tests, examples and benchmarks use it"),
-            Use::Build => row.state = State::Unused("only build scripts and macros use it"),
-            Use::None => row.state = State::Unused("no target compiles it"),
+/// The project's manifest with the choice of these options.
+fn manifest(home: &Home, catalog: &Catalog, options: &Options) -> Result<Manifest, Failure> {
+    let mut manifest = Manifest::read(home)?.unwrap_or_default();
+    for name in options.only.iter().chain(&options.exclude).flatten() {
+        if catalog.get(name).is_none() {
+            return Err(usage(Unknown { name: name.clone() }));
         }
+    }
+    if let Some(only) = &options.only {
+        manifest.only.clone_from(only);
+    }
+    if let Some(exclude) = &options.exclude {
+        manifest.exclude.clone_from(exclude);
+    }
+    manifest.version = env!("CARGO_PKG_VERSION").to_owned();
+    Ok(manifest)
+}
+
+/// How cargo will be led to our shims, and the manifest that records it.
+fn form(home: &Home, mut manifest: Manifest, action: Action) -> Result<(Form, Manifest), Failure> {
+    let config_path = cargo_config::path(home.root());
+    let before = cargo_config::read(&config_path)?;
+    let form = if home.is_shared() {
+        let config = cargo_config::add(&config_path, before.as_deref().unwrap_or_default())?;
+        manifest.chain = config.wrapper;
+        manifest.chain_rustdoc = config.rustdoc;
+        Form::Shared(ConfigEdit { path: config_path.clone(), text: config.text })
+    } else {
+        (manifest.chain, manifest.chain_rustdoc) = (None, None);
+        // Installing tries again.
+        manifest.refused &= action != Action::Install;
+        match local(home, &config_path, before.as_deref())? {
+            Form::Local(_) if manifest.refused => Form::Apart(ApartReason::RefusedBefore),
+            other => other,
+        }
+    };
+    if before.is_none() {
+        let folder = config_path.parent().is_some_and(Path::is_dir);
+        manifest.created = match form {
+            Form::Apart(_) => Created::None,
+            _ if folder => Created::ConfigFile,
+            _ => Created::ConfigFolder,
+        };
+    }
+    Ok((form, manifest))
+}
+
+/// Marks the crates that no program contains: a lock file holds more than programs do. Where cargo cannot list what
+/// programs contain, nothing is marked.
+fn mark_unused(home: &Home, rows: &mut [CrateRow]) {
+    let woven: Vec<_> = rows.iter().filter(|row| row.is_woven()).map(|row| (row.name.as_str(), &row.version)).collect();
+    let Some(usage) = (!woven.is_empty()).then(|| Usage::of(home.root(), &woven)).flatten() else { return };
+    for row in rows.iter_mut().filter(|row| row.is_woven()) {
+        let reason = match usage.find(&row.name, &row.version) {
+            Use::Program => continue,
+            Use::Tests => Reason::TestsOnly,
+            Use::Build => Reason::BuildOnly,
+            Use::None => Reason::NoTarget,
+        };
+        row.state = CrateState::Unused(reason);
     }
 }
 
@@ -207,49 +282,38 @@ fn row(
     name: &str,
     version: &Version,
     package: Option<&Package>,
-    install: bool,
-) -> Option<Row> {
-    let (known, why) = match knowledge.choose(name, version)? {
-        Choice::Plain(known, crate::layers::Why::Version) => (known, format!("supported are {}", known.versions)),
-        Choice::Plain(known, why) => (known, why.to_string()),
-        Choice::Weave(known) => (known, String::new()),
-    };
-    let mut row = Row {
-        name: name.to_owned(),
-        version: version.clone(),
-        emits: known.emits.clone(),
-        state: State::Plain(why),
-        layer: None,
-    };
-    match (&row.state, package) {
-        (State::Plain(why), _) if !why.is_empty() => {}
-        (_, None) => row.state = State::Plain("not part of the default build".to_owned()),
-        (_, Some(package)) if package.source == Source::Path => {
-            row.state = State::Plain("a path dependency is the user's own code".to_owned());
-        }
-        (_, Some(package)) => {
-            let original = Original { name, version, folder: &package.folder };
-            let layer = if install {
-                Layer::ensure(home, knowledge, known, original)
-            } else {
-                Layer::weave(original, known, &knowledge.hooks)
-                    .and_then(|_| Layer::place(home, knowledge, known, original).map_err(LayerError::from))
-            };
-            match layer {
-                Ok(place) => {
-                    let digest = knowledge.layer_digest(known, version);
-                    row.state = if Layer::has_failed(home, name, version, &digest) {
-                        State::Plain("its layer did not compile in the last build".to_owned())
-                    } else {
-                        State::Woven
-                    };
-                    row.layer = Some(place);
+) -> Option<CrateRow> {
+    let choice = knowledge.choose(name, version)?;
+    let (Choice::Weave(known) | Choice::Plain(known, _)) = choice;
+    let plain = |reason| (CrateState::Plain(reason), None);
+    let (state, layer) = match (choice, package) {
+        (Choice::Plain(known, PlainReason::Version), _) => plain(Reason::Version(known.versions.clone())),
+        (Choice::Plain(_, reason), _) => plain(Reason::Choice(reason)),
+        (_, None) => plain(Reason::OutsideDefaultBuild),
+        (_, Some(package)) if package.source == Source::Path => plain(Reason::PathDependency),
+        (Choice::Weave(known), Some(package)) => {
+            match planned(home, knowledge, known, Original { name, version, folder: &package.folder }) {
+                Ok(layer) if Layer::has_failed(home, name, version, &knowledge.layer_digest(known, version)) => {
+                    (CrateState::Plain(Reason::LayerFailed), Some(layer))
                 }
-                Err(error) => row.state = State::Plain(error.to_string()),
+                Ok(layer) => (CrateState::Woven, Some(layer)),
+                Err(error) => plain(Reason::NotWoven(error)),
             }
         }
-    }
-    Some(row)
+    };
+    Some(CrateRow { name: name.to_owned(), version: version.clone(), emits: known.emits_with_metrics(), state, layer })
+}
+
+/// The layer of a package, woven where the cache does not hold it.
+fn planned(
+    home: &Home,
+    knowledge: &Knowledge,
+    known: &Instrumentation,
+    original: Original<'_>,
+) -> Result<PlannedLayer, LayerError> {
+    let location = Layer::location(home, knowledge, known, original)?;
+    let woven = if location.is_whole() { None } else { Some(Layer::weave(original, known, &knowledge.hooks)?) };
+    Ok(PlannedLayer { package: original.folder.to_owned(), location, woven })
 }
 
 /// What the local form makes of cargo's configuration, if it can be added to.
@@ -257,22 +321,22 @@ fn local(home: &Home, path: &Path, before: Option<&str>) -> Result<Form, Failure
     let included = home.included();
     let included = included.to_str().ok_or_else(|| CacheError::NotText(included.clone()))?;
     let text = match cargo_config::include(path, before.unwrap_or_default(), included) {
-        Err(error @ ConfigError::Outranked { .. }) => return Ok(Form::Apart(Apart::Outranked(error.to_string()))),
+        Err(error @ ConfigError::Outranked { .. }) => return Ok(Form::Apart(ApartReason::Outranked(error))),
         other => other?,
     };
-    let edit = Form::Local(Edit { path: path.to_owned(), text });
+    let edit = Form::Local(ConfigEdit { path: path.to_owned(), text });
     if matches!(&edit, Form::Local(edit) if Some(edit.text.as_str()) == before) {
         return Ok(edit);
     }
     let name = if path.extension().is_some() { ".cargo/config.toml" } else { ".cargo/config" };
     match git::tracks(home.root(), path) {
-        Tracked::Yes => return Ok(Form::Apart(Apart::Tracked(name))),
+        Tracked::Yes => return Ok(Form::Apart(ApartReason::Tracked(name))),
         // What is not there yet is not tracked, or as good as deleted.
-        Tracked::Unknown if before.is_some() => return Ok(Form::Apart(Apart::Unknown(name))),
+        Tracked::Unknown if before.is_some() => return Ok(Form::Apart(ApartReason::Unknown(name))),
         _ => {}
     }
     match cargo_version(home.root()) {
-        Some(version) if (version.major, version.minor) < INCLUDES => Ok(Form::Apart(Apart::OldCargo(version))),
+        Some(version) if (version.major, version.minor) < INCLUDES => Ok(Form::Apart(ApartReason::OldCargo(version))),
         _ => Ok(edit),
     }
 }

@@ -14,19 +14,19 @@ const TOOL: &str = include_str!("../../../templates/shims/tool");
 
 /// A file that otel-rs writes.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct OutputFile {
     pub(super) path: PathBuf,
     pub(super) content: Vec<u8>,
     pub(super) executable: bool,
 }
 
-impl Written {
-    pub(super) fn new(path: PathBuf, content: impl Into<Vec<u8>>) -> Written {
-        Written { path, content: content.into(), executable: false }
+impl OutputFile {
+    pub(super) fn new(path: PathBuf, content: impl Into<Vec<u8>>) -> OutputFile {
+        OutputFile { path, content: content.into(), executable: false }
     }
 
-    fn executable(path: PathBuf, content: String) -> Written {
-        Written { path, content: content.into(), executable: true }
+    fn executable(path: PathBuf, content: String) -> OutputFile {
+        OutputFile { path, content: content.into(), executable: true }
     }
 
     pub(super) fn write(&self) -> std::io::Result<()> {
@@ -37,7 +37,7 @@ impl Written {
 
 /// The files in the cache by which cargo builds a project woven, whether its configuration includes them or `otel-rs cargo`
 /// names them.
-pub(super) fn in_cache(home: &Home) -> Result<Vec<Written>, CacheError> {
+pub(super) fn in_cache(home: &Home) -> Result<Vec<OutputFile>, CacheError> {
     let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| CacheError::NotText(path.to_owned()));
     let former = |key| match former::program(home.root(), key) {
         Some(program) => format!("former={}", quoted(&program.to_string_lossy())),
@@ -53,10 +53,10 @@ pub(super) fn in_cache(home: &Home) -> Result<Vec<Written>, CacheError> {
     );
     let (root, name) = home.root_file();
     Ok(vec![
-        Written::new(root, name),
-        Written::executable(home.rustc(), shim(RUSTC, "rustc-wrapper")),
-        Written::executable(home.rustdoc(), shim(RUSTDOC, "rustdoc")),
-        Written::new(home.included(), included),
+        OutputFile::new(root, name),
+        OutputFile::executable(home.rustc(), shim(RUSTC, "rustc-wrapper")),
+        OutputFile::executable(home.rustdoc(), shim(RUSTDOC, "rustdoc")),
+        OutputFile::new(home.included(), included),
     ])
 }
 
@@ -65,14 +65,14 @@ pub(crate) fn write_in_cache(home: &Home) -> Result<(), CacheError> {
     home.ready()?;
     let tool = std::env::current_exe().map_err(CacheError::Unwritable)?;
     for folder in [home.cache(), home.folder()] {
-        let tool = Written::new(folder.join("tool"), format!("{}\n", tool.display()));
+        let tool = OutputFile::new(folder.join("tool"), format!("{}\n", tool.display()));
         tool.write().map_err(CacheError::Unwritable)?;
     }
     for file in in_cache(home)? {
         file.write().map_err(CacheError::Unwritable)?;
     }
     check_runs(&home.rustc())?;
-    // Cargo asks again which compiler this is.
+    // A younger shim makes cargo run `rustc -vV` again.
     files::touch(&home.rustc()).map_err(CacheError::Unwritable)
 }
 
@@ -83,7 +83,7 @@ pub(super) fn check_runs(shim: &Path) -> Result<(), CacheError> {
 }
 
 /// The shims of the shared form. What else is in the project's folder they do not look at: a clone brings it along.
-pub(super) fn shared(home: &Home, manifest: &Manifest) -> [Written; 2] {
+pub(super) fn shared(home: &Home, manifest: &Manifest) -> [OutputFile; 2] {
     const FILE: &str = "${OTEL_RS_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/otel-rs}/tool";
     let former = |program: Option<&String>| match program {
         Some(path) if path.starts_with('/') || !path.contains('/') => format!("former={}", quoted(path)),
@@ -93,8 +93,8 @@ pub(super) fn shared(home: &Home, manifest: &Manifest) -> [Written; 2] {
     let path = |name| home.shared_folder().join(name);
     let shim = |template, program| shim(template, "; commit it", FILE, &former(program));
     [
-        Written::executable(path("rustc"), shim(RUSTC, manifest.chain.as_ref())),
-        Written::executable(path("rustdoc"), shim(RUSTDOC, manifest.chain_rustdoc.as_ref())),
+        OutputFile::executable(path("rustc"), shim(RUSTC, manifest.chain.as_ref())),
+        OutputFile::executable(path("rustdoc"), shim(RUSTDOC, manifest.chain_rustdoc.as_ref())),
     ]
 }
 

@@ -1,11 +1,11 @@
-//! Writing what was planned, and checking it.
+//! Carrying out a plan of bootstrap, and comparing it with what is written.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::plan::{Apart, Edit, Form, Plan};
-use super::shims::{self, Written};
-use crate::layers::refresh_stamps;
+use super::plan::{ApartReason, BootstrapPlan, ConfigEdit, CrateState, Form, PlannedLayer, Reason};
+use super::shims::{self, OutputFile};
+use crate::layers::{LayerError, Original, refresh_stamps};
 use crate::ops::{Failure, Outcome};
 use crate::project::manifest::{Created, Manifest};
 use crate::project::{Home, answers, cargo_config, files, git};
@@ -13,7 +13,7 @@ use crate::ui::{self, Explain};
 
 const IGNORED: &str = "# Written by `otel-rs bootstrap`: what earlier versions made on each machine.\n/layers/\n/hooks/\n/stamps/\n/local/\n";
 const ATTRIBUTES: &str = "# Written by `otel-rs bootstrap`: a shell reads these files.\n* text eol=lf\n";
-/// Git ignores what names itself.
+/// A list that names itself, which git then does not show either.
 const HIDDEN: &str =
     "# Written by `otel-rs bootstrap`, which made `config.toml`: git shows neither.\n/.gitignore\n/config.toml\n";
 const EXCLUDED: &str = "# added by otel-rs:";
@@ -64,14 +64,18 @@ pub(super) fn check_writable(home: &Home) -> Result<(), WriteError> {
     if home.is_shared() { files::check_writable(&home.shared_folder()).map_err(NotWritten) } else { Ok(()) }
 }
 
-/// Writes all that is not there yet. The plan is for the project to be left alone where cargo cannot read it otherwise.
-pub(super) fn install(plan: &mut Plan) -> Result<(), Failure> {
+/// Writes what is not there yet. Where cargo cannot read the project with it, all is undone, and the plan becomes to leave
+/// the project alone.
+pub(super) fn install(plan: &mut BootstrapPlan) -> Result<(), Failure> {
+    check_writable(&plan.home)?;
+    plan.home.ready()?;
+    write_layers(plan);
     let home = &plan.home;
     shims::write_in_cache(home)?;
     if !home.is_shared() {
         manifest(plan).write().map_err(NotWritten)?;
     }
-    refresh_stamps(home, &plan.knowledge).map_err(NotWritten)?;
+    refresh_stamps(home, &plan.knowledge, &plan.locked).map_err(NotWritten)?;
     let files = in_project(plan);
     let obsolete = obsolete(plan);
     if files.iter().all(is_written) && obsolete.is_empty() {
@@ -81,7 +85,7 @@ pub(super) fn install(plan: &mut Plan) -> Result<(), Failure> {
     let undo = Undo::of(files.iter().map(|file| &file.path).chain(&obsolete));
     let result = files
         .iter()
-        .try_for_each(Written::write)
+        .try_for_each(OutputFile::write)
         .and_then(|()| obsolete.iter().try_for_each(|path| files::remove(path)));
     if let Err(error) = result {
         undo.run();
@@ -100,9 +104,22 @@ pub(super) fn install(plan: &mut Plan) -> Result<(), Failure> {
         return Err(WriteError::Refused(message).into());
     }
     let first = message.split("; ").next().unwrap_or_default().to_owned();
-    plan.form = Form::Apart(Apart::Refused(first));
+    plan.form = Form::Apart(ApartReason::Refused(first));
     (plan.knowledge.manifest.created, plan.knowledge.manifest.refused) = (Created::None, true);
     Ok(manifest(plan).write().map_err(NotWritten)?)
+}
+
+/// Writes the layers that the cache does not hold. A crate whose layer cannot be written stays plain.
+fn write_layers(plan: &mut BootstrapPlan) {
+    let home = &plan.home;
+    for row in &mut plan.rows {
+        let Some(PlannedLayer { package, location, woven: Some(layer) }) = &row.layer else { continue };
+        let original = Original { name: &row.name, version: &row.version, folder: package };
+        if let Err(error) = layer.write(home, original, location) {
+            row.state = CrateState::Plain(Reason::NotWoven(LayerError::from(error)));
+            row.layer = None;
+        }
+    }
 }
 
 /// What was there before, to be put back.
@@ -137,12 +154,12 @@ impl Undo {
     }
 }
 
-fn manifest(plan: &Plan) -> Written {
-    Written::new(Manifest::path(&plan.home), plan.knowledge.manifest.text(&plan.home))
+fn manifest(plan: &BootstrapPlan) -> OutputFile {
+    OutputFile::new(Manifest::path(&plan.home), plan.knowledge.manifest.text(&plan.home))
 }
 
 /// The files in the project, the configuration last: without the others it would be wrong.
-fn in_project(plan: &Plan) -> Vec<Written> {
+fn in_project(plan: &BootstrapPlan) -> Vec<OutputFile> {
     let home = &plan.home;
     let (mut files, edit) = match &plan.form {
         Form::Apart(_) => return Vec::new(),
@@ -150,20 +167,20 @@ fn in_project(plan: &Plan) -> Vec<Written> {
         Form::Shared(edit) => {
             let path = |name| home.shared_folder().join(name);
             let mut files = vec![
-                Written::new(path(".gitignore"), IGNORED),
-                Written::new(path(".gitattributes"), ATTRIBUTES),
+                OutputFile::new(path(".gitignore"), IGNORED),
+                OutputFile::new(path(".gitattributes"), ATTRIBUTES),
                 manifest(plan),
             ];
             files.extend(shims::shared(home, &plan.knowledge.manifest));
             (files, edit)
         }
     };
-    files.push(Written::new(edit.path.clone(), edit.text.clone()));
+    files.push(OutputFile::new(edit.path.clone(), edit.text.clone()));
     files
 }
 
 /// What keeps a configuration file that bootstrap made from being shown by git.
-fn hidden(plan: &Plan, edit: &Edit) -> Option<Written> {
+fn hidden(plan: &BootstrapPlan, edit: &ConfigEdit) -> Option<OutputFile> {
     if plan.knowledge.manifest.created == Created::None {
         return None;
     }
@@ -176,9 +193,9 @@ fn hidden(plan: &Plan, edit: &Edit) -> Option<Written> {
             let line_end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
             let ours = excluded(&pattern);
             let text = if text.contains(&ours) { text } else { format!("{text}{line_end}{ours}") };
-            Some(Written::new(path, text))
+            Some(OutputFile::new(path, text))
         }
-        _ => Some(Written::new(path, HIDDEN)),
+        _ => Some(OutputFile::new(path, HIDDEN)),
     }
 }
 
@@ -193,7 +210,7 @@ pub(super) fn without_excluded(text: &str, pattern: &str) -> String {
 }
 
 /// What of the local form is in the way of the shared one: its configuration is to be committed.
-fn obsolete(plan: &Plan) -> Vec<PathBuf> {
+fn obsolete(plan: &BootstrapPlan) -> Vec<PathBuf> {
     let Form::Shared(edit) = &plan.form else { return Vec::new() };
     let ours = edit.path.with_file_name(".gitignore");
     if is_hidden_by_us(&ours) { vec![ours] } else { Vec::new() }
@@ -203,15 +220,15 @@ pub(super) fn is_hidden_by_us(path: &Path) -> bool {
     std::fs::read_to_string(path).is_ok_and(|text| text == HIDDEN)
 }
 
-fn is_written(file: &Written) -> bool {
+fn is_written(file: &OutputFile) -> bool {
     use std::os::unix::fs::PermissionsExt;
     let runs = || std::fs::metadata(&file.path).is_ok_and(|found| found.permissions().mode() & 0o111 == 0o111);
     std::fs::read(&file.path).is_ok_and(|found| found == file.content) && (!file.executable || runs())
 }
 
-/// Tells each difference between what is written and what would be; the status says whether there is one. In the shared
+/// Prints each difference between what is written and what would be; the status is 1 where there is one. In the shared
 /// form, what is in the cache belongs to a machine, and is written when it is needed.
-pub(super) fn check(plan: &Plan) -> Outcome {
+pub(super) fn check(plan: &BootstrapPlan) -> Outcome {
     if plan.rows.is_empty() {
         return Ok(0);
     }
@@ -232,10 +249,11 @@ pub(super) fn check(plan: &Plan) -> Outcome {
         }
     }
     for layer in plan.rows.iter().filter_map(|row| row.layer.as_ref()) {
-        let (there, whole) = (layer.folder.exists(), layer.is_whole());
-        if !whole && (there || !plan.home.is_shared()) {
+        let folder = &layer.location.folder;
+        let there = folder.exists();
+        if layer.woven.is_some() && (there || !plan.home.is_shared()) {
             let state = if there { "is not what was written" } else { "is missing" };
-            differences.push(format!("{} {state}", shown(plan, &layer.folder)));
+            differences.push(format!("{} {state}", shown(plan, folder)));
         }
     }
     for difference in &differences {
@@ -244,6 +262,6 @@ pub(super) fn check(plan: &Plan) -> Outcome {
     Ok(i32::from(!differences.is_empty()))
 }
 
-fn shown(plan: &Plan, path: &Path) -> String {
+fn shown(plan: &BootstrapPlan, path: &Path) -> String {
     path.strip_prefix(plan.home.root()).unwrap_or(path).display().to_string()
 }

@@ -6,7 +6,6 @@ use crate::config::{Config, Exporter, JsonTarget, Otlp, Protocol, Reader, Settin
 use crate::export;
 use crate::export::probe::Answer;
 use crate::export::prometheus::CannotListen;
-use crate::redact;
 
 /// One way out for one kind of telemetry.
 #[derive(Debug, Serialize)]
@@ -55,7 +54,7 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
             let known = asked.iter().find(|(known, _)| *known == key).map(|(_, answer)| answer.clone());
             let answer = known.unwrap_or_else(|| export::probe::probe(otlp));
             asked.push((key, answer.clone()));
-            let mut to = format!("{} ({})", redact::endpoint(&otlp.endpoint), protocol(otlp.protocol));
+            let mut to = format!("{} ({})", otlp.endpoint.redacted(), protocol(otlp.protocol));
             if let Some(proxy) = &otlp.proxy {
                 to.push_str(&format!(" through {} ({})", proxy.url, proxy.variable));
             }

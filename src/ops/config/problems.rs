@@ -4,11 +4,10 @@ use serde::Serialize;
 
 use super::Looked;
 use super::exports::{Export, protocol};
-use crate::config::{Origin, Otlp, OtlpSetting, Protocol, Resolved, SettingOrigin, Tls, VARIABLES};
+use crate::config::{Endpoint, Origin, Otlp, OtlpSetting, Protocol, Resolved, SettingOrigin, Tls, VARIABLES};
 use crate::export::probe::Answer;
 use crate::launch::{Environment, FindError};
 use crate::ops::speakers;
-use crate::redact;
 use crate::ui::Explain;
 use crate::wire;
 
@@ -179,8 +178,7 @@ fn endpoints(exports: &[Export], found: &mut Vec<Problem>) {
     for export in exports {
         let Some((otlp, answer)) = &export.otlp else { continue };
         found.extend(without_effect(otlp).filter(|problem| !found.contains(problem)));
-        let about =
-            About { endpoint: &redact::endpoint(&otlp.endpoint), spoken: otlp.protocol, written: &otlp.written };
+        let about = About { endpoint: &otlp.endpoint, spoken: otlp.protocol, written: &otlp.written };
         let Some((text, hint)) = about.trouble(answer) else { continue };
         match by_text.iter_mut().find(|(known, ..)| *known == text) {
             Some((.., whats)) => whats.push(export.what),
@@ -206,17 +204,17 @@ fn without_effect(otlp: &Otlp) -> Option<Problem> {
     ];
     let set: Vec<String> =
         files.iter().filter(|(_, file)| file.is_some()).map(|(what, _)| otlp.written.name(*what)).collect();
-    if set.is_empty() || otlp.endpoint.starts_with("https:") {
+    if set.is_empty() || otlp.endpoint.is_https() {
         return None;
     }
-    let endpoint = redact::endpoint(&otlp.endpoint);
+    let endpoint = otlp.endpoint.redacted();
     let text = format!("no TLS is spoken with `{endpoint}`, so these have no effect: {}", set.join(", "));
     Some(problem(text, &format!("begin {} with `https://`", otlp.written.name(OtlpSetting::Endpoint))))
 }
 
 /// An endpoint, how it is spoken to, and where that is written.
 struct About<'a> {
-    endpoint: &'a str,
+    endpoint: &'a Endpoint,
     spoken: Protocol,
     written: &'a SettingOrigin,
 }
@@ -225,17 +223,17 @@ impl About<'_> {
     /// What is wrong with it, and what would be right.
     fn trouble(&self, answer: &Answer) -> Option<(String, String)> {
         let About { endpoint, spoken, written } = *self;
-        let url = url::Url::parse(endpoint).ok();
         // Without the path: who is not there or speaks another language is so for all of them.
-        let server = url.as_ref().map_or_else(|| endpoint.to_owned(), |url| url.origin().ascii_serialization());
+        let server = endpoint.server();
         // The port is a hint only where nobody answers as they should.
-        let usual = match (spoken, url.as_ref().and_then(url::Url::port)) {
+        let usual = match (spoken, endpoint.url().port()) {
             (Protocol::HttpProtobuf | Protocol::HttpJson, Some(4317)) => Some("grpc"),
             (Protocol::Grpc, Some(4318)) => Some("http/protobuf"),
             _ => None,
         };
         let spoken = protocol(spoken);
         let other = if spoken == "grpc" { "http/protobuf" } else { "grpc" };
+        let endpoint = endpoint.redacted();
         let correct = |what| format!("correct {}", written.name(what));
         Some(match answer {
             Answer::Takes => return None,

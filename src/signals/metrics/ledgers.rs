@@ -22,6 +22,7 @@ use crate::conventions::Measured;
 use crate::conventions::catalog::PROCESS_UPTIME;
 use crate::host::{Attributes, Point};
 use crate::resource::{Programs, Source};
+use crate::signals::resource::to_sdk;
 use crate::wire::ProcessId;
 
 /// How long all callbacks of all processes may take. A process itself gives up a callback sooner.
@@ -187,7 +188,7 @@ impl Ledger {
         let (mut readers, mut providers) = (Vec::new(), Vec::new());
         for plan in plans {
             let shared = SdkReader::new(plan.temporality);
-            providers.push(provider(shared.clone(), source.resource().clone(), plan.sdk_views.clone()));
+            providers.push(provider(shared.clone(), to_sdk(source.resource()), plan.sdk_views.clone()));
             readers.push((shared, HistogramReader::new(plan.program_views.clone(), plan.temporality)));
         }
         Ledger {

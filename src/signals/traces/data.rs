@@ -176,7 +176,7 @@ mod tests {
         ];
         for (limits, attributes, dropped, events, dropped_events, event_attributes, event_dropped) in table {
             let finished = finished();
-            let described = conventions::describe(0, &finished.facts(), None, &conventions::Conventions::default());
+            let described = conventions::describe(0, &finished.facts(), None, &conventions::HttpSettings::default());
             let data = data(&finished, described, &limits);
             let values: Vec<_> = data.attributes.iter().map(|kv| kv.value.as_str().into_owned()).collect();
             assert_eq!(

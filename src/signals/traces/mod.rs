@@ -9,6 +9,7 @@ use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_sc
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::resource::Source;
+use crate::signals::resource::to_otlp;
 use crate::signals::sourced::{Sourced, by_source};
 use crate::signals::{BatchItem, Signal};
 
@@ -28,7 +29,8 @@ impl BatchItem for SpanData {
 
 /// The spans by program and scope.
 pub(crate) fn request(spans: Vec<Sourced<SpanData>>) -> ExportTraceServiceRequest {
-    let of_program =
-        |(source, spans): (Source, Vec<SpanData>)| group_spans_by_resource_and_scope(spans, source.encoded());
+    let of_program = |(source, spans): (Source, Vec<SpanData>)| {
+        group_spans_by_resource_and_scope(spans, &to_otlp(source.resource()))
+    };
     ExportTraceServiceRequest { resource_spans: by_source(spans).into_iter().flat_map(of_program).collect() }
 }

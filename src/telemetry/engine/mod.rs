@@ -13,7 +13,7 @@ use crate::bounds::losses::{Losses, Reason};
 use crate::channel::feed::{Feed, Receiver};
 use crate::channel::{CellTable, SeriesTable};
 use crate::config::{Config, SpanLimits};
-use crate::conventions::{self, Conventions};
+use crate::conventions::{self, HttpSettings};
 use crate::export::destinations::{self, Delivered, Destinations};
 use crate::export::notices::ExportNotices;
 use crate::host::Host;
@@ -70,7 +70,7 @@ pub(crate) struct Engine {
     budget: Budget,
     traces: Destinations<Sourced<SpanData>>,
     limits: SpanLimits,
-    conventions: Conventions,
+    conventions: HttpSettings,
     logs: Option<Logs>,
     metrics: Option<Metrics>,
     /// The program's run as a whole, if that is told of.
@@ -103,7 +103,7 @@ impl Engine {
             budget,
             traces,
             limits: config.traces.limits,
-            conventions: Conventions::new(&config.http),
+            conventions: HttpSettings::new(&config.http),
             logs,
             metrics,
             programs,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::attribute::Attribute;
 use crate::region::Region;
 use crate::settings::{self, Settings};
-use crate::{random, sys, wire};
+use crate::{seed, sys, wire};
 
 const UNKNOWN: u8 = 0;
 const DORMANT: u8 = 1;
@@ -65,7 +65,7 @@ pub(crate) fn active() -> bool {
 
 /// For tests that make a launcher: whoever came before them found none.
 #[cfg(test)]
-pub(crate) fn ask_again() {
+pub(crate) fn reset_for_tests() {
     // SAFETY: null or a page that is never unmapped.
     if let Some(claim) = unsafe { CLAIM.load(Ordering::Acquire).as_ref() } {
         claim.progress.store(FRESH, Ordering::Release);
@@ -162,7 +162,7 @@ fn attach_process(claim: &'static Claim) -> Option<()> {
         Some(known) => known,
         None => settings::install(Settings::parse(&std::env::var_os(wire::CHANNEL_VARIABLE)?)?),
     };
-    random::seed_process();
+    seed::seed_process();
     if settings.pass_on {
         return Some(());
     }

@@ -1,6 +1,7 @@
-//! Attributes: what a hook says about a span, borrowed and on the stack.
+//! Attributes: what a hook records of a span, borrowed and on the stack.
 
 use crate::wire;
+use crate::writer::Writer;
 
 /// The key of an attribute: a number both ends know, or a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,7 +10,7 @@ pub enum Key<'a> {
     Known(u16),
     /// A name of its own, at most 255 bytes; longer ones are cut.
     Named(&'a str),
-    /// A header of a request, by its name in small letters. Each of its values is said on its own.
+    /// A header of a request, by its name in small letters. Each of its values is an attribute of its own.
     RequestHeader(&'a str),
     /// A header of a response.
     ResponseHeader(&'a str),
@@ -36,26 +37,13 @@ pub type Attribute<'a> = (Key<'a>, Value<'a>);
 /// The well-known keys of [`wire::key`], ready for use: `(key::HTTP_ROUTE, route.into())`.
 pub mod key {
     use super::Key;
-    use crate::wire::key as number;
 
-    macro_rules! keys {
-        ($($name:ident),* $(,)?) => {
-            $(
-                #[doc = concat!("See `wire::key::", stringify!($name), "`.")]
-                pub const $name: Key<'static> = Key::Known(number::$name);
-            )*
+    macro_rules! known {
+        ($($(#[$doc:meta])* $name:ident = $number:literal $(, $attribute:literal)?;)*) => {
+            $($(#[$doc])* pub const $name: Key<'static> = Key::Known($number);)*
         };
     }
-    keys! {
-        SCOPE, TRACE_STATE, SPAN_NAME, EVENT_NAME, ERROR_TYPE, ERROR_MESSAGE,
-        HTTP_METHOD, URL_PATH, URL_QUERY, URL_SCHEME, URL_FULL, HTTP_ROUTE, HTTP_STATUS, HTTP_VERSION, HTTP_HOST, USER_AGENT,
-        HTTP_FORWARDED, HTTP_FORWARDED_FOR, HTTP_FORWARDED_HOST, HTTP_FORWARDED_PORT, HTTP_RESEND, HTTP_REQUEST_BODY_SIZE, HTTP_RESPONSE_BODY_SIZE,
-        PEER_ADDRESS, PEER_PORT, SERVER_ADDRESS, SERVER_PORT,
-        DB_SYSTEM, DB_NAMESPACE, DB_QUERY, DB_STATUS, DB_ROWS, DB_OPERATION,
-        FAAS_INVOCATION, FAAS_COLDSTART, FAAS_INVOKED, FAAS_VERSION, FAAS_TIMEOUT_MS,
-        LOG_BODY, LOG_TARGET, CODE_FILE, CODE_LINE,
-        METRIC_NAME, METRIC_UNIT, METRIC_DESCRIPTION, METRIC_ADVISED, SCOPE_NAME, SCOPE_VERSION, SCOPE_SCHEMA_URL, METRIC_VALUE,
-    }
+    crate::wire::attribute_keys!(known);
 }
 
 impl<'a> From<&'a str> for Value<'a> {
@@ -148,7 +136,7 @@ pub(crate) fn header(key: &Key<'_>, kind: u8, length: usize) -> [u8; wire::ATTRI
 }
 
 /// Appends the attributes to a record being written.
-pub(crate) fn write(to: &mut crate::ring::Writer<'_>, attributes: &[Attribute<'_>]) {
+pub(crate) fn write(to: &mut Writer<'_>, attributes: &[Attribute<'_>]) {
     for (key, value) in attributes {
         let name = key.name();
         let kind = match value {
@@ -171,4 +159,14 @@ pub(crate) fn write(to: &mut crate::ring::Writer<'_>, attributes: &[Attribute<'_
             Value::Bool(truth) => to.array([u8::from(*truth)]),
         }
     }
+}
+
+/// Attributes as in a record.
+pub(crate) fn encoded(attributes: &[Attribute<'_>]) -> (Vec<u8>, u16) {
+    let (length, count) = size(attributes);
+    let mut bytes = vec![0; length];
+    // SAFETY: the bytes are ours, and the writer ends before they do.
+    let mut to = unsafe { Writer::new(bytes.as_mut_ptr(), length) };
+    write(&mut to, attributes);
+    (bytes, count)
 }

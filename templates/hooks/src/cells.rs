@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::attribute::{key, Attribute, Key, Value};
-use crate::span::Scope;
+use crate::scope::Scope;
 use crate::{attach, wire};
 
 /// Whether a cell's value may fall.
@@ -25,7 +25,7 @@ pub struct Cell {
     unit: &'static str,
     description: &'static str,
     attributes: &'static [(&'static str, &'static str)],
-    place: Place,
+    place: CellSlot,
 }
 
 impl Cell {
@@ -39,7 +39,7 @@ impl Cell {
         description: &'static str,
         attributes: &'static [(&'static str, &'static str)],
     ) -> Cell {
-        Cell { scope, kind, name, unit, description, attributes, place: Place::new() }
+        Cell { scope, kind, name, unit, description, attributes, place: CellSlot::new() }
     }
 
     /// Adds to the sum. Lock-free; nothing happens when its instrumentation does not speak.
@@ -62,16 +62,16 @@ impl Cell {
 
 /// Where a time series is counted, once it has been described.
 #[derive(Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct CellSlot {
     /// Index in the region plus one; 0 before the first use, `REFUSED` when there was no room.
     id: AtomicU32,
 }
 
 const REFUSED: u32 = u32::MAX;
 
-impl Place {
-    pub(crate) const fn new() -> Place {
-        Place { id: AtomicU32::new(0) }
+impl CellSlot {
+    pub(crate) const fn new() -> CellSlot {
+        CellSlot { id: AtomicU32::new(0) }
     }
 
     /// Adds to the sum. `describe` makes the cell, once; whether there is one.

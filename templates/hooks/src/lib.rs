@@ -12,43 +12,34 @@
 
 mod attach;
 mod attribute;
-mod carry;
 mod cells;
-pub mod client;
+mod clock;
 mod context;
-mod forwarded;
 mod headers;
 pub mod http;
-mod introduce;
-mod live;
+mod ids;
+pub mod kit;
 mod logs;
 pub mod metrics;
 pub mod net;
-mod pattern;
-mod propagate;
-mod random;
-mod ratio;
 mod region;
 mod ring;
-mod sample;
+mod scope;
+mod seed;
 mod settings;
 mod span;
-#[cfg(all(target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
 mod sys;
-#[cfg(not(all(target_os = "linux", target_pointer_width = "64", target_endian = "little")))]
-#[path = "sys_none.rs"]
-mod sys;
-mod transfer;
 pub mod wire;
+mod writer;
 
 pub use attribute::{key, Attribute, Key, Value};
-pub use carry::{carry, carry_fn, detach, detached, Carry};
 pub use cells::{Cell, CellKind};
-pub use context::{current, Context, Entered};
+pub use context::{carry, carry_fn, current, detach, detached, Carry, Context, Entered};
 pub use headers::{Headers, HeadersMut};
-pub use logs::{formatting, log, show_error, Copied, Log, Said, Severity, Shelf, Taking};
-pub use span::{Domain, Scope, Span};
-pub use transfer::Transfer;
+pub use http::Transfer;
+pub use logs::{format_error, formatting, log, Copied, Log, LogAttributes, PendingLog, Severity, StackArena};
+pub use scope::Scope;
+pub use span::{Domain, Span};
 
 /// Whether a launcher listens. One relaxed load once that is known; hooks whose arguments cost something ask first.
 #[inline(always)]
@@ -58,6 +49,9 @@ pub fn active() -> bool {
 
 /// CPU time that the process has used so far, by all its threads; `None` where nobody knows. A system call.
 pub fn cpu_time() -> Option<std::time::Duration> {
+    if attach::is_filtered() {
+        return None;
+    }
     sys::cpu_time()
 }
 

@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::attach::{self, active};
 use crate::sys;
 
 /// The sockets that were used while somebody watched.
@@ -34,7 +35,7 @@ impl Sockets {
 
     /// The other end, if exactly one socket was used; it must still be open. A system call: ask once per connection.
     pub fn peer(self) -> Option<SocketAddr> {
-        if self.is_one() {
+        if self.is_one() && !attach::is_filtered() {
             parse(&sys::peer_name(self.0)?)
         } else {
             None
@@ -55,7 +56,7 @@ thread_local! {
 /// Notes that this thread reads from the socket `fd`, or writes to it.
 #[inline(always)]
 pub fn using(fd: i32) {
-    if crate::active() {
+    if active() {
         note(fd);
     }
 }
@@ -70,7 +71,7 @@ fn note(fd: i32) {
 /// Runs `io`, which reads from one connection or writes to it and does nothing else: which sockets it used.
 #[inline]
 pub fn watch<R>(io: impl FnOnce() -> R) -> (R, Sockets) {
-    if crate::active() {
+    if active() {
         watched(io)
     } else {
         (io(), Sockets::NONE)

@@ -5,12 +5,12 @@
 //! is killed in the middle.
 
 use std::cell::Cell;
-use std::marker::PhantomData;
 
 use crate::attribute::{self, key, Attribute, Value};
 use crate::region::{Region, Ring};
-use crate::span::Scope;
+use crate::scope::Scope;
 use crate::wire::{self, record};
+use crate::writer::Writer;
 use crate::{attach, metrics};
 
 thread_local! {
@@ -31,7 +31,7 @@ pub(crate) struct Start<'a> {
 }
 
 pub(crate) fn write_start(scope: &'static Scope, start: &Start<'_>, attributes: &[Attribute<'_>]) {
-    let (scope_id, marker) = said_by(scope);
+    let (scope_id, marker) = scope_attribute(scope);
     let trace_state = if start.trace_state.is_empty() { Value::None } else { start.trace_state.into() };
     let named = [marker, (key::TRACE_STATE, trace_state)];
     write(wire::kind::SPAN_START, record::START, 0, &named, attributes, |to| {
@@ -58,27 +58,27 @@ pub(crate) struct Log<'a> {
     pub(crate) flags: u8,
     pub(crate) time: u64,
     pub(crate) severity: u8,
-    pub(crate) left_out: u8,
+    pub(crate) dropped: u8,
     /// Attributes that are written already, and how many they are.
-    pub(crate) said: &'a [u8],
+    pub(crate) attributes: &'a [u8],
     pub(crate) count: u16,
 }
 
 pub(crate) fn write_log(scope: &'static Scope, log: &Log<'_>) {
-    let (scope_id, marker) = said_by(scope);
-    write(wire::kind::LOG, record::LOG + log.said.len(), log.count, &[marker], &[], |to| {
+    let (scope_id, marker) = scope_attribute(scope);
+    write(wire::kind::LOG, record::LOG + log.attributes.len(), log.count, &[marker], &[], |to| {
         to.array(log.trace);
         to.array(log.span);
         to.array(log.time.to_le_bytes());
         to.array(scope_id.to_le_bytes());
-        to.array([log.flags, log.severity, log.left_out, 0]);
-        to.bytes(log.said);
+        to.array([log.flags, log.severity, log.dropped, 0]);
+        to.bytes(log.attributes);
     });
 }
 
 /// `about` is one of `wire::measure`.
 pub(crate) fn write_measure(scope: &'static Scope, about: u8, attributes: &[Attribute<'_>]) {
-    let (scope_id, marker) = said_by(scope);
+    let (scope_id, marker) = scope_attribute(scope);
     write(wire::kind::MEASURE, record::MEASURE, 0, &[marker], attributes, |to| {
         to.array(scope_id.to_le_bytes());
         to.array([about, 0, 0, 0]);
@@ -86,7 +86,7 @@ pub(crate) fn write_measure(scope: &'static Scope, about: u8, attributes: &[Attr
 }
 
 /// A scope's id, and what a record says of it otherwise: the id is 0 while another thread is adding to the string table.
-fn said_by(scope: &'static Scope) -> (u32, Attribute<'static>) {
+fn scope_attribute(scope: &'static Scope) -> (u32, Attribute<'static>) {
     let id = scope.id();
     (id, (key::SCOPE, if id == 0 { scope.marker().into() } else { Value::None }))
 }
@@ -152,46 +152,4 @@ fn first_ring(count: u32) -> u32 {
     metrics::catch_up();
     let address = STICKY.try_with(|sticky| sticky as *const _ as usize).unwrap_or(0);
     ((address >> 12).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32 % count
-}
-
-/// Appends bytes to reserved room; what does not fit is left out.
-pub(crate) struct Writer<'a> {
-    at: *mut u8,
-    room: usize,
-    region: PhantomData<&'a mut [u8]>,
-}
-
-impl Writer<'_> {
-    /// A writer over `room` bytes at `at`.
-    ///
-    /// # Safety
-    /// The bytes must be writable and belong to the caller alone for as long as the writer lives.
-    pub(crate) unsafe fn new<'a>(at: *mut u8, room: usize) -> Writer<'a> {
-        Writer { at, room, region: PhantomData }
-    }
-
-    /// Bytes whose number the compiler knows: a store instead of a call.
-    #[inline(always)]
-    pub(crate) fn array<const N: usize>(&mut self, bytes: [u8; N]) {
-        if N <= self.room {
-            // SAFETY: there is room (just checked), and the room is ours alone (see `new`).
-            unsafe {
-                self.at.cast::<[u8; N]>().write_unaligned(bytes);
-                self.at = self.at.add(N);
-            }
-            self.room -= N;
-        }
-    }
-
-    #[inline]
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
-        if bytes.len() <= self.room {
-            // SAFETY: there is room (just checked), and the room is ours alone (see `new`).
-            unsafe {
-                std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at, bytes.len());
-                self.at = self.at.add(bytes.len());
-            }
-            self.room -= bytes.len();
-        }
-    }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use otel_rs_hooks::metrics::{
-    instrument, on_collect, Description, Distribution, ItemValue, Kind, Metric, NumberKind, Owner,
+    instrument, on_collect, AttributeValue, Description, Distribution, Kind, Metric, NumberKind, Owner,
 };
 use otel_rs_hooks::{key, log, wire, Cell, CellKind, Domain, Key, Scope, Severity, Span};
 
@@ -168,9 +168,9 @@ fn record(random: &mut Random) {
     span.end(&[]);
     CELLS.iter().for_each(|cell| cell.add(1));
     let number = random.below(3000);
-    COUNTER.measure(1_u64, &[("number", ItemValue::Int(number as i64))]);
+    COUNTER.measure(1_u64, &[("number", AttributeValue::Int(number as i64))]);
     SUM.measure(0.5, &[]);
-    HISTOGRAM.measure(number as f64, &[("number", ItemValue::Int(number as i64 % 10))]);
+    HISTOGRAM.measure(number as f64, &[("number", AttributeValue::Int(number as i64 % 10))]);
     let name = format!("hostile.made.{}", number % 300);
     let made = instrument(&Description {
         owner: Owner::Layer(scope),

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{
-    Aggregation, Batch, CardinalityLimit, Exporter, HistogramAggregation, InstrumentKind, JsonTarget, LogLevel,
-    LogLimits, ObserverThread, Otlp, Periodic, Processor, Prometheus, Protocol, Reader, Sampler, Selection,
+    Aggregation, Batch, CardinalityLimit, Endpoint, Exporter, HistogramAggregation, InstrumentKind, JsonTarget,
+    LogLevel, LogLimits, ObserverThread, Otlp, Periodic, Processor, Prometheus, Protocol, Reader, Sampler, Selection,
     SettingOrigin, SpanLimits, Stream, Temporality, Tls, Value, View,
 };
 
@@ -42,7 +42,7 @@ fn problems(text: &str) -> Vec<String> {
 
 fn otlp(endpoint: &str, protocol: Protocol) -> Otlp {
     Otlp {
-        endpoint: endpoint.into(),
+        endpoint: Endpoint::of_test(endpoint),
         protocol,
         headers: super::super::Headers(Vec::new()),
         gzip: false,
@@ -478,7 +478,7 @@ fn an_endpoint_without_a_scheme_is_secure_over_grpc_unless_told_otherwise() {
     let endpoint = |exporter: &str| {
         let text = format!("tracer_provider: {{processors: [{{simple: {{exporter: {exporter}}}}}]}}");
         match &config(&text).traces.processors[0].exporter {
-            Exporter::Otlp(otlp) => (otlp.endpoint.clone(), otlp.headers.0.clone()),
+            Exporter::Otlp(otlp) => (otlp.endpoint.as_str().to_owned(), otlp.headers.0.clone()),
             other => panic!("{other:?}"),
         }
     };

@@ -1,22 +1,23 @@
 //! Log records: what the app's own loggers accept, with the ids of the span it belongs to.
 //!
-//! The app's logger comes first, and formats. We take the text while it does ([`Taking`]): the app's code runs no second
+//! The app's logger comes first, and formats. We take the text while it does ([`PendingLog`]): the app's code runs no second
 //! time for us.
 
-mod said;
-mod shelf;
-mod taking;
+mod arena;
+mod attributes;
+mod pending;
 
 use std::cell::Cell;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use crate::context::flag;
-use crate::span::{now, Scope};
+use crate::clock::now;
+use crate::context::{self, flag};
+use crate::scope::Scope;
 use crate::{ring, settings};
 
-pub use said::Said;
-pub use shelf::Shelf;
-pub use taking::{show_error, Copied, Taking};
+pub use arena::StackArena;
+pub use attributes::LogAttributes;
+pub use pending::{format_error, Copied, PendingLog};
 
 /// How serious a record is: OpenTelemetry's severity numbers, of those that have a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// A record to be told later, or `None` if nobody wants it.
+    /// A record to be written later, or `None` where log records are not recorded.
     #[inline]
     pub fn now(scope: &'static Scope, severity: Severity) -> Option<Log> {
         if scope.enabled() && settings::logs() && !formatting() {
@@ -64,38 +65,38 @@ impl Log {
     /// The record of what the program made, which lies at the address `subject`, before the program's logger has it.
     /// Where a panic `aborts` the program, nothing is formatted for us: `cfg!(panic = "abort")`.
     #[inline]
-    pub fn taking(self, subject: usize, aborts: bool) -> Taking {
-        Taking::new(self, subject, aborts)
+    pub fn pending(self, subject: usize, aborts: bool) -> PendingLog {
+        PendingLog::new(self, subject, aborts)
     }
 
-    fn write(&self, said: &Said, missing: u8) {
-        let context = crate::context::current_or_process();
+    fn write(&self, attributes: &LogAttributes, missing: u8) {
+        let context = context::current_or_process();
         let record = ring::Log {
             trace: context.trace,
             span: context.span,
             flags: context.flags & flag::W3C,
             time: self.time,
             severity: self.severity as u8,
-            left_out: said.left_out().saturating_add(missing),
-            said: said.bytes(),
-            count: said.count(),
+            dropped: attributes.dropped().saturating_add(missing),
+            attributes: attributes.bytes(),
+            count: attributes.count(),
         };
         ring::write_log(self.scope, &record);
     }
 }
 
-/// Tells a log record of this moment, which no logger of the program's has. `say` may run code of the app.
-pub fn log(scope: &'static Scope, severity: Severity, say: impl FnOnce(&mut Said)) {
+/// Writes a log record of this moment, which no logger of the program's has. `write` may run code of the app.
+pub fn log(scope: &'static Scope, severity: Severity, write: impl FnOnce(&mut LogAttributes)) {
     let Some(log) = Log::now(scope, severity) else { return };
-    let mut said = Said::new();
-    if !formatted(|| say(&mut said)) && !said.end(false) {
-        said.leave_out();
+    let mut attributes = LogAttributes::new();
+    if !run_formatting(|| write(&mut attributes)) && !attributes.end(false) {
+        attributes.count_dropped();
     }
-    log.write(&said, 0);
+    log.write(&attributes, 0);
 }
 
-/// Runs `say`, which formats for us; false if it panics.
-fn formatted(say: impl FnOnce()) -> bool {
+/// Runs `run`, which formats for us; false if it panics.
+fn run_formatting(run: impl FnOnce()) -> bool {
     struct Over(bool);
     impl Drop for Over {
         fn drop(&mut self) {
@@ -104,9 +105,9 @@ fn formatted(say: impl FnOnce()) -> bool {
     }
     let _over = Over(formatting());
     let _ = FORMATTING.try_with(|formatting| formatting.set(true));
-    // The app must not die of being observed. What `say` reaches is ours and thrown away in pieces if need be, so it
+    // The app must not die of being observed. What `run` reaches is ours and thrown away in pieces if need be, so it
     // does not matter in what state a panic leaves it.
-    match catch_unwind(AssertUnwindSafe(say)) {
+    match catch_unwind(AssertUnwindSafe(run)) {
         Ok(()) => true,
         Err(panic) => {
             // Its destructor is the app's code as well.

@@ -86,7 +86,7 @@ pub fn on_collect_or_idle(callback: impl Fn() -> bool + Send + Sync + 'static) {
 }
 
 fn add(run: Run, is_quick: bool) {
-    let Some(region) = attach::region().filter(|_| super::wanted()) else { return };
+    let Some(region) = attach::region().filter(|_| super::enabled()) else { return };
     let run: *mut Run = Box::into_raw(Box::new(run));
     let more = |count| Some(count + 1).filter(|count| *count <= MOST);
     if COUNT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
@@ -199,7 +199,7 @@ pub fn idle() {
 #[cold]
 fn run_quick_now_and_then() {
     static LAST: AtomicU64 = AtomicU64::new(0);
-    let now = crate::span::now();
+    let now = crate::clock::now();
     if now.wrapping_sub(LAST.load(Ordering::Relaxed)) < IDLE_INTERVAL_NS {
         return;
     }

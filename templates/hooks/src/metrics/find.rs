@@ -6,13 +6,13 @@ use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::area::Place;
-use super::set::{self, AttributeSet, Print, MOST};
+use super::set::{self, AttributeSet, SetFingerprint, MOST};
+use crate::region::EntryPlace;
 
 const BUCKETS: usize = 256;
 
 /// An insert-only table, read without a lock. What is in it stays for ever, so whoever adds sees to a limit.
-pub struct Lists<T>([AtomicPtr<Node<T>>; BUCKETS]);
+pub struct AppendOnlyTable<T>([AtomicPtr<Node<T>>; BUCKETS]);
 
 // What is looked at first comes first, in one cache line.
 #[repr(C, align(64))]
@@ -22,16 +22,16 @@ struct Node<T> {
     value: T,
 }
 
-impl<T> fmt::Debug for Lists<T> {
+impl<T> fmt::Debug for AppendOnlyTable<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lists").finish()
+        f.debug_struct("AppendOnlyTable").finish()
     }
 }
 
-impl<T> Lists<T> {
+impl<T> AppendOnlyTable<T> {
     /// For a static or a box.
     #[allow(clippy::new_without_default)]
-    pub const fn new() -> Lists<T> {
+    pub const fn new() -> AppendOnlyTable<T> {
         // Used only to fill the table.
         #[allow(clippy::declare_interior_mutable_const)]
         let lists = {
@@ -41,7 +41,7 @@ impl<T> Lists<T> {
             }
             [Empty::<T>::LIST; BUCKETS]
         };
-        Lists(lists)
+        AppendOnlyTable(lists)
     }
 
     #[inline(always)]
@@ -109,7 +109,7 @@ fn find_until<T>(
 #[repr(C)]
 pub(super) struct Alias {
     count: usize,
-    pub(super) place: Place,
+    pub(super) place: EntryPlace,
     /// The words of each one's head.
     words: [[u64; 3]; MOST],
     /// The text that is not known by its address, in order.
@@ -119,7 +119,7 @@ pub(super) struct Alias {
 /// A series by what its attributes say.
 pub(super) struct Canonical {
     pub(super) bytes: Box<[u8]>,
-    pub(super) place: Place,
+    pub(super) place: EntryPlace,
 }
 
 /// Longest text of an alias.
@@ -136,28 +136,36 @@ fn claim(count: &AtomicUsize, more: usize, most: usize) -> bool {
 }
 
 /// All series of an instrument.
-pub(super) struct Found {
-    aliases: Lists<Alias>,
-    pub(super) series: Lists<Canonical>,
+pub(super) struct SeriesTable {
+    aliases: AppendOnlyTable<Alias>,
+    pub(super) series: AppendOnlyTable<Canonical>,
     alias_count: AtomicUsize,
 }
 
-impl Found {
-    pub(super) fn new() -> Found {
-        Found { aliases: Lists::new(), series: Lists::new(), alias_count: AtomicUsize::new(0) }
+impl SeriesTable {
+    pub(super) fn new() -> SeriesTable {
+        SeriesTable {
+            aliases: AppendOnlyTable::new(),
+            series: AppendOnlyTable::new(),
+            alias_count: AtomicUsize::new(0),
+        }
     }
 
     #[inline(always)]
-    pub(super) fn alias<const N: usize>(&self, print: &Print<N>, set: &(impl AttributeSet + ?Sized)) -> Option<Place> {
-        let fits = |alias: &Alias| alias.is(&print.words, print.is_whole, set);
-        self.aliases.find(print.hash, fits).map(|alias| alias.place)
+    pub(super) fn alias<const N: usize>(
+        &self,
+        fingerprint: &SetFingerprint<N>,
+        set: &(impl AttributeSet + ?Sized),
+    ) -> Option<EntryPlace> {
+        let fits = |alias: &Alias| alias.is(&fingerprint.words, fingerprint.is_whole, set);
+        self.aliases.find(fingerprint.hash, fits).map(|alias| alias.place)
     }
 
-    /// For a set of up to [`MOST`] attributes that all have heads; `hash` is its print's.
+    /// For a set of up to [`MOST`] attributes that all have heads; `hash` is its fingerprint's.
     #[cold]
-    pub(super) fn add_alias(&self, hash: u64, set: &(impl AttributeSet + ?Sized), place: Place, most: usize) {
+    pub(super) fn add_alias(&self, hash: u64, set: &(impl AttributeSet + ?Sized), place: EntryPlace, most: usize) {
         let (mut length, mut words, mut count) = (0, [[0; 3]; MOST], 0);
-        for (to, head) in words.iter_mut().zip((0..set.count()).filter_map(|index| set.head(index))) {
+        for (to, head) in words.iter_mut().zip((0..set.count()).filter_map(|index| set.fingerprint(index))) {
             length += head.unknown().map(str::len).sum::<usize>();
             *to = head.words;
             count += 1;
@@ -171,7 +179,7 @@ impl Found {
             return;
         }
         let mut content = Vec::with_capacity(length);
-        for head in (0..set.count()).filter_map(|index| set.head(index)) {
+        for head in (0..set.count()).filter_map(|index| set.fingerprint(index)) {
             head.unknown().for_each(|text| content.extend_from_slice(text.as_bytes()));
         }
         let alias = Alias { words, count, content: content.into(), place };
@@ -189,7 +197,7 @@ impl Alias {
     /// Lengths are the same: they are in the words.
     fn has_text_of(&self, set: &(impl AttributeSet + ?Sized)) -> bool {
         let mut rest = &*self.content;
-        (0..set.count()).filter_map(|index| set.head(index)).all(|head| {
+        (0..set.count()).filter_map(|index| set.fingerprint(index)).all(|head| {
             head.key.map_or(true, |text| is_next(&mut rest, text))
                 && head.value.map_or(true, |text| is_next(&mut rest, text))
         })

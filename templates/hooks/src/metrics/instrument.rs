@@ -3,15 +3,14 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use super::area::{Entry, Place};
 use super::count::count;
-use super::find::{Canonical, Found, Lists};
-use super::set::{self, AttributeSet, Print};
+use super::find::{AppendOnlyTable, Canonical, SeriesTable};
+use super::set::{self, AttributeSet, SetFingerprint};
 use super::{add_fraction, bounds, invalid, lower, Kind, Number, NumberKind};
 use crate::attach;
-use crate::attribute::{key, Attribute, Key, Value};
-use crate::region::Region;
-use crate::span::Scope;
+use crate::attribute::{self, key, Attribute, Key, Value};
+use crate::region::{EntryPlace, Region, RegionEntry};
+use crate::scope::Scope;
 use crate::wire::series::what;
 use crate::{settings, wire};
 
@@ -74,26 +73,26 @@ pub(super) struct Core {
     pub(super) kind: Kind,
     number: NumberKind,
     pub(super) bounds: Box<[f64]>,
-    place: Place,
+    place: EntryPlace,
     /// The series for what is beyond the limit.
-    overflow: Place,
+    overflow: EntryPlace,
     overflow_is_shown: AtomicBool,
     series_count: AtomicUsize,
     /// The unit of the series without attributes; 0 while there is none.
     without_attributes: AtomicU32,
     /// Whether there were attributes whose words do not say it all: trying it with words alone is not worth it then.
     has_other: AtomicBool,
-    found: Found,
+    found: SeriesTable,
 }
 
 /// An instrument by what tells it from others.
-struct Known {
+struct KnownInstrument {
     identity: Box<[u8]>,
     core: Core,
 }
 
 /// As many as the region has room for.
-static KNOWN: Lists<Known> = Lists::new();
+static KNOWN: AppendOnlyTable<KnownInstrument> = AppendOnlyTable::new();
 
 /// Longest text that tells an instrument from others: its name, its unit and its scope's.
 const MOST_IDENTITY: usize = 16 << 10;
@@ -125,7 +124,7 @@ impl fmt::Debug for Series {
 /// The instrument of that description: the same one for the same scope, name, kind, type of number and unit. Nothing
 /// when nobody reads or the description is not allowed, which the launcher tells.
 pub fn instrument(description: &Description<'_>) -> Instrument {
-    if !super::wanted() {
+    if !super::enabled() {
         return Instrument(None);
     }
     if let Owner::Layer(scope) = description.owner {
@@ -143,7 +142,7 @@ pub fn instrument(description: &Description<'_>) -> Instrument {
         return Instrument(None);
     };
     let hash = set::hash(&identity);
-    let fits = |known: &Known| *known.identity == *identity;
+    let fits = |known: &KnownInstrument| *known.identity == *identity;
     if let Some(known) = KNOWN.find(hash, fits) {
         return Instrument(Some(&known.core));
     }
@@ -152,7 +151,7 @@ pub fn instrument(description: &Description<'_>) -> Instrument {
         return Instrument(None);
     };
     let place = core.place;
-    let known = KNOWN.add(hash, Known { identity: identity.clone().into(), core }, fits);
+    let known = KNOWN.add(hash, KnownInstrument { identity: identity.clone().into(), core }, fits);
     // Unless another thread was faster.
     if known.core.place == place {
         region.show(place);
@@ -232,7 +231,7 @@ impl Core {
         if !advised.is_empty() {
             said.push((key::METRIC_ADVISED, advised.as_slice().into()));
         }
-        let (mut bytes, mut count) = set::encoded(&said);
+        let (mut bytes, mut count) = attribute::encoded(&said);
         if let Owner::Named { attributes, .. } = description.owner {
             let (own, own_count) = set::canonical(attributes);
             bytes.extend(own);
@@ -240,7 +239,7 @@ impl Core {
         }
         let buckets = if description.kind == Kind::Histogram { bounds.len() as u16 + 1 } else { 0 };
         let (kind, number) = (description.kind as u8, description.number as u8);
-        let mut entry = Entry {
+        let mut entry = RegionEntry {
             what: what::INSTRUMENT,
             kind,
             number,
@@ -255,9 +254,15 @@ impl Core {
             region.word(place.unit, wire::series::BUCKETS + index * 8).store(bound.to_bits(), Relaxed);
         }
         let overflow = [(Key::Named("otel.metric.overflow"), Value::Bool(true))];
-        let (bytes, count) = set::encoded(&overflow);
-        entry =
-            Entry { what: what::SERIES, is_overflow: true, instrument: place.slot, attributes: &bytes, count, ..entry };
+        let (bytes, count) = attribute::encoded(&overflow);
+        entry = RegionEntry {
+            what: what::SERIES,
+            is_overflow: true,
+            instrument: place.slot,
+            attributes: &bytes,
+            count,
+            ..entry
+        };
         Some(Core {
             kind: description.kind,
             number: description.number,
@@ -268,7 +273,7 @@ impl Core {
             series_count: AtomicUsize::new(0),
             without_attributes: AtomicU32::new(0),
             has_other: AtomicBool::new(false),
-            found: Found::new(),
+            found: SeriesTable::new(),
         })
     }
 
@@ -303,7 +308,9 @@ impl Core {
     #[inline(always)]
     fn whole_series<const N: usize>(&self, region: &Region, set: &(impl AttributeSet + ?Sized)) -> u32 {
         if !self.has_other.load(Relaxed) {
-            if let Some(place) = Print::<N>::whole(set).and_then(|print| self.found.alias(&print, set)) {
+            if let Some(place) =
+                SetFingerprint::<N>::whole(set).and_then(|fingerprint| self.found.alias(&fingerprint, set))
+            {
                 return place.unit;
             }
         }
@@ -312,14 +319,14 @@ impl Core {
 
     #[inline(never)]
     fn other_series<const N: usize>(&self, region: &Region, set: &(impl AttributeSet + ?Sized)) -> u32 {
-        let print = Print::<N>::new(set);
-        match print.as_ref().and_then(|print| self.found.alias(print, set)) {
+        let fingerprint = SetFingerprint::<N>::new(set);
+        match fingerprint.as_ref().and_then(|fingerprint| self.found.alias(fingerprint, set)) {
             Some(place) => place.unit,
-            None => self.new_series(region, set, print.map(|print| print.hash)),
+            None => self.new_series(region, set, fingerprint.map(|fingerprint| fingerprint.hash)),
         }
     }
 
-    /// `hash` is that of the set's print, where it has one.
+    /// `hash` is that of the set's fingerprint, where it has one.
     #[cold]
     #[inline(never)]
     fn new_series(&self, region: &Region, set: &(impl AttributeSet + ?Sized), hash: Option<u64>) -> u32 {
@@ -366,9 +373,9 @@ impl Core {
         self.overflow.unit
     }
 
-    fn write_series(&self, region: &Region, attributes: &[u8], count: u16) -> Option<Place> {
+    fn write_series(&self, region: &Region, attributes: &[u8], count: u16) -> Option<EntryPlace> {
         let buckets = if self.kind == Kind::Histogram { self.bounds.len() as u16 + 1 } else { 0 };
-        region.write_entry(&Entry {
+        region.write_entry(&RegionEntry {
             what: what::SERIES,
             kind: self.kind as u8,
             number: self.number as u8,

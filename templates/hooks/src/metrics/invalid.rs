@@ -4,9 +4,10 @@
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use super::find::Lists;
+use super::find::AppendOnlyTable;
 use super::instrument::{said, Description, Owner};
 use super::set;
+use crate::attribute::Value;
 use crate::region::Region;
 use crate::wire::series::note;
 
@@ -16,7 +17,7 @@ const MOST: usize = 32;
 const MOST_TEXT: usize = 256;
 
 /// Those that were noted, by their hash alone.
-static NOTED: Lists<()> = Lists::new();
+static NOTED: AppendOnlyTable<()> = AppendOnlyTable::new();
 
 /// Notes an instrument that is not allowed, unless it was noted before; counts it if there are too many.
 #[cold]
@@ -26,7 +27,7 @@ pub(super) fn note(region: &Region, description: &Description<'_>) {
     let said = said(&short);
     let mut hasher = Bytes(vec![short.kind as u8, short.number as u8]);
     said.iter().for_each(|(_, value)| {
-        if let crate::Value::Bytes(bytes) = value {
+        if let Value::Bytes(bytes) = value {
             bytes.hash(&mut hasher)
         }
     });

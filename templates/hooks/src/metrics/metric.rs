@@ -4,9 +4,9 @@ use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
 use super::instrument::{instrument, Core, Description, Instrument, Owner, Series};
-use super::set::ItemValue;
+use super::set::AttributeValue;
 use super::{Kind, Number, NumberKind};
-use crate::span::Scope;
+use crate::scope::Scope;
 
 /// An instrument of an instrumentation; a static of the woven crate.
 #[derive(Debug)]
@@ -70,12 +70,12 @@ impl Metric {
 
     /// As [`Instrument::measure`].
     #[inline]
-    pub fn measure(&self, number: impl Into<Number>, attributes: &[(&'static str, ItemValue<'_>)]) {
+    pub fn measure(&self, number: impl Into<Number>, attributes: &[(&'static str, AttributeValue<'_>)]) {
         self.instrument().measure(number, attributes);
     }
 
     /// As [`Instrument::bind`].
-    pub fn bind(&self, attributes: &[(&'static str, ItemValue<'_>)]) -> Series {
+    pub fn bind(&self, attributes: &[(&'static str, AttributeValue<'_>)]) -> Series {
         self.instrument().bind(attributes)
     }
 }

@@ -4,8 +4,7 @@
 //! series by the attributes as they were given, without a lock or an allocation, and changes numbers in place. What only
 //! the program can look up is observed by a callback ([`on_collect`]) when somebody reads.
 
-mod area;
-pub(crate) mod bounds;
+mod bounds;
 mod callbacks;
 mod count;
 mod distribution;
@@ -20,10 +19,10 @@ mod tests;
 pub(crate) use callbacks::{catch_up, look_for_threads};
 pub use callbacks::{idle, on_collect, on_collect_or_idle};
 pub use distribution::Distribution;
-pub use find::Lists;
+pub use find::AppendOnlyTable;
 pub use instrument::{instrument, Description, Instrument, Owner, Series};
 pub use metric::Metric;
-pub use set::{AttributeSet, Head, Item, ItemValue, Text};
+pub use set::{AttributeSet, AttributeText, AttributeValue, Fingerprint, MetricAttribute};
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -143,35 +142,35 @@ fn lower(to: &AtomicU64, value: f64, is_better: impl Fn(f64) -> bool) {
 
 /// Whether somebody reads metrics.
 #[inline]
-pub fn wanted() -> bool {
-    crate::active() && settings::series_limit() > 0
+pub fn enabled() -> bool {
+    attach::active() && settings::series_limit() > 0
 }
 
 /// Whether somebody wants to know how long a runtime's polls take, which costs two clock readings each.
 pub fn poll_times() -> bool {
-    wanted() && settings::poll_times()
+    enabled() && settings::poll_times()
 }
 
 /// Counts something of the program's metrics for which there is no room.
 #[cold]
-pub fn without_room() {
-    if let (true, Some(region)) = (wanted(), attach::region()) {
+pub fn count_without_room() {
+    if let (true, Some(region)) = (enabled(), attach::region()) {
         region.count_without_room();
     }
 }
 
 /// Tells the launcher that the program has a meter provider of its own, which gets its metrics.
 #[cold]
-pub fn own_provider() {
-    if let (true, Some(region)) = (wanted(), attach::region()) {
+pub fn report_own_provider() {
+    if let (true, Some(region)) = (enabled(), attach::region()) {
         region.note(note::OWN_PROVIDER, &[]);
     }
 }
 
 /// Tells the launcher that the program has installed a recorder of its own, which gets its metrics.
 #[cold]
-pub fn own_recorder() {
-    if let (true, Some(region)) = (wanted(), attach::region()) {
+pub fn report_own_recorder() {
+    if let (true, Some(region)) = (enabled(), attach::region()) {
         region.note(note::OWN_RECORDER, &[]);
     }
 }

@@ -7,34 +7,33 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::attribute::{self, Attribute, Key, Value};
-use crate::random;
-use crate::ring::Writer;
+use crate::seed;
 
 /// Text of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Text<'a> {
+pub enum AttributeText<'a> {
     /// Text that is never freed or changed, such as a literal: known by its address.
     Static(&'static str),
     /// Any other.
     Borrowed(&'a str),
 }
 
-impl<'a> Text<'a> {
+impl<'a> AttributeText<'a> {
     /// The text.
     #[inline(always)]
     pub fn as_str(&self) -> &'a str {
         match self {
-            Text::Static(text) => text,
-            Text::Borrowed(text) => text,
+            AttributeText::Static(text) => text,
+            AttributeText::Borrowed(text) => text,
         }
     }
 }
 
 /// Value of an attribute.
 #[derive(Clone, Copy)]
-pub enum ItemValue<'a> {
+pub enum AttributeValue<'a> {
     /// Text.
-    Text(Text<'a>),
+    Text(AttributeText<'a>),
     /// A signed number.
     Int(i64),
     /// A fraction.
@@ -45,87 +44,87 @@ pub enum ItemValue<'a> {
     Other(&'a dyn fmt::Display),
 }
 
-impl fmt::Debug for ItemValue<'_> {
+impl fmt::Debug for AttributeValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ItemValue::Text(text) => write!(f, "{:?}", text.as_str()),
-            ItemValue::Int(number) => write!(f, "{number}"),
-            ItemValue::Float(number) => write!(f, "{number:?}"),
-            ItemValue::Bool(truth) => write!(f, "{truth}"),
-            ItemValue::Other(other) => write!(f, "{other}"),
+            AttributeValue::Text(text) => write!(f, "{:?}", text.as_str()),
+            AttributeValue::Int(number) => write!(f, "{number}"),
+            AttributeValue::Float(number) => write!(f, "{number:?}"),
+            AttributeValue::Bool(truth) => write!(f, "{truth}"),
+            AttributeValue::Other(other) => write!(f, "{other}"),
         }
     }
 }
 
-impl From<&'static str> for ItemValue<'_> {
+impl From<&'static str> for AttributeValue<'_> {
     fn from(text: &'static str) -> Self {
-        ItemValue::Text(Text::Static(text))
+        AttributeValue::Text(AttributeText::Static(text))
     }
 }
-impl<'a> From<Text<'a>> for ItemValue<'a> {
-    fn from(text: Text<'a>) -> Self {
-        ItemValue::Text(text)
+impl<'a> From<AttributeText<'a>> for AttributeValue<'a> {
+    fn from(text: AttributeText<'a>) -> Self {
+        AttributeValue::Text(text)
     }
 }
-impl From<i64> for ItemValue<'_> {
+impl From<i64> for AttributeValue<'_> {
     fn from(number: i64) -> Self {
-        ItemValue::Int(number)
+        AttributeValue::Int(number)
     }
 }
 
 /// An attribute: key and value.
-pub type Item<'a> = (Text<'a>, ItemValue<'a>);
+pub type MetricAttribute<'a> = (AttributeText<'a>, AttributeValue<'a>);
 
 /// Attributes in whatever form the caller has them. Of several with one key the last one counts.
 pub trait AttributeSet {
     /// How many there are.
     fn count(&self) -> usize;
     /// One of them; below [`count`](Self::count) there is one.
-    fn item(&self, index: usize) -> Option<Item<'_>>;
+    fn attribute(&self, index: usize) -> Option<MetricAttribute<'_>>;
     /// What tells it from others. This is asked with each measurement: whoever holds attributes in another form than
-    /// [`Item`] is faster by making it of that form at once.
+    /// [`MetricAttribute`] is faster by making it of that form at once.
     #[inline(always)]
-    fn head(&self, index: usize) -> Option<Head<'_>> {
-        let (key, value) = self.item(index)?;
+    fn fingerprint(&self, index: usize) -> Option<Fingerprint<'_>> {
+        let (key, value) = self.attribute(index)?;
         match value {
-            ItemValue::Text(text) => Some(Head::text(key, text)),
-            ItemValue::Int(number) => Some(Head::int(key, number)),
-            ItemValue::Float(number) => Some(Head::float(key, number)),
-            ItemValue::Bool(truth) => Some(Head::bool(key, truth)),
-            ItemValue::Other(_) => None,
+            AttributeValue::Text(text) => Some(Fingerprint::text(key, text)),
+            AttributeValue::Int(number) => Some(Fingerprint::int(key, number)),
+            AttributeValue::Float(number) => Some(Fingerprint::float(key, number)),
+            AttributeValue::Bool(truth) => Some(Fingerprint::bool(key, truth)),
+            AttributeValue::Other(_) => None,
         }
     }
     /// The same for what is there most often; where this has none, [`head`](Self::head) is asked.
     #[inline(always)]
-    fn common_head(&self, index: usize) -> Option<Head<'_>> {
-        self.head(index)
+    fn common_fingerprint(&self, index: usize) -> Option<Fingerprint<'_>> {
+        self.fingerprint(index)
     }
     /// The words of a literal with a literal or a whole number, which say it all.
     #[inline(always)]
     fn words(&self, index: usize) -> Option<[u64; 3]> {
-        self.head(index)?.whole()
+        self.fingerprint(index)?.whole()
     }
 }
 
-impl AttributeSet for [(&'static str, ItemValue<'_>)] {
+impl AttributeSet for [(&'static str, AttributeValue<'_>)] {
     #[inline(always)]
     fn count(&self) -> usize {
         self.len()
     }
     #[inline(always)]
-    fn item(&self, index: usize) -> Option<Item<'_>> {
-        self.get(index).map(|(key, value)| (Text::Static(key), *value))
+    fn attribute(&self, index: usize) -> Option<MetricAttribute<'_>> {
+        self.get(index).map(|(key, value)| (AttributeText::Static(key), *value))
     }
 }
 
-impl<const N: usize> AttributeSet for [(&'static str, ItemValue<'_>); N] {
+impl<const N: usize> AttributeSet for [(&'static str, AttributeValue<'_>); N] {
     #[inline(always)]
     fn count(&self) -> usize {
         N
     }
     #[inline(always)]
-    fn item(&self, index: usize) -> Option<Item<'_>> {
-        self.as_slice().item(index)
+    fn attribute(&self, index: usize) -> Option<MetricAttribute<'_>> {
+        self.as_slice().attribute(index)
     }
 }
 
@@ -134,7 +133,7 @@ pub(super) const MOST: usize = 8;
 
 /// What tells an attribute from others.
 #[derive(Clone, Copy, Debug)]
-pub struct Head<'a> {
+pub struct Fingerprint<'a> {
     /// All but text that is not known by its address.
     pub(super) words: [u64; 3],
     pub(super) key: Option<&'a str>,
@@ -145,12 +144,12 @@ const STATIC_KEY: u64 = 1 << 56;
 const STATIC_VALUE: u64 = 1 << 57;
 const K: u64 = 0x9e37_79b9_7f4a_7c15;
 
-impl<'a> Head<'a> {
+impl<'a> Fingerprint<'a> {
     /// Its words, if they say it all.
     #[inline(always)]
     pub fn whole(&self) -> Option<[u64; 3]> {
         match self {
-            Head { words, key: None, value: None } => Some(*words),
+            Fingerprint { words, key: None, value: None } => Some(*words),
             _ => None,
         }
     }
@@ -162,39 +161,41 @@ impl<'a> Head<'a> {
 
     /// An attribute that is text.
     #[inline(always)]
-    pub fn text(key: Text<'a>, value: Text<'a>) -> Head<'a> {
+    pub fn text(key: AttributeText<'a>, value: AttributeText<'a>) -> Fingerprint<'a> {
         // No text is so long that lengths and marks could meet.
         let long = (value.as_str().len() as u64).rotate_left(28);
         match value {
-            Text::Static(text) => Head::of(key, STATIC_VALUE ^ long, text.as_ptr() as u64, None),
-            Text::Borrowed(text) => Head::of(key, 1 << 58 ^ long, 0, Some(text)),
+            AttributeText::Static(text) => Fingerprint::of(key, STATIC_VALUE ^ long, text.as_ptr() as u64, None),
+            AttributeText::Borrowed(text) => Fingerprint::of(key, 1 << 58 ^ long, 0, Some(text)),
         }
     }
 
     /// A signed number.
     #[inline(always)]
-    pub fn int(key: Text<'a>, value: i64) -> Head<'a> {
-        Head::of(key, 2 << 58, value as u64, None)
+    pub fn int(key: AttributeText<'a>, value: i64) -> Fingerprint<'a> {
+        Fingerprint::of(key, 2 << 58, value as u64, None)
     }
 
     /// A fraction.
     #[inline(always)]
-    pub fn float(key: Text<'a>, value: f64) -> Head<'a> {
-        Head::of(key, 3 << 58, value.to_bits(), None)
+    pub fn float(key: AttributeText<'a>, value: f64) -> Fingerprint<'a> {
+        Fingerprint::of(key, 3 << 58, value.to_bits(), None)
     }
 
     /// A truth value.
     #[inline(always)]
-    pub fn bool(key: Text<'a>, value: bool) -> Head<'a> {
-        Head::of(key, 4 << 58, u64::from(value), None)
+    pub fn bool(key: AttributeText<'a>, value: bool) -> Fingerprint<'a> {
+        Fingerprint::of(key, 4 << 58, u64::from(value), None)
     }
 
     #[inline(always)]
-    fn of(key: Text<'a>, about: u64, last: u64, value: Option<&'a str>) -> Head<'a> {
+    fn of(key: AttributeText<'a>, about: u64, last: u64, value: Option<&'a str>) -> Fingerprint<'a> {
         let about = about ^ key.as_str().len() as u64;
         match key {
-            Text::Static(text) => Head { words: [text.as_ptr() as u64, about ^ STATIC_KEY, last], key: None, value },
-            Text::Borrowed(text) => Head { words: [0, about, last], key: Some(text), value },
+            AttributeText::Static(text) => {
+                Fingerprint { words: [text.as_ptr() as u64, about ^ STATIC_KEY, last], key: None, value }
+            }
+            AttributeText::Borrowed(text) => Fingerprint { words: [0, about, last], key: Some(text), value },
         }
     }
 }
@@ -206,54 +207,54 @@ fn fold(a: u64, b: u64) -> u64 {
 }
 
 /// What tells a set of `N` attributes, as it is given, from others. It stays in registers.
-pub(super) struct Print<const N: usize> {
+pub(super) struct SetFingerprint<const N: usize> {
     pub(super) words: [[u64; 3]; N],
     pub(super) hash: u64,
     /// Whether the words say it all.
     pub(super) is_whole: bool,
 }
 
-impl<const N: usize> Print<N> {
+impl<const N: usize> SetFingerprint<N> {
     /// Of a set of `N`; `None` where one has no head.
     #[inline(always)]
-    pub(super) fn new(set: &(impl AttributeSet + ?Sized)) -> Option<Print<N>> {
-        let mut print = Print { words: [[0; 3]; N], hash: K, is_whole: true };
-        for (index, to) in print.words.iter_mut().enumerate() {
-            let Head { words, key, value } = match set.common_head(index) {
+    pub(super) fn new(set: &(impl AttributeSet + ?Sized)) -> Option<SetFingerprint<N>> {
+        let mut fingerprint = SetFingerprint { words: [[0; 3]; N], hash: K, is_whole: true };
+        for (index, to) in fingerprint.words.iter_mut().enumerate() {
+            let Fingerprint { words, key, value } = match set.common_fingerprint(index) {
                 Some(head) => head,
-                None => rare_head(set, index)?,
+                None => rare_fingerprint(set, index)?,
             };
             *to = words;
             let [mut first, about, mut last] = words;
             if let Some(text) = key {
-                print.is_whole = false;
+                fingerprint.is_whole = false;
                 first = self::hash(text.as_bytes());
             }
             if let Some(text) = value {
-                print.is_whole = false;
+                fingerprint.is_whole = false;
                 last = self::hash(text.as_bytes());
             }
-            print.hash = mix(print.hash, [first, about, last]);
+            fingerprint.hash = mix(fingerprint.hash, [first, about, last]);
         }
-        Some(print)
+        Some(fingerprint)
     }
 
     /// The same, of a set whose words say it all; `None` where there is any other attribute.
     #[inline(always)]
-    pub(super) fn whole(set: &(impl AttributeSet + ?Sized)) -> Option<Print<N>> {
-        let mut print = Print { words: [[0; 3]; N], hash: K, is_whole: true };
-        for (index, to) in print.words.iter_mut().enumerate() {
+    pub(super) fn whole(set: &(impl AttributeSet + ?Sized)) -> Option<SetFingerprint<N>> {
+        let mut fingerprint = SetFingerprint { words: [[0; 3]; N], hash: K, is_whole: true };
+        for (index, to) in fingerprint.words.iter_mut().enumerate() {
             *to = set.words(index)?;
-            print.hash = mix(print.hash, *to);
+            fingerprint.hash = mix(fingerprint.hash, *to);
         }
-        Some(print)
+        Some(fingerprint)
     }
 }
 
 /// A call: what is rare makes what is common neither larger nor slower.
 #[inline(never)]
-fn rare_head<'a>(set: &'a (impl AttributeSet + ?Sized), index: usize) -> Option<Head<'a>> {
-    set.head(index)
+fn rare_fingerprint<'a>(set: &'a (impl AttributeSet + ?Sized), index: usize) -> Option<Fingerprint<'a>> {
+    set.fingerprint(index)
 }
 
 /// The hash with one attribute more. Each is multiplied for itself, so that none waits for those before it.
@@ -294,7 +295,7 @@ fn seed() -> u64 {
 
 #[cold]
 fn first_seed(to: &AtomicU64) -> u64 {
-    let made = random::of_process() | 1;
+    let made = seed::of_process() | 1;
     match to.compare_exchange(0, made, Relaxed, Relaxed) {
         Ok(_) => made,
         Err(first) => first,
@@ -303,38 +304,28 @@ fn first_seed(to: &AtomicU64) -> u64 {
 
 /// The attributes as in a record, by key, each key once: the same bytes for the same set. And how many they are.
 pub(super) fn canonical(set: &(impl AttributeSet + ?Sized)) -> (Vec<u8>, u16) {
-    let items: Vec<Item<'_>> = (0..set.count()).rev().filter_map(|index| set.item(index)).collect();
+    let items: Vec<MetricAttribute<'_>> = (0..set.count()).rev().filter_map(|index| set.attribute(index)).collect();
     let texts: Vec<String> = items.iter().map(|(_, value)| other(value)).collect();
     let mut attributes: Vec<Attribute<'_>> = items.iter().zip(&texts).map(written).collect();
     attributes.sort_by(|a, b| a.0.name().cmp(b.0.name()));
     attributes.dedup_by(|later, earlier| later.0.name() == earlier.0.name());
-    encoded(&attributes)
+    attribute::encoded(&attributes)
 }
 
-fn other(value: &ItemValue<'_>) -> String {
+fn other(value: &AttributeValue<'_>) -> String {
     match value {
-        ItemValue::Other(other) => other.to_string(),
+        AttributeValue::Other(other) => other.to_string(),
         _ => String::new(),
     }
 }
 
-fn written<'a>(((key, value), text): (&'a Item<'_>, &'a String)) -> Attribute<'a> {
+fn written<'a>(((key, value), text): (&'a MetricAttribute<'_>, &'a String)) -> Attribute<'a> {
     let value = match value {
-        ItemValue::Text(text) => text.as_str().into(),
-        ItemValue::Int(number) => Value::Int(*number),
-        ItemValue::Float(number) => Value::Float(*number),
-        ItemValue::Bool(truth) => Value::Bool(*truth),
-        ItemValue::Other(_) => text.as_str().into(),
+        AttributeValue::Text(text) => text.as_str().into(),
+        AttributeValue::Int(number) => Value::Int(*number),
+        AttributeValue::Float(number) => Value::Float(*number),
+        AttributeValue::Bool(truth) => Value::Bool(*truth),
+        AttributeValue::Other(_) => text.as_str().into(),
     };
     (Key::Named(key.as_str()), value)
-}
-
-/// Attributes as in a record.
-pub(super) fn encoded(attributes: &[Attribute<'_>]) -> (Vec<u8>, u16) {
-    let (length, count) = attribute::size(attributes);
-    let mut bytes = vec![0; length];
-    // SAFETY: the bytes are ours, and the writer ends before they do.
-    let mut to = unsafe { Writer::new(bytes.as_mut_ptr(), length) };
-    attribute::write(&mut to, attributes);
-    (bytes, count)
 }

@@ -20,7 +20,7 @@ fn region() -> &'static Region {
         std::env::set_var(wire::CHANNEL_VARIABLE, format!("v1;series-limit={LIMIT};socket={}", path.display()));
         // Another test may be asking at this moment, without a launcher.
         while !crate::active() {
-            attach::ask_again();
+            attach::reset_for_tests();
         }
         // Held until the process ends.
         std::mem::forget(listener);
@@ -73,8 +73,10 @@ impl AttributeSet for Strings {
     fn count(&self) -> usize {
         self.0.len()
     }
-    fn item(&self, index: usize) -> Option<Item<'_>> {
-        self.0.get(index).map(|(key, value)| (Text::Borrowed(key), ItemValue::Text(Text::Borrowed(value))))
+    fn attribute(&self, index: usize) -> Option<MetricAttribute<'_>> {
+        self.0
+            .get(index)
+            .map(|(key, value)| (AttributeText::Borrowed(key), AttributeValue::Text(AttributeText::Borrowed(value))))
     }
 }
 
@@ -145,11 +147,11 @@ fn a_set_is_the_same_in_any_order_and_from_anywhere() {
 }
 
 trait IntoValue {
-    fn into_value(self) -> ItemValue<'static>;
+    fn into_value(self) -> AttributeValue<'static>;
 }
 impl IntoValue for f64 {
-    fn into_value(self) -> ItemValue<'static> {
-        ItemValue::Float(self)
+    fn into_value(self) -> AttributeValue<'static> {
+        AttributeValue::Float(self)
     }
 }
 

@@ -17,7 +17,7 @@ fn main() {
     }
     work.end(&[]);
     call("http://alone.test/");
-    log(&SCOPE, Severity::Info, |said| said.set(key::LOG_BODY, "working".into()));
+    log(&SCOPE, Severity::Info, |attributes| attributes.set(key::LOG_BODY, "working".into()));
     let request = Span::start_with_parent(
         &SCOPE,
         Domain::HttpServer,

@@ -59,7 +59,7 @@ fn call_hooks(times: i64) {
         write_span(100 + number as u64);
         CELL.add(1);
         METRIC.measure(1_u64, &[("number", (number % 10).into())]);
-        log(&SCOPE, Severity::Info, |said| said.set(key::LOG_BODY, "a word".into()));
+        log(&SCOPE, Severity::Info, |attributes| attributes.set(key::LOG_BODY, "a word".into()));
         CALLS.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, Write};
 
-use otel_rs_hooks::http::{Message, capture, is_excluded};
+use otel_rs_hooks::http::{Message, capture_headers, is_excluded};
 use otel_rs_hooks::{Cell, CellKind, Context, Domain, Key, Scope, Severity, Span, key, log};
 use otel_rs_test_programs::HeaderList;
 
@@ -35,20 +35,20 @@ fn serve(headers: &HeaderList) {
     let parent = Context::extract(headers);
     let method = headers.0.iter().find(|(name, _)| name == ":method").map_or("GET", |(_, value)| value);
     let server = if is_excluded("http", b"shop.test:3000", "/orders/7") {
-        Span::silent(&SERVER, parent)
+        Span::non_recording(&SERVER, parent)
     } else {
         request(parent, method)
     };
-    capture(server.context(), Message::ServerRequest, headers);
+    capture_headers(server.context(), Message::ServerRequest, headers);
     {
         let _entered = server.context().enter();
         query();
         call();
         work();
-        log(&WORK, Severity::Info, |said| {
-            said.set(key::LOG_BODY, "an order".into());
-            said.set(Key::Named("long"), "abcdefghijklmnopqrstuvwxyz".into());
-            said.set(Key::Named("second"), 2.into());
+        log(&WORK, Severity::Info, |attributes| {
+            attributes.set(key::LOG_BODY, "an order".into());
+            attributes.set(Key::Named("long"), "abcdefghijklmnopqrstuvwxyz".into());
+            attributes.set(Key::Named("second"), 2.into());
         });
     }
     static SERVED: Cell = Cell::new(&SERVER, CellKind::Counter, "orders.served", "{order}", "Orders served.", &[]);
@@ -56,7 +56,11 @@ fn serve(headers: &HeaderList) {
     static DRAWERS: [Cell; 3] =
         [drawers(&[("drawer", "upper")]), drawers(&[("drawer", "middle")]), drawers(&[("drawer", "lower")])];
     DRAWERS.iter().for_each(|cell| cell.add(1));
-    capture(server.context(), Message::ServerResponse, &message(&[("x-served-by", "shop"), ("set-cookie", "hunter2")]));
+    capture_headers(
+        server.context(),
+        Message::ServerResponse,
+        &message(&[("x-served-by", "shop"), ("set-cookie", "hunter2")]),
+    );
     server.end(&[(key::HTTP_STATUS, 200.into())]);
 }
 
@@ -103,8 +107,8 @@ fn call() {
     let mut sent = HeaderList::default();
     call.context().inject(&mut sent);
     sent.0.iter().for_each(|(name, value)| println!("sent {name} {value}"));
-    capture(call.context(), Message::ClientRequest, &message(&[("x-asked-by", "shop")]));
-    capture(call.context(), Message::ClientResponse, &message(&[("x-stock", "plenty"), ("x-stock", "of it")]));
+    capture_headers(call.context(), Message::ClientRequest, &message(&[("x-asked-by", "shop")]));
+    capture_headers(call.context(), Message::ClientResponse, &message(&[("x-stock", "plenty"), ("x-stock", "of it")]));
     call.end(&[(key::HTTP_STATUS, 200.into())]);
 }
 

@@ -32,10 +32,10 @@ fn main() {
             spans_written += 1;
         }
         while logs_written < logs * step / 100 {
-            log(&SCOPE, Severity::Info, |said| {
-                said.set(key::LOG_BODY, body.as_str().into());
-                said.set(Key::Named("number"), (logs_written as i64).into());
-                said.set(Key::Named("share"), (1.0 - 1.0 / (logs_written as f64)).into());
+            log(&SCOPE, Severity::Info, |attributes| {
+                attributes.set(key::LOG_BODY, body.as_str().into());
+                attributes.set(Key::Named("number"), (logs_written as i64).into());
+                attributes.set(Key::Named("share"), (1.0 - 1.0 / (logs_written as f64)).into());
             });
             logs_written += 1;
         }

@@ -13,7 +13,7 @@ struct Talkative;
 
 impl fmt::Display for Talkative {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        log(&SCOPE, Severity::Fatal, |said| said.set(key::LOG_BODY, "inner".into()));
+        log(&SCOPE, Severity::Fatal, |attributes| attributes.set(key::LOG_BODY, "inner".into()));
         f.write_str("outer")
     }
 }
@@ -31,31 +31,31 @@ fn main() {
     let span = Span::start(&SCOPE, Domain::Internal, &[(key::SPAN_NAME, "work".into())]);
     {
         let _entered = span.context().enter();
-        log(&SCOPE, Severity::Warn, |said| {
-            said.set(key::LOG_TARGET, "shop::orders".into());
-            said.set(key::CODE_FILE, "src/orders.rs".into());
-            said.set(key::CODE_LINE, 7.into());
-            said.text(key::LOG_BODY, &format_args!("out of {}", "teapots"));
-            said.set(Key::Named("left"), 0.into());
-            said.set(Key::Named("sorry"), true.into());
-            said.set(Key::Named("price"), 1.5.into());
+        log(&SCOPE, Severity::Warn, |attributes| {
+            attributes.set(key::LOG_TARGET, "shop::orders".into());
+            attributes.set(key::CODE_FILE, "src/orders.rs".into());
+            attributes.set(key::CODE_LINE, 7.into());
+            attributes.set_display(key::LOG_BODY, &format_args!("out of {}", "teapots"));
+            attributes.set(Key::Named("left"), 0.into());
+            attributes.set(Key::Named("sorry"), true.into());
+            attributes.set(Key::Named("price"), 1.5.into());
         });
     }
     span.end(&[]);
-    log(&SCOPE, Severity::Info, |said| said.text(key::LOG_BODY, &Talkative));
-    log(&SCOPE, Severity::Error, |said| said.text(key::LOG_BODY, &"x".repeat(100_000)));
-    log(&SCOPE, Severity::Debug, |said| {
-        said.set(key::LOG_BODY, "half".into());
-        said.text(Key::Named("never"), &Panics);
+    log(&SCOPE, Severity::Info, |attributes| attributes.set_display(key::LOG_BODY, &Talkative));
+    log(&SCOPE, Severity::Error, |attributes| attributes.set_display(key::LOG_BODY, &"x".repeat(100_000)));
+    log(&SCOPE, Severity::Debug, |attributes| {
+        attributes.set(key::LOG_BODY, "half".into());
+        attributes.set_display(Key::Named("never"), &Panics);
     });
     println!("ready {}", std::process::id());
     let Some(file) = std::env::args().nth(1) else { return };
     let counts = Counts::open(Path::new(&file));
     loop {
         counts.count(|number| {
-            log(&SCOPE, Severity::Info, |said| {
-                said.set(key::LOG_BODY, "counted".into());
-                said.set(Key::Named("number"), (number as i64).into());
+            log(&SCOPE, Severity::Info, |attributes| {
+                attributes.set(key::LOG_BODY, "counted".into());
+                attributes.set(Key::Named("number"), (number as i64).into());
             });
         });
         std::thread::sleep(std::time::Duration::from_micros(200));

@@ -1,0 +1,86 @@
+//! What a compilation warns of.
+
+use std::io;
+use std::path::PathBuf;
+
+use semver::Version;
+
+use crate::layers::LayerError;
+use crate::ui::Explain;
+
+/// A crate that is not woven in this build, or will not be in the next.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CompileWarning {
+    /// The crate of this call was compiled as it is.
+    #[error("cannot weave `{name}` {version}, compiling it as it is")]
+    NotWoven {
+        /// Its package.
+        name: String,
+        /// The package's version.
+        version: Version,
+        /// The file with all of the compiler's messages, if the compiler failed.
+        log: Option<PathBuf>,
+        /// Why.
+        source: NotWoven,
+    },
+    /// A dependent failed against woven crates, which will be plain in the next build.
+    #[error("`{name}` {version} does not compile against woven crates: {}", crates.join(", "))]
+    Suspected {
+        /// The dependent's package.
+        name: String,
+        /// The package's version.
+        version: Version,
+        /// The woven crates.
+        crates: Vec<String>,
+    },
+    /// A dependent compiles against plain crates only.
+    #[error("`{name}` {version} compiles against plain crates only: {}", crates.join(", "))]
+    Confirmed {
+        /// The dependent's package.
+        name: String,
+        /// The package's version.
+        version: Version,
+        /// The crates that stay plain.
+        crates: Vec<String>,
+    },
+    /// A suspicion has ended, and these crates will be woven in the next build.
+    #[error("these crates are plain in this build because of an earlier failure: {}", .0.join(", "))]
+    Cleared(Vec<String>),
+}
+
+impl Explain for CompileWarning {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            CompileWarning::NotWoven { log: Some(log), .. } => {
+                format!("all of the compiler's messages are in {}", log.display())
+            }
+            CompileWarning::NotWoven { name, .. } => format!("run `otel-rs diff {name}`"),
+            CompileWarning::Suspected { .. } => {
+                "build again: they are compiled plain then, which shows whether weaving is the cause".to_owned()
+            }
+            CompileWarning::Confirmed { .. } => "they stay plain from now on; please report it".to_owned(),
+            CompileWarning::Cleared(_) => "build again: they are woven then".to_owned(),
+        })
+    }
+}
+
+/// Why a crate was not compiled woven.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotWoven {
+    /// A rule missed, or the layer could not be written.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    /// The hooks could not be compiled or written.
+    #[error(transparent)]
+    Hooks(#[from] io::Error),
+    /// The compiler failed.
+    #[error("{first}")]
+    Compiler {
+        /// The beginning of its first message.
+        first: String,
+        /// All of its messages.
+        messages: String,
+        /// The layer's digest.
+        layer: String,
+    },
+}

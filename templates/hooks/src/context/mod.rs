@@ -1,0 +1,216 @@
+//! The current span of this thread, and what travels with it.
+
+mod carry;
+mod live;
+mod propagate;
+
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::Arc;
+
+use crate::attach::active;
+use crate::headers::{Headers, HeadersMut};
+use crate::settings;
+
+pub use carry::{carry, carry_fn, detach, detached, Carry};
+pub(crate) use live::Live;
+
+/// Bits of [`Context::flags`]. The lowest two are W3C's and travel; the others are our own.
+pub(crate) mod flag {
+    pub(crate) const SAMPLED: u8 = 1;
+    /// All that W3C Trace Context defines: sampled, and random trace id.
+    pub(crate) const W3C: u8 = 0b11;
+    /// Sampled because somebody looks for something: B3 and Jaeger pass that on.
+    pub(crate) const DEBUG: u8 = 1 << 7;
+    /// The caller named its trace and left the decision to whom it calls.
+    pub(crate) const DEFERRED: u8 = 1 << 6;
+    /// The request being served brought a decision without a trace.
+    pub(crate) const DECIDED: u8 = 1 << 5;
+    /// Never sampled, nor is any work below it.
+    pub(crate) const MUTED: u8 = 1 << 4;
+    /// There is no record of this very span.
+    pub(crate) const NOT_RECORDED: u8 = 1 << 3;
+    /// This very span is a request that is being sent.
+    pub(crate) const REQUEST: u8 = 1 << 2;
+}
+
+/// Which span work belongs to. Cheap to clone: it allocates only for requests that brought a tracestate or baggage.
+#[derive(Clone, Default)]
+pub struct Context {
+    pub(crate) trace: [u8; 16],
+    pub(crate) span: [u8; 8],
+    pub(crate) flags: u8,
+    pub(crate) remote: bool,
+    /// Whether the request this belongs to is still open.
+    pub(crate) live: Live,
+    /// The caller's span, as the request being served named it; zeros where none did.
+    pub(crate) brought: Ids,
+    pub(crate) carried: Option<Arc<Carried>>,
+}
+
+/// A span's trace, and its own id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ids {
+    pub(crate) trace: [u8; 16],
+    pub(crate) span: [u8; 8],
+}
+
+impl Ids {
+    const NONE: Ids = Ids { trace: [0; 16], span: [0; 8] };
+}
+
+/// Headers that are passed on as they came.
+#[derive(Debug, Default)]
+pub(crate) struct Carried {
+    pub(crate) tracestate: Vec<u8>,
+    pub(crate) baggage: Vec<u8>,
+    /// Spans that the same request named in other formats, where these contradict each other.
+    pub(crate) others: Vec<Ids>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Context({:032x}, {:016x})", u128::from_be_bytes(self.trace), u64::from_be_bytes(self.span))
+    }
+}
+
+thread_local! {
+    static CURRENT: Cell<Context> = const { Cell::new(Context::EMPTY) };
+}
+
+/// The context of the work this thread is doing now; empty when the hooks are dormant or nothing is being traced.
+#[inline]
+pub fn current() -> Context {
+    if !active() {
+        return Context::EMPTY;
+    }
+    let peek = |cell: &Cell<Context>| {
+        let context = cell.take();
+        cell.set(context.clone());
+        context
+    };
+    CURRENT.try_with(peek).unwrap_or_default()
+}
+
+/// The context of the work this thread is doing now, or what the process was started with when it does none.
+#[inline]
+pub(crate) fn current_or_process() -> Context {
+    let current = current();
+    if current.is_empty() {
+        process_parent()
+    } else {
+        current
+    }
+}
+
+/// The parent of work that has none in this process, as the environment names it; empty where that names none.
+fn process_parent() -> Context {
+    /// Made once and never freed.
+    static PARENT: AtomicPtr<Context> = AtomicPtr::new(std::ptr::null_mut());
+    let Some(environment) = settings::get().and_then(|settings| settings.environment.as_ref()) else {
+        return Context::EMPTY;
+    };
+    // SAFETY: null, or leaked below.
+    if let Some(known) = unsafe { PARENT.load(Ordering::Acquire).as_ref() } {
+        return known.clone();
+    }
+    let parent = propagate::from_environment(environment);
+    let made = Box::into_raw(Box::new(parent.clone()));
+    if PARENT.compare_exchange(std::ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        // SAFETY: made above, and nobody else has seen it.
+        drop(unsafe { Box::from_raw(made) });
+    }
+    parent
+}
+
+impl Context {
+    /// No span.
+    pub const EMPTY: Context = Context {
+        trace: [0; 16],
+        span: [0; 8],
+        flags: 0,
+        remote: false,
+        live: Live::NEVER,
+        brought: Ids::NONE,
+        carried: None,
+    };
+
+    /// Whether there is no span.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.span == [0; 8]
+    }
+
+    /// Whether its span, rather than one above it, is a request that is being sent and told of.
+    pub(crate) fn is_request_sent(&self) -> bool {
+        self.flags & flag::REQUEST != 0
+    }
+
+    /// Makes this the thread's current context until the guard is dropped. Guards must be dropped in reverse order of
+    /// their making, on the same thread; they cannot be sent.
+    #[inline]
+    pub fn enter(&self) -> Entered {
+        if !active() {
+            return Entered { previous: None, not_send: PhantomData };
+        }
+        let previous = CURRENT.try_with(|cell| cell.replace(self.clone())).ok();
+        Entered { previous, not_send: PhantomData }
+    }
+
+    /// Reads a context from a request's headers. Empty when there is none or it is malformed; baggage is kept even then.
+    pub fn extract(headers: &dyn Headers) -> Context {
+        if !active() {
+            return Context::EMPTY;
+        }
+        propagate::extract(headers)
+    }
+
+    /// The parent of a request that is about to be sent with these headers: the span that the program itself named in
+    /// them, otherwise the current one. Headers copied from the request being served name nothing new.
+    pub fn of_request(headers: &dyn Headers) -> Context {
+        let current = current_or_process();
+        if active() {
+            propagate::named(&current, headers).unwrap_or(current)
+        } else {
+            current
+        }
+    }
+
+    /// Takes out of a request's headers what [`inject`](Self::inject) wrote of the span: the request was given back unsent.
+    pub fn withdraw(&self, headers: &mut dyn HeadersMut) {
+        if active() {
+            propagate::withdraw(self, headers);
+        }
+    }
+
+    pub(crate) fn ids(&self) -> Ids {
+        Ids { trace: self.trace, span: self.span }
+    }
+
+    /// Writes this context to a request's headers. A trace that the program itself named in them stays.
+    pub fn inject(&self, headers: &mut dyn HeadersMut) {
+        if active() {
+            propagate::inject(self, headers);
+        }
+    }
+}
+
+/// Keeps a context current; see [`Context::enter`].
+#[derive(Debug)]
+#[must_use = "the context is left as soon as this is dropped"]
+pub struct Entered {
+    previous: Option<Context>,
+    not_send: PhantomData<*const ()>,
+}
+
+impl Drop for Entered {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(previous) = self.previous.take() {
+            // The value that was current is dropped here; it owns at most an `Arc` of plain bytes.
+            let _ = CURRENT.try_with(|cell| cell.set(previous));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Messages that a client hands to a broker, fetches from it, or works on.
+//!
+//! ```text
+//! let topic = Destination { system: "kafka", name: &record.topic, ..Destination::default() };
+//! topic.send(&SCOPE, "publish", &mut record.headers).around(produce(record), |error| Failure::code(&error.code())).await
+//! ```
+//!
+//! A span has one parent and no links: those do not exist on the wire. So work on one message is a child of the span that
+//! sent it, and a batch that is received is a child of whatever received it.
+
+use crate::attribute::{key, Attribute, Value};
+use crate::context::{self, Context};
+use crate::headers::{Headers, HeadersMut};
+use crate::kit::Operation;
+use crate::scope::Scope;
+use crate::span::{Domain, Span};
+use crate::wire::MessagingOperation;
+
+/// A queue or topic, as a client sees it. What is not known is left empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Destination<'a> {
+    /// A value of `messaging.system`: `kafka`, `rabbitmq`.
+    pub system: &'a str,
+    /// Name of the queue or topic.
+    pub name: &'a str,
+    /// Template of the name, where names are made per user or entity: without one each of them is a series of metrics.
+    pub template: &'a str,
+    /// Whether it is gone once nobody uses it (a reply queue).
+    pub is_temporary: bool,
+    /// Whether its name was generated.
+    pub is_anonymous: bool,
+    /// The partition.
+    pub partition: &'a str,
+    /// The subscription.
+    pub subscription: &'a str,
+    /// The group of consumers.
+    pub group: &'a str,
+    /// The client's own name at the broker.
+    pub client: &'a str,
+    /// Name or address of the broker.
+    pub address: &'a str,
+    /// The broker's port.
+    pub port: Option<u16>,
+}
+
+impl Destination<'_> {
+    /// A message is made that will be sent with others: its own context is put into its headers.
+    pub fn create(&self, scope: &'static Scope, operation: &str, headers: &mut dyn HeadersMut) -> Operation {
+        self.produce(scope, MessagingOperation::Create, operation, headers)
+    }
+
+    /// A message is about to be handed over. Its context is put into its headers, unless they name a trace already.
+    pub fn send(&self, scope: &'static Scope, operation: &str, headers: &mut dyn HeadersMut) -> Operation {
+        self.produce(scope, MessagingOperation::Send, operation, headers)
+    }
+
+    /// Messages are about to be handed over at once, whose headers are left as they are: they carry contexts of their own
+    /// ([`create`](Self::create)), or cannot carry any.
+    pub fn send_batch(&self, scope: &'static Scope, operation: &str, count: usize) -> Operation {
+        if !scope.enabled() {
+            return Operation::NONE;
+        }
+        let attributes =
+            self.attributes(MessagingOperation::Send, operation, (key::MESSAGING_BATCH_SIZE, count.into()));
+        Operation::of(Span::start(scope, Domain::Messaging, &attributes), None)
+    }
+
+    /// The program fetches messages. [`received`] counts them, where it may get several at once.
+    pub fn receive(&self, scope: &'static Scope, operation: &str) -> Operation {
+        self.consume(scope, MessagingOperation::Receive, operation, None)
+    }
+
+    /// The program works on a message that it was handed. Its parent is the span that its headers name, otherwise the
+    /// current one.
+    pub fn process(&self, scope: &'static Scope, operation: &str, headers: &dyn Headers) -> Operation {
+        self.consume(scope, MessagingOperation::Process, operation, Some(headers))
+    }
+
+    /// The same for a message that a [`receive`](Self::receive) has fetched, and counted.
+    pub fn process_received(&self, scope: &'static Scope, operation: &str, headers: &dyn Headers) -> Operation {
+        let operation = self.process(scope, operation, headers);
+        operation.set(&[(key::MESSAGING_PULLED, true.into())]);
+        operation
+    }
+
+    /// Messages are acknowledged, refused or committed.
+    pub fn settle(&self, scope: &'static Scope, operation: &str) -> Operation {
+        self.consume(scope, MessagingOperation::Settle, operation, None)
+    }
+
+    fn produce(
+        &self,
+        scope: &'static Scope,
+        kind: MessagingOperation,
+        operation: &str,
+        headers: &mut dyn HeadersMut,
+    ) -> Operation {
+        if !scope.enabled() {
+            return Operation::NONE;
+        }
+        let attributes = self.attributes(kind, operation, (key::MESSAGING_INJECTED, true.into()));
+        let span = Span::start_with_parent(scope, Domain::Messaging, Context::of_request(headers), &attributes);
+        span.context().inject(headers);
+        Operation::of(span, None)
+    }
+
+    fn consume(
+        &self,
+        scope: &'static Scope,
+        kind: MessagingOperation,
+        operation: &str,
+        headers: Option<&dyn Headers>,
+    ) -> Operation {
+        if !scope.enabled() {
+            return Operation::NONE;
+        }
+        let attributes = self.attributes(kind, operation, (key::MESSAGING_BATCH_SIZE, Value::None));
+        let sender = headers.map_or(Context::EMPTY, Context::extract);
+        let parent = if sender.is_empty() { context::current_or_process() } else { sender };
+        Operation::of(Span::start_with_parent(scope, Domain::Messaging, parent, &attributes), None)
+    }
+
+    fn attributes<'a>(
+        &'a self,
+        kind: MessagingOperation,
+        operation: &'a str,
+        own: Attribute<'a>,
+    ) -> [Attribute<'a>; 14] {
+        let only_if = |truth: bool| if truth { Value::Bool(true) } else { Value::None };
+        [
+            (key::MESSAGING_SYSTEM, text(self.system)),
+            (key::MESSAGING_OPERATION, i64::from(kind as u8).into()),
+            (key::MESSAGING_OPERATION_NAME, text(operation)),
+            (key::MESSAGING_DESTINATION, text(self.name)),
+            (key::MESSAGING_TEMPLATE, text(self.template)),
+            (key::MESSAGING_TEMPORARY, only_if(self.is_temporary)),
+            (key::MESSAGING_ANONYMOUS, only_if(self.is_anonymous)),
+            (key::MESSAGING_PARTITION, text(self.partition)),
+            (key::MESSAGING_SUBSCRIPTION, text(self.subscription)),
+            (key::MESSAGING_GROUP, text(self.group)),
+            (key::MESSAGING_CLIENT, text(self.client)),
+            (key::SERVER_ADDRESS, text(self.address)),
+            (key::SERVER_PORT, self.port.into()),
+            own,
+        ]
+    }
+}
+
+/// Ends a [`Destination::receive`] that got so many messages.
+pub fn received(mut operation: Operation, count: usize) {
+    operation.end(&[(key::MESSAGING_BATCH_SIZE, count.into())]);
+}
+
+/// Text that is known.
+fn text(text: &str) -> Value<'_> {
+    if text.is_empty() {
+        Value::None
+    } else {
+        text.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_known_is_recorded() {
+        let queue = Destination { system: "rabbitmq", name: "orders", is_temporary: true, ..Destination::default() };
+        let attributes = queue.attributes(MessagingOperation::Receive, "get", (key::MESSAGING_INJECTED, Value::None));
+        let known: Vec<_> = attributes.iter().filter(|(_, value)| *value != Value::None).copied().collect();
+        assert_eq!(
+            known,
+            [
+                (key::MESSAGING_SYSTEM, "rabbitmq".into()),
+                (key::MESSAGING_OPERATION, 3_i64.into()),
+                (key::MESSAGING_OPERATION_NAME, "get".into()),
+                (key::MESSAGING_DESTINATION, "orders".into()),
+                (key::MESSAGING_TEMPORARY, true.into()),
+            ]
+        );
+    }
+
+    #[test]
+    fn dormant_hooks_leave_headers_alone() {
+        static SCOPE: Scope = Scope::new("otel-rs:layer:1|queue|1.0.0|0.1.0|\n");
+        let mut headers = Vec::<(String, String)>::new();
+        let queue = Destination { system: "rabbitmq", name: "orders", ..Destination::default() };
+        assert!(queue.send(&SCOPE, "publish", &mut headers).is_none());
+        assert!(queue.process(&SCOPE, "deliver", &headers).is_none());
+        assert!(headers.is_empty());
+    }
+}

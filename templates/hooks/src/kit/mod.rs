@@ -1,0 +1,26 @@
+//! The shapes that instrumentations have in common, so that advice holds no more than what its crate alone knows: where
+//! an address is kept, how an error gives its code, what counts as a row.
+//!
+//! | shape | here |
+//! | --- | --- |
+//! | a statement with its rows | [`statement::Session`], [`statement::Statement`] |
+//! | a message sent, received, processed | [`message::Destination`] |
+//! | a remote procedure call served or sent | [`call`] |
+//! | internal work | [`work`] |
+//! | an HTTP request served | [`Span`](crate::Span) with [`http`](crate::http): proxies, headers, excluded URLs |
+//! | an HTTP request sent | the same, with [`Host`](crate::http::client::Host) for its connections |
+//! | a task that carries its context | [`carry`](crate::carry()), [`detach`](crate::detach) |
+//!
+//! Guards end their spans: with what is known, with a [`Failure`], or as `cancelled` when they are dropped early.
+
+pub mod call;
+mod failure;
+mod fields;
+pub mod message;
+mod operation;
+pub mod statement;
+pub mod work;
+
+pub use failure::Failure;
+pub use fields::{Field, Getter, Setter};
+pub use operation::Operation;

@@ -1,0 +1,345 @@
+//! The attributes of a log record, as in the wire format, on the stack of whoever logs.
+
+use std::fmt::{self, Write};
+use std::mem::MaybeUninit;
+
+use crate::attribute::{self, key, Key, Value};
+use crate::wire;
+
+/// What one record may hold, in bytes.
+const ROOM: usize = 4 << 10;
+/// Stands at the end of text that is not whole.
+const CUT: &str = "…";
+/// Text is not begun with less room than this.
+const LEAST: usize = 16;
+/// What is left for the message while it is not there.
+const FOR_BODY: usize = 1 << 10;
+
+/// What a record says: attributes as in the wire format. Text that does not fit is cut and shows it; what finds no room
+/// at all is counted.
+pub struct LogAttributes {
+    /// Written up to `len`.
+    bytes: [MaybeUninit<u8>; ROOM],
+    len: usize,
+    count: u16,
+    dropped: u8,
+    has_body: bool,
+    open: Option<Piece>,
+    /// Where the text that was ended last begins and ends.
+    last: (usize, usize),
+}
+
+/// Text that is being written.
+#[derive(Clone, Copy)]
+struct Piece {
+    start: usize,
+    text: usize,
+    limit: usize,
+    is_full: bool,
+}
+
+impl LogAttributes {
+    pub(super) fn new() -> LogAttributes {
+        LogAttributes {
+            bytes: [MaybeUninit::uninit(); ROOM],
+            len: 0,
+            count: 0,
+            dropped: 0,
+            has_body: false,
+            open: None,
+            last: (0, 0),
+        }
+    }
+
+    /// Takes something that need not be formatted.
+    pub fn set(&mut self, key: Key<'_>, value: Value<'_>) {
+        let (kind, number);
+        let bytes: &[u8] = match value {
+            Value::None => return,
+            Value::Bytes(bytes) => return self.set_display(key, &Lossy(bytes)),
+            Value::Int(int) => {
+                (kind, number) = (wire::value::INT, int.to_le_bytes());
+                &number
+            }
+            Value::Float(float) => {
+                (kind, number) = (wire::value::FLOAT, float.to_le_bytes());
+                &number
+            }
+            Value::Bool(truth) => {
+                (kind, number) = (wire::value::BOOL, u64::from(truth).to_le_bytes());
+                number.get(..1).unwrap_or(&[])
+            }
+        };
+        let (start, limit) = (self.len, self.limit(key));
+        if self.header(key, kind, bytes.len(), limit) && self.put(bytes, limit) {
+            self.count += 1;
+        } else {
+            self.len = start;
+            self.count_dropped();
+        }
+    }
+
+    /// Takes text that has to be formatted.
+    pub fn set_display(&mut self, key: Key<'_>, value: &dyn fmt::Display) {
+        if !self.begin(key) {
+            return self.count_dropped();
+        }
+        let is_whole = write!(self, "{value}").is_ok();
+        if !self.end(is_whole) {
+            self.count_dropped();
+        }
+    }
+
+    /// Begins text, unless there is no room for it.
+    pub(super) fn begin(&mut self, key: Key<'_>) -> bool {
+        let limit = self.limit(key) - CUT.len();
+        let start = self.len;
+        let is_open = self.open.is_some();
+        if is_open || !self.header(key, wire::value::STR, 0, limit) || limit.saturating_sub(self.len) < LEAST {
+            self.len = start;
+            return false;
+        }
+        self.has_body |= key == key::LOG_BODY;
+        self.open = Some(Piece { start, text: self.len, limit, is_full: false });
+        true
+    }
+
+    /// Adds to the text that was begun. Once something did not fit nothing else follows, however short it is.
+    pub(super) fn push(&mut self, text: &str) {
+        let Some(piece) = self.open.filter(|piece| !piece.is_full) else { return };
+        let mut fits = text.len().min(piece.limit.saturating_sub(self.len));
+        while !text.is_char_boundary(fits) {
+            fits -= 1;
+        }
+        self.put(text.as_bytes().get(..fits).unwrap_or(&[]), piece.limit);
+        self.open = Some(Piece { is_full: fits < text.len(), ..piece });
+    }
+
+    /// Ends the text that was begun; false if nothing of it is there.
+    pub(super) fn end(&mut self, is_whole: bool) -> bool {
+        let Some(Piece { start, text, is_full, .. }) = self.open.take() else { return false };
+        if !is_whole && self.len == text {
+            self.len = start;
+            return false;
+        }
+        if is_full || !is_whole {
+            self.put(CUT.as_bytes(), ROOM);
+        }
+        // The header again, now that the length is known.
+        let length = (self.len - text) as u32;
+        if let Some(to) = self.bytes.get_mut(start + 4..start + wire::ATTRIBUTE_HEADER) {
+            to.iter_mut().zip(length.to_le_bytes()).for_each(|(to, byte)| *to = MaybeUninit::new(byte));
+        }
+        self.count += 1;
+        self.last = (start, self.len);
+        true
+    }
+
+    /// Takes the text that was ended last back, if nothing came after it.
+    pub(super) fn take_back(&mut self) -> bool {
+        let (start, end) = self.last;
+        let is_last = end == self.len && end > start;
+        if is_last {
+            self.len = start;
+            self.count = self.count.saturating_sub(1);
+            self.last = (0, 0);
+        }
+        is_last
+    }
+
+    /// Counts one that is not there.
+    pub(super) fn count_dropped(&mut self) {
+        self.dropped = self.dropped.saturating_add(1);
+    }
+
+    /// Whether there is an attribute of that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let mut rest = self.bytes();
+        while let Some([_, _, _, length, l0, l1, l2, l3]) = rest.get(..wire::ATTRIBUTE_HEADER) {
+            let named = usize::from(*length);
+            let value = u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize;
+            let end = wire::ATTRIBUTE_HEADER + named;
+            if named > 0 && rest.get(wire::ATTRIBUTE_HEADER..end) == Some(name.as_bytes()) {
+                return true;
+            }
+            rest = rest.get(end + value..).unwrap_or(&[]);
+        }
+        false
+    }
+
+    /// The attributes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        let written = self.bytes.get(..self.len).unwrap_or(&[]);
+        // SAFETY: all up to `len` is written, and bytes that are have the layout of bytes.
+        unsafe { &*(written as *const [MaybeUninit<u8>] as *const [u8]) }
+    }
+
+    /// How many attributes there are.
+    pub(super) fn count(&self) -> u16 {
+        self.count
+    }
+
+    /// How many found no room.
+    pub(super) fn dropped(&self) -> u8 {
+        self.dropped
+    }
+
+    fn limit(&self, key: Key<'_>) -> usize {
+        if self.has_body || key == key::LOG_BODY {
+            ROOM
+        } else {
+            ROOM - FOR_BODY
+        }
+    }
+
+    fn header(&mut self, key: Key<'_>, kind: u8, length: usize, limit: usize) -> bool {
+        self.put(&attribute::header(&key, kind, length), limit) && self.put(key.name(), limit)
+    }
+
+    fn put(&mut self, bytes: &[u8], limit: usize) -> bool {
+        let end = self.len + bytes.len();
+        match self.bytes.get_mut(self.len..end) {
+            Some(to) if end <= limit => {
+                // SAFETY: as many bytes as `to` has, which is ours alone.
+                unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_mut_ptr().cast(), bytes.len()) };
+                self.len = end;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Into the text that was begun. Never fails: what does not fit is no matter of whoever formats.
+impl Write for LogAttributes {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for LogAttributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogAttributes").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+/// Bytes that should be UTF-8.
+struct Lossy<'a>(&'a [u8]);
+
+impl fmt::Display for Lossy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        loop {
+            match std::str::from_utf8(rest) {
+                Ok(text) => return f.write_str(text),
+                Err(error) => {
+                    let (good, bad) = rest.split_at(error.valid_up_to());
+                    f.write_str(std::str::from_utf8(good).unwrap_or(""))?;
+                    f.write_str("\u{fffd}")?;
+                    rest = bad.get(error.error_len().unwrap_or(bad.len())..).unwrap_or(&[]);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) use tests::read;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The attributes as (key, name, value).
+    pub(in crate::logs) fn read(attributes: &LogAttributes) -> Vec<(u16, String, Vec<u8>)> {
+        let mut rest = attributes.bytes();
+        let mut all = Vec::new();
+        while !rest.is_empty() {
+            let key = u16::from_le_bytes([rest[0], rest[1]]);
+            let name = rest[3] as usize;
+            let length = u32::from_le_bytes([rest[4], rest[5], rest[6], rest[7]]) as usize;
+            let (head, tail) = rest.split_at(wire::ATTRIBUTE_HEADER + name + length);
+            let name = String::from_utf8(head[8..8 + name].to_vec()).unwrap();
+            let value = head[head.len() - length..].to_vec();
+            all.push((key, name, value));
+            rest = tail;
+        }
+        assert_eq!(all.len(), usize::from(attributes.count));
+        all
+    }
+
+    #[test]
+    fn attributes_are_written_in_wire_format() {
+        let mut attributes = LogAttributes::new();
+        attributes.set_display(key::LOG_BODY, &format_args!("{} and {}", 1, "two"));
+        attributes.set(Key::Named("n"), (-1_i64).into());
+        attributes.set(Key::Named("nothing"), Value::None);
+        attributes.set(Key::Named("yes"), true.into());
+        attributes.set(Key::Named("bytes"), b"a\xffb".as_slice().into());
+        let expected = [
+            (wire::key::LOG_BODY, String::new(), b"1 and two".to_vec()),
+            (0, "n".into(), (-1_i64).to_le_bytes().to_vec()),
+            (0, "yes".into(), vec![1]),
+            (0, "bytes".into(), "a\u{fffd}b".as_bytes().to_vec()),
+        ];
+        assert_eq!(read(&attributes), expected);
+        assert_eq!(attributes.dropped, 0);
+        assert!(attributes.has("bytes") && !attributes.has("byte") && !attributes.has(""));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_between_characters_or_counted() {
+        // Each shift makes another byte of a character the first that does not fit.
+        for shift in 0..9 {
+            let mut attributes = LogAttributes::new();
+            let long = format!("{}{}", "x".repeat(shift), "ä€🦀".repeat(2000));
+            attributes.set_display(key::LOG_BODY, &long);
+            attributes.set_display(Key::Named("late"), &1);
+            attributes.set(Key::Named("later"), 2.into());
+            let all = read(&attributes);
+            let text = std::str::from_utf8(&all[0].2).unwrap();
+            assert!(text.ends_with('…') && long.starts_with(text.trim_end_matches('…')), "{text}");
+            assert!(attributes.len > ROOM - 8 && attributes.len <= ROOM);
+            assert_eq!((all.len(), attributes.dropped), (1, 2));
+        }
+    }
+
+    #[test]
+    fn a_text_of_every_length_stays_within_its_room() {
+        for length in ROOM - 40..ROOM + 10 {
+            let mut attributes = LogAttributes::new();
+            attributes.set_display(key::LOG_BODY, &format_args!("{}{}", "x".repeat(length), "é"));
+            attributes.set(Key::Named("n"), 1.into());
+            let all = read(&attributes);
+            assert!(std::str::from_utf8(&all[0].2).is_ok());
+            assert_eq!(all.len() + usize::from(attributes.dropped), 2);
+        }
+    }
+
+    #[test]
+    fn a_long_attribute_leaves_room_for_the_message() {
+        let mut attributes = LogAttributes::new();
+        attributes.set_display(Key::Named("long"), &"x".repeat(ROOM));
+        attributes.set(Key::Named("late"), 1.into());
+        attributes.set_display(key::LOG_BODY, &"m".repeat(FOR_BODY / 2));
+        let all = read(&attributes);
+        assert_eq!((all.len(), attributes.dropped), (2, 1));
+        assert_eq!(all[1].2, "m".repeat(FOR_BODY / 2).into_bytes());
+    }
+
+    #[test]
+    fn text_that_breaks_off_shows_it() {
+        let mut attributes = LogAttributes::new();
+        assert!(attributes.begin(Key::Named("half")));
+        attributes.push("half");
+        assert!(attributes.end(false));
+        assert!(attributes.begin(Key::Named("none")) && !attributes.end(false));
+        assert!(attributes.begin(Key::Named("empty")) && attributes.end(true));
+        let texts: Vec<_> =
+            read(&attributes).into_iter().map(|(_, name, text)| (name, String::from_utf8(text).unwrap())).collect();
+        assert_eq!(texts, [("half".into(), "half…".into()), ("empty".into(), String::new())]);
+        assert!(attributes.take_back() && !attributes.take_back());
+        assert_eq!(read(&attributes).len(), 1);
+    }
+}

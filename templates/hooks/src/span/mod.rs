@@ -1,0 +1,190 @@
+//! Spans: started, told about, ended. Each step is one record; the launcher puts them together.
+
+mod sample;
+
+use crate::attribute::{key, Attribute, Value};
+use crate::clock::now;
+use crate::context::{self, flag, Context, Live};
+use crate::scope::Scope;
+use crate::{ids, ring, settings, wire};
+
+pub use wire::Domain;
+
+/// An open span. Dropping it ends it; a dormant one does nothing.
+#[derive(Debug)]
+#[must_use = "a span ends when it is dropped"]
+pub struct Span {
+    context: Context,
+    root: Live,
+}
+
+impl Span {
+    /// A span that does nothing.
+    pub const NONE: Span = Span { context: Context::EMPTY, root: Live::NEVER };
+
+    /// Starts a span as a child of the thread's current span; without one, as a child of the process's own parent, if the
+    /// launcher told of one.
+    #[inline]
+    pub fn start(scope: &'static Scope, domain: Domain, attributes: &[Attribute<'_>]) -> Span {
+        if !scope.enabled() {
+            return Span::NONE;
+        }
+        begin(scope, domain, context::current_or_process(), attributes)
+    }
+
+    /// Starts a span as a child of `parent`, or as the root of a new trace when `parent` is empty. For work that came
+    /// from outside: a server's requests take their parent from their headers, never from the thread or the process.
+    #[inline]
+    pub fn start_with_parent(
+        scope: &'static Scope,
+        domain: Domain,
+        parent: Context,
+        attributes: &[Attribute<'_>],
+    ) -> Span {
+        if !scope.enabled() {
+            return Span::NONE;
+        }
+        begin(scope, domain, parent, attributes)
+    }
+
+    /// A request that the user does not want to hear of: nothing is written about it, and the work below it is never
+    /// sampled, here or in the services it calls.
+    pub fn non_recording(scope: &'static Scope, parent: Context) -> Span {
+        if !scope.enabled() {
+            return Span::NONE;
+        }
+        let span = ids::span_id();
+        let trace = if parent.is_empty() { ids::trace_id() } else { parent.trace };
+        let root = Live::claim(span);
+        let flags = flag::MUTED | flag::NOT_RECORDED;
+        Span { context: Context { trace, span, flags, remote: false, live: root, ..parent }, root }
+    }
+
+    /// A span of a test: open, and recorded nowhere.
+    #[cfg(test)]
+    pub(crate) fn of_test() -> Span {
+        Span { context: Context { trace: [1; 16], span: [1; 8], ..Context::EMPTY }, root: Live::NEVER }
+    }
+
+    /// Whether the span does nothing.
+    #[inline]
+    pub fn is_none(&self) -> bool {
+        self.context.is_empty()
+    }
+
+    /// The context that makes this span the current one.
+    #[inline]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Says more about the span; a later value of the same key replaces the earlier one.
+    #[inline]
+    pub fn set(&self, attributes: &[Attribute<'_>]) {
+        self.context.set(attributes);
+    }
+
+    /// Ends the span with last words.
+    #[inline]
+    pub fn end(mut self, attributes: &[Attribute<'_>]) {
+        if !self.context.is_empty() {
+            self.finish(attributes);
+        }
+    }
+
+    #[inline(never)]
+    fn finish(&mut self, attributes: &[Attribute<'_>]) {
+        self.root.release();
+        if self.context.is_recorded() {
+            ring::write_span(wire::kind::SPAN_END, self.context.span, now(), attributes);
+        }
+        self.context = Context::EMPTY;
+    }
+}
+
+impl Drop for Span {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.context.is_empty() {
+            self.finish(&[]);
+        }
+    }
+}
+
+impl Context {
+    /// Whether records may be written about its span.
+    #[inline]
+    fn is_recorded(&self) -> bool {
+        !self.is_empty() && !self.remote && self.flags & flag::NOT_RECORDED == 0
+    }
+
+    /// Says more about the span this context belongs to.
+    #[inline]
+    pub fn set(&self, attributes: &[Attribute<'_>]) {
+        if self.is_recorded() {
+            ring::write_span(wire::kind::SPAN_UPDATE, self.span, now(), attributes);
+        }
+    }
+
+    /// Adds an event to the span this context belongs to. At most 15 attributes; more are left out.
+    pub fn event(&self, name: &str, attributes: &[Attribute<'_>]) {
+        if !self.is_recorded() {
+            return;
+        }
+        let mut all = [(key::EVENT_NAME, Value::None); 16];
+        for (slot, attribute) in all.iter_mut().skip(1).zip(attributes) {
+            *slot = *attribute;
+        }
+        if let Some(first) = all.first_mut() {
+            *first = (key::EVENT_NAME, name.into());
+        }
+        ring::write_span(wire::kind::SPAN_EVENT, self.span, now(), &all);
+    }
+}
+
+/// No span, as the specification has it without an SDK: the work below belongs to whatever span this one would have
+/// been a child of.
+fn pass_on(parent: Context, id: [u8; 8]) -> Span {
+    if parent.is_empty() {
+        return Span::NONE;
+    }
+    if !parent.remote || parent.live != Live::NEVER {
+        return Span { context: parent, root: Live::NEVER };
+    }
+    let root = Live::claim(id);
+    Span { context: Context { live: root, ..parent }, root }
+}
+
+#[inline(never)]
+fn begin(scope: &'static Scope, domain: Domain, parent: Context, attributes: &[Attribute<'_>]) -> Span {
+    let id = ids::span_id();
+    if settings::pass_on() {
+        return pass_on(parent, id);
+    }
+    let (trace, flags) = if parent.is_empty() {
+        let trace = ids::trace_id();
+        (trace, u8::from(sample::root(&trace, &parent)))
+    } else {
+        (parent.trace, parent.flags & flag::W3C & !flag::SAMPLED | u8::from(sample::child(&parent)))
+    };
+    let flags = match parent.flags & flag::MUTED {
+        0 => flags | parent.flags & (flag::DEBUG | flag::DECIDED),
+        muted => flags & !flag::SAMPLED | muted,
+    };
+    let flags = if domain == Domain::HttpClient { flags | flag::REQUEST } else { flags };
+    // A server request, and whatever has no local parent, is a root within this process.
+    let root = if parent.is_empty() || parent.remote { Live::claim(id) } else { Live::NEVER };
+    let live = if root == Live::NEVER { parent.live } else { root };
+    let start = ring::Start {
+        trace,
+        span: id,
+        parent: parent.span,
+        time: now(),
+        domain: domain as u8,
+        flags: flags & flag::W3C,
+        parent_remote: parent.remote,
+        trace_state: parent.carried.as_deref().map_or(&[], |carried| &carried.tracestate),
+    };
+    ring::write_start(scope, &start, attributes);
+    Span { context: Context { trace, span: id, flags, remote: false, live, ..parent }, root }
+}

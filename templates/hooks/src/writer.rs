@@ -1,0 +1,45 @@
+//! Bytes in place: a record, a string or a description is written where the launcher reads it.
+
+use std::marker::PhantomData;
+
+/// Appends bytes to reserved room; what does not fit is left out.
+pub(crate) struct Writer<'a> {
+    at: *mut u8,
+    room: usize,
+    region: PhantomData<&'a mut [u8]>,
+}
+
+impl Writer<'_> {
+    /// A writer over `room` bytes at `at`.
+    ///
+    /// # Safety
+    /// The bytes must be writable and belong to the caller alone for as long as the writer lives.
+    pub(crate) unsafe fn new<'a>(at: *mut u8, room: usize) -> Writer<'a> {
+        Writer { at, room, region: PhantomData }
+    }
+
+    /// Bytes whose number the compiler knows: a store instead of a call.
+    #[inline(always)]
+    pub(crate) fn array<const N: usize>(&mut self, bytes: [u8; N]) {
+        if N <= self.room {
+            // SAFETY: there is room (just checked), and the room is ours alone (see `new`).
+            unsafe {
+                self.at.cast::<[u8; N]>().write_unaligned(bytes);
+                self.at = self.at.add(N);
+            }
+            self.room -= N;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        if bytes.len() <= self.room {
+            // SAFETY: there is room (just checked), and the room is ours alone (see `new`).
+            unsafe {
+                std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at, bytes.len());
+                self.at = self.at.add(bytes.len());
+            }
+            self.room -= bytes.len();
+        }
+    }
+}
