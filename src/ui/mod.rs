@@ -3,6 +3,7 @@
 //! Data goes to stdout, everything else to stderr. A message is a lowercase phrase without a final stop; its causes
 //! and one imperative hint follow on lines of their own.
 
+pub(crate) mod plural;
 mod stream;
 mod table;
 
