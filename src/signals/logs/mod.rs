@@ -17,8 +17,8 @@ use crate::export::console_logs::ConsoleLogs;
 use crate::export::notices::ExportNotices;
 use crate::export::queue::Queue;
 use crate::export::{Backend, Delivered, Destinations, Item, Signal, Sink};
-use crate::records::assemble::Complete;
-use crate::records::record::Log;
+use crate::records::assemble::CompleteRecord;
+use crate::records::record::LogHeader;
 use crate::signals::sourced::Sourced;
 use data::LogData;
 use encode::request;
@@ -64,7 +64,7 @@ impl Logs {
     }
 
     /// Takes a record.
-    pub(crate) fn push(&mut self, logged: &Complete<Log>) {
+    pub(crate) fn push(&mut self, logged: &CompleteRecord<LogHeader>) {
         let data = data::data(self.maker.create_log_record(), logged, &self.limits);
         self.destinations.push(Sourced { source: logged.source.clone(), item: data });
     }
