@@ -67,13 +67,14 @@ fn has_word(line: &str, word: &str) -> bool {
 }
 
 #[test]
-fn only_the_rooms_of_telemetry_name_the_sdk() {
-    let names = |line: &str| {
-        ["opentelemetry", "opentelemetry_sdk", "opentelemetry_proto", "opentelemetry_semantic_conventions", "prost"]
-            .iter()
-            .any(|name| has_word(line, name))
-    };
-    forbid("the SDK belongs to telemetry", &files("src", ".rs"), &TELEMETRY, names);
+fn only_the_rooms_of_telemetry_name_opentelemetry_and_only_the_upper_ones_the_sdk() {
+    let names_any = |line: &str, crates: &[&str]| crates.iter().any(|name| has_word(line, name));
+    let api = |line: &str| names_any(line, &["opentelemetry", "opentelemetry_semantic_conventions"]);
+    forbid("OpenTelemetry belongs to telemetry", &files("src", ".rs"), &TELEMETRY, api);
+    let sdk =
+        |line: &str| names_any(line, &["opentelemetry_sdk", "opentelemetry_proto", "opentelemetry_otlp", "prost"]);
+    let upper = ["src/signals", "src/export", "src/telemetry"];
+    forbid("the SDK belongs to the upper rooms of telemetry", &files("src", ".rs"), &upper, sdk);
 }
 
 #[test]
@@ -203,7 +204,16 @@ fn every_instrumentation_is_whole() {
             "{name}: the folder is named after its crate"
         );
         assert!(folder.join("advice.rs").is_file(), "{name}: advice.rs is missing");
-        assert!(folder.join("example/src/main.rs").is_file(), "{name}: example/src/main.rs is missing");
+        for file in ["Cargo.toml.in", "src/main.rs", "expected.toml"] {
+            assert!(folder.join("example").join(file).is_file(), "{name}: example/{file} is missing");
+        }
+        let table: toml::Table = text(&manifest).parse().unwrap();
+        let tested =
+            table["tested"].as_array().unwrap().iter().map(|version| format!("{}.lock", version.as_str().unwrap()));
+        let locks = fs::read_dir(folder.join("example/locks")).into_iter().flatten().flatten();
+        let locks: BTreeSet<_> = locks.map(|lock| lock.file_name().into_string().unwrap()).collect();
+        let hint = format!("run `UPDATE_LOCKS=1 cargo test --test examples {name}`, and remove what is not tested");
+        assert_eq!(locks, tested.collect(), "{name}: example/locks does not hold the versions of `tested`: {hint}");
     }
 }
 

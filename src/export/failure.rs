@@ -431,7 +431,11 @@ mod tests {
     fn a_status_is_not_read_from_the_collectors_words() {
         for words in ["4040 spans are too old", "no permission: 401", "Unimplemented, rejected"] {
             let refused = Failure::http(StatusCode::BAD_REQUEST, words);
-            assert_eq!((hint(&variables(), &refused), refused.is_about_one_signal()), (String::new(), false), "{words}");
+            assert_eq!(
+                (hint(&variables(), &refused), refused.is_about_one_signal()),
+                (String::new(), false),
+                "{words}"
+            );
         }
     }
 

@@ -7,8 +7,8 @@ use hyper::body::Bytes;
 use serde::Serialize;
 
 use super::Unusable;
-use super::json;
 use super::failure::Failure;
+use super::json;
 use crate::config::JsonTarget;
 use crate::ui;
 

@@ -6,8 +6,8 @@ use hyper::body::Bytes;
 use prost::Message;
 use serde::Serialize;
 
-use super::lines::Lines;
 use super::failure::Failure;
+use super::lines::Lines;
 use super::notices::{ExportNotices, ExportTarget};
 use super::otlp::Sender;
 use super::queue::Way;

@@ -2,5 +2,6 @@
 
 pub(crate) mod logs;
 pub(crate) mod metrics;
+pub(crate) mod resource;
 pub(crate) mod sourced;
 pub(crate) mod traces;

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::host::Host;
 use crate::launch::{Ended, Environment, LaunchedPid, Program};
 use crate::resource::Programs;
+use crate::signals::resource::sdk_attributes;
 use crate::ui::{self, Explain};
 use engine::{Engine, ObserveRequests, ProgramEnd};
 pub(crate) use report::TelemetryReport;
@@ -80,7 +81,7 @@ pub(crate) fn start(
     environment: &Environment,
     feed: Receiver,
 ) -> Result<RunningTelemetry, TelemetryError> {
-    let programs = Programs::new(&config.resource, program, environment, pid.clone());
+    let programs = Programs::new(&config.resource, program, environment, pid.clone(), sdk_attributes());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TelemetryError::Thread)?;
     let engine = {
         // Exporters look for their runtime while they are made.

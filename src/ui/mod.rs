@@ -3,10 +3,12 @@
 //! Data goes to stdout, everything else to stderr. A message is a lowercase phrase without a final stop; its causes
 //! and one imperative hint follow on lines of their own.
 
+mod nearest;
 pub(crate) mod plural;
 mod stream;
 mod table;
 
+pub(crate) use nearest::nearest;
 pub(crate) use table::table;
 
 use std::fmt::Display;

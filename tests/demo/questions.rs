@@ -84,7 +84,7 @@ fn the_demo_answers_every_question() {
 fn every_query_finds_its_metric_on_the_page() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let otlp = Otlp::start();
-    let launch = Launch::of(&Fixture::shop("newest")).to(&otlp).env("OTEL_METRICS_EXPORTER", "prometheus");
+    let launch = Launch::of(&Fixture::with("shop", "newest")).to(&otlp).env("OTEL_METRICS_EXPORTER", "prometheus");
     let launch = launch.env("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1").env("OTEL_EXPORTER_PROMETHEUS_PORT", port);
     let shop = launch.env("OTEL_RS_HOST_METRICS", "process,system").start();
     assert_eq!(shop.get("/orders/1").0, 200);

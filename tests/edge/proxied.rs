@@ -1,6 +1,6 @@
 //! Headers that are copied from the request served to the one that is sent.
 
-use super::{EDGES, SHORT, SPAN, TRACE, get, run};
+use super::{SHORT, SPAN, TRACE, get, run, versions};
 use crate::support::expect::{Traces, client, server};
 use crate::support::model::Span;
 
@@ -41,7 +41,7 @@ fn copied_headers_do_not_break_the_trace() {
             &[("traceparent", &parent), ("b3", &b3), ("x-b3-traceid", TRACE), ("x-b3-spanid", SPAN)],
         ),
     ];
-    for versions in EDGES {
+    for versions in &versions() {
         for (propagators, headers) in all {
             let mut stock = 0;
             let (traces, _) = run(versions, &[("OTEL_PROPAGATORS", propagators)], |edge| {
@@ -65,7 +65,7 @@ fn copied_headers_do_not_break_the_trace() {
 
 #[test]
 fn every_format_is_written_whichever_was_copied() {
-    for versions in EDGES {
+    for versions in &versions() {
         let mut said = Vec::new();
         let (traces, _) = run(versions, &[("OTEL_PROPAGATORS", "tracecontext,b3,jaeger")], |edge| {
             let b3 = format!("{TRACE}-{SPAN}-1");
@@ -90,7 +90,7 @@ fn every_format_is_written_whichever_was_copied() {
 
 #[test]
 fn malformed_headers_that_were_copied_are_replaced() {
-    for versions in EDGES {
+    for versions in &versions() {
         let mut stock = 0;
         let mut said = Vec::new();
         let (traces, _) = run(versions, &[], |edge| {
@@ -113,7 +113,7 @@ fn what_the_program_made_stays_and_is_the_parent() {
     let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
     let own = format!("00-{trace}-{span}-01");
     let caller = format!("00-{TRACE}-{SPAN}-01");
-    for versions in EDGES {
+    for versions in &versions() {
         let mut said = Vec::new();
         let (traces, _) = run(versions, &[("OTEL_PROPAGATORS", "tracecontext,b3")], |edge| {
             let headers =

@@ -1,20 +1,18 @@
 //! A function of AWS Lambda, woven and launched against a cloud of our own.
 
-mod cloud;
-
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::support::cloud::{Cloud, TIMEOUT};
 use crate::support::definition::Definition;
 use crate::support::expect::{Traces, server};
-use crate::support::fixture::FUNCTIONS;
+use crate::support::fixture::sets;
 use crate::support::logs::Log;
 use crate::support::metrics::Metrics;
 use crate::support::{Fixture, OTEL_RS, Otlp, clean, wait_for};
-use cloud::{Cloud, TIMEOUT};
 
 const TRACE: &str = "5759e988bd862e3fe1be46a994272793";
 const SPAN: &str = "53995c3f42cd8ad8";
@@ -30,7 +28,7 @@ struct Running {
 
 impl Running {
     fn start(versions: &str, payloads: &'static [&'static str], settings: &[(&str, &str)]) -> Running {
-        let fixture = Fixture::function(versions);
+        let fixture = Fixture::with("function", versions);
         let otlp = Otlp::start();
         let cloud =
             Cloud::start(payloads, "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1");
@@ -70,7 +68,7 @@ fn told(
 
 #[test]
 fn invocations_are_told_of_and_answered_as_ever() {
-    for versions in FUNCTIONS {
+    for versions in &sets("function") {
         let (traces, metrics, logs, answers) = told(versions, &["work", "fail", "panic", "work"], &[]);
         assert_eq!(answers, ["0 response", "1 error", "2 error", "3 response"], "{versions}");
         assert_eq!(traces.0.len(), 4, "{traces}");
@@ -80,7 +78,7 @@ fn invocations_are_told_of_and_answered_as_ever() {
                 .attr("cloud.resource_id", format!("{FUNCTION}:7").as_str())
                 .attr("aws.lambda.invoked_arn", format!("{FUNCTION}:live").as_str())
                 .attr("cloud.account.id", "123456789012")
-                .told_by("lambda_runtime")
+                .recorded_by("lambda_runtime")
         };
         let is_cold = |number: &str, is_cold| {
             let invocation = traces.require(invocation(number).root());
@@ -108,7 +106,7 @@ fn invocations_are_told_of_and_answered_as_ever() {
 
 #[test]
 fn what_an_invocation_and_the_initialization_took_is_measured() {
-    for versions in FUNCTIONS {
+    for versions in &sets("function") {
         let running = Running::start(versions, &["burn", "work"], &[]);
         wait_for("all answers", 20, || (running.cloud.answers().len() == 2).then_some(()));
         let until_it_asked = running.cloud.asked()[0] - running.launched;
@@ -124,7 +122,7 @@ fn what_an_invocation_and_the_initialization_took_is_measured() {
 
 #[test]
 fn an_invocation_that_the_cloud_ends_at_its_deadline_is_a_timeout() {
-    for versions in FUNCTIONS {
+    for versions in &sets("function") {
         let running = Running::start(versions, &["work", "hang"], &[]);
         let begun = wait_for("the second event", 20, || running.cloud.asked().get(1).copied());
         std::thread::sleep((TIMEOUT + Duration::from_millis(50)).saturating_sub(begun.elapsed()));

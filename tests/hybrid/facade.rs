@@ -16,7 +16,7 @@ const SETS: [(&str, [&str; 3]); 2] =
 
 /// The business under the launcher, which exports at its end only.
 fn business(versions: &str, otlp: &Otlp, arguments: &[&str]) -> Command {
-    let mut command = launch_file(&Fixture::facade(versions).program);
+    let mut command = launch_file(&Fixture::with("facade", versions).program);
     command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
     command.env("RUST_BACKTRACE", "0");
     command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").args(arguments).stdin(Stdio::piped());
@@ -204,14 +204,14 @@ fn a_recorder_for_a_while_wins_for_that_while() {
 
 #[test]
 fn without_the_launcher_nothing_is_counted_and_nothing_said() {
-    let output = Command::new(&Fixture::facade("newest").program).args(["all", "return"]).output().unwrap();
+    let output = Command::new(&Fixture::with("facade", "newest").program).args(["all", "return"]).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
 /// The program of the guide: `instrumentations/metrics/example`.
 #[test]
 fn the_guide_s_program_tells_its_day() {
-    let shop = Fixture::example("metrics", "0.24.6", "facade/newest");
+    let shop = Fixture::newest_example("metrics");
     let otlp = Otlp::start();
     let mut command = launch_file(&shop.program);
     command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());

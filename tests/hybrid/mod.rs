@@ -23,7 +23,7 @@ const VERSIONS: [&str; 7] = ["v27", "v28", "v29", "v30", "v31", "v32", "v33"];
 
 /// The business under the launcher, which exports at its end only.
 fn business(otlp: &Otlp, arguments: &[&str]) -> Command {
-    let mut command = launch_file(&Fixture::business().program);
+    let mut command = launch_file(&Fixture::of("business").program);
     command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
     // A callback's panic should not take long.
     command.env("RUST_BACKTRACE", "0");
@@ -315,7 +315,7 @@ fn a_provider_of_the_program_s_own_wins() {
 /// The program of the guide: `instrumentations/opentelemetry/example`.
 #[test]
 fn the_guide_s_program_tells_its_day() {
-    let shop = Fixture::example("opentelemetry", "0.33.1", "business");
+    let shop = Fixture::newest_example("opentelemetry");
     let otlp = Otlp::start();
     let mut command = launch_file(&shop.program);
     command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());

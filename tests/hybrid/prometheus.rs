@@ -4,7 +4,7 @@ use nix::sys::signal::{Signal, kill};
 
 use super::business;
 use crate::launcher::Launched;
-use crate::support::http::{Ask, Http};
+use crate::support::http::{ClientRequest, Http};
 use crate::support::metrics::{Point, Series};
 use crate::support::services::free_port;
 use crate::support::{Otlp, wait_for};
@@ -32,7 +32,7 @@ fn the_page_shows_the_numbers_that_otlp_has() {
     let http = Http::new(false);
     let page = wait_for("what callbacks tell", 20, || {
         let url = format!("http://127.0.0.1:{port}/metrics");
-        let (status, page) = http.send(Ask { method: "GET", url, headers: Vec::new() });
+        let (status, page) = http.send(ClientRequest { method: "GET", url, headers: Vec::new() });
         (status == 200 && page.contains("shop_light")).then_some(page)
     });
     kill(launched.app, Signal::SIGTERM).unwrap();

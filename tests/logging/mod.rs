@@ -23,7 +23,7 @@ struct Run {
 
 impl Run {
     fn of(versions: &str, case: &str, logger: &str) -> Run {
-        let fixture = Fixture::logging(versions);
+        let fixture = Fixture::with("logging", versions);
         let otlp = Otlp::start();
         let mut launched = launch_file(&fixture.program);
         launched.env("OTEL_LOGS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());

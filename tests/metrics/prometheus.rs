@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 
 use super::App;
-use crate::support::http::{Ask, Http};
+use crate::support::http::{ClientRequest, Http};
 use crate::support::services::free_port;
 use crate::support::{clean, need, source, wait_for};
 
@@ -91,7 +91,7 @@ impl Prometheus {
     fn ask(&self, query: &str) -> Option<f64> {
         let query: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
         let url = format!("{}/api/v1/query?query={query}", self.url);
-        let (status, body) = self.http.send(Ask { method: "GET", url, headers: Vec::new() });
+        let (status, body) = self.http.send(ClientRequest { method: "GET", url, headers: Vec::new() });
         let answer: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
         (status == 200).then_some(())?;
         answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()

@@ -51,7 +51,7 @@ fn runtimes_tell_what_they_do(versions: &str) {
     let steps = tempfile::tempdir().unwrap();
     let step = |name: &str| std::fs::write(steps.path().join(name), "").unwrap();
     let otlp = Otlp::start();
-    let launch = Launch::of(&Fixture::runtime(versions)).to(&otlp).env("OTEL_METRIC_EXPORT_INTERVAL", 100);
+    let launch = Launch::of(&Fixture::with("runtime", versions)).to(&otlp).env("OTEL_METRIC_EXPORT_INTERVAL", 100);
     let program = launch.env("STEPS", steps.path().display()).start();
     let told = |what: &str, is: &dyn Fn(&Metrics) -> bool| {
         wait_for(what, 20, || Some(otlp.metrics()).filter(|metrics| is(metrics)))
@@ -109,7 +109,7 @@ fn sum_of(metrics: &Metrics, name: &str, id: i32, flavor: &str) -> f64 {
 
 fn runtimes_count(versions: &str) {
     let otlp = Otlp::start();
-    let launch = Launch::of(&Fixture::runtime(versions)).to(&otlp).env("COUNTS", 1);
+    let launch = Launch::of(&Fixture::with("runtime", versions)).to(&otlp).env("COUNTS", 1);
     let end = launch.env("OTEL_RS_RUNTIME_POLL_TIMES", "true").start().end();
     assert!(end.status.success(), "{end:?}");
     // What a worker counts last is told when its runtime is dropped.

@@ -17,7 +17,7 @@ fn file(text: &str) -> tempfile::NamedTempFile {
     file
 }
 
-fn told_by(text: &str) -> Told {
+fn recorded_by(text: &str) -> Told {
     Run::new().env("OTEL_CONFIG_FILE", file(text).path().display()).tell()
 }
 
@@ -79,7 +79,7 @@ fn the_file_s_sampler_and_propagators_count() {
     let running = Run::new().env("OTEL_CONFIG_FILE", all.path().display()).start();
     assert!(running.sent.contains_key("traceparent"), "{:?}", running.sent);
     running.end().traces.require(span().named("work"));
-    let none = told_by(&text("{trace_id_ratio_based: {ratio: 0}}"));
+    let none = recorded_by(&text("{trace_id_ratio_based: {ratio: 0}}"));
     assert_eq!((none.traces.0.len(), none.stderr.as_str()), (0, ""));
 }
 
@@ -131,7 +131,7 @@ fn the_page_s_example_works_as_it_stands() {
     let page = std::fs::read_to_string(page).expect("the page");
     let (_, rest) = page.split_once("```yaml\n").expect("an example");
     let (example, _) = rest.split_once("```").expect("its end");
-    let told = told_by(example);
+    let told = recorded_by(example);
     assert!(!told.stderr.contains("warning"), "{}", told.stderr);
     let resource = &told.traces.require(server()).resource;
     assert_eq!((&resource["service.name"], &resource["shop.floors"]), (&"shop".into(), &3.into()));
@@ -141,7 +141,7 @@ fn the_page_s_example_works_as_it_stands() {
 
 #[test]
 fn an_unknown_key_costs_itself_only() {
-    let told = told_by(&format!(
+    let told = recorded_by(&format!(
         "file_format: '1.0'\ntracer_provider:\n  processors:\n    - batch:\n        max_queue_sise: 5\n        exporter: {EXPORTER}\n"
     ));
     told.traces.require(server());
@@ -156,14 +156,17 @@ fn an_unknown_key_costs_itself_only() {
 #[test]
 fn a_file_that_cannot_be_used_costs_the_telemetry_and_not_the_program() {
     unusable(
-        &told_by("file_format: '1.0'\nresource: [a: b\n"),
+        &recorded_by("file_format: '1.0'\nresource: [a: b\n"),
         &["cannot use the configuration file", ": not YAML: ", "hint: "],
     );
     unusable(
-        &told_by("file_format: '1.0'\nlog_level: ${LEVEL?}\n"),
+        &recorded_by("file_format: '1.0'\nlog_level: ${LEVEL?}\n"),
         &[":2:12: `${LEVEL?…}` is no reference to a variable"],
     );
-    unusable(&told_by("disabled: 1\n"), &[":1:11: disabled: expected `true` or `false`", "`file_format` is missing"]);
+    unusable(
+        &recorded_by("disabled: 1\n"),
+        &[":1:11: disabled: expected `true` or `false`", "`file_format` is missing"],
+    );
     let missing = Run::new().env("OTEL_CONFIG_FILE", "/none/otel.yaml").tell();
     unusable(&missing, &["cannot read the configuration file `/none/otel.yaml`", "No such file"]);
 }

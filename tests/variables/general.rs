@@ -212,7 +212,7 @@ variables! {
         use crate::support::{Fixture, Otlp, launched::Launch};
         let told = |value: &str| {
             let otlp = Otlp::start();
-            let launch = Launch::of(&Fixture::runtime("newest")).to(&otlp).env("COUNTS", 1);
+            let launch = Launch::of(&Fixture::with("runtime", "newest")).to(&otlp).env("COUNTS", 1);
             let end = launch.env("OTEL_RS_RUNTIME_POLL_TIMES", value).start().end();
             assert!(end.status.success(), "{end:?}");
             !otlp.metrics().all("tokio.runtime.worker.poll_duration", &[]).is_empty()

@@ -137,7 +137,10 @@ mod tests {
             assert_eq!(failure.retry_after(), Some(Duration::from_millis(2500)));
         }
         for bad in ["", "%", "AAAA"] {
-            assert!(!answer(&[status(8), ("grpc-status-details-bin", bad.into())]).unwrap_err().is_retryable(), "{bad}");
+            assert!(
+                !answer(&[status(8), ("grpc-status-details-bin", bad.into())]).unwrap_err().is_retryable(),
+                "{bad}"
+            );
         }
     }
 }

@@ -26,8 +26,8 @@ use serde::Serialize;
 use super::Signal;
 use super::Unusable;
 use super::connect::{Alert, Connector, Error};
-use super::json;
 use super::failure::Failure;
+use super::json;
 use super::notices::{ExportNotices, ExportTarget};
 use crate::config::{Otlp, Protocol};
 

@@ -13,10 +13,11 @@ use serde::Serialize;
 
 use super::Format;
 use super::{Failure, Outcome};
-use crate::config::{self, Origin, VARIABLES};
+use crate::config::{self, ValueSource};
 use crate::launch::{self, Environment, FindError, Program};
 use crate::layers::{self, LayerNote};
 use crate::resource;
+use crate::signals;
 use crate::ui;
 use exports::Export;
 use problems::Problem;
@@ -80,7 +81,9 @@ pub(crate) fn run(options: Options) -> Outcome {
     let looked = program.as_ref().filter(|_| options.program.is_some()).map(look);
     let exports = exports::of(&resolved.config);
     let unnamed = Program { name: "PROGRAM".into(), file: "PROGRAM".into(), args: Vec::new() };
-    let resource = resource::resource_of(&resolved.config.resource, program.as_ref().unwrap_or(&unnamed), &environment);
+    let program_or_none = program.as_ref().unwrap_or(&unnamed);
+    let sdk = signals::resource::sdk_attributes();
+    let resource = resource::resource_of(&resolved.config.resource, program_or_none, &environment, &sdk);
     let problems = problems::of(&problems::Evidence {
         resolved: &resolved,
         environment: &environment,
@@ -111,11 +114,11 @@ fn look(program: &Program) -> Looked {
 
 fn settings(resolved: &config::Resolved) -> Vec<Setting> {
     let shown = resolved.settings.iter().filter_map(|setting| {
-        let variable = VARIABLES.iter().find(|variable| variable.env == setting.env)?;
-        let from = match setting.origin {
-            Origin::Flag => format!("--{}", variable.flag.unwrap_or_default()),
-            Origin::Environment => "environment".to_owned(),
-            Origin::Default => "default".to_owned(),
+        let variable = config::variable(setting.env)?;
+        let from = match setting.source {
+            ValueSource::Flag => format!("--{}", variable.flag.unwrap_or_default()),
+            ValueSource::Environment => "environment".to_owned(),
+            ValueSource::Default => "default".to_owned(),
         };
         Some(Setting { group: variable.group, name: setting.env, value: setting.shown.clone(), from })
     });

@@ -19,6 +19,7 @@ use crate::config::ExemplarFilter;
 use crate::conventions::catalog::PROCESS_UPTIME;
 use crate::host::{Attributes, Point};
 use crate::resource::{Programs, Source};
+use crate::signals::resource::to_sdk;
 
 /// How long all callbacks of all processes may take. A process itself gives up a callback sooner.
 const CALLBACK_TIMEOUT: Duration = Duration::from_millis(250);
@@ -145,7 +146,7 @@ impl Ledger {
         let (mut readers, mut providers) = (Vec::new(), Vec::new());
         for plan in plans {
             let shared = Shared::new(plan.temporality);
-            providers.push(provider(shared.clone(), source.resource().clone(), plan.sdk_views.clone()));
+            providers.push(provider(shared.clone(), to_sdk(source.resource()), plan.sdk_views.clone()));
             readers.push((shared, HistogramReader::new(plan.program_views.clone(), plan.temporality)));
         }
         Ledger {

@@ -18,6 +18,7 @@ use crate::export::notices::ExportNotices;
 use crate::export::queue::Queue;
 use crate::export::{Backend, Destinations, Item, Signal, Sink};
 use crate::resource::Source;
+use crate::signals::resource::to_otlp;
 use crate::signals::sourced::{Sourced, by_source};
 
 /// All destinations of spans.
@@ -58,7 +59,8 @@ impl Item for SpanData {
 
 /// The spans by program and scope.
 fn request(spans: Vec<Sourced<SpanData>>) -> ExportTraceServiceRequest {
-    let of_program =
-        |(source, spans): (Source, Vec<SpanData>)| group_spans_by_resource_and_scope(spans, source.encoded());
+    let of_program = |(source, spans): (Source, Vec<SpanData>)| {
+        group_spans_by_resource_and_scope(spans, &to_otlp(source.resource()))
+    };
     ExportTraceServiceRequest { resource_spans: by_source(spans).into_iter().flat_map(of_program).collect() }
 }

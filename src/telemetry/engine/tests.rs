@@ -64,7 +64,7 @@ fn trace(now: u64, number: u8) -> Vec<u8> {
 
 fn programs(config: &Config) -> Programs {
     let program = Program { name: "shop".into(), file: "/bin/shop".into(), args: Vec::new() };
-    Programs::new(&config.resource, &program, &Environment::from_iter([]), Default::default())
+    Programs::new(&config.resource, &program, &Environment::from_iter([]), Default::default(), Vec::new())
 }
 
 /// Runs an engine over `traces` requests and one that is never finished.
