@@ -4,6 +4,7 @@
 //! and one imperative hint follow on lines of their own.
 
 mod nearest;
+pub(crate) mod plural;
 mod stream;
 mod table;
 

@@ -11,6 +11,7 @@ pub(crate) mod scope;
 mod tokens;
 
 use crate::ui::Explain;
+use crate::ui::plural::noun;
 use edit::Edit;
 pub(crate) use rule::Rule;
 use scope::Body;
@@ -34,7 +35,7 @@ pub(crate) enum WeaveError {
         reason: String,
     },
     /// A rule did not find what it expects.
-    #[error("rule `{rule}` expects {expected} {} in `{file}`, found {found}{}", plural(*expected), missing(scope.as_deref()))]
+    #[error("rule `{rule}` expects {expected} {} in `{file}`, found {found}{}", noun(*expected as u64, "match", "matches"), missing(scope.as_deref()))]
     Miss {
         /// The rule's name.
         rule: String,
@@ -62,10 +63,6 @@ pub(crate) enum WeaveError {
 }
 
 impl Explain for WeaveError {}
-
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "match" } else { "matches" }
-}
 
 fn missing(scope: Option<&str>) -> String {
     scope.map(|scope| format!(" (there is no `{scope}`)")).unwrap_or_default()

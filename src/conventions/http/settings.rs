@@ -59,15 +59,15 @@ impl HttpSettings {
 mod tests {
     use super::super::super::testing::shown;
     use super::*;
-    use crate::records::record::{self, Attribute};
+    use crate::records::record::{self, Fact};
     use crate::wire::key::HTTP_REQUEST_HEADER;
 
     #[test]
     fn headers_are_lists_and_secrets_are_redacted() {
-        let recorded = |name: &'static str, value: &'static str| Attribute {
+        let recorded = |name: &'static str, value: &'static str| Fact {
             key: HTTP_REQUEST_HEADER,
             name: name.as_bytes(),
-            value: record::Value::Bytes(value.as_bytes()),
+            value: record::FactValue::Bytes(value.as_bytes()),
         };
         let facts = Facts::new(vec![
             recorded("accept", "text/html"),

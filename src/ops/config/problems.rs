@@ -8,7 +8,7 @@ use crate::config::{Endpoint, Otlp, OtlpSetting, Protocol, Resolved, SettingOrig
 use crate::export::probe::Answer;
 use crate::launch::{Environment, FindError};
 use crate::ops::speakers;
-use crate::ui::Explain;
+use crate::ui::{Explain, plural};
 use crate::wire;
 
 /// Names that look like misspelt ones and are not.
@@ -186,10 +186,7 @@ fn endpoints(exports: &[Export], found: &mut Vec<Problem>) {
         }
     }
     for (text, hint, whats) in by_text {
-        let whats = match whats.as_slice() {
-            [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
-            whats => whats.concat(),
-        };
+        let whats = plural::list(&whats);
         found.push(problem(format!("{whats} do not arrive: {text}"), &hint));
     }
 }

@@ -17,7 +17,7 @@ use crate::channel::{self, ChannelError};
 use crate::config;
 use crate::launch::{self, ChildEnd, Environment, NotReady, Program, Signals, Variable};
 use crate::layers::{self, LayerNote};
-use crate::ui::{self, Explain};
+use crate::ui::{self, Explain, plural};
 use crate::wire;
 use session::Session;
 
@@ -133,8 +133,8 @@ pub(crate) fn run(options: Options) -> Outcome {
     if config.run.follow && ended.end == ChildEnd::Exited(0) && running.exporter.is_some() {
         let left = launch::count_left(running.exporter.as_ref().map(launch::Exporter::pid));
         if left > 0 {
-            let (app, processes) = (program.short_name(), if left == 1 { "process" } else { "processes" });
-            ui::note(format_args!("`{app}` has exited and left {left} {processes}: staying until they end, too"));
+            let (app, processes) = (program.short_name(), plural::counted(left as u64, "process", "processes"));
+            ui::note(format_args!("`{app}` has exited and left {processes}: staying until they end, too"));
             running.child.follow(&signals, &mut running.exporter);
         }
     }

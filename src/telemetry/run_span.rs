@@ -1,8 +1,7 @@
 //! The program's run as a span of its own: for batch jobs, CI steps and whatever else comes to an end.
 //!
-//! By the conventions for command line programs (semconv/cli/cli-spans, the callee's side). What led to the run stands in
-//! our environment, and what the run leads to finds it in the program's, as the specification's environment carriers have
-//! it. Requests that the program serves have parents of their own.
+//! By the conventions for command line programs (semconv/cli/cli-spans, the callee's side). The run's parent stands in
+//! our environment, and the run stands in the program's, by the specification's environment carriers. Requests that the program serves have parents of their own.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -39,7 +38,7 @@ const MAX_ARGUMENTS: usize = 128;
 const MAX_ARGUMENT: usize = 1024;
 
 /// A run that has begun.
-pub(crate) struct Run {
+pub(crate) struct RunSpan {
     context: SpanContext,
     parent: SpanId,
     started: SystemTime,
@@ -48,9 +47,9 @@ pub(crate) struct Run {
     pid: LaunchedPid,
 }
 
-impl Run {
+impl RunSpan {
     /// Begins a run: `program` is about to be started in `environment`, as `pid`.
-    pub(crate) fn begin(config: &Config, program: &Program, environment: &Environment, pid: LaunchedPid) -> Run {
+    pub(crate) fn begin(config: &Config, program: &Program, environment: &Environment, pid: LaunchedPid) -> RunSpan {
         let parent = parent(environment);
         let ids = RandomIdGenerator::default();
         let trace = if parent.is_valid() { parent.trace_id() } else { ids.new_trace_id() };
@@ -60,7 +59,7 @@ impl Run {
             sampler(config.sampler).should_sample(context, trace, &program.short_name(), &SpanKind::Internal, &[], &[]);
         let is_sampled = decided.decision == SamplingDecision::RecordAndSample;
         let flags = TraceFlags::default().with_sampled(is_sampled);
-        Run {
+        RunSpan {
             context: SpanContext::new(trace, ids.new_span_id(), flags, false, decided.trace_state),
             parent: parent.span_id(),
             started: SystemTime::now(),
@@ -70,7 +69,7 @@ impl Run {
         }
     }
 
-    /// What the program's environment must have, or must not have, to make its work part of this run.
+    /// Variables that the program's environment must have, or must not have, for its work to join this run.
     pub(crate) fn variables(&self) -> Vec<(&'static str, Option<OsString>)> {
         let mut headers = HashMap::new();
         let context = Context::new().with_remote_span_context(self.context.clone());
@@ -79,33 +78,33 @@ impl Run {
         CARRIED.iter().map(|(header, variable)| (*variable, value(*header))).collect()
     }
 
-    /// Which process it is.
+    /// The process of the program.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.pid.get().copied()
     }
 
-    /// Whether this is its trace.
+    /// Whether this is the run's trace.
     pub(crate) fn is_in(&self, trace: [u8; 16]) -> bool {
         self.context.trace_id().to_bytes() == trace
     }
 
-    /// Whether it is exported.
+    /// Whether the run's span is exported.
     pub(crate) fn is_sampled(&self) -> bool {
         self.context.is_sampled()
     }
 
-    /// Where what is measured of it comes from.
+    /// The origin of what is measured of the run.
     pub(crate) fn origin(&self, ended: &Ended) -> Origin {
         let (trace, span) = (self.context.trace_id(), self.context.span_id());
         Origin { trace, span, is_sampled: self.is_sampled(), at: ended.at }
     }
 
-    /// How long it took.
+    /// The duration of the run.
     pub(crate) fn lasted(&self, ended: &Ended) -> Duration {
         ended.at.duration_since(self.started).unwrap_or_default()
     }
 
-    /// What the conventions make of it.
+    /// The run, described by the conventions.
     pub(crate) fn described(&self, ended: &Ended) -> Described {
         let executable = self.program.file.file_name().unwrap_or(self.program.file.as_os_str());
         let executable = executable.to_string_lossy().into_owned();
@@ -129,7 +128,7 @@ impl Run {
     fn arguments(&self) -> Value {
         let words = std::iter::once(&self.program.name).chain(&self.program.args);
         let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
-        // What is left out could tell that the rest is a secret, so it goes last.
+        // Arguments are cut after redaction: an argument beyond the limit may mark another one as a secret.
         let clean = redact::arguments(&words).into_iter().take(MAX_ARGUMENTS);
         let short = clean.map(|word| StringValue::from(limits::text(&word, Some(MAX_ARGUMENT)).to_owned()));
         Value::Array(Array::String(short.collect()))
@@ -168,7 +167,7 @@ fn failure(end: ChildEnd) -> (Option<String>, Status) {
     }
 }
 
-/// What we were started by; invalid if nobody says, or says it wrongly.
+/// The span that started us; invalid without the variables, or with malformed ones.
 fn parent(environment: &Environment) -> SpanContext {
     let mut headers = HashMap::new();
     for (header, variable) in CARRIED {
@@ -180,7 +179,7 @@ fn parent(environment: &Environment) -> SpanContext {
     context.span().span_context().clone()
 }
 
-/// The SDK's own, with which that of the hooks agrees.
+/// The SDK's own sampler, with which that of the hooks agrees.
 fn sampler(config: config::Sampler) -> Sampler {
     let (is_parent_based, root) = match config.name.strip_prefix("parentbased_") {
         Some(root) => (true, root),
@@ -202,21 +201,21 @@ mod tests {
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
     const SPAN: &str = "b7ad6b7169203331";
 
-    fn run(settings: &[(&str, &str)], environment: &[(&str, &str)]) -> Run {
+    fn run(settings: &[(&str, &str)], environment: &[(&str, &str)]) -> RunSpan {
         let find = |name: &str| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         let config = crate::config::resolve(&[], &find).unwrap().config;
         let args = ["--token", "hunter2", "x"].map(OsString::from).into();
         let program = Program { name: "./job".into(), file: "/srv/job".into(), args };
         let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        Run::begin(&config, &program, &environment.collect(), LaunchedPid::default())
+        RunSpan::begin(&config, &program, &environment.collect(), LaunchedPid::default())
     }
 
-    fn ended(end: ChildEnd, run: &Run) -> Ended {
+    fn ended(end: ChildEnd, run: &RunSpan) -> Ended {
         Ended { end, usage: Usage::default(), at: run.started + Duration::from_millis(1500) }
     }
 
     #[test]
-    fn the_environment_names_the_parent_and_gets_the_run() {
+    fn the_parent_is_read_from_the_environment_and_the_run_is_passed_on() {
         let parent = format!("00-{TRACE}-{SPAN}-01");
         let run = run(&[], &[("TRACEPARENT", &parent), ("TRACESTATE", "a=1")]);
         let own = run.context.span_id();
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_parent_is_none_and_its_tracestate_goes() {
+    fn a_malformed_parent_is_ignored_with_its_tracestate() {
         for bad in ["", "00-0-0-01", "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"] {
             let run = run(&[], &[("TRACEPARENT", bad), ("TRACESTATE", "a=1")]);
             assert_eq!(run.parent, SpanId::INVALID, "{bad}");
@@ -261,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hooks_take_the_very_traces_that_the_sdk_takes() {
+    fn the_hooks_sample_the_same_traces_as_the_sdk() {
         let by_sdk = |ratio, trace: u128| {
             let sampler = Sampler::TraceIdRatioBased(ratio);
             let result = sampler.should_sample(None, trace.into(), "", &SpanKind::Internal, &[], &[]);
@@ -298,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_told_by_the_conventions() {
+    fn an_end_is_described_by_the_conventions() {
         let run = run(&[], &[]);
         for (end, code, error) in [
             (ChildEnd::Exited(0), 0, None),
