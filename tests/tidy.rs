@@ -71,7 +71,8 @@ fn only_the_rooms_of_telemetry_name_opentelemetry_and_only_the_upper_ones_the_sd
     let names_any = |line: &str, crates: &[&str]| crates.iter().any(|name| has_word(line, name));
     let api = |line: &str| names_any(line, &["opentelemetry", "opentelemetry_semantic_conventions"]);
     forbid("OpenTelemetry belongs to telemetry", &files("src", ".rs"), &TELEMETRY, api);
-    let sdk = |line: &str| names_any(line, &["opentelemetry_sdk", "opentelemetry_proto", "opentelemetry_otlp", "prost"]);
+    let sdk =
+        |line: &str| names_any(line, &["opentelemetry_sdk", "opentelemetry_proto", "opentelemetry_otlp", "prost"]);
     let upper = ["src/signals", "src/export", "src/telemetry"];
     forbid("the SDK belongs to the upper rooms of telemetry", &files("src", ".rs"), &upper, sdk);
 }

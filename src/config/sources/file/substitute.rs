@@ -2,7 +2,7 @@
 //!
 //! The rules are the specification's: `$$` is a `$` that starts nothing, text is read from left to right and only once, so
 //! neither a variable's value nor a default is searched for further references. Any other `${…}` spoils the whole file:
-//! what it was meant to say cannot be guessed.
+//! its meaning cannot be guessed.
 
 /// Something that looks like a reference and is none.
 #[derive(Debug, PartialEq, Eq)]

@@ -202,7 +202,7 @@ impl<'a> Loader<'a> {
             }
         }
         for entry in merged {
-            // What the mapping says itself counts more, then what was merged first.
+            // The mapping's own entries count more, then what was merged first.
             if !entries.iter().any(|known| known.key == entry.key) {
                 entries.push(entry);
             }
@@ -226,7 +226,7 @@ impl<'a> Loader<'a> {
             self.fault(
                 at,
                 format!(
-                    "`{reference}` is no reference to a variable: expected `${{NAME}}`, `${{env:NAME}}` or \
+                    "`{reference}` is not a reference to a variable: expected `${{NAME}}`, `${{env:NAME}}` or \
                      `${{NAME:-default}}`; a `$` itself is written `$$`"
                 ),
             );
@@ -241,8 +241,8 @@ impl<'a> Loader<'a> {
     }
 
     fn tagged(&mut self, tag: &Tag, text: &str, at: At) -> Yaml {
-        let wanted = if tag.is_yaml_core_schema() || tag.suffix.is_empty() { tag.suffix.as_str() } else { "?" };
-        match (wanted, plain(text)) {
+        let kind = if tag.is_yaml_core_schema() || tag.suffix.is_empty() { tag.suffix.as_str() } else { "?" };
+        match (kind, plain(text)) {
             ("str" | "", _) => Yaml::Text(text.to_owned()),
             ("int", Some(yaml @ Yaml::Int(_)))
             | ("float", Some(yaml @ Yaml::Float(_)))
@@ -250,7 +250,7 @@ impl<'a> Loader<'a> {
             | ("null", Some(yaml @ Yaml::Null)) => yaml,
             ("float", Some(Yaml::Int(number))) => Yaml::Float(number as f64),
             ("int" | "float" | "bool" | "null", _) => {
-                self.fault(at, format!("the value is no `!!{wanted}`"));
+                self.fault(at, format!("the value is no `!!{kind}`"));
                 Yaml::Null
             }
             _ => {
