@@ -52,7 +52,7 @@ fn reference(inside: &str) -> Option<(&str, &str)> {
     (starts_well && goes_on_well).then_some((name, default))
 }
 
-/// What stands behind a name may be somebody's password.
+/// What stands behind a name may be a password.
 fn bad(inside: &str) -> BadReference {
     BadReference(match inside.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')) {
         Some(end) => format!("${{{}…}}", &inside[..end + inside[end..].chars().next().map_or(0, char::len_utf8)]),

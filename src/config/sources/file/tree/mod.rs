@@ -1,4 +1,4 @@
-//! A YAML text as a tree in which every node knows where it was written.
+//! A YAML text as a tree in which every node has its place.
 //!
 //! The types of plain scalars are those of YAML 1.2's core schema, decided after variables were replaced; quoted scalars
 //! and blocks are text. Anchors, aliases and merge keys (`<<`) work. What they expand to is counted: a short text can
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
-use super::Notice;
+use super::notice::Notice;
 use super::substitute::{BadReference, substitute};
 
 /// More nodes than any configuration has.
