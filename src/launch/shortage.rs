@@ -37,7 +37,7 @@ static ARGUMENTS: AtomicPtr<*const c_char> = AtomicPtr::new(null_mut());
 static ENVIRONMENT: AtomicPtr<*const c_char> = AtomicPtr::new(null_mut());
 /// Children that have not been reaped: the program, and the process that exports.
 static CHILDREN: [AtomicI32; 2] = [AtomicI32::new(0), AtomicI32::new(0)];
-/// How the program ended, as `wait` tells it; -1 as long as it runs.
+/// The status of the program from `wait`; -1 as long as it runs.
 static STATUS: AtomicI32 = AtomicI32::new(-1);
 
 pub(super) fn enter(phase: Phase) {
@@ -163,7 +163,7 @@ fn out_of_memory() {
 fn become_program(missing: &[u8]) -> ! {
     enter(Phase::Other);
     let (arguments, environment) = (ARGUMENTS.load(Ordering::Relaxed), ENVIRONMENT.load(Ordering::Relaxed));
-    // SAFETY: plain system calls with live memory; both lists were laid out as C wants them and are never freed. The
+    // SAFETY: plain system calls with live memory; both lists were laid out as C requires and are never freed. The
     // children were made by us, have not been reaped, and have nothing to lose yet.
     unsafe {
         for child in &CHILDREN {

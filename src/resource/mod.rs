@@ -1,7 +1,7 @@
-//! What all telemetry of a program has in common: where it runs, as what, and what its user calls it.
+//! The resource: what all telemetry of a program has in common. Where it runs, as what, and which name its user gave it.
 //!
 //! Every program that reports through one launcher has a resource of its own ([`programs`]). It describes the first
-//! process of that program which reports to us; what its other processes tell carries the same resource.
+//! process of that program that reports; the telemetry of its other processes carries the same resource.
 
 mod cloud;
 mod container;
@@ -16,9 +16,7 @@ mod surroundings;
 
 use std::path::PathBuf;
 
-use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::resource::{ResourceDetector, TelemetryResourceDetector};
+use opentelemetry::{Array, KeyValue, StringValue, Value};
 use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute as name};
 
 use crate::attributes::redacted;
@@ -44,45 +42,63 @@ const DETECTORS: [(&str, Detector); 8] = [
     ("service_instance", instance::detect),
 ];
 
-/// The attributes by which a program will be known, for people: in the order of their names, without secrets.
+/// The attributes of a resource, each name once and in the order of names, and the version of the conventions that define
+/// them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Resource {
+    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) schema_url: String,
+}
+
+impl Resource {
+    fn new(mut attributes: Vec<KeyValue>, schema_url: String) -> Resource {
+        attributes.sort_by(|some, other| some.key.cmp(&other.key));
+        Resource { attributes, schema_url }
+    }
+
+    /// The value of an attribute.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.attributes.iter().find(|attribute| attribute.key.as_str() == name).map(|attribute| &attribute.value)
+    }
+
+    /// The same resource without some of its attributes.
+    fn without(mut self, is_left_out: impl Fn(&str) -> bool) -> Resource {
+        self.attributes.retain(|attribute| !is_left_out(attribute.key.as_str()));
+        self
+    }
+}
+
+/// The attributes of a program's resource as text: in the order of their names, without secrets. `sdk`: `telemetry.sdk.*`.
 pub(crate) fn resource_of(
     config: &config::Resource,
     program: &Program,
     environment: &Environment,
+    sdk: &[KeyValue],
 ) -> Vec<(String, String)> {
-    let resource = of(config, &Surroundings::of(program, environment, None, None));
-    let mut shown: Vec<_> =
-        resource.iter().map(|(key, value)| (key.to_string(), redact::message(&value.as_str()).into_owned())).collect();
-    shown.sort();
-    shown
+    let resource = of(config, &Surroundings::of(program, environment, None, None), sdk);
+    let shown = resource.attributes.iter();
+    shown.map(|kv| (kv.key.to_string(), redact::message(&kv.value.as_str()).into_owned())).collect()
 }
 
-/// What the user set wins over what is found.
-fn of(config: &config::Resource, around: &Surroundings<'_>) -> Resource {
-    named(config, around, service_name(around), &|_| true)
+/// The resource of a program. Attributes that the user set outrank those that detectors find.
+fn of(config: &config::Resource, around: &Surroundings<'_>, sdk: &[KeyValue]) -> Resource {
+    detected(config, around, sdk, service_name(around), &|_| true)
 }
 
-/// The same for programs of which nothing is told but where they run.
-fn of_any(config: &config::Resource, around: &Surroundings<'_>) -> Resource {
+/// The resource that programs share of which only the place where they run is known.
+fn of_any(config: &config::Resource, around: &Surroundings<'_>, sdk: &[KeyValue]) -> Resource {
     let is_of_all = |key: &str| !key.starts_with("process.") && key != name::SERVICE_VERSION;
-    named(config, around, "unknown_service".into(), &is_of_all)
+    detected(config, around, sdk, "unknown_service".into(), &is_of_all)
 }
 
-/// A resource of which some is left out.
-fn without(resource: &Resource, is_out: impl Fn(&Key) -> bool) -> Resource {
-    let kept = resource.iter().filter(|(key, _)| !is_out(key));
-    let kept: Vec<_> = kept.map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
-    Resource::builder_empty().with_schema_url(kept, resource.schema_url().unwrap_or_default().to_owned()).build()
-}
-
-fn named(
+fn detected(
     config: &config::Resource,
     around: &Surroundings<'_>,
+    sdk: &[KeyValue],
     service_name: String,
-    is_wanted: &dyn Fn(&str) -> bool,
+    may_be_kept: &dyn Fn(&str) -> bool,
 ) -> Resource {
-    let sdk = TelemetryResourceDetector.detect();
-    let mut found: Vec<_> = sdk.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
+    let mut found = sdk.to_vec();
     found.extend([
         KeyValue::new(name::TELEMETRY_DISTRO_NAME, "otel-rs"),
         KeyValue::new(name::TELEMETRY_DISTRO_VERSION, env!("CARGO_PKG_VERSION")),
@@ -94,18 +110,18 @@ fn named(
     add(KeyValue::new(name::SERVICE_NAME, service_name));
     for (_, detect) in DETECTORS.iter().filter(|(name, _)| config.detectors.contains(name)) {
         let kept = |found: &KeyValue| config.detected.as_ref().is_none_or(|kept| kept.keeps(found.key.as_str()));
-        let found = detect(around).into_iter().filter(|found| is_wanted(found.key.as_str()));
+        let found = detect(around).into_iter().filter(|found| may_be_kept(found.key.as_str()));
         found.filter(kept).for_each(&mut add);
     }
     for (key, value) in &config.attributes {
-        add(KeyValue::new(key.clone(), to_sdk(value)));
+        add(KeyValue::new(key.clone(), attribute_value(value)));
     }
     let schema = config.schema_url.clone().unwrap_or_else(|| SCHEMA_URL.to_owned());
     let clean = |found: KeyValue| {
         let value = redacted::attribute_value(found.key.as_str(), found.value);
         KeyValue::new(found.key, value)
     };
-    Resource::builder_empty().with_schema_url(found.into_iter().map(clean), schema).build()
+    Resource::new(found.into_iter().map(clean).collect(), schema)
 }
 
 /// The program's file name: as it was started, or that of the program that a script has become. A script's interpreter is
@@ -113,14 +129,14 @@ fn named(
 fn service_name(around: &Surroundings<'_>) -> String {
     let started = &around.program.file;
     let runs = process::executable_path(around);
-    // A symbolic link's name is the one that people know.
+    // The name of a symbolic link is the one that users gave.
     let is_started = |runs: &PathBuf| fs_err::canonicalize(started).is_ok_and(|file| file == *runs);
     let is_script = || process::is_interpreting(around, started);
     let file = runs.filter(|runs| !is_started(runs) && !is_script()).unwrap_or_else(|| started.clone());
     file.file_name().map_or("unknown_service".into(), |name| name.to_string_lossy().into_owned())
 }
 
-fn to_sdk(value: &config::AttributeValue) -> Value {
+fn attribute_value(value: &config::AttributeValue) -> Value {
     match value.clone() {
         config::AttributeValue::Text(text) => Value::from(text),
         config::AttributeValue::Bool(truth) => Value::from(truth),
@@ -146,26 +162,26 @@ mod tests {
     }
 
     fn get(resource: &Resource, key: &'static str) -> Option<String> {
-        resource.get(&Key::new(key)).map(|value| value.to_string())
+        resource.get(key).map(ToString::to_string)
     }
 
     #[test]
-    fn what_the_user_set_wins() {
+    fn attributes_of_the_user_outrank_detected_ones() {
         let config =
             config(&[("OTEL_RESOURCE_ATTRIBUTES", "host.name=mine,service.name=shop,team=a%20b,process.pid=x")]);
         let machine = Machine::new().file("proc/sys/kernel/hostname", "tower");
-        let resource = of(&config, &machine.surroundings());
+        let resource = of(&config, &machine.surroundings(), &[]);
         for (key, value) in [("host.name", "mine"), ("service.name", "shop"), ("team", "a b"), ("process.pid", "x")] {
             assert_eq!(get(&resource, key).as_deref(), Some(value), "{key}");
         }
         assert_eq!(get(&resource, "telemetry.distro.name").as_deref(), Some("otel-rs"));
-        assert_eq!(resource.schema_url(), Some(SCHEMA_URL));
+        assert_eq!(resource.schema_url, SCHEMA_URL);
     }
 
     #[test]
-    fn only_the_detectors_that_are_wanted_look_around() {
-        let resource = |detectors| of(&config(&[(VARIABLE, detectors)]), &Machine::new().surroundings());
-        let all = of(&config(&[]), &Machine::new().surroundings());
+    fn only_enabled_detectors_run() {
+        let resource = |detectors| of(&config(&[(VARIABLE, detectors)]), &Machine::new().surroundings(), &[]);
+        let all = of(&config(&[]), &Machine::new().surroundings(), &[]);
         for key in ["process.pid", "host.arch", "os.type", "service.instance.id"] {
             assert!(get(&all, key).is_some(), "{key}");
             assert!(get(&resource("none"), key).is_none(), "{key}");
@@ -178,11 +194,11 @@ mod tests {
     const VARIABLE: &str = "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS";
 
     #[test]
-    fn what_detectors_find_is_kept_by_choice_and_what_the_user_set_anyway() {
+    fn a_selection_filters_detected_attributes_but_not_those_of_the_user() {
         let mut config = config(&[("OTEL_RESOURCE_ATTRIBUTES", "host.name=mine")]);
         let kept = |pattern: &str| vec![pattern.to_owned()];
         config.detected = Some(config::Selection { included: Some(kept("process.*")), excluded: kept("*.pid") });
-        let resource = of(&config, &Machine::new().surroundings());
+        let resource = of(&config, &Machine::new().surroundings(), &[]);
         assert!(get(&resource, "process.executable.name").is_some());
         assert!(get(&resource, "process.pid").is_none() && get(&resource, "host.arch").is_none());
         assert_eq!(get(&resource, "host.name").as_deref(), Some("mine"));
@@ -193,7 +209,7 @@ mod tests {
     fn a_script_keeps_its_name_until_it_becomes_another_program() {
         let name = |cmdline: &str, exe: &str| {
             let machine = Machine::new().link("proc/42/exe", exe).file("proc/42/cmdline", cmdline);
-            get(&of(&config(&[]), &machine.surroundings()), "service.name").unwrap()
+            get(&of(&config(&[]), &machine.surroundings(), &[]), "service.name").unwrap()
         };
         assert_eq!(name("/bin/sh\0/srv/shop\0--port=1\0", "/usr/bin/dash"), "shop");
         assert_eq!(name("/bin/sh\0-e\0/srv/shop\0", "/usr/bin/dash"), "shop");

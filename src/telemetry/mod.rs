@@ -3,6 +3,9 @@
 //! The only room that names `opentelemetry`. Whatever goes wrong in here is one warning; the program runs on.
 
 mod engine;
+mod logs;
+mod metrics;
+mod readers;
 mod run;
 
 use std::any::Any;
@@ -19,6 +22,7 @@ use crate::config::Config;
 use crate::host::Host;
 use crate::launch::{Ended, Environment, LaunchedPid, Program};
 use crate::resource::Programs;
+use crate::signals::resource::sdk_attributes;
 use crate::ui::{self, Explain};
 use engine::{Ending, Engine};
 use run::Run;
@@ -97,7 +101,7 @@ pub(crate) fn start(
     environment: &Environment,
     feed: Receiver,
 ) -> Result<Running, TelemetryError> {
-    let programs = Programs::new(&config.resource, program, environment, pid.clone());
+    let programs = Programs::new(&config.resource, program, environment, pid.clone(), sdk_attributes());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TelemetryError::Thread)?;
     let engine = {
         // Exporters look for their runtime while they are made.

@@ -95,7 +95,7 @@ fn a_wrong_path_and_a_wrong_protocol_are_reported() {
 
 #[test]
 fn a_programs_layers_are_listed() {
-    let program = program("tells_all");
+    let program = program("records_everything");
     let (output, _) = config(&[], &["--", program.to_str().unwrap()]);
     let (_, layers) =
         output.split_once(&format!("layers in {}\n", program.display())).unwrap_or_else(|| panic!("{output}"));

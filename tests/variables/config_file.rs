@@ -24,7 +24,7 @@ fn outcome_of(text: &str) -> Outcome {
 /// The program ran, nothing was exported, and stderr has these.
 fn unusable(outcome: &Outcome, warnings: &[&str]) {
     assert_eq!((outcome.traces.0.len(), outcome.otlp.ways().len()), (0, 0));
-    assert!(outcome.stderr.contains("running `tells_all` without telemetry"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("running `records_everything` without telemetry"), "{}", outcome.stderr);
     for text in warnings {
         assert!(outcome.stderr.contains(text), "no {text:?} in:\n{}", outcome.stderr);
     }
@@ -176,7 +176,7 @@ fn an_unusable_file_of_a_flag_is_a_usage_error() {
     let bad = file("file_format: '1.0'\ndisabled: 1\n");
     for (path, message) in [(bad.path(), ":2:11: disabled: expected"), (Path::new("/none/otel.yaml"), "cannot read")] {
         let mut command = clean(OTEL_RS);
-        command.arg("instrument").arg("--config-file").arg(path).arg("--").arg(program("tells_all"));
+        command.arg("instrument").arg("--config-file").arg(path).arg("--").arg(program("records_everything"));
         let output = command.output().expect("otel-rs starts");
         let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!((output.status.code(), stdout.as_ref()), (Some(2), ""), "the program does not run:\n{stderr}");
@@ -190,7 +190,7 @@ fn flags_beside_a_file_are_named_and_ignored() {
     let file = file(&text);
     let run = Run::new().flag(&format!("--config-file={}", file.path().display())).flag("--service-name=typed");
     let outcome = run.outcome();
-    assert_eq!(outcome.traces.require(server()).resource["service.name"], "tells_all".into());
+    assert_eq!(outcome.traces.require(server()).resource["service.name"], "records_everything".into());
     assert!(
         outcome.stderr.contains("flags are ignored because `OTEL_CONFIG_FILE` is set: `--service-name`"),
         "{}",

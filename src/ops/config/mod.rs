@@ -17,6 +17,7 @@ use crate::config::{self, ValueSource};
 use crate::launch::{self, Environment, FindError, Program};
 use crate::layers::{self, LayerNote};
 use crate::resource;
+use crate::signals;
 use crate::ui;
 use exports::Export;
 use problems::Problem;
@@ -80,7 +81,9 @@ pub(crate) fn run(options: Options) -> Outcome {
     let inspected = program.as_ref().map(inspect);
     let exports = exports::of(&resolved.config);
     let unnamed = Program { name: "PROGRAM".into(), file: "PROGRAM".into(), args: Vec::new() };
-    let resource = resource::resource_of(&resolved.config.resource, program.as_ref().unwrap_or(&unnamed), &environment);
+    let program_or_none = program.as_ref().unwrap_or(&unnamed);
+    let sdk = signals::resource::sdk_attributes();
+    let resource = resource::resource_of(&resolved.config.resource, program_or_none, &environment, &sdk);
     let problems = problems::of(&problems::Evidence {
         resolved: &resolved,
         environment: &environment,

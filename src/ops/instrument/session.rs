@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::InstrumentError;
 use super::census::Census;
-use crate::channel::{Channel, Draining, Listening, Place, feed};
+use crate::channel::{Channel, ChannelDirectory, Draining, Listening, feed};
 use crate::config::{Config, Exporter as To, JsonTarget, Reader};
 use crate::launch::{self, ChildEnd, Ended, Environment, Exporter, Order, Orders, Program, RunningChild, Signals};
 use crate::telemetry;
@@ -19,14 +19,14 @@ use crate::wire;
 const LAST_EXPORT: Duration = Duration::from_secs(4);
 /// Records that telemetry has not read yet may take this part of the memory limit.
 const UNREAD_SHARE: usize = 4;
-/// How often the exporting process looks for what is not told it.
+/// How often the exporting process looks for changes that nobody reports to it.
 const TURN: Duration = Duration::from_millis(100);
 
 /// All that can fail has been done, and the program waits for the word.
 pub(super) struct Session {
     child: launch::Waiting,
     exporter: Exporter,
-    place: Place,
+    place: ChannelDirectory,
 }
 
 /// The program runs.
@@ -35,7 +35,7 @@ pub(super) struct Running {
     /// `None` once it is gone.
     pub(super) exporter: Option<Exporter>,
     /// Where processes find the exporter. The directory is removed with it.
-    _place: Place,
+    _place: ChannelDirectory,
 }
 
 impl Session {
@@ -75,7 +75,7 @@ impl Session {
         match child.start() {
             Ok(child) => {
                 exporter.started(child.pid());
-                // It has what was to be told, too.
+                // It prints what was to be warned of, too.
                 ui::leave();
                 launch::let_go_of_inherited();
                 launch::replace_by_nothing(1);
@@ -91,7 +91,7 @@ impl Session {
 
 impl Running {
     /// Brings out what the program has written. `false` when that was given up, because it took too long or because
-    /// somebody asked us to end, too; or when nobody was left to do it.
+    /// a signal requested the end of the launcher, too; or when no process was left to do it.
     pub(super) fn close(self, ended: &Ended, signals: &Signals) -> bool {
         self.exporter.is_some_and(|exporter| exporter.finish(ended, 2 * LAST_EXPORT, signals))
     }
@@ -128,11 +128,11 @@ impl Work {
         draining.finish();
         let mut report = running.finish(ended, LAST_EXPORT);
         warn_of_processes(&draining, &mut report);
-        tell_end(&self.program, ended.end, report.open_requests);
+        warn_of_end(&self.program, ended.end, report.open_requests);
         report.warnings.iter().for_each(ui::loss);
     }
 
-    /// Does what the launcher wants until the program has ended. `None` when the launcher is gone.
+    /// Carries out the orders of the launcher until the program has ended. `None` when the launcher is gone.
     fn serve(&self, running: &telemetry::Running, draining: &Draining, orders: &Orders) -> Option<Ended> {
         let mut census = None;
         loop {
@@ -141,7 +141,7 @@ impl Work {
                     running.started(pid);
                     census = Some(Census::of(pid, self.socket.clone(), Instant::now()));
                 }
-                Some(Order::Ask) => {
+                Some(Order::Observe) => {
                     running.ask();
                     orders.answered();
                 }
@@ -191,8 +191,8 @@ fn warn_of_processes(draining: &Draining, report: &mut Report) {
     }
 }
 
-/// Tells of a violent end.
-pub(super) fn tell_end(program: &Program, end: ChildEnd, open_requests: u64) {
+/// Warns of a violent end.
+pub(super) fn warn_of_end(program: &Program, end: ChildEnd, open_requests: u64) {
     let app = program.short_name();
     if let ChildEnd::Killed(signal) = end
         && launch::is_violent(signal)

@@ -5,25 +5,21 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 
-use opentelemetry::Key;
-use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
-use opentelemetry_sdk::Resource;
+use opentelemetry::KeyValue;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::of;
-use super::of_any;
-use super::process;
 use super::surroundings::Surroundings;
+use super::{Resource, of, of_any, process};
 use crate::channel::Introduction;
 use crate::config;
 use crate::launch::{Environment, LaunchedPid, Program};
 use crate::ui;
 
-/// Programs that are told apart; those beyond share a resource.
-const MOST: usize = 100;
+/// Programs that have a resource of their own; those beyond share one.
+const MAX_PROGRAMS: usize = 100;
 
 /// A program that telemetry comes from. All clones are the same.
 #[derive(Clone)]
@@ -32,7 +28,6 @@ pub(crate) struct Source(Arc<Described>);
 struct Described {
     number: usize,
     resource: Resource,
-    encoded: OnceLock<ResourceAttributesWithSchema>,
     /// How many programs there are.
     count: Arc<AtomicUsize>,
 }
@@ -40,7 +35,7 @@ struct Described {
 impl Source {
     pub(super) fn new(number: usize, resource: Resource, count: &Arc<AtomicUsize>) -> Source {
         count.fetch_max(number + 1, Ordering::Relaxed);
-        Source(Arc::new(Described { number, resource, encoded: OnceLock::new(), count: Arc::clone(count) }))
+        Source(Arc::new(Described { number, resource, count: Arc::clone(count) }))
     }
 
     /// Its number in the order of arrival.
@@ -48,23 +43,18 @@ impl Source {
         self.0.number
     }
 
-    /// What all of its telemetry has in common.
+    /// The resource of its telemetry.
     pub(crate) fn resource(&self) -> &Resource {
         &self.0.resource
     }
 
-    /// The same as OTLP has it.
-    pub(crate) fn encoded(&self) -> &ResourceAttributesWithSchema {
-        self.0.encoded.get_or_init(|| ResourceAttributesWithSchema::from(&self.0.resource))
-    }
-
-    /// What people are shown of it, where there are several: `shop`, or `shop/worker` where the service has another name
+    /// The text that names it for users, where there are several: `shop`, or `shop/worker` where the service has another name
     /// than the executable.
     pub(crate) fn label(&self) -> Option<String> {
         if self.0.count.load(Ordering::Relaxed) < 2 {
             return None;
         }
-        let get = |key| self.0.resource.get(&Key::new(key)).map(|value| value.to_string());
+        let get = |key| self.0.resource.get(key).map(ToString::to_string);
         let service = get(name::SERVICE_NAME).unwrap_or_default();
         Some(match get(name::PROCESS_EXECUTABLE_NAME).filter(|file| *file != service) {
             Some(file) => format!("{service}/{file}"),
@@ -85,7 +75,7 @@ impl fmt::Debug for Source {
     }
 }
 
-/// By what a program is recognised.
+/// The identity of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Identity {
     executable: PathBuf,
@@ -94,7 +84,7 @@ struct Identity {
     attributes: Option<String>,
 }
 
-/// A program that has come.
+/// A program that has reported.
 struct Known {
     identity: Identity,
     /// Its first process.
@@ -104,15 +94,17 @@ struct Known {
     source: Source,
 }
 
-/// All programs that have come.
+/// All programs that have reported.
 pub(crate) struct Programs {
     config: config::Resource,
     program: Program,
     environment: Environment,
     /// The launched process, once it has been started.
     launched: LaunchedPid,
+    /// `telemetry.sdk.*`.
+    sdk: Vec<KeyValue>,
     known: Vec<Known>,
-    /// Of all beyond [`MOST`].
+    /// Of all beyond [`MAX_PROGRAMS`].
     others: Option<Source>,
     count: Arc<AtomicUsize>,
 }
@@ -124,10 +116,11 @@ impl Programs {
         program: &Program,
         environment: &Environment,
         launched: LaunchedPid,
+        sdk: Vec<KeyValue>,
     ) -> Programs {
         let (config, program, environment) = (config.clone(), program.clone(), environment.clone());
         let count = Arc::default();
-        Programs { config, program, environment, launched, known: Vec::new(), others: None, count }
+        Programs { config, program, environment, launched, sdk, known: Vec::new(), others: None, count }
     }
 
     /// The program of a process that has attached.
@@ -136,14 +129,14 @@ impl Programs {
         if let Some(known) = self.find(&identity, pid) {
             return known;
         }
-        // What has launched several programs is none of them, if it has not attached itself.
+        // A script that has started several programs is none of them, if it has not attached itself.
         if let ([first], Some(launched)) = (self.known.as_slice(), self.launched.get().copied())
             && first.pid != launched
             && pid != launched
         {
             self.add_launched();
         }
-        self.add(identity, pid, told(introduction))
+        self.add(identity, pid, introduced_executable(introduction))
     }
 
     /// The name of the executable of a process that has attached.
@@ -152,8 +145,8 @@ impl Programs {
         Some(path.file_name()?.to_string_lossy().into_owned())
     }
 
-    /// The program that was launched, to which belongs all that comes from no process that has attached: what its process
-    /// was when it attached. Of a script that is what it has started, as long as that is one program.
+    /// The launched program, which owns what comes from no attached process: the program of its process when that attached;
+    /// for a script the program that it has started, as long as there is one.
     pub(crate) fn launched(&mut self) -> Source {
         let launched = self.launched.get().copied();
         let attached = self.known.iter().find(|known| Some(known.pid) == launched);
@@ -161,7 +154,7 @@ impl Programs {
         known.unwrap_or_else(|| self.add_launched())
     }
 
-    /// `None` where nobody knows the executable.
+    /// `None` where the executable is unknown.
     fn identity(&self, pid: u32, introduction: &Introduction) -> Option<Identity> {
         let executable = self.path(pid, introduction)?;
         let own = |value: &Option<String>, name, counts: bool| {
@@ -179,7 +172,7 @@ impl Programs {
     /// Where its executable lies.
     fn path(&self, pid: u32, introduction: &Introduction) -> Option<PathBuf> {
         let around = || Surroundings::of(&self.program, &self.environment, Some(pid), None);
-        told(introduction).or_else(|| process::executable_path(&around()))
+        introduced_executable(introduction).or_else(|| process::executable_path(&around()))
     }
 
     fn find(&self, identity: &Identity, pid: u32) -> Option<Source> {
@@ -199,28 +192,28 @@ impl Programs {
         let pid = self.launched.get().copied();
         let around = Surroundings::of(&self.program, &self.environment, pid, None);
         let executable = process::executable_path(&around).unwrap_or_else(|| self.program.file.clone());
-        let resource = of(&self.config, &around);
+        let resource = of(&self.config, &around, &self.sdk);
         let identity = Identity { executable, service_name: None, attributes: None };
         self.keep(identity, pid.unwrap_or(0), false, resource)
     }
 
-    fn add(&mut self, identity: Identity, pid: u32, told: Option<PathBuf>) -> Source {
-        if self.known.len() >= MOST {
+    fn add(&mut self, identity: Identity, pid: u32, introduced: Option<PathBuf>) -> Source {
+        if self.known.len() >= MAX_PROGRAMS {
             return self.others();
         }
         let is_launched = self.launched.get() == Some(&pid)
             || fs_err::canonicalize(&self.program.file).is_ok_and(|file| file == identity.executable);
-        // With what words another program was started only its process knows.
+        // The command line of another program is known to its process alone.
         let file = identity.executable.clone();
         let other = Program { name: file.clone().into_os_string(), file, args: Vec::new() };
         let program = if is_launched { &self.program } else { &other };
-        let around = Surroundings::of(program, &self.environment, Some(pid), told);
+        let around = Surroundings::of(program, &self.environment, Some(pid), introduced);
         let config = self.config_of(&identity);
-        let mut resource = of(&config, &around);
+        let mut resource = of(&config, &around, &self.sdk);
         if !is_launched && around.read_of_process("cmdline").is_none_or(|words| words.is_empty()) {
             let unknown = [name::PROCESS_COMMAND, name::PROCESS_COMMAND_ARGS];
-            let is_set = |key: &Key| config.attributes.iter().any(|(known, _)| known == key.as_str());
-            resource = super::without(&resource, |key| unknown.contains(&key.as_str()) && !is_set(key));
+            let is_set = |key: &str| config.attributes.iter().any(|(known, _)| known == key);
+            resource = resource.without(|key| unknown.contains(&key) && !is_set(key));
         }
         self.keep(identity, pid, true, resource)
     }
@@ -241,7 +234,7 @@ impl Programs {
         })
     }
 
-    /// Programs that nothing tells apart are one.
+    /// Keeps a program. Programs with equal resources are one.
     fn keep(&mut self, identity: Identity, pid: u32, has_attached: bool, resource: Resource) -> Source {
         let same = self.known.iter().find(|known| *known.source.resource() == resource);
         let source = match same {
@@ -252,36 +245,37 @@ impl Programs {
         source
     }
 
-    /// What all share for whom there is no room.
+    /// The source of all programs beyond the limit.
     fn others(&mut self) -> Source {
         if let Some(others) = &self.others {
             return others.clone();
         }
-        let message = format_args!("more than {MOST} programs report");
+        let message = format_args!("more than {MAX_PROGRAMS} programs report");
         let cause = "those that came later are exported together, as `unknown_service`".to_owned();
         ui::warning(message, &[cause], None);
         let around = Surroundings::of(&self.program, &self.environment, None, None);
-        let others = Source::new(self.count.load(Ordering::Relaxed), of_any(&self.config, &around), &self.count);
+        let others =
+            Source::new(self.count.load(Ordering::Relaxed), of_any(&self.config, &around, &self.sdk), &self.count);
         self.others.insert(others).clone()
     }
 }
 
-fn told(introduction: &Introduction) -> Option<PathBuf> {
+/// The executable by the introduction of its process.
+fn introduced_executable(introduction: &Introduction) -> Option<PathBuf> {
     introduction.executable.as_ref().map(|path| process::named(Path::new(path)))
 }
 
 #[cfg(test)]
 pub(crate) mod testing {
     use super::*;
-    use opentelemetry::KeyValue;
 
     /// A program of that number and name.
     pub(crate) fn source(number: usize, service: &'static str) -> Source {
-        let resource = Resource::builder_empty().with_attribute(KeyValue::new(name::SERVICE_NAME, service)).build();
+        let resource = Resource::new(vec![KeyValue::new(name::SERVICE_NAME, service)], String::new());
         Source::new(number, resource, &Arc::default())
     }
 
-    /// Programs that know of each other.
+    /// Programs of one launcher.
     pub(crate) fn sources<const N: usize>(services: [&'static str; N]) -> [Source; N] {
         let count = Arc::default();
         let mut number = 0..;

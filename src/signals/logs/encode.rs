@@ -10,12 +10,13 @@ use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 
 use super::data::LogData;
 use crate::resource::Source;
+use crate::signals::resource::to_otlp;
 use crate::signals::sourced::{Sourced, by_source};
 
 /// The records by program and scope.
-pub(super) fn request(logs: Vec<Sourced<LogData>>) -> ExportLogsServiceRequest {
+pub(crate) fn request(logs: Vec<Sourced<LogData>>) -> ExportLogsServiceRequest {
     let of_program = |(source, logs): (Source, Vec<LogData>)| {
-        let (resource, schema_url) = encoded(source.encoded());
+        let (resource, schema_url) = encoded(&to_otlp(source.resource()));
         ResourceLogs { resource: Some(resource), scope_logs: by_scope(&logs), schema_url }
     };
     ExportLogsServiceRequest { resource_logs: by_source(logs).into_iter().map(of_program).collect() }

@@ -62,7 +62,7 @@ fn trace(now: u64, number: u8) -> Vec<u8> {
 
 fn programs(config: &Config) -> Programs {
     let program = Program { name: "shop".into(), file: "/bin/shop".into(), args: Vec::new() };
-    Programs::new(&config.resource, &program, &Environment::from_iter([]), Default::default())
+    Programs::new(&config.resource, &program, &Environment::from_iter([]), Default::default(), Vec::new())
 }
 
 /// Runs an engine over `traces` requests and one that is never finished.
@@ -109,7 +109,7 @@ fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) ->
         parent_remote: false,
     };
     sender.records(PROCESS, make::start(&open, &[Said::Text(key::HTTP_METHOD, "POST")]));
-    sender.send(Feed::Gone { process: PROCESS, dropped: 0, last_seen_unix_ns: now + 1_000_000 });
+    sender.send(Feed::Exited { process: PROCESS, dropped: 0, last_seen_unix_ns: now + 1_000_000 });
     sender.send(Feed::Closed);
     let (tell, told) = oneshot::channel();
     let ended = Ended { end, usage: Usage::default(), at: SystemTime::now() };

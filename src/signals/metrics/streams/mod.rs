@@ -20,7 +20,7 @@ const MAX_SIZE: u32 = 160;
 const MAX_SCALE: i8 = 20;
 
 /// The views of a configuration.
-pub(super) type Views = Arc<[View]>;
+pub(crate) type Views = Arc<[View]>;
 
 /// The properties of an instrument by which views select it.
 #[derive(Debug, Clone, Copy)]
@@ -234,7 +234,7 @@ fn advised(name: &str) -> Option<&'static [f64]> {
 }
 
 /// What the SDK cannot make of a view, for a warning.
-pub(super) fn unusable_part(view: &View) -> Option<String> {
+pub(crate) fn unusable_part(view: &View) -> Option<String> {
     let defaults = ViewConfig {
         views: Arc::new([]),
         histograms: HistogramAggregation::ExplicitBuckets,
