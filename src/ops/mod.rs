@@ -8,11 +8,11 @@ pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod inspect;
 pub(crate) mod instrument;
+mod instrumentation_names;
 pub(crate) mod list;
 pub(crate) mod metrics;
 pub(crate) mod rustc;
 pub(crate) mod rustdoc;
-mod speakers;
 pub(crate) mod variables;
 
 use crate::ui::{self, Explain};

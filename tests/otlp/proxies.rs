@@ -119,11 +119,11 @@ fn the_configuration_shows_the_proxy_and_knocks_through_it() {
             };
             let said = config(&proxy.url("me:hunter2@"));
             let shown = format!("({protocol}) through {}/ (ALL_PROXY)", proxy.url(""));
-            assert_eq!((said.matches(&shown).count(), said.matches("takes it").count()), (3, 3), "{said}");
+            assert_eq!((said.matches(&shown).count(), said.matches("accepts it").count()), (3, 3), "{said}");
             assert!(!proxy.requests().is_empty() && !said.contains("hunter"), "{said}");
 
             let said = config(&proxy.url("me:hunter3@"));
-            let problem = format!("the proxy `{}/` does not lead to `{}`: it answers 407", proxy.url(""), otlp.url());
+            let problem = format!("the proxy `{}/` cannot reach `{}`: it answers 407", proxy.url(""), otlp.url());
             assert!(said.contains(&problem), "{protocol} {secure}: {said}");
             assert!(said.contains("correct `ALL_PROXY`, or name the collector's host in `NO_PROXY`"), "{said}");
         }

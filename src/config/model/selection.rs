@@ -29,7 +29,7 @@ pub(crate) fn glob_matches(pattern: &str, text: &str) -> bool {
                 retry = Some((rest.clone(), text.clone()));
                 pattern = rest;
             }
-            (Some(wanted), Some(found)) if wanted == '?' || wanted == found => (pattern, text) = (rest, read),
+            (Some(expected), Some(found)) if expected == '?' || expected == found => (pattern, text) = (rest, read),
             (_, None) => return false,
             _ => {
                 let Some((behind, from)) = &mut retry else { return false };

@@ -69,7 +69,7 @@ pub(crate) struct Variable {
     /// The heading under which the help shows it.
     pub(crate) group: &'static str,
     /// The page of the OpenTelemetry specification that defines it, below `https://opentelemetry.io/docs/specs/`;
-    /// empty for our own.
+    /// empty for those of otel-rs.
     pub(crate) spec: &'static str,
 }
 

@@ -12,7 +12,7 @@ mod session;
 
 use std::ffi::OsString;
 
-use super::{Failure, Outcome, speakers};
+use super::{Failure, Outcome, instrumentation_names};
 use crate::channel::{self, ChannelError};
 use crate::config;
 use crate::launch::{self, ChildEnd, Environment, NotReady, Program, Signals, Variable};
@@ -113,7 +113,7 @@ pub(crate) fn run(options: Options) -> Outcome {
 
     let notes = layers_of(&program);
     let known = notes.as_deref().unwrap_or_default();
-    speakers::unknown(&config.instrumentations, known).iter().for_each(|name| ui::warning_of(name));
+    instrumentation_names::unknown(&config.instrumentations, known).iter().for_each(|name| ui::warning_of(name));
     if !understands_us(&program, notes.as_deref(), config.run.span) {
         return Err(replace_ourselves(&program, &environment, &[]));
     }

@@ -189,6 +189,6 @@ fn what_is_no_yaml_is_told_with_its_place() {
     }
     assert_eq!(faults(""), ["1:1: the file is empty"]);
     assert_eq!(faults("a: 1\n---\nb: 2\n"), ["3:1: a second document begins: expected one"]);
-    assert_eq!(faults("[a]: 1\nb: ${?}\n").len(), 2, "all that can be found is told");
+    assert_eq!(faults("[a]: 1\nb: ${?}\n").len(), 2, "all that can be found is reported");
     assert_eq!(value("\u{feff}a: 1"), Yaml::Int(1));
 }
