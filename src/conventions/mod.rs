@@ -9,8 +9,6 @@ mod forwarded;
 mod http;
 mod internal;
 mod messaging;
-#[path = "../../templates/hooks/src/http/pattern.rs"]
-mod pattern;
 mod rpc;
 mod sql;
 

@@ -9,9 +9,7 @@ use opentelemetry::trace::{SpanId, SpanKind, Status};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::Backend;
-
-use super::Delivered;
+use super::destinations::{Backend, Delivered};
 use crate::bounds::losses::{Losses, Reason};
 use crate::signals::sourced::Sourced;
 use crate::ui;
@@ -60,7 +58,7 @@ impl Backend<Sourced<SpanData>> for Console {
         self.waiting += 1;
     }
 
-    fn pump(&mut self, now: Instant, is_open: &dyn Fn([u8; 16]) -> bool) {
+    fn export_due(&mut self, now: Instant, is_open: &dyn Fn([u8; 16]) -> bool) {
         let crowded = self.waiting > MAX_WAITING;
         let due = |id: &[u8; 16], waiting: &Waiting| {
             self.flushing || crowded || (now.duration_since(waiting.last) >= QUIET && !is_open(*id))
@@ -88,7 +86,7 @@ impl Backend<Sourced<SpanData>> for Console {
     fn finish(&mut self) -> Delivered {
         let mut lost = Losses::default();
         lost.add(Reason::Unanswered, self.waiting as u64);
-        Delivered { place: "console".into(), exported: self.shown, lost }
+        Delivered { target: "console".into(), exported: self.shown, lost }
     }
 }
 
@@ -363,11 +361,11 @@ trace abababababababababababababababab  4 spans  12.4 ms
         let mut console = Console::default();
         console.push(of_one(vec![span(1, 0, "a")]).remove(0));
         let now = Instant::now();
-        console.pump(now, &|_| false);
+        console.export_due(now, &|_| false);
         assert!(!console.is_done(), "too soon");
-        console.pump(now + QUIET * 2, &|_| true);
+        console.export_due(now + QUIET * 2, &|_| true);
         assert!(!console.is_done(), "still open");
-        console.pump(now + QUIET * 2, &|_| false);
+        console.export_due(now + QUIET * 2, &|_| false);
         let Delivered { exported, lost, .. } = console.finish();
         assert_eq!((exported, lost.total()), (1, 0));
     }

@@ -5,9 +5,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anstyle::{AnsiColor, Style};
 use opentelemetry::logs::{AnyValue, Severity};
 
-use super::Backend;
-use super::Delivered;
 use super::console::plain;
+use super::destinations::{Backend, Delivered};
 use crate::bounds::losses::Losses;
 use crate::signals::logs::data::LogData;
 use crate::signals::sourced::Sourced;
@@ -29,7 +28,7 @@ impl Backend<Sourced<LogData>> for ConsoleLogs {
         ui::err_raw(line(&log.item, log.source.label().as_deref()));
     }
 
-    fn pump(&mut self, _: Instant, _: &dyn Fn([u8; 16]) -> bool) {}
+    fn export_due(&mut self, _: Instant, _: &dyn Fn([u8; 16]) -> bool) {}
 
     fn flush(&mut self) {}
 
@@ -38,7 +37,7 @@ impl Backend<Sourced<LogData>> for ConsoleLogs {
     }
 
     fn finish(&mut self) -> Delivered {
-        Delivered { place: "console".into(), exported: self.shown, lost: Losses::default() }
+        Delivered { target: "console".into(), exported: self.shown, lost: Losses::default() }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use super::Unusable;
 use super::failure::Failure;
+use super::sink::Unusable;
 use crate::bounds::losses::Reason;
 use crate::config::SettingOrigin;
 use crate::redact;
@@ -12,7 +12,7 @@ use crate::ui::{self, Explain};
 
 /// The warning about a failure.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot export {what} to `{endpoint}`, the program keeps running, its telemetry is lost")]
+#[error("cannot export {what} to `{endpoint}`, the program keeps running")]
 struct CannotExport {
     what: &'static str,
     endpoint: String,
@@ -38,7 +38,7 @@ pub(crate) struct ExportTarget {
 
 /// The warning about an exporter that cannot be made, for one signal or several.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot export {} to `{target}`, the program runs on without", listed(signals))]
+#[error("cannot export {} to `{target}`, the program keeps running, its telemetry is lost", listed(signals))]
 struct CannotMakeExporter {
     signals: Vec<&'static str>,
     target: String,

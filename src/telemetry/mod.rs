@@ -3,6 +3,9 @@
 //! The only room that names `opentelemetry`. Whatever goes wrong in here is one warning; the program runs on.
 
 mod engine;
+mod logs;
+mod metrics;
+mod readers;
 mod run;
 
 use std::any::Any;

@@ -17,7 +17,7 @@ use scope::Body;
 
 /// What was done to a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Report {
+pub(crate) struct WeaveReport {
     /// Each rule with the number of its join points, in the order given.
     pub(crate) woven: Vec<(String, usize)>,
 }
@@ -72,11 +72,11 @@ fn missing(scope: Option<&str>) -> String {
 }
 
 /// Weaves `rules`, which must all be for the file that `source` is the text of.
-pub(crate) fn weave(source: &str, rules: &[&Rule]) -> Result<(String, Report), WeaveError> {
+pub(crate) fn weave(source: &str, rules: &[&Rule]) -> Result<(String, WeaveReport), WeaveError> {
     let file = || rules.first().map(|rule| rule.file.clone()).unwrap_or_default();
     let trees = tokens::lex(source).map_err(|reason| WeaveError::NotRust { file: file(), reason })?;
     let mut edits: Vec<(&Rule, Edit)> = Vec::new();
-    let mut report = Report { woven: Vec::new() };
+    let mut report = WeaveReport { woven: Vec::new() };
     for rule in rules {
         let made = edits_of(source, &trees.0, rule)?;
         report.woven.push((rule.name.clone(), made.len()));

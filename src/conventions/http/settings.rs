@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
-use super::super::pattern;
-use crate::config::Http;
+use crate::config::{Http, glob_matches};
 use crate::records::facts::Facts;
 use crate::redact::{self, REDACTED};
 
@@ -51,7 +50,7 @@ impl HttpSettings {
 
     /// Whether the user hides it, whatever else is hidden.
     fn is_sanitized(&self, header: &str) -> bool {
-        let matches = |pattern: &String| pattern::matches(pattern.as_bytes(), |at| header.as_bytes().get(at).copied());
+        let matches = |pattern: &String| glob_matches(pattern, header);
         self.sanitized_headers.iter().any(matches)
     }
 }

@@ -109,7 +109,7 @@ pub(crate) fn run(options: Options) -> Outcome {
     }
     ui::set_level(config.log_level);
     warnings.iter().for_each(|warning| ui::warning_of(warning));
-    settings.iter().filter_map(config::Setting::told).for_each(ui::detail);
+    settings.iter().filter_map(config::EffectiveSetting::message).for_each(ui::detail);
 
     let notes = layers_of(&program);
     let known = notes.as_deref().unwrap_or_default();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::InstrumentError;
 use super::census::Census;
-use crate::channel::{Channel, Draining, Listening, Place, feed};
+use crate::channel::{Channel, ChannelDirectory, Draining, Listening, feed};
 use crate::config::{Config, Exporter as To, JsonTarget, Reader};
 use crate::launch::{self, ChildEnd, Ended, Environment, Exporter, Order, Orders, Program, RunningChild, Signals};
 use crate::telemetry;
@@ -26,7 +26,7 @@ const TURN: Duration = Duration::from_millis(100);
 pub(super) struct Session {
     child: launch::Waiting,
     exporter: Exporter,
-    place: Place,
+    place: ChannelDirectory,
 }
 
 /// The program runs.
@@ -35,7 +35,7 @@ pub(super) struct Running {
     /// `None` once it is gone.
     pub(super) exporter: Option<Exporter>,
     /// Where processes find the exporter. The directory is removed with it.
-    _place: Place,
+    _place: ChannelDirectory,
 }
 
 impl Session {

@@ -14,7 +14,7 @@ use crate::signals::resource::to_otlp;
 use crate::signals::sourced::{Sourced, by_source};
 
 /// The records by program and scope.
-pub(super) fn request(logs: Vec<Sourced<LogData>>) -> ExportLogsServiceRequest {
+pub(crate) fn request(logs: Vec<Sourced<LogData>>) -> ExportLogsServiceRequest {
     let of_program = |(source, logs): (Source, Vec<LogData>)| {
         let (resource, schema_url) = encoded(&to_otlp(source.resource()));
         ResourceLogs { resource: Some(resource), scope_logs: by_scope(&logs), schema_url }

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::bounds::budget::Budget;
@@ -13,7 +14,7 @@ use crate::channel::feed::{Feed, Receiver};
 use crate::channel::{CellTable, SeriesTable};
 use crate::config::{Config, SpanLimits};
 use crate::conventions::{self, HttpSettings};
-use crate::export::Delivered;
+use crate::export::destinations::{self, Delivered, Destinations};
 use crate::export::notices::ExportNotices;
 use crate::host::Host;
 use crate::launch::{ChildEnd, Ended, Usage, signal_name};
@@ -21,12 +22,12 @@ use crate::records::assemble::{Assembler, Finished, Strings};
 use crate::records::{record, scope};
 use crate::redact;
 use crate::resource::{Programs, Source};
-use crate::signals::logs::Logs;
-use crate::signals::metrics::{CellValue, Cells, Metrics};
+use crate::signals::metrics::{CellValue, Cells};
 use crate::signals::sourced::Sourced;
 use crate::signals::traces::data;
-use crate::signals::traces::{self, Traces};
 use crate::telemetry::Report;
+use crate::telemetry::logs::Logs;
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::run::Run;
 use crate::ui;
 use crate::wire::{ProcessId, domain};
@@ -67,7 +68,7 @@ pub(crate) struct Engine {
     assembler: Assembler,
     /// The memory of open spans and of all that waits to be exported.
     budget: Budget,
-    traces: Traces,
+    traces: Destinations<Sourced<SpanData>>,
     limits: SpanLimits,
     conventions: HttpSettings,
     logs: Option<Logs>,
@@ -92,7 +93,7 @@ impl Engine {
         let notices = Arc::new(ExportNotices::default());
         let wake = Arc::new(Notify::new());
         let budget = Budget::new(config.memory_limit);
-        let traces = traces::destinations(&config.traces, &notices, &wake, &budget);
+        let traces = destinations::of_spans(&config.traces, &notices, &wake, &budget);
         let logs = Logs::new(&config.logs, &notices, &wake, &budget);
         let metrics = Metrics::new(&config.metrics, host, &notices, &wake, &budget);
         notices.warn_of_unusable();
@@ -193,9 +194,13 @@ impl Engine {
                     self.unread_logs.add(Reason::Unread, unread.logs);
                     self.report.lost_measurements += unread.measurements;
                 }
-                Feed::Gone { dropped, .. } => self.report.dropped += dropped,
+                Feed::Exited { dropped, .. } => self.report.dropped += dropped,
                 Feed::Closed => break,
-                Feed::Attached { .. } | Feed::PassDone { .. } | Feed::Poisoned { .. } | Feed::Unattached { .. } => {}
+                Feed::Attached { .. }
+                | Feed::PassDone { .. }
+                | Feed::Poisoned { .. }
+                | Feed::TooManyProcesses
+                | Feed::Unattached { .. } => {}
             }
         }
     }
@@ -224,7 +229,7 @@ impl Engine {
                 self.assembler.pass(process, &mut self.finished);
                 self.emit_finished();
             }
-            Some(Feed::Gone { process, dropped, last_seen_unix_ns }) => {
+            Some(Feed::Exited { process, dropped, last_seen_unix_ns }) => {
                 self.report.dropped += dropped;
                 self.gone(process, last_seen_unix_ns);
             }
@@ -232,6 +237,10 @@ impl Engine {
                 self.trouble(&format!("cannot read the telemetry of process {pid} any more"), &reason);
                 self.gone(process, now_unix_ns());
             }
+            Some(Feed::TooManyProcesses) => self.trouble(
+                "cannot read the telemetry of further processes",
+                "too many processes for the limit of open files (`ulimit -n`)",
+            ),
             Some(Feed::Unattached { pid, reason }) => {
                 self.trouble(&format!("cannot read the telemetry of a process that process {pid} has forked"), &reason);
             }
@@ -308,7 +317,7 @@ impl Engine {
             let record = |measured| metrics.record(&finished.source, &finished.scope, &measured, lasted, origin);
             described.measured.drain(..).for_each(record);
         }
-        if finished.start.flags & 1 == 1 && self.traces.is_wanted() {
+        if finished.start.flags & 1 == 1 && self.traces.is_any() {
             let item = data::data(finished, described, &self.limits);
             self.traces.push(Sourced { source: finished.source.clone(), item });
         }
@@ -324,7 +333,7 @@ impl Engine {
             let record = |measured| metrics.record(&source, &scope, &measured, lasted, Some(origin));
             described.measured.drain(..).for_each(record);
         }
-        if run.is_sampled() && self.traces.is_wanted() {
+        if run.is_sampled() && self.traces.is_any() {
             self.traces.push(Sourced { source, item: run.data(ended, described, &self.limits) });
         }
     }
@@ -342,9 +351,9 @@ impl Engine {
 
     fn pump(&mut self, now: Instant) {
         let is_run = |trace| self.run.as_ref().is_some_and(|run| run.is_in(trace));
-        self.traces.pump(now, &|trace| is_run(trace) || self.assembler.is_trace_open(trace));
+        self.traces.export_due(now, &|trace| is_run(trace) || self.assembler.is_trace_open(trace));
         if let Some(logs) = &mut self.logs {
-            logs.pump(now);
+            logs.export_due(now);
         }
     }
 
@@ -426,7 +435,7 @@ impl Engine {
             let were = if total == 1 { one } else { many };
             let place = match delivered {
                 [_] => String::new(),
-                _ => format!(" on the way to `{}`", redact::endpoint(&to.place)),
+                _ => format!(" on the way to `{}`", redact::endpoint(&to.target)),
             };
             let (exported, written) = (to.exported, to.exported + total);
             self.report

@@ -109,7 +109,7 @@ fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) ->
         parent_remote: false,
     };
     sender.records(PROCESS, make::start(&open, &[Said::Text(key::HTTP_METHOD, "POST")]));
-    sender.send(Feed::Gone { process: PROCESS, dropped: 0, last_seen_unix_ns: now + 1_000_000 });
+    sender.send(Feed::Exited { process: PROCESS, dropped: 0, last_seen_unix_ns: now + 1_000_000 });
     sender.send(Feed::Closed);
     let (tell, told) = oneshot::channel();
     let ended = Ended { end, usage: Usage::default(), at: SystemTime::now() };
