@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, ArgMatches, Command, ValueHint};
 
-use crate::config::{Kind, VARIABLES, Variable};
+use crate::config::{VARIABLES, ValueKind, Variable};
 
 /// The headings in the order in which people look for things.
 const HEADINGS: [&str; 11] = [
@@ -15,7 +15,7 @@ const HEADINGS: [&str; 11] = [
     "Metrics",
     "Logs",
     "The run as a whole",
-    "What is told",
+    "What is recorded",
     "Limits",
     "OTLP for spans",
     "OTLP for metrics",
@@ -60,7 +60,7 @@ fn flag(variable: &Variable) -> Option<Arg> {
     if !variable.default.is_empty() {
         help.push_str(&format!(" [default: {}]", variable.default));
     }
-    if let Kind::Choice(values) | Kind::List(values) = variable.kind {
+    if let ValueKind::Choice(values) | ValueKind::List(values) = variable.kind {
         help.push_str(&format!(" [possible values: {}]", values.join(", ")));
     }
     let mut arg = Arg::new(variable.env)
@@ -74,24 +74,24 @@ fn flag(variable: &Variable) -> Option<Arg> {
     }
     Some(match variable.kind {
         // `--sdk-disabled false` would take `false` for the program.
-        Kind::Bool => {
+        ValueKind::Bool => {
             let arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true");
             offering(arg.value_name("BOOL"), &["true", "false"])
         }
-        Kind::Choice(values) => offering(arg.value_name("NAME"), values),
-        Kind::List(values) => offering(arg.value_name("NAMES"), values),
-        Kind::Path => arg.value_name("FILE").value_hint(ValueHint::FilePath),
+        ValueKind::Choice(values) => offering(arg.value_name("NAME"), values),
+        ValueKind::List(values) => offering(arg.value_name("NAMES"), values),
+        ValueKind::Path => arg.value_name("FILE").value_hint(ValueHint::FilePath),
         // Without a hint, shells would offer files.
         kind => arg.value_hint(ValueHint::Other).value_name(match kind {
-            Kind::Milliseconds | Kind::Delay | Kind::Timeout => "MS",
-            Kind::Count | Kind::Limit => "NUMBER",
-            Kind::Size => "SIZE",
-            Kind::Fraction => "FRACTION",
-            Kind::Port => "PORT",
-            Kind::Endpoint => "URL",
-            Kind::Pairs | Kind::SecretPairs => "KEY=VALUE,…",
-            Kind::Entities => "ENTITIES",
-            Kind::Words => "NAMES",
+            ValueKind::Milliseconds | ValueKind::Delay | ValueKind::Timeout => "MS",
+            ValueKind::Count | ValueKind::Limit => "NUMBER",
+            ValueKind::Size => "SIZE",
+            ValueKind::Fraction => "FRACTION",
+            ValueKind::Port => "PORT",
+            ValueKind::Endpoint => "URL",
+            ValueKind::Pairs | ValueKind::SecretPairs => "KEY=VALUE,…",
+            ValueKind::Entities => "ENTITIES",
+            ValueKind::Words => "NAMES",
             _ => "TEXT",
         }),
     })

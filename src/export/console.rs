@@ -9,12 +9,10 @@ use opentelemetry::trace::{SpanId, SpanKind, Status};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::Backend;
-
-use super::Delivered;
+use super::destinations::{Backend, Delivered};
 use crate::bounds::losses::{Losses, Reason};
 use crate::signals::sourced::Sourced;
-use crate::ui;
+use crate::ui::{self, plural};
 
 /// A trace is shown when none of its spans is open and none has come for this long.
 const QUIET: Duration = Duration::from_millis(300);
@@ -60,7 +58,7 @@ impl Backend<Sourced<SpanData>> for Console {
         self.waiting += 1;
     }
 
-    fn pump(&mut self, now: Instant, is_open: &dyn Fn([u8; 16]) -> bool) {
+    fn export_due(&mut self, now: Instant, is_open: &dyn Fn([u8; 16]) -> bool) {
         let crowded = self.waiting > MAX_WAITING;
         let due = |id: &[u8; 16], waiting: &Waiting| {
             self.flushing || crowded || (now.duration_since(waiting.last) >= QUIET && !is_open(*id))
@@ -88,7 +86,7 @@ impl Backend<Sourced<SpanData>> for Console {
     fn finish(&mut self) -> Delivered {
         let mut lost = Losses::default();
         lost.add(Reason::Unanswered, self.waiting as u64);
-        Delivered { place: "console".into(), exported: self.shown, lost }
+        Delivered { target: "console".into(), exported: self.shown, lost }
     }
 }
 
@@ -125,8 +123,8 @@ fn tree(mut sourced: Vec<Sourced<SpanData>>) -> String {
     let scope = width(&|line| if line.program.is_empty() { 0 } else { chars(&line.scope) });
     let mut text = String::new();
     let trace = spans.first().map(|span| span.span_context.trace_id().to_string()).unwrap_or_default();
-    let spans_word = if total == 1 { "span" } else { "spans" };
-    let _ = writeln!(text, "{BOLD}trace {trace}{BOLD:#}  {total} {spans_word}  {}", show_duration(extent(&spans)));
+    let count = plural::counted(total as u64, "span", "spans");
+    let _ = writeln!(text, "{BOLD}trace {trace}{BOLD:#}  {count}  {}", show_duration(extent(&spans)));
     for line in lines.iter().take(MAX_LINES) {
         let room = label.saturating_sub(chars(&line.branch));
         let style = if line.failed { RED } else { Style::new() };
@@ -363,11 +361,11 @@ trace abababababababababababababababab  4 spans  12.4 ms
         let mut console = Console::default();
         console.push(of_one(vec![span(1, 0, "a")]).remove(0));
         let now = Instant::now();
-        console.pump(now, &|_| false);
+        console.export_due(now, &|_| false);
         assert!(!console.is_done(), "too soon");
-        console.pump(now + QUIET * 2, &|_| true);
+        console.export_due(now + QUIET * 2, &|_| true);
         assert!(!console.is_done(), "still open");
-        console.pump(now + QUIET * 2, &|_| false);
+        console.export_due(now + QUIET * 2, &|_| false);
         let Delivered { exported, lost, .. } = console.finish();
         assert_eq!((exported, lost.total()), (1, 0));
     }

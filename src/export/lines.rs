@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use hyper::body::Bytes;
 use serde::Serialize;
 
-use super::Unusable;
 use super::failure::Failure;
 use super::json;
+use super::sink::Unusable;
 use crate::config::JsonTarget;
 use crate::ui;
 

@@ -3,16 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use super::Unusable;
 use super::failure::Failure;
+use super::sink::Unusable;
 use crate::bounds::losses::Reason;
 use crate::config::SettingOrigin;
 use crate::redact;
-use crate::ui::{self, Explain};
+use crate::ui::{self, Explain, plural};
 
 /// The warning about a failure.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot export {what} to `{endpoint}`, the program keeps running, its telemetry is lost")]
+#[error("cannot export {what} to `{endpoint}`, the program keeps running")]
 struct CannotExport {
     what: &'static str,
     endpoint: String,
@@ -38,7 +38,7 @@ pub(crate) struct ExportTarget {
 
 /// The warning about an exporter that cannot be made, for one signal or several.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot export {} to `{target}`, the program runs on without", listed(signals))]
+#[error("cannot export {} to `{target}`, the program keeps running, its telemetry is lost", plural::list(signals))]
 struct CannotMakeExporter {
     signals: Vec<&'static str>,
     target: String,
@@ -50,14 +50,6 @@ struct CannotMakeExporter {
 impl Explain for CannotMakeExporter {
     fn hint(&self) -> Option<String> {
         self.hint.clone()
-    }
-}
-
-/// `a, b and c`
-fn listed(words: &[&str]) -> String {
-    match words {
-        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
-        _ => words.concat(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What all signals have in common on their way out.
+//! Where the requests of a signal go: to a collector, or into lines.
 
 use std::sync::Arc;
 
@@ -6,32 +6,14 @@ use hyper::body::Bytes;
 use prost::Message;
 use serde::Serialize;
 
+use super::delivery::{RequestSink, Sending};
 use super::failure::Failure;
 use super::lines::Lines;
 use super::notices::{ExportNotices, ExportTarget};
-use super::otlp::Sender;
-use super::queue::Way;
+use super::otlp::OtlpSender;
 use super::tls::TlsError;
 use crate::config::{Exporter, Otlp, OtlpSetting, SettingOrigin};
-
-/// A kind of telemetry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signal {
-    Traces,
-    Metrics,
-    Logs,
-}
-
-impl Signal {
-    /// What its items are called.
-    pub(crate) fn many(self) -> &'static str {
-        match self {
-            Signal::Traces => "spans",
-            Signal::Metrics => "metrics",
-            Signal::Logs => "log records",
-        }
-    }
-}
+use crate::signals::Signal;
 
 /// What keeps an exporter from being made.
 #[derive(Debug, thiserror::Error)]
@@ -48,29 +30,29 @@ pub(crate) enum Unusable {
 }
 
 impl Unusable {
-    /// What to do about it, where the settings are written.
-    fn hint(&self, written: &SettingOrigin) -> Option<String> {
+    /// What to do about it, where the settings are.
+    fn hint(&self, origin: &SettingOrigin) -> Option<String> {
         match self {
-            Unusable::Tls(error) => error.hint(written),
-            Unusable::Endpoint(_) => Some(written.set(OtlpSetting::Endpoint, "http://HOST:PORT")),
+            Unusable::Tls(error) => error.hint(origin),
+            Unusable::Endpoint(_) => Some(origin.set(OtlpSetting::Endpoint, "http://HOST:PORT")),
             Unusable::File(_) => Some("make the file's folder, or allow the launcher's user to write there".into()),
         }
     }
 }
 
-/// Takes the requests of one signal.
+/// Accepts the requests of one signal.
 pub(crate) enum Sink {
-    Otlp(Box<Sender>),
+    Otlp(Box<OtlpSender>),
     Lines(Lines),
 }
 
 impl Sink {
-    /// The sink of an exporter. `None` for one that shows telemetry instead, and for one that cannot be made: of that the
-    /// user will be told, and the program does without.
+    /// The sink of an exporter. `None` for one that shows telemetry instead, and for one that cannot be made, which is
+    /// warned of.
     pub(crate) fn new(exporter: &Exporter, signal: Signal, notices: &Arc<ExportNotices>) -> Option<Arc<Sink>> {
         let made = match exporter {
             Exporter::Console => return None,
-            Exporter::Otlp(to) => Sender::new(to, signal, notices).map(|sender| Sink::Otlp(Box::new(sender))),
+            Exporter::Otlp(to) => OtlpSender::new(to, signal, notices).map(|sender| Sink::Otlp(Box::new(sender))),
             Exporter::JsonLines(target) => Lines::new(target).map(Sink::Lines),
         };
         match made {
@@ -80,18 +62,8 @@ impl Sink {
                     Exporter::Otlp(otlp) => cause.hint(&otlp.written),
                     _ => cause.hint(&SettingOrigin::default()),
                 };
-                notices.unusable(signal.many(), place(exporter), cause, hint);
+                notices.unusable(signal.many(), target_of(exporter), cause, hint);
                 None
-            }
-        }
-    }
-
-    /// Where requests go.
-    pub(crate) fn target(&self) -> ExportTarget {
-        match self {
-            Sink::Otlp(sender) => sender.target(),
-            Sink::Lines(lines) => {
-                ExportTarget { name: lines.name().to_owned(), origin: SettingOrigin::default(), proxy: None }
             }
         }
     }
@@ -104,33 +76,30 @@ impl Sink {
         };
         encoded.map_err(|error| Failure::encoding(&error))
     }
+}
 
-    /// Sends an encoded request; says how many of its items were sent back.
-    pub(crate) async fn send(&self, encoded: Bytes) -> Result<u64, Failure> {
+impl RequestSink for Sink {
+    fn target(&self) -> ExportTarget {
         match self {
-            Sink::Otlp(sender) => sender.send(encoded).await,
-            Sink::Lines(lines) => lines.write(&encoded).map(|()| 0),
+            Sink::Otlp(sender) => sender.target(),
+            Sink::Lines(lines) => {
+                ExportTarget { name: lines.name().to_owned(), origin: SettingOrigin::default(), proxy: None }
+            }
         }
     }
 
-    /// The way of batches of which `request` makes requests.
-    pub(crate) fn way<T, R>(self: &Arc<Sink>, request: impl Fn(Vec<T>) -> R + Send + 'static) -> Way<T>
-    where
-        R: Message + Serialize,
-    {
-        let (encodes, sends) = (Arc::clone(self), Arc::clone(self));
-        Way {
-            encode: Box::new(move |items| encodes.encode(&request(items))),
-            send: Box::new(move |encoded| {
-                let sink = Arc::clone(&sends);
-                Box::pin(async move { sink.send(encoded).await })
-            }),
-        }
+    fn send(self: Arc<Self>, request: Bytes) -> Sending {
+        Box::pin(async move {
+            match &*self {
+                Sink::Otlp(sender) => sender.send(request).await,
+                Sink::Lines(lines) => lines.write(&request).map(|()| 0),
+            }
+        })
     }
 }
 
 /// Where an exporter would lead, as far as all signals have it in common.
-fn place(exporter: &Exporter) -> String {
+fn target_of(exporter: &Exporter) -> String {
     match exporter {
         Exporter::Otlp(Otlp { endpoint, .. }) => endpoint.server(),
         Exporter::JsonLines(crate::config::JsonTarget::File(path)) => path.display().to_string(),

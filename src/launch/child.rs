@@ -208,7 +208,7 @@ impl RunningChild {
                 }
             } else if self.needs_telling(arrived) {
                 if signals::may_end(arrived.signal) && !std::mem::replace(&mut has_asked, true) {
-                    exporter.iter().for_each(Exporter::ask);
+                    exporter.iter().for_each(Exporter::observe);
                 }
                 self.kill(arrived.signal);
             }
@@ -228,7 +228,7 @@ impl RunningChild {
                 self.reap(signals, exporter);
             } else if signals::may_end(arrived.signal) {
                 if !std::mem::replace(&mut has_asked, true) {
-                    exporter.iter().for_each(Exporter::ask);
+                    exporter.iter().for_each(Exporter::observe);
                 }
                 if arrived.by_kernel {
                     return;
@@ -259,7 +259,7 @@ impl RunningChild {
         if group.is_ok_and(|group| group != nix::unistd::getpgrp()) {
             return true;
         }
-        // A hangup is told to the session's leader alone.
+        // A hangup is sent to the session's leader alone.
         let leads_session = nix::unistd::getsid(None).is_ok_and(|session| session == nix::unistd::getpid());
         leads_session && matches!(arrived.signal, libc::SIGHUP | libc::SIGCONT)
     }

@@ -65,7 +65,7 @@ impl From<libc::rusage> for Usage {
 }
 
 impl ChildEnd {
-    /// What `wait` tells of a process that has ended.
+    /// The result of `wait` for a process that has ended.
     pub(super) fn of(status: i32) -> ChildEnd {
         if libc::WIFSIGNALED(status) {
             ChildEnd::Killed(libc::WTERMSIG(status))
@@ -82,7 +82,7 @@ impl ChildEnd {
         }
     }
 
-    /// Ends this process as the child ended, where that takes a signal: a shell that waits for us tells "exited with
+    /// Ends this process as the child ended, where that takes a signal: a shell that waits for it distinguishes "exited with
     /// 130" from "killed by SIGINT" and, for a loop in a script, acts upon it. Returns when there is nothing to imitate
     /// or when we cannot die of it, as PID 1 of a container cannot.
     pub(crate) fn imitate(self) {
@@ -110,7 +110,7 @@ pub(crate) fn signal_name(signal: i32) -> String {
     nix::sys::signal::Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |known| known.to_string())
 }
 
-/// Whether a death by this signal is news: nobody asks a program to end in this way.
+/// Whether a death by this signal is news: programs are not ended on purpose in this way.
 pub(crate) fn is_violent(signal: i32) -> bool {
     let polite = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGPIPE, libc::SIGALRM];
     !polite.contains(&signal) && ![libc::SIGUSR1, libc::SIGUSR2].contains(&signal)

@@ -34,7 +34,7 @@ const MOST: usize = 4096;
 const READY: u8 = b'R';
 const FAILED: u8 = b'F';
 const STARTED: u8 = b'S';
-const ASK: u8 = b'A';
+const OBSERVE: u8 = b'A';
 const END: u8 = b'E';
 
 /// Why the exporting process did not get ready.
@@ -66,19 +66,19 @@ pub(crate) struct Exporter {
     socket: OwnedFd,
 }
 
-/// What the parent wants, as the exporting process has it.
+/// The orders of the parent, as the exporting process receives them.
 #[derive(Debug)]
 pub(crate) struct Orders {
     socket: OwnedFd,
 }
 
-/// What it wants.
+/// One order of the parent.
 #[derive(Debug)]
 pub(crate) enum Order {
     /// The program runs, as this process.
     Started(u32),
     /// A signal is about to end the program.
-    Ask,
+    Observe,
     /// The program has ended.
     End(Ended),
     /// The parent is gone, or does without.
@@ -182,8 +182,8 @@ impl Exporter {
     }
 
     /// Has the program look up what only it can, while it still can; waits a little for that. Allocates nothing.
-    pub(crate) fn ask(&self) {
-        self.send(&[ASK]);
+    pub(crate) fn observe(&self) {
+        self.send(&[OBSERVE]);
         self.wait_for_answer(Instant::now() + LAST_WORDS, &mut [0; 1]);
     }
 
@@ -196,8 +196,8 @@ impl Exporter {
         ui::retry();
     }
 
-    /// Has it bring out what the program has written, and waits for its end: as long as `limit`, and until somebody asks
-    /// us to end. What had been asked before the call counts as done: it was the child that was meant. Whether it ended
+    /// Has it export what the program has written, and waits for its end: as long as `limit`, and until a signal requests
+    /// the end of the launcher. Signals from before the call do not count: they were meant for the child. Whether it ended
     /// by itself.
     pub(crate) fn finish(self, ended: &Ended, limit: Duration, signals: &Signals) -> bool {
         signals.forget();
@@ -214,11 +214,11 @@ impl Exporter {
                 Err(_) => return true,
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let asked = match signals.wait_for(left.min(Duration::from_millis(100))) {
+            let is_requested = match signals.wait_for(left.min(Duration::from_millis(100))) {
                 Some(arrived) => signals::may_end(arrived.signal),
                 None => left.is_zero(),
             };
-            if asked {
+            if is_requested {
                 self.kill();
                 return false;
             }
@@ -252,9 +252,9 @@ impl Orders {
         self.send(&text);
     }
 
-    /// What was asked has been done.
+    /// The order has been carried out.
     pub(crate) fn answered(&self) {
-        self.send(&[ASK]);
+        self.send(&[OBSERVE]);
     }
 
     /// The next order; `None` if none comes in time. Stops while the launcher is stopped: so does the rest of the job.
@@ -265,7 +265,7 @@ impl Orders {
         let mut bytes = [0; MOST];
         let order = match receive(&self.socket, limit, &mut bytes)? {
             [STARTED, pid @ ..] => Order::Started(pid.try_into().map_or(0, u32::from_ne_bytes)),
-            [ASK] => Order::Ask,
+            [OBSERVE] => Order::Observe,
             [END, numbers @ ..] => Order::End(decode(numbers)),
             _ => Order::Gone,
         };
@@ -306,7 +306,7 @@ fn prepare() {
 }
 
 /// Closes what was inherited for the program, and what only it may read: whoever is at the other end of a pipe waits for
-/// the program's end of it, not for ours. Our own descriptors are all closed on exec, so they can be told apart.
+/// the program's end of it, not for ours. Our own descriptors are all closed on exec, so they can be distinguished.
 pub(crate) fn let_go_of_inherited() {
     for entry in std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten() {
         let Some(fd) = entry.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()) else { continue };

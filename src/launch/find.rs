@@ -19,7 +19,7 @@ pub(crate) enum FindError {
     /// It is in none of the directories of `PATH`.
     #[error("cannot run `{}`: not found in PATH ({searched})", name.display())]
     NotInPath {
-        /// What was asked for.
+        /// The name on the command line.
         name: PathBuf,
         /// Where it was looked for.
         searched: String,
@@ -49,7 +49,7 @@ impl Explain for FindError {
         match self {
             FindError::NoSuchFile(_) => Some("build it first, or check the path".into()),
             FindError::NotInPath { name, here: true, .. } => {
-                Some(format!("say `./{}` to run the file in this directory", name.display()))
+                Some(format!("write `./{}` to run the file in this directory", name.display()))
             }
             FindError::NotInPath { .. } => Some("give a path, or check PATH".into()),
             FindError::Directory(path) => Some(format!("name a program inside `{}`", path.display())),
@@ -66,7 +66,7 @@ pub(crate) fn find_program(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(FindError::NotExecutable(file)),
             Err(_) => Err(FindError::NoSuchFile(file)),
             Ok(metadata) if metadata.is_dir() => Err(FindError::Directory(file)),
-            // `which` asks the kernel, which knows about ACLs and capabilities.
+            // `which` uses access(2), which takes ACLs and capabilities into account.
             Ok(_) => which::which_in(&file, None::<&OsStr>, ".")
                 .map_err(|_| FindError::NotExecutable(file.clone()))
                 .map(|_| file),

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use super::{Environment, Program, Variable};
 
-/// By these a service manager tells which process it means; a process that has another pid takes no notice of what
+/// In these a service manager names the process that it means; a process that has another pid ignores what
 /// comes with them. The launcher's own pid is made the program's.
 const PIDS: [&str; 4] = ["LISTEN_PID", "WATCHDOG_PID", "SYSTEMD_EXEC_PID", "MAINPID"];
 /// The same by the number of a pidfd, which the program's does not have before it exists. Whoever set it has set the pid
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_named_the_launcher_names_the_program() {
+    fn only_variables_that_named_the_launcher_name_the_program() {
         let own = std::process::id().to_string();
         let program = Program { name: "x".into(), file: "/x".into(), args: Vec::new() };
         let given = [

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_living_childs_state_is_known_and_the_exporter_is_not_left() {
+    fn the_state_of_a_living_child_is_known_and_the_exporter_is_no_orphan() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = child.id() as i32;
         assert!(matches!(state(pid), Some(b'S' | b'R' | b'D')));

@@ -13,7 +13,7 @@ use nix::libc::{self, c_char};
 
 use super::end::ChildEnd;
 use super::found::{self, found};
-use crate::config::{Kind, VARIABLES};
+use crate::config::{VARIABLES, ValueKind};
 
 /// What a shortage means, for this process as it is now.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +37,7 @@ static ARGUMENTS: AtomicPtr<*const c_char> = AtomicPtr::new(null_mut());
 static ENVIRONMENT: AtomicPtr<*const c_char> = AtomicPtr::new(null_mut());
 /// Children that have not been reaped: the program, and the process that exports.
 static CHILDREN: [AtomicI32; 2] = [AtomicI32::new(0), AtomicI32::new(0)];
-/// How the program ended, as `wait` tells it; -1 as long as it runs.
+/// The status of the program from `wait`; -1 as long as it runs.
 static STATUS: AtomicI32 = AtomicI32::new(-1);
 
 pub(super) fn enter(phase: Phase) {
@@ -108,7 +108,7 @@ fn program_in(args: &[OsString]) -> Option<usize> {
 fn is_bool(flag: &[u8]) -> bool {
     let hyphens = |byte: &u8| if *byte == b'_' { b'-' } else { *byte };
     let is_given = |name: &str| name.as_bytes().iter().map(hyphens).eq(flag.iter().map(hyphens));
-    VARIABLES.iter().any(|known| known.kind == Kind::Bool && known.flag.is_some_and(is_given))
+    VARIABLES.iter().any(|known| known.kind == ValueKind::Bool && known.flag.is_some_and(is_given))
 }
 
 /// Memory as the system has it, except where there is none.
@@ -163,7 +163,7 @@ fn out_of_memory() {
 fn become_program(missing: &[u8]) -> ! {
     enter(Phase::Other);
     let (arguments, environment) = (ARGUMENTS.load(Ordering::Relaxed), ENVIRONMENT.load(Ordering::Relaxed));
-    // SAFETY: plain system calls with live memory; both lists were laid out as C wants them and are never freed. The
+    // SAFETY: plain system calls with live memory; both lists were laid out as C requires and are never freed. The
     // children were made by us, have not been reaped, and have nothing to lose yet.
     unsafe {
         for child in &CHILDREN {

@@ -11,7 +11,7 @@ use nix::libc;
 
 use super::found::{check, found};
 
-/// Signals that stay as they are: they cannot be blocked, tell of our own faults, or (SIGPIPE) come from our own
+/// Signals that stay as they are: they cannot be blocked, report faults of the launcher, or (SIGPIPE) come from our own
 /// writes.
 const LEFT_ALONE: &[i32] = &[
     libc::SIGKILL,
@@ -25,7 +25,7 @@ const LEFT_ALONE: &[i32] = &[
     libc::SIGPIPE,
 ];
 
-/// Whether a signal is how somebody asks a program to end.
+/// Whether a signal requests the end of a program.
 pub(super) fn may_end(signal: i32) -> bool {
     [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGHUP].contains(&signal)
 }

@@ -1,4 +1,4 @@
-//! The use cases, one file each, told from top to bottom.
+//! The use cases, one file each, to be read from top to bottom.
 
 pub(crate) mod bootstrap;
 pub(crate) mod cache;
@@ -29,7 +29,7 @@ pub(crate) enum Format {
 /// Why a command ended without doing its work, and with which status.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// What is told to the user.
+    /// The message to the user.
     pub(crate) error: Box<dyn Explain>,
     /// The exit status: 2 for a user's mistake, 1 otherwise, 125..=127 from `instrument`.
     pub(crate) status: i32,

@@ -1,4 +1,4 @@
-//! `cloud.*` and `faas.*`: platforms that tell a program by its environment where it runs. None is asked over the network.
+//! `cloud.*` and `faas.*`: platforms that describe themselves in the environment of a program. None is queried over the network.
 
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 use opentelemetry_semantic_conventions::attribute as name;
@@ -13,7 +13,7 @@ struct Platform {
     /// Set there and nowhere else.
     sign: &'static str,
     /// Attributes, and the variables that hold them; the first that is set counts.
-    told: &'static [(&'static str, &'static [&'static str])],
+    variables: &'static [(&'static str, &'static [&'static str])],
 }
 
 /// The first that fits counts.
@@ -22,7 +22,7 @@ const PLATFORMS: &[Platform] = &[
         provider: "aws",
         platform: "aws_lambda",
         sign: "AWS_LAMBDA_FUNCTION_NAME",
-        told: &[
+        variables: &[
             (name::CLOUD_REGION, &["AWS_REGION", "AWS_DEFAULT_REGION"]),
             (name::FAAS_NAME, &["AWS_LAMBDA_FUNCTION_NAME"]),
             (name::FAAS_VERSION, &["AWS_LAMBDA_FUNCTION_VERSION"]),
@@ -35,13 +35,13 @@ const PLATFORMS: &[Platform] = &[
         provider: "aws",
         platform: "aws_ecs",
         sign: "ECS_CONTAINER_METADATA_URI_V4",
-        told: &[(name::CLOUD_REGION, &["AWS_REGION", "AWS_DEFAULT_REGION"])],
+        variables: &[(name::CLOUD_REGION, &["AWS_REGION", "AWS_DEFAULT_REGION"])],
     },
     Platform {
         provider: "azure",
         platform: "azure.functions",
         sign: "FUNCTIONS_WORKER_RUNTIME",
-        told: &[
+        variables: &[
             (name::CLOUD_REGION, &["REGION_NAME"]),
             (name::FAAS_NAME, &["WEBSITE_SITE_NAME"]),
             (name::FAAS_VERSION, &["FUNCTIONS_EXTENSION_VERSION"]),
@@ -52,20 +52,20 @@ const PLATFORMS: &[Platform] = &[
         provider: "azure",
         platform: "azure.app_service",
         sign: "WEBSITE_SITE_NAME",
-        told: &[(name::CLOUD_REGION, &["REGION_NAME"])],
+        variables: &[(name::CLOUD_REGION, &["REGION_NAME"])],
     },
-    Platform { provider: "azure", platform: "azure.container_apps", sign: "CONTAINER_APP_NAME", told: &[] },
+    Platform { provider: "azure", platform: "azure.container_apps", sign: "CONTAINER_APP_NAME", variables: &[] },
     Platform {
         provider: "gcp",
         platform: "gcp_cloud_functions",
         sign: "FUNCTION_TARGET",
-        told: &[(name::FAAS_NAME, &["K_SERVICE"]), (name::FAAS_VERSION, &["K_REVISION"]), GCP_PROJECT, GCP_REGION],
+        variables: &[(name::FAAS_NAME, &["K_SERVICE"]), (name::FAAS_VERSION, &["K_REVISION"]), GCP_PROJECT, GCP_REGION],
     },
     Platform {
         provider: "gcp",
         platform: "gcp_cloud_run",
         sign: "CLOUD_RUN_JOB",
-        told: &[
+        variables: &[
             (name::FAAS_NAME, &["CLOUD_RUN_JOB"]),
             (name::GCP_CLOUD_RUN_JOB_EXECUTION, &["CLOUD_RUN_EXECUTION"]),
             (name::GCP_CLOUD_RUN_JOB_TASK_INDEX, &["CLOUD_RUN_TASK_INDEX"]),
@@ -77,13 +77,13 @@ const PLATFORMS: &[Platform] = &[
         provider: "gcp",
         platform: "gcp_cloud_run",
         sign: "K_SERVICE",
-        told: &[(name::FAAS_NAME, &["K_SERVICE"]), (name::FAAS_VERSION, &["K_REVISION"]), GCP_PROJECT, GCP_REGION],
+        variables: &[(name::FAAS_NAME, &["K_SERVICE"]), (name::FAAS_VERSION, &["K_REVISION"]), GCP_PROJECT, GCP_REGION],
     },
     Platform {
         provider: "gcp",
         platform: "gcp_app_engine",
         sign: "GAE_SERVICE",
-        told: &[
+        variables: &[
             (name::FAAS_NAME, &["GAE_SERVICE"]),
             (name::FAAS_VERSION, &["GAE_VERSION"]),
             (name::FAAS_INSTANCE, &["GAE_INSTANCE"]),
@@ -94,7 +94,7 @@ const PLATFORMS: &[Platform] = &[
         provider: "heroku",
         platform: "",
         sign: "HEROKU_APP_ID",
-        told: &[
+        variables: &[
             (name::HEROKU_APP_ID, &["HEROKU_APP_ID"]),
             (name::HEROKU_RELEASE_COMMIT, &["HEROKU_BUILD_COMMIT", "HEROKU_SLUG_COMMIT"]),
             (name::HEROKU_RELEASE_CREATION_TIMESTAMP, &["HEROKU_RELEASE_CREATED_AT"]),
@@ -106,7 +106,7 @@ const GCP_PROJECT: (&str, &[&str]) =
     (name::CLOUD_ACCOUNT_ID, &["GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "GCP_PROJECT"]);
 const GCP_REGION: (&str, &[&str]) = (name::CLOUD_REGION, &["GOOGLE_CLOUD_REGION", "FUNCTION_REGION"]);
 
-/// What the platform tells.
+/// The attributes of the platform.
 pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
     // Knative sets the variables of Cloud Run on anybody's cluster.
     let is_foreign =
@@ -117,7 +117,7 @@ pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
     if !platform.platform.is_empty() {
         found.push(KeyValue::new(name::CLOUD_PLATFORM, platform.platform));
     }
-    for (key, variables) in platform.told {
+    for (key, variables) in platform.variables {
         let text = variables.iter().find_map(|variable| around.variable(variable));
         if let Some(value) = text.and_then(|text| typed(key, text)) {
             found.push(KeyValue::new(*key, value));
@@ -129,7 +129,7 @@ pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
 /// The few that are more than text.
 fn typed(key: &str, text: String) -> Option<Value> {
     match key {
-        // Told in MiB.
+        // The variable is in MiB.
         name::FAAS_MAX_MEMORY => Some(Value::I64(text.trim().parse::<i64>().ok()?.checked_mul(1 << 20)?)),
         name::GCP_CLOUD_RUN_JOB_TASK_INDEX => Some(Value::I64(text.trim().parse().ok()?)),
         name::AWS_LOG_GROUP_NAMES => Some(Value::Array(Array::String(vec![StringValue::from(text)]))),
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lambda_function_is_told() {
+    fn a_lambda_function_is_described() {
         let machine = Machine::new().env(&[
             ("AWS_LAMBDA_FUNCTION_NAME", "shop"),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
@@ -160,11 +160,11 @@ mod tests {
             "faas.max_memory=134217728",
             r#"aws.log.group.names=["/aws/lambda/shop"]"#,
         ];
-        assert_eq!(machine.told(detect), expected);
+        assert_eq!(machine.detected(detect), expected);
     }
 
     #[test]
-    fn platforms_are_known_by_their_signs() {
+    fn platforms_are_recognised_by_their_variables() {
         for (sign, provider, platform) in [
             ("ECS_CONTAINER_METADATA_URI_V4", "aws", "aws_ecs"),
             ("FUNCTIONS_WORKER_RUNTIME", "azure", "azure.functions"),
@@ -175,17 +175,17 @@ mod tests {
             ("K_SERVICE", "gcp", "gcp_cloud_run"),
             ("GAE_SERVICE", "gcp", "gcp_app_engine"),
         ] {
-            let told = Machine::new().env(&[(sign, "x")]).told(detect);
-            assert_eq!(told[..2], [format!("cloud.provider={provider}"), format!("cloud.platform={platform}")]);
+            let found = Machine::new().env(&[(sign, "x")]).detected(detect);
+            assert_eq!(found[..2], [format!("cloud.provider={provider}"), format!("cloud.platform={platform}")]);
         }
-        let told = Machine::new().env(&[("HEROKU_APP_ID", "x")]).told(detect);
-        assert_eq!(told, ["cloud.provider=heroku", "heroku.app.id=x"]);
+        let found = Machine::new().env(&[("HEROKU_APP_ID", "x")]).detected(detect);
+        assert_eq!(found, ["cloud.provider=heroku", "heroku.app.id=x"]);
     }
 
     #[test]
-    fn what_is_set_elsewhere_too_proves_nothing() {
+    fn variables_that_are_set_elsewhere_too_identify_no_platform() {
         for variables in [&[("AWS_REGION", "x")][..], &[("K_SERVICE", "x"), ("KUBERNETES_SERVICE_HOST", "x")]] {
-            assert!(Machine::new().env(variables).told(detect).is_empty(), "{variables:?}");
+            assert!(Machine::new().env(variables).detected(detect).is_empty(), "{variables:?}");
         }
     }
 }

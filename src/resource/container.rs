@@ -62,12 +62,12 @@ mod tests {
             format!("0::/machine.slice/libpod-{ID}.scope"),
         ] {
             let machine = Machine::new().file("proc/42/cgroup", format!("0::/\n{path}\n"));
-            assert_eq!(machine.told(detect), [format!("container.id={ID}")], "{path}");
+            assert_eq!(machine.detected(detect), [format!("container.id={ID}")], "{path}");
         }
     }
 
     #[test]
-    fn mounts_tell_where_cgroups_do_not() {
+    fn mounts_name_the_container_where_cgroups_do_not() {
         for from in
             [format!("/var/lib/docker/containers/{ID}"), format!("/containers/overlay-containers/{ID}/userdata")]
         {
@@ -76,7 +76,7 @@ mod tests {
                 format!("1 2 8:1 /io.containerd.grpc.v1.cri/sandboxes/{}/hostname /etc/hosts rw", "11".repeat(32));
             let mounts = format!("{pause}\n1 2 254:1 {from}/hostname /etc/hostname rw - ext4 /dev/vda1 rw\n");
             let machine = Machine::new().file("proc/42/cgroup", "0::/\n").file("proc/42/mountinfo", mounts);
-            assert_eq!(machine.told(detect), [format!("container.id={ID}")], "{from}");
+            assert_eq!(machine.detected(detect), [format!("container.id={ID}")], "{from}");
         }
     }
 
@@ -86,6 +86,6 @@ mod tests {
             "proc/42/mountinfo",
             format!("1 2 0:5 / /var/lib/docker/containers/{ID}/mounts/shm rw - tmpfs shm rw\n"),
         );
-        assert!(machine.told(detect).is_empty());
+        assert!(machine.detected(detect).is_empty());
     }
 }

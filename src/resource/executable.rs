@@ -1,4 +1,4 @@
-//! What a binary tells about its compiler.
+//! The compiler that a binary names.
 
 use std::fs::File as StdFile;
 use std::io::BufReader;
@@ -50,13 +50,13 @@ mod tests {
 
     #[test]
     fn this_very_binary_was_made_by_the_rustc_that_is_here() {
-        let said = Command::new("rustc").arg("-V").output().unwrap().stdout;
+        let version = Command::new("rustc").arg("-V").output().unwrap().stdout;
         let found = compiler(StdFile::open("/proc/self/exe").unwrap()).unwrap();
-        assert_eq!(found.description, String::from_utf8_lossy(&said).trim());
+        assert_eq!(found.description, String::from_utf8_lossy(&version).trim());
     }
 
     #[test]
-    fn what_is_no_binary_has_no_compiler() {
+    fn a_file_that_is_no_binary_has_no_compiler() {
         assert_eq!(compiler(StdFile::open("/etc/passwd").unwrap()), None);
     }
 }

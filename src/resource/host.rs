@@ -46,24 +46,24 @@ mod tests {
     const ID: &str = "3d1219c7c4c5404aaa1f6d2a48adfda4";
 
     #[test]
-    fn a_host_is_known_by_name_and_id() {
+    fn a_host_has_a_name_and_an_id() {
         let machine =
             Machine::new().file("proc/sys/kernel/hostname", "tower\n").file("etc/machine-id", format!("{ID}\n"));
-        assert_eq!(machine.told(detect)[1..], ["host.name=tower".to_owned(), format!("host.id={ID}")]);
+        assert_eq!(machine.detected(detect)[1..], ["host.name=tower".to_owned(), format!("host.id={ID}")]);
     }
 
     #[test]
-    fn an_id_that_is_none_is_not_told() {
+    fn an_invalid_machine_id_is_left_out() {
         let machine = Machine::new().file("etc/machine-id", "uninitialized\n");
-        assert_eq!(machine.told(detect).len(), 1);
+        assert_eq!(machine.detected(detect).len(), 1);
         let machine = machine.file("var/lib/dbus/machine-id", ID);
-        assert_eq!(machine.told(detect)[1], format!("host.id={ID}"));
+        assert_eq!(machine.detected(detect)[1], format!("host.id={ID}"));
     }
 
     #[test]
     fn a_container_has_no_machine_of_its_own() {
         let cgroup = format!("0::/docker/{}\n", "ab".repeat(32));
         let machine = Machine::new().file("etc/machine-id", ID).file("proc/42/cgroup", cgroup);
-        assert_eq!(machine.told(detect).len(), 1);
+        assert_eq!(machine.detected(detect).len(), 1);
     }
 }

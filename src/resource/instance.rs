@@ -9,7 +9,7 @@ use super::process;
 use super::surroundings::Surroundings;
 use crate::layers::ProgramNote;
 
-/// `service.instance.id`, which no other run has, and `service.version`, where the program tells it.
+/// `service.instance.id`, which no other run has, and `service.version`, where the binary has it.
 pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
     let version = process::running(around).and_then(ProgramNote::of).map(|program| program.version);
     let version = version.map(|version| KeyValue::new(name::SERVICE_VERSION, version));

@@ -1,4 +1,4 @@
-//! `k8s.*`: the pod, as far as it is told without asking the cluster.
+//! `k8s.*`: the pod, as far as it is known without a query to the cluster.
 
 use opentelemetry::KeyValue;
 use opentelemetry_semantic_conventions::attribute as name;
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pod_is_told_by_what_it_was_given() {
+    fn a_pod_is_described_by_its_environment_and_files() {
         let log =
             "1 2 8:1 /var/lib/kubelet/pods/9b5c-uid/containers/shop/1f2e /dev/termination-log rw - ext4 /dev/sda1 rw";
         let machine = Machine::new()
@@ -71,13 +71,13 @@ mod tests {
             "k8s.pod.uid=9b5c-uid",
             "k8s.container.name=shop",
         ];
-        assert_eq!(machine.told(detect), expected);
+        assert_eq!(machine.detected(detect), expected);
         let machine = machine.env(&[("KUBERNETES_SERVICE_HOST", "h"), ("HOSTNAME", "h"), ("K8S_POD_NAME", "shop-7d")]);
-        assert!(machine.told(detect).contains(&"k8s.pod.name=shop-7d".to_owned()));
+        assert!(machine.detected(detect).contains(&"k8s.pod.name=shop-7d".to_owned()));
     }
 
     #[test]
-    fn outside_of_a_pod_there_is_none() {
-        assert!(Machine::new().env(&[("HOSTNAME", "laptop"), ("POD_NAME", "x")]).told(detect).is_empty());
+    fn outside_of_kubernetes_there_is_no_pod() {
+        assert!(Machine::new().env(&[("HOSTNAME", "laptop"), ("POD_NAME", "x")]).detected(detect).is_empty());
     }
 }

@@ -5,19 +5,19 @@ use opentelemetry_semantic_conventions::attribute as name;
 
 use super::surroundings::Surroundings;
 
-/// The type, and what `/etc/os-release` says.
+/// The type, and the fields of `/etc/os-release`.
 pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
     let mut found = vec![KeyValue::new(name::OS_TYPE, std::env::consts::OS)];
     let Some(release) = around.text("/etc/os-release").or_else(|| around.text("/usr/lib/os-release")) else {
         return found;
     };
-    let told = [
+    let fields = [
         (name::OS_NAME, "NAME"),
         (name::OS_VERSION, "VERSION_ID"),
         (name::OS_BUILD_ID, "BUILD_ID"),
         (name::OS_DESCRIPTION, "PRETTY_NAME"),
     ];
-    for (key, field) in told {
+    for (key, field) in fields {
         if let Some(value) = value_of(&release, field) {
             found.push(KeyValue::new(key, value));
         }
@@ -42,11 +42,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_distribution_is_told_by_name_and_version() {
+    fn a_distribution_has_a_name_and_a_version() {
         let release =
             "PRETTY_NAME=\"Say \\\"Linux\\\" 12\"\nNAME='Say Linux'\nVERSION_ID=12\nVERSION=\"12 (no)\"\nBUILD_ID=\n";
         let expected = ["os.type=linux", "os.name=Say Linux", "os.version=12", "os.description=Say \"Linux\" 12"];
-        assert_eq!(Machine::new().file("usr/lib/os-release", release).told(detect), expected);
-        assert_eq!(Machine::new().told(detect), ["os.type=linux"]);
+        assert_eq!(Machine::new().file("usr/lib/os-release", release).detected(detect), expected);
+        assert_eq!(Machine::new().detected(detect), ["os.type=linux"]);
     }
 }

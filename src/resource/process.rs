@@ -13,7 +13,7 @@ use super::executable;
 use super::surroundings::Surroundings;
 use crate::redact;
 
-/// `USER_HZ`, the unit of times in `/proc/PID/stat`: 100 on every architecture that Rust knows.
+/// `USER_HZ`, the unit of times in `/proc/PID/stat`: 100 on every architecture that Rust supports.
 const TICKS: u32 = 100;
 
 /// All but the arguments, which may hold secrets that no rule finds.
@@ -45,7 +45,7 @@ pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
     found
 }
 
-/// The arguments, for those who ask for them.
+/// The arguments, if their detector is enabled.
 pub(super) fn arguments(around: &Surroundings<'_>) -> Vec<KeyValue> {
     let words = redact::arguments(&command_line(around)).into_iter().map(StringValue::from).collect();
     vec![KeyValue::new(name::PROCESS_COMMAND_ARGS, Value::Array(Array::String(words)))]
@@ -58,7 +58,7 @@ pub(super) fn running(around: &Surroundings<'_>) -> Option<File> {
     linked.or_else(|| open_file(&around.program.file))
 }
 
-/// Opens a file, and nothing that would make us wait or do something by being opened: a process may tell any path.
+/// Opens a regular file, and nothing that would block or act by being opened: a process may introduce itself with any path.
 fn open_file(path: &Path) -> Option<File> {
     let is_file = fs_err::metadata(path).is_ok_and(|found| found.is_file());
     let mut options = File::options();
@@ -69,7 +69,7 @@ fn open_file(path: &Path) -> Option<File> {
 /// The path of the file that runs.
 pub(super) fn executable_path(around: &Surroundings<'_>) -> Option<PathBuf> {
     let linked = || Some(named(&fs_err::read_link(around.of_process("exe")?).ok()?));
-    around.told.clone().or_else(linked)
+    around.introduced.clone().or_else(linked)
 }
 
 /// The path without the kernel's remark about a file that has been replaced or removed.
@@ -85,7 +85,7 @@ pub(super) fn is_interpreting(around: &Surroundings<'_>, file: &Path) -> bool {
     around.of_process("cmdline").is_some() && command_line(around).iter().skip(1).take(2).any(|word| word == file)
 }
 
-/// The process's words, or those it was started with if it cannot be asked any more.
+/// The command line of the process, or the one it was started with if it has ended.
 fn command_line(around: &Surroundings<'_>) -> Vec<String> {
     let bytes = around.read_of_process("cmdline").filter(|bytes| !bytes.is_empty());
     match bytes {
@@ -100,7 +100,7 @@ fn command_line(around: &Surroundings<'_>) -> Vec<String> {
     }
 }
 
-/// The name of the user whose rights it has. Looked up in the file only: asking the C library may ask the network.
+/// The name of the user whose rights it has. Read from the file only: the C library may query the network.
 fn owner(around: &Surroundings<'_>) -> Option<String> {
     let status = String::from_utf8(around.read_of_process("status")?).ok()?;
     let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_process_is_described_as_it_runs() {
         assert_eq!(
-            machine().told(detect),
+            machine().detected(detect),
             [
                 "process.pid=42",
                 "process.executable.name=shop",
@@ -169,15 +169,15 @@ mod tests {
 
     #[test]
     fn arguments_are_exported_on_demand_and_without_secrets() {
-        assert_eq!(machine().told(arguments), [r#"process.command_args=["shop","--password","REDACTED"]"#]);
-        assert!(!machine().told(detect).concat().contains("hunter2"));
+        assert_eq!(machine().detected(arguments), [r#"process.command_args=["shop","--password","REDACTED"]"#]);
+        assert!(!machine().detected(detect).concat().contains("hunter2"));
     }
 
     #[test]
-    fn of_a_process_that_is_gone_we_know_what_was_started() {
+    fn an_ended_process_is_described_by_its_command_line() {
         let expected = ["process.executable.name=shop", "process.executable.path=/srv/shop", "process.command=./shop"];
-        assert_eq!(Machine::new().told(detect)[1..], expected);
-        assert_eq!(Machine::new().told(arguments), [r#"process.command_args=["./shop","--port=1"]"#]);
+        assert_eq!(Machine::new().detected(detect)[1..], expected);
+        assert_eq!(Machine::new().detected(arguments), [r#"process.command_args=["./shop","--port=1"]"#]);
     }
 
     #[test]

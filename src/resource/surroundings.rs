@@ -18,9 +18,9 @@ pub(super) struct Surroundings<'a> {
     pub(super) root: PathBuf,
     /// The process to be described; `None` as long as there is none.
     pub(super) pid: Option<u32>,
-    /// Its executable, as it has told; `None` of a process that has told nothing.
-    pub(super) told: Option<PathBuf>,
-    /// Whether `/proc` still tells of that process and not of one that came after it.
+    /// The executable by its introduction; `None` of a process without one.
+    pub(super) introduced: Option<PathBuf>,
+    /// Whether `/proc` still describes that process and not a later one with its pid.
     pub(super) is_there: bool,
     /// What was started. The process may have become another since.
     pub(super) program: &'a Program,
@@ -31,23 +31,23 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl<'a> Surroundings<'a> {
-    /// The real ones. `told` is the executable as the process has told it.
+    /// The real ones. `introduced` is the executable by the introduction of the process.
     pub(super) fn of(
         program: &'a Program,
         environment: &'a Environment,
         pid: Option<u32>,
-        told: Option<PathBuf>,
+        introduced: Option<PathBuf>,
     ) -> Surroundings<'a> {
         let up = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
         let boot = SystemTime::now().checked_sub(up).unwrap_or(SystemTime::UNIX_EPOCH);
         let root = Path::new("/").to_owned();
-        let mut around = Surroundings { root, pid, told: None, is_there: true, program, environment, boot };
+        let mut around = Surroundings { root, pid, introduced: None, is_there: true, program, environment, boot };
         // A process may end, or become another program, before it is looked at. Its path is another where it has
         // another root, its name is not.
-        around.is_there = told.as_ref().is_none_or(|told| {
-            process::executable_path(&around).is_some_and(|runs| runs.file_name() == told.file_name())
+        around.is_there = introduced.as_ref().is_none_or(|introduced| {
+            process::executable_path(&around).is_some_and(|runs| runs.file_name() == introduced.file_name())
         });
-        around.told = told;
+        around.introduced = introduced;
         around
     }
 
@@ -59,7 +59,7 @@ impl<'a> Surroundings<'a> {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// Where `/proc` tells something of the process.
+    /// The path of a file of `/proc` about the process.
     pub(super) fn of_process(&self, file: &str) -> Option<PathBuf> {
         let pid = self.pid.filter(|_| self.is_there)?;
         Some(self.root.join(format!("proc/{pid}/{file}")))
@@ -122,7 +122,7 @@ pub(super) mod testing {
             Surroundings {
                 root: self.root.path().to_owned(),
                 pid: self.pid,
-                told: None,
+                introduced: None,
                 is_there: true,
                 program: &self.program,
                 environment: &self.environment,
@@ -131,7 +131,7 @@ pub(super) mod testing {
         }
 
         /// What a detector makes of it, one `key=value` each.
-        pub(crate) fn told(&self, detect: fn(&Surroundings<'_>) -> Vec<opentelemetry::KeyValue>) -> Vec<String> {
+        pub(crate) fn detected(&self, detect: fn(&Surroundings<'_>) -> Vec<opentelemetry::KeyValue>) -> Vec<String> {
             detect(&self.surroundings()).iter().map(|pair| format!("{}={}", pair.key, pair.value)).collect()
         }
     }

@@ -1,7 +1,7 @@
 //! Spans and log records on their way out, each with the program that it comes from.
 
-use crate::export::Item;
 use crate::resource::Source;
+use crate::signals::{BatchItem, Signal};
 
 /// One of them.
 #[derive(Debug, Clone)]
@@ -10,8 +10,8 @@ pub(crate) struct Sourced<T> {
     pub(crate) item: T,
 }
 
-impl<T: Item> Item for Sourced<T> {
-    const MANY: &'static str = T::MANY;
+impl<T: BatchItem> BatchItem for Sourced<T> {
+    const SIGNAL: Signal = T::SIGNAL;
     const QUEUE: &'static str = T::QUEUE;
 
     fn weight(&self) -> usize {

@@ -51,7 +51,7 @@ fn ports(edge: &Launched) -> (u16, u16) {
 }
 
 /// Sends a request and reads the whole answer to it, of which the connection survives.
-fn ask(mut stream: impl Read + Write, path: &str) {
+fn request(mut stream: impl Read + Write, path: &str) {
     write!(stream, "GET {path} HTTP/1.1\r\nhost: edge.test\r\n\r\n").expect("room");
     let mut answer = Vec::new();
     while !answer.ends_with(b"edge.test\n") && !answer.ends_with(b"hello") {
@@ -71,7 +71,7 @@ fn a_socket_of_the_file_system_has_no_address() {
             for number in 0..2 {
                 // The one thread reads from this connection last.
                 assert_eq!(edge.get("/hello").0, 200);
-                ask(&local, &format!("/local/{number}"));
+                request(&local, &format!("/local/{number}"));
             }
             // HTTP/2, too.
             let mut stream = UnixStream::connect(&path).unwrap();
@@ -128,12 +128,12 @@ fn connections_that_are_read_by_turns_have_their_own_addresses() {
         let (traces, _) = run(versions, &[], |edge| {
             let (mut one, two) = (connect_from("127.0.0.3", edge.stock), connect_from("127.0.0.2", edge.stock));
             write!(one, "GET /turns/one HTTP/1.1\r\n").unwrap();
-            ask(&two, "/turns/two");
+            request(&two, "/turns/two");
             write!(one, "host: edge.test\r\n\r\n").unwrap();
             one.read_exact(&mut [0; 64]).unwrap();
-            ask(&two, "/turns/three");
+            request(&two, "/turns/three");
             kept.extend([("/turns/one", one), ("/turns/two", two.try_clone().unwrap()), ("/turns/three", two)]);
-            // Shorter than what is read to tell HTTP/2 from HTTP/1.
+            // Shorter than what is read to distinguish HTTP/2 from HTTP/1.
             let mut short = connect_from("127.0.0.4", edge.stock);
             write!(short, "GET /s HTTP/1.0\r\n\r\n").unwrap();
             short.read_exact(&mut [0; 17]).unwrap();
@@ -162,12 +162,12 @@ fn the_address_shows_beneath_tls_and_in_http2() {
             let (_, port) = ports(edge);
             let session = rustls::ClientConnection::new(Arc::clone(&config), "localhost".try_into().unwrap()).unwrap();
             let mut stream = rustls::StreamOwned::new(session, connect_from("127.0.0.5", port));
-            ask(&mut stream, "/secured/1");
+            request(&mut stream, "/secured/1");
             assert_eq!(edge.get("/hello").0, 200);
-            ask(&mut stream, "/secured/2");
+            request(&mut stream, "/secured/2");
             kept = Some(stream);
-            let ask = ClientRequest { method: "GET", url: edge.url("/hello"), headers: Vec::new() };
-            assert_eq!(Http::new(true).send(ask).0, 200);
+            let request = ClientRequest { method: "GET", url: edge.url("/hello"), headers: Vec::new() };
+            assert_eq!(Http::new(true).send(request).0, 200);
         });
         let stream = &kept.as_ref().unwrap().sock;
         for path in ["/secured/1", "/secured/2"] {

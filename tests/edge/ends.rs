@@ -141,7 +141,7 @@ fn an_upgrade_is_over_with_its_head() {
 }
 
 #[test]
-fn what_the_program_does_not_finish_is_an_error() {
+fn an_unfinished_response_is_an_error() {
     for versions in &versions() {
         let (traces, _) = run(versions, &[], |edge| {
             let mut stream = connect(edge.shop);

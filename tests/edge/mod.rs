@@ -27,12 +27,12 @@ fn versions() -> Vec<String> {
     sets("edge")
 }
 
-/// Runs the program, has something asked, and ends it: what was received.
-fn run(versions: &str, settings: &[(&str, &str)], ask: impl FnOnce(&Launched)) -> (Traces, Metrics) {
+/// Runs the program, sends requests, and ends it: what was received.
+fn run(versions: &str, settings: &[(&str, &str)], send: impl FnOnce(&Launched)) -> (Traces, Metrics) {
     let otlp = Otlp::start();
     let launch = Launch::of(&Fixture::with("edge", versions)).to(&otlp);
     let edge = settings.iter().fold(launch, |launch, (name, value)| launch.env(name, value)).start();
-    ask(&edge);
+    send(&edge);
     edge.stop();
     (otlp.traces(), otlp.metrics())
 }
@@ -43,7 +43,7 @@ fn get(edge: &Launched, path: &str, headers: &[(&'static str, &str)]) -> (u16, S
     edge.ask(ClientRequest { method: "GET", url: edge.url(path), headers })
 }
 
-/// A connection over which nothing has been said.
+/// A connection without any byte sent.
 fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");

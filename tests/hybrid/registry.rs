@@ -1,4 +1,4 @@
-//! Programs that count with the default registry of the crate for Prometheus: what it holds is told, and their own page
+//! Programs that count with the default registry of the crate for Prometheus: its contents are exported, and their own page
 //! stays as it is.
 
 use std::process::{Command, Stdio};
@@ -43,15 +43,15 @@ fn require_held(metrics: &Metrics) {
     assert_eq!(baskets.len(), expected.len(), "{metrics}");
     for (basket, (labels, count, sum, buckets)) in baskets.iter().zip(expected) {
         assert_eq!((&*shown(basket), &*basket.description), (labels, "What a sale brings."));
-        let Point::Histogram { count: told, sum: summed, bounds, buckets: filled } = &basket.point else {
+        let Point::Histogram { count: total, sum: summed, bounds, buckets: filled } = &basket.point else {
             panic!("{basket}")
         };
-        assert_eq!((*told, *summed, &bounds[..], &filled[..]), (count, sum, &[1.0, 10.0][..], &buckets[..]));
+        assert_eq!((*total, *summed, &bounds[..], &filled[..]), (count, sum, &[1.0, 10.0][..], &buckets[..]));
     }
 }
 
 #[test]
-fn whoever_returns_has_told_all_and_its_own_page_is_as_ever() {
+fn a_program_that_returns_exports_its_registry_and_its_own_page_is_unchanged() {
     for versions in &sets("registry") {
         let otlp = Otlp::start();
         let output = business(&otlp, versions, "page").output().unwrap();
@@ -75,7 +75,7 @@ fn a_metric_has_its_help_and_the_version_that_counted_it() {
 }
 
 #[test]
-fn whoever_is_killed_has_told_what_was_last_gathered() {
+fn sigkill_leaves_the_last_gathered_values() {
     let otlp = Otlp::start();
     let mut command = business(&otlp, "oldest", "wait");
     command.env("OTEL_METRIC_EXPORT_INTERVAL", "50");
@@ -97,7 +97,7 @@ fn a_collector_that_blocks_keeps_the_program_from_nothing() {
 
 /// The program of `instrumentations/prometheus/example`.
 #[test]
-fn the_example_tells_its_day() {
+fn the_example_records_its_day() {
     let shop = Fixture::newest_example("prometheus");
     let otlp = Otlp::start();
     let mut command = launch_file(&shop.program);

@@ -46,7 +46,7 @@ fn silent() -> String {
 }
 
 #[test]
-fn where_all_is_well_there_is_nothing_to_say() {
+fn without_problems_none_are_listed() {
     assert_eq!(problems(&[]), [""; 0]);
     assert_eq!(problems(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]), [""; 0]);
     assert_eq!(problems(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]), [""; 0]);
@@ -95,7 +95,7 @@ fn a_wrong_protocol_is_named() {
 
 #[test]
 fn a_programs_layers_are_listed() {
-    let program = program("tells_all");
+    let program = program("records_everything");
     let (said, _) = config(&[], &["--", program.to_str().unwrap()]);
     let (_, layers) =
         said.split_once(&format!("layers in {}\n", program.display())).unwrap_or_else(|| panic!("{said}"));
@@ -103,7 +103,7 @@ fn a_programs_layers_are_listed() {
 }
 
 #[test]
-fn a_program_without_layers_has_nothing_to_tell() {
+fn a_program_without_layers_is_named() {
     let otlp = Otlp::start();
     let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url())];
     let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -122,7 +122,7 @@ fn a_program_without_layers_has_nothing_to_tell() {
 }
 
 #[test]
-fn what_is_switched_off_is_named() {
+fn disabled_settings_are_named() {
     for (name, value, problem) in [
         ("OTEL_SDK_DISABLED", "true", "nothing is collected: the SDK is disabled"),
         ("OTEL_TRACES_SAMPLER", "always_off", "no spans are exported: the sampler is `always_off`"),
@@ -135,7 +135,7 @@ fn what_is_switched_off_is_named() {
 }
 
 #[test]
-fn what_contradicts_itself_is_named() {
+fn contradicting_settings_are_named() {
     for (name, value, problem) in [
         (
             "OTEL_TRACES_SAMPLER",
@@ -183,7 +183,7 @@ fn a_configuration_file_counts_alone() {
 }
 
 #[test]
-fn what_keeps_tls_from_coming_about_is_named() {
+fn the_cause_of_a_failed_tls_handshake_is_named() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let receiver = Otlp::secure(authority.server("127.0.0.1", true));
     let url = receiver.url();
@@ -279,7 +279,7 @@ fn a_page_that_cannot_be_offered_is_named() {
 }
 
 #[test]
-fn names_that_nobody_has_are_named() {
+fn unknown_names_are_listed() {
     let found = problems(&[("OTEL_RS_DISABLED_INSTRUMENTATIONS", "hyperr")]);
     assert_eq!(found, ["`hyperr` in `OTEL_RS_DISABLED_INSTRUMENTATIONS` is no instrumentation"]);
     let found = problems(&[("OTEL_RS_EXCLUDED_URLS", "healthcheck")]);

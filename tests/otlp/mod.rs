@@ -5,6 +5,7 @@ mod lines;
 mod outages;
 mod peers;
 mod proxies;
+mod sdk;
 mod security;
 mod transport;
 

@@ -16,8 +16,8 @@ pub(crate) struct Cloud {
 
 #[derive(Default)]
 struct State {
-    /// When each event was asked for.
-    asked: Vec<Instant>,
+    /// When each event was polled for.
+    polled: Vec<Instant>,
     /// The paths that were posted to.
     answers: Vec<String>,
 }
@@ -43,9 +43,9 @@ impl Cloud {
         self.state.lock().unwrap().answers.clone()
     }
 
-    /// When the function has asked for events so far.
-    pub(crate) fn asked(&self) -> Vec<Instant> {
-        self.state.lock().unwrap().asked.clone()
+    /// When the function has polled for events so far.
+    pub(crate) fn polled(&self) -> Vec<Instant> {
+        self.state.lock().unwrap().polled.clone()
     }
 }
 
@@ -69,8 +69,8 @@ fn serve(mut stream: &TcpStream, payloads: &[&str], trace: &str, state: &Mutex<S
         if path == "next" {
             let number = {
                 let mut state = state.lock().unwrap();
-                state.asked.push(Instant::now());
-                state.asked.len() - 1
+                state.polled.push(Instant::now());
+                state.polled.len() - 1
             };
             let Some(payload) = payloads.get(number) else {
                 // The function waits until it is ended.

@@ -24,7 +24,7 @@ fn recorded_by(text: &str) -> Told {
 /// The program ran, nothing was exported, and stderr has these.
 fn unusable(told: &Told, says: &[&str]) {
     assert_eq!((told.traces.0.len(), told.otlp.ways().len()), (0, 0));
-    assert!(told.stderr.contains("running `tells_all` without telemetry"), "{}", told.stderr);
+    assert!(told.stderr.contains("running `records_everything` without telemetry"), "{}", told.stderr);
     for text in says {
         assert!(told.stderr.contains(text), "no {text:?} in:\n{}", told.stderr);
     }
@@ -176,7 +176,7 @@ fn a_file_that_was_just_typed_must_be_good() {
     let bad = file("file_format: '1.0'\ndisabled: 1\n");
     for (path, says) in [(bad.path(), ":2:11: disabled: expected"), (Path::new("/none/otel.yaml"), "cannot read")] {
         let mut command = clean(OTEL_RS);
-        command.arg("instrument").arg("--config-file").arg(path).arg("--").arg(program("tells_all"));
+        command.arg("instrument").arg("--config-file").arg(path).arg("--").arg(program("records_everything"));
         let output = command.output().expect("otel-rs starts");
         let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!((output.status.code(), stdout.as_ref()), (Some(2), ""), "the program does not run:\n{stderr}");
@@ -190,6 +190,6 @@ fn flags_beside_a_file_are_named_and_ignored() {
     let file = file(&text);
     let run = Run::new().flag(&format!("--config-file={}", file.path().display())).flag("--service-name=typed");
     let told = run.tell();
-    assert_eq!(told.traces.require(server()).resource["service.name"], "tells_all".into());
+    assert_eq!(told.traces.require(server()).resource["service.name"], "records_everything".into());
     assert!(told.stderr.contains("ignoring `--service-name`: a configuration file counts alone"), "{}", told.stderr);
 }

@@ -14,7 +14,7 @@ const SPAN: &str = "b7ad6b7169203331";
 
 variables! {
     OTEL_SERVICE_NAME => {
-        assert_eq!(by_default().traces.require(server()).resource["service.name"], "tells_all".into());
+        assert_eq!(by_default().traces.require(server()).resource["service.name"], "records_everything".into());
         assert_eq!(with("OTEL_SERVICE_NAME", "corner shop").traces.require(server()).resource["service.name"],
             "corner shop".into());
         // Any text is good; what is none is not.
@@ -171,7 +171,7 @@ variables! {
 
     OTEL_RS_PROCESS_SPAN => {
         // What stands in the span and below it is seen in `launcher::run`.
-        let run = || span().named("tells_all");
+        let run = || span().named("records_everything");
         by_default().traces.forbid(run());
         with("OTEL_RS_PROCESS_SPAN", "true").traces.require(run().attr("process.exit.code", 0));
         with("OTEL_RS_PROCESS_SPAN", "false").traces.forbid(run());
@@ -180,9 +180,9 @@ variables! {
 
     OTEL_RS_PROCESS_SPAN_ARGS => {
         let run = || Run::new().env("OTEL_RS_PROCESS_SPAN", "true");
-        run().tell().traces.require(span().named("tells_all").has("process.command_args"));
+        run().tell().traces.require(span().named("records_everything").has("process.command_args"));
         let without = run().env("OTEL_RS_PROCESS_SPAN_ARGS", "false").tell();
-        without.traces.require(span().named("tells_all").without("process.command_args"));
+        without.traces.require(span().named("records_everything").without("process.command_args"));
         refused_in(run, "OTEL_RS_PROCESS_SPAN_ARGS", "some");
     }
 
@@ -265,7 +265,8 @@ fn a_flag_with_a_bad_value_is_a_usage_error() {
         ("exporter-prometheus-port", "65536", "expected a port"),
     ] {
         let mut command = clean(OTEL_RS);
-        let output = command.arg("instrument").arg(format!("--{flag}={value}")).arg("--").arg(program("tells_all"));
+        let output =
+            command.arg("instrument").arg(format!("--{flag}={value}")).arg("--").arg(program("records_everything"));
         let output = output.output().expect("otel-rs starts");
         let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!((output.status.code(), stdout.as_ref()), (Some(2), ""), "the program does not run:\n{stderr}");

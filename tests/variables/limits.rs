@@ -1,4 +1,4 @@
-//! Variables that limit what one span or log record holds. `tells_all` has a span `work` of three attributes, the
+//! Variables that limit what one span or log record holds. `records_everything` has a span `work` of three attributes, the
 //! `long` one of 26 characters, and two events of two attributes each, of which `one` has 10 characters.
 
 use super::told::{Run, Told, by_default, refused, with};

@@ -1,4 +1,4 @@
-//! One run of `tells_all` under the launcher, and all that could be seen of it.
+//! One run of `records_everything` under the launcher, and all that could be seen of it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -182,7 +182,7 @@ impl Run {
     pub(super) fn new() -> Run {
         let otlp = Otlp::start();
         let environment = vec![("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), otlp.url().into())];
-        Run { program: "tells_all", environment, flags: Vec::new(), headers: Vec::new(), otlp }
+        Run { program: "records_everything", environment, flags: Vec::new(), headers: Vec::new(), otlp }
     }
 
     /// Of another program, which ends by itself.
@@ -272,7 +272,7 @@ impl Running {
 
     fn round(&mut self) {
         let mut line = String::new();
-        while self.stdout.read_line(&mut line).expect("text") > 0 && line.trim_end() != "told" {
+        while self.stdout.read_line(&mut line).expect("text") > 0 && line.trim_end() != "recorded" {
             if let Some((name, value)) = line.trim_end().strip_prefix("sent ").and_then(|rest| rest.split_once(' ')) {
                 self.sent.insert(name.to_owned(), value.to_owned());
             }

@@ -1,146 +1,202 @@
-//! What gRPC adds to HTTP/2, as far as a single answer to a single message needs it.
+//! OTLP over gRPC: tonic frames and compresses a message and reads the status; the message itself stays bytes.
 
-use std::time::Duration;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine as _};
-use http::HeaderMap;
-use hyper::body::Bytes;
+use http::header::CONTENT_TYPE;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt as _;
+use hyper::body::{Bytes, Frame};
 use percent_encoding::percent_decode;
-use prost::Message;
-use tonic::Code;
+use prost::bytes::{Buf as _, BufMut as _};
+use tonic::body::Body;
+use tonic::client::Grpc;
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Status};
+use tonic_types::StatusExt as _;
+use tower_service::Service;
 
-use crate::export::Signal;
+use super::{Client, MAX_ANSWER, answer};
+use crate::export::connect::Error;
 use crate::export::failure::Failure;
+use crate::signals::Signal;
 
-/// The type of details that say when to come again.
-const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
+/// The header or trailer that holds a call's status.
+const STATUS: &str = "grpc-status";
+const MESSAGE: &str = "grpc-message";
+const DETAILS: &str = "grpc-status-details-bin";
 
-/// `google.rpc.Status`.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Status {
-    #[prost(string, tag = "2")]
-    pub(super) message: String,
-    #[prost(message, repeated, tag = "3")]
-    details: Vec<Any>,
+/// Calls one method of one collector.
+pub(super) struct Method {
+    client: Grpc<GrpcOnly>,
+    path: PathAndQuery,
+    metadata: MetadataMap,
 }
 
-/// `google.protobuf.Any`.
-#[derive(Clone, PartialEq, Message)]
-struct Any {
-    #[prost(string, tag = "1")]
-    type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    value: Vec<u8>,
-}
+impl Method {
+    /// The method at `origin` that accepts a signal; `headers` go with each call.
+    pub(super) fn new(client: Client, origin: Uri, signal: Signal, headers: HeaderMap, gzip: bool) -> Method {
+        let client = Grpc::with_origin(GrpcOnly(client), origin).max_decoding_message_size(MAX_ANSWER);
+        let client = if gzip { client.send_compressed(CompressionEncoding::Gzip) } else { client };
+        let path = PathAndQuery::from_static(match signal {
+            Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        });
+        Method { client, path, metadata: MetadataMap::from_headers(headers) }
+    }
 
-/// `google.rpc.RetryInfo`.
-#[derive(Clone, PartialEq, Message)]
-struct RetryInfo {
-    #[prost(message, optional, tag = "1")]
-    retry_delay: Option<Delay>,
-}
-
-/// `google.protobuf.Duration`.
-#[derive(Clone, PartialEq, Message)]
-struct Delay {
-    #[prost(int64, tag = "1")]
-    seconds: i64,
-    #[prost(int32, tag = "2")]
-    nanos: i32,
-}
-
-/// The path that takes a signal.
-pub(super) fn path(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-        Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-        Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    /// Sends a message and returns the answer's, which is empty where there is none.
+    pub(super) async fn call(&self, message: Bytes) -> Result<Bytes, Status> {
+        let request = tonic::Request::from_parts(self.metadata.clone(), Extensions::default(), message);
+        let mut client = self.client.clone();
+        // One message comes back. An answer without any has nothing to object, so it is not an error as in a unary call.
+        let answer = client.server_streaming(request, self.path.clone(), BytesCodec).await?;
+        let mut has_status = answer.metadata().contains_key(STATUS);
+        let mut messages = answer.into_inner();
+        let message = messages.message().await?.unwrap_or_default();
+        has_status |= messages.trailers().await?.is_some_and(|trailers| trailers.contains_key(STATUS));
+        if has_status { Ok(message) } else { Err(Status::from_error(Box::new(Failure::not_grpc()))) }
     }
 }
 
-/// A message as it is sent: whether it is compressed, its length, and itself.
-pub(super) fn frame(message: &[u8], is_compressed: bool) -> Bytes {
-    let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
-    let mut framed = Vec::with_capacity(message.len() + 5);
-    framed.push(u8::from(is_compressed));
-    framed.extend(length.to_be_bytes());
-    framed.extend(message);
-    framed.into()
+/// What a status of the collector's own stands for.
+pub(super) fn failure(status: &Status) -> Failure {
+    let wait = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    Failure::grpc(status.code(), &answer::shortened(status.message())).with_retry_after(wait)
 }
 
-/// The message of an answer, if all went well. What was said early stands in the head, all else in the trailers.
-pub(super) fn message<'a>(head: &HeaderMap, trailers: Option<&HeaderMap>, body: &'a [u8]) -> Result<&'a [u8], Failure> {
-    let found = |name: &str| head.get(name).or_else(|| trailers?.get(name));
-    let code = found("grpc-status").and_then(|code| code.to_str().ok()?.parse::<i32>().ok());
-    let Some(code) = code else {
-        return Err(Failure::not_grpc());
-    };
-    if code == 0 {
-        // An answer without a message has nothing to object.
-        return Ok(body.get(5..).unwrap_or_default());
+/// An HTTP client whose answers are those of gRPC: others, such as a web server's, are failures.
+#[derive(Clone)]
+struct GrpcOnly(Client);
+
+impl Service<Request<Body>> for GrpcOnly {
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
     }
-    let words = found("grpc-message").map(|words| percent_decode(words.as_bytes()).decode_utf8_lossy());
-    let wait = found("grpc-status-details-bin").and_then(|details| retry_delay(details.as_bytes()));
-    Err(Failure::grpc(Code::from(code), &super::shortened(&words.unwrap_or_default())).with_retry_after(wait))
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let calling = self.0.request(request);
+        Box::pin(async move {
+            let (mut head, body) = calling.await?.into_parts();
+            if head.status != StatusCode::OK {
+                return Err(answer::failure(&head, &answer::read(body).await?.to_bytes()).into());
+            }
+            let is_grpc =
+                head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+            if !is_grpc && !head.headers.contains_key(STATUS) {
+                return Err(Failure::not_grpc().into());
+            }
+            drop_malformed(&mut head.headers);
+            let body = body.map_frame(|frame| match frame.into_trailers() {
+                Ok(mut trailers) => {
+                    drop_malformed(&mut trailers);
+                    Frame::trailers(trailers)
+                }
+                Err(data) => data,
+            });
+            Ok(Response::from_parts(head, Body::new(body)))
+        })
+    }
 }
 
-fn retry_delay(details: &[u8]) -> Option<Duration> {
-    let bytes = BASE64_STANDARD_NO_PAD.decode(details).or_else(|_| BASE64_STANDARD.decode(details)).ok()?;
-    let status = Status::decode(&bytes[..]).ok()?;
-    let info = status.details.into_iter().find(|detail| detail.type_url == RETRY_INFO)?;
-    let delay = RetryInfo::decode(&info.value[..]).ok()?.retry_delay?;
-    Some(Duration::new(u64::try_from(delay.seconds).ok()?, u32::try_from(delay.nanos).ok()?.min(999_999_999)))
+/// Removes what tonic cannot read: it panics at details that are not base64, and takes a message that is not UTF-8 for
+/// another status.
+fn drop_malformed(headers: &mut HeaderMap) {
+    let is_base64 = |text: &[u8]| BASE64_STANDARD_NO_PAD.decode(text).or_else(|_| BASE64_STANDARD.decode(text)).is_ok();
+    if headers.get(DETAILS).is_some_and(|details| !is_base64(details.as_bytes())) {
+        headers.remove(DETAILS);
+    }
+    if headers.get(MESSAGE).is_some_and(|text| percent_decode(text.as_bytes()).decode_utf8().is_err()) {
+        headers.remove(MESSAGE);
+    }
+}
+
+/// Messages as they are: they have been encoded before.
+struct BytesCodec;
+
+impl Codec for BytesCodec {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = BytesCodec;
+    type Decoder = BytesCodec;
+
+    fn encoder(&mut self) -> BytesCodec {
+        BytesCodec
+    }
+
+    fn decoder(&mut self) -> BytesCodec {
+        BytesCodec
+    }
+}
+
+impl Encoder for BytesCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.put(message);
+        Ok(())
+    }
+}
+
+impl Decoder for BytesCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(from.copy_to_bytes(from.remaining())))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn answer(headers: &[(&'static str, String)]) -> Result<Vec<u8>, Failure> {
-        let trailers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        let body = [0, 0, 0, 0, 2, 0x0a, 0x00];
-        message(&HeaderMap::new(), Some(&trailers), &body).map(<[u8]>::to_vec)
-    }
-
-    fn status(code: usize) -> (&'static str, String) {
-        ("grpc-status", code.to_string())
-    }
-
-    #[test]
-    fn a_message_stands_behind_its_length() {
-        assert_eq!(frame(b"abc", true)[..], [1, 0, 0, 0, 3, b'a', b'b', b'c']);
-        assert_eq!(answer(&[status(0)]).unwrap(), [0x0a, 0x00]);
+    /// The failure that a trailer or header block stands for.
+    fn failure_of(code: i32, others: &[(&'static str, String)]) -> Failure {
+        let mut headers: HeaderMap =
+            others.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        headers.insert(STATUS, code.into());
+        drop_malformed(&mut headers);
+        failure(&Status::from_header_map(&headers).unwrap())
     }
 
     #[test]
     fn only_what_the_specification_lists_is_tried_again() {
-        let again = (1..17).filter(|code| answer(&[status(*code)]).unwrap_err().is_retryable());
+        let again = (1..17).filter(|code| failure_of(*code, &[]).is_retryable());
         assert_eq!(again.collect::<Vec<_>>(), [1, 4, 10, 11, 14, 15]);
-        assert!(!answer(&[status(99)]).unwrap_err().is_retryable());
-        assert!(!answer(&[]).unwrap_err().is_retryable());
+        assert!(!failure_of(99, &[]).is_retryable());
     }
 
     #[test]
     fn words_are_decoded() {
-        let failure = answer(&[status(16), ("grpc-message", "no%20token%0A".into())]).unwrap_err();
-        assert_eq!(failure, Failure::grpc(Code::Unauthenticated, "no token"));
+        let failure = failure_of(16, &[(MESSAGE, "no%20token%0A".into())]);
+        assert_eq!(failure, Failure::grpc(tonic::Code::Unauthenticated, "no token"));
+        assert_eq!(failure_of(16, &[(MESSAGE, "%ff".into())]), Failure::grpc(tonic::Code::Unauthenticated, ""));
     }
 
     #[test]
-    fn an_exhausted_collector_may_say_when_to_come_again() {
-        let info = RetryInfo { retry_delay: Some(Delay { seconds: 2, nanos: 500_000_000 }) };
-        let other = Any { type_url: "type.googleapis.com/google.rpc.Help".into(), value: vec![1] };
-        let retry = Any { type_url: RETRY_INFO.into(), value: info.encode_to_vec() };
-        let details = Status { message: "full".into(), details: vec![other, retry] }.encode_to_vec();
-        for text in [BASE64_STANDARD.encode(&details), BASE64_STANDARD_NO_PAD.encode(&details)] {
-            let failure = answer(&[status(8), ("grpc-status-details-bin", text)]).unwrap_err();
+    fn an_exhausted_collector_may_name_the_time_to_come_again() {
+        let mut details = tonic_types::ErrorDetails::new();
+        details.set_request_info("id", "data").set_retry_info(Some(Duration::from_millis(2500)));
+        let status = Status::with_error_details(tonic::Code::ResourceExhausted, "full", details);
+        let bytes = status.details();
+        for text in [BASE64_STANDARD.encode(bytes), BASE64_STANDARD_NO_PAD.encode(bytes)] {
+            let failure = failure_of(8, &[(DETAILS, text)]);
             assert_eq!(failure.retry_after(), Some(Duration::from_millis(2500)));
         }
         for bad in ["", "%", "AAAA"] {
-            assert!(
-                !answer(&[status(8), ("grpc-status-details-bin", bad.into())]).unwrap_err().is_retryable(),
-                "{bad}"
-            );
+            assert!(!failure_of(8, &[(DETAILS, bad.into())]).is_retryable(), "{bad}");
         }
     }
 }

@@ -60,7 +60,7 @@ impl Explain for CannotListen {
     }
 }
 
-/// Somebody who waits for the metrics.
+/// A request that waits for the metrics.
 pub(crate) type Scrape = oneshot::Sender<Vec<Collected>>;
 
 /// A page that is offered.
@@ -70,7 +70,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Listens, or warns and does without. Must be called within a runtime; `wake` is notified when somebody asks.
+    /// Listens, or warns and does without. Must be called within a runtime; `wake` is notified when a page is requested.
     pub(crate) fn open(config: &config::Prometheus, wake: &Arc<Notify>) -> Option<Page> {
         let to_async = |listener: TcpListener| {
             listener.set_nonblocking(true)?;
@@ -100,8 +100,8 @@ impl Page {
         Some(Page { scrapes })
     }
 
-    /// The next one who waits, if there is one.
-    pub(crate) fn asked(&mut self) -> Option<Scrape> {
+    /// The next request that waits, if there is one.
+    pub(crate) fn next_scrape(&mut self) -> Option<Scrape> {
         self.scrapes.try_recv().ok()
     }
 }

@@ -6,23 +6,20 @@
 //! and is sent again: a collector gets everything at least once.
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hyper::body::Bytes;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::Backend;
-use super::Delivered;
-use super::Item;
+use super::delivery::{Delivery, Outcome, RetryPause};
+use super::destinations::{Backend, Delivered};
 use super::failure::Failure;
-use super::notices::{ExportNotices, ExportTarget};
 use crate::bounds::budget::{Budget, Charge};
 use crate::bounds::losses::{Losses, Reason};
 use crate::config::Batch;
+use crate::signals::BatchItem;
 
 /// Exports on the way at once; more when they pile up, since a collector that answers slowly may still take many.
 const IN_FLIGHT: usize = 8;
@@ -36,21 +33,11 @@ const BATCH_SHARE: usize = 4;
 const MAX_BATCH_BYTES: usize = 2 << 20;
 /// The part of the memory that one batch may take.
 const BATCH_BYTES_SHARE: usize = 16;
-/// The first pause before a silent collector is tried again; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// Longest pause before a silent collector is tried again.
-const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// The end of an attempt: how many items the collector rejected.
-pub(crate) type Sent = Pin<Box<dyn Future<Output = Result<u64, Failure>> + Send>>;
+/// Makes an encoded request of a batch.
+pub(crate) type Encode<T> = Box<dyn Fn(Vec<T>) -> Result<Bytes, Failure> + Send>;
 
-/// How a batch becomes a request, and how that is sent.
-pub(crate) struct Way<T> {
-    pub(crate) encode: Box<dyn Fn(Vec<T>) -> Result<Bytes, Failure> + Send>,
-    pub(crate) send: Box<dyn Fn(Bytes) -> Sent + Send>,
-}
-
-/// What is known about the collector.
+/// How the collector has answered so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Health {
     Unknown,
@@ -58,13 +45,13 @@ enum Health {
     /// Silent or busy, to be tried again then.
     Bad {
         again: Instant,
-        pause: Duration,
+        pause: RetryPause,
     },
 }
 
 impl Health {
-    fn bad(now: Instant, pause: Duration) -> Health {
-        Health::Bad { again: now + pause, pause }
+    fn bad(now: Instant, pause: RetryPause) -> Health {
+        Health::Bad { again: now + pause.duration(), pause }
     }
 }
 
@@ -86,11 +73,10 @@ struct Gathered<T> {
     charge: Charge,
 }
 
-/// A collector that takes spans or log records.
+/// The queue before a collector of spans or log records.
 pub(crate) struct Queue<T> {
-    way: Way<T>,
-    target: ExportTarget,
-    notices: Arc<ExportNotices>,
+    encode: Encode<T>,
+    delivery: Arc<Delivery>,
     wake: Arc<Notify>,
     budget: Budget,
     batch: Batch,
@@ -100,7 +86,7 @@ pub(crate) struct Queue<T> {
     /// Items in `waiting`.
     waiting_count: usize,
     next_number: u64,
-    in_flight: JoinSet<(Encoded, Result<u64, Failure>)>,
+    in_flight: JoinSet<(Encoded, Outcome)>,
     in_flight_count: usize,
     in_flight_bytes: usize,
     health: Health,
@@ -109,20 +95,18 @@ pub(crate) struct Queue<T> {
     lost: Losses,
 }
 
-impl<T: Item> Queue<T> {
+impl<T: BatchItem> Queue<T> {
     pub(crate) fn new(
-        way: Way<T>,
-        target: ExportTarget,
+        encode: Encode<T>,
+        delivery: Arc<Delivery>,
         batch: Batch,
-        notices: &Arc<ExportNotices>,
         wake: &Arc<Notify>,
         budget: &Budget,
     ) -> Queue<T> {
         let size = batch.size.min((batch.queue / BATCH_SHARE).max(1));
         Queue {
-            way,
-            target,
-            notices: Arc::clone(notices),
+            encode,
+            delivery,
             wake: Arc::clone(wake),
             budget: budget.clone(),
             batch: Batch { size, ..batch },
@@ -141,10 +125,10 @@ impl<T: Item> Queue<T> {
     }
 
     /// Makes a batch of what is gathered.
-    fn encode(&mut self) {
+    fn close_batch(&mut self) {
         let Some(Gathered { items, since, mut charge }) = self.gathered.take() else { return };
         let count = items.len();
-        match (self.way.encode)(items) {
+        match (self.encode)(items) {
             Ok(body) => {
                 charge.set(size_of::<Encoded>() + body.len());
                 let number = self.next_number;
@@ -153,7 +137,7 @@ impl<T: Item> Queue<T> {
                 self.waiting_count += count;
             }
             Err(failure) => {
-                self.notices.failed(T::MANY, &self.target, &failure);
+                self.delivery.failed(&failure);
                 self.lost.add(Reason::Rejected, count as u64);
             }
         }
@@ -168,46 +152,39 @@ impl<T: Item> Queue<T> {
         while self.waiting_count + self.gathered_count() > self.batch.queue && self.drop_oldest(Reason::Queue) {}
     }
 
-    fn landed(&mut self, batch: Encoded, result: Result<u64, Failure>, now: Instant) {
+    fn on_batch_done(&mut self, batch: Encoded, outcome: Outcome, now: Instant) {
         self.in_flight_count -= batch.count;
         self.in_flight_bytes -= batch.body.len();
         let count = batch.count as u64;
-        let failure = match result {
-            Ok(rejected) => {
+        match outcome {
+            Outcome::Accepted { rejected } => {
                 let rejected = rejected.min(count);
                 self.exported += count - rejected;
                 self.lost.add(Reason::Rejected, rejected);
                 self.health = Health::Good;
-                if rejected == 0 {
-                    self.notices.arrived(T::MANY, &self.target);
-                } else {
-                    let failure = Failure::rejected(format_args!("{rejected} of {count} {}", T::MANY));
-                    self.notices.failed(T::MANY, &self.target, &failure);
-                }
-                return;
             }
-            Err(failure) => failure,
-        };
-        self.notices.failed(T::MANY, &self.target, &failure);
-        if !failure.is_retryable() {
-            self.lost.add(Reason::Rejected, count);
-            return;
+            Outcome::Rejected => self.lost.add(Reason::Rejected, count),
+            Outcome::Failed => self.on_batch_failed(batch, now),
         }
+    }
+
+    /// Keeps a batch that may be accepted later.
+    fn on_batch_failed(&mut self, batch: Encoded, now: Instant) {
         let was_good = self.health == Health::Good;
         self.health = match self.health {
             // Several fail at once; the pause grows with each failure after a pause.
             bad @ Health::Bad { again, .. } if now < again => bad,
-            Health::Bad { pause, .. } => Health::bad(now, (pause * 2).min(MAX_PAUSE)),
-            _ => Health::bad(now, FIRST_PAUSE),
+            Health::Bad { pause, .. } => Health::bad(now, pause.next()),
+            _ => Health::bad(now, RetryPause::first()),
         };
         // It was not the first: at the end, everything else would fail in the same way, only later.
         if self.flushing && !was_good {
-            self.lost.add(Reason::Unanswered, count);
+            self.lost.add(Reason::Unanswered, batch.count as u64);
             self.give_up_waiting();
         } else {
-            let place = self.waiting.partition_point(|other| other.number < batch.number);
+            let index = self.waiting.partition_point(|other| other.number < batch.number);
             self.waiting_count += batch.count;
-            self.waiting.insert(place, batch);
+            self.waiting.insert(index, batch);
             self.keep_length();
         }
     }
@@ -232,32 +209,30 @@ impl<T: Item> Queue<T> {
         self.in_flight.len() < limit && (fits || self.in_flight.is_empty())
     }
 
-    fn launch(&mut self) {
+    fn start_batch(&mut self) {
         let Some(batch) = self.waiting.pop_front() else { return };
         self.waiting_count -= batch.count;
         self.in_flight_count += batch.count;
         self.in_flight_bytes += batch.body.len();
-        let sent = tokio::time::timeout(self.batch.timeout, (self.way.send)(batch.body.clone()));
-        let wake = Arc::clone(&self.wake);
-        let limit = self.batch.timeout;
+        let (delivery, wake) = (Arc::clone(&self.delivery), Arc::clone(&self.wake));
         self.in_flight.spawn(async move {
-            let result = sent.await.unwrap_or_else(|_| Err(Failure::timeout(limit)));
+            let outcome = delivery.attempt(batch.body.clone(), batch.count as u64).await;
             wake.notify_one();
-            (batch, result)
+            (batch, outcome)
         });
     }
 
-    fn land_all(&mut self, now: Instant) {
+    fn take_done_batches(&mut self, now: Instant) {
         while let Some(joined) = self.in_flight.try_join_next() {
             // A panic within an export leaves its batch among those in flight, which count as lost at the end.
-            if let Ok((batch, result)) = joined {
-                self.landed(batch, result, now);
+            if let Ok((batch, outcome)) = joined {
+                self.on_batch_done(batch, outcome, now);
             }
         }
     }
 }
 
-impl<T: Item> Backend<T> for Queue<T> {
+impl<T: BatchItem> Backend<T> for Queue<T> {
     fn push(&mut self, item: T) {
         let weight = item.weight();
         let gathered = self.gathered.get_or_insert_with(|| Gathered {
@@ -270,19 +245,19 @@ impl<T: Item> Backend<T> for Queue<T> {
         gathered.items.push(item);
         let most = MAX_BATCH_BYTES.min(self.budget.limit() / BATCH_BYTES_SHARE);
         if gathered.items.len() >= self.batch.size || bytes >= most {
-            self.encode();
+            self.close_batch();
         }
         self.keep_length();
     }
 
-    fn pump(&mut self, now: Instant, _: &dyn Fn([u8; 16]) -> bool) {
-        self.land_all(now);
+    fn export_due(&mut self, now: Instant, _: &dyn Fn([u8; 16]) -> bool) {
+        self.take_done_batches(now);
         let is_old = |gathered: &Gathered<T>| now.duration_since(gathered.since) >= self.batch.delay;
         if self.flushing || self.gathered.as_ref().is_some_and(is_old) {
-            self.encode();
+            self.close_batch();
         }
         while self.is_due(now) {
-            self.launch();
+            self.start_batch();
         }
     }
 
@@ -306,21 +281,24 @@ impl<T: Item> Backend<T> for Queue<T> {
         let Some(batch) = self.waiting.pop_front() else { return false };
         self.waiting_count -= batch.count;
         self.lost.add(reason, batch.count as u64);
-        self.notices.dropping(T::MANY, T::QUEUE, &self.target, reason);
+        self.delivery.dropping(T::QUEUE, reason);
         true
     }
 
     fn finish(&mut self) -> Delivered {
-        self.land_all(Instant::now());
+        self.take_done_batches(Instant::now());
         self.in_flight.abort_all();
         if !self.is_done() {
-            let failure = Failure::closing();
-            self.notices.failed(T::MANY, &self.target, &failure);
+            self.delivery.unfinished();
         }
         self.give_up_waiting();
         self.lost.add(Reason::Unanswered, self.in_flight_count as u64);
         self.in_flight_count = 0;
-        Delivered { place: self.target.name.clone(), exported: self.exported, lost: std::mem::take(&mut self.lost) }
+        Delivered {
+            target: self.delivery.target().name.clone(),
+            exported: self.exported,
+            lost: std::mem::take(&mut self.lost),
+        }
     }
 }
 

@@ -4,15 +4,19 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use opentelemetry_sdk::trace::SpanData;
 
 use super::*;
+use crate::export::delivery::{RequestSink, Sending};
+use crate::export::notices::ExportTarget;
+use crate::signals::Signal;
 use crate::signals::traces::data::testing::span;
 
 const QUEUE: usize = 65_536;
 
-/// A queue whose collector does as it is told.
+/// A queue whose collector fails on command.
 struct Fake {
     queue: Queue<SpanData>,
     /// Batches that it accepted: the numbers that their spans have as names.
@@ -22,6 +26,35 @@ struct Fake {
     /// Whether it leaves every attempt without an answer.
     silent: Arc<AtomicBool>,
     pushed: u32,
+}
+
+/// The collector itself.
+struct FakeSink {
+    failure: Failure,
+    accepted: Arc<Mutex<Vec<Vec<u32>>>>,
+    down: Arc<AtomicBool>,
+    silent: Arc<AtomicBool>,
+}
+
+impl RequestSink for FakeSink {
+    fn target(&self) -> ExportTarget {
+        let origin = crate::config::SettingOrigin::default();
+        ExportTarget { name: "http://test:1/".into(), origin, proxy: None }
+    }
+
+    fn send(self: Arc<Self>, request: Bytes) -> Sending {
+        Box::pin(async move {
+            if self.silent.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+            if self.down.load(Ordering::Relaxed) {
+                return Err(self.failure.clone());
+            }
+            let numbers = request.chunks(4).map(|bytes| u32::from_be_bytes(bytes.try_into().unwrap()));
+            self.accepted.lock().unwrap().push(numbers.collect());
+            Ok(0)
+        })
+    }
 }
 
 fn batch(queue: usize) -> Batch {
@@ -44,30 +77,13 @@ fn fake_of(failure: Failure, batch: Batch, budget: &Budget) -> Fake {
     let accepted = Arc::new(Mutex::new(Vec::new()));
     let (down, silent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let (seen, is_down, is_silent) = (Arc::clone(&accepted), Arc::clone(&down), Arc::clone(&silent));
-    let way = Way {
-        encode: Box::new(|spans: Vec<SpanData>| {
-            let numbers = spans.iter().flat_map(|span| span.name.parse::<u32>().unwrap().to_be_bytes());
-            Ok(numbers.collect::<Vec<u8>>().into())
-        }),
-        send: Box::new(move |body| {
-            let (seen, is_down, is_silent) = (Arc::clone(&seen), Arc::clone(&is_down), Arc::clone(&is_silent));
-            let failure = failure.clone();
-            Box::pin(async move {
-                if is_silent.load(Ordering::Relaxed) {
-                    std::future::pending::<()>().await;
-                }
-                if is_down.load(Ordering::Relaxed) {
-                    return Err(failure);
-                }
-                let numbers = body.chunks(4).map(|bytes| u32::from_be_bytes(bytes.try_into().unwrap()));
-                seen.lock().unwrap().push(numbers.collect());
-                Ok(0)
-            })
-        }),
-    };
-    let origin = crate::config::SettingOrigin::default();
-    let target = ExportTarget { name: "http://test:1/".into(), origin, proxy: None };
-    let queue = Queue::new(way, target, batch, &Arc::default(), &Arc::default(), budget);
+    let encode: Encode<SpanData> = Box::new(|spans| {
+        let numbers = spans.iter().flat_map(|span| span.name.parse::<u32>().unwrap().to_be_bytes());
+        Ok(numbers.collect::<Vec<u8>>().into())
+    });
+    let sink = FakeSink { failure, accepted: seen, down: is_down, silent: is_silent };
+    let delivery = Delivery::new(Arc::new(sink), Signal::Traces, batch.timeout, &Arc::default());
+    let queue = Queue::new(encode, delivery, batch, &Arc::default(), budget);
     Fake { queue, accepted, down, silent, pushed: 0 }
 }
 
@@ -93,9 +109,9 @@ impl Fake {
         self.accepted.lock().unwrap().concat()
     }
 
-    async fn settle(&mut self, now: Instant) {
+    async fn run_until_idle(&mut self, now: Instant) {
         for _ in 0..50 {
-            self.queue.pump(now, &|_| false);
+            self.queue.export_due(now, &|_| false);
             tokio::task::yield_now().await;
         }
     }
@@ -123,9 +139,9 @@ fn batches_go_when_full_or_old() {
         let mut fake = fake(busy());
         fake.push(1100);
         let now = Instant::now();
-        fake.settle(now).await;
+        fake.run_until_idle(now).await;
         assert_eq!(fake.sizes(), [512, 512]);
-        fake.settle(now + Duration::from_secs(6)).await;
+        fake.run_until_idle(now + Duration::from_secs(6)).await;
         assert_eq!(fake.sizes(), [512, 512, 76]);
         assert_eq!(fake.finish(), (1100, Losses::default()));
     });
@@ -139,13 +155,13 @@ fn an_outage_loses_nothing_that_fits_into_the_queue() {
         let now = Instant::now();
         fake.push(5000);
         for second in 0..20 {
-            fake.settle(now + Duration::from_secs(second)).await;
+            fake.run_until_idle(now + Duration::from_secs(second)).await;
         }
         assert!(fake.queue.is_unreachable());
         fake.is_down(false);
-        fake.settle(now + Duration::from_secs(60)).await;
+        fake.run_until_idle(now + Duration::from_secs(60)).await;
         fake.queue.flush();
-        fake.settle(now + Duration::from_secs(61)).await;
+        fake.run_until_idle(now + Duration::from_secs(61)).await;
         assert_eq!(fake.finish(), (5000, Losses::default()));
     });
 }
@@ -157,13 +173,13 @@ fn a_healthy_collector_that_vanishes_costs_none_of_what_was_on_its_way() {
             let mut fake = fake(failure);
             fake.push(512);
             let now = Instant::now();
-            fake.settle(now).await;
+            fake.run_until_idle(now).await;
             assert_eq!(fake.sizes(), [512], "it is healthy");
             fake.is_down(true);
             fake.push(8 * 512);
-            fake.settle(now).await;
+            fake.run_until_idle(now).await;
             fake.is_down(false);
-            fake.settle(now + Duration::from_secs(2)).await;
+            fake.run_until_idle(now + Duration::from_secs(2)).await;
             let numbers = fake.numbers();
             assert!(numbers.is_sorted(), "what is older goes first");
             assert_eq!((numbers.len(), numbers.iter().collect::<HashSet<_>>().len()), (9 * 512, 9 * 512));
@@ -179,16 +195,16 @@ fn an_attempt_that_times_out_is_made_again() {
         let mut fake = fake_of(busy(), short, &Budget::new(64_000_000));
         fake.push(512);
         let now = Instant::now();
-        fake.settle(now).await;
+        fake.run_until_idle(now).await;
         fake.silent.store(true, Ordering::Relaxed);
         fake.push(512);
-        fake.settle(now).await;
+        fake.run_until_idle(now).await;
         while !fake.queue.is_unreachable() {
             tokio::time::sleep(Duration::from_millis(1)).await;
-            fake.settle(now).await;
+            fake.run_until_idle(now).await;
         }
         fake.silent.store(false, Ordering::Relaxed);
-        fake.settle(now + Duration::from_secs(2)).await;
+        fake.run_until_idle(now + Duration::from_secs(2)).await;
         assert_eq!(fake.finish(), (1024, Losses::default()));
     });
 }
@@ -200,15 +216,15 @@ fn what_does_not_fit_goes_oldest_first_in_whole_batches_and_is_counted() {
         let mut fake = fake_of(unreachable(ErrorKind::ConnectionRefused), never_old, &Budget::new(64_000_000));
         fake.push(512);
         let now = Instant::now();
-        fake.settle(now).await;
+        fake.run_until_idle(now).await;
         fake.is_down(true);
         for second in 0..10 {
             fake.push(700);
-            fake.settle(now + Duration::from_secs(second)).await;
+            fake.run_until_idle(now + Duration::from_secs(second)).await;
         }
         fake.is_down(false);
         fake.queue.flush();
-        fake.settle(now + Duration::from_secs(60)).await;
+        fake.run_until_idle(now + Duration::from_secs(60)).await;
         let after: Vec<u32> = fake.numbers().into_iter().filter(|number| *number >= 512).collect();
         let first = after[0];
         assert_eq!(after, (first..7512).collect::<Vec<_>>(), "the newest, in order and without a gap");
@@ -226,7 +242,7 @@ fn a_short_queue_still_keeps_most_of_what_fits() {
         fake.push(101);
         fake.is_down(false);
         fake.queue.flush();
-        fake.settle(Instant::now()).await;
+        fake.run_until_idle(Instant::now()).await;
         assert_eq!(fake.numbers(), (94..101).collect::<Vec<_>>());
         assert_eq!(fake.finish(), (7, lost(Reason::Queue, 94)));
     });
@@ -246,7 +262,7 @@ fn batches_are_charged_until_they_are_accepted_or_dropped() {
         assert!(fake.queue.oldest().unwrap() >= oldest);
         fake.is_down(false);
         fake.queue.flush();
-        fake.settle(Instant::now()).await;
+        fake.run_until_idle(Instant::now()).await;
         assert_eq!(fake.queue.oldest(), None);
         assert!(!fake.queue.drop_oldest(Reason::Memory));
         assert_eq!(fake.finish(), (2000 - 512, lost(Reason::Memory, 512)));
@@ -259,7 +275,7 @@ fn a_small_memory_limit_makes_small_batches() {
     run(async {
         let mut fake = fake_of(busy(), batch(QUEUE), &Budget::new(1_000_000));
         fake.push(1000);
-        fake.settle(Instant::now()).await;
+        fake.run_until_idle(Instant::now()).await;
         let sizes = fake.sizes();
         assert!(sizes.len() > 3 && sizes.iter().all(|size| *size < 512), "{sizes:?}");
     });
@@ -273,7 +289,7 @@ fn what_is_refused_or_does_not_fit_is_counted() {
         fake.push(QUEUE + 10);
         fake.queue.flush();
         for _ in 0..20 {
-            fake.settle(Instant::now()).await;
+            fake.run_until_idle(Instant::now()).await;
         }
         assert!(fake.queue.is_done());
         let mut expected = lost(Reason::Rejected, QUEUE as u64 + 10 - 512);
@@ -289,7 +305,7 @@ fn a_silent_collector_is_given_up_at_the_end() {
         fake.is_down(true);
         fake.push(20_000);
         fake.queue.flush();
-        fake.settle(Instant::now()).await;
+        fake.run_until_idle(Instant::now()).await;
         assert!(fake.queue.is_done());
         assert_eq!(fake.finish(), (0, lost(Reason::Unanswered, 20_000)));
     });
@@ -301,14 +317,14 @@ fn one_failed_attempt_at_the_end_costs_nothing_where_the_collector_was_healthy()
         let mut fake = fake(unreachable(ErrorKind::ConnectionReset));
         fake.push(512);
         let now = Instant::now();
-        fake.settle(now).await;
+        fake.run_until_idle(now).await;
         fake.is_down(true);
         fake.push(300);
         fake.queue.flush();
-        fake.queue.pump(now, &|_| false);
+        fake.queue.export_due(now, &|_| false);
         tokio::task::yield_now().await;
         fake.is_down(false);
-        fake.settle(now).await;
+        fake.run_until_idle(now).await;
         assert_eq!(fake.finish(), (812, Losses::default()));
     });
 }
@@ -320,7 +336,7 @@ fn what_is_on_its_way_at_the_end_is_counted() {
         fake.silent.store(true, Ordering::Relaxed);
         fake.push(1000);
         fake.queue.flush();
-        fake.settle(Instant::now()).await;
+        fake.run_until_idle(Instant::now()).await;
         assert!(!fake.queue.is_done());
         assert_eq!(fake.finish(), (0, lost(Reason::Unanswered, 1000)));
     });

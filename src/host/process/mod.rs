@@ -1,7 +1,7 @@
 //! The program's processes: who they are, what they use.
 
 mod account;
-mod look;
+mod scan;
 mod script;
 mod text;
 
@@ -33,10 +33,10 @@ type Used = [u64; 8];
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Seen {
     pid: u32,
-    /// Ticks after the machine's start; with the pid it tells one process from another.
+    /// Ticks after the machine's start; with the pid it identifies a process.
     started: u64,
     parent: u32,
-    /// `None` where we may not look.
+    /// `None` where they may not be read.
     name: Option<String>,
     /// The number of its program, if it is one that reports.
     program: Option<usize>,
@@ -118,7 +118,7 @@ pub(super) struct Processes {
 }
 
 impl Processes {
-    /// Follows the program in `file`; `by_pid`: processes of one name are told apart.
+    /// Follows the program in `file`; `by_pid`: processes of one name have series of their own.
     pub(super) fn new(file: &Path, by_pid: bool) -> Processes {
         let program = file.file_name().map_or("unknown".into(), |name| name.to_string_lossy().into_owned());
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
@@ -128,8 +128,8 @@ impl Processes {
     }
 
     /// Looks at the program and everything below it, to know what it held when it ends.
-    pub(super) fn see(&mut self, pid: u32) {
-        let seen = look::tree(pid, &self.accounts.known());
+    pub(super) fn sample(&mut self, pid: u32) {
+        let seen = scan::tree(pid, &self.accounts.known());
         self.take(pid, seen);
     }
 
@@ -149,18 +149,18 @@ impl Processes {
     }
 
     /// Looks at the program and everything below it.
-    pub(super) fn look(&mut self, pid: u32, now: Instant) -> Vec<Point> {
-        self.see(pid);
+    pub(super) fn scan(&mut self, pid: u32, now: Instant) -> Vec<Point> {
+        self.sample(pid);
         self.accounts.points(now)
     }
 
     /// The program has ended; some of what it has started may still run.
-    pub(super) fn look_last(&mut self, pid: u32, ended: &Ended, now: Instant) -> Vec<Point> {
+    pub(super) fn final_scan(&mut self, pid: u32, ended: &Ended, now: Instant) -> Vec<Point> {
         let usage = &ended.usage;
         self.accounts.end(pid, usage.most_memory, ended.at.duration_since(self.since).unwrap_or_default());
         // Its pid may already be somebody else's.
         let known: Vec<u32> = self.accounts.known().into_iter().filter(|known| *known != pid).collect();
-        self.take(pid, look::tree(0, &known));
+        self.take(pid, scan::tree(0, &known));
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let mut all = Used::default();
         all[used::USER] = micros(usage.user);
@@ -171,7 +171,7 @@ impl Processes {
         all[used::WRITTEN] = usage.bytes_written;
         all[used::VOLUNTARY] = usage.voluntary_switches;
         all[used::INVOLUNTARY] = usage.involuntary_switches;
-        self.accounts.settle(pid, &all);
+        self.accounts.finalize(pid, &all);
         self.accounts.points(now)
     }
 }

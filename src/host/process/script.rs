@@ -32,7 +32,7 @@ impl Script {
     }
 
     /// Gives its name to those that run it: `root`, until it becomes something else (`exec ./server`), and copies that it
-    /// makes of itself. `arguments` tells those of a process.
+    /// makes of itself. `arguments` reads those of a process.
     pub(super) fn rename(&mut self, root: u32, seen: &mut [Seen], arguments: impl Fn(u32) -> Option<Vec<u8>>) {
         self.known.retain(|pid, _| seen.iter().any(|seen| seen.pid == *pid));
         // Once it has ended, copies may still run.
@@ -48,7 +48,7 @@ impl Script {
 
     fn is_run_by(&mut self, process: &Seen, arguments: &impl Fn(u32) -> Option<Vec<u8>>) -> bool {
         let Some(executable) = &process.name else { return false };
-        // Arguments may be changed by whoever has them (`setproctitle`), so what they told first counts.
+        // Arguments may be changed by whoever has them (`setproctitle`), so their first value counts.
         if let Some((started, known, is_script)) = self.known.get(&process.pid)
             && (started, known) == (&process.started, executable)
         {
@@ -68,7 +68,7 @@ impl Script {
 mod tests {
     use super::*;
 
-    /// Names after it has given its own; processes are told by their executables and arguments, the first is the program.
+    /// Names after it has given its own; processes are given by their executables and arguments, the first is the program.
     fn named(script: &mut Script, processes: &[(&str, &str)]) -> Vec<String> {
         let seen = |(pid, (name, _)): (usize, &(&str, &str))| Seen {
             pid: pid as u32,
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_known_until_it_becomes_something_else() {
+    fn a_script_is_recognised_until_it_becomes_another_program() {
         let mut script = Script::new(Path::new("./nightly.py"), "nightly.py");
         assert_eq!(named(&mut script, &[("sh", "")]), ["nightly.py"]);
         assert_eq!(named(&mut script, &[("env", "/usr/bin/env python3 ./nightly.py now ")]), ["nightly.py"]);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn its_copies_have_its_name_and_what_it_starts_has_not() {
+    fn forks_of_a_script_have_its_name_and_its_commands_do_not() {
         let mut script = Script::new(Path::new("./nightly.sh"), "nightly.sh");
         let run = ("dash", "/bin/sh ./nightly.sh ");
         let names = named(&mut script, &[run, run, ("cp", "cp ./nightly.sh /tmp "), ("dash", "sh -c true ")]);

@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_odd_is_not_there() {
+    fn truncated_or_malformed_text_is_left_out() {
         for end in [0, 3, 10, 40, 80] {
             assert_eq!(stat(&STAT[..end]), None, "{end}");
         }

@@ -1,4 +1,4 @@
-//! Connections of the launcher's network namespace. The kernel walks all its sockets to answer: not to be asked often.
+//! Connections of the launcher's network namespace. The kernel walks all its sockets to answer: not to be read often.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ const STATES: &[(&str, &str)] = &[
     ("0C", "syn_received"),
 ];
 
-pub(super) fn look() -> Vec<Point> {
+pub(super) fn scan() -> Vec<Point> {
     let both = |name: &str| [format!("/proc/net/{name}"), format!("/proc/net/{name}6")].map(|path| text(&path));
     points(&both("tcp"), &both("udp"))
 }

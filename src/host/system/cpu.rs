@@ -23,7 +23,7 @@ const MODES: [&str; 7] = ["user", "nice", "system", "idle", "iowait", "interrupt
 #[derive(Debug, Default)]
 pub(super) struct Cpu {
     before: Option<[f64; 7]>,
-    /// Utilization as it was told last.
+    /// Utilization at the last sample.
     shares: Vec<Point>,
     cores: Option<usize>,
 }
@@ -84,7 +84,7 @@ fn folders() -> Vec<(i64, std::path::PathBuf)> {
     numbered.collect()
 }
 
-/// Physical cores; 0 where nobody says.
+/// Physical cores; 0 where it is unknown.
 fn cores() -> usize {
     let read = |file: std::path::PathBuf| std::fs::read_to_string(file).ok();
     let core = |folder: &std::path::Path| {
@@ -144,7 +144,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_frequency_is_what_the_kernel_measured_where_nobody_sets_it() {
+    fn the_frequency_is_measured_where_no_governor_sets_it() {
         let text = "processor\t: 0\ncpu MHz\t\t: 2299.998\n\nprocessor\t: 7\ncpu MHz\t\t: 800.5\nodd\n";
         assert_eq!(measured(text).into_iter().collect::<Vec<_>>(), [(0, 2_299_998_000.0), (7, 800_500_000.0)]);
         assert!(measured("processor\t: 0\nBogoMIPS\t: 50.00\n").is_empty());

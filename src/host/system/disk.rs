@@ -1,4 +1,4 @@
-//! Disks. What is part of others is not told of, or sums over all devices would count it twice: partitions, what the device
+//! Disks. Parts of other devices are left out, or sums over all devices would count them twice: partitions, what the device
 //! mapper and RAID put together from other disks, and files that are mounted.
 
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::conventions::catalog as metric;
 /// What `/proc/diskstats` and `/sys` call a sector, whatever the disk's own are.
 const SECTOR: u64 = 512;
 
-/// `size` tells the sectors of a whole disk, and nothing of anything else.
+/// `size` has the sectors of a whole disk; other devices have no such file.
 pub(super) fn points(disks: &[DiskStat], size: &dyn Fn(&str) -> Option<u64>) -> Vec<Point> {
     let mut points = Vec::new();
     for disk in disks {
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_made_of_other_disks_is_none() {
+    fn a_device_made_of_other_disks_is_left_out() {
         let all = tempfile::tempdir().unwrap();
         let make = |path: &str| {
             let path = all.path().join(path);
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_disks_that_are_used_are_told() {
+    fn whole_disks_in_use_are_measured() {
         let lines = [
             "8 0 sda 100 7 2000 300 50 5 1000 400 0 600 700",
             "8 1 sda1 100 7 2000 300 50 5 1000 400 0 600 700",

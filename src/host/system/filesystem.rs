@@ -17,7 +17,7 @@ use super::super::share;
 use super::text;
 use crate::conventions::catalog as metric;
 
-/// File systems that lie on local disks though the kernel says that they have no device of their own.
+/// File systems that lie on local disks though the kernel lists no device for them.
 const LOCAL: &[&str] = &["overlay", "zfs"];
 
 /// Bytes of a file system.
@@ -29,7 +29,7 @@ struct Room {
     available: u64,
 }
 
-pub(super) fn look() -> Vec<Point> {
+pub(super) fn scan() -> Vec<Point> {
     let mounts = std::fs::File::open("/proc/self/mountinfo").ok();
     let mounts = mounts.and_then(|file| MountInfos::from_buf_read(std::io::BufReader::new(file)).ok());
     let mounts = mounts.map(|MountInfos(mounts)| mounts).unwrap_or_default();
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn local_disks_are_asked_once_and_networks_never() {
+    fn local_disks_are_measured_once_and_network_mounts_never() {
         let lines = [
             "22 1 254:0 / / rw,relatime - ext4 /dev/vda rw",
             "23 22 0:20 / /proc rw - proc proc rw",

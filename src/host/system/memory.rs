@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_without_huge_pages_says_nothing_of_them() {
+    fn a_kernel_without_huge_pages_has_no_such_metrics() {
         let text: String = MEMINFO.lines().filter(|line| !line.contains("uge")).flat_map(|line| [line, "\n"]).collect();
         let points = points(&Meminfo::from_buf_read(text.as_bytes()).unwrap());
         assert!(!points.iter().any(|point| point.metric.name.contains("hugepages")));
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn swap_is_told_for_each_device() {
+    fn swap_is_measured_for_each_device() {
         let text =
             "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n/dev/sda2  partition 1000 250 -2\n/swap file x 0 -3\n";
         let points = swaps(text);

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_interface_and_direction_is_told() {
+    fn each_interface_and_direction_is_measured() {
         let text =
             "Inter-|   Receive\n face |bytes\n  eth0:1000 10 1 2 0 0 0 0 2000 20 3 4 0 0 0 0\n    lo: 5 5\n odd\n";
         let points = points(text);

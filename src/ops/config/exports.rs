@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::config::{Config, Exporter, JsonTarget, Otlp, Protocol, Reader, SettingOrigin};
+use crate::config::{Config, Exporter, JsonTarget, Otlp, Reader, SettingOrigin};
 use crate::export;
 use crate::export::probe::Answer;
 use crate::export::prometheus::CannotListen;
@@ -54,7 +54,7 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
             let known = asked.iter().find(|(known, _)| *known == key).map(|(_, answer)| answer.clone());
             let answer = known.unwrap_or_else(|| export::probe::probe(otlp));
             asked.push((key, answer.clone()));
-            let mut to = format!("{} ({})", otlp.endpoint.redacted(), protocol(otlp.protocol));
+            let mut to = format!("{} ({})", otlp.endpoint.redacted(), otlp.protocol.name());
             if let Some(proxy) = &otlp.proxy {
                 to.push_str(&format!(" through {} ({})", proxy.url, proxy.variable));
             }
@@ -80,15 +80,6 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
     }
     exports.extend(config.logs.processors.iter().map(|processor| export("log records", &processor.exporter)));
     exports
-}
-
-/// As OTEL_EXPORTER_OTLP_PROTOCOL has it.
-pub(super) fn protocol(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Grpc => "grpc",
-        Protocol::HttpProtobuf => "http/protobuf",
-        Protocol::HttpJson => "http/json",
-    }
 }
 
 fn in_short(answer: &Answer) -> String {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::Format;
 use super::{Failure, Outcome};
-use crate::config::{self, Origin, VARIABLES};
+use crate::config::{self, ValueSource};
 use crate::launch::{self, Environment, FindError, Program};
 use crate::layers::{self, LayerNote};
 use crate::resource;
@@ -114,11 +114,11 @@ fn look(program: &Program) -> Looked {
 
 fn settings(resolved: &config::Resolved) -> Vec<Setting> {
     let shown = resolved.settings.iter().filter_map(|setting| {
-        let variable = VARIABLES.iter().find(|variable| variable.env == setting.env)?;
-        let from = match setting.origin {
-            Origin::Flag => format!("--{}", variable.flag.unwrap_or_default()),
-            Origin::Environment => "environment".to_owned(),
-            Origin::Default => "default".to_owned(),
+        let variable = config::variable(setting.env)?;
+        let from = match setting.source {
+            ValueSource::Flag => format!("--{}", variable.flag.unwrap_or_default()),
+            ValueSource::Environment => "environment".to_owned(),
+            ValueSource::Default => "default".to_owned(),
         };
         Some(Setting { group: variable.group, name: setting.env, value: setting.shown.clone(), from })
     });

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::Looked;
-use super::exports::{Export, protocol};
-use crate::config::{Endpoint, Origin, Otlp, OtlpSetting, Protocol, Resolved, SettingOrigin, Tls, VARIABLES};
+use super::exports::Export;
+use crate::config::{Endpoint, Otlp, OtlpSetting, Protocol, Resolved, SettingOrigin, Tls, VARIABLES, ValueSource};
 use crate::export::probe::Answer;
 use crate::launch::{Environment, FindError};
 use crate::ops::speakers;
-use crate::ui::Explain;
+use crate::ui::{Explain, plural};
 use crate::wire;
 
 /// Names that look like misspelt ones and are not.
@@ -101,8 +101,8 @@ impl Remedy<'_> {
         self.file().map_or_else(|| format!("set `{name}` to `{value}`"), |file| format!("correct it in `{file}`"))
     }
 
-    fn origin(&self, name: &str) -> Option<Origin> {
-        self.0.settings.iter().find(|setting| setting.env == name).map(|setting| setting.origin)
+    fn source(&self, name: &str) -> Option<ValueSource> {
+        self.0.settings.iter().find(|setting| setting.env == name).map(|setting| setting.source)
     }
 }
 
@@ -138,11 +138,11 @@ fn sampler(resolved: &Resolved, found: &mut Vec<Problem>) {
         _ if takes_ratio && ratio == 0.0 => {
             found.push(problem(format!("no spans are exported: `{name}` samples a share of 0"), on));
         }
-        _ if takes_ratio && remedy.origin(ARGUMENT) == Some(Origin::Default) => found.push(problem(
+        _ if takes_ratio && remedy.source(ARGUMENT) == Some(ValueSource::Default) => found.push(problem(
             format!("the sampler `{name}` has no share to sample, so it takes everything"),
             "set `OTEL_TRACES_SAMPLER_ARG` to a number between 0 and 1",
         )),
-        _ if !takes_ratio && remedy.origin(ARGUMENT).is_some_and(|origin| origin != Origin::Default) => {
+        _ if !takes_ratio && remedy.source(ARGUMENT).is_some_and(|source| source != ValueSource::Default) => {
             found.push(problem(
                 format!("`{ARGUMENT}` has no effect: the sampler `{name}` takes no share"),
                 "set `OTEL_TRACES_SAMPLER` to `parentbased_traceidratio`",
@@ -186,10 +186,7 @@ fn endpoints(exports: &[Export], found: &mut Vec<Problem>) {
         }
     }
     for (text, hint, whats) in by_text {
-        let whats = match whats.as_slice() {
-            [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
-            whats => whats.concat(),
-        };
+        let whats = plural::list(&whats);
         found.push(problem(format!("{whats} do not arrive: {text}"), &hint));
     }
 }
@@ -231,7 +228,7 @@ impl About<'_> {
             (Protocol::Grpc, Some(4318)) => Some("http/protobuf"),
             _ => None,
         };
-        let spoken = protocol(spoken);
+        let spoken = spoken.name();
         let other = if spoken == "grpc" { "http/protobuf" } else { "grpc" };
         let endpoint = endpoint.redacted();
         let correct = |what| format!("correct {}", written.name(what));
@@ -308,7 +305,7 @@ fn names(evidence: &Evidence<'_>, found: &mut Vec<Problem>) {
     if let Some(file) = file
         && resolved.unusable_file.is_none()
     {
-        let has_effect = |name: &String| name == CONFIG_FILE || resolved.asked.contains(name);
+        let has_effect = |name: &String| name == CONFIG_FILE || resolved.read.contains(name);
         let others = set.iter().filter(|(name, is_empty)| ours(name) && !is_empty && !has_effect(name));
         let names: Vec<_> = others.map(|(name, _)| format!("`{name}`")).collect();
         if !names.is_empty() {

@@ -17,14 +17,14 @@ use crate::channel::{self, ChannelError};
 use crate::config;
 use crate::launch::{self, ChildEnd, Environment, NotReady, Program, Signals, Variable};
 use crate::layers::{self, LayerNote};
-use crate::ui::{self, Explain};
+use crate::ui::{self, Explain, plural};
 use crate::wire;
 use session::Session;
 
 /// The exit status for a mistyped command line.
 const USAGE: i32 = 2;
 
-/// What is asked for.
+/// The options of the command line.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     /// Flags given, under the names of the variables that they override.
@@ -68,7 +68,7 @@ enum LayersError {
     #[error("`{program}` was built without layers, so there will be no telemetry of its own")]
     None { program: String },
     #[error(
-        "running `{program}` without telemetry: its layers speak wire version {found}, expected {expected}",
+        "running `{program}` without telemetry: its layers have wire version {found}, expected {expected}",
         expected = wire::VERSION
     )]
     OtherVersion { program: String, found: u32 },
@@ -102,14 +102,14 @@ pub(crate) fn run(options: Options) -> Outcome {
         ui::warning_of(&InstrumentError::ConfigFile { program: program.short_name(), source });
     }
     if config.disabled {
-        let understood = layers_of(&program).is_none_or(|notes| speaks_with_us(&notes));
+        let understood = layers_of(&program).is_none_or(|notes| has_our_wire_version(&notes));
         let settings = config.disabled_settings().filter(|_| understood);
         let variable = settings.map(|settings| (wire::CHANNEL_VARIABLE, Some(channel::without_socket(&settings))));
         return Err(replace_ourselves(&program, &environment, variable.as_slice()));
     }
     ui::set_level(config.log_level);
     warnings.iter().for_each(|warning| ui::warning_of(warning));
-    settings.iter().filter_map(config::Setting::told).for_each(ui::detail);
+    settings.iter().filter_map(config::EffectiveSetting::message).for_each(ui::detail);
 
     let notes = layers_of(&program);
     let known = notes.as_deref().unwrap_or_default();
@@ -122,7 +122,7 @@ pub(crate) fn run(options: Options) -> Outcome {
     let (session, signals) = match started {
         Ok(started) => started,
         Err(error) => {
-            // Whatever was to be said about telemetry means nothing without it.
+            // Messages about telemetry are pointless without it.
             ui::forget();
             ui::warning_of(&error);
             return Err(replace_ourselves(&program, &environment, &[]));
@@ -133,13 +133,13 @@ pub(crate) fn run(options: Options) -> Outcome {
     if config.run.follow && ended.end == ChildEnd::Exited(0) && running.exporter.is_some() {
         let left = launch::count_left(running.exporter.as_ref().map(launch::Exporter::pid));
         if left > 0 {
-            let (app, processes) = (program.short_name(), if left == 1 { "process" } else { "processes" });
-            ui::note(format_args!("`{app}` has exited and left {left} {processes}: staying until they end, too"));
+            let (app, processes) = (program.short_name(), plural::counted(left as u64, "process", "processes"));
+            ui::note(format_args!("`{app}` has exited and left {processes}: staying until they end, too"));
             running.child.follow(&signals, &mut running.exporter);
         }
     }
     if !running.close(&ended, &signals) {
-        session::tell_end(&program, ended.end, 0);
+        session::warn_of_end(&program, ended.end, 0);
     }
     ui::finish();
     ended.end.imitate();
@@ -163,12 +163,12 @@ fn layers_of(program: &Program) -> Option<Vec<LayerNote>> {
 }
 
 /// Whether a program has layers, all of them of our version of the wire format.
-fn speaks_with_us(notes: &[LayerNote]) -> bool {
+fn has_our_wire_version(notes: &[LayerNote]) -> bool {
     !notes.is_empty() && notes.iter().all(|note| note.wire_version == wire::VERSION)
 }
 
-/// Whether the program may be given a channel: not if its layers speak another version of the wire format. Warns where
-/// nothing will come of it, which is never so if its run as a whole is told of.
+/// Whether the program may be given a channel: not if its layers have another version of the wire format. Warns where
+/// no telemetry will come, which is never the case if its run as a whole is recorded.
 fn understands_us(program: &Program, notes: Option<&[LayerNote]>, run_is_told: bool) -> bool {
     let Some(notes) = notes else { return true };
     let Some(other) = notes.iter().find(|note| note.wire_version != wire::VERSION) else {

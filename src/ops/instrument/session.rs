@@ -6,27 +6,26 @@ use std::time::{Duration, Instant};
 
 use super::InstrumentError;
 use super::census::Census;
-use crate::channel::{Channel, Draining, Listening, Place, feed};
+use crate::channel::{Channel, ChannelDirectory, Draining, Listening, feed};
 use crate::config::{Config, Exporter as To, JsonTarget, Reader};
 use crate::launch::{self, ChildEnd, Ended, Environment, Exporter, Order, Orders, Program, RunningChild, Signals};
 use crate::telemetry;
-use crate::telemetry::Beginning;
-use crate::telemetry::Report;
-use crate::ui::{self, Explain};
+use crate::telemetry::{PreparedTelemetry, RunningTelemetry, TelemetryReport};
+use crate::ui::{self, Explain, plural};
 use crate::wire;
 
 /// How long the program's end may be held up for its telemetry.
 const LAST_EXPORT: Duration = Duration::from_secs(4);
 /// Records that telemetry has not read yet may take this part of the memory limit.
 const UNREAD_SHARE: usize = 4;
-/// How often the exporting process looks for what is not told it.
+/// How often the exporting process looks for changes that nobody reports to it.
 const TURN: Duration = Duration::from_millis(100);
 
 /// All that can fail has been done, and the program waits for the word.
 pub(super) struct Session {
     child: launch::Waiting,
     exporter: Exporter,
-    place: Place,
+    place: ChannelDirectory,
 }
 
 /// The program runs.
@@ -35,7 +34,7 @@ pub(super) struct Running {
     /// `None` once it is gone.
     pub(super) exporter: Option<Exporter>,
     /// Where processes find the exporter. The directory is removed with it.
-    _place: Place,
+    _place: ChannelDirectory,
 }
 
 impl Session {
@@ -49,7 +48,7 @@ impl Session {
         let runtime_directory = environment.get_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         let channel = Channel::open(runtime_directory.as_deref());
         let channel = channel.map_err(|source| InstrumentError::Channel { program: name(), source })?;
-        let beginning = Beginning::of(config, program, environment);
+        let beginning = PreparedTelemetry::of(config, program, environment);
         let mut variables = beginning.variables();
         variables.push((wire::CHANNEL_VARIABLE, Some(channel.variable(&config.channel_settings()))));
         let child = program.fork(environment, &variables);
@@ -75,7 +74,7 @@ impl Session {
         match child.start() {
             Ok(child) => {
                 exporter.started(child.pid());
-                // It has what was to be told, too.
+                // It prints what was to be warned of, too.
                 ui::leave();
                 launch::let_go_of_inherited();
                 launch::replace_by_nothing(1);
@@ -91,7 +90,7 @@ impl Session {
 
 impl Running {
     /// Brings out what the program has written. `false` when that was given up, because it took too long or because
-    /// somebody asked us to end, too; or when nobody was left to do it.
+    /// a signal requested the end of the launcher, too; or when no process was left to do it.
     pub(super) fn close(self, ended: &Ended, signals: &Signals) -> bool {
         self.exporter.is_some_and(|exporter| exporter.finish(ended, 2 * LAST_EXPORT, signals))
     }
@@ -107,7 +106,7 @@ struct Work {
 
 impl Work {
     /// Works until the program has ended and its telemetry is out.
-    fn export(&self, listening: Listening, beginning: Beginning, orders: &Orders) {
+    fn export(&self, listening: Listening, beginning: PreparedTelemetry, orders: &Orders) {
         if !self.writes_to_stdout() {
             launch::replace_by_nothing(1);
         }
@@ -128,12 +127,12 @@ impl Work {
         draining.finish();
         let mut report = running.finish(ended, LAST_EXPORT);
         warn_of_processes(&draining, &mut report);
-        tell_end(&self.program, ended.end, report.open_requests);
+        warn_of_end(&self.program, ended.end, report.open_requests);
         report.warnings.iter().for_each(ui::loss);
     }
 
-    /// Does what the launcher wants until the program has ended. `None` when the launcher is gone.
-    fn serve(&self, running: &telemetry::Running, draining: &Draining, orders: &Orders) -> Option<Ended> {
+    /// Carries out the orders of the launcher until the program has ended. `None` when the launcher is gone.
+    fn serve(&self, running: &RunningTelemetry, draining: &Draining, orders: &Orders) -> Option<Ended> {
         let mut census = None;
         loop {
             match orders.next(TURN) {
@@ -141,8 +140,8 @@ impl Work {
                     running.started(pid);
                     census = Some(Census::of(pid, self.socket.clone(), Instant::now()));
                 }
-                Some(Order::Ask) => {
-                    running.ask();
+                Some(Order::Observe) => {
+                    running.observe();
                     orders.answered();
                 }
                 Some(Order::End(ended)) => return Some(ended),
@@ -179,9 +178,9 @@ fn refuse(orders: &Orders, error: &(impl Explain + 'static)) {
 }
 
 /// What was lost with whole processes.
-fn warn_of_processes(draining: &Draining, report: &mut Report) {
+fn warn_of_processes(draining: &Draining, report: &mut TelemetryReport) {
     let tally = draining.tally();
-    let processes = |count: u64| if count == 1 { "1 process".to_owned() } else { format!("{count} processes") };
+    let processes = |count| plural::counted(count, "process", "processes");
     let (refused, left) = (tally.refused.load(Relaxed), tally.left_behind.load(Relaxed));
     if refused > 0 {
         report.warnings.push(format!("telemetry of {} is lost: too many open files", processes(refused)));
@@ -191,16 +190,15 @@ fn warn_of_processes(draining: &Draining, report: &mut Report) {
     }
 }
 
-/// Tells of a violent end.
-pub(super) fn tell_end(program: &Program, end: ChildEnd, open_requests: u64) {
+/// Warns of a violent end.
+pub(super) fn warn_of_end(program: &Program, end: ChildEnd, open_requests: u64) {
     let app = program.short_name();
     if let ChildEnd::Killed(signal) = end
         && launch::is_violent(signal)
     {
         let requests = match open_requests {
             0 => String::new(),
-            1 => "; 1 request was open".to_owned(),
-            many => format!("; {many} requests were open"),
+            open => format!("; {} open", plural::counted(open, "request was", "requests were")),
         };
         ui::note(format_args!("`{app}` was killed by {}{requests}", launch::signal_name(signal)));
     }

@@ -17,7 +17,7 @@ fn programs_with(flags: &[(&'static str, String)], variables: &[(&str, &str)]) -
     Programs::new(&config, &program, &pairs.collect(), Arc::new(std::process::id().into()), Vec::new())
 }
 
-/// What a process tells of which nothing is known any more.
+/// The introduction of a process that has ended.
 fn introduced(executable: &str, service_name: Option<&str>, attributes: Option<&str>) -> Introduction {
     let text = |text: &str| text.to_owned();
     Introduction {
@@ -35,7 +35,7 @@ fn service(source: &Source) -> String {
     get(source, "service.name").unwrap()
 }
 
-/// Nobody has these.
+/// No process has these pids.
 const GONE: u32 = 4_194_304;
 
 #[test]
@@ -53,7 +53,7 @@ fn processes_of_one_executable_are_one_program() {
 }
 
 #[test]
-fn of_a_process_that_is_gone_only_is_told_what_it_has_told() {
+fn an_ended_process_is_described_by_its_introduction_alone() {
     let b = programs(&[("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "process,process_args")])
         .attached(GONE, &introduced("/srv/b", None, None));
     assert_eq!(get(&b, "process.executable.path").as_deref(), Some("/srv/b"));
@@ -63,7 +63,7 @@ fn of_a_process_that_is_gone_only_is_told_what_it_has_told() {
 }
 
 #[test]
-fn a_pid_that_has_become_another_program_says_nothing_of_the_one_before() {
+fn a_reused_pid_does_not_describe_the_process_before() {
     // We are the process, and no /srv/b.
     let b = programs(&[]).attached(std::process::id(), &introduced("/srv/b", None, None));
     assert_eq!(get(&b, "process.executable.name").as_deref(), Some("b"));
@@ -71,7 +71,7 @@ fn a_pid_that_has_become_another_program_says_nothing_of_the_one_before() {
 }
 
 #[test]
-fn names_of_their_own_tell_programs_apart_and_those_of_all_do_not() {
+fn programs_differ_by_their_own_names_and_not_by_shared_ones() {
     let mut programs = programs(&[("OTEL_SERVICE_NAME", "all"), ("OTEL_RESOURCE_ATTRIBUTES", "team=x,tier=1")]);
     let all = Some("team=x,tier=1");
     let plain = programs.attached(GONE, &introduced("/srv/a", Some("all"), all));
@@ -109,7 +109,7 @@ fn a_flag_is_for_all_programs() {
 }
 
 #[test]
-fn programs_that_nothing_tells_apart_are_one() {
+fn programs_with_equal_resources_are_one() {
     let settings = [("OTEL_SERVICE_NAME", "all"), ("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "none")];
     let mut programs = programs(&settings);
     let a = programs.attached(GONE, &introduced("/srv/a", Some("all"), None));
@@ -117,7 +117,7 @@ fn programs_that_nothing_tells_apart_are_one() {
 }
 
 #[test]
-fn what_belongs_to_no_program_belongs_to_the_first_or_to_what_has_launched_several() {
+fn unowned_telemetry_belongs_to_the_first_program_or_to_the_launcher_of_several() {
     let mut alone = programs(&[]);
     let a = alone.attached(GONE, &introduced("/srv/a", None, None));
     assert_eq!(alone.launched(), a);
@@ -126,22 +126,22 @@ fn what_belongs_to_no_program_belongs_to_the_first_or_to_what_has_launched_sever
     let launched = several.launched();
     assert!(!sources.contains(&launched));
     assert_eq!(get(&launched, "process.pid"), Some(std::process::id().to_string()));
-    let mut nobody = programs(&[]);
-    let launched = nobody.launched();
+    let mut unattached = programs(&[]);
+    let launched = unattached.launched();
     // It is the process that attaches at last.
     let executable = std::env::current_exe().unwrap();
-    let attached = nobody.attached(std::process::id(), &introduced(executable.to_str().unwrap(), None, None));
+    let attached = unattached.attached(std::process::id(), &introduced(executable.to_str().unwrap(), None, None));
     assert_eq!(attached, launched);
     // Behind another root it has another path, until it becomes another program of that name.
     let elsewhere = |path: &str| format!("{path}/{}", executable.file_name().unwrap().to_str().unwrap());
-    let inside = nobody.attached(std::process::id(), &introduced(&elsewhere("/jail"), None, None));
+    let inside = unattached.attached(std::process::id(), &introduced(&elsewhere("/jail"), None, None));
     assert_eq!(inside, launched);
-    let stranger = nobody.attached(GONE, &introduced(&elsewhere("/jail"), None, None));
-    assert_ne!(stranger, launched);
+    let other = unattached.attached(GONE, &introduced(&elsewhere("/jail"), None, None));
+    assert_ne!(other, launched);
 }
 
 #[test]
-fn programs_beyond_all_measure_share_a_resource() {
+fn programs_beyond_the_limit_share_a_resource() {
     let mut programs = programs(&[("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "process,host,service_instance")]);
     let mut attach = |number: u32| programs.attached(GONE + number, &introduced(&format!("/srv/{number}"), None, None));
     let many = MAX_PROGRAMS as u32 - 1;

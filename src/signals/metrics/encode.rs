@@ -1,4 +1,4 @@
-//! What a reader has read, as OTLP has it.
+//! The metrics that a reader has read, as OTLP has them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,14 +15,16 @@ use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 
 use super::data::{Collected, Exemplar, ExponentialShape, HistogramMetric};
 
-/// The request that exports all programs' that have any.
-pub(super) fn request(all: &[Collected]) -> ExportMetricsServiceRequest {
-    let programs = all.iter().flat_map(of_program);
+/// The request that exports all programs that have any metrics. `first` is the SDK's own request of the first program: what
+/// the SDK does not keep is added, and so are the other programs.
+pub(crate) fn complete(first: ExportMetricsServiceRequest, programs: &[Collected]) -> ExportMetricsServiceRequest {
+    let others = programs.iter().skip(1).map(|program| ExportMetricsServiceRequest::from(&program.metrics));
+    let requests = std::iter::once(first).chain(others).zip(programs);
+    let programs = requests.flat_map(|(request, program)| of_program(request.resource_metrics, program));
     ExportMetricsServiceRequest { resource_metrics: programs.filter(|one| !one.scope_metrics.is_empty()).collect() }
 }
 
-fn of_program(all: &Collected) -> Vec<ResourceMetrics> {
-    let mut resource_metrics = ExportMetricsServiceRequest::from(&all.metrics).resource_metrics;
+fn of_program(mut resource_metrics: Vec<ResourceMetrics>, all: &Collected) -> Vec<ResourceMetrics> {
     let Some(resource) = resource_metrics.first_mut() else { return resource_metrics };
     // What was made of the SDK's metrics is in the order in which these are.
     for (scope, encoded) in all.metrics.scope_metrics().zip(&mut resource.scope_metrics) {

@@ -4,50 +4,68 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant, SystemTime};
 
+use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::metrics::Temporality;
 
-use super::cells::Counters;
-use super::data::Collected;
+use super::cells::{Cells, Counters};
+use super::data::{Collected, Origin};
 use super::histograms::{HistogramReader, ProgramHistogram};
 use super::instruments::Instruments;
 use super::observed::Observed;
 use super::program::ProgramMetrics;
-use super::readers::{Shared, provider};
 use super::registry::InstrumentRegistry;
+use super::sdk_reader::{SdkReader, provider};
 use super::streams::{ViewConfig, Views};
-use crate::config::ExemplarFilter;
+use crate::channel::SeriesTable;
+use crate::config::{CardinalityLimit, ExemplarFilter, HistogramAggregation};
+use crate::conventions::Measured;
 use crate::conventions::catalog::PROCESS_UPTIME;
 use crate::host::{Attributes, Point};
 use crate::resource::{Programs, Source};
 use crate::signals::resource::to_sdk;
+use crate::wire::ProcessId;
 
 /// How long all callbacks of all processes may take. A process itself gives up a callback sooner.
 const CALLBACK_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// How a reader reads.
-pub(super) struct ReaderPlan {
-    pub(super) temporality: Temporality,
+pub(crate) struct ReaderPlan {
+    temporality: Temporality,
     /// The streams that the SDK keeps.
-    pub(super) sdk_views: ViewConfig,
+    sdk_views: ViewConfig,
     /// The streams of histograms that programs add up themselves.
-    pub(super) program_views: ViewConfig,
+    program_views: ViewConfig,
+}
+
+impl ReaderPlan {
+    /// Histograms of the SDK are in the buckets of `sdk`, those that programs add up themselves in those of `programs`.
+    pub(crate) fn new(
+        temporality: Temporality,
+        views: &Views,
+        sdk: HistogramAggregation,
+        programs: HistogramAggregation,
+        cardinality_limit: CardinalityLimit,
+    ) -> ReaderPlan {
+        let config = |histograms| ViewConfig { views: views.clone(), histograms, cardinality_limit };
+        ReaderPlan { temporality, sdk_views: config(sdk), program_views: config(programs) }
+    }
 }
 
 /// What is kept of one program.
-pub(super) struct Ledger {
+struct Ledger {
     source: Source,
-    pub(super) instruments: Instruments,
-    pub(super) counters: Counters,
-    pub(super) observed: Observed,
-    pub(super) program: ProgramMetrics,
+    instruments: Instruments,
+    counters: Counters,
+    observed: Observed,
+    program: ProgramMetrics,
     /// As many as there are readers.
-    readers: Vec<(Shared, HistogramReader)>,
+    readers: Vec<(SdkReader, HistogramReader)>,
     /// Histograms that the program adds up, as they were at the last refresh.
     histograms: Vec<ProgramHistogram>,
 }
 
 /// The ledgers of all programs.
-pub(super) struct Ledgers {
+pub(crate) struct Ledgers {
     plans: Vec<ReaderPlan>,
     views: Views,
     exemplars: ExemplarFilter,
@@ -55,12 +73,12 @@ pub(super) struct Ledgers {
 }
 
 impl Ledgers {
-    pub(super) fn new(plans: Vec<ReaderPlan>, views: Views, exemplars: ExemplarFilter) -> Ledgers {
+    pub(crate) fn new(plans: Vec<ReaderPlan>, views: Views, exemplars: ExemplarFilter) -> Ledgers {
         Ledgers { plans, views, exemplars, all: Vec::new() }
     }
 
     /// The ledger of a program.
-    pub(super) fn of(&mut self, source: &Source) -> &mut Ledger {
+    fn of(&mut self, source: &Source) -> &mut Ledger {
         let known = self.all.iter().position(|ledger| ledger.source == *source);
         let index = known.unwrap_or_else(|| {
             self.all.push(Ledger::new(source.clone(), &self.plans, &self.views, self.exemplars));
@@ -70,17 +88,41 @@ impl Ledgers {
     }
 
     /// Whether nothing has been counted yet.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// Every ledger.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Ledger> {
-        self.all.iter_mut()
+    /// Counts what was measured of a span of this program that lasted so long. `origin` is the span, where it is known.
+    pub(crate) fn record(
+        &mut self,
+        source: &Source,
+        scope: &InstrumentationScope,
+        measured: &Measured,
+        lasted: Duration,
+        origin: Option<Origin>,
+    ) {
+        self.of(source).instruments.record(scope, measured, lasted, origin);
+    }
+
+    /// A process of this program has attached, with its counters and the instruments that it will make.
+    pub(crate) fn attach(&mut self, process: ProcessId, source: &Source, cells: Cells, series: Option<SeriesTable>) {
+        let ledger = self.of(source);
+        ledger.counters.attach(process, cells);
+        if let Some(series) = series {
+            ledger.program.attach(process, series);
+        }
+    }
+
+    /// A process has exited: its counters stay, what it had open is closed.
+    pub(crate) fn detach(&mut self, process: ProcessId) {
+        for ledger in &mut self.all {
+            ledger.counters.detach(process);
+            ledger.program.detach(process);
+        }
     }
 
     /// Requests that processes run their callbacks, and waits for them a little.
-    pub(super) fn observe(&self) {
+    pub(crate) fn observe(&self) {
         let deadline = Instant::now() + CALLBACK_TIMEOUT;
         let requested: Vec<_> = self.all.iter().flat_map(|ledger| ledger.program.request_observation()).collect();
         // A late process gets no further request before it has answered this one.
@@ -89,7 +131,7 @@ impl Ledgers {
 
     /// Brings all up to date. What was `found` of the kernel's belongs to the program that it is about, or to what was
     /// launched.
-    pub(super) fn refresh(&mut self, found: &[Point], programs: &mut Programs) {
+    pub(crate) fn refresh(&mut self, found: &[Point], programs: &mut Programs) {
         let is_others = |point: &Point| point.program.is_none();
         let launched = (self.all.is_empty() || found.iter().any(is_others)).then(|| programs.launched());
         if let Some(launched) = &launched {
@@ -107,7 +149,7 @@ impl Ledgers {
     }
 
     /// What a reader reads, by program, with the exemplars that were kept `since`.
-    pub(super) fn collect(&mut self, reader: usize, since: SystemTime) -> Vec<Collected> {
+    pub(crate) fn collect(&mut self, reader: usize, since: SystemTime) -> Vec<Collected> {
         let collected = self.all.iter_mut().filter_map(|ledger| {
             let (sdk, histograms) = ledger.readers.get_mut(reader)?;
             Some(Collected {
@@ -145,7 +187,7 @@ impl Ledger {
     fn new(source: Source, plans: &[ReaderPlan], views: &Views, exemplars: ExemplarFilter) -> Ledger {
         let (mut readers, mut providers) = (Vec::new(), Vec::new());
         for plan in plans {
-            let shared = Shared::new(plan.temporality);
+            let shared = SdkReader::new(plan.temporality);
             providers.push(provider(shared.clone(), to_sdk(source.resource()), plan.sdk_views.clone()));
             readers.push((shared, HistogramReader::new(plan.program_views.clone(), plan.temporality)));
         }

@@ -1,8 +1,8 @@
-//! Adding up what processes use, by the name of their program (and by pid, if that is wanted), so that no sum falls when
+//! Adding up what processes use, by the name of their program (and by pid, if configured), so that no sum falls when
 //! one of them ends.
 //!
 //! The kernel adds what a process has used to its parent, when the parent waits for its end. So each process has an
-//! account of what has been told of it, and leaves it to its parent: what the parent's sums hold beyond that is new.
+//! account of what has been counted of it, and leaves it to its parent: what the parent's sums hold beyond that is new.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -22,9 +22,9 @@ use super::Used;
 use super::used;
 use crate::conventions::catalog as metric;
 
-/// Names of programs that are told apart.
+/// Names of programs that have series of their own.
 const MAX_NAMES: usize = 100;
-/// Processes that are told apart over the program's life, if that is wanted. Each has two series of some metrics, and
+/// Processes with series of their own over the program's life, if configured. Each has two series of some metrics, and
 /// readers keep 2000.
 const MAX_PIDS: usize = 500;
 /// Stands for all others.
@@ -51,7 +51,7 @@ impl Who {
     }
 }
 
-/// What has been told of a process.
+/// What has been counted of a process.
 #[derive(Debug, Default)]
 struct Account {
     started: u64,
@@ -67,7 +67,7 @@ struct Account {
 #[derive(Debug, Default)]
 struct Total {
     used: Used,
-    /// Whether any of those processes has let us see these; who may not look tells nothing rather than 0.
+    /// Whether these were readable of any of those processes; unreadable values are left out rather than 0.
     knows_disk: bool,
     knows_switches: bool,
 }
@@ -91,7 +91,7 @@ pub(super) struct Accounts {
 }
 
 impl Accounts {
-    /// Accounts of what `program` starts, from `now` on. `by_pid`: processes of one name are told apart.
+    /// Accounts of what `program` starts, from `now` on. `by_pid`: processes of one name have series of their own.
     pub(super) fn new(program: String, by_pid: bool, cpus: usize, now: Instant) -> Accounts {
         Accounts {
             program,
@@ -113,7 +113,7 @@ impl Accounts {
 
     /// Takes what was seen, parents before their children. `root` is the program, whose account stays open to the end.
     pub(super) fn update(&mut self, root: u32, seen: &[Seen]) {
-        self.bury(root, seen);
+        self.close(root, seen);
         self.held.clear();
         for process in seen {
             self.process(root, process);
@@ -128,7 +128,7 @@ impl Accounts {
     }
 
     /// What is no more leaves its account to the next of its parents that is.
-    fn bury(&mut self, root: u32, seen: &[Seen]) {
+    fn close(&mut self, root: u32, seen: &[Seen]) {
         let alive: HashSet<(u32, u64)> = seen.iter().map(|seen| (seen.pid, seen.started)).collect();
         let is_alive = |pid: &u32, account: &Account| *pid == root || alive.contains(&(*pid, account.started));
         let dead: Vec<u32> =
@@ -267,15 +267,15 @@ impl Accounts {
     }
 
     /// The program has ended, having used `all` with the children for whose end it has waited.
-    pub(super) fn settle(&mut self, root: u32, all: &Used) {
+    pub(super) fn finalize(&mut self, root: u32, all: &Used) {
         let who = self.accounts.get(&root).map(|account| account.who.clone());
         let who = who.unwrap_or_else(|| self.who(None, self.program.clone(), root));
         let account = self.accounts.entry(root).or_default();
         let total = self.totals.entry(who).or_default();
         (total.knows_disk, total.knows_switches) = (true, true);
         for (index, all) in all.iter().enumerate() {
-            let told = account.own[index] + account.inherited[index];
-            let new = all.saturating_sub(told);
+            let counted = account.own[index] + account.inherited[index];
+            let new = all.saturating_sub(counted);
             account.own[index] += new;
             total.used[index] += new;
         }
@@ -302,8 +302,8 @@ impl Accounts {
             let mut points = Vec::new();
             let used = &total.used;
             let mut two = |metric, key, values: [(&'static str, f64); 2]| {
-                let told = |(value, number)| point(metric, &who.attributes(Some((key, value))), number);
-                points.extend(values.map(told));
+                let to_point = |(value, number)| point(metric, &who.attributes(Some((key, value))), number);
+                points.extend(values.map(to_point));
             };
             let seconds = |micros: u64| micros as f64 / 1e6;
             let count = |index: usize| used[index] as f64;
@@ -360,10 +360,10 @@ impl Accounts {
     }
 }
 
-/// Raises what has been told to what is; by how much.
-fn raise(told: &mut u64, now: u64) -> u64 {
-    let new = now.saturating_sub(*told);
-    *told += new;
+/// Raises what has been counted to the present value; returns the difference.
+fn raise(counted: &mut u64, now: u64) -> u64 {
+    let new = now.saturating_sub(*counted);
+    *counted += new;
     new
 }
 

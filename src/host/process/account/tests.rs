@@ -28,12 +28,12 @@ fn sums_do_not_fall_when_children_come_and_go() {
     // One that was never seen.
     accounts.update(1, &[seen(1, 0, "app", 12, 18), seen(3, 1, "worker", 2, 0)]);
     assert_eq!(user(&accounts), [("app", 25), ("worker", 7)]);
-    accounts.settle(1, &[12 + 18 + 4, 0, 0, 0, 0, 0, 0, 0]);
+    accounts.finalize(1, &[12 + 18 + 4, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(user(&accounts), [("app", 29), ("worker", 7)]);
 }
 
 #[test]
-fn grandchildren_leave_what_they_used_to_whoever_remains() {
+fn usage_of_ended_grandchildren_goes_to_the_remaining_ancestor() {
     let mut accounts = accounts();
     accounts.update(1, &[seen(1, 0, "app", 0, 0), seen(2, 1, "sh", 1, 0), seen(3, 2, "cc", 50, 0)]);
     // Both have ended: cc used 60, the shell 2 of its own.
@@ -42,7 +42,7 @@ fn grandchildren_leave_what_they_used_to_whoever_remains() {
 }
 
 #[test]
-fn a_child_that_ends_while_we_look_is_not_counted_twice() {
+fn a_child_that_ends_during_a_scan_is_not_counted_twice() {
     let mut accounts = accounts();
     accounts.update(1, &[seen(1, 0, "app", 10, 0), seen(2, 1, "worker", 5, 0)]);
     // The app was read before the worker ended, the worker's file was gone.
@@ -71,7 +71,7 @@ fn a_reused_pid_is_a_new_process() {
 }
 
 #[test]
-fn bytes_of_children_are_in_their_parent_s_already() {
+fn bytes_of_ended_children_are_counted_in_their_parent() {
     let mut accounts = accounts();
     let disk = |seen: Seen, bytes| Seen { disk: Some([bytes, 0]), ..seen };
     accounts.update(1, &[disk(seen(1, 0, "app", 0, 0), 100), disk(seen(2, 1, "worker", 0, 0), 30)]);
@@ -81,14 +81,14 @@ fn bytes_of_children_are_in_their_parent_s_already() {
 }
 
 #[test]
-fn what_may_not_be_looked_at_is_left_out_until_the_kernel_tells() {
+fn unreadable_values_are_left_out_until_the_kernel_accounts_for_them() {
     let mut accounts = accounts();
     accounts.update(1, &[seen(1, 0, "app", 0, 0)]);
     assert!(values(&mut accounts, &metric::PROCESS_DISK_IO).is_empty());
     assert!(values(&mut accounts, &metric::PROCESS_CONTEXT_SWITCHES).is_empty());
     assert_eq!(values(&mut accounts, &metric::PROCESS_CPU_TIME).len(), 2);
     accounts.end(1, 0, Duration::ZERO);
-    accounts.settle(1, &[0, 0, 0, 0, 4096, 8192, 5, 6]);
+    accounts.finalize(1, &[0, 0, 0, 0, 4096, 8192, 5, 6]);
     assert_eq!(values(&mut accounts, &metric::PROCESS_DISK_IO), [4096.0, 8192.0]);
     assert_eq!(values(&mut accounts, &metric::PROCESS_CONTEXT_SWITCHES), [5.0, 6.0]);
 }
@@ -110,7 +110,7 @@ fn values(accounts: &mut Accounts, metric: &'static metric::Metric) -> Vec<f64> 
 }
 
 #[test]
-fn children_that_run_no_more_hold_no_memory() {
+fn ended_children_hold_no_memory() {
     let mut accounts = accounts();
     accounts.update(1, &[seen(1, 0, "app", 0, 0), seen(2, 1, "worker", 0, 0), seen(3, 1, "worker", 0, 0)]);
     assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [100.0, 200.0]);
@@ -120,7 +120,7 @@ fn children_that_run_no_more_hold_no_memory() {
 }
 
 #[test]
-fn the_program_s_end_is_shown_as_it_was() {
+fn the_last_sample_of_the_program_is_exported() {
     let mut accounts = accounts();
     accounts.update(1, &[seen(1, 0, "app", 5, 0), seen(2, 1, "worker", 0, 0), seen(3, 1, "app", 0, 0)]);
     // A zombie that nobody has waited for yet.
@@ -129,7 +129,7 @@ fn the_program_s_end_is_shown_as_it_was() {
     // One of its name was left behind.
     accounts.end(1, 7000, Duration::from_secs(9));
     accounts.update(1, &[seen(3, 99, "app", 0, 0)]);
-    accounts.settle(1, &[7, 0, 0, 0, 0, 0, 0, 0]);
+    accounts.finalize(1, &[7, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [200.0]);
     assert_eq!(values(&mut accounts, &metric::PROCESS_THREAD_COUNT), [2.0]);
     assert_eq!(values(&mut accounts, &metric::PROCESS_UPTIME), [9.0]);
@@ -137,11 +137,11 @@ fn the_program_s_end_is_shown_as_it_was() {
 }
 
 #[test]
-fn of_a_program_that_nobody_saw_the_kernel_tells_the_most_memory() {
+fn a_program_without_a_sample_has_its_peak_memory() {
     let mut accounts = accounts();
     accounts.end(1, 7000, Duration::from_millis(2));
     accounts.update(1, &[]);
-    accounts.settle(1, &[7, 0, 0, 0, 0, 0, 0, 0]);
+    accounts.finalize(1, &[7, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [7000.0]);
     assert_eq!(values(&mut accounts, &metric::PROCESS_UPTIME), [0.002]);
     assert!(values(&mut accounts, &metric::PROCESS_THREAD_COUNT).is_empty(), "nobody knows");
@@ -170,7 +170,7 @@ fn utilization_is_a_share_of_all_cpus() {
 }
 
 #[test]
-fn names_beyond_all_measure_are_one() {
+fn names_beyond_the_limit_share_a_series() {
     let mut accounts = accounts();
     let many: Vec<Seen> = (0..200).map(|pid| seen(pid + 1, 0, &format!("build-{pid}"), 1, 0)).collect();
     accounts.update(1, &many);
@@ -179,7 +179,7 @@ fn names_beyond_all_measure_are_one() {
 }
 
 #[test]
-fn processes_of_one_name_are_told_apart_if_that_is_wanted() {
+fn processes_of_one_name_have_series_by_pid_if_configured() {
     let mut accounts = Accounts { by_pid: true, ..accounts() };
     let workers = [seen(1, 0, "app", 1, 0), seen(2, 1, "worker", 5, 0), seen(3, 1, "worker", 7, 0)];
     accounts.update(1, &workers);
@@ -199,16 +199,16 @@ fn processes_of_one_name_are_told_apart_if_that_is_wanted() {
 }
 
 fn by_program(accounts: &Accounts) -> Vec<(Option<usize>, &str, u64)> {
-    let told = accounts.totals.iter();
-    told.map(|(who, total)| (who.program, who.name.as_str(), total.used[used::USER])).collect()
+    let totals = accounts.totals.iter();
+    totals.map(|(who, total)| (who.program, who.name.as_str(), total.used[used::USER])).collect()
 }
 
 #[test]
-fn what_processes_used_before_their_program_reports_is_its_own() {
+fn usage_before_a_program_reports_is_its_own() {
     let mut accounts = accounts();
     accounts.update(1, &[seen(1, 0, "sh", 10, 0), seen(2, 1, "shop", 5, 0), seen(3, 1, "shop", 2, 0)]);
-    let told = accounts.points(Instant::now() + Duration::from_secs(1));
-    assert!(told.iter().all(|point| point.program.is_none()));
+    let points = accounts.points(Instant::now() + Duration::from_secs(1));
+    assert!(points.iter().all(|point| point.program.is_none()));
     // One of them has ended before anybody knew.
     accounts.update(1, &[seen(1, 0, "sh", 10, 2), seen(2, 1, "shop", 6, 0)]);
     accounts.adopt("shop", 7);
@@ -222,7 +222,7 @@ fn what_processes_used_before_their_program_reports_is_its_own() {
 }
 
 #[test]
-fn of_two_programs_of_one_name_each_process_has_its_own() {
+fn programs_of_one_name_keep_their_own_processes() {
     let mut accounts = accounts();
     let seen = |pid, program, own| Seen { program, ..seen(pid, 1, "shop", own, 0) };
     accounts.update(1, &[seen(2, None, 5), seen(3, None, 7)]);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::metrics::{Aggregation, Instrument, InstrumentKind as SdkKind, Stream};
 
-use crate::config::{self, CardinalityLimit, HistogramAggregation, InstrumentKind, View, fits};
+use crate::config::{self, CardinalityLimit, HistogramAggregation, InstrumentKind, View, glob_matches};
 use crate::conventions::catalog;
 use crate::signals::metrics::data::ExponentialShape;
 
@@ -20,7 +20,7 @@ const MAX_SIZE: u32 = 160;
 const MAX_SCALE: i8 = 20;
 
 /// The views of a configuration.
-pub(super) type Views = Arc<[View]>;
+pub(crate) type Views = Arc<[View]>;
 
 /// The properties of an instrument by which views select it.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +96,7 @@ fn selects(view: &View, properties: &InstrumentProperties<'_>) -> bool {
     // Names of instruments are not case-sensitive.
     let name = view.instrument_name.as_ref();
     let same = |pattern: &Option<String>, found: Option<&str>| pattern.is_none() || pattern.as_deref() == found;
-    name.is_none_or(|pattern| fits(&pattern.to_ascii_lowercase(), &properties.name.to_ascii_lowercase()))
+    name.is_none_or(|pattern| glob_matches(&pattern.to_ascii_lowercase(), &properties.name.to_ascii_lowercase()))
         && view.instrument_kind.is_none_or(|kind| kind == properties.kind)
         && same(&view.unit, Some(properties.unit))
         && same(&view.meter_name, Some(properties.scope.name()))
@@ -234,7 +234,7 @@ fn advised(name: &str) -> Option<&'static [f64]> {
 }
 
 /// What the SDK cannot make of a view, for a warning.
-pub(super) fn unusable_part(view: &View) -> Option<String> {
+pub(crate) fn unusable_part(view: &View) -> Option<String> {
     let defaults = ViewConfig {
         views: Arc::new([]),
         histograms: HistogramAggregation::ExplicitBuckets,

@@ -1,0 +1,170 @@
+//! The destinations of spans and of log records.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use opentelemetry_sdk::trace::SpanData;
+use prost::Message;
+use serde::Serialize;
+use tokio::sync::Notify;
+
+use super::console::Console;
+use super::console_logs::ConsoleLogs;
+use super::delivery::Delivery;
+use super::notices::ExportNotices;
+use super::queue::Queue;
+use super::sink::Sink;
+use crate::bounds::budget::Budget;
+use crate::bounds::losses::{Losses, Reason};
+use crate::config::{self, Exporter, Processor};
+use crate::signals::logs::data::LogData;
+use crate::signals::sourced::Sourced;
+use crate::signals::{BatchItem, logs, traces};
+
+/// A destination for spans or log records.
+pub(crate) trait Backend<T> {
+    /// Accepts one.
+    fn push(&mut self, item: T);
+
+    /// Exports what is due. `is_open` is whether a trace may still grow.
+    fn export_due(&mut self, now: Instant, is_open: &dyn Fn([u8; 16]) -> bool);
+
+    /// From now on everything is due; the next [`export_due`](Self::export_due) exports all there is.
+    fn flush(&mut self);
+
+    /// Whether nothing is left to do.
+    fn is_done(&self) -> bool;
+
+    /// Whether the destination does not answer at present.
+    fn is_unreachable(&self) -> bool {
+        false
+    }
+
+    /// When the oldest came that waits and may be dropped.
+    fn oldest(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Drops the oldest that wait, as many as belong together; whether there were any.
+    fn drop_oldest(&mut self, _: Reason) -> bool {
+        false
+    }
+
+    /// Gives up what is left and returns what became of all.
+    fn finish(&mut self) -> Delivered;
+}
+
+/// How many arrived at one destination, and what became of the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    /// The destination.
+    pub(crate) target: String,
+    pub(crate) exported: u64,
+    pub(crate) lost: Losses,
+}
+
+/// All destinations of one signal.
+pub(crate) struct Destinations<T>(Vec<Box<dyn Backend<T> + Send>>);
+
+impl<T: BatchItem> Destinations<T> {
+    pub(crate) fn new(backends: Vec<Box<dyn Backend<T> + Send>>) -> Self {
+        Destinations(backends)
+    }
+
+    /// Whether there is any.
+    pub(crate) fn is_any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Hands one to each.
+    pub(crate) fn push(&mut self, item: T) {
+        let Some((last, others)) = self.0.split_last_mut() else { return };
+        for backend in others {
+            backend.push(item.clone());
+        }
+        last.push(item);
+    }
+
+    /// Exports what is due; see [`Backend::export_due`].
+    pub(crate) fn export_due(&mut self, now: Instant, is_open: &dyn Fn([u8; 16]) -> bool) {
+        self.0.iter_mut().for_each(|backend| backend.export_due(now, is_open));
+    }
+
+    /// From now on everything is due.
+    pub(crate) fn flush(&mut self) {
+        self.0.iter_mut().for_each(|backend| backend.flush());
+    }
+
+    /// Whether nothing is left to do.
+    pub(crate) fn is_done(&self) -> bool {
+        self.0.iter().all(|backend| backend.is_done())
+    }
+
+    /// Whether some destination does not answer at present.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.0.iter().any(|backend| backend.is_unreachable())
+    }
+
+    /// When the oldest came that waits at some destination and may be dropped.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.0.iter().filter_map(|backend| backend.oldest()).min()
+    }
+
+    /// Drops the oldest that wait at one destination.
+    pub(crate) fn drop_oldest(&mut self, reason: Reason) {
+        let waiting = self.0.iter_mut().filter_map(|backend| Some((backend.oldest()?, backend)));
+        if let Some((_, backend)) = waiting.min_by_key(|(since, _)| *since) {
+            backend.drop_oldest(reason);
+        }
+    }
+
+    /// Gives up what is left and returns what became of all, for each destination.
+    pub(crate) fn finish(&mut self) -> Vec<Delivered> {
+        self.0.iter_mut().map(|backend| backend.finish()).collect()
+    }
+}
+
+/// A destination that is under construction.
+type BoxedBackend<T> = Box<dyn Backend<T> + Send>;
+
+/// The destinations of spans.
+pub(crate) fn of_spans(
+    config: &config::Traces,
+    notices: &Arc<ExportNotices>,
+    wake: &Arc<Notify>,
+    budget: &Budget,
+) -> Destinations<Sourced<SpanData>> {
+    let backend = |processor| match queue(processor, traces::request, notices, wake, budget) {
+        Some(queue) => Some(Box::new(queue) as BoxedBackend<_>),
+        None => (processor.exporter == Exporter::Console).then(|| Box::new(Console::default()) as _),
+    };
+    Destinations::new(config.processors.iter().filter_map(backend).collect())
+}
+
+/// The destinations of log records.
+pub(crate) fn of_log_records(
+    config: &config::Logs,
+    notices: &Arc<ExportNotices>,
+    wake: &Arc<Notify>,
+    budget: &Budget,
+) -> Destinations<Sourced<LogData>> {
+    let backend = |processor| match queue(processor, logs::request, notices, wake, budget) {
+        Some(queue) => Some(Box::new(queue) as BoxedBackend<_>),
+        None => (processor.exporter == Exporter::Console).then(|| Box::new(ConsoleLogs::default()) as _),
+    };
+    Destinations::new(config.processors.iter().filter_map(backend).collect())
+}
+
+/// The queue before a processor's sink, if it has one; `request` makes a request of a batch.
+fn queue<T: BatchItem, R: Message + Serialize>(
+    processor: &Processor,
+    request: impl Fn(Vec<T>) -> R + Send + 'static,
+    notices: &Arc<ExportNotices>,
+    wake: &Arc<Notify>,
+    budget: &Budget,
+) -> Option<Queue<T>> {
+    let sink = Sink::new(&processor.exporter, T::SIGNAL, notices)?;
+    let delivery = Delivery::new(Arc::clone(&sink) as _, T::SIGNAL, processor.batch.timeout, notices);
+    let encode = Box::new(move |items| sink.encode(&request(items)));
+    Some(Queue::new(encode, delivery, processor.batch, wake, budget))
+}
