@@ -104,7 +104,7 @@ impl Output {
 
     /// Keeps within the memory limit, of which the feed holds `unread` bytes: the oldest batches are dropped, of whatever
     /// signal.
-    pub(super) fn drop_what_exceeds_the_limit(&mut self, unread: usize) {
+    pub(super) fn keep_within_limit(&mut self, unread: usize) {
         while self.budget.is_exceeded_with(unread) {
             let logs = self.logs.as_ref().and_then(Logs::oldest);
             match (self.traces.oldest(), logs) {
