@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::config::{Config, Exporter, JsonTarget, Otlp, Protocol, Reader, SettingOrigin};
 use crate::export;
-use crate::export::probe::Answer;
+use crate::export::probe::ProbeResult;
 use crate::export::prometheus::CannotListen;
 
 /// One way out for one kind of telemetry.
@@ -21,7 +21,7 @@ pub(super) struct Export {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) answer: Option<String>,
     #[serde(skip)]
-    pub(super) otlp: Option<(Otlp, Answer)>,
+    pub(super) otlp: Option<(Otlp, ProbeResult)>,
     /// Why there can be no page.
     #[serde(skip)]
     pub(super) page: Option<CannotListen>,
@@ -38,7 +38,7 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
     if config.disabled {
         return Vec::new();
     }
-    let mut asked: Vec<(Otlp, Answer)> = Vec::new();
+    let mut asked: Vec<(Otlp, ProbeResult)> = Vec::new();
     let mut export = |what, exporter: &Exporter| match exporter {
         Exporter::Console => Export::new(what, "console", "stderr".into()),
         Exporter::JsonLines(target) => {
@@ -91,15 +91,15 @@ pub(super) fn protocol(protocol: Protocol) -> &'static str {
     }
 }
 
-fn in_short(answer: &Answer) -> String {
+fn in_short(answer: &ProbeResult) -> String {
     match answer {
-        Answer::Takes => "takes it".into(),
-        Answer::Unprepared(..) => "was not asked".into(),
-        Answer::Distrusts(reason) => format!("is there, but TLS fails: {reason}"),
-        Answer::Refuses(status) => format!("refuses it: {status}"),
-        Answer::SpeaksOther => "speaks another protocol".into(),
-        Answer::Stranger => "does not understand it".into(),
-        Answer::Silent(reason) => format!("does not answer: {reason}"),
-        Answer::NoWay { reason, .. } => format!("is not reached through the proxy: {reason}"),
+        ProbeResult::Accepts => "takes it".into(),
+        ProbeResult::ExporterUnusable(..) => "was not asked".into(),
+        ProbeResult::TlsFailed(reason) => format!("is there, but TLS fails: {reason}"),
+        ProbeResult::Rejects(status) => format!("refuses it: {status}"),
+        ProbeResult::OtherProtocol => "speaks another protocol".into(),
+        ProbeResult::NotOtlp => "does not understand it".into(),
+        ProbeResult::NoAnswer(reason) => format!("does not answer: {reason}"),
+        ProbeResult::ProxyFailed { reason, .. } => format!("is not reached through the proxy: {reason}"),
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Looked;
 use super::exports::{Export, protocol};
 use crate::config::{Endpoint, Origin, Otlp, OtlpSetting, Protocol, Resolved, SettingOrigin, Tls, VARIABLES};
-use crate::export::probe::Answer;
+use crate::export::probe::ProbeResult;
 use crate::launch::{Environment, FindError};
 use crate::ops::speakers;
 use crate::ui::Explain;
@@ -221,7 +221,7 @@ struct About<'a> {
 
 impl About<'_> {
     /// What is wrong with it, and what would be right.
-    fn trouble(&self, answer: &Answer) -> Option<(String, String)> {
+    fn trouble(&self, answer: &ProbeResult) -> Option<(String, String)> {
         let About { endpoint, spoken, written } = *self;
         // Without the path: who is not there or speaks another language is so for all of them.
         let server = endpoint.server();
@@ -236,43 +236,43 @@ impl About<'_> {
         let endpoint = endpoint.redacted();
         let correct = |what| format!("correct {}", written.name(what));
         Some(match answer {
-            Answer::Takes => return None,
-            Answer::Unprepared(reason, hint) => {
+            ProbeResult::Accepts => return None,
+            ProbeResult::ExporterUnusable(reason, hint) => {
                 (reason.clone(), hint.clone().unwrap_or_else(|| correct(OtlpSetting::Certificate)))
             }
-            Answer::Distrusts(reason) => (
+            ProbeResult::TlsFailed(reason) => (
                 format!("TLS with `{server}` does not come about: {reason}"),
                 format!(
                     "set {} to the certificate of its authority (PEM), and a client certificate if it asks for one",
                     written.name(OtlpSetting::Certificate)
                 ),
             ),
-            Answer::Silent(reason) => (
+            ProbeResult::NoAnswer(reason) => (
                 format!("nobody answers at `{server}`: {reason}"),
                 match usual {
                     Some(usual) => format!("start a collector there; its port is that of `{usual}`, not of `{spoken}`"),
                     None => format!("start a collector there, or {}", correct(OtlpSetting::Endpoint)),
                 },
             ),
-            Answer::NoWay { proxy, variable, reason } => (
+            ProbeResult::ProxyFailed { proxy, variable, reason } => (
                 format!("the proxy `{proxy}` does not lead to `{server}`: {reason}"),
                 format!("correct `{variable}`, or name the collector's host in `NO_PROXY`"),
             ),
-            Answer::SpeaksOther => (
+            ProbeResult::OtherProtocol => (
                 format!("`{server}` speaks `{other}`, but is spoken to in `{spoken}`"),
                 written.set(OtlpSetting::Protocol, other),
             ),
-            Answer::Stranger => {
+            ProbeResult::NotOtlp => {
                 (format!("who answers at `{server}` is no OTLP receiver"), correct(OtlpSetting::Endpoint))
             }
-            Answer::Refuses(status @ (401 | 403)) => {
+            ProbeResult::Rejects(status @ (401 | 403)) => {
                 (format!("`{endpoint}` wants to know who we are: {status}"), correct(OtlpSetting::Headers))
             }
-            Answer::Refuses(status @ (404 | 405)) => (
+            ProbeResult::Rejects(status @ (404 | 405)) => (
                 format!("no OTLP receiver is at `{endpoint}`: {status}"),
                 format!("{}; receivers are usually at `/v1/traces` and the like", correct(OtlpSetting::Endpoint)),
             ),
-            Answer::Refuses(status) => {
+            ProbeResult::Rejects(status) => {
                 (format!("`{endpoint}` refuses an empty export: {status}"), "look into the collector's log".into())
             }
         })

@@ -15,7 +15,7 @@ use crate::channel::{CellTable, SeriesTable};
 use crate::config::{Config, SpanLimits};
 use crate::conventions::{self, HttpSettings};
 use crate::export::destinations::{self, Delivered, Destinations};
-use crate::export::notices::ExportNotices;
+use crate::export::notices::{ExportNotices, Notice};
 use crate::host::Host;
 use crate::launch::{ChildEnd, Ended, Usage, signal_name};
 use crate::records::assemble::{Assembler, Finished, Strings};
@@ -90,7 +90,7 @@ pub(crate) struct Engine {
 impl Engine {
     /// Must be called within the runtime that `run` will run in.
     pub(crate) fn new(config: &Config, programs: Programs, host: Host, run: Option<Run>) -> Engine {
-        let notices = Arc::new(ExportNotices::default());
+        let notices = Arc::new(ExportNotices::new(show));
         let wake = Arc::new(Notify::new());
         let budget = Budget::new(config.memory_limit);
         let traces = destinations::of_spans(&config.traces, &notices, &wake, &budget);
@@ -467,6 +467,14 @@ fn read(cells: &CellTable) -> Vec<CellValue> {
         Some(CellValue { kind: about.kind, attributes: about.attributes, description: about.bytes, value })
     });
     described.collect()
+}
+
+/// Shows a notice about exports.
+fn show(notice: Notice) {
+    match notice {
+        Notice::Warning { message, causes, hint } => ui::warning(message, &causes, hint.as_deref()),
+        Notice::Note(text) => ui::note(text),
+    }
 }
 
 /// Waits until then, or for ever.
