@@ -78,7 +78,7 @@ pub(crate) fn probe(to: &Otlp) -> ProbeResult {
             }
             Ok(Some(status)) => ProbeResult::Rejects(status),
             Err(error) if let Some(answer) = tls_error(&error) => answer,
-            _ if probe.connect().is_ok_and(|again| is_http2(again).is_ok_and(|speaks| speaks)) => {
+            _ if probe.connect().is_ok_and(|again| is_http2(again).is_ok_and(|is_http2| is_http2)) => {
                 ProbeResult::OtherProtocol
             }
             _ => ProbeResult::NotOtlp,

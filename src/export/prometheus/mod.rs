@@ -157,7 +157,7 @@ async fn serve(server: Arc<Server>, listener: tokio::net::TcpListener) {
                     tokio::spawn(converse(Arc::clone(&server), stream, connection));
                 }
             }
-            // No file descriptor is left, say: it will pass, and must not keep this thread busy till then.
+            // For example no file descriptor is left: that passes, and must not keep this thread busy until then.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
