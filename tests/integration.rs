@@ -12,5 +12,6 @@ mod otlp;
 mod process;
 mod project;
 mod shop;
+#[allow(dead_code, reason = "the target `examples` uses the rest")]
 mod support;
 mod variables;

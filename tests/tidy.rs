@@ -204,7 +204,16 @@ fn every_instrumentation_is_whole() {
             "{name}: the folder is named after its crate"
         );
         assert!(folder.join("advice.rs").is_file(), "{name}: advice.rs is missing");
-        assert!(folder.join("example/src/main.rs").is_file(), "{name}: example/src/main.rs is missing");
+        for file in ["Cargo.toml.in", "src/main.rs", "expected.toml"] {
+            assert!(folder.join("example").join(file).is_file(), "{name}: example/{file} is missing");
+        }
+        let table: toml::Table = text(&manifest).parse().unwrap();
+        let tested =
+            table["tested"].as_array().unwrap().iter().map(|version| format!("{}.lock", version.as_str().unwrap()));
+        let locks = fs::read_dir(folder.join("example/locks")).into_iter().flatten().flatten();
+        let locks: BTreeSet<_> = locks.map(|lock| lock.file_name().into_string().unwrap()).collect();
+        let hint = format!("run `UPDATE_LOCKS=1 cargo test --test examples {name}`, and remove what is not tested");
+        assert_eq!(locks, tested.collect(), "{name}: example/locks does not hold the versions of `tested`: {hint}");
     }
 }
 

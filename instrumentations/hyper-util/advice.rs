@@ -58,7 +58,7 @@ mod client {
         calls::is_excluded(uri.scheme_str().unwrap_or("http"), authority.as_bytes(), uri.path())
     }
 
-    /// Where a connection to the pool's `(scheme, authority)` goes; `None` when nobody wants to hear of it.
+    /// Where a connection to the pool's `(scheme, authority)` goes; `None` where it is not recorded.
     pub(crate) fn host((scheme, authority): &(Scheme, Authority)) -> Option<&'static Host> {
         if !SCOPE.enabled() {
             return None;
@@ -131,7 +131,7 @@ mod client {
         }
     }
 
-    /// The hooks know no HTTP library.
+    /// Headers as the hooks read them, which depend on no HTTP library.
     struct Map<M>(M);
 
     impl<M: Deref<Target = HeaderMap>> Headers for Map<M> {
@@ -171,7 +171,7 @@ mod client {
         error
     }
 
-    /// Puts an error into one of few classes, by the first cause that tells.
+    /// Puts an error into one of few classes, by the first cause with a known class.
     fn class(error: &(dyn Error + 'static)) -> &'static str {
         let mut next = Some(error);
         while let Some(error) = next {
@@ -199,15 +199,15 @@ mod client {
             }
             // Resolvers and TLS libraries are plugged in from outside: their types are not known here, their words are.
             let text = FormattedText::<256>::of(error);
-            if says(text.as_bytes(), &["dns error", "lookup address", "resolve"]) {
+            if mentions(text.as_bytes(), &["dns error", "lookup address", "resolve"]) {
                 return "dns";
-            } else if says(text.as_bytes(), &["certificate", "tls", "ssl", "handshake"]) {
+            } else if mentions(text.as_bytes(), &["certificate", "tls", "ssl", "handshake"]) {
                 return "tls";
-            } else if says(text.as_bytes(), &["timed out", "deadline"]) {
+            } else if mentions(text.as_bytes(), &["timed out", "deadline"]) {
                 return "timeout";
-            } else if says(text.as_bytes(), &["unreachable"]) {
+            } else if mentions(text.as_bytes(), &["unreachable"]) {
                 return "unreachable";
-            } else if says(text.as_bytes(), &["stream error"]) {
+            } else if mentions(text.as_bytes(), &["stream error"]) {
                 return "stream_reset"; // the words of HTTP/2's implementation
             }
             next = cause(error);
@@ -215,7 +215,7 @@ mod client {
         "_OTHER"
     }
 
-    fn says(text: &[u8], words: &[&str]) -> bool {
+    fn mentions(text: &[u8], words: &[&str]) -> bool {
         words.iter().any(|word| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes())))
     }
 }

@@ -22,7 +22,7 @@ mod server {
     pub(crate) struct Connection {
         /// What it was read from and written to.
         sockets: Sockets,
-        /// The other end, once it was asked for: that takes a system call.
+        /// The other end, once it was looked up, which takes a system call.
         peer: Option<Option<(AddressText, u16)>>,
         tls: Option<bool>,
     }
@@ -39,7 +39,7 @@ mod server {
         }
 
         /// Names the type of the connection's I/O. A server is generic over it, and it is the only sign of TLS: an
-        /// HTTP/1 request does not say its scheme.
+        /// HTTP/1 request does not carry its scheme.
         #[inline]
         #[cfg(feature = "http1")]
         pub(crate) fn over(&mut self, io: &str) {
@@ -59,13 +59,13 @@ mod server {
 
     pub(crate) struct Exchange {
         span: Span,
-        /// This request in `http.server.active_requests`; `None` if the user does not want to hear of it.
+        /// This request in `http.server.active_requests`; `None` if the user excluded it.
         counted: Option<&'static Cell>,
-        /// Whether nobody has said yet who the client is.
+        /// Whether the client's address has not been recorded yet.
         nameless: bool,
         /// Of the response, once there is one.
         status: Option<u16>,
-        /// Whether the response's length was said beforehand, so that less is not all of it.
+        /// Whether the response's length was announced, so that less is not all of it.
         fixed: bool,
         /// The bodies.
         pub(crate) transfer: Transfer,
@@ -135,7 +135,7 @@ mod server {
             Exchange { span, counted, nameless: peer.is_none(), status: None, fixed: false, transfer }
         }
 
-        /// Says who the client is as soon as the connection shows it: what lies between may have read a request ahead.
+        /// Records the client's address as soon as the connection shows it: what lies between may have read a request ahead.
         #[inline]
         #[cfg(feature = "http1")]
         pub(crate) fn name(&mut self, connection: &mut Connection) {
@@ -168,7 +168,7 @@ mod server {
             self.sized(headers.contains_key(CONTENT_LENGTH));
         }
 
-        /// Whether the response's length is said beforehand, in its head or by its body.
+        /// Whether the response's length is announced, in its head or by its body.
         #[inline]
         pub(crate) fn sized(&mut self, fixed: bool) {
             self.fixed |= fixed;
@@ -182,7 +182,7 @@ mod server {
             }
         }
 
-        /// The response will not be completed. A client that leaves one without an end has had what it wanted; one that
+        /// The response will not be completed. A client that leaves one without an end is done with it; one that
         /// gives back the stream of a response, too. A connection that breaks within a response of known length is a
         /// failure.
         #[cold]
@@ -227,7 +227,7 @@ mod server {
         }
     }
 
-    /// Whether the client gave the stream back, as it does with what it no longer wants.
+    /// Whether the client gave the stream back, as it does with what it no longer needs.
     fn is_cancelled(error: &crate::Error) -> bool {
         #[cfg(feature = "http2")]
         if let Some(error) = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>()) {
@@ -462,7 +462,7 @@ mod message {
     use http::header::HeaderMap;
     use otel_rs_hooks::Headers;
 
-    /// The hooks know no HTTP library.
+    /// Headers as the hooks read them, which depend on no HTTP library.
     pub(super) struct Map<M>(pub(super) M);
 
     impl<M: Deref<Target = HeaderMap>> Headers for Map<M> {

@@ -24,7 +24,7 @@ fn measure(metric: &Metric, seconds: f64) {
     metric.measure(seconds, &[("faas.trigger", "other".into())]);
 }
 
-/// The function is about to ask for an event. The first time, its initialization is over.
+/// The function is about to request an event. The first time, its initialization is over.
 pub(crate) fn ready() {
     static FIRST: AtomicBool = AtomicBool::new(true);
     if !is_first(&FIRST) || !SCOPE.enabled() {
@@ -56,7 +56,7 @@ pub struct Invocation {
     alone: Option<Alone>,
 }
 
-/// An invocation that began while there was no other. Of several at once nobody can say who uses the CPU.
+/// An invocation that began while there was no other. The CPU time of several at once cannot be attributed.
 struct Alone {
     /// What the process had used before it.
     cpu: Duration,
@@ -157,7 +157,7 @@ fn is_first(flag: &AtomicBool) -> bool {
     flag.load(Relaxed) && flag.swap(false, Relaxed)
 }
 
-/// How the cloud has started this process, if it says so.
+/// How the cloud has started this process, if it names that.
 fn initialization() -> Option<OsString> {
     std::env::var_os("AWS_LAMBDA_INITIALIZATION_TYPE")
 }
@@ -168,7 +168,7 @@ fn millis_until(deadline: u64) -> Option<i64> {
     i64::try_from(u128::from(deadline).checked_sub(now)?).ok()
 }
 
-/// What the invocation brought, under the name that X-Ray's header has elsewhere: it counts if OTEL_PROPAGATORS says so.
+/// What the invocation brought, under the name that X-Ray's header has elsewhere: it counts if OTEL_PROPAGATORS includes it.
 struct Called<'h>(Option<&'h str>);
 
 impl Headers for Called<'_> {

@@ -46,7 +46,7 @@ fn severity(level: Level) -> Severity {
     }
 }
 
-// What a record takes of the stack is taken only while somebody listens.
+// What a record takes of the stack is taken only while a launcher listens.
 #[inline(never)]
 fn take(logger: &dyn Log, record: &Record<'_>, log: LogRecord) {
     let pending = log.pending(record as *const Record<'_> as usize, cfg!(panic = "abort"));
@@ -54,7 +54,7 @@ fn take(logger: &dyn Log, record: &Record<'_>, log: LogRecord) {
     pending.set(key::CODE_FILE, record.file().into());
     pending.set(key::CODE_LINE, record.line().into());
     let args = record.args;
-    // A literal is no code of the program's, and a logger may ask for it as it is.
+    // A literal is no code of the program's, and a logger may read it as it is.
     let literal = args.as_str();
     pending.set(key::LOG_BODY, literal.into());
     let copied = pending.copied(BODY, key::LOG_BODY, &args);
@@ -70,7 +70,7 @@ fn take(logger: &dyn Log, record: &Record<'_>, log: LogRecord) {
         Some(literal) => pending.while_registered(name(literal), || logger.log(&given(args))),
         None => logger.log(&given(format_args!("{}", copied))),
     }
-    // Whoever looked at it accepts it; others are asked.
+    // A logger that read the record accepts it; another decides by its metadata.
     if !pending.is_read() && !logger.enabled(record.metadata()) {
         return pending.discard();
     }
@@ -88,7 +88,7 @@ fn name(literal: &str) -> usize {
     literal.as_ptr() as usize
 }
 
-/// Somebody looks at a record's message.
+/// A record's message is read.
 #[inline]
 pub(crate) fn seen(record: &Record<'_>) {
     if let Some(literal) = record.args.as_str() {

@@ -9,8 +9,8 @@ use std::sync::atomic::{
 use std::sync::Arc;
 
 use otel_rs_hooks::metrics::{
-    self as hooks, AppendOnlyTable, AttributeSet, AttributeText, AttributeValue, Description, Instrument, Kind,
-    MetricAttribute, NumberKind, Owner, Series,
+    self as hooks, AppendOnlyTable, AttributeSet, AttributeText, AttributeValue, Description, Instrument,
+    InstrumentKind, MetricAttribute, NumberKind, Owner, Series,
 };
 
 use crate::{
@@ -30,7 +30,7 @@ pub(crate) fn own_recorder() {
     }
 }
 
-/// What records for a program without a recorder: `noop` where nobody reads.
+/// What records for a program without a recorder: `noop` where metrics are not exported.
 #[inline]
 pub(crate) fn recorder(noop: &'static dyn Recorder) -> &'static dyn Recorder {
     if SCOPE.enabled() && hooks::enabled() {
@@ -44,36 +44,36 @@ struct Bridge;
 
 impl Recorder for Bridge {
     fn describe_counter(&self, name: KeyName, unit: Option<Unit>, description: SharedString) {
-        describe(Kind::Counter, name, unit, description);
+        describe(InstrumentKind::Counter, name, unit, description);
     }
 
     fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, description: SharedString) {
-        describe(Kind::Gauge, name, unit, description);
+        describe(InstrumentKind::Gauge, name, unit, description);
     }
 
     fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, description: SharedString) {
-        describe(Kind::Histogram, name, unit, description);
+        describe(InstrumentKind::Histogram, name, unit, description);
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
         static COUNTERS: AppendOnlyTable<Known> = AppendOnlyTable::new();
-        handle(&COUNTERS, Kind::Counter, key).map_or_else(Counter::noop, Counter::from_arc)
+        handle(&COUNTERS, InstrumentKind::Counter, key).map_or_else(Counter::noop, Counter::from_arc)
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
         static GAUGES: AppendOnlyTable<Known> = AppendOnlyTable::new();
-        handle(&GAUGES, Kind::Gauge, key).map_or_else(Gauge::noop, Gauge::from_arc)
+        handle(&GAUGES, InstrumentKind::Gauge, key).map_or_else(Gauge::noop, Gauge::from_arc)
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
         static HISTOGRAMS: AppendOnlyTable<Known> = AppendOnlyTable::new();
-        handle(&HISTOGRAMS, Kind::Histogram, key).map_or_else(Histogram::noop, Histogram::from_arc)
+        handle(&HISTOGRAMS, InstrumentKind::Histogram, key).map_or_else(Histogram::noop, Histogram::from_arc)
     }
 }
 
-/// What the program said of a metric.
+/// The program's description of a metric.
 struct Described {
-    kind: Kind,
+    kind: InstrumentKind,
     name: KeyName,
     unit: &'static str,
     description: SharedString,
@@ -88,8 +88,8 @@ const LONGEST_NAME: usize = 255;
 /// Longest description that is kept.
 const LONGEST_DESCRIPTION: usize = 1 << 10;
 
-/// What was said first holds. It reaches a metric that is made later.
-fn describe(kind: Kind, name: KeyName, unit: Option<Unit>, description: SharedString) {
+/// The first description holds. It reaches a metric that is made later.
+fn describe(kind: InstrumentKind, name: KeyName, unit: Option<Unit>, description: SharedString) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     if name.as_str().len() > LONGEST_NAME || described(kind, name.as_str()).is_some() {
         return;
@@ -99,8 +99,8 @@ fn describe(kind: Kind, name: KeyName, unit: Option<Unit>, description: SharedSt
     }
     let hash = hash(name.as_str());
     let fits = |known: &Described| known.kind == kind && known.name == name;
-    let said = Described { kind, name: name.clone(), unit: unit.map_or("", ucum), description: shortened(description) };
-    DESCRIBED.add(hash, said, fits);
+    let new = Described { kind, name: name.clone(), unit: unit.map_or("", ucum), description: shortened(description) };
+    DESCRIBED.add(hash, new, fits);
 }
 
 fn shortened(text: SharedString) -> SharedString {
@@ -120,7 +120,7 @@ fn claim(count: &AtomicUsize, most: usize) -> bool {
     count.fetch_update(Relaxed, Relaxed, more).is_ok()
 }
 
-fn described(kind: Kind, name: &str) -> Option<&'static Described> {
+fn described(kind: InstrumentKind, name: &str) -> Option<&'static Described> {
     DESCRIBED.find(hash(name), |known| known.kind == kind && known.name.as_str() == name)
 }
 
@@ -157,11 +157,11 @@ fn ucum(unit: Unit) -> &'static str {
 /// The bounds that the semantic conventions have for durations of requests: the specification's own are for milliseconds.
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
-fn instrument(kind: Kind, name: &str) -> Instrument {
+fn instrument(kind: InstrumentKind, name: &str) -> Instrument {
     let (unit, description) = described(kind, name).map_or(("", ""), |known| (known.unit, &*known.description));
-    let number = if kind == Kind::Counter { NumberKind::U64 } else { NumberKind::F64 };
+    let number = if kind == InstrumentKind::Counter { NumberKind::U64 } else { NumberKind::F64 };
     let is_seconds = unit == "s" || unit.is_empty() && name.ends_with("seconds");
-    let boundaries = if kind == Kind::Histogram && is_seconds { Some(&SECONDS[..]) } else { None };
+    let boundaries = if kind == InstrumentKind::Histogram && is_seconds { Some(&SECONDS[..]) } else { None };
     let version = option_env!("CARGO_PKG_VERSION");
     let owner = Owner::Named { name: "metrics", version, schema_url: None, attributes: &Labels(&[]) };
     hooks::instrument(&Description { owner, kind, number, name, unit, description, boundaries, is_observed: false })
@@ -192,8 +192,8 @@ struct Known {
     handle: Arc<Recorded>,
 }
 
-/// The handle of a key, which is made when the key is new: the macros ask for it with each measurement.
-fn handle(table: &'static AppendOnlyTable<Known>, kind: Kind, key: &Key) -> Option<Arc<Recorded>> {
+/// The handle of a key, which is made when the key is new: the macros look it up with each measurement.
+fn handle(table: &'static AppendOnlyTable<Known>, kind: InstrumentKind, key: &Key) -> Option<Arc<Recorded>> {
     let hash = key.get_hash();
     let fits = |known: &Known| known.key == *key;
     if let Some(known) = table.find(hash, fits) {
@@ -211,7 +211,7 @@ fn handle(table: &'static AppendOnlyTable<Known>, kind: Kind, key: &Key) -> Opti
     if !is_kept && !series.is_overflow() {
         hooks::count_without_room();
         // What refers to the value before finds none.
-        if kind == Kind::Gauge {
+        if kind == InstrumentKind::Gauge {
             return None;
         }
     }
@@ -241,7 +241,7 @@ impl CounterFn for Recorded {
     }
 
     fn absolute(&self, value: u64) {
-        // Where many share a series, the total of one of them says nothing.
+        // Where many share a series, the total of one of them means nothing.
         if !IS_REPLACED.load(Relaxed) && !self.is_overflow {
             let before = self.state.fetch_max(value, Relaxed);
             if value > before {

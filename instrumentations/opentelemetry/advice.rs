@@ -10,8 +10,8 @@ mod bridge {
     use std::sync::Arc;
 
     use otel_rs_hooks::metrics::{
-        self as hooks, AttributeSet, AttributeText, AttributeValue, Description, Fingerprint, Kind, MetricAttribute,
-        Number, NumberKind, Owner,
+        self as hooks, AttributeSet, AttributeText, AttributeValue, Description, Fingerprint, InstrumentKind,
+        MetricAttribute, Number, NumberKind, Owner,
     };
 
     #[cfg(feature = "experimental_metrics_bound_instruments")]
@@ -47,7 +47,7 @@ mod bridge {
     impl Instruments {
         fn make(
             &self,
-            (kind, number): (Kind, NumberKind),
+            (kind, number): (InstrumentKind, NumberKind),
             name: &str,
             unit: &Option<Cow<'static, str>>,
             description: &Option<Cow<'static, str>>,
@@ -163,7 +163,7 @@ mod bridge {
     macro_rules! recorded {
         ($($method:ident($instrument:ident<$number:ty>) is $kind:ident of $numbers:ident;)*) => {$(
             fn $method(&self, builder: InstrumentBuilder<'_, $instrument<$number>>) -> $instrument<$number> {
-                let what = (Kind::$kind, NumberKind::$numbers);
+                let what = (InstrumentKind::$kind, NumberKind::$numbers);
                 $instrument::new(Arc::new(self.make(what, &builder.name, &builder.unit, &builder.description, None)))
             }
         )*};
@@ -172,7 +172,7 @@ mod bridge {
     macro_rules! distributed {
         ($($method:ident($number:ty) of $numbers:ident;)*) => {$(
             fn $method(&self, builder: HistogramBuilder<'_, Histogram<$number>>) -> Histogram<$number> {
-                let what = (Kind::Histogram, NumberKind::$numbers);
+                let what = (InstrumentKind::Histogram, NumberKind::$numbers);
                 let bounds = builder.boundaries.as_deref();
                 Histogram::new(Arc::new(self.make(what, &builder.name, &builder.unit, &builder.description, bounds)))
             }
@@ -185,7 +185,7 @@ mod bridge {
                 &self,
                 builder: AsyncInstrumentBuilder<'_, $instrument<$number>, $number>,
             ) -> $instrument<$number> {
-                let what = (Kind::$kind, NumberKind::$numbers);
+                let what = (InstrumentKind::$kind, NumberKind::$numbers);
                 let instrument = self.make(what, &builder.name, &builder.unit, &builder.description, None);
                 if instrument.0.is_read() {
                     for callback in builder.callbacks {

@@ -1,42 +1,45 @@
-//! The default registry, looked at whenever somebody is about to read metrics. Counting costs what it always does.
+//! The default registry, read whenever metrics are about to be exported. Counting costs what it always does.
 
 use otel_rs_hooks::metrics::{
     instrument, on_collect, AttributeSet, AttributeText, AttributeValue, Description, Distribution, Fingerprint,
-    Instrument, Kind, MetricAttribute, Number, NumberKind, Owner,
+    Instrument, InstrumentKind, MetricAttribute, Number, NumberKind, Owner,
 };
 
 use crate::proto::{LabelPair, Metric, MetricFamily, MetricType};
 use crate::{Registry, TextEncoder};
 
-/// Tells what the registry holds, as long as the program lives: the default one is never dropped.
+/// Records what the registry holds, as long as the program lives: the default one is never dropped.
 pub(crate) fn bridge(registry: &Registry) {
     if !SCOPE.enabled() {
         return;
     }
     let registry = registry.clone();
     on_collect(move || {
-        registry.gather().iter().for_each(tell);
+        registry.gather().iter().for_each(record);
         true
     });
 }
 
 // 0.14 has new names for many of them, and the old ones as well.
 #[allow(deprecated)]
-fn tell(family: &MetricFamily) {
+fn record(family: &MetricFamily) {
     let metrics = family.get_metric();
     let is = |kind| Family { name: otel_name(family.get_name()), help: family.get_help(), kind };
     match family.get_field_type() {
-        MetricType::COUNTER => is(Kind::ObservableCounter).tell(metrics, TextEncoder::otel_counter),
-        MetricType::GAUGE => is(Kind::ObservableGauge).tell(metrics, TextEncoder::otel_gauge),
-        MetricType::HISTOGRAM => metrics.iter().for_each(|metric| is(Kind::Histogram).tell_histogram(metric)),
+        MetricType::COUNTER => is(InstrumentKind::ObservableCounter).record(metrics, TextEncoder::otel_counter),
+        MetricType::GAUGE => is(InstrumentKind::ObservableGauge).record(metrics, TextEncoder::otel_gauge),
+        MetricType::HISTOGRAM => {
+            metrics.iter().for_each(|metric| is(InstrumentKind::Histogram).record_histogram(metric))
+        }
         MetricType::SUMMARY => {
-            let Family { name, help, .. } = is(Kind::ObservableCounter);
-            let counts = Family { name: format!("{}_count", name), help, kind: Kind::ObservableCounter };
-            counts.tell(metrics, |metric| metric.get_summary().get_sample_count());
+            let Family { name, help, .. } = is(InstrumentKind::ObservableCounter);
+            let counts = Family { name: format!("{}_count", name), help, kind: InstrumentKind::ObservableCounter };
+            counts.record(metrics, |metric| metric.get_summary().get_sample_count());
             // Of values that may be negative.
-            let sums = Family { name: format!("{}_sum", name), help, kind: Kind::ObservableUpDownCounter };
-            sums.tell(metrics, |metric| metric.get_summary().get_sample_sum());
-            let quantiles = Family { name, help, kind: Kind::ObservableGauge }.instrument(NumberKind::F64, None);
+            let sums = Family { name: format!("{}_sum", name), help, kind: InstrumentKind::ObservableUpDownCounter };
+            sums.record(metrics, |metric| metric.get_summary().get_sample_sum());
+            let quantiles =
+                Family { name, help, kind: InstrumentKind::ObservableGauge }.instrument(NumberKind::F64, None);
             for metric in metrics {
                 for quantile in metric.get_summary().get_quantile() {
                     let labels = Labels(metric.get_label(), Some(quantile.get_quantile()));
@@ -63,7 +66,7 @@ fn otel_name(name: &str) -> String {
 struct Family<'a> {
     name: String,
     help: &'a str,
-    kind: Kind,
+    kind: InstrumentKind,
 }
 
 impl Family<'_> {
@@ -85,7 +88,7 @@ impl Family<'_> {
         })
     }
 
-    fn tell<N: Into<Number>>(&self, metrics: &[Metric], value: impl Fn(&Metric) -> N) {
+    fn record<N: Into<Number>>(&self, metrics: &[Metric], value: impl Fn(&Metric) -> N) {
         let instrument = self.instrument(NumberKind::F64, None);
         for metric in metrics {
             instrument.measure(value(metric), &Labels(metric.get_label(), None));
@@ -93,7 +96,7 @@ impl Family<'_> {
     }
 
     #[allow(deprecated)]
-    fn tell_histogram(&self, metric: &Metric) {
+    fn record_histogram(&self, metric: &Metric) {
         let histogram = metric.get_histogram();
         let mut bounds = Vec::new();
         let mut counts = Vec::new();
@@ -110,7 +113,7 @@ impl Family<'_> {
     }
 }
 
-/// A metric's labels, and the quantile that it tells.
+/// A metric's labels, and its quantile.
 struct Labels<'a>(&'a [LabelPair], Option<f64>);
 
 impl AttributeSet for Labels<'_> {

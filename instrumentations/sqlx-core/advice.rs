@@ -1,4 +1,4 @@
-//! What a pool of connections does: how many it has, who waits for one, and for how long. The spans are made by the drivers.
+//! Metrics of a pool of connections: how many it has, how many requests wait for one, and for how long. The spans are made by the drivers.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering::Acquire, Ordering::Relaxed};
 use std::sync::Arc;
@@ -17,13 +17,13 @@ pub(crate) struct Pool {
     is_closed: AtomicBool,
     max: u32,
     min: u32,
-    /// `None` where nobody reads.
-    told: Option<Told>,
+    /// `None` where metrics are not exported.
+    series: Option<PoolSeries>,
 }
 
 /// The series of a pool.
 #[derive(Clone, Copy)]
-struct Told {
+struct PoolSeries {
     pending: Series,
     timeouts: Series,
     create_time: Series,
@@ -31,7 +31,7 @@ struct Told {
     use_time: Series,
 }
 
-/// What is looked up, and what was told of it.
+/// What is looked up, and what was recorded of it.
 struct Observed([(Series, AtomicI64); 5]);
 
 type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
@@ -48,7 +48,7 @@ impl Pool {
             is_closed: AtomicBool::new(false),
             max: options.get_max_connections(),
             min: options.get_min_connections(),
-            told: None,
+            series: None,
         };
         if !SCOPE.enabled() || !metrics::enabled() {
             return Arc::new(pool);
@@ -57,7 +57,7 @@ impl Pool {
         let item = || ("db.client.connection.pool.name", AttributeValue::Text(AttributeText::Borrowed(&name)));
         let state =
             |state| [item(), ("db.client.connection.state", AttributeValue::Text(AttributeText::Static(state)))];
-        pool.told = Some(Told {
+        pool.series = Some(PoolSeries {
             pending: metric::DB_CLIENT_CONNECTION_PENDING_REQUESTS.bind(&[item()]),
             timeouts: metric::DB_CLIENT_CONNECTION_TIMEOUTS.bind(&[item()]),
             create_time: metric::DB_CLIENT_CONNECTION_CREATE_TIME.bind(&[item()]),
@@ -72,12 +72,12 @@ impl Pool {
             (metric::DB_CLIENT_CONNECTION_IDLE_MAX.bind(&[item()]), AtomicI64::new(0)),
             (metric::DB_CLIENT_CONNECTION_IDLE_MIN.bind(&[item()]), AtomicI64::new(0)),
         ]);
-        observed.tell(pool.numbers());
+        observed.record(pool.numbers());
         let pool = Arc::new(pool);
         let weak = Arc::downgrade(&pool);
         on_collect_or_idle(move || {
             let pool = weak.upgrade();
-            observed.tell(pool.as_ref().map_or([0; 5], |pool| pool.numbers()));
+            observed.record(pool.as_ref().map_or([0; 5], |pool| pool.numbers()));
             pool.map_or(false, |pool| !pool.is_over())
         });
         pool
@@ -102,30 +102,30 @@ impl Pool {
         self.is_closed.store(true, Relaxed);
     }
 
-    /// Somebody asks for a connection.
+    /// A connection is requested.
     pub(crate) fn wait(&self) -> Wait {
-        let told = self.told;
-        if let Some(told) = told {
-            told.pending.measure(1_i64);
+        let series = self.series;
+        if let Some(series) = series {
+            series.pending.measure(1_i64);
         }
-        Wait { told, since: told.map(|_| Instant::now()) }
+        Wait { series, since: series.map(|_| Instant::now()) }
     }
 
     /// A connection is given out.
     pub(crate) fn using(&self) -> Use {
-        Use(self.told.map(|told| (told.use_time, Instant::now())))
+        Use(self.series.map(|series| (series.use_time, Instant::now())))
     }
 
     /// A connection is being made.
     pub(crate) fn create(&self) -> Create {
-        Create(self.told.map(|told| (told.create_time, Instant::now())))
+        Create(self.series.map(|series| (series.create_time, Instant::now())))
     }
 }
 
 impl Observed {
-    fn tell(&self, now: [i64; 5]) {
-        for ((series, told), now) in self.0.iter().zip(now) {
-            let before = told.swap(now, Relaxed);
+    fn record(&self, now: [i64; 5]) {
+        for ((series, recorded), now) in self.0.iter().zip(now) {
+            let before = recorded.swap(now, Relaxed);
             if before != now {
                 series.measure(now - before);
             }
@@ -133,29 +133,29 @@ impl Observed {
     }
 }
 
-/// Somebody waits for a connection.
+/// A request that waits for a connection.
 pub(crate) struct Wait {
-    told: Option<Told>,
+    series: Option<PoolSeries>,
     since: Option<Instant>,
 }
 
 impl Wait {
     /// Until there is one, or none.
     pub(crate) fn ended<T>(self, answer: Result<T, Error>) -> Result<T, Error> {
-        if let (Some(told), Some(since)) = (self.told, self.since) {
+        if let (Some(series), Some(since)) = (self.series, self.since) {
             match &answer {
-                Ok(_) => told.wait_time.measure(since.elapsed().as_secs_f64()),
-                Err(Error::PoolTimedOut) => told.timeouts.measure(1_u64),
+                Ok(_) => series.wait_time.measure(since.elapsed().as_secs_f64()),
+                Err(Error::PoolTimedOut) => series.timeouts.measure(1_u64),
                 Err(_) => {}
             }
         }
         answer
     }
 
-    /// Who does not wait got one, or none.
+    /// A request that does not wait got one, or none.
     pub(crate) fn tried<T>(self, answer: Option<T>) -> Option<T> {
-        if let (Some(told), Some(since), true) = (self.told, self.since, answer.is_some()) {
-            told.wait_time.measure(since.elapsed().as_secs_f64());
+        if let (Some(series), Some(since), true) = (self.series, self.since, answer.is_some()) {
+            series.wait_time.measure(since.elapsed().as_secs_f64());
         }
         answer
     }
@@ -163,8 +163,8 @@ impl Wait {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        if let Some(told) = self.told {
-            told.pending.measure(-1_i64);
+        if let Some(series) = self.series {
+            series.pending.measure(-1_i64);
         }
     }
 }

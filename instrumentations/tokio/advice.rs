@@ -1,4 +1,4 @@
-//! Where tokio spawns, the hooks' own functions do all there is to do; see the rules. Here is what a runtime tells of itself.
+//! Where tokio spawns, the hooks' own functions do all there is to do; see the rules. Here is what a runtime reports of itself.
 
 #[cfg(feature = "rt")]
 pub(crate) use runtime::{Numbers, Polls, Published, Running};
@@ -49,7 +49,7 @@ mod runtime {
     impl Polls {
         pub(crate) const NEW: Polls = Polls { polls: 0, steals: 0, times: None };
 
-        /// Has them timed, if that is wanted.
+        /// Has them timed, if that is enabled.
         pub(crate) fn time(&mut self, published: &Published) {
             self.times = published.times.clone();
         }
@@ -100,9 +100,10 @@ mod runtime {
             Times { bounds, counts, nanoseconds, made: Instant::now(), since }
         }
 
-        fn wanted() -> Option<Arc<Times>> {
-            let is_wanted = SCOPE.enabled() && metrics::poll_times();
-            let bounds = if is_wanted { metric::TOKIO_RUNTIME_WORKER_POLL_DURATION.instrument().bounds() } else { &[] };
+        fn if_enabled() -> Option<Arc<Times>> {
+            let is_enabled = SCOPE.enabled() && metrics::poll_times();
+            let bounds =
+                if is_enabled { metric::TOKIO_RUNTIME_WORKER_POLL_DURATION.instrument().bounds() } else { &[] };
             Some(bounds).filter(|bounds| !bounds.is_empty()).map(|bounds| Arc::new(Times::new(bounds)))
         }
 
@@ -125,7 +126,7 @@ mod runtime {
         }
     }
 
-    /// What anybody may know of it.
+    /// What others may read of it.
     #[derive(Debug)]
     pub(crate) struct Published {
         polls: AtomicU64,
@@ -137,7 +138,7 @@ mod runtime {
     impl Default for Published {
         fn default() -> Published {
             let zero = AtomicU64::default;
-            Published { polls: zero(), steals: zero(), times: Times::wanted(), shared: Shared::default() }
+            Published { polls: zero(), steals: zero(), times: Times::if_enabled(), shared: Shared::default() }
         }
     }
 
@@ -150,7 +151,7 @@ mod runtime {
     }
 
     impl Published {
-        /// A task is scheduled from outside. As the next one not inlined: whoever calls it is to stay as quick as it was.
+        /// A task is scheduled from outside. Not inlined, as the next one: the caller is to stay as quick as it was.
         #[inline(never)]
         pub(crate) fn scheduled_from_outside(&self) {
             if SCOPE.enabled() {
@@ -167,7 +168,7 @@ mod runtime {
         }
     }
 
-    /// What a runtime knows of itself, without waiting for anybody. The rules implement it where tokio counts.
+    /// What a runtime reports of itself, without waiting for anything. The rules implement it where tokio counts.
     pub(crate) trait Numbers: Weakly {
         /// Workers, tasks that are alive and that are in the global queue; threads for blocking work, those of them that
         /// are idle, and what waits for one.
@@ -193,14 +194,14 @@ mod runtime {
         fn over(&self);
     }
 
-    /// The runtime's own hold on what is told, and on its handle: the workers' last numbers come when it is all but gone.
+    /// The runtime's own hold on what is recorded, and on its handle: the workers' last numbers come when it is all but gone.
     struct Hold<H: Weakly> {
         state: Arc<State<H>>,
         handle: H,
     }
 
     struct State<H: Weakly> {
-        /// Free for others when all that was told of this one has been taken back.
+        /// Free for others when all that was recorded of this one has been subtracted.
         _id: Id,
         handle: H::Weak,
         is_over: AtomicBool,
@@ -216,7 +217,7 @@ mod runtime {
         parks: Sum,
         polls: Sum,
         steals: Sum,
-        times: Option<ToldTimes>,
+        times: Option<RecordedTimes>,
     }
 
     impl Running {
@@ -226,9 +227,9 @@ mod runtime {
                 return Running(None);
             }
             let state = Arc::new(State::new(handle));
-            state.tell(Some(handle));
+            state.record(Some(handle));
             let observed = Arc::clone(&state);
-            on_collect_or_idle(move || observed.tell(H::upgrade(&observed.handle).as_ref()));
+            on_collect_or_idle(move || observed.record(H::upgrade(&observed.handle).as_ref()));
             Running(Some(Box::new(Hold { state, handle: handle.clone() })))
         }
     }
@@ -256,7 +257,7 @@ mod runtime {
             let sum = |metric: &Metric| Sum(metric.bind(&item()), AtomicU64::new(0));
             let times = |published: &Published| {
                 let times = published.times.as_ref()?;
-                Some(ToldTimes(metric::TOKIO_RUNTIME_WORKER_POLL_DURATION.bind(&item()), Times::new(times.bounds)))
+                Some(RecordedTimes(metric::TOKIO_RUNTIME_WORKER_POLL_DURATION.bind(&item()), Times::new(times.bounds)))
             };
             let workers = 0..handle.now()[0];
             let workers = workers.map(|index| {
@@ -283,15 +284,15 @@ mod runtime {
             }
         }
 
-        /// Tells what there is, or that there is nothing any more; then false.
-        fn tell(&self, handle: Option<&H>) -> bool {
+        /// Records the present values, or that there are none any more; then false.
+        fn record(&self, handle: Option<&H>) -> bool {
             let Some(handle) = handle.filter(|_| !self.is_over.load(Relaxed)) else {
-                self.now.iter().for_each(|level| level.tell(0));
-                self.workers.iter().for_each(|worker| worker.queue.tell(0));
+                self.now.iter().for_each(|level| level.record(0));
+                self.workers.iter().for_each(|worker| worker.queue.record(0));
                 return false;
             };
-            self.now.iter().zip(handle.now()).for_each(|(level, now)| level.tell(now));
-            self.workers.iter().enumerate().for_each(|(index, worker)| worker.queue.tell(handle.worker(index).2));
+            self.now.iter().zip(handle.now()).for_each(|(level, now)| level.record(now));
+            self.workers.iter().enumerate().for_each(|(index, worker)| worker.queue.record(handle.worker(index).2));
             self.count_of(handle);
             true
         }
@@ -300,18 +301,18 @@ mod runtime {
             let (mut remote_schedules, mut forced_yields) = (0, 0);
             for (index, worker) in self.workers.iter().enumerate() {
                 let (busy, parks, _, published) = handle.worker(index);
-                worker.busy.tell_seconds(busy);
-                worker.parks.tell(parks);
-                worker.polls.tell(published.polls.load(Relaxed));
-                worker.steals.tell(published.steals.load(Relaxed));
+                worker.busy.record_seconds(busy);
+                worker.parks.record(parks);
+                worker.polls.record(published.polls.load(Relaxed));
+                worker.steals.record(published.steals.load(Relaxed));
                 remote_schedules += published.shared.remote_schedules.load(Relaxed);
                 forced_yields += published.shared.forced_yields.load(Relaxed);
-                if let (Some(told), Some(times)) = (&worker.times, &published.times) {
-                    told.tell(times);
+                if let (Some(recorded), Some(times)) = (&worker.times, &published.times) {
+                    recorded.record(times);
                 }
             }
-            self.remote_schedules.tell(remote_schedules);
-            self.forced_yields.tell(forced_yields);
+            self.remote_schedules.record(remote_schedules);
+            self.forced_yields.record(forced_yields);
         }
     }
 
@@ -323,11 +324,11 @@ mod runtime {
         }
     }
 
-    /// A number that rises and falls, and what was told of it.
+    /// A number that rises and falls, and what was recorded of it.
     struct Level(Series, AtomicI64);
 
     impl Level {
-        fn tell(&self, now: usize) {
+        fn record(&self, now: usize) {
             let now = now as i64;
             let before = self.1.swap(now, Relaxed);
             if before != now {
@@ -336,23 +337,23 @@ mod runtime {
         }
     }
 
-    /// A number that only rises. At a runtime's end two may tell of it at once.
+    /// A number that only rises. At a runtime's end two threads may record it at once.
     struct Sum(Series, AtomicU64);
 
-    /// By how much it has risen since it was told.
-    fn more(told: &AtomicU64, now: u64) -> u64 {
-        now.saturating_sub(told.fetch_max(now, Relaxed))
+    /// By how much it has risen since it was recorded.
+    fn more(recorded: &AtomicU64, now: u64) -> u64 {
+        now.saturating_sub(recorded.fetch_max(now, Relaxed))
     }
 
     impl Sum {
-        fn tell(&self, now: u64) {
+        fn record(&self, now: u64) {
             let more = more(&self.1, now);
             if more > 0 {
                 self.0.measure(more);
             }
         }
 
-        fn tell_seconds(&self, nanoseconds: u64) {
+        fn record_seconds(&self, nanoseconds: u64) {
             let more = more(&self.1, nanoseconds);
             if more > 0 {
                 self.0.measure(more as f64 / 1e9);
@@ -360,12 +361,12 @@ mod runtime {
         }
     }
 
-    /// How long a worker's polls took, and what was told of it.
-    struct ToldTimes(Series, Times);
+    /// How long a worker's polls took, and what was recorded of it.
+    struct RecordedTimes(Series, Times);
 
-    impl ToldTimes {
-        fn tell(&self, now: &Times) {
-            let more = |(now, told): (&AtomicU64, &AtomicU64)| more(told, now.load(Relaxed));
+    impl RecordedTimes {
+        fn record(&self, now: &Times) {
+            let more = |(now, recorded): (&AtomicU64, &AtomicU64)| more(recorded, now.load(Relaxed));
             let counts: Vec<_> = now.counts.iter().zip(&self.1.counts).map(more).collect();
             let sum = more((&now.nanoseconds, &self.1.nanoseconds)) as f64 / 1e9;
             self.0.add(&Distribution { bounds: now.bounds, counts: &counts, sum });

@@ -1,4 +1,4 @@
-//! What the middleware does to a request, told as events of the span that is current, and counted.
+//! What the middleware does to a request, recorded as events of the span that is current, and counted.
 
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -17,8 +17,8 @@ pub(crate) fn overloaded() {
     fail("load_shed", "overloaded");
 }
 
-/// The span to tell of it, unless the user does not want that.
-fn spoken_to() -> Context {
+/// The context whose span gets the events; empty where the instrumentation is disabled.
+fn recorded_context() -> Context {
     if SCOPE.enabled() {
         current()
     } else {
@@ -27,7 +27,7 @@ fn spoken_to() -> Context {
 }
 
 fn fail(event: &str, error: &str) {
-    let context = spoken_to();
+    let context = recorded_context();
     context.event(event, &[(key::ERROR_TYPE, error.into())]);
     context.set(&[(key::ERROR_TYPE, error.into())]);
 }
@@ -36,7 +36,7 @@ fn fail(event: &str, error: &str) {
 pub(crate) fn retrying(attempt: &mut u32) {
     *attempt = attempt.saturating_add(1);
     metric::TOWER_RETRY_COUNT.add(1);
-    spoken_to().event("retry", &[(Key::Named("tower.retry.attempt"), i64::from(*attempt).into())]);
+    recorded_context().event("retry", &[(Key::Named("tower.retry.attempt"), i64::from(*attempt).into())]);
 }
 
 /// A place where requests wait.
@@ -96,7 +96,7 @@ impl Wait {
 /// What a message in a buffer brings along for the worker.
 #[derive(Debug)]
 pub(crate) struct Queued {
-    /// `None` if the worker is not to know.
+    /// `None` where the instrumentation is disabled.
     context: Option<Context>,
     since: Option<Instant>,
 }

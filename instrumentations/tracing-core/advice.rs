@@ -9,7 +9,7 @@ use crate::field::{Field, Visit};
 use crate::subscriber::{NoSubscriber, Subscriber};
 use crate::{Event, Level};
 
-/// Hands an event to the program's subscriber, and tells it if that accepts it.
+/// Hands an event to the program's subscriber, and records it if that accepts it.
 #[inline]
 pub(crate) fn event(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>) {
     let log = if otel_rs_hooks::active() { start(subscriber, event) } else { None };
@@ -33,7 +33,7 @@ fn hand(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>) -> bool 
 
 fn start(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>) -> Option<Log> {
     let metadata = event.metadata();
-    // A record of the `log` crate that a bridge made an event of: it was told where it came from.
+    // A record of the `log` crate that a bridge made an event of: it was recorded where it came from.
     let bridged = metadata.target() == "log" && metadata.name() == "log event";
     if bridged || subscriber.is::<NoSubscriber>() {
         return None;
@@ -51,14 +51,14 @@ fn severity(level: &Level) -> Severity {
     }
 }
 
-// What a record takes of the stack is taken only while somebody listens.
+// What a record takes of the stack is taken only while a launcher listens.
 #[inline(never)]
 fn take(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>, log: Log) {
     let metadata = event.metadata();
     // That of its fields, which is what a value is recorded with.
     let callsite = address(&event.fields().next().map_or(metadata.callsite(), |field| field.callsite()));
     let subject = event as *const Event<'_> as usize;
-    // A subscriber that hands it on to others: it is told once.
+    // A subscriber that hands it on to others: it is recorded once.
     if PendingLog::find(callsite, |pending| pending.map_or(false, |pending| pending.is_of(subject))) {
         hand(subscriber, event);
         return;
@@ -101,7 +101,7 @@ fn key_of(field: &Field) -> Key<'static> {
     }
 }
 
-/// Takes each field that nobody has formatted, and numbers as numbers.
+/// Takes each field that was not formatted, and numbers as numbers.
 struct Fields<'a>(&'a PendingLog);
 
 /// A value by its `Debug`.
@@ -123,7 +123,7 @@ impl Visit for Fields<'_> {
         self.0.format_missing(field.otel_index(), key_of(field), &value);
     }
 
-    // Whether a visitor of the program's has formatted it, nobody knows.
+    // Whether a visitor of the program's has formatted it is unknown.
     #[cfg(all(tracing_unstable, feature = "valuable"))]
     fn record_value(&mut self, field: &Field, _: valuable::Value<'_>) {
         self.0.mark_begun(field.otel_index());

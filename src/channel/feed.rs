@@ -1,14 +1,14 @@
-//! What the draining thread hands to telemetry: whole records, and what became of the processes that wrote them.
+//! The queue from the draining thread to telemetry: whole records, and the beginnings and ends of the processes that wrote
+//! them.
 //!
 //! The queue has a budget in bytes. When it is spent the draining thread stops emptying rings, so that it is the app's
 //! bounded rings that fill, drop and count, and the launcher's memory stays bounded whatever the collector does.
 
-use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+
+use tokio::sync::mpsc;
 
 use super::series::SeriesTable;
 use super::tables::{CellTable, StringTable};
@@ -21,7 +21,7 @@ pub(crate) const BUDGET: usize = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) enum Feed {
     /// A process has sent its region. The tables stay readable for as long as their handles live, even after the
-    /// process has gone.
+    /// process has exited.
     Attached {
         /// Its number.
         process: ProcessId,
@@ -41,13 +41,13 @@ pub(crate) enum Feed {
         /// The records. Dropping the chunk gives its bytes back to the budget.
         bytes: Chunk,
     },
-    /// Every ring of this process has been looked at since the last `PassDone`.
+    /// Every ring of this process has been read since the last `PassDone`.
     PassDone {
         /// Which process.
         process: ProcessId,
     },
-    /// A process has ended and all that it had written has been sent.
-    Gone {
+    /// A process has exited and all that it had written has been sent.
+    Exited {
         /// Which process.
         process: ProcessId,
         /// The records that it had to drop, over its whole life.
@@ -55,21 +55,23 @@ pub(crate) enum Feed {
         /// When it was last known to be alive, in nanoseconds since 1970.
         last_seen_unix_ns: u64,
     },
-    /// A process's region did not hold what a region must hold: nothing more is read from it. `Gone` does not follow.
-    /// Nor need `Attached` have come before: a process may be refused at its first word.
+    /// A process's region is corrupt, so nothing more is read from it. `Exited` does not follow. `Attached` may not have
+    /// come before: a process may be refused at its first message.
     Poisoned {
         /// Which process.
         process: ProcessId,
         /// Its pid.
         pid: u32,
-        /// What was wrong, for a warning.
+        /// The cause, for a warning.
         reason: String,
     },
-    /// A process has forked children that could not attach. Reported once.
+    /// The launcher has no descriptor left for a process that connects. Sent once; the process is not read.
+    TooManyProcesses,
+    /// A process has forked children that could not attach. Sent once.
     Unattached {
         /// The parent's pid.
         pid: u32,
-        /// Why the last of them could not.
+        /// The cause for the last of them.
         reason: String,
     },
     /// The program has ended and all has been sent.
@@ -96,23 +98,10 @@ impl Drop for Chunk {
     }
 }
 
-/// What lies between the two ends.
-#[derive(Debug, Default)]
-struct Queue {
-    messages: VecDeque<Feed>,
-    consumer: Option<Waker>,
-    /// Whether one of the ends is gone.
-    closed: bool,
-}
-
-fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The draining thread's end.
 #[derive(Debug)]
 pub(crate) struct Sender {
-    queue: Arc<Mutex<Queue>>,
+    messages: mpsc::UnboundedSender<Feed>,
     waiting: Arc<AtomicUsize>,
     budget: usize,
 }
@@ -135,35 +124,17 @@ impl Sender {
         self.send(Feed::Records { process, bytes: Chunk { bytes, waiting: Arc::clone(&self.waiting) } });
     }
 
-    /// Sends a message. A consumer that has gone away is not an error here: what is sent is then lost, and the rings
-    /// must still be emptied for the processes that watch them.
+    /// Sends a message. A receiver that was dropped is no error: the message is lost then, and the rings must still be
+    /// emptied for the processes that wait for room in them.
     pub(crate) fn send(&self, message: Feed) {
-        let consumer = {
-            let mut queue = lock(&self.queue);
-            if !queue.closed {
-                queue.messages.push_back(message);
-            }
-            queue.consumer.take()
-        };
-        consumer.into_iter().for_each(Waker::wake);
+        let _ = self.messages.send(message);
     }
 }
 
-impl Drop for Sender {
-    fn drop(&mut self) {
-        let consumer = {
-            let mut queue = lock(&self.queue);
-            queue.closed = true;
-            queue.consumer.take()
-        };
-        consumer.into_iter().for_each(Waker::wake);
-    }
-}
-
-/// Telemetry's end, for any async runtime.
+/// Telemetry's end.
 #[derive(Debug)]
 pub(crate) struct Receiver {
-    queue: Arc<Mutex<Queue>>,
+    messages: mpsc::UnboundedReceiver<Feed>,
     waiting: Arc<AtomicUsize>,
 }
 
@@ -171,18 +142,7 @@ impl Receiver {
     /// The next message; `None` when the draining thread has ended without `Closed`. Nothing is lost when the future is
     /// dropped before it is ready.
     pub(crate) async fn recv(&mut self) -> Option<Feed> {
-        poll_fn(|context| {
-            let mut queue = lock(&self.queue);
-            match queue.messages.pop_front() {
-                Some(message) => Poll::Ready(Some(message)),
-                None if queue.closed => Poll::Ready(None),
-                None => {
-                    queue.consumer = Some(context.waker().clone());
-                    Poll::Pending
-                }
-            }
-        })
-        .await
+        self.messages.recv().await
     }
 
     /// The bytes of records that wait.
@@ -192,24 +152,16 @@ impl Receiver {
 
     /// A message that is already there.
     pub(crate) fn try_recv(&mut self) -> Option<Feed> {
-        lock(&self.queue).messages.pop_front()
+        self.messages.try_recv().ok()
     }
 }
 
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        let mut queue = lock(&self.queue);
-        queue.closed = true;
-        queue.messages.clear();
-    }
-}
-
-/// Makes a queue.
+/// Makes a queue. Its messages have no bound in number, since few messages come without records; its bytes have one.
 pub(crate) fn queue() -> (Sender, Receiver) {
-    let queue = Arc::<Mutex<Queue>>::default();
-    let waiting = Arc::default();
-    let sender = Sender { queue: Arc::clone(&queue), waiting: Arc::clone(&waiting), budget: BUDGET };
-    (sender, Receiver { queue, waiting })
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let waiting = Arc::<AtomicUsize>::default();
+    let sender = Sender { messages: sender, waiting: Arc::clone(&waiting), budget: BUDGET };
+    (sender, Receiver { messages: receiver, waiting })
 }
 
 #[cfg(test)]
@@ -226,18 +178,18 @@ mod tests {
     }
 
     #[test]
-    fn a_smaller_budget_is_kept() {
+    fn a_smaller_budget_replaces_the_larger_one() {
         let (mut sender, receiver) = queue();
         sender.limit_to(100);
         sender.records(ProcessId(1), vec![0; 60]);
         assert!(sender.has_room(40) && !sender.has_room(41));
         assert_eq!(receiver.waiting(), 60);
         sender.limit_to(2 * BUDGET);
-        assert!(!sender.has_room(41), "it is a limit, not a wish");
+        assert!(!sender.has_room(41), "a larger limit changes nothing");
     }
 
     #[test]
-    fn a_consumer_that_left_costs_no_memory() {
+    fn a_dropped_receiver_gives_all_bytes_back() {
         let (sender, receiver) = queue();
         sender.records(ProcessId(1), vec![0; BUDGET]);
         drop(receiver);
@@ -247,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sleeping_consumer_is_woken_by_a_message_and_by_the_end() {
+    fn a_waiting_receiver_is_woken_by_a_message_and_by_the_end() {
         let (sender, mut receiver) = queue();
         let runtime = tokio_runtime();
         let consumer = std::thread::spawn(move || {

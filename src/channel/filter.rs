@@ -1,22 +1,22 @@
-//! Whether a process filters its own system calls (seccomp), as far as `/proc` tells.
+//! Whether a process filters its own system calls (seccomp), by `/proc`.
 //!
-//! A filter may answer a call that the program does not make by itself with the program's end, and no call is sure to be
-//! allowed, not even one that would find out. So it is the launcher that looks, and lets the process know.
+//! A filter may end the program for a call that the program does not make by itself, and no call is sure to be allowed,
+//! not even one that would detect the filter. So the launcher checks, and announces the filter in the process's region.
 
 use std::fs::read_to_string;
 use std::sync::OnceLock;
 
-/// Threads of one process that are looked at.
-const MOST_THREADS: usize = 64;
+/// Threads of one process that are checked.
+const MAX_THREADS: usize = 64;
 
-/// How a thread's calls are filtered: the mode, and how many filters there are where the kernel tells (from 5.9 on).
+/// How a thread's calls are filtered: the mode, and the number of filters where the kernel reports it (from 5.9 on).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct Filters {
     mode: u32,
     count: u32,
 }
 
-/// Whether the process has more filters than it was started with, which are our own (a container's, say).
+/// Whether the process has more filters than the launcher, whose filters (a container's, say) it inherited.
 pub(super) fn filters_more_than_we(pid: u32) -> bool {
     filters_of(&format!("/proc/{pid}/status")) > ours()
 }
@@ -24,7 +24,7 @@ pub(super) fn filters_more_than_we(pid: u32) -> bool {
 /// The same for any of its threads.
 pub(super) fn a_thread_filters_more_than_we(pid: u32) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    threads.take(MOST_THREADS).any(|thread| filters_of(&thread.path().join("status").to_string_lossy()) > ours())
+    threads.take(MAX_THREADS).any(|thread| filters_of(&thread.path().join("status").to_string_lossy()) > ours())
 }
 
 fn ours() -> Filters {

@@ -1,4 +1,4 @@
-//! The reader against regions that are wrong in every way that chance finds.
+//! The reader against regions that are corrupt in random ways.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,7 +9,7 @@ use super::tables::{CellTable, StringTable};
 use super::testing::{FakeEntry, FakeRegion, RING_SHIFT, SERIES, SIZE};
 use crate::wire;
 
-/// Not a proof, but ten thousands of ways of being wrong, while another thread changes what is being read.
+/// Not a proof, but ten thousands of corruptions, while another thread changes the bytes that are being read.
 #[test]
 fn a_hostile_region_ends_in_an_error_and_never_in_a_panic() {
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
@@ -19,7 +19,7 @@ fn a_hostile_region_ends_in_an_error_and_never_in_a_panic() {
         seed ^= seed << 17;
         (seed % below as u64) as usize
     };
-    // Where it hurts: the header, the rings' controls and first records, a cell, a string, series and their slots; and
+    // The sensitive parts: the header, the rings' controls and first records, a cell, a string, series and their slots; and
     // anywhere.
     let place = |random: &mut dyn FnMut(usize) -> usize| {
         let (cells, controls) = (2 * wire::HEADER_SIZE, SIZE - (2 << RING_SHIFT) - 2 * wire::RING_CONTROL_SIZE);
@@ -50,11 +50,11 @@ fn a_hostile_region_ends_in_an_error_and_never_in_a_panic() {
         };
         let region = Arc::new(region);
         let stop = std::sync::atomic::AtomicBool::new(false);
-        let ways: Vec<_> = (0..32).map(|_| (place(&mut random), random(usize::MAX) as u64)).collect();
+        let changes: Vec<_> = (0..32).map(|_| (place(&mut random), random(usize::MAX) as u64)).collect();
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !stop.load(Relaxed) {
-                    ways.iter().for_each(|(at, value)| fake.put(*at, &value.to_le_bytes()));
+                    changes.iter().for_each(|(at, value)| fake.put(*at, &value.to_le_bytes()));
                 }
             });
             let mut tails = vec![0; region.rings()];
@@ -91,7 +91,7 @@ fn a_hostile_region_ends_in_an_error_and_never_in_a_panic() {
     assert!(refused > 10 && poisoned > 10 && survived > 10, "{refused} {poisoned} {survived}");
 }
 
-/// All that is ever read of a region.
+/// Reads all that is ever read of a region.
 fn read_all(region: &Arc<Region>) {
     for ring in 0..region.rings() {
         if let Ok(waiting @ 1..) = region.waiting(ring, 0) {
@@ -109,9 +109,9 @@ fn read_all(region: &Arc<Region>) {
     let _ = (region.dropped(), region.unattached(), series.faults(), series.request_observation());
 }
 
-/// Counts, lengths and places that are as large as can be, or point to themselves, each for itself.
+/// Counts, lengths and offsets that are as large as can be, or point to themselves, one at a time.
 #[test]
-fn the_largest_numbers_are_survived_in_every_field() {
+fn extreme_numbers_are_survived_in_every_field() {
     let entries = SERIES + wire::SERIES_SLOTS * 4;
     let controls = SIZE - (2 << RING_SHIFT) - 2 * wire::RING_CONTROL_SIZE;
     let cells = 2 * wire::HEADER_SIZE;

@@ -1,7 +1,7 @@
-//! Where processes find the launcher: a Unix socket in a directory of our own, and one at an abstract address.
+//! The launcher's sockets: a Unix socket in a directory of our own, and one at an abstract address.
 //!
-//! A path is there in every network namespace, an abstract address in every root directory. Both may be reached by any
-//! user: a program may become another one. Who shows the token is let in.
+//! A path exists in every network namespace, an abstract address in every root directory. Any user may reach both, since a
+//! program may change its user. A process that sends the token is accepted.
 
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -18,9 +18,9 @@ use crate::ui::Explain;
 use crate::wire;
 
 /// What a socket's address can hold, its final zero left out.
-const LONGEST_PATH: usize = 107;
-/// Connections that may wait to be accepted: as many as a program's workers that start at once. The kernel has a limit of
-/// its own.
+const MAX_PATH: usize = 107;
+/// Connections that may wait to be accepted: as many as a program's workers that start at once. The kernel may allow
+/// fewer.
 const BACKLOG: i32 = 4096;
 const PREFIX: &str = "otel-rs-";
 const SOCKET: &str = "socket";
@@ -48,14 +48,14 @@ impl Explain for ChannelError {
     }
 }
 
-/// A channel that listens, and whose messages wait until they are drained.
+/// A channel that listens; its connections wait until they are drained.
 #[derive(Debug)]
 pub(crate) struct Channel {
     directory: tempfile::TempDir,
     listening: Listening,
 }
 
-/// What a channel listens with.
+/// The sockets of a channel, and its token.
 #[derive(Debug)]
 pub(crate) struct Listening {
     /// The second one, at the abstract address, may be missing.
@@ -63,20 +63,20 @@ pub(crate) struct Listening {
     token: Token,
 }
 
-/// The place of a channel that another process drains; removed when it is dropped.
+/// The directory of a channel that another process drains; removed when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ChannelDirectory {
     _directory: tempfile::TempDir,
 }
 
-/// What a process shows to be let in.
+/// The secret that a process sends to be accepted.
 pub(super) type Token = [u8; wire::TOKEN_SIZE];
 
 impl Channel {
     /// Starts to listen in `runtime_directory` (a user's own, if there is one) or `/tmp`.
     pub(crate) fn open(runtime_directory: Option<&Path>) -> Result<Channel, ChannelError> {
         let places: Vec<PathBuf> = runtime_directory
-            .filter(|place| place.is_absolute() && place.as_os_str().len() < LONGEST_PATH - 40)
+            .filter(|place| place.is_absolute() && place.as_os_str().len() < MAX_PATH - 40)
             .map(Path::to_owned)
             .into_iter()
             .chain([PathBuf::from("/tmp")])
@@ -106,7 +106,7 @@ impl Channel {
         let mut token = Token::default();
         std::fs::File::open("/dev/urandom")?.read_exact(&mut token)?;
         let listener = ready(UnixListener::bind(path)?)?;
-        // Asked for explicitly, a mode does not depend on the umask. The directory cannot be listed by others.
+        // A mode that is set explicitly does not depend on the umask. Other users cannot list the directory.
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o711))?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
         let address = SocketAddr::from_abstract_name(path.as_os_str().as_bytes())?;
@@ -115,7 +115,7 @@ impl Channel {
         Ok(Channel { directory, listening: Listening { listeners, token } })
     }
 
-    /// The value of [`wire::CHANNEL_VARIABLE`]: settings for the hooks, and where we listen.
+    /// The value of [`wire::CHANNEL_VARIABLE`]: settings for the hooks, and the socket.
     pub(crate) fn variable(&self, settings: &str) -> OsString {
         let mut text = OsString::from(wire::SETTINGS_PREFIX);
         let token: String = self.listening.token.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -125,19 +125,19 @@ impl Channel {
         text
     }
 
-    /// Where it listens.
+    /// The path of the socket.
     pub(crate) fn socket(&self) -> PathBuf {
         self.directory.path().join(SOCKET)
     }
 
-    /// Parts what is drained from where it is.
-    pub(crate) fn split(self) -> (Listening, Place) {
-        (self.listening, Place { _directory: self.directory })
+    /// Separates the sockets, which are drained, from the directory.
+    pub(crate) fn split(self) -> (Listening, ChannelDirectory) {
+        (self.listening, ChannelDirectory { _directory: self.directory })
     }
 }
 
 impl Listening {
-    /// Starts the draining thread. The program may have been started before: what it sent waits.
+    /// Starts the draining thread. The program may have been started before: its connections wait.
     pub(crate) fn drain(self, sender: feed::Sender) -> Result<Draining, ChannelError> {
         Draining::start(self.listeners, self.token, sender).map_err(ChannelError::Thread)
     }
@@ -153,8 +153,8 @@ fn ready(listener: UnixListener) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Removes the directories of launchers that were killed. A pid alone does not tell: `/tmp` may be shared with other PID
-/// namespaces. A socket that refuses to connect has no listener in any of them.
+/// Removes the directories of launchers that were killed. A missing pid is no proof, since `/tmp` may be shared with other
+/// PID namespaces. A socket that refuses to connect has no listener in any of them.
 fn sweep(place: &Path) {
     let ours = nix::unistd::geteuid().as_raw();
     for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {

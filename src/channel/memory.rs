@@ -54,7 +54,7 @@ impl Memory {
         unsafe { &*self.start.as_ptr().add(offset).cast() }
     }
 
-    /// Wakes whoever waits for the word to change.
+    /// Wakes all that wait for the word to change.
     pub(super) fn wake(&self, offset: usize) {
         // SAFETY: the word lives through the call (see `u32`), which takes numbers besides.
         unsafe { libc::syscall(libc::SYS_futex, self.u32(offset).as_ptr(), libc::FUTEX_WAKE, i32::MAX) };

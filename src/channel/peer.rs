@@ -17,30 +17,30 @@ use super::region::{Region, RegionError};
 use crate::wire;
 
 /// As many as the kernel lets one message carry (`SCM_MAX_FD`).
-const MOST_DESCRIPTORS: usize = 253;
-/// What every version's first message has.
+const MAX_DESCRIPTORS: usize = 253;
+/// The bytes that the first message has in every version.
 const SHORTEST: usize = 16;
 
-/// A process that has connected and not yet said who it is.
+/// A process that has connected and has not yet sent its first message.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) socket: UnixStream,
     pub(super) pid: u32,
-    /// Whether it is another user's, who may be anybody until it shows the token.
+    /// Whether it belongs to another user. Such a process is trusted once it has sent the token.
     pub(super) is_foreign: bool,
     pub(super) since: Instant,
-    /// Exact news of its death. The socket is not enough: forked children hold it open.
+    /// Becomes readable at its end. The socket is not enough: forked children hold it open.
     pub(super) pidfd: Option<OwnedFd>,
 }
 
-/// Why a process is not listened to.
+/// Why a process is not read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PeerError {
-    #[error("it does not know the token")]
+    #[error("it has no valid token")]
     Stranger,
     #[error("it has no room for shared memory: {0}")]
     NoRegion(nix::Error),
-    #[error("it speaks wire version {0}, expected {expected}: it was woven by another otel-rs", expected = wire::VERSION)]
+    #[error("it has wire version {0}, expected {expected}: it was woven by another otel-rs", expected = wire::VERSION)]
     Version(u32),
     #[error("its first message is not one of ours")]
     Hello,
@@ -50,18 +50,18 @@ pub(super) enum PeerError {
     Region(#[from] RegionError),
 }
 
-/// What came of looking at a peer's socket.
+/// The first message of a peer, as far as it has come.
 pub(super) enum Hello {
     /// Nothing yet.
     Waiting,
-    /// It went away without a word.
+    /// The connection was closed without a message.
     Left,
     /// Its region.
     Region(Region),
 }
 
 impl Peer {
-    /// Takes in a connection.
+    /// Wraps an accepted connection.
     pub(super) fn new(socket: UnixStream) -> Peer {
         let credentials = getsockopt(&socket, sockopt::PeerCredentials).ok();
         let pid = credentials.map_or(0, |who: UnixCredentials| who.pid().max(0));
@@ -70,19 +70,19 @@ impl Peer {
         Peer { socket, pid: pid as u32, is_foreign, since: Instant::now(), pidfd: pidfd(pid) }
     }
 
-    /// Whether its process still runs. One that had ended when it was taken in has closed its socket.
+    /// Whether its process still runs. A process that had ended before it was accepted has closed its socket.
     pub(super) fn is_running(&self) -> bool {
         let Some(pidfd) = &self.pidfd else { return self.quiet_doorbell() };
         let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
         poll(&mut fds, PollTimeout::ZERO) != Ok(1)
     }
 
-    /// Reads the one message, if it is there. A connection can be accepted before the message was sent, so "nothing
-    /// yet" is no error.
+    /// Reads the one message, if it has come. A connection can be accepted before the message was sent, so its absence is
+    /// no error.
     pub(super) fn hello(&self, token: &Token) -> Result<Hello, PeerError> {
         let mut bytes = [0; wire::HELLO_SIZE];
         let mut parts = [IoSliceMut::new(&mut bytes)];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
         let message = match recvmsg(&self.socket, &mut parts, &mut control, flags) {
@@ -91,7 +91,7 @@ impl Peer {
             Err(_) => return Ok(Hello::Left),
         };
         let length = message.bytes;
-        // Own every descriptor that came, so that a surplus one is closed.
+        // Owning every descriptor that came closes the surplus ones.
         let mut fds: Vec<OwnedFd> = Vec::new();
         for part in control.drain() {
             if let RecvAncillaryMessage::ScmRights(received) = part {
@@ -119,7 +119,7 @@ impl Peer {
         }
     }
 
-    /// Takes doorbells off the socket; whether its other end still exists.
+    /// Reads the doorbells off the socket; whether its other end still exists.
     pub(super) fn quiet_doorbell(&self) -> bool {
         let mut bells = [0; 64];
         loop {

@@ -1,4 +1,4 @@
-//! A process's region, as the launcher sees it: mapped, measured once, and believed in nothing.
+//! A process's region, as the launcher reads it: mapped, measured once, and never trusted.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicU64;
@@ -26,13 +26,13 @@ pub(crate) enum RegionError {
     Magic,
     #[error("its region has wire version {0}, expected {expected}", expected = wire::VERSION)]
     Version(u32),
-    #[error("its region's header makes no sense: {0}")]
+    #[error("its region's header is invalid: {0}")]
     Geometry(&'static str),
     #[error("ring {ring} is corrupt: {what}")]
     Ring { ring: usize, what: &'static str },
 }
 
-/// The header's measures, read once and checked. What the app writes there later is of no interest.
+/// The header's measures, read once and checked. Later changes by the app are not read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Geometry {
     pub(super) strings: usize,
@@ -91,7 +91,7 @@ impl Region {
         self.geometry.rings
     }
 
-    /// Has the app's hooks make no system call from now on, the doorbell included.
+    /// Forbids the app's hooks any system call from now on, the doorbell included.
     pub(crate) fn announce_filter(&self) {
         self.memory.u32(header::FILTERED).store(1, SeqCst);
         self.memory.u32(header::SLEEPING).store(0, SeqCst);
@@ -103,8 +103,8 @@ impl Region {
         (count, self.memory.u32(header::UNATTACHED_ERRNO).load(Relaxed) as i32)
     }
 
-    /// Asks the app's writers to ring the doorbell when a ring is half full. Before the last look at the rings and not
-    /// after it, or a writer could miss it.
+    /// Has the app's writers ring the doorbell when a ring is half full. Called before the rings are read for the last
+    /// time, or a writer could miss it.
     pub(crate) fn announce_sleep(&self) {
         self.memory.u32(header::SLEEPING).store(1, SeqCst);
     }
@@ -124,7 +124,7 @@ impl Region {
     }
 
     /// Copies whole records out of a ring: as many of the `waiting` bytes behind `tail` as fit into [`PORTION`]. The bytes
-    /// are looked at after they were copied: the app may still write where they came from.
+    /// are checked after they were copied: the app may still write to their source.
     pub(crate) fn take(&self, ring: usize, tail: u64, waiting: usize) -> Result<Vec<u8>, RegionError> {
         let size = self.geometry.ring_size;
         let data = self.geometry.data + ring * size;
@@ -135,7 +135,7 @@ impl Region {
         bytes.extend(self.memory.copy(data, length - first));
         let broken = |what| RegionError::Ring { ring, what };
         let whole = whole_records(&bytes).map_err(broken)?;
-        // What does not fit comes next time, but something must fit, and in the end everything.
+        // A record that does not fit is taken the next time, but one must fit, and the last ones must be whole.
         if whole == 0 || (length == waiting && whole < length) {
             return Err(broken("a record is longer than it can be"));
         }

@@ -141,28 +141,28 @@ impl SeriesTable {
     /// former request is not answered, or when a system call filter could end the process for answering.
     pub(crate) fn request_observation(&self) -> Option<u32> {
         let memory = &self.0.memory;
-        let (requested, answered) = (memory.u32(header::ASKED), memory.u32(header::ANSWERED));
+        let (requested, answered) = (memory.u32(header::REQUESTED_ROUND), memory.u32(header::FINISHED_ROUND));
         let is_filtered = memory.u32(header::FILTERED).load(Relaxed) != 0;
         if is_filtered
-            || memory.u32(header::ANSWERS).load(Acquire) == 0
+            || memory.u32(header::HAS_OBSERVER).load(Acquire) == 0
             || requested.load(Acquire) != answered.load(Acquire)
         {
             return None;
         }
         let request = requested.fetch_add(1, AcqRel).wrapping_add(1);
-        memory.wake(header::ASKED);
+        memory.wake(header::REQUESTED_ROUND);
         Some(request)
     }
 
     /// Waits until a request is answered; whether that was before `deadline`.
     pub(crate) fn wait(&self, request: u32, deadline: Instant) -> bool {
         loop {
-            let answered = self.0.memory.u32(header::ANSWERED).load(Acquire);
+            let answered = self.0.memory.u32(header::FINISHED_ROUND).load(Acquire);
             let left = deadline.saturating_duration_since(Instant::now());
             if answered == request || left == Duration::ZERO {
                 return answered == request;
             }
-            self.0.memory.wait(header::ANSWERED, answered, left);
+            self.0.memory.wait(header::FINISHED_ROUND, answered, left);
         }
     }
 }
@@ -228,11 +228,11 @@ mod tests {
         let fake = FakeRegion::new();
         let table = table(&fake);
         assert_eq!(table.request_observation(), None);
-        fake.put(header::ANSWERS, &[1]);
+        fake.put(header::HAS_OBSERVER, &[1]);
         let request = table.request_observation().unwrap();
         assert!(!table.wait(request, Instant::now() + Duration::from_millis(5)));
         assert_eq!(table.request_observation(), None);
-        fake.put(header::ANSWERED, &request.to_le_bytes());
+        fake.put(header::FINISHED_ROUND, &request.to_le_bytes());
         assert!(table.wait(request, Instant::now()) && table.request_observation().is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! What telemetry may read of a region at any time: counters and interned strings.
+//! Tables of a region that telemetry reads at any time: counters and interned strings.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
@@ -10,7 +10,7 @@ use crate::wire::{self, cell, header};
 #[derive(Debug, Clone)]
 pub(crate) struct CellTable(Arc<Region>);
 
-/// What a cell counts.
+/// The description of a cell: its kind and attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CellDescription {
     /// A `wire::cell_kind`.
@@ -32,7 +32,7 @@ impl CellTable {
         self.0.geometry.cell_count
     }
 
-    /// What a cell counts, once the app has said so. A description does not change: read it once.
+    /// The description of a cell, once the app has published it. It does not change: read it once.
     pub(crate) fn description(&self, index: usize) -> Option<CellDescription> {
         let at = self.at(index)?;
         let memory = &self.0.memory;
@@ -55,8 +55,7 @@ impl CellTable {
     }
 }
 
-/// What a process has told of its program when it attached: what it left out, or what an older program does not tell, is
-/// `None`.
+/// What a process has reported of its program when it attached. `None` for what it left out, as older hooks do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Introduction {
     /// The path of its executable, as the process sees it.
@@ -77,7 +76,7 @@ impl StringTable {
         StringTable(Arc::clone(region))
     }
 
-    /// What the process has told of its program.
+    /// What the process has reported of its program.
     pub(crate) fn introduction(&self) -> Introduction {
         let text = |field| self.get(self.0.memory.u32(field).load(Relaxed));
         Introduction {

@@ -1,4 +1,4 @@
-//! An app's side of the channel in a few lines, for tests: writes what it is told to, right or wrong.
+//! An app's side of the channel in a few lines, for tests: writes anything, valid or not.
 
 use std::fs::File;
 use std::io::{IoSlice, Write};
@@ -122,7 +122,7 @@ impl FakeRegion {
         self.counted_entry(slot, unit, 1, entry);
     }
 
-    /// Says how often a series' value was set.
+    /// Sets how often a series' value was set.
     pub(crate) fn times(&self, unit: usize, times: u64) {
         self.put(SERIES + (FIRST_UNIT + unit) * wire::SERIES_UNIT + series::TIMES, &times.to_le_bytes());
     }
@@ -166,7 +166,7 @@ impl FakeRegion {
     }
 }
 
-/// What stands in an entry.
+/// The content of an entry.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct FakeEntry<'a> {
     pub(crate) what: u8,
@@ -178,7 +178,7 @@ pub(crate) struct FakeEntry<'a> {
     pub(crate) attributes: &'a [u8],
 }
 
-/// Where a launcher listens, and its token, from what it tells the hooks.
+/// The socket of a launcher, and its token, from the hooks' settings.
 pub(crate) fn place(variable: &str) -> (PathBuf, Vec<u8>) {
     let value = |name: &str| variable.split_once(&format!("{name}=")).unwrap().1;
     let digits = value("token").split(';').next().unwrap();
@@ -186,7 +186,7 @@ pub(crate) fn place(variable: &str) -> (PathBuf, Vec<u8>) {
     (value("socket").into(), token)
 }
 
-/// Says hello on a new connection.
+/// Sends *Hello* on a new connection.
 pub(crate) fn connect(at: &(PathBuf, Vec<u8>), version: u32, errno: u32, memory: Option<&OwnedFd>) -> UnixStream {
     let stream = UnixStream::connect(&at.0).unwrap();
     let mut hello = Vec::from(wire::MAGIC);

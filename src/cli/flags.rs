@@ -5,9 +5,9 @@ use std::ffi::OsStr;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, ArgMatches, Command, ValueHint};
 
-use crate::config::{Kind, VARIABLES, Variable};
+use crate::config::{VARIABLES, ValueKind, Variable};
 
-/// The headings in the order in which people look for things.
+/// The headings of the help, in its order.
 const HEADINGS: [&str; 11] = [
     "General",
     "OTLP",
@@ -15,7 +15,7 @@ const HEADINGS: [&str; 11] = [
     "Metrics",
     "Logs",
     "The run as a whole",
-    "What is told",
+    "What is recorded",
     "Limits",
     "OTLP for spans",
     "OTLP for metrics",
@@ -52,15 +52,15 @@ pub(super) fn given(matches: &ArgMatches) -> Vec<(&'static str, String)> {
     values.filter_map(|variable| Some((variable.env, matches.get_one::<String>(variable.env)?.clone()))).collect()
 }
 
-/// The flag for a variable. Neither its environment nor its default is told to clap, which would take an empty variable
-/// for a value: `config` knows the rules of precedence.
+/// The flag for a variable. clap gets neither its environment nor its default, since it would take an empty variable
+/// for a value: `config` has the rules of precedence.
 fn flag(variable: &Variable) -> Option<Arg> {
     let name = variable.flag?;
     let mut help = format!("{} [env: {}]", variable.help, variable.env);
     if !variable.default.is_empty() {
         help.push_str(&format!(" [default: {}]", variable.default));
     }
-    if let Kind::Choice(values) | Kind::List(values) = variable.kind {
+    if let ValueKind::Choice(values) | ValueKind::List(values) = variable.kind {
         help.push_str(&format!(" [possible values: {}]", values.join(", ")));
     }
     let mut arg = Arg::new(variable.env)
@@ -74,35 +74,35 @@ fn flag(variable: &Variable) -> Option<Arg> {
     }
     Some(match variable.kind {
         // `--sdk-disabled false` would take `false` for the program.
-        Kind::Bool => {
+        ValueKind::Bool => {
             let arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true");
             offering(arg.value_name("BOOL"), &["true", "false"])
         }
-        Kind::Choice(values) => offering(arg.value_name("NAME"), values),
-        Kind::List(values) => offering(arg.value_name("NAMES"), values),
-        Kind::Path => arg.value_name("FILE").value_hint(ValueHint::FilePath),
+        ValueKind::Choice(values) => offering(arg.value_name("NAME"), values),
+        ValueKind::List(values) => offering(arg.value_name("NAMES"), values),
+        ValueKind::Path => arg.value_name("FILE").value_hint(ValueHint::FilePath),
         // Without a hint, shells would offer files.
         kind => arg.value_hint(ValueHint::Other).value_name(match kind {
-            Kind::Milliseconds | Kind::Delay | Kind::Timeout => "MS",
-            Kind::Count | Kind::Limit => "NUMBER",
-            Kind::Size => "SIZE",
-            Kind::Fraction => "FRACTION",
-            Kind::Port => "PORT",
-            Kind::Endpoint => "URL",
-            Kind::Pairs | Kind::SecretPairs => "KEY=VALUE,…",
-            Kind::Entities => "ENTITIES",
-            Kind::Words => "NAMES",
+            ValueKind::Milliseconds | ValueKind::Delay | ValueKind::Timeout => "MS",
+            ValueKind::Count | ValueKind::Limit => "NUMBER",
+            ValueKind::Size => "SIZE",
+            ValueKind::Fraction => "FRACTION",
+            ValueKind::Port => "PORT",
+            ValueKind::Endpoint => "URL",
+            ValueKind::Pairs | ValueKind::SecretPairs => "KEY=VALUE,…",
+            ValueKind::Entities => "ENTITIES",
+            ValueKind::Words => "NAMES",
             _ => "TEXT",
         }),
     })
 }
 
-/// Shells offer these; the help tells of them by itself.
+/// Shells offer these; the help lists them by itself.
 fn offering(arg: Arg, values: &'static [&'static str]) -> Arg {
     arg.value_parser(Offered(values)).hide_possible_values(true)
 }
 
-/// Takes any text, since `config` knows what is right, and says what completions may offer.
+/// Takes any text, since `config` checks it, and lists what completions may offer.
 #[derive(Clone)]
 struct Offered(&'static [&'static str]);
 
@@ -123,14 +123,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_heading_has_its_place() {
+    fn every_group_has_a_heading() {
         for variable in VARIABLES.iter().filter(|variable| variable.flag.is_some()) {
             assert!(HEADINGS.contains(&variable.group), "{}", variable.group);
         }
     }
 
     #[test]
-    fn what_is_common_exists() {
+    fn every_common_variable_exists() {
         for name in COMMON {
             assert!(VARIABLES.iter().any(|variable| variable.env == name && variable.flag.is_some()), "{name}");
         }

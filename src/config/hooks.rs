@@ -1,18 +1,18 @@
-//! What the hooks must know of a configuration, in the words of the wire format's `settings`.
+//! The hooks' part of a configuration, in the wire format's `settings`.
 
-use super::{Aggregation, Config, Exporter, HistogramAggregation, Metrics, ObserverThread, Reader};
+use super::model::{Aggregation, Config, Exporter, HistogramAggregation, Metrics, ObserverThread, Reader};
 use crate::wire::settings as name;
 
 impl Config {
-    /// What they must know while the SDK is disabled: "this setting has no effect on propagators", says the specification. `None`
-    /// where there is nothing to pass on.
+    /// The settings while the SDK is disabled, which by the specification has no effect on propagators. `None` where there
+    /// is nothing to pass on.
     pub(crate) fn disabled_settings(&self) -> Option<String> {
         let propagators = self.propagators.join(",");
         let settings = format!("{}={propagators};{}=on", name::PROPAGATORS, name::PASS_ON);
         (!propagators.is_empty()).then_some(settings)
     }
 
-    /// What they must know otherwise; the socket is not part of it.
+    /// The settings otherwise; the socket is not part of them.
     pub(crate) fn channel_settings(&self) -> String {
         let list = |items: &[String]| items.iter().map(|item| encoded(item)).collect::<Vec<_>>().join(",");
         let mut pairs = vec![
@@ -53,7 +53,7 @@ impl Config {
 }
 
 impl Metrics {
-    /// Bounds of buckets that a reader or a view wants of histograms that advise others, in the hooks' words.
+    /// Bounds of buckets by which a reader or a view replaces those that histograms advise, in the wire's words.
     fn bounds(&self) -> String {
         let mut bounds: Vec<f64> = Vec::new();
         let mut is_exponential = self.readers.iter().any(|reader| match reader {
@@ -66,7 +66,7 @@ impl Metrics {
         for view in &self.views {
             match &view.stream.aggregation {
                 Some(Aggregation::Exponential { .. }) => is_exponential = true,
-                Some(Aggregation::ExplicitBuckets { boundaries: Some(wanted), .. }) => bounds.extend(wanted),
+                Some(Aggregation::ExplicitBuckets { boundaries: Some(boundaries), .. }) => bounds.extend(boundaries),
                 _ => {}
             }
         }
@@ -74,7 +74,7 @@ impl Metrics {
         all.collect::<Vec<_>>().join(",")
     }
 
-    /// The most series of one instrument that a reader may want: as many a process keeps apart. 0 when nobody reads.
+    /// The most series of one instrument that a reader takes: as many a process keeps apart. 0 without readers.
     fn series_limit(&self) -> usize {
         let readers = self.readers.iter().map(|reader| match reader {
             Reader::Periodic(periodic) => periodic.cardinality_limit.most(),

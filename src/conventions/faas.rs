@@ -10,7 +10,7 @@ use opentelemetry_semantic_conventions::attribute as name;
 use super::{Amount, Attributes, Described, Measured, error_type, status};
 use crate::conventions::catalog::{FAAS_ERRORS, FAAS_INVOKE_DURATION, FAAS_TIMEOUTS};
 use crate::records::facts::Facts;
-use crate::records::record::Value;
+use crate::records::record::FactValue;
 use crate::wire::key;
 
 /// The trigger stands in the invocation's payload, which is never read.
@@ -20,7 +20,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     let mut to = Attributes::default();
     to.text(name::FAAS_TRIGGER, Some(TRIGGER));
     to.text(name::FAAS_INVOCATION_ID, facts.text(key::FAAS_INVOCATION));
-    if let Some(Value::Bool(is_cold)) = facts.get(key::FAAS_COLDSTART) {
+    if let Some(FactValue::Bool(is_cold)) = facts.get(key::FAAS_COLDSTART) {
         to.0.push(KeyValue::new(name::FAAS_COLDSTART, is_cold));
     }
     if let Some(invoked) = facts.text(key::FAAS_INVOKED).filter(|text| text.starts_with("arn:")) {

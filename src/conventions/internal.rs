@@ -31,15 +31,15 @@ mod tests {
 
     use super::super::{HttpSettings, describe, testing};
     use super::*;
-    use crate::records::record::{Attribute, Value};
+    use crate::records::record::{Fact, FactValue};
     use crate::wire::Domain;
 
     #[test]
     fn an_internal_span_keeps_its_own_name_and_attributes() {
         let recorded = [
-            Attribute { key: key::SPAN_NAME, name: b"", value: Value::Bytes(b"buffer wait") },
-            Attribute { key: key::NAMED, name: b"tower.limit", value: Value::Int(3) },
-            Attribute { key: key::NAMED, name: b"user.password", value: Value::Bytes(b"hunter2") },
+            Fact { key: key::SPAN_NAME, name: b"", value: FactValue::Bytes(b"buffer wait") },
+            Fact { key: key::NAMED, name: b"tower.limit", value: FactValue::Int(3) },
+            Fact { key: key::NAMED, name: b"user.password", value: FactValue::Bytes(b"hunter2") },
         ];
         let described =
             describe(Domain::Internal as u8, &Facts::new(recorded.to_vec()), None, &HttpSettings::default());

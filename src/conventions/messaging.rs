@@ -10,7 +10,7 @@ use crate::conventions::catalog::{
     MESSAGING_PROCESS_DURATION, Metric,
 };
 use crate::records::facts::Facts;
-use crate::records::record::Value;
+use crate::records::record::FactValue;
 use crate::wire::{MessagingOperation, key};
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
@@ -60,7 +60,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
 }
 
 fn is(facts: &Facts<'_>, key: u16) -> bool {
-    facts.get(key) == Some(Value::Bool(true))
+    facts.get(key) == Some(FactValue::Bool(true))
 }
 
 fn type_name(kind: MessagingOperation) -> &'static str {
@@ -134,17 +134,17 @@ fn measured(
 mod tests {
     use super::super::testing::shown;
     use super::*;
-    use crate::records::record::Attribute;
+    use crate::records::record::Fact;
 
     /// Describes facts from text, of which numbers become numbers and `true` a truth value.
     fn described(recorded: &[(u16, &str)], cut: Option<&str>) -> Described {
         let mut facts = Vec::new();
         for (key, text) in recorded {
             let value = match *text {
-                "true" => Value::Bool(true),
-                text => text.parse().map_or(Value::Bytes(text.as_bytes()), Value::Int),
+                "true" => FactValue::Bool(true),
+                text => text.parse().map_or(FactValue::Bytes(text.as_bytes()), FactValue::Int),
             };
-            facts.push(Attribute { key: *key, name: b"", value });
+            facts.push(Fact { key: *key, name: b"", value });
         }
         describe(&Facts::new(facts), cut)
     }

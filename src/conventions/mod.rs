@@ -9,8 +9,6 @@ mod forwarded;
 mod http;
 mod internal;
 mod messaging;
-#[path = "../../templates/hooks/src/http/pattern.rs"]
-mod pattern;
 mod rpc;
 mod sql;
 
@@ -25,7 +23,7 @@ use opentelemetry_semantic_conventions::attribute as name;
 use crate::attributes::redacted;
 use crate::conventions::catalog::Metric;
 use crate::records::facts::Facts;
-use crate::records::record::Attribute;
+use crate::records::record::Fact;
 use crate::redact;
 use crate::wire::{Domain, key, measure};
 
@@ -119,7 +117,7 @@ pub(crate) fn measure(about: u8, facts: &Facts<'_>, http: &HttpSettings) -> Vec<
 }
 
 /// An event of a span: its name and attributes.
-pub(crate) fn event<'a>(recorded: impl Iterator<Item = Attribute<'a>>) -> (Cow<'static, str>, Vec<KeyValue>) {
+pub(crate) fn event<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> (Cow<'static, str>, Vec<KeyValue>) {
     let mut event_name = Cow::Borrowed("event");
     let mut attributes = Vec::new();
     for attribute in recorded {
@@ -134,7 +132,7 @@ pub(crate) fn event<'a>(recorded: impl Iterator<Item = Attribute<'a>>) -> (Cow<'
 
 /// An attribute outside its domain, under the name that the conventions give its key. Most of what is no attribute just
 /// as the app wrote it may hold what must not be passed on, and is left out.
-pub(crate) fn named(recorded: &Attribute<'_>) -> Option<KeyValue> {
+pub(crate) fn named(recorded: &Fact<'_>) -> Option<KeyValue> {
     match recorded.key {
         key::NAMED => {
             let own = String::from_utf8_lossy(recorded.name);
@@ -211,12 +209,12 @@ impl Attributes {
 #[cfg(test)]
 mod testing {
     use super::*;
-    use crate::records::record::Value;
+    use crate::records::record::FactValue;
 
     /// Facts from text: numbers become numbers.
     pub(crate) fn facts<'a>(recorded: &[(u16, &'a str)]) -> Facts<'a> {
-        let value = |text: &'a str| text.parse().map_or(Value::Bytes(text.as_bytes()), Value::Int);
-        Facts::new(recorded.iter().map(|(key, text)| Attribute { key: *key, name: b"", value: value(text) }).collect())
+        let value = |text: &'a str| text.parse().map_or(FactValue::Bytes(text.as_bytes()), FactValue::Int);
+        Facts::new(recorded.iter().map(|(key, text)| Fact { key: *key, name: b"", value: value(text) }).collect())
     }
 
     /// Attributes as `name=value`, sorted.
@@ -230,17 +228,17 @@ mod testing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::record::Value;
+    use crate::records::record::FactValue;
 
     #[test]
     fn an_event_keeps_its_attributes_and_hides_secrets() {
         let recorded = [
-            Attribute { key: key::EVENT_NAME, name: b"", value: Value::Bytes(b"retry") },
-            Attribute { key: key::ERROR_MESSAGE, name: b"", value: Value::Bytes(b"at http://a:b@c/") },
-            Attribute { key: key::URL_FULL, name: b"", value: Value::Bytes(b"http://a:b@c/") },
-            Attribute { key: key::NAMED, name: b"api_key", value: Value::Bytes(b"hunter2") },
-            Attribute { key: key::NAMED, name: b"otp", value: Value::Int(123_456) },
-            Attribute { key: key::NAMED, name: b"target", value: Value::Bytes(b"/cb?code=hunter2") },
+            Fact { key: key::EVENT_NAME, name: b"", value: FactValue::Bytes(b"retry") },
+            Fact { key: key::ERROR_MESSAGE, name: b"", value: FactValue::Bytes(b"at http://a:b@c/") },
+            Fact { key: key::URL_FULL, name: b"", value: FactValue::Bytes(b"http://a:b@c/") },
+            Fact { key: key::NAMED, name: b"api_key", value: FactValue::Bytes(b"hunter2") },
+            Fact { key: key::NAMED, name: b"otp", value: FactValue::Int(123_456) },
+            Fact { key: key::NAMED, name: b"target", value: FactValue::Bytes(b"/cb?code=hunter2") },
         ];
         let (name, attributes) = event(recorded.into_iter());
         assert_eq!(name, "retry");

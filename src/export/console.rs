@@ -12,7 +12,7 @@ use opentelemetry_semantic_conventions::attribute as name;
 use super::destinations::{Backend, Delivered};
 use crate::bounds::losses::{Losses, Reason};
 use crate::signals::sourced::Sourced;
-use crate::ui;
+use crate::ui::{self, plural};
 
 /// A trace is shown when none of its spans is open and none has come for this long.
 const QUIET: Duration = Duration::from_millis(300);
@@ -123,8 +123,8 @@ fn tree(mut sourced: Vec<Sourced<SpanData>>) -> String {
     let scope = width(&|line| if line.program.is_empty() { 0 } else { chars(&line.scope) });
     let mut text = String::new();
     let trace = spans.first().map(|span| span.span_context.trace_id().to_string()).unwrap_or_default();
-    let spans_word = if total == 1 { "span" } else { "spans" };
-    let _ = writeln!(text, "{BOLD}trace {trace}{BOLD:#}  {total} {spans_word}  {}", show_duration(extent(&spans)));
+    let count = plural::counted(total as u64, "span", "spans");
+    let _ = writeln!(text, "{BOLD}trace {trace}{BOLD:#}  {count}  {}", show_duration(extent(&spans)));
     for line in lines.iter().take(MAX_LINES) {
         let room = label.saturating_sub(chars(&line.branch));
         let style = if line.failed { RED } else { Style::new() };

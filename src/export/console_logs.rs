@@ -84,29 +84,29 @@ fn clock(time: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::record::Log;
-    use crate::records::record::make::Said;
+    use crate::records::record::LogHeader;
+    use crate::records::record::make::Given;
     use crate::signals::logs::data::testing::{LOG, NO_LIMITS, made};
     use crate::wire::key;
 
-    fn shown(log: &Log, said: &[Said<'_>]) -> String {
-        anstream::adapter::strip_str(&line(&made(log, said, &NO_LIMITS), None)).to_string()
+    fn shown(log: &LogHeader, facts: &[Given<'_>]) -> String {
+        anstream::adapter::strip_str(&line(&made(log, facts, &NO_LIMITS), None)).to_string()
     }
 
     #[test]
     fn a_record_is_one_line_whatever_it_holds() {
         let time = ((12 * 60 + 34) * 60 + 56) * 1_000_000_000 + 7_000_000;
-        let said = [
-            Said::Text(key::LOG_TARGET, "shop::orders"),
-            Said::Text(key::LOG_BODY, "out of\nteapots\x1b[2J"),
-            Said::Text(key::CODE_FILE, "src/orders.rs"),
-            Said::Named("item", "a\tb"),
-            Said::NamedInt("left", 0),
+        let facts = [
+            Given::Text(key::LOG_TARGET, "shop::orders"),
+            Given::Text(key::LOG_BODY, "out of\nteapots\x1b[2J"),
+            Given::Text(key::CODE_FILE, "src/orders.rs"),
+            Given::Named("item", "a\tb"),
+            Given::NamedInt("left", 0),
         ];
         let expected = "log 12:34:56.007 WARN  shop::orders: out of teapots [2J  item=a b  left=0  \
                         trace 01010101010101010101010101010101\n";
-        assert_eq!(shown(&Log { time, ..LOG }, &said), expected);
-        let outside = Log { trace: [0; 16], severity: 0, time: 0, ..LOG };
+        assert_eq!(shown(&LogHeader { time, ..LOG }, &facts), expected);
+        let outside = LogHeader { trace: [0; 16], severity: 0, time: 0, ..LOG };
         assert_eq!(shown(&outside, &[]), "log 00:00:00.000       log: \n");
         let of_several = line(&made(&outside, &[], &NO_LIMITS), Some("stock"));
         assert!(of_several.contains("stock log:"), "{of_several}");

@@ -9,7 +9,7 @@ use super::sink::Unusable;
 use crate::bounds::losses::Reason;
 use crate::config::SettingOrigin;
 use crate::redact;
-use crate::ui::Explain;
+use crate::ui::{Explain, plural};
 
 /// The warning about a failure.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub(crate) struct ExportTarget {
 
 /// The warning about an exporter that cannot be made, for one signal or several.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot export {} to `{target}`, the program keeps running, its telemetry is lost", listed(signals))]
+#[error("cannot export {} to `{target}`, the program keeps running, its telemetry is lost", plural::list(signals))]
 struct CannotMakeExporter {
     signals: Vec<&'static str>,
     target: String,
@@ -51,14 +51,6 @@ struct CannotMakeExporter {
 impl Explain for CannotMakeExporter {
     fn hint(&self) -> Option<String> {
         self.hint.clone()
-    }
-}
-
-/// `a, b and c`
-fn listed(words: &[&str]) -> String {
-    match words {
-        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
-        _ => words.concat(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the kernel knows of the program's processes and of the machine, looked up when somebody reads metrics.
+//! Measurements of the program's processes and of the machine, from the kernel, made when metrics are read.
 //!
 //! `process` follows the tree of processes below the launched program and adds
 //! up what they use; `system` reads the machine's own numbers. In both, parsing and adding up are apart from reading, and
@@ -18,12 +18,12 @@ use crate::launch::{Ended, LaunchedPid};
 use process::Processes;
 use system::System;
 
-/// When processes are looked at for the first time, whether somebody reads or not; then after twice as long, and so on. So
-/// what is known of a program at its end is not older than half its life.
-const FIRST_GLANCE: Duration = Duration::from_millis(5);
-/// The longest time between two such looks.
-const GLANCES: Duration = Duration::from_secs(1);
-/// A look is followed by a pause of so many times the CPU time that it took: hundreds of processes must not cost more than 0.5 % of
+/// The first sample of the processes comes so long after the start, whether metrics are read or not; the next after twice
+/// as long, and so on. So the last sample of a program is not older than half its life.
+const FIRST_SAMPLE: Duration = Duration::from_millis(5);
+/// The longest time between two samples.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
+/// A sample is followed by a pause of so many times the CPU time that it took: hundreds of processes must not cost more than 0.5 % of
 /// one core.
 const PAUSES: u32 = 200;
 
@@ -101,8 +101,8 @@ pub(crate) struct Host {
     pid: LaunchedPid,
     processes: Option<Processes>,
     system: Option<System>,
-    next_glance: Option<Instant>,
-    /// How long after a look the next one is taken.
+    next_sample: Option<Instant>,
+    /// The time between the last sample and the next.
     pause: Duration,
 }
 
@@ -110,7 +110,7 @@ impl Host {
     /// Starts counting. `program` is what runs.
     pub(crate) fn new(config: HostMetrics, program: &Path, pid: LaunchedPid) -> Host {
         let processes = config.process.then(|| Processes::new(program, config.process_ids));
-        Host { pid, processes, system: config.system.then(System::new), next_glance: None, pause: FIRST_GLANCE }
+        Host { pid, processes, system: config.system.then(System::new), next_sample: None, pause: FIRST_SAMPLE }
     }
 
     /// Which process the program is, once it runs.
@@ -123,55 +123,55 @@ impl Host {
         self.processes.iter_mut().for_each(|processes| processes.attached(pid, program, name));
     }
 
-    /// When processes are to be looked at although nobody reads.
-    pub(crate) fn next_glance(&self) -> Option<Instant> {
-        self.next_glance
+    /// When processes are to be sampled although metrics are not read.
+    pub(crate) fn next_sample(&self) -> Option<Instant> {
+        self.next_sample
     }
 
     /// Looks at processes, if it is time.
-    pub(crate) fn glance(&mut self, now: Instant) {
+    pub(crate) fn sample_if_due(&mut self, now: Instant) {
         let (Some(processes), Some(pid)) = (&mut self.processes, self.pid.get()) else { return };
-        match self.next_glance {
-            None => self.next_glance = Some(now + self.pause),
+        match self.next_sample {
+            None => self.next_sample = Some(now + self.pause),
             Some(due) if due <= now => {
                 let begin = busy();
-                processes.see(*pid);
-                self.pause = (self.pause * 2).min(GLANCES);
-                self.next_glance = Some(now + self.pause.max(busy().saturating_sub(begin) * PAUSES));
+                processes.sample(*pid);
+                self.pause = (self.pause * 2).min(SAMPLE_INTERVAL);
+                self.next_sample = Some(now + self.pause.max(busy().saturating_sub(begin) * PAUSES));
             }
             Some(_) => {}
         }
     }
 
     /// Looks at processes at once: the program may be about to end.
-    pub(crate) fn see(&mut self) {
+    pub(crate) fn sample(&mut self) {
         if let (Some(processes), Some(pid)) = (&mut self.processes, self.pid.get()) {
-            processes.see(*pid);
+            processes.sample(*pid);
         }
     }
 
     /// What is to be seen now.
-    pub(crate) fn look(&mut self) -> Vec<Point> {
+    pub(crate) fn scan(&mut self) -> Vec<Point> {
         let now = Instant::now();
         let mut found = Vec::new();
         if let (Some(processes), Some(pid)) = (&mut self.processes, self.pid.get()) {
-            found.extend(processes.look(*pid, now));
+            found.extend(processes.scan(*pid, now));
         }
         if let Some(system) = &mut self.system {
-            found.extend(system.look(now));
+            found.extend(system.scan(now));
         }
         found
     }
 
     /// The program has ended.
-    pub(crate) fn look_last(&mut self, ended: &Ended) -> Vec<Point> {
+    pub(crate) fn final_scan(&mut self, ended: &Ended) -> Vec<Point> {
         let now = Instant::now();
         let mut found = Vec::new();
         if let (Some(processes), Some(pid)) = (&mut self.processes, self.pid.get()) {
-            found.extend(processes.look_last(*pid, ended, now));
+            found.extend(processes.final_scan(*pid, ended, now));
         }
         if let Some(system) = &mut self.system {
-            found.extend(system.look_last(now));
+            found.extend(system.final_scan(now));
         }
         found
     }

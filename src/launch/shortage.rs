@@ -13,7 +13,7 @@ use nix::libc::{self, c_char};
 
 use super::end::ChildEnd;
 use super::found::{self, found};
-use crate::config::{Kind, VARIABLES};
+use crate::config::{VARIABLES, ValueKind};
 
 /// What a shortage means, for this process as it is now.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +108,7 @@ fn program_in(args: &[OsString]) -> Option<usize> {
 fn is_bool(flag: &[u8]) -> bool {
     let hyphens = |byte: &u8| if *byte == b'_' { b'-' } else { *byte };
     let is_given = |name: &str| name.as_bytes().iter().map(hyphens).eq(flag.iter().map(hyphens));
-    VARIABLES.iter().any(|known| known.kind == Kind::Bool && known.flag.is_some_and(is_given))
+    VARIABLES.iter().any(|known| known.kind == ValueKind::Bool && known.flag.is_some_and(is_given))
 }
 
 /// Memory as the system has it, except where there is none.

@@ -1,4 +1,4 @@
-//! Choosing: which crates of a project are woven, and why the others are not.
+//! Choosing: which crates of a project are woven, and why the others stay plain.
 
 use std::fmt::{self, Display};
 
@@ -7,16 +7,16 @@ use semver::Version;
 use super::HooksSource;
 use super::quarantine::{Held, Quarantine};
 use crate::digest::short_digest;
-use crate::project::{Home, manifest::Manifest, manifest::ManifestError};
+use crate::project::{ProjectDirs, manifest::Manifest, manifest::ManifestError};
 use crate::rules::{Catalog, CatalogError, Instrumentation};
 use crate::ui::Explain;
 
 /// Raised when layers are written in another way than before, so that all are written anew.
 pub(crate) const LAYER_FORMAT: &str = "6";
 
-/// What decides about a project's crates.
+/// All that decides how the crates of a project are compiled.
 #[derive(Debug)]
-pub(crate) struct Knowledge {
+pub(crate) struct WeavingContext {
     /// What can be instrumented.
     pub(crate) catalog: Catalog,
     /// What the project decided.
@@ -27,9 +27,9 @@ pub(crate) struct Knowledge {
     pub(crate) quarantine: Quarantine,
 }
 
-/// PlainReason knowledge could not be gathered.
+/// Why the context could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum KnowledgeError {
+pub(crate) enum WeavingContextError {
     /// The catalog is wrong.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -38,11 +38,11 @@ pub(crate) enum KnowledgeError {
     Manifest(#[from] ManifestError),
 }
 
-impl Explain for KnowledgeError {
+impl Explain for WeavingContextError {
     fn hint(&self) -> Option<String> {
         match self {
-            KnowledgeError::Catalog(error) => error.hint(),
-            KnowledgeError::Manifest(error) => error.hint(),
+            WeavingContextError::Catalog(error) => error.hint(),
+            WeavingContextError::Manifest(error) => error.hint(),
         }
     }
 }
@@ -56,7 +56,7 @@ pub(crate) enum Choice<'a> {
     Plain(&'a Instrumentation, PlainReason),
 }
 
-/// PlainReason a known crate stays as it is.
+/// Why a known crate stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PlainReason {
     /// The user left it out.
@@ -80,20 +80,20 @@ impl Display for PlainReason {
     }
 }
 
-impl Knowledge {
-    /// Reads the catalog, and what the project at `home` decided.
-    pub(crate) fn load(home: &Home) -> Result<Knowledge, KnowledgeError> {
-        Ok(Knowledge::new(home, Catalog::load()?, Manifest::read(home)?.unwrap_or_default()))
+impl WeavingContext {
+    /// Reads the catalog, and what the project at `dirs` decided.
+    pub(crate) fn load(dirs: &ProjectDirs) -> Result<WeavingContext, WeavingContextError> {
+        Ok(WeavingContext::new(dirs, Catalog::load()?, Manifest::read(dirs)?.unwrap_or_default()))
     }
 
     /// The same, of the catalog only what is about one crate.
-    pub(crate) fn load_one(home: &Home, name: &str) -> Result<Knowledge, KnowledgeError> {
-        Ok(Knowledge::new(home, Catalog::load_one(name)?, Manifest::read(home)?.unwrap_or_default()))
+    pub(crate) fn load_one(dirs: &ProjectDirs, name: &str) -> Result<WeavingContext, WeavingContextError> {
+        Ok(WeavingContext::new(dirs, Catalog::load_one(name)?, Manifest::read(dirs)?.unwrap_or_default()))
     }
 
-    /// Knowledge with a manifest that is not written yet.
-    pub(crate) fn new(home: &Home, catalog: Catalog, manifest: Manifest) -> Knowledge {
-        Knowledge { catalog, manifest, hooks: HooksSource::embedded(), quarantine: Quarantine::load(home) }
+    /// A context with a manifest that is not written yet.
+    pub(crate) fn new(dirs: &ProjectDirs, catalog: Catalog, manifest: Manifest) -> WeavingContext {
+        WeavingContext { catalog, manifest, hooks: HooksSource::embedded(), quarantine: Quarantine::load(dirs) }
     }
 
     /// What is decided about a crate; `None` when nothing is known about it.

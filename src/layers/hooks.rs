@@ -15,7 +15,7 @@ pub(crate) struct HooksSource {
     files: Vec<(&'static Path, &'static [u8])>,
     /// Changes whenever a file does.
     pub(crate) digest: String,
-    /// The wire format it speaks.
+    /// The version of its wire format.
     pub(crate) wire_version: u32,
 }
 
@@ -55,7 +55,7 @@ fn collect(folder: &'static Dir<'static>, files: &mut Vec<(&'static Path, &'stat
     }
 }
 
-/// Read from the text rather than compiled in: a layer states what its own hooks speak.
+/// The version is read from the text, since a layer names that of its own hooks.
 fn wire_version(wire: &str) -> u32 {
     let line = wire.lines().find_map(|line| line.strip_prefix("pub const VERSION: u32 = "));
     line.and_then(|rest| rest.trim_end_matches(';').parse().ok()).unwrap_or(0)

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 use walkdir::WalkDir;
 
-use super::{HooksSource, Knowledge, metrics};
+use super::{HooksSource, WeavingContext, metrics};
 use crate::digest::{Digest, short_digest};
-use crate::project::{Home, files};
+use crate::project::{ProjectDirs, files};
 use crate::rules::Instrumentation;
 use crate::ui::Explain;
 use crate::weave::Rule;
@@ -126,22 +126,28 @@ impl Layer {
         Ok(Layer { files: woven })
     }
 
-    /// Notes that the layer does not compile, with what the compiler says, for whoever looks next.
-    pub(crate) fn note_failure(home: &Home, name: &str, version: &Version, digest: &str, said: &str) -> PathBuf {
-        let path = failure_log(home, name, version);
+    /// Writes a log: the layer does not compile, with these messages of the compiler.
+    pub(crate) fn note_failure(
+        dirs: &ProjectDirs,
+        name: &str,
+        version: &Version,
+        digest: &str,
+        messages: &str,
+    ) -> PathBuf {
+        let path = failure_log(dirs, name, version);
         // A note that cannot be written leaves the warning, which is what counts.
-        let _ = files::write_if_changed(&path, format!("layer {digest}\n{said}\n").as_bytes());
+        let _ = files::write_if_changed(&path, format!("layer {digest}\n{messages}\n").as_bytes());
         path
     }
 
-    /// Forgets an earlier failure.
-    pub(crate) fn note_success(home: &Home, name: &str, version: &Version) {
-        let _ = files::remove(&failure_log(home, name, version));
+    /// Removes the log of an earlier failure.
+    pub(crate) fn note_success(dirs: &ProjectDirs, name: &str, version: &Version) {
+        let _ = files::remove(&failure_log(dirs, name, version));
     }
 
     /// Whether this very layer was seen not to compile.
-    pub(crate) fn has_failed(home: &Home, name: &str, version: &Version, digest: &str) -> bool {
-        fs_err::read_to_string(failure_log(home, name, version))
+    pub(crate) fn has_failed(dirs: &ProjectDirs, name: &str, version: &Version, digest: &str) -> bool {
+        fs_err::read_to_string(failure_log(dirs, name, version))
             .is_ok_and(|text| text.starts_with(&format!("layer {digest}\n")))
     }
 
@@ -156,35 +162,35 @@ impl Layer {
     /// The location of a package's layer, written or not. It is named after all that the layer is made of, so that
     /// projects share it.
     pub(crate) fn location(
-        home: &Home,
-        knowledge: &Knowledge,
+        dirs: &ProjectDirs,
+        context: &WeavingContext,
         known: &Instrumentation,
         original: Original<'_>,
     ) -> io::Result<LayerLocation> {
         let source = content_digest(original.folder, package_files(original.folder)?)?;
-        let rules = knowledge.layer_digest(known, original.version);
+        let rules = context.layer_digest(known, original.version);
         let short = short_digest([source.as_bytes(), rules.as_bytes()]);
         let name = format!("{}-{}-{short}", original.name, original.version);
-        Ok(LayerLocation { folder: home.layers().join(name), made_of: format!("{source} {rules}") })
+        Ok(LayerLocation { folder: dirs.layers().join(name), made_of: format!("{source} {rules}") })
     }
 
     /// The folder of a package's layer, which is woven and written first where it is missing or not what it was.
     pub(crate) fn ensure(
-        home: &Home,
-        knowledge: &Knowledge,
+        dirs: &ProjectDirs,
+        context: &WeavingContext,
         known: &Instrumentation,
         original: Original<'_>,
     ) -> Result<LayerLocation, LayerError> {
-        let location = Layer::location(home, knowledge, known, original)?;
+        let location = Layer::location(dirs, context, known, original)?;
         if !location.is_whole() {
-            Layer::weave(original, known, &knowledge.hooks)?.write(home, original, &location)?;
+            Layer::weave(original, known, &context.hooks)?.write(dirs, original, &location)?;
         }
         Ok(location)
     }
 
     /// Writes the layer beside its location, then renames it: several compilers may need the same layer at once.
-    pub(crate) fn write(&self, home: &Home, original: Original<'_>, location: &LayerLocation) -> io::Result<()> {
-        let new = tempfile::Builder::new().prefix(".new-").tempdir_in(home.layers())?;
+    pub(crate) fn write(&self, dirs: &ProjectDirs, original: Original<'_>, location: &LayerLocation) -> io::Result<()> {
+        let new = tempfile::Builder::new().prefix(".new-").tempdir_in(dirs.layers())?;
         for relative in package_files(original.folder)? {
             if relative.to_str().is_none_or(|relative| !self.files.contains_key(relative)) {
                 files::create_old(&new.path().join(&relative), &fs_err::read(original.folder.join(&relative))?)?;
@@ -223,8 +229,8 @@ impl LayerLocation {
     }
 }
 
-fn failure_log(home: &Home, name: &str, version: &Version) -> PathBuf {
-    home.folder().join(format!("{name}-{version}.log"))
+fn failure_log(dirs: &ProjectDirs, name: &str, version: &Version) -> PathBuf {
+    dirs.folder().join(format!("{name}-{version}.log"))
 }
 
 /// The files of a package that its library may read, relative to it.

@@ -39,7 +39,7 @@ fn instrument(metric: &DeclaredMetric) -> String {
     let (kind, number) = (kind(metric.kind), number(metric));
     let with = if boundaries.is_empty() { String::new() } else { format!(".with_boundaries(&{boundaries:?})") };
     format!(
-        "{ROOM}::Metric = {ROOM}::Metric::new(&super::SCOPE, {ROOM}::Kind::{kind}, {ROOM}::NumberKind::{number}, \
+        "{ROOM}::Metric = {ROOM}::Metric::new(&super::SCOPE, {ROOM}::InstrumentKind::{kind}, {ROOM}::NumberKind::{number}, \
          {name:?}, {unit:?}, {description:?}){with}"
     )
 }
@@ -93,7 +93,7 @@ mod tests {
         let histogram = declared(DeclaredKind::Histogram, DeclaredNumber::Double, &[1e-5, 1.0], &[]);
         let expected = "\n/// Made from `instrumentation.toml`.\n#[allow(dead_code)]\npub(crate) mod metric {\n    /// How long?\n    \
                         pub(crate) static POOL_WAIT_TIME: ::otel_rs_hooks::metrics::Metric = \
-                        ::otel_rs_hooks::metrics::Metric::new(&super::SCOPE, ::otel_rs_hooks::metrics::Kind::Histogram, \
+                        ::otel_rs_hooks::metrics::Metric::new(&super::SCOPE, ::otel_rs_hooks::metrics::InstrumentKind::Histogram, \
                         ::otel_rs_hooks::metrics::NumberKind::F64, \"pool.wait_time\", \"s\", \"A \\\"wait\\\".\")\
                         .with_boundaries(&[1e-5, 1.0]);\n}\n";
         assert_eq!(module(&[histogram]), expected);
@@ -108,7 +108,7 @@ mod tests {
         ];
         for (kind, number) in numbers {
             let text = module(&[declared(kind, DeclaredNumber::Integer, &[], &["pool.name"])]);
-            let found = format!("::Kind::{kind:?}, ::otel_rs_hooks::metrics::NumberKind::{number}, ");
+            let found = format!("::InstrumentKind::{kind:?}, ::otel_rs_hooks::metrics::NumberKind::{number}, ");
             assert!(text.contains(&found) && !text.contains("boundaries"), "{text}");
         }
     }

@@ -9,7 +9,7 @@ mod program;
 mod quarantine;
 mod stamp;
 
-pub(crate) use choice::{Choice, Knowledge, KnowledgeError, LAYER_FORMAT, PlainReason};
+pub(crate) use choice::{Choice, LAYER_FORMAT, PlainReason, WeavingContext, WeavingContextError};
 pub(crate) use hooks::HooksSource;
 pub(crate) use layer::{Layer, LayerError, LayerLocation, Original, library_root};
 pub(crate) use note::{LayerNote, layers_in};

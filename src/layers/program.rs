@@ -1,7 +1,7 @@
-//! The version of a program, which Rust leaves nowhere in a binary: a line at the very end of the file.
+//! The version of a program, appended to the binary as a trailing line: Rust itself stores it nowhere.
 //!
-//! What stands behind its sections is no part of a program. So the compiler and the linker have nothing to do with it,
-//! and a build cannot fail of it; a tool that writes the binary anew (`strip`, run by hand) loses it.
+//! Bytes after the last section are ignored when a program is loaded. Compiler and linker are not involved, so that no build
+//! can fail because of the line; a tool that rewrites the binary (`strip`, run by hand) drops it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_tells_its_version_and_runs_as_before() {
+    fn a_program_with_a_version_line_runs_as_before() {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("true");
         fs_err::copy("/bin/true", &program).unwrap();
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_version_is_none() {
+    fn a_line_without_a_version_is_no_note() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for text in ["", "\notel-rs:program:a|b|\n", "\notel-rs:program:a|1.0.0|", "otel-rs:program:a|1.0.0|\n"] {
             fs_err::write(file.path(), text).unwrap();

@@ -15,7 +15,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::short_digest;
-use crate::project::{Home, Source, files, packages};
+use crate::project::{ProjectDirs, Source, files, packages};
 
 /// A crate that is compiled against woven ones, and the way in which it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(crate) struct Dependent {
     pub(crate) name: String,
     /// The package's version.
     pub(crate) version: Version,
-    /// A digest over the compiler and the features: another one is another matter.
+    /// A digest over the compiler and the features: with another one, the dependent is judged anew.
     pub(crate) key: String,
 }
 
@@ -34,7 +34,7 @@ pub(crate) type Woven = (String, String);
 /// What is known about the woven crates of one dependent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum State {
+enum QuarantineState {
     /// The dependent failed with them; they are plain until it is compiled again.
     Suspected,
     /// The dependent compiles without them only.
@@ -44,8 +44,8 @@ enum State {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Entry {
-    state: State,
+struct QuarantineEntry {
+    state: QuarantineState,
     key: String,
     /// Each woven crate with its layer's digest.
     crates: BTreeMap<String, String>,
@@ -57,9 +57,9 @@ struct Entry {
 /// Why a crate is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Held {
-    /// See [`State::Suspected`].
+    /// See [`QuarantineState::Suspected`].
     Suspected,
-    /// See [`State::Confirmed`].
+    /// See [`QuarantineState::Confirmed`].
     Confirmed,
 }
 
@@ -77,18 +77,18 @@ pub(crate) enum QuarantineChange {
 /// The entries of one project.
 #[derive(Debug, Default)]
 pub(crate) struct Quarantine {
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, QuarantineEntry>,
 }
 
 impl Quarantine {
     /// Reads a project's entries, without those that have ended. An entry that cannot be read is none.
-    pub(crate) fn load(home: &Home) -> Quarantine {
+    pub(crate) fn load(dirs: &ProjectDirs) -> Quarantine {
         let mut entries = BTreeMap::new();
-        for file in fs_err::read_dir(folder(home)).into_iter().flatten().flatten() {
+        for file in fs_err::read_dir(folder(dirs)).into_iter().flatten().flatten() {
             let path = file.path();
             let Some(name) = path.file_stem().and_then(OsStr::to_str) else { continue };
             let Ok(text) = fs_err::read_to_string(&path) else { continue };
-            let Ok(entry) = toml::from_str::<Entry>(&text) else { continue };
+            let Ok(entry) = toml::from_str::<QuarantineEntry>(&text) else { continue };
             let holds = entry.files.iter().all(|(file, digest)| digest_of(file) == *digest);
             if holds {
                 entries.insert(name.to_owned(), entry);
@@ -103,9 +103,9 @@ impl Quarantine {
         for entry in self.entries.values() {
             if entry.crates.get(woven).is_some_and(|digest| digest == layer_digest) {
                 match entry.state {
-                    State::Confirmed => return Some(Held::Confirmed),
-                    State::Suspected => held = Some(Held::Suspected),
-                    State::Cleared => {}
+                    QuarantineState::Confirmed => return Some(Held::Confirmed),
+                    QuarantineState::Suspected => held = Some(Held::Suspected),
+                    QuarantineState::Cleared => {}
                 }
             }
         }
@@ -113,48 +113,57 @@ impl Quarantine {
     }
 
     /// Notes that a dependent has compiled.
-    pub(crate) fn compiled(&self, home: &Home, dependent: &Dependent) -> io::Result<Option<QuarantineChange>> {
+    pub(crate) fn compiled(&self, dirs: &ProjectDirs, dependent: &Dependent) -> io::Result<Option<QuarantineChange>> {
         let Some(entry) = self.entries.get(&dependent.id()) else {
-            return remove(home, dependent).map(|()| None);
+            return remove(dirs, dependent).map(|()| None);
         };
         match entry.state {
-            State::Suspected if entry.key == dependent.key => {
-                let confirmed = Entry { state: State::Confirmed, files: BTreeMap::new(), ..entry.clone() };
-                write(home, dependent, &confirmed)?;
+            QuarantineState::Suspected if entry.key == dependent.key => {
+                let confirmed =
+                    QuarantineEntry { state: QuarantineState::Confirmed, files: BTreeMap::new(), ..entry.clone() };
+                write(dirs, dependent, &confirmed)?;
                 Ok(Some(QuarantineChange::Confirmed(entry.names())))
             }
-            State::Suspected => {
-                remove(home, dependent)?;
+            QuarantineState::Suspected => {
+                remove(dirs, dependent)?;
                 Ok(Some(QuarantineChange::Cleared(entry.names())))
             }
             // It failed for a reason that is gone.
-            State::Cleared if entry.key == dependent.key => remove(home, dependent).map(|()| None),
-            State::Confirmed | State::Cleared => Ok(None),
+            QuarantineState::Cleared if entry.key == dependent.key => remove(dirs, dependent).map(|()| None),
+            QuarantineState::Confirmed | QuarantineState::Cleared => Ok(None),
         }
     }
 
     /// Notes that a dependent has not compiled, against these woven crates.
     pub(crate) fn failed(
         &self,
-        home: &Home,
+        dirs: &ProjectDirs,
         dependent: &Dependent,
         woven: Vec<Woven>,
     ) -> io::Result<Option<QuarantineChange>> {
         let crates: BTreeMap<String, String> = woven.into_iter().collect();
         match self.entries.get(&dependent.id()) {
-            Some(entry) if entry.key == dependent.key && entry.state == State::Suspected => {
-                let cleared = Entry { state: State::Cleared, files: BTreeMap::new(), ..entry.clone() };
-                write(home, dependent, &cleared)?;
+            Some(entry) if entry.key == dependent.key && entry.state == QuarantineState::Suspected => {
+                let cleared =
+                    QuarantineEntry { state: QuarantineState::Cleared, files: BTreeMap::new(), ..entry.clone() };
+                write(dirs, dependent, &cleared)?;
                 return Ok(Some(QuarantineChange::Cleared(entry.names())));
             }
-            Some(entry) if entry.key == dependent.key && entry.state == State::Cleared && entry.covers(&crates) => {
+            Some(entry)
+                if entry.key == dependent.key && entry.state == QuarantineState::Cleared && entry.covers(&crates) =>
+            {
                 return Ok(None);
             }
             _ if crates.is_empty() => return Ok(None),
             _ => {}
         }
-        let entry = Entry { state: State::Suspected, key: dependent.key.clone(), crates, files: manifests(home) };
-        write(home, dependent, &entry)?;
+        let entry = QuarantineEntry {
+            state: QuarantineState::Suspected,
+            key: dependent.key.clone(),
+            crates,
+            files: manifests(dirs),
+        };
+        write(dirs, dependent, &entry)?;
         Ok(Some(QuarantineChange::Suspected(entry.names())))
     }
 }
@@ -166,7 +175,7 @@ impl Dependent {
     }
 }
 
-impl Entry {
+impl QuarantineEntry {
     fn names(&self) -> Vec<String> {
         self.crates.keys().cloned().collect()
     }
@@ -176,29 +185,29 @@ impl Entry {
     }
 }
 
-fn folder(home: &Home) -> PathBuf {
-    home.folder().join("quarantine")
+fn folder(dirs: &ProjectDirs) -> PathBuf {
+    dirs.folder().join("quarantine")
 }
 
-fn path(home: &Home, dependent: &Dependent) -> PathBuf {
-    folder(home).join(format!("{}.toml", dependent.id()))
+fn path(dirs: &ProjectDirs, dependent: &Dependent) -> PathBuf {
+    folder(dirs).join(format!("{}.toml", dependent.id()))
 }
 
-fn write(home: &Home, dependent: &Dependent, entry: &Entry) -> io::Result<()> {
+fn write(dirs: &ProjectDirs, dependent: &Dependent, entry: &QuarantineEntry) -> io::Result<()> {
     let text = toml::to_string(entry).map_err(io::Error::other)?;
-    files::write_if_changed(&path(home, dependent), text.as_bytes()).map(drop)
+    files::write_if_changed(&path(dirs, dependent), text.as_bytes()).map(drop)
 }
 
-fn remove(home: &Home, dependent: &Dependent) -> io::Result<()> {
-    files::remove(&path(home, dependent))
+fn remove(dirs: &ProjectDirs, dependent: &Dependent) -> io::Result<()> {
+    files::remove(&path(dirs, dependent))
 }
 
 /// The lock file and the manifests that are the user's own: where a mistake in a dependency's features is mended.
-fn manifests(home: &Home) -> BTreeMap<PathBuf, String> {
+fn manifests(dirs: &ProjectDirs) -> BTreeMap<PathBuf, String> {
     let own =
-        packages(home.root(), || ()).unwrap_or_default().into_iter().filter(|package| package.source == Source::Path);
+        packages(dirs.root(), || ()).unwrap_or_default().into_iter().filter(|package| package.source == Source::Path);
     let manifests = own.map(|package| package.folder.join("Cargo.toml"));
-    let root = ["Cargo.toml", "Cargo.lock"].map(|name| home.root().join(name));
+    let root = ["Cargo.toml", "Cargo.lock"].map(|name| dirs.root().join(name));
     root.into_iter().chain(manifests).map(|path| (path.clone(), digest_of(&path))).collect()
 }
 
@@ -216,71 +225,71 @@ mod tests {
         Dependent { name: "engine".into(), version: Version::new(1, 0, 0), key: key.into() }
     }
 
-    fn project() -> (tempfile::TempDir, Home) {
+    fn project() -> (tempfile::TempDir, ProjectDirs) {
         let folder = tempfile::tempdir().unwrap();
-        let home = Home::in_cache(&folder.path().join("cache"), folder.path());
-        (folder, home)
+        let dirs = ProjectDirs::in_cache(&folder.path().join("cache"), folder.path());
+        (folder, dirs)
     }
 
-    fn fails(home: &Home, key: &str, woven: &[&str]) -> Option<QuarantineChange> {
+    fn fails(dirs: &ProjectDirs, key: &str, woven: &[&str]) -> Option<QuarantineChange> {
         let woven = woven.iter().map(|name| ((*name).to_owned(), "layer".to_owned())).collect();
-        Quarantine::load(home).failed(home, &engine(key), woven).unwrap()
+        Quarantine::load(dirs).failed(dirs, &engine(key), woven).unwrap()
     }
 
-    fn compiles(home: &Home, key: &str) -> Option<QuarantineChange> {
-        Quarantine::load(home).compiled(home, &engine(key)).unwrap()
+    fn compiles(dirs: &ProjectDirs, key: &str) -> Option<QuarantineChange> {
+        Quarantine::load(dirs).compiled(dirs, &engine(key)).unwrap()
     }
 
-    fn held(home: &Home) -> Option<Held> {
-        Quarantine::load(home).holds(GEAR, "layer")
+    fn held(dirs: &ProjectDirs) -> Option<Held> {
+        Quarantine::load(dirs).holds(GEAR, "layer")
     }
 
     #[test]
     fn weaving_is_blamed_only_when_the_plain_build_succeeds() {
-        let (_folder, home) = project();
-        assert_eq!(fails(&home, "a", &[GEAR]), Some(QuarantineChange::Suspected(vec![GEAR.into()])));
-        assert_eq!(held(&home), Some(Held::Suspected));
-        assert_eq!(compiles(&home, "a"), Some(QuarantineChange::Confirmed(vec![GEAR.into()])));
-        assert_eq!(held(&home), Some(Held::Confirmed));
-        assert_eq!(compiles(&home, "a"), None);
-        assert_eq!(Quarantine::load(&home).holds(GEAR, "another layer"), None, "a new layer is tried again");
+        let (_folder, dirs) = project();
+        assert_eq!(fails(&dirs, "a", &[GEAR]), Some(QuarantineChange::Suspected(vec![GEAR.into()])));
+        assert_eq!(held(&dirs), Some(Held::Suspected));
+        assert_eq!(compiles(&dirs, "a"), Some(QuarantineChange::Confirmed(vec![GEAR.into()])));
+        assert_eq!(held(&dirs), Some(Held::Confirmed));
+        assert_eq!(compiles(&dirs, "a"), None);
+        assert_eq!(Quarantine::load(&dirs).holds(GEAR, "another layer"), None, "a new layer is tried again");
     }
 
     #[test]
     fn a_dependent_that_fails_plain_as_well_clears_its_dependencies_for_good() {
-        let (_folder, home) = project();
-        fails(&home, "a", &[GEAR]);
-        assert_eq!(fails(&home, "a", &[]), Some(QuarantineChange::Cleared(vec![GEAR.into()])));
-        assert_eq!(held(&home), None);
-        assert_eq!(fails(&home, "a", &[GEAR]), None, "not suspected a second time");
-        assert_eq!(held(&home), None);
-        assert!(fails(&home, "other features", &[GEAR]).is_some());
+        let (_folder, dirs) = project();
+        fails(&dirs, "a", &[GEAR]);
+        assert_eq!(fails(&dirs, "a", &[]), Some(QuarantineChange::Cleared(vec![GEAR.into()])));
+        assert_eq!(held(&dirs), None);
+        assert_eq!(fails(&dirs, "a", &[GEAR]), None, "not suspected a second time");
+        assert_eq!(held(&dirs), None);
+        assert!(fails(&dirs, "other features", &[GEAR]).is_some());
     }
 
     #[test]
     fn a_suspicion_ends_with_any_change_of_a_manifest() {
-        let (folder, home) = project();
-        fails(&home, "a", &[GEAR]);
-        assert_eq!(held(&home), Some(Held::Suspected));
+        let (folder, dirs) = project();
+        fails(&dirs, "a", &[GEAR]);
+        assert_eq!(held(&dirs), Some(Held::Suspected));
         std::fs::write(folder.path().join("Cargo.toml"), "[workspace]").unwrap();
-        assert_eq!(held(&home), None);
-        assert_eq!(compiles(&home, "b"), None);
-        assert_eq!(std::fs::read_dir(super::folder(&home)).unwrap().count(), 0, "the entry is gone");
+        assert_eq!(held(&dirs), None);
+        assert_eq!(compiles(&dirs, "b"), None);
+        assert_eq!(std::fs::read_dir(super::folder(&dirs)).unwrap().count(), 0, "the entry is gone");
     }
 
     #[test]
     fn success_with_other_features_is_no_proof() {
-        let (_folder, home) = project();
-        fails(&home, "a", &[GEAR]);
-        assert_eq!(compiles(&home, "b"), Some(QuarantineChange::Cleared(vec![GEAR.into()])));
-        assert_eq!(held(&home), None);
+        let (_folder, dirs) = project();
+        fails(&dirs, "a", &[GEAR]);
+        assert_eq!(compiles(&dirs, "b"), Some(QuarantineChange::Cleared(vec![GEAR.into()])));
+        assert_eq!(held(&dirs), None);
     }
 
     #[test]
     fn an_unreadable_entry_holds_nothing() {
-        let (_folder, home) = project();
-        fails(&home, "a", &[GEAR]);
-        std::fs::write(path(&home, &engine("a")), "gear-1.2.0\n").unwrap();
-        assert_eq!(held(&home), None);
+        let (_folder, dirs) = project();
+        fails(&dirs, "a", &[GEAR]);
+        std::fs::write(path(&dirs, &engine("a")), "gear-1.2.0\n").unwrap();
+        assert_eq!(held(&dirs), None);
     }
 }

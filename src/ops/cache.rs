@@ -20,7 +20,7 @@ pub(crate) enum Action {
     Clear,
 }
 
-/// What the user asked for.
+/// The options of `otel-rs cache`.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// What to do with the cache.

@@ -8,10 +8,10 @@ use std::process::Command;
 use super::Outcome;
 use super::bootstrap::write_in_cache;
 use super::{rustc, rustdoc};
-use crate::project::{Home, former, workspace_of};
+use crate::project::{ProjectDirs, former, workspace_of};
 use crate::ui::{self, Explain};
 
-/// What the user asked for.
+/// The options of `otel-rs cargo`.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// What cargo is called with.
@@ -50,29 +50,29 @@ const TOOLS: [(&str, [&str; 2], &str); 2] = [
 /// Becomes cargo. Where weaving is not possible, cargo runs as it would without otel-rs.
 pub(crate) fn run(options: Options) -> Outcome {
     ui::set_prefix("otel-rs: ");
-    let words = Words::of(&options.words);
-    // The one in PATH chooses the toolchain that the project asks for, and understands `+toolchain`.
+    let call = CargoCall::of(&options.words);
+    // The one in PATH chooses the toolchain that the project names, and understands `+toolchain`.
     let program = match which::which("cargo") {
         Ok(_) => OsString::from("cargo"),
         Err(_) => std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
     };
     let mut command = Command::new(&program);
-    command.args(words.toolchain);
-    if let Some(root) = words.root(&program) {
-        match Home::of(&root).and_then(|home| write_in_cache(&home).map(|()| home)) {
-            Ok(home) => weave(&mut command, &home, &words),
+    command.args(call.toolchain);
+    if let Some(root) = call.root(&program) {
+        match ProjectDirs::of(&root).and_then(|dirs| write_in_cache(&dirs).map(|()| dirs)) {
+            Ok(dirs) => weave(&mut command, &dirs, &call),
             // This process becomes cargo.
             Err(error) => rustc::warn_once(&error, nix::unistd::getpid()),
         }
     }
-    command.args(words.rest);
+    command.args(call.rest);
     Err(NotRun { program: program.to_string_lossy().into_owned(), source: command.exec() }.into())
 }
 
 /// Names our shims to cargo; what the environment names instead of them runs inside.
-fn weave(command: &mut Command, home: &Home, words: &Words<'_>) {
-    let own = words.subcommand.is_some_and(|name| OWN.iter().any(|own| name == *own));
-    for ((key, variables, chain), shim) in TOOLS.into_iter().zip([home.rustc(), home.rustdoc()]) {
+fn weave(command: &mut Command, dirs: &ProjectDirs, call: &CargoCall<'_>) {
+    let own = call.subcommand.is_some_and(|name| OWN.iter().any(|own| name == *own));
+    for ((key, variables, chain), shim) in TOOLS.into_iter().zip([dirs.rustc(), dirs.rustdoc()]) {
         if let Some(former) = former::in_environment(variables)
             && std::env::var_os(chain).is_none()
         {
@@ -89,9 +89,9 @@ fn weave(command: &mut Command, home: &Home, words: &Words<'_>) {
     }
 }
 
-/// The words that cargo is called with, as far as they say which project is meant.
+/// The arguments of cargo, as far as they name a project.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Words<'a> {
+struct CargoCall<'a> {
     toolchain: Option<&'a OsStr>,
     rest: &'a [OsString],
     subcommand: Option<&'a OsStr>,
@@ -99,12 +99,12 @@ struct Words<'a> {
     path: Option<PathBuf>,
 }
 
-impl<'a> Words<'a> {
-    fn of(words: &'a [OsString]) -> Words<'a> {
+impl<'a> CargoCall<'a> {
+    fn of(words: &'a [OsString]) -> CargoCall<'a> {
         let is_toolchain = |word: &&OsString| word.as_encoded_bytes().starts_with(b"+");
         let toolchain = words.first().filter(is_toolchain).map(OsString::as_os_str);
         let rest = &words[usize::from(toolchain.is_some())..];
-        let mut found = Words { toolchain, rest, ..Words::default() };
+        let mut found = CargoCall { toolchain, rest, ..CargoCall::default() };
         let mut folder = PathBuf::new();
         let mut words = rest.iter();
         while let Some(word) = words.next() {
@@ -150,13 +150,13 @@ mod tests {
 
     fn words(text: &str) -> (Option<String>, Option<String>, Option<PathBuf>, usize) {
         let words: Vec<OsString> = text.split_whitespace().map(OsString::from).collect();
-        let found = Words::of(&words);
+        let found = CargoCall::of(&words);
         let text = |word: Option<&OsStr>| word.map(|word| word.to_str().unwrap().to_owned());
         (text(found.toolchain), text(found.subcommand), found.manifest, found.rest.len())
     }
 
     #[test]
-    fn the_words_say_which_project_is_meant() {
+    fn arguments_of_cargo_name_the_project() {
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(words("build --release"), (None, some("build"), None, 2));
         assert_eq!(words("+1.95.0 -q test"), (some("+1.95.0"), some("test"), None, 2));

@@ -1,4 +1,4 @@
-//! `otel-rs demo`: the whole road in one command, on a program that knows nothing of telemetry.
+//! `otel-rs demo`: from bootstrap to telemetry in one command, on a program without telemetry code.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use crate::ui::{self, Explain};
 
 static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/demo");
 
-/// What `otel-rs demo` may be told.
+/// The options of `otel-rs demo`.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     /// Where to write the demo; a folder of the temporary directory if absent.
@@ -52,7 +52,7 @@ impl Explain for DemoError {
     }
 }
 
-/// How the demo is launched, unless the environment says otherwise: `OTEL_TRACES_EXPORTER=otlp otel-rs demo` shows it to
+/// The settings of the demo, each unless the environment sets it: `OTEL_TRACES_EXPORTER=otlp otel-rs demo` shows it to
 /// a collector.
 const SETTINGS: [(&str, &str); 5] = [
     ("OTEL_SERVICE_NAME", "shop"),
@@ -69,7 +69,7 @@ const QUIET_REQUESTS: usize = 20;
 /// The caller of the request that is shown: the example of W3C Trace Context, sampled.
 const SAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/// Writes the demo, instruments, builds and launches it, asks it something, and shows what was seen.
+/// Writes the demo, instruments, builds and launches it, sends it a request, and shows the telemetry.
 pub(crate) fn run(options: Options) -> Outcome {
     let folder = chosen(options.path);
     write_apart(&folder)?;
@@ -117,7 +117,7 @@ pub(crate) fn run(options: Options) -> Outcome {
 struct Launched(Child);
 
 impl Launched {
-    /// Ends the demo as a service manager would and waits for the launcher's last words.
+    /// Ends the demo as a service manager would and waits for the launcher's last messages.
     fn stop(&mut self) {
         let pid = nix::unistd::Pid::from_raw(self.0.id().cast_signed());
         // It may have ended by itself; then there is nothing to do.

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use similar::TextDiff;
 
-use crate::layers::{Choice, Knowledge, Layer, Original};
+use crate::layers::{Choice, Layer, Original, WeavingContext};
 use crate::ops::{Failure, Outcome, note_fetching};
-use crate::project::{Home, Package, Source, packages, workspace_root};
+use crate::project::{Package, ProjectDirs, Source, packages, workspace_root};
 use crate::ui::{self, Explain};
 
-/// What the user asked for.
+/// What the user is_chosen for.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// The only crate to show.
@@ -39,13 +39,13 @@ impl Explain for DiffError {
 pub(crate) fn run(options: Options) -> Outcome {
     let path = std::path::absolute(&options.project).unwrap_or_else(|_| options.project.clone());
     let root = workspace_root(&path).map_err(|error| Failure { status: 2, ..Failure::from(error) })?;
-    let knowledge = Knowledge::load(&Home::of(&root)?)?;
+    let context = WeavingContext::load(&ProjectDirs::of(&root)?)?;
     let mut packages = packages(&root, note_fetching)?;
     packages.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
     let mut shown = 0;
     for package in &packages {
-        let asked = options.name.as_ref().is_none_or(|name| *name == package.name);
-        if asked && package.source != Source::Path && show(&knowledge, package)? {
+        let is_chosen = options.name.as_ref().is_none_or(|name| *name == package.name);
+        if is_chosen && package.source != Source::Path && show(&context, package)? {
             shown += 1;
         }
     }
@@ -55,11 +55,11 @@ pub(crate) fn run(options: Options) -> Outcome {
     }
 }
 
-fn show(knowledge: &Knowledge, package: &Package) -> Result<bool, Failure> {
+fn show(context: &WeavingContext, package: &Package) -> Result<bool, Failure> {
     let Package { name, version, folder, .. } = package;
-    let Some(Choice::Weave(known)) = knowledge.choose(name, version) else { return Ok(false) };
+    let Some(Choice::Weave(known)) = context.choose(name, version) else { return Ok(false) };
     let original = Original { name, version, folder };
-    let layer = Layer::weave(original, known, &knowledge.hooks).map_err(|source| DiffError::NotWoven {
+    let layer = Layer::weave(original, known, &context.hooks).map_err(|source| DiffError::NotWoven {
         name: name.clone(),
         version: version.to_string(),
         source,

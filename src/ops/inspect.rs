@@ -6,12 +6,12 @@ use crate::layers::layers_in;
 use crate::ops::{Failure, Format, Outcome};
 use crate::ui::{self, Explain};
 
-/// What the user asked for.
+/// The options of `otel-rs inspect`.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// The program.
     pub(crate) binary: PathBuf,
-    /// How to tell it.
+    /// The form of the output.
     pub(crate) format: Format,
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Outcome;
-use crate::conventions::catalog::{GROUPS, Kind, Metric, MetricGroup, Stability};
+use crate::conventions::catalog::{GROUPS, Metric, MetricGroup, MetricKind, Stability};
 use crate::ui;
 
 /// Writes all groups.
@@ -31,12 +31,12 @@ fn metric(metric: &Metric) -> Value {
 }
 
 /// In the words of `instrumentation.toml`.
-fn kind(kind: Kind) -> &'static str {
+fn kind(kind: MetricKind) -> &'static str {
     match kind {
-        Kind::Counter => "counter",
-        Kind::UpDownCounter => "up-down-counter",
-        Kind::Gauge => "gauge",
-        Kind::Histogram(_) => "histogram",
+        MetricKind::Counter => "counter",
+        MetricKind::UpDownCounter => "up-down-counter",
+        MetricKind::Gauge => "gauge",
+        MetricKind::Histogram(_) => "histogram",
     }
 }
 

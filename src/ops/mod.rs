@@ -1,4 +1,4 @@
-//! The use cases, one file each, told from top to bottom.
+//! The use cases, one file each, to be read from top to bottom.
 
 pub(crate) mod bootstrap;
 pub(crate) mod cache;
@@ -8,11 +8,11 @@ pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod inspect;
 pub(crate) mod instrument;
+mod instrumentation_names;
 pub(crate) mod list;
 pub(crate) mod metrics;
 pub(crate) mod rustc;
 pub(crate) mod rustdoc;
-mod speakers;
 pub(crate) mod variables;
 
 use crate::ui::{self, Explain};
@@ -29,7 +29,7 @@ pub(crate) enum Format {
 /// Why a command ended without doing its work, and with which status.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// What is told to the user.
+    /// The message to the user.
     pub(crate) error: Box<dyn Explain>,
     /// The exit status: 2 for a user's mistake, 1 otherwise, 125..=127 from `instrument`.
     pub(crate) status: i32,

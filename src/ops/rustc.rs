@@ -3,20 +3,20 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::layers::{Knowledge, KnowledgeError};
+use crate::layers::{WeavingContext, WeavingContextError};
 use crate::ops::Outcome;
 use crate::project::manifest::Manifest;
-use crate::project::{CacheError, Home, files, former};
+use crate::project::{CacheError, ProjectDirs, files, former};
 use crate::rules::CatalogError;
 use crate::rustc::{Call, Compilation, Compiled, VersionAnswer, answer_version, become_plain, compile, compile_plain};
 use crate::ui::{self, Explain};
 
-/// The variable by which a shim says where it stands.
+/// The variable in which a shim passes its own folder.
 pub(crate) const PROJECT_VARIABLE: &str = "OTEL_RS_PROJECT";
 /// A compiler wrapper to run inside ours, in place of the one that cargo's configuration names.
 pub(crate) const CHAIN_VARIABLE: &str = "OTEL_RS_RUSTC_WRAPPER";
 
-/// What cargo asked for.
+/// Cargo's call of the compiler.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// The compiler, and its arguments.
@@ -31,17 +31,17 @@ enum RustcError {
 
 impl Explain for RustcError {}
 
-/// Compiles as cargo asked. A build never fails because of us: whatever is wrong here, the compiler runs.
+/// Compiles as cargo requires. A build never fails because of us: whatever is wrong here, the compiler runs.
 pub(crate) fn run(options: Options) -> Outcome {
     ui::set_prefix("otel-rs: ");
     let call = Call::parse(&options.words);
     let folder = std::env::var_os(PROJECT_VARIABLE).map(PathBuf::from);
-    let done = match folder.map(|folder| (Home::at(&folder), folder.join("rustc"))) {
-        Some((Ok(home), shim)) => run_at(&home, &shim, &call),
+    let done = match folder.map(|folder| (ProjectDirs::at(&folder), folder.join("rustc"))) {
+        Some((Ok(dirs), shim)) => run_at(&dirs, &shim, &call),
         Some((Err(error), shim)) => {
             if call.compiles() {
                 warn_once(&error, nix::unistd::getppid());
-            } else if call.asks_version() {
+            } else if call.queries_version() {
                 // The answer is another one as soon as there is a cache: cargo must not remember this one.
                 let _ = files::touch(&shim);
             }
@@ -55,10 +55,10 @@ pub(crate) fn run(options: Options) -> Outcome {
     })
 }
 
-fn run_at(home: &Home, shim: &Path, call: &Call) -> std::io::Result<i32> {
-    let chain = chain(home);
-    if call.asks_version() {
-        let VersionAnswer { text, status } = answer_version(home, call, &chain, shim)?;
+fn run_at(dirs: &ProjectDirs, shim: &Path, call: &Call) -> std::io::Result<i32> {
+    let chain = chain(dirs);
+    if call.queries_version() {
+        let VersionAnswer { text, status } = answer_version(dirs, call, &chain, shim)?;
         ui::out_raw(text);
         return Ok(status);
     }
@@ -66,17 +66,17 @@ fn run_at(home: &Home, shim: &Path, call: &Call) -> std::io::Result<i32> {
         return Err(become_plain(call, &chain));
     }
     let name = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
-    let knowledge = Knowledge::load_one(home, &name).or_else(|error| {
-        // What is wrong with one instrumentation is told with its crate, what is wrong with all of them once.
-        let one = matches!(&error, KnowledgeError::Catalog(CatalogError::Malformed { .. })) && call.is_library();
+    let context = WeavingContext::load_one(dirs, &name).or_else(|error| {
+        // A mistake in one instrumentation is shown with its crate, a mistake that concerns all of them once.
+        let one = matches!(&error, WeavingContextError::Catalog(CatalogError::Malformed { .. })) && call.is_library();
         if one || std::env::var_os("CARGO_PRIMARY_PACKAGE").is_some() {
             ui::warning_of(&error);
         }
-        Knowledge::load_one(home, "")
+        WeavingContext::load_one(dirs, "")
     });
-    let Ok(knowledge) = &knowledge else { return Err(become_plain(call, &chain)) };
-    let compilation = Compilation { home, knowledge, call, chain, shim };
-    let Compiled { status, warnings } = match home.ready() {
+    let Ok(context) = &context else { return Err(become_plain(call, &chain)) };
+    let compilation = Compilation { dirs, context, call, chain, shim };
+    let Compiled { status, warnings } = match dirs.ready() {
         Ok(()) => compile(&compilation)?,
         Err(error) => {
             warn_once(&error, nix::unistd::getppid());
@@ -89,17 +89,17 @@ fn run_at(home: &Home, shim: &Path, call: &Call) -> std::io::Result<i32> {
 
 /// The wrapper to run inside ours: the environment's, else the one that the shared form has replaced, else the one that
 /// cargo's configuration names besides ours.
-fn chain(home: &Home) -> Vec<OsString> {
+fn chain(dirs: &ProjectDirs) -> Vec<OsString> {
     if let Some(chain) = std::env::var_os(CHAIN_VARIABLE) {
-        return if chain.is_empty() { Vec::new() } else { vec![former::resolved(home.root(), &chain).into()] };
+        return if chain.is_empty() { Vec::new() } else { vec![former::resolved(dirs.root(), &chain).into()] };
     }
-    let replaced = if home.is_shared() { Manifest::read(home).ok().flatten() } else { None };
+    let replaced = if dirs.is_shared() { Manifest::read(dirs).ok().flatten() } else { None };
     let replaced = replaced.and_then(|manifest| manifest.chain).filter(|chain| !chain.is_empty());
-    let replaced = replaced.map(|chain| former::resolved(home.root(), chain.as_ref()));
-    replaced.or_else(|| former::program(home.root(), "rustc-wrapper")).map(OsString::from).into_iter().collect()
+    let replaced = replaced.map(|chain| former::resolved(dirs.root(), chain.as_ref()));
+    replaced.or_else(|| former::program(dirs.root(), "rustc-wrapper")).map(OsString::from).into_iter().collect()
 }
 
-/// Warns that a build is plain, once for each run of `cargo`. The note that it was warned lies where other users' may lie
+/// Warns that a build is plain, once for each run of `cargo`. The note of the warning lies where other users' may lie
 /// as well, since the cache is what cannot be used; a folder is made by one process only, and follows no link.
 pub(super) fn warn_once(error: &CacheError, cargo: nix::unistd::Pid) {
     let notes = std::env::temp_dir();

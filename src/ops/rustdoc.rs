@@ -7,14 +7,14 @@ use std::process::Command;
 
 use super::rustc::PROJECT_VARIABLE;
 use crate::ops::Outcome;
-use crate::project::{Home, former, manifest::Manifest};
+use crate::project::{ProjectDirs, former, manifest::Manifest};
 use crate::rustc::hooks_folder;
 use crate::ui::{self, Explain};
 
 /// A rustdoc to run inside ours, in place of the one that cargo's configuration names.
 pub(crate) const CHAIN_VARIABLE: &str = "OTEL_RS_RUSTDOC";
 
-/// What cargo asked for.
+/// Cargo's call of rustdoc.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// The arguments.
@@ -33,14 +33,14 @@ impl Explain for NotRun {}
 /// Becomes rustdoc, with the folder of the hooks among those it searches.
 pub(crate) fn run(options: Options) -> Outcome {
     ui::set_prefix("otel-rs: ");
-    let home = std::env::var_os(PROJECT_VARIABLE).and_then(|path| Home::at(Path::new(&path)).ok());
-    let program = home.as_ref().and_then(former).unwrap_or_else(rustdoc);
+    let dirs = std::env::var_os(PROJECT_VARIABLE).and_then(|path| ProjectDirs::at(Path::new(&path)).ok());
+    let program = dirs.as_ref().and_then(former).unwrap_or_else(rustdoc);
     let mut command = Command::new(&program);
     command.args(&options.arguments);
     let documents = options.arguments.iter().any(|argument| argument == "--crate-name");
-    if let Some(home) = home.filter(|_| documents) {
+    if let Some(dirs) = dirs.filter(|_| documents) {
         let compiler = sibling("rustc").unwrap_or_else(|| "rustc".into());
-        if let Ok(folder) = hooks_folder(&home, &compiler, target(&options.arguments).as_deref()) {
+        if let Ok(folder) = hooks_folder(&dirs, &compiler, target(&options.arguments).as_deref()) {
             let mut search = OsString::from("dependency=");
             search.push(folder);
             command.arg("-L").arg(search);
@@ -51,13 +51,13 @@ pub(crate) fn run(options: Options) -> Outcome {
 
 /// The rustdoc to run: the environment's, else the one that the shared form has replaced, else the one that cargo's
 /// configuration names besides ours.
-fn former(home: &Home) -> Option<OsString> {
-    let resolved = |program: &OsStr| former::resolved(home.root(), program);
+fn former(dirs: &ProjectDirs) -> Option<OsString> {
+    let resolved = |program: &OsStr| former::resolved(dirs.root(), program);
     let set = std::env::var_os(CHAIN_VARIABLE).filter(|program| !program.is_empty());
-    let replaced = || Manifest::read(home).ok().flatten().filter(|_| home.is_shared())?.chain_rustdoc;
+    let replaced = || Manifest::read(dirs).ok().flatten().filter(|_| dirs.is_shared())?.chain_rustdoc;
     set.map(|program| resolved(&program))
         .or_else(|| replaced().map(|program| resolved(program.as_ref())))
-        .or_else(|| former::program(home.root(), "rustdoc"))
+        .or_else(|| former::program(dirs.root(), "rustdoc"))
         .map(OsString::from)
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Outcome, rustc};
-use crate::config::{self, Kind, VARIABLES, Variable};
+use crate::config::{self, VARIABLES, ValueKind, Variable};
 use crate::project::cache;
 use crate::{rules, ui};
 
@@ -71,33 +71,33 @@ fn other((name, takes, help): (&'static str, &str, &'static str)) -> Entry {
     Entry { name, flag: None, group, help, takes, default: "", differs: "", spec: "" }
 }
 
-fn takes(kind: Kind) -> String {
+fn takes(kind: ValueKind) -> String {
     let names = |values: &[&str]| values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
     match kind {
-        Kind::Text => "any text".into(),
-        Kind::Bool => "`true` or `false`".into(),
-        Kind::Milliseconds => "milliseconds, above 0".into(),
-        Kind::Delay => "milliseconds".into(),
-        Kind::Timeout => "milliseconds; 0 for no limit".into(),
-        Kind::Count => "a whole number above 0".into(),
-        Kind::Limit => "a whole number".into(),
-        Kind::Size => "a size such as `64MB`, `64MiB` or a number of bytes, `1MB` or more".into(),
-        Kind::Fraction => "a number between 0 and 1".into(),
-        Kind::Port => "the number of a port".into(),
-        Kind::Choice(values) => format!("one of {}", names(values)),
-        Kind::List(values) => format!("some of {}, separated by commas", names(values)),
-        Kind::Words => "words separated by commas".into(),
-        Kind::Pairs => "`key=value` pairs separated by commas, percent-encoded".into(),
-        Kind::SecretPairs => {
+        ValueKind::Text => "any text".into(),
+        ValueKind::Bool => "`true` or `false`".into(),
+        ValueKind::Milliseconds => "milliseconds, above 0".into(),
+        ValueKind::Delay => "milliseconds".into(),
+        ValueKind::Timeout => "milliseconds; 0 for no limit".into(),
+        ValueKind::Count => "a whole number above 0".into(),
+        ValueKind::Limit => "a whole number".into(),
+        ValueKind::Size => "a size such as `64MB`, `64MiB` or a number of bytes, `1MB` or more".into(),
+        ValueKind::Fraction => "a number between 0 and 1".into(),
+        ValueKind::Port => "the number of a port".into(),
+        ValueKind::Choice(values) => format!("one of {}", names(values)),
+        ValueKind::List(values) => format!("some of {}, separated by commas", names(values)),
+        ValueKind::Words => "words separated by commas".into(),
+        ValueKind::Pairs => "`key=value` pairs separated by commas, percent-encoded".into(),
+        ValueKind::SecretPairs => {
             "`key=value` pairs separated by commas, percent-encoded; the values are never shown".into()
         }
-        Kind::Entities => {
+        ValueKind::Entities => {
             "entities separated by semicolons: `type{key=value,…}`, then `[key=value,…]` and `@` with a schema's URL, if \
              there are any; percent-encoded"
                 .into()
         }
-        Kind::Endpoint => "a URL, whose scheme may be missing".into(),
-        Kind::Path => "the path of a file".into(),
-        Kind::Unsupported(instead) => format!("nothing: {instead}"),
+        ValueKind::Endpoint => "a URL, whose scheme may be missing".into(),
+        ValueKind::Path => "the path of a file".into(),
+        ValueKind::Unsupported(instead) => format!("nothing: {instead}"),
     }
 }

@@ -1,4 +1,4 @@
-//! The user's cache: what otel-rs keeps outside of projects, so that nothing in a project can pass for it.
+//! The user's cache: what otel-rs keeps outside of projects, so that nothing in a project can be mistaken for it.
 //!
 //! Layers and hooks are named after what they are made of, and shared by all projects; `projects/<digest of the root>` is
 //! what is true of one project on this machine. Compilers read what is here, so nobody else may write it.
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, Uid, access};
 
-use super::{Home, files};
+use super::{ProjectDirs, files};
 use crate::ui::Explain;
 
 /// Names the cache's folder.
@@ -100,15 +100,15 @@ pub(crate) fn place() -> Result<PathBuf, CacheError> {
     folder.map(|folder| folder.join("otel-rs")).ok_or(CacheError::NoPlace)
 }
 
-/// Makes sure that the folders of `home` are there, nobody else's, and can be written.
-pub(super) fn ready(home: &Home) -> Result<(), CacheError> {
-    let cache = home.cache();
+/// Makes sure that the folders of `dirs` are there, nobody else's, and can be written.
+pub(super) fn ready(dirs: &ProjectDirs) -> Result<(), CacheError> {
+    let cache = dirs.cache();
     let new = make(cache)?;
     for folder in FOLDERS {
         make(&cache.join(folder))?;
     }
-    make(home.folder())?;
-    for folder in [home.folder().to_owned(), home.layers(), home.hooks()] {
+    make(dirs.folder())?;
+    for folder in [dirs.folder().to_owned(), dirs.layers(), dirs.hooks()] {
         access(&folder, AccessFlags::W_OK).map_err(|error| unwritable(&folder, error.into()))?;
     }
     if new {
@@ -129,7 +129,7 @@ fn make(folder: &Path) -> Result<bool, CacheError> {
     };
     let new = made.is_ok();
     match made {
-        // On a file system that cannot be written, a folder that is there is told of by another error.
+        // On a read-only file system, an existing folder gives another error than `AlreadyExists`.
         Err(error) if std::fs::symlink_metadata(folder).is_err() => return Err(unwritable(folder, error)),
         _ => check(folder)?,
     }
@@ -163,16 +163,16 @@ mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    fn home(cache: &Path) -> Home {
-        Home::in_cache(cache, Path::new("/p"))
+    fn dirs(cache: &Path) -> ProjectDirs {
+        ProjectDirs::in_cache(cache, Path::new("/p"))
     }
 
     #[test]
     fn new_cache_is_the_users_alone() {
         let dir = tempfile::tempdir().unwrap();
         let cache = dir.path().join("a/otel-rs");
-        ready(&home(&cache)).unwrap();
-        ready(&home(&cache)).unwrap();
+        ready(&dirs(&cache)).unwrap();
+        ready(&dirs(&cache)).unwrap();
         for folder in ["", "layers", "hooks", "projects", "projects/1"] {
             let mode = std::fs::metadata(cache.join(folder)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{folder}");
@@ -192,7 +192,7 @@ mod tests {
                 let _ = std::fs::remove_file(&cache);
                 std::fs::create_dir_all(at.parent().unwrap()).unwrap();
                 made();
-                ready(&home(&cache)).unwrap_err().to_string()
+                ready(&dirs(&cache)).unwrap_err().to_string()
             };
             std::fs::create_dir(&victim).unwrap();
             assert!(fresh(&|| symlink(&victim, &at).unwrap()).contains("found a link"), "{part}");

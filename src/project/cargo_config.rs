@@ -52,7 +52,7 @@ pub(crate) enum ConfigError {
         /// The setting.
         key: &'static str,
     },
-    /// A marker was removed, so that we no longer know which lines are ours.
+    /// A marker was removed, so that our lines can no longer be recognised.
     #[error("cannot restore `{}`: `build.{key}` still names `.otel-rs`, but its line no longer ends with `{ADDED}`", path.display())]
     Unmarked {
         /// The file.
@@ -287,7 +287,7 @@ fn parse(path: &Path, text: &str) -> Result<Document<String>, ConfigError> {
     })
 }
 
-/// The edit must say to cargo what it says to us.
+/// Reads the edited text back: each setting must have our value, for cargo as well.
 fn verify(path: &Path, text: &str) -> Result<(), ConfigError> {
     let document = parse(path, text)?;
     for (key, value) in SETTINGS {
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn former_settings_are_told_and_kept_as_comments() {
+    fn former_settings_are_returned_and_kept_as_comments() {
         let edited = added("[build]\nrustc-wrapper = \"sccache\"\n");
         assert_eq!(edited.wrapper.as_deref(), Some("sccache"));
         assert!(edited.text.contains("# kept by otel-rs: rustc-wrapper = \"sccache\"\n"), "{}", edited.text);
@@ -419,13 +419,13 @@ mod tests {
     }
 
     #[test]
-    fn setting_without_its_marker_is_told() {
+    fn setting_without_its_marker_is_an_error() {
         let text = "[build]\nrustc-wrapper = \".otel-rs/rustc\"\n";
         assert!(matches!(remove(Path::new("c"), text), Err(ConfigError::Unmarked { key: "rustc-wrapper", .. })));
     }
 
     #[test]
-    fn malformed_file_is_told() {
+    fn malformed_file_is_an_error() {
         assert!(matches!(add(Path::new("c"), "[build\n"), Err(ConfigError::Malformed { .. })));
     }
 }

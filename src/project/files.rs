@@ -41,16 +41,17 @@ fn replace(path: &Path, content: &[u8], executable: bool) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let folder = path.parent().unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
-    let said = |error: io::Error| io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display()));
-    let mut file = tempfile::Builder::new().prefix(".otel-rs-").tempfile_in(folder).map_err(said)?;
-    file.write_all(content).map_err(said)?;
+    let with_path =
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display()));
+    let mut file = tempfile::Builder::new().prefix(".otel-rs-").tempfile_in(folder).map_err(with_path)?;
+    file.write_all(content).map_err(with_path)?;
     let mode = match fs_err::metadata(path) {
         Ok(old) if !executable => old.permissions().mode() & 0o7777,
         _ if executable => 0o755,
         _ => 0o644,
     };
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).map_err(said)?;
-    file.persist(path).map_err(|error| said(error.error))?;
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).map_err(with_path)?;
+    file.persist(path).map_err(|error| with_path(error.error))?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Home, cargo_config};
+use super::{ProjectDirs, cargo_config};
 
 /// Files that include each other end somewhere.
 const DEEPEST: usize = 8;
@@ -58,7 +58,7 @@ fn is_ours(program: &Path) -> bool {
     let is_shim = program.file_name().is_some_and(|name| name == "rustc" || name == "rustdoc");
     let in_cache =
         || folder.join("root").is_file() && folder.parent().is_some_and(|parent| parent.ends_with("projects"));
-    is_shim && (folder.ends_with(Home::SHARED) || in_cache())
+    is_shim && (folder.ends_with(ProjectDirs::SHARED) || in_cache())
 }
 
 #[cfg(test)]

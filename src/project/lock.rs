@@ -64,14 +64,14 @@ impl Explain for LockError {
 }
 
 #[derive(Deserialize)]
-struct File {
+struct LockFile {
     version: Option<u64>,
     #[serde(default)]
-    package: Vec<Entry>,
+    package: Vec<LockEntry>,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct LockEntry {
     name: String,
     version: toml::Spanned<String>,
     source: Option<String>,
@@ -88,7 +88,7 @@ pub(crate) fn locked(root: &Path) -> Result<Vec<Locked>, LockError> {
 }
 
 fn parse(path: PathBuf, text: &str) -> Result<Vec<Locked>, LockError> {
-    let file: File = match toml::from_str(text) {
+    let file: LockFile = match toml::from_str(text) {
         Ok(file) => file,
         Err(error) => return Err(LockError::Malformed { path, reason: error.to_string().trim_end().to_owned() }),
     };
@@ -97,7 +97,7 @@ fn parse(path: PathBuf, text: &str) -> Result<Vec<Locked>, LockError> {
         return Err(LockError::TooNew { path, found });
     }
     let mut packages = Vec::with_capacity(file.package.len());
-    for Entry { name, version, source } in file.package {
+    for LockEntry { name, version, source } in file.package {
         match version.get_ref().parse() {
             Ok(version) => packages.push(Locked { name, version, own: source.is_none() }),
             Err(_) => {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_file_is_told_with_its_line() {
+    fn malformed_file_is_an_error_that_names_its_line() {
         let message = read("version = 4\n\n[[package]\nname = 1\n").unwrap_err().to_string();
         assert!(message.contains("line 3"), "{message}");
         let message = read(&format!("version = 4\n{}", PACKAGE.replace("1.2.3", "one"))).unwrap_err().to_string();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Home;
+use super::ProjectDirs;
 use crate::ui::Explain;
 
 /// The file's content.
@@ -80,14 +80,14 @@ impl Explain for ManifestError {
 
 impl Manifest {
     /// Where it is.
-    pub(crate) fn path(home: &Home) -> PathBuf {
-        let folder = if home.is_shared() { home.shared_folder() } else { home.folder().to_owned() };
+    pub(crate) fn path(dirs: &ProjectDirs) -> PathBuf {
+        let folder = if dirs.is_shared() { dirs.shared_folder() } else { dirs.folder().to_owned() };
         folder.join("manifest.toml")
     }
 
     /// Reads it; `None` when the project has none.
-    pub(crate) fn read(home: &Home) -> Result<Option<Manifest>, ManifestError> {
-        let path = Manifest::path(home);
+    pub(crate) fn read(dirs: &ProjectDirs) -> Result<Option<Manifest>, ManifestError> {
+        let path = Manifest::path(dirs);
         match fs_err::read_to_string(&path) {
             Ok(text) => toml::from_str(&text)
                 .map(Some)
@@ -98,9 +98,9 @@ impl Manifest {
     }
 
     /// The text to write.
-    pub(crate) fn text(&self, home: &Home) -> String {
+    pub(crate) fn text(&self, dirs: &ProjectDirs) -> String {
         let body = toml::to_string(self).unwrap_or_default();
-        let commit = if home.is_shared() { " Commit it;" } else { "" };
+        let commit = if dirs.is_shared() { " Commit it;" } else { "" };
         format!("# Written by `otel-rs bootstrap`.{commit} `otel-rs bootstrap --action remove` undoes it.\n{body}")
     }
 
@@ -118,8 +118,8 @@ mod tests {
     #[test]
     fn what_is_written_can_be_read() {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::in_cache(dir.path(), dir.path());
-        assert_eq!(Manifest::read(&home).unwrap(), None);
+        let dirs = ProjectDirs::in_cache(dir.path(), dir.path());
+        assert_eq!(Manifest::read(&dirs).unwrap(), None);
         let manifest = Manifest {
             version: "0.1.0".into(),
             only: vec!["toy".into()],
@@ -127,8 +127,8 @@ mod tests {
             created: Created::ConfigFolder,
             ..Manifest::default()
         };
-        super::super::files::write_if_changed(&Manifest::path(&home), manifest.text(&home).as_bytes()).unwrap();
-        assert_eq!(Manifest::read(&home).unwrap(), Some(manifest));
+        super::super::files::write_if_changed(&Manifest::path(&dirs), manifest.text(&dirs).as_bytes()).unwrap();
+        assert_eq!(Manifest::read(&dirs).unwrap(), Some(manifest));
     }
 
     #[test]

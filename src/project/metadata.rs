@@ -1,4 +1,4 @@
-//! What `cargo metadata` tells: where the workspace's root is, and where each package's source is.
+//! The answers of `cargo metadata`: where the workspace's root is, and where each package's source is.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -49,11 +49,11 @@ pub(crate) enum MetadataError {
     /// Cargo could not read the project.
     #[error("`cargo {command}` failed in `{}`: {message}", folder.display())]
     Refused {
-        /// What was asked.
+        /// The subcommand.
         command: &'static str,
         /// Where.
         folder: PathBuf,
-        /// What cargo said.
+        /// Its messages.
         message: String,
     },
     /// Cargo's answer could not be read.
@@ -93,7 +93,7 @@ pub(crate) fn workspace_root(folder: &Path) -> Result<PathBuf, MetadataError> {
 }
 
 /// The root of the workspace that cargo works on when it is called with `toolchain` and `manifest`; `None` when there is
-/// none, or cargo cannot say.
+/// none, or cargo fails.
 pub(crate) fn workspace_of(program: &OsStr, toolchain: Option<&OsStr>, manifest: Option<&OsStr>) -> Option<PathBuf> {
     let mut command = Command::new(program);
     command.args(toolchain).args(["locate-project", "--workspace", "--message-format", "plain"]);
@@ -113,7 +113,7 @@ pub(crate) fn cargo_version(root: &Path) -> Option<Version> {
 }
 
 /// Whether cargo can read each workspace that `root` or a folder above it is a part of, as whoever builds it calls it;
-/// what cargo says where it cannot. In order, and the same each time that the same manifests are there.
+/// the messages of cargo where it cannot. In order, and the same each time that the same manifests are there.
 pub(crate) fn answers(root: &Path) -> Vec<Result<(), String>> {
     let manifests = root.ancestors().map(|folder| folder.join("Cargo.toml")).filter(|path| path.is_file());
     let answer = |manifest: PathBuf| {
@@ -149,7 +149,7 @@ pub(crate) fn packages(root: &Path, before_fetch: impl FnOnce()) -> Result<Vec<P
     let text = String::from_utf8_lossy(&output.stdout);
     let metadata = cargo_metadata::MetadataCommand::parse(text.as_ref())
         .map_err(|error| MetadataError::Unreadable(error.to_string()))?;
-    // What no feature asks for is in the lock file, and so among the packages, but not in the graph.
+    // A package that no feature enables is in the lock file, and so among the packages, but not in the graph.
     let resolved: Option<std::collections::HashSet<_>> =
         metadata.resolve.as_ref().map(|resolve| resolve.nodes.iter().map(|node| &node.id).collect());
     let packages = metadata
@@ -193,7 +193,7 @@ pub(super) fn host(root: &Path) -> Result<String, MetadataError> {
 
 pub(super) fn cargo(folder: &Path, args: &[&str]) -> Result<Output, MetadataError> {
     let mut command = cargo_command(folder, args);
-    // Our own shim need not be asked about the compiler here.
+    // Our own shim is not needed here: nothing is compiled.
     command.env("RUSTC_WRAPPER", "").output().map_err(|source| MetadataError::NoCargo {
         program: command.get_program().to_string_lossy().into_owned(),
         source,
@@ -212,8 +212,8 @@ fn refused(command: &'static str, folder: &Path, output: &Output) -> MetadataErr
 
 /// What cargo wrote to stderr, in one line.
 fn lines_of(output: &Output) -> String {
-    let said = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let messages = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = messages.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines.join("; ").trim_start_matches("error: ").to_owned()
 }
 

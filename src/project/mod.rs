@@ -23,43 +23,43 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::short_digest;
 
-/// Where otel-rs keeps what it knows of a project: in the user's cache, and in its shared form in the project as well.
+/// The folders in which otel-rs keeps files of a project: in the user's cache, and in its shared form in the project as well.
 #[derive(Debug, Clone)]
-pub(crate) struct Home {
+pub(crate) struct ProjectDirs {
     root: PathBuf,
     cache: PathBuf,
     folder: PathBuf,
     shared: bool,
 }
 
-impl Home {
+impl ProjectDirs {
     /// The folder of the shared form, at a workspace's root.
     pub(crate) const SHARED: &str = ".otel-rs";
     /// The file that names the root of the project that a folder of the cache is about.
     const ROOT: &str = "root";
 
-    /// The home of the workspace at `root`.
-    pub(crate) fn of(root: &Path) -> Result<Home, CacheError> {
+    /// The folders of the workspace at `root`.
+    pub(crate) fn of(root: &Path) -> Result<ProjectDirs, CacheError> {
         let cache = cache::place()?;
         let canonical = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
         let folder = cache.join("projects").join(short_digest([canonical.as_os_str().as_bytes()]));
-        Ok(Home { shared: cargo_config::is_shared(root), root: root.to_owned(), cache, folder })
+        Ok(ProjectDirs { shared: cargo_config::is_shared(root), root: root.to_owned(), cache, folder })
     }
 
-    /// The home whose shim stands in `folder`.
-    pub(crate) fn at(folder: &Path) -> Result<Home, CacheError> {
-        if folder.file_name().is_some_and(|name| name == Home::SHARED) {
-            return Home::of(folder.parent().unwrap_or(folder));
+    /// The folders of the project whose shim is in `folder`.
+    pub(crate) fn at(folder: &Path) -> Result<ProjectDirs, CacheError> {
+        if folder.file_name().is_some_and(|name| name == ProjectDirs::SHARED) {
+            return ProjectDirs::of(folder.parent().unwrap_or(folder));
         }
-        let root = std::fs::read(folder.join(Home::ROOT)).map_err(CacheError::Unwritable)?;
+        let root = std::fs::read(folder.join(ProjectDirs::ROOT)).map_err(CacheError::Unwritable)?;
         let root = PathBuf::from(OsString::from_vec(root));
         let cache = folder.ancestors().nth(2).unwrap_or(folder).to_owned();
-        Ok(Home { shared: cargo_config::is_shared(&root), root, cache, folder: folder.to_owned() })
+        Ok(ProjectDirs { shared: cargo_config::is_shared(&root), root, cache, folder: folder.to_owned() })
     }
 
-    /// The same home, with the manifest of the shared form or without.
-    pub(crate) fn with_shared(self, shared: bool) -> Home {
-        Home { shared, ..self }
+    /// The same folders, with the manifest of the shared form or without.
+    pub(crate) fn with_shared(self, shared: bool) -> ProjectDirs {
+        ProjectDirs { shared, ..self }
     }
 
     /// Makes sure that the folders in the cache are there, nobody else's, and can be written.
@@ -84,7 +84,7 @@ impl Home {
 
     /// The folder of the shared form.
     pub(crate) fn shared_folder(&self) -> PathBuf {
-        self.root.join(Home::SHARED)
+        self.root.join(ProjectDirs::SHARED)
     }
 
     /// Whether cargo's configuration in the project names the shared form.
@@ -94,7 +94,7 @@ impl Home {
 
     /// The file that names the root, and what is in it.
     pub(crate) fn root_file(&self) -> (PathBuf, Vec<u8>) {
-        (self.folder.join(Home::ROOT), self.root.as_os_str().as_bytes().to_vec())
+        (self.folder.join(ProjectDirs::ROOT), self.root.as_os_str().as_bytes().to_vec())
     }
 
     /// What cargo runs in place of the compiler, unless the project has the shared form.
@@ -129,9 +129,9 @@ impl Home {
 }
 
 #[cfg(test)]
-impl Home {
-    /// A home whose cache is `cache`.
-    pub(crate) fn in_cache(cache: &Path, root: &Path) -> Home {
-        Home { root: root.to_owned(), cache: cache.to_owned(), folder: cache.join("projects/1"), shared: false }
+impl ProjectDirs {
+    /// The folders of a project whose cache is `cache`.
+    pub(crate) fn in_cache(cache: &Path, root: &Path) -> ProjectDirs {
+        ProjectDirs { root: root.to_owned(), cache: cache.to_owned(), folder: cache.join("projects/1"), shared: false }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) enum Use {
     None,
 }
 
-/// The packages that cargo compiles for each use, as `cargo tree` resolves them: other than `cargo metadata`, it knows
+/// The packages that cargo compiles for each use, as `cargo tree` resolves them: other than `cargo metadata`, it resolves
 /// which features each target has.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
@@ -31,8 +31,8 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// The packages of the workspace at `root`; `None` when cargo cannot list them.
-    pub(crate) fn of(root: &Path, asked: &[(&str, &Version)]) -> Option<Usage> {
+    /// What the workspace at `root` compiles `packages` for; `None` when cargo cannot list it.
+    pub(crate) fn of(root: &Path, packages: &[(&str, &Version)]) -> Option<Usage> {
         let host = host(root).ok()?;
         let tree = |edges: &str| {
             let args = ["tree", "--workspace", "--locked", "--offline", "--prefix", "none", "--format", "{p}"];
@@ -41,7 +41,7 @@ impl Usage {
         };
         let program = tree("normal,no-proc-macro")?;
         // The usual case costs one call.
-        if asked.iter().all(|(name, version)| program.contains(&id(name, version))) {
+        if packages.iter().all(|(name, version)| program.contains(&id(name, version))) {
             return Some(Usage { program, ..Usage::default() });
         }
         Some(Usage { program, tests: tree("normal,dev,no-proc-macro")?, build: tree("normal,dev,build")? })

@@ -1,86 +1,86 @@
-//! Records as bytes, and what they say. Everything borrows; nothing is believed that was not checked.
+//! Records as bytes, and the facts in them. Everything borrows, and every length is checked.
 
 use std::borrow::Cow;
 
 use crate::wire;
 
-/// What became known about a span, or a time series.
+/// The value of a fact about a span or a time series.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Value<'a> {
+pub(crate) enum FactValue<'a> {
     Bytes(&'a [u8]),
     Int(i64),
     Float(f64),
     Bool(bool),
 }
 
-impl<'a> Value<'a> {
+impl<'a> FactValue<'a> {
     /// The value as text, whatever it is.
     pub(crate) fn text(&self) -> Cow<'a, str> {
         match self {
-            Value::Bytes(bytes) => String::from_utf8_lossy(bytes),
-            Value::Int(number) => number.to_string().into(),
-            Value::Float(number) => number.to_string().into(),
-            Value::Bool(truth) => truth.to_string().into(),
+            FactValue::Bytes(bytes) => String::from_utf8_lossy(bytes),
+            FactValue::Int(number) => number.to_string().into(),
+            FactValue::Float(number) => number.to_string().into(),
+            FactValue::Bool(truth) => truth.to_string().into(),
         }
     }
 
     /// The value as a number; text that holds one counts.
     pub(crate) fn int(&self) -> Option<i64> {
         match self {
-            Value::Int(number) => Some(*number),
-            Value::Bytes(bytes) => std::str::from_utf8(bytes).ok()?.trim().parse().ok(),
-            Value::Float(_) | Value::Bool(_) => None,
+            FactValue::Int(number) => Some(*number),
+            FactValue::Bytes(bytes) => std::str::from_utf8(bytes).ok()?.trim().parse().ok(),
+            FactValue::Float(_) | FactValue::Bool(_) => None,
         }
     }
 
     /// The value as a fraction; a whole number is one, too.
     pub(crate) fn float(&self) -> Option<f64> {
         match self {
-            Value::Float(number) => Some(*number),
-            Value::Int(number) => Some(*number as f64),
-            Value::Bytes(_) | Value::Bool(_) => None,
+            FactValue::Float(number) => Some(*number),
+            FactValue::Int(number) => Some(*number as f64),
+            FactValue::Bytes(_) | FactValue::Bool(_) => None,
         }
     }
 
     /// The value as the SDK holds it.
     pub(crate) fn to_sdk(self) -> opentelemetry::Value {
         match self {
-            Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
-            Value::Int(number) => number.into(),
-            Value::Float(number) => number.into(),
-            Value::Bool(truth) => truth.into(),
+            FactValue::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
+            FactValue::Int(number) => number.into(),
+            FactValue::Float(number) => number.into(),
+            FactValue::Bool(truth) => truth.into(),
         }
     }
 }
 
-/// One attribute of a record.
+/// One attribute of a record, as a program has recorded it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Attribute<'a> {
+pub(crate) struct Fact<'a> {
     /// `wire::key`.
     pub(crate) key: u16,
     /// Its own name when `key` is `NAMED` or a header.
     pub(crate) name: &'a [u8],
-    pub(crate) value: Value<'a>,
+    pub(crate) value: FactValue<'a>,
 }
 
-/// The attributes in `bytes`; ends at the first that is cut short.
+/// Reads the facts in some bytes; ends at the first that is cut short.
 #[derive(Debug, Clone)]
-pub(crate) struct Attributes<'a> {
+pub(crate) struct FactReader<'a> {
     bytes: &'a [u8],
     left: usize,
 }
 
-impl<'a> Attributes<'a> {
-    /// At most `count` attributes.
+impl<'a> FactReader<'a> {
+    /// At most `count` facts.
     pub(crate) fn new(bytes: &'a [u8], count: usize) -> Self {
-        Attributes { bytes, left: count }
+        FactReader { bytes, left: count }
     }
 }
 
-impl<'a> Iterator for Attributes<'a> {
-    type Item = Attribute<'a>;
+impl<'a> Iterator for FactReader<'a> {
+    type Item = Fact<'a>;
 
-    fn next(&mut self) -> Option<Attribute<'a>> {
+    fn next(&mut self) -> Option<Fact<'a>> {
         loop {
             self.left = self.left.checked_sub(1)?;
             let (header, rest) = self.bytes.split_at_checked(wire::ATTRIBUTE_HEADER)?;
@@ -90,20 +90,20 @@ impl<'a> Iterator for Attributes<'a> {
             let (value, rest) = rest.split_at_checked(length)?;
             self.bytes = rest;
             let value = match (header[2], value) {
-                (wire::value::STR, bytes) => Value::Bytes(bytes),
-                (wire::value::INT, bytes) => Value::Int(i64::from_le_bytes(bytes.try_into().ok()?)),
-                (wire::value::FLOAT, bytes) => Value::Float(f64::from_le_bytes(bytes.try_into().ok()?)),
-                (wire::value::BOOL, [truth]) => Value::Bool(*truth != 0),
+                (wire::value::STR, bytes) => FactValue::Bytes(bytes),
+                (wire::value::INT, bytes) => FactValue::Int(i64::from_le_bytes(bytes.try_into().ok()?)),
+                (wire::value::FLOAT, bytes) => FactValue::Float(f64::from_le_bytes(bytes.try_into().ok()?)),
+                (wire::value::BOOL, [truth]) => FactValue::Bool(*truth != 0),
                 _ => continue,
             };
-            return Some(Attribute { key, name, value });
+            return Some(Fact { key, name, value });
         }
     }
 }
 
-/// A span's identity and circumstances.
+/// The start of a span: its identity and circumstances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Start {
+pub(crate) struct SpanStart {
     pub(crate) trace: [u8; 16],
     pub(crate) span: [u8; 8],
     /// Zeros: none.
@@ -119,26 +119,26 @@ pub(crate) struct Start {
 
 /// A log record's circumstances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Log {
+pub(crate) struct LogHeader {
     /// Zeros: none.
     pub(crate) trace: [u8; 16],
     /// Zeros: none.
     pub(crate) span: [u8; 8],
     /// Nanoseconds since 1970.
     pub(crate) time: u64,
-    /// As in [`Start`].
+    /// As in [`SpanStart`].
     pub(crate) scope: u32,
     pub(crate) flags: u8,
     /// OpenTelemetry's severity number.
     pub(crate) severity: u8,
-    /// Attributes that found no room in the record.
+    /// FactReader that found no room in the record.
     pub(crate) left_out: u8,
 }
 
 /// A measurement's circumstances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Measure {
-    /// As in [`Start`].
+pub(crate) struct MeasurementHeader {
+    /// As in [`SpanStart`].
     pub(crate) scope: u32,
     /// One of `wire::measure`.
     pub(crate) about: u8,
@@ -147,26 +147,26 @@ pub(crate) struct Measure {
 /// One record.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Record<'a> {
-    Start(Start, Block<'a>),
-    Log(Log, Block<'a>),
-    Measure(Measure, Block<'a>),
+    Start(SpanStart, FactBlock<'a>),
+    Log(LogHeader, FactBlock<'a>),
+    Measure(MeasurementHeader, FactBlock<'a>),
     /// `SPAN_UPDATE`, `SPAN_EVENT` or `SPAN_END`.
     Span {
         kind: u8,
         span: [u8; 8],
         time: u64,
-        said: Block<'a>,
+        facts: FactBlock<'a>,
     },
 }
 
-/// The attributes of a record as bytes.
+/// The facts of a record as bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Block<'a> {
+pub(crate) struct FactBlock<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) count: u16,
 }
 
-/// The records in `bytes`. `Err` once, and then nothing, when they cannot be what a hook wrote.
+/// Reads the records in some bytes. `Err` once, and then nothing, when they are corrupt.
 pub(crate) struct Records<'a> {
     bytes: &'a [u8],
 }
@@ -190,40 +190,40 @@ impl<'a> Records<'a> {
         match kind {
             wire::kind::SPAN_START => {
                 let (fixed, bytes) = body.split_at_checked(wire::record::START).ok_or("a record is too short")?;
-                Ok(start(fixed).map(|start| Record::Start(start, Block { bytes, count })))
+                Ok(start(fixed).map(|start| Record::Start(start, FactBlock { bytes, count })))
             }
             wire::kind::LOG => {
                 let (fixed, bytes) = body.split_at_checked(wire::record::LOG).ok_or("a record is too short")?;
-                Ok(log(fixed).map(|log| Record::Log(log, Block { bytes, count })))
+                Ok(log(fixed).map(|log| Record::Log(log, FactBlock { bytes, count })))
             }
             wire::kind::MEASURE => {
                 let (fixed, bytes) = body.split_at_checked(wire::record::MEASURE).ok_or("a record is too short")?;
                 let Some(scope) = array(fixed, 0).map(u32::from_le_bytes) else { return Ok(None) };
-                Ok(Some(Record::Measure(Measure { scope, about: fixed[4] }, Block { bytes, count })))
+                Ok(Some(Record::Measure(MeasurementHeader { scope, about: fixed[4] }, FactBlock { bytes, count })))
             }
             wire::kind::SPAN_UPDATE | wire::kind::SPAN_EVENT | wire::kind::SPAN_END => {
                 let (fixed, bytes) = body.split_at_checked(wire::record::SPAN).ok_or("a record is too short")?;
                 let (Some(span), Some(time)) = (array(fixed, 0), array(fixed, 8)) else { return Ok(None) };
-                let said = Block { bytes, count };
-                Ok(Some(Record::Span { kind, span, time: u64::from_le_bytes(time), said }))
+                let facts = FactBlock { bytes, count };
+                Ok(Some(Record::Span { kind, span, time: u64::from_le_bytes(time), facts }))
             }
             _ => Ok(None),
         }
     }
 }
 
-/// What records hold.
+/// How many items some records hold.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Count {
+pub(crate) struct RecordCount {
     /// Spans that end.
     pub(crate) spans: u64,
     pub(crate) logs: u64,
     pub(crate) measurements: u64,
 }
 
-/// What there is in `bytes`.
-pub(crate) fn count(bytes: &[u8]) -> Count {
-    let mut count = Count::default();
+/// Counts the items in `bytes`.
+pub(crate) fn count(bytes: &[u8]) -> RecordCount {
+    let mut count = RecordCount::default();
     for record in Records::new(bytes) {
         match record {
             Ok(Record::Span { kind: wire::kind::SPAN_END, .. }) => count.spans += 1,
@@ -235,8 +235,8 @@ pub(crate) fn count(bytes: &[u8]) -> Count {
     count
 }
 
-fn start(fixed: &[u8]) -> Option<Start> {
-    Some(Start {
+fn start(fixed: &[u8]) -> Option<SpanStart> {
+    Some(SpanStart {
         trace: array(fixed, 0)?,
         span: array(fixed, 16)?,
         parent: array(fixed, 24)?,
@@ -248,8 +248,8 @@ fn start(fixed: &[u8]) -> Option<Start> {
     })
 }
 
-fn log(fixed: &[u8]) -> Option<Log> {
-    Some(Log {
+fn log(fixed: &[u8]) -> Option<LogHeader> {
+    Some(LogHeader {
         trace: array(fixed, 0)?,
         span: array(fixed, 16)?,
         time: u64::from_le_bytes(array(fixed, 24)?),
@@ -287,25 +287,25 @@ impl<'a> Iterator for Records<'a> {
 pub(crate) mod make {
     use super::*;
 
-    pub(crate) enum Said<'a> {
+    pub(crate) enum Given<'a> {
         Text(u16, &'a str),
         Int(u16, i64),
         Named(&'a str, &'a str),
         NamedInt(&'a str, i64),
     }
 
-    pub(crate) fn attributes(said: &[Said<'_>]) -> Vec<u8> {
+    pub(crate) fn attributes(facts: &[Given<'_>]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        for said in said {
+        for fact in facts {
             let number;
-            let (key, name, kind, value) = match said {
-                Said::Text(key, text) => (*key, "", wire::value::STR, text.as_bytes()),
-                Said::Named(name, text) => (wire::key::NAMED, *name, wire::value::STR, text.as_bytes()),
-                Said::Int(key, int) => {
+            let (key, name, kind, value) = match fact {
+                Given::Text(key, text) => (*key, "", wire::value::STR, text.as_bytes()),
+                Given::Named(name, text) => (wire::key::NAMED, *name, wire::value::STR, text.as_bytes()),
+                Given::Int(key, int) => {
                     number = int.to_le_bytes();
                     (*key, "", wire::value::INT, number.as_slice())
                 }
-                Said::NamedInt(name, int) => {
+                Given::NamedInt(name, int) => {
                     number = int.to_le_bytes();
                     (wire::key::NAMED, *name, wire::value::INT, number.as_slice())
                 }
@@ -319,19 +319,19 @@ pub(crate) mod make {
         bytes
     }
 
-    fn record(kind: u8, fixed: &[u8], said: &[Said<'_>]) -> Vec<u8> {
+    fn record(kind: u8, fixed: &[u8], facts: &[Given<'_>]) -> Vec<u8> {
         let mut bytes = vec![0; 8];
         bytes.extend(fixed);
-        bytes.extend(attributes(said));
+        bytes.extend(attributes(facts));
         bytes.resize(bytes.len().next_multiple_of(8), 0);
         let length = bytes.len() as u32;
         bytes[..4].copy_from_slice(&length.to_le_bytes());
         bytes[4] = kind;
-        bytes[6..8].copy_from_slice(&(said.len() as u16).to_le_bytes());
+        bytes[6..8].copy_from_slice(&(facts.len() as u16).to_le_bytes());
         bytes
     }
 
-    pub(crate) fn start(start: &Start, said: &[Said<'_>]) -> Vec<u8> {
+    pub(crate) fn start(start: &SpanStart, facts: &[Given<'_>]) -> Vec<u8> {
         let mut fixed = Vec::new();
         fixed.extend(start.trace);
         fixed.extend(start.span);
@@ -339,36 +339,36 @@ pub(crate) mod make {
         fixed.extend(start.time.to_le_bytes());
         fixed.extend(start.scope.to_le_bytes());
         fixed.extend([start.domain, start.flags, u8::from(start.parent_remote), 0]);
-        record(wire::kind::SPAN_START, &fixed, said)
+        record(wire::kind::SPAN_START, &fixed, facts)
     }
 
-    pub(crate) fn log(log: &Log, said: &[Said<'_>]) -> Vec<u8> {
+    pub(crate) fn log(log: &LogHeader, facts: &[Given<'_>]) -> Vec<u8> {
         let mut fixed = log.trace.to_vec();
         fixed.extend(log.span);
         fixed.extend(log.time.to_le_bytes());
         fixed.extend(log.scope.to_le_bytes());
         fixed.extend([log.flags, log.severity, log.left_out, 0]);
-        record(wire::kind::LOG, &fixed, said)
+        record(wire::kind::LOG, &fixed, facts)
     }
 
-    pub(crate) fn measure(about: u8, said: &[Said<'_>]) -> Vec<u8> {
-        record(wire::kind::MEASURE, &[0, 0, 0, 0, about, 0, 0, 0], said)
+    pub(crate) fn measure(about: u8, facts: &[Given<'_>]) -> Vec<u8> {
+        record(wire::kind::MEASURE, &[0, 0, 0, 0, about, 0, 0, 0], facts)
     }
 
-    pub(crate) fn span(kind: u8, span: [u8; 8], time: u64, said: &[Said<'_>]) -> Vec<u8> {
+    pub(crate) fn span(kind: u8, span: [u8; 8], time: u64, facts: &[Given<'_>]) -> Vec<u8> {
         let mut fixed = span.to_vec();
         fixed.extend(time.to_le_bytes());
-        record(kind, &fixed, said)
+        record(kind, &fixed, facts)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::make::Said;
+    use super::make::Given;
     use super::*;
 
-    fn a_start() -> Start {
-        Start {
+    fn a_start() -> SpanStart {
+        SpanStart {
             trace: [1; 16],
             span: [2; 8],
             parent: [3; 8],
@@ -381,32 +381,33 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_back() {
-        let mut bytes = make::start(&a_start(), &[Said::Text(wire::key::HTTP_METHOD, "GET"), Said::NamedInt("n", -1)]);
+    fn a_span_s_records_are_read_back() {
+        let mut bytes =
+            make::start(&a_start(), &[Given::Text(wire::key::HTTP_METHOD, "GET"), Given::NamedInt("n", -1)]);
         bytes.extend(make::span(wire::kind::SPAN_END, [2; 8], 9, &[]));
         let records: Vec<_> = Records::new(&bytes).map(Result::unwrap).collect();
-        let Record::Start(start, said) = records[0] else { panic!("{records:?}") };
+        let Record::Start(start, facts) = records[0] else { panic!("{records:?}") };
         assert_eq!(start, a_start());
-        let said: Vec<_> = Attributes::new(said.bytes, said.count.into()).collect();
-        assert_eq!(said[0].value, Value::Bytes(b"GET"));
-        assert_eq!((said[1].name, said[1].value), (b"n".as_slice(), Value::Int(-1)));
-        assert_eq!(said.len(), 2);
+        let facts: Vec<_> = FactReader::new(facts.bytes, facts.count.into()).collect();
+        assert_eq!(facts[0].value, FactValue::Bytes(b"GET"));
+        assert_eq!((facts[1].name, facts[1].value), (b"n".as_slice(), FactValue::Int(-1)));
+        assert_eq!(facts.len(), 2);
         assert!(matches!(records[1], Record::Span { kind: wire::kind::SPAN_END, time: 9, .. }));
     }
 
-    fn a_log() -> Log {
-        Log { trace: [1; 16], span: [2; 8], time: 3, scope: 4, flags: 1, severity: 9, left_out: 5 }
+    fn a_log() -> LogHeader {
+        LogHeader { trace: [1; 16], span: [2; 8], time: 3, scope: 4, flags: 1, severity: 9, left_out: 5 }
     }
 
     #[test]
     fn a_log_record_is_read_back_and_counted() {
-        let mut bytes = make::log(&a_log(), &[Said::Text(wire::key::LOG_BODY, "hello")]);
+        let mut bytes = make::log(&a_log(), &[Given::Text(wire::key::LOG_BODY, "hello")]);
         bytes.extend(make::span(wire::kind::SPAN_END, [2; 8], 9, &[]));
-        let Some(Ok(Record::Log(log, said))) = Records::new(&bytes).next() else { panic!("a log record") };
+        let Some(Ok(Record::Log(log, facts))) = Records::new(&bytes).next() else { panic!("a log record") };
         assert_eq!(log, a_log());
-        assert_eq!(Attributes::new(said.bytes, said.count.into()).next().unwrap().value, Value::Bytes(b"hello"));
+        assert_eq!(FactReader::new(facts.bytes, facts.count.into()).next().unwrap().value, FactValue::Bytes(b"hello"));
         let bytes = [bytes, make::measure(1, &[]), make::measure(2, &[])].concat();
-        assert_eq!(count(&bytes), Count { spans: 1, logs: 1, measurements: 2 });
+        assert_eq!(count(&bytes), RecordCount { spans: 1, logs: 1, measurements: 2 });
     }
 
     #[test]
@@ -419,8 +420,8 @@ mod tests {
 
     #[test]
     fn every_cut_and_every_flipped_byte_is_survived() {
-        let said = [Said::Text(wire::key::HTTP_METHOD, "GET"), Said::Named("a", "b")];
-        for whole in [make::start(&a_start(), &said), make::log(&a_log(), &said)] {
+        let facts = [Given::Text(wire::key::HTTP_METHOD, "GET"), Given::Named("a", "b")];
+        for whole in [make::start(&a_start(), &facts), make::log(&a_log(), &facts)] {
             for end in 0..whole.len() {
                 for record in Records::new(&whole[..end]) {
                     assert!(record.is_err());
@@ -431,11 +432,11 @@ mod tests {
                     let mut broken = whole.clone();
                     broken[at] = value;
                     for record in Records::new(&broken).flatten() {
-                        let (Record::Start(_, said)
-                        | Record::Log(_, said)
-                        | Record::Measure(_, said)
-                        | Record::Span { said, .. }) = record;
-                        assert!(Attributes::new(said.bytes, said.count.into()).count() <= 65535);
+                        let (Record::Start(_, facts)
+                        | Record::Log(_, facts)
+                        | Record::Measure(_, facts)
+                        | Record::Span { facts, .. }) = record;
+                        assert!(FactReader::new(facts.bytes, facts.count.into()).count() <= 65535);
                     }
                 }
             }

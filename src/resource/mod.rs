@@ -136,16 +136,18 @@ fn service_name(around: &Surroundings<'_>) -> String {
     file.file_name().map_or("unknown_service".into(), |name| name.to_string_lossy().into_owned())
 }
 
-fn attribute_value(value: &config::Value) -> Value {
+fn attribute_value(value: &config::AttributeValue) -> Value {
     match value.clone() {
-        config::Value::Text(text) => Value::from(text),
-        config::Value::Bool(truth) => Value::from(truth),
-        config::Value::Int(number) => Value::from(number),
-        config::Value::Float(number) => Value::from(number),
-        config::Value::Texts(texts) => Value::Array(Array::String(texts.into_iter().map(StringValue::from).collect())),
-        config::Value::Bools(truths) => Value::Array(Array::Bool(truths)),
-        config::Value::Ints(numbers) => Value::Array(Array::I64(numbers)),
-        config::Value::Floats(numbers) => Value::Array(Array::F64(numbers)),
+        config::AttributeValue::Text(text) => Value::from(text),
+        config::AttributeValue::Bool(truth) => Value::from(truth),
+        config::AttributeValue::Int(number) => Value::from(number),
+        config::AttributeValue::Float(number) => Value::from(number),
+        config::AttributeValue::Texts(texts) => {
+            Value::Array(Array::String(texts.into_iter().map(StringValue::from).collect()))
+        }
+        config::AttributeValue::Bools(truths) => Value::Array(Array::Bool(truths)),
+        config::AttributeValue::Ints(numbers) => Value::Array(Array::I64(numbers)),
+        config::AttributeValue::Floats(numbers) => Value::Array(Array::F64(numbers)),
     }
 }
 
@@ -218,7 +220,7 @@ mod tests {
     #[test]
     fn every_detector_has_its_name_in_the_registry() {
         let variable = config::VARIABLES.iter().find(|variable| variable.env == VARIABLE).unwrap();
-        let config::Kind::List(names) = variable.kind else { panic!("{:?}", variable.kind) };
+        let config::ValueKind::List(names) = variable.kind else { panic!("{:?}", variable.kind) };
         let known: Vec<_> = DETECTORS.iter().map(|(name, _)| *name).chain(["none"]).collect();
         assert_eq!(names, known);
     }

@@ -9,7 +9,7 @@ use super::{Instrumentation, schema};
 use crate::digest::short_digest;
 use crate::ui::Explain;
 
-static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/instrumentations");
+static EMBEDDED: Dir<'static> = include_dir!("$OUT_DIR/instrumentations");
 
 /// A directory of instrumentations to use besides the embedded ones, each replacing the embedded one for its crate. For
 /// people who write instrumentations: no rebuild of otel-rs between two tries.

@@ -3,6 +3,8 @@
 mod catalog;
 mod metric;
 mod schema;
+#[cfg(test)]
+mod weaving_cases;
 
 pub(crate) use catalog::{Catalog, CatalogError, EXTRA_VARIABLE};
 pub(crate) use metric::{DeclaredKind, DeclaredMetric, DeclaredNumber};

@@ -146,12 +146,12 @@ fn rule_of(crate_name: &str, rule: FileRule) -> Result<Rule, Mistake> {
     let names = pattern.as_ref().map(pattern::Pattern::names).unwrap_or_default();
     let action_at = rule.action.span().start;
     let action = rule.action.into_inner();
-    let given: Vec<(edit::Place, &str, Spanned<String>)> = [
-        (edit::Place::Replace, "replace", action.replace),
-        (edit::Place::Before, "before", action.before),
-        (edit::Place::After, "after", action.after),
-        (edit::Place::Prelude, "prelude", action.prelude),
-        (edit::Place::Postlude, "postlude", action.postlude),
+    let given: Vec<(edit::Placement, &str, Spanned<String>)> = [
+        (edit::Placement::Replace, "replace", action.replace),
+        (edit::Placement::Before, "before", action.before),
+        (edit::Placement::After, "after", action.after),
+        (edit::Placement::Prelude, "prelude", action.prelude),
+        (edit::Placement::Postlude, "postlude", action.postlude),
     ]
     .into_iter()
     .filter_map(|(place, word, text)| Some((place, word, text?)))

@@ -27,7 +27,7 @@ struct Facts {
     artifact_notices: bool,
     externs: Vec<PathBuf>,
     configuration: Vec<String>,
-    asks_version: bool,
+    queries_version: bool,
     links: bool,
 }
 
@@ -82,7 +82,7 @@ impl Call {
             return 1;
         }
         if word == "-vV" || word == "-Vv" {
-            self.facts.asks_version = true;
+            self.facts.queries_version = true;
             return 1;
         }
         let next = next.map(OsStr::to_string_lossy).unwrap_or_default();
@@ -121,9 +121,9 @@ impl Call {
         self.programs.last().map_or(OsStr::new("rustc"), OsString::as_os_str)
     }
 
-    /// `-vV`: cargo wants to know which compiler this is.
-    pub(crate) fn asks_version(&self) -> bool {
-        self.facts.asks_version
+    /// Whether this is `-vV`, by which cargo identifies the compiler.
+    pub(crate) fn queries_version(&self) -> bool {
+        self.facts.queries_version
     }
 
     /// Whether this compiles a crate for cargo, as opposed to probing the compiler. Build scripts probe too, with
@@ -159,8 +159,8 @@ impl Call {
         self.facts.out_dir.as_deref()
     }
 
-    /// Whether the compiler tells when an artifact is written.
-    pub(crate) fn tells_artifacts(&self) -> bool {
+    /// Whether the compiler reports each artifact that it has written.
+    pub(crate) fn reports_artifacts(&self) -> bool {
         self.facts.artifact_notices
     }
 
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn dependency_is_a_foreign_library() {
         let call = call(&format!("rustc {DEPENDENCY}"));
-        assert!(call.compiles() && call.is_foreign() && call.is_library() && call.tells_artifacts());
+        assert!(call.compiles() && call.is_foreign() && call.is_library() && call.reports_artifacts());
         assert_eq!(call.input(), Some(Path::new("/r/toy-1.0.0/src/lib.rs")));
         assert_eq!(call.dep_info(), Some("/t/deps/toy-def.d".into()));
         assert_eq!(call.externs(), [PathBuf::from("/t/deps/liblog-1.rmeta")]);
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(call.programs, ["/bin/clippy-driver", "/bin/rustc"]);
         assert_eq!(call.compiler(), "/bin/rustc");
         assert!(call.compiles());
-        assert!(self::call("clippy-driver rustc -vV").asks_version());
+        assert!(self::call("clippy-driver rustc -vV").queries_version());
         assert_eq!(self::call("cargo clippy-driver rustc --crate-name toy src/lib.rs").compiler(), "rustc");
     }
 
@@ -236,7 +236,7 @@ mod tests {
     fn probes_are_not_compiling() {
         assert!(!call("rustc - --crate-name ___ --print=file-names --crate-type bin").compiles());
         assert!(!call("rustc --crate-name toy --crate-type lib --emit=metadata src/probe.rs").compiles());
-        assert!(call("rustc -vV").asks_version());
+        assert!(call("rustc -vV").queries_version());
     }
 
     #[test]

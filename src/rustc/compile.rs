@@ -13,17 +13,17 @@ use super::toolchain::Toolchain;
 use super::warning::{CompileWarning, NotWoven};
 use super::watched::{self, Watched};
 use super::{Call, become_plain, command, status_code, verdict};
-use crate::layers::{Choice, Knowledge, Layer, Original, ProgramNote, ensure_stamp, library_root};
-use crate::project::{Home, files, is_from_cargo, locked};
+use crate::layers::{Choice, Layer, Original, ProgramNote, WeavingContext, ensure_stamp, library_root};
+use crate::project::{ProjectDirs, files, is_from_cargo, locked};
 use crate::rules::Instrumentation;
 
 /// Everything a call is compiled with.
 #[derive(Debug)]
 pub(crate) struct Compilation<'a> {
     /// The project's folder.
-    pub(crate) home: &'a Home,
+    pub(crate) dirs: &'a ProjectDirs,
     /// What decides about crates.
-    pub(crate) knowledge: &'a Knowledge,
+    pub(crate) context: &'a WeavingContext,
     /// The call.
     pub(crate) call: &'a Call,
     /// The wrappers to run inside ours.
@@ -32,7 +32,7 @@ pub(crate) struct Compilation<'a> {
     pub(crate) shim: &'a Path,
 }
 
-/// The package that cargo says it compiles.
+/// The package that cargo compiles.
 #[derive(Debug)]
 struct Subject {
     name: String,
@@ -40,8 +40,8 @@ struct Subject {
     folder: PathBuf,
     /// The library's root in the package.
     root: String,
-    /// The package's folder as the compiler is told it.
-    told: String,
+    /// The package's folder in the compiler's arguments; empty for the current folder.
+    compiler_folder: String,
 }
 
 impl Subject {
@@ -67,24 +67,24 @@ impl Compiled {
 
 /// Compiles a crate: woven where it has an instrumentation and its layer compiles, as it is otherwise.
 pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<Compiled> {
-    let Compilation { home, knowledge, call, chain, shim } = compilation;
-    let Ok(toolchain) = Toolchain::of(home, call.compiler()) else { return Err(become_plain(call, chain)) };
-    let hooks = HooksRlib::of(home, &knowledge.hooks, &toolchain, call.target());
+    let Compilation { dirs, context, call, chain, shim } = compilation;
+    let Ok(toolchain) = Toolchain::of(dirs, call.compiler()) else { return Err(become_plain(call, chain)) };
+    let hooks = HooksRlib::of(dirs, &context.hooks, &toolchain, call.target());
     let search: [OsString; 2] = ["-L".into(), join("dependency=", hooks.folder())];
-    let Some(subject) = subject(home, call, knowledge) else {
+    let Some(subject) = subject(dirs, call, context) else {
         return compile_unknown(compilation, &toolchain, &search);
     };
     // Where nothing can be written, nothing can be woven.
-    let Ok(stamp) = ensure_stamp(home, knowledge, &subject.name, &subject.version) else {
+    let Ok(stamp) = ensure_stamp(dirs, context, &subject.name, &subject.version) else {
         return compile_as_it_is(call, chain, &search, shim).map(Compiled::without_warning);
     };
     let mut not_woven = None;
-    if let Some(Choice::Weave(known)) = knowledge.choose(&subject.name, &subject.version)
+    if let Some(Choice::Weave(known)) = context.choose(&subject.name, &subject.version)
         && !bare_metal(call.target())
     {
         match compile_woven(compilation, &subject, known, &hooks, &search, &stamp) {
             Ok(status) => {
-                let warnings = verdict::compiled(home, knowledge, call, &toolchain).into_iter().collect();
+                let warnings = verdict::compiled(dirs, context, call, &toolchain).into_iter().collect();
                 return Ok(Compiled { status, warnings });
             }
             Err(error) => not_woven = Some(error),
@@ -92,9 +92,9 @@ pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<Compiled> {
     }
     let status = compile_as_it_is(call, chain, &search, &stamp)?;
     let verdict = if status.success() {
-        verdict::compiled(home, knowledge, call, &toolchain)
+        verdict::compiled(dirs, context, call, &toolchain)
     } else if status.code().is_some() {
-        verdict::failed(home, knowledge, call, &toolchain)
+        verdict::failed(dirs, context, call, &toolchain)
     } else {
         None
     };
@@ -103,7 +103,7 @@ pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<Compiled> {
     if let Some(error) = not_woven
         && (status.success() || !matches!(error, NotWoven::Compiler { .. }))
     {
-        warnings.push(not_woven_warning(home, &subject, error));
+        warnings.push(not_woven_warning(dirs, &subject, error));
     }
     Ok(Compiled { status: status_code(status), warnings })
 }
@@ -111,8 +111,8 @@ pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<Compiled> {
 /// Compiles a crate where the cache cannot be used. Where the shim cannot be touched either, cargo may believe that this
 /// build weaves; so the dep-info of what would have been woven names the shim, and it is compiled anew once that is touched.
 pub(crate) fn compile_plain(compilation: &Compilation<'_>) -> io::Result<Compiled> {
-    let Compilation { home, knowledge, call, chain, shim } = compilation;
-    match subject(home, call, knowledge).filter(|_| files::touch(shim).is_err()) {
+    let Compilation { dirs, context, call, chain, shim } = compilation;
+    match subject(dirs, call, context).filter(|_| files::touch(shim).is_err()) {
         Some(_) => compile_as_it_is(call, chain, &[], shim).map(Compiled::without_warning),
         None => Err(become_plain(call, chain)),
     }
@@ -137,42 +137,46 @@ fn compile_woven(
     search: &[OsString],
     stamp: &Path,
 ) -> Result<i32, NotWoven> {
-    let Compilation { home, knowledge, call, chain, .. } = compilation;
-    let layer = Layer::ensure(home, knowledge, known, subject.original())?.folder;
-    let digest = knowledge.layer_digest(known, &subject.version);
-    let library = hooks.ensure(home, &knowledge.hooks, call.compiler())?;
+    let Compilation { dirs, context, call, chain, .. } = compilation;
+    let layer = Layer::ensure(dirs, context, known, subject.original())?.folder;
+    let digest = context.layer_digest(known, &subject.version);
+    let library = hooks.ensure(dirs, &context.hooks, call.compiler())?;
     let mut arguments = call.arguments_with_input(&layer.join(&subject.root));
     arguments.extend(search.iter().cloned());
     arguments.extend(["--extern".into(), join("otel_rs_hooks=", &library)]);
     if chain.is_empty() {
         // Panics and diagnostics name the package's own files. Under sccache the option would turn its cache off.
-        let told = if subject.told.is_empty() { "." } else { &subject.told };
-        arguments.push(format!("--remap-path-prefix={}={told}", layer.display()).into());
+        let compiler_folder = if subject.compiler_folder.is_empty() { "." } else { &subject.compiler_folder };
+        arguments.push(format!("--remap-path-prefix={}={compiler_folder}", layer.display()).into());
     }
-    let note = call.unit().map(|unit| running_note(home, &unit));
+    let note = call.unit().map(|unit| running_note(dirs, &unit));
     if let Some(note) = &note {
         files::write_if_changed(note, format!("{}-{}", subject.name, subject.version).as_bytes())?;
     }
-    let watched = watched::run(command(call, chain, &arguments), call.tells_artifacts());
+    let watched = watched::run(command(call, chain, &arguments), call.reports_artifacts());
     let remove_note = || note.as_deref().map(files::remove);
     match watched? {
         Watched::Failed(errors) => {
             remove_note();
-            // The compiler was told to show the package's paths; the woven text is in the layer.
-            let said = errors.join("\n");
-            let said = match subject.told.as_str() {
-                "" => said,
-                told => said.replace(&format!("{told}/"), &format!("{}/", layer.display())),
+            // The messages name the package's paths (`--remap-path-prefix`); the woven text is in the layer.
+            let messages = errors.join("\n");
+            let messages = match subject.compiler_folder.as_str() {
+                "" => messages,
+                compiler_folder => messages.replace(&format!("{compiler_folder}/"), &format!("{}/", layer.display())),
             };
-            let first = first_lines(&said).unwrap_or_else(|| "the compiler gave no reason".to_owned());
-            Err(NotWoven::Compiler { first, messages: said, layer: digest })
+            let first = first_lines(&messages).unwrap_or_else(|| "the compiler gave no reason".to_owned());
+            Err(NotWoven::Compiler { first, messages, layer: digest })
         }
         Watched::Done(status) => {
             if status.success() {
-                Layer::note_success(home, &subject.name, &subject.version);
+                Layer::note_success(dirs, &subject.name, &subject.version);
                 let layer = layer.to_string_lossy();
                 let module = Layer::module_file(&subject.root);
-                finish_dep_info(call, Some(Mapping { layer: &layer, original: &subject.told, module: &module }), stamp);
+                finish_dep_info(
+                    call,
+                    Some(Mapping { layer: &layer, original: &subject.compiler_folder, module: &module }),
+                    stamp,
+                );
                 if let Some(out_dir) = call.out_dir() {
                     let _ = hooks.copy_into(&library, out_dir);
                 }
@@ -183,10 +187,10 @@ fn compile_woven(
     }
 }
 
-/// A crate nothing is known about. Somebody else's is watched: should it not compile because of a woven dependency,
-/// that one stays plain from then on.
+/// Compiles a crate without an instrumentation. A foreign one is watched: if it does not compile because of a woven
+/// dependency, that dependency stays plain from then on.
 fn compile_unknown(compilation: &Compilation<'_>, toolchain: &Toolchain, search: &[OsString]) -> io::Result<Compiled> {
-    let Compilation { home, knowledge, call, chain, .. } = compilation;
+    let Compilation { dirs, context, call, chain, .. } = compilation;
     let mut arguments = call.arguments.clone();
     arguments.extend(search.iter().cloned());
     let mut command = command(call, chain, &arguments);
@@ -202,15 +206,15 @@ fn compile_unknown(compilation: &Compilation<'_>, toolchain: &Toolchain, search:
         let _ = note.append(&path);
     }
     let warning = match status.code() {
-        Some(0) if is_watched => verdict::compiled(home, knowledge, call, toolchain),
+        Some(0) if is_watched => verdict::compiled(dirs, context, call, toolchain),
         // A compiler that was killed did not fail at what it read.
-        Some(_) if is_watched => verdict::failed(home, knowledge, call, toolchain),
+        Some(_) if is_watched => verdict::failed(dirs, context, call, toolchain),
         _ => None,
     };
     Ok(Compiled { status: status_code(status), warnings: warning.into_iter().collect() })
 }
 
-/// The program that is linked here, and what it will say of itself. Build scripts are none: cargo names no binary.
+/// The program that is linked here, and the note for it. A build script has none: cargo names no binary for it.
 fn program(call: &Call) -> Option<(PathBuf, ProgramNote)> {
     let variable = |name| std::env::var(name).ok();
     variable("CARGO_BIN_NAME")?;
@@ -218,36 +222,36 @@ fn program(call: &Call) -> Option<(PathBuf, ProgramNote)> {
     Some((call.program()?, note))
 }
 
-/// Where a woven crate says that it is being compiled.
-pub(super) fn running_note(home: &Home, unit: &str) -> PathBuf {
-    home.folder().join("running").join(unit)
+/// The file that notes that a woven crate is being compiled.
+pub(super) fn running_note(dirs: &ProjectDirs, unit: &str) -> PathBuf {
+    dirs.folder().join("running").join(unit)
 }
 
-/// What cargo's environment and arguments say is compiled, if it is a known and foreign package's own library.
-fn subject(home: &Home, call: &Call, knowledge: &Knowledge) -> Option<Subject> {
+/// The package in cargo's environment and arguments, if this compiles the library of a known and foreign package.
+fn subject(dirs: &ProjectDirs, call: &Call, context: &WeavingContext) -> Option<Subject> {
     if !call.is_foreign() || !call.is_library() {
         return None;
     }
-    let name = std::env::var("CARGO_PKG_NAME").ok().filter(|name| knowledge.catalog.names(name))?;
+    let name = std::env::var("CARGO_PKG_NAME").ok().filter(|name| context.catalog.names(name))?;
     let version = Version::parse(&std::env::var("CARGO_PKG_VERSION").ok()?).ok()?;
     let folder = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
-    if is_own(home, &name, &version, &folder) {
+    if is_own(dirs, &name, &version, &folder) {
         return None;
     }
     let root = library_root(&folder).ok()?;
     let input = call.input()?;
     let here = std::env::current_dir().ok()?;
-    // Of a vendored package cargo tells a path relative to the workspace.
+    // The path of a vendored package is relative to the workspace.
     if here.join(input) != folder.join(&root) {
         return None;
     }
-    let told = input.to_str()?.strip_suffix(&root)?.trim_end_matches('/').to_owned();
-    Some(Subject { name, version, folder, root, told })
+    let compiler_folder = input.to_str()?.strip_suffix(&root)?.trim_end_matches('/').to_owned();
+    Some(Subject { name, version, folder, root, compiler_folder })
 }
 
 /// Whether a package is the user's own. `--cap-lints` does not decide it: RUSTFLAGS may set it for all packages.
-fn is_own(home: &Home, name: &str, version: &Version, folder: &Path) -> bool {
-    let locked = locked(home.root()).unwrap_or_default();
+fn is_own(dirs: &ProjectDirs, name: &str, version: &Version, folder: &Path) -> bool {
+    let locked = locked(dirs.root()).unwrap_or_default();
     let mut same = locked.iter().filter(|locked| locked.name == name && locked.version == *version).peekable();
     !is_from_cargo(folder) || (same.peek().is_some() && same.all(|locked| locked.own))
 }
@@ -257,10 +261,10 @@ fn bare_metal(target: Option<&str>) -> bool {
     target.is_some_and(|target| target.contains("-none") || target.ends_with(".json"))
 }
 
-fn not_woven_warning(home: &Home, subject: &Subject, error: NotWoven) -> CompileWarning {
+fn not_woven_warning(dirs: &ProjectDirs, subject: &Subject, error: NotWoven) -> CompileWarning {
     let (name, version) = (subject.name.clone(), subject.version.clone());
     let log = match &error {
-        NotWoven::Compiler { messages, layer, .. } => Some(Layer::note_failure(home, &name, &version, layer, messages)),
+        NotWoven::Compiler { messages, layer, .. } => Some(Layer::note_failure(dirs, &name, &version, layer, messages)),
         _ => None,
     };
     CompileWarning::NotWoven { name, version, log, source: error }

@@ -21,7 +21,7 @@ pub(super) fn rewrite(path: &Path, layer: Option<Mapping<'_>>, stamp: &Path) -> 
 pub(super) struct Mapping<'a> {
     /// The layer's folder.
     pub(super) layer: &'a str,
-    /// The package's, as the compiler was told it; empty for the current folder.
+    /// The package's, as in the compiler's arguments; empty for the current folder.
     pub(super) original: &'a str,
     /// The advice's file in the layer.
     pub(super) module: &'a str,

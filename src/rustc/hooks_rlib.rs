@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use super::toolchain::Toolchain;
 use crate::digest::{Digest, short_digest};
 use crate::layers::HooksSource;
-use crate::project::{Home, files};
+use crate::project::{ProjectDirs, files};
 
 /// Raised when the hooks are compiled with other flags than before.
 const BUILD_FORMAT: &str = "1";
@@ -29,7 +29,12 @@ pub(super) struct HooksRlib {
 
 impl HooksRlib {
     /// The hooks for `target`, which is the host's when there is none, compiled or not.
-    pub(super) fn of(home: &Home, hooks: &HooksSource, toolchain: &Toolchain, target: Option<&str>) -> HooksRlib {
+    pub(super) fn of(
+        dirs: &ProjectDirs,
+        hooks: &HooksSource,
+        toolchain: &Toolchain,
+        target: Option<&str>,
+    ) -> HooksRlib {
         // `--target` with the host's own name makes the same code.
         let target = target.filter(|target| *target != toolchain.host).map(str::to_owned);
         let name = target.as_deref().unwrap_or_default();
@@ -39,7 +44,7 @@ impl HooksRlib {
             name.as_bytes(),
             hooks.digest.as_bytes(),
         ]);
-        HooksRlib { folder: home.hooks().join(&hooks.digest).join(&key), key, target }
+        HooksRlib { folder: dirs.hooks().join(&hooks.digest).join(&key), key, target }
     }
 
     /// The folder to search for dependencies.
@@ -48,10 +53,10 @@ impl HooksRlib {
     }
 
     /// The compiled library, which is compiled first where it is not there, or not what it was.
-    pub(super) fn ensure(&self, home: &Home, hooks: &HooksSource, compiler: &OsStr) -> io::Result<PathBuf> {
+    pub(super) fn ensure(&self, dirs: &ProjectDirs, hooks: &HooksSource, compiler: &OsStr) -> io::Result<PathBuf> {
         if !self.is_whole() {
-            // Several compilers may want it at once, and it takes a while.
-            let _lock = files::lock(&home.hooks().join("lock"))?;
+            // Several compilers may need it at once, and it takes a while.
+            let _lock = files::lock(&dirs.hooks().join("lock"))?;
             if !self.is_whole() {
                 self.build(hooks, compiler)?;
             }
@@ -93,8 +98,9 @@ impl HooksRlib {
         }
         let output = command.output()?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let first = said.lines().find(|line| line.starts_with("error")).unwrap_or("the compiler gave no reason");
+            let messages = String::from_utf8_lossy(&output.stderr);
+            let first =
+                messages.lines().find(|line| line.starts_with("error")).unwrap_or("the compiler gave no reason");
             return Err(io::Error::other(format!("cannot compile the hooks: {first}")));
         }
         fs_err::write(scratch.path().join(DIGEST_FILE), digest(&scratch.path().join(LIBRARY))?)?;

@@ -1,4 +1,4 @@
-//! The compiler call as the seam: what cargo asks of the compiler passes through here.
+//! The compiler call: every call that cargo makes of the compiler passes through here.
 
 mod call;
 mod compile;
@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
 use crate::layers::HooksSource;
-use crate::project::Home;
+use crate::project::ProjectDirs;
 
 /// Becomes the compiler. Only returns when it cannot be started.
 pub(crate) fn become_plain(call: &Call, chain: &[OsString]) -> io::Error {
@@ -29,9 +29,9 @@ pub(crate) fn become_plain(call: &Call, chain: &[OsString]) -> io::Error {
 }
 
 /// The folder to search for the hooks that `compiler` builds for `target`.
-pub(crate) fn hooks_folder(home: &Home, compiler: &OsStr, target: Option<&str>) -> io::Result<PathBuf> {
-    let toolchain = toolchain::Toolchain::of(home, compiler)?;
-    let rlib = hooks_rlib::HooksRlib::of(home, &HooksSource::embedded(), &toolchain, target);
+pub(crate) fn hooks_folder(dirs: &ProjectDirs, compiler: &OsStr, target: Option<&str>) -> io::Result<PathBuf> {
+    let toolchain = toolchain::Toolchain::of(dirs, compiler)?;
+    let rlib = hooks_rlib::HooksRlib::of(dirs, &HooksSource::embedded(), &toolchain, target);
     Ok(rlib.folder().to_owned())
 }
 
@@ -43,7 +43,7 @@ fn command(call: &Call, chain: &[OsString], arguments: &[OsString]) -> Command {
     command
 }
 
-/// The status to end with, as a shell tells it.
+/// The status to end with, as a shell shows it: 128 and the number of a signal.
 fn status_code(status: ExitStatus) -> i32 {
     status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1)
 }

@@ -1,4 +1,4 @@
-//! Which compiler is running, without asking it at every call.
+//! Which compiler is running, without running it at every call.
 
 use std::ffi::OsStr;
 use std::io;
@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 use crate::digest::short_digest;
-use crate::project::{Home, files};
+use crate::project::{ProjectDirs, files};
 
-/// What `rustc -vV` says.
+/// The answer to `rustc -vV`.
 #[derive(Debug, Clone)]
 pub(super) struct Toolchain {
     /// All of it.
@@ -20,8 +20,8 @@ pub(super) struct Toolchain {
 
 impl Toolchain {
     /// The toolchain of `compiler`, from the memory of an earlier call if there is one.
-    pub(super) fn of(home: &Home, compiler: &OsStr) -> io::Result<Toolchain> {
-        let memory = memory(home, compiler);
+    pub(super) fn of(dirs: &ProjectDirs, compiler: &OsStr) -> io::Result<Toolchain> {
+        let memory = memory(dirs, compiler);
         if let Some(known) = fs_err::read_to_string(&memory).ok().and_then(Toolchain::from_version) {
             return Ok(known);
         }
@@ -29,24 +29,24 @@ impl Toolchain {
         let version = String::from_utf8_lossy(&output.stdout).into_owned();
         let toolchain = Toolchain::from_version(version)
             .ok_or_else(|| io::Error::other(format!("`{} -vV` names no host", compiler.to_string_lossy())))?;
-        toolchain.remember(home, compiler);
+        toolchain.remember(dirs, compiler);
         Ok(toolchain)
     }
 
-    /// Takes a version text that was just asked for.
+    /// Parses the answer to `rustc -vV`.
     pub(super) fn from_version(version: String) -> Option<Toolchain> {
         let host = version.lines().find_map(|line| line.strip_prefix("host: "))?.to_owned();
         Some(Toolchain { version, host })
     }
 
     /// Keeps the answer. Not to be able to only costs time.
-    pub(super) fn remember(&self, home: &Home, compiler: &OsStr) {
-        let _ = files::write_if_changed(&memory(home, compiler), self.version.as_bytes());
+    pub(super) fn remember(&self, dirs: &ProjectDirs, compiler: &OsStr) {
+        let _ = files::write_if_changed(&memory(dirs, compiler), self.version.as_bytes());
     }
 }
 
 /// One file per compiler: its program, the toolchain that rustup chose, and the state of the file on disk.
-fn memory(home: &Home, compiler: &OsStr) -> PathBuf {
+fn memory(dirs: &ProjectDirs, compiler: &OsStr) -> PathBuf {
     let path = which::which(compiler).unwrap_or_else(|_| compiler.into());
     let state = fs_err::metadata(&path).map(|found| {
         let modified = found.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
@@ -58,5 +58,5 @@ fn memory(home: &Home, compiler: &OsStr) -> PathBuf {
         state.unwrap_or_default().as_bytes(),
         toolchain.as_encoded_bytes(),
     ]);
-    home.folder().join("compilers").join(name)
+    dirs.folder().join("compilers").join(name)
 }

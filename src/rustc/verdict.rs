@@ -1,4 +1,4 @@
-//! Whether weaving is to blame for a crate that does not compile: see the quarantine.
+//! Whether weaving is the cause where a crate does not compile: see the quarantine.
 
 use std::path::PathBuf;
 
@@ -10,19 +10,19 @@ use super::dep_info;
 use super::toolchain::Toolchain;
 use super::warning::CompileWarning;
 use crate::digest::short_digest;
-use crate::layers::{Dependent, Knowledge, QuarantineChange, Woven, name_and_version};
-use crate::project::Home;
+use crate::layers::{Dependent, QuarantineChange, WeavingContext, Woven, name_and_version};
+use crate::project::ProjectDirs;
 
 /// Notes that the crate of a call has compiled.
 pub(super) fn compiled(
-    home: &Home,
-    knowledge: &Knowledge,
+    dirs: &ProjectDirs,
+    context: &WeavingContext,
     call: &Call,
     toolchain: &Toolchain,
 ) -> Option<CompileWarning> {
     let dependent = dependent(call, toolchain)?;
     // A note that cannot be written costs a plain build more.
-    let change = knowledge.quarantine.compiled(home, &dependent).ok()??;
+    let change = context.quarantine.compiled(dirs, &dependent).ok()??;
     Some(match change {
         QuarantineChange::Cleared(crates) => CompileWarning::Cleared(crates),
         other => warning(dependent, other)?,
@@ -30,9 +30,14 @@ pub(super) fn compiled(
 }
 
 /// Notes that the crate of a call has not compiled, and leaves the woven crates that it names plain in the next build.
-pub(super) fn failed(home: &Home, knowledge: &Knowledge, call: &Call, toolchain: &Toolchain) -> Option<CompileWarning> {
+pub(super) fn failed(
+    dirs: &ProjectDirs,
+    context: &WeavingContext,
+    call: &Call,
+    toolchain: &Toolchain,
+) -> Option<CompileWarning> {
     let dependent = dependent(call, toolchain)?;
-    let change = knowledge.quarantine.failed(home, &dependent, woven_externs(home, call)).ok()??;
+    let change = context.quarantine.failed(dirs, &dependent, woven_externs(dirs, call)).ok()??;
     warning(dependent, change)
 }
 
@@ -56,13 +61,13 @@ fn dependent(call: &Call, toolchain: &Toolchain) -> Option<Dependent> {
 
 /// The woven crates among the libraries that a call names. Their dep-info names a stamp; one that is still being
 /// compiled, as its dependents may already be, has left a note.
-fn woven_externs(home: &Home, call: &Call) -> Vec<Woven> {
-    let stamps = home.stamps();
+fn woven_externs(dirs: &ProjectDirs, call: &Call) -> Vec<Woven> {
+    let stamps = dirs.stamps();
     let mut found = Vec::new();
     for library in call.externs() {
         let Some(stem) = library.file_stem().and_then(|stem| stem.to_str()) else { continue };
         let unit = stem.trim_start_matches("lib");
-        let running = fs_err::read_to_string(running_note(home, unit)).ok().map(|name| stamps.join(name));
+        let running = fs_err::read_to_string(running_note(dirs, unit)).ok().map(|name| stamps.join(name));
         let stamp = running.or_else(|| {
             let text = fs_err::read_to_string(library.with_file_name(format!("{unit}.d"))).ok()?;
             dep_info::inputs(&text).into_iter().find(|path: &PathBuf| path.starts_with(&stamps))

@@ -1,4 +1,4 @@
-//! Answering `rustc -vV`, by which cargo tells compilers apart.
+//! Answering `rustc -vV`, by which cargo distinguishes compilers.
 
 use std::ffi::OsString;
 use std::io;
@@ -8,9 +8,9 @@ use std::process::Stdio;
 use super::toolchain::Toolchain;
 use super::{Call, command, status_code};
 use crate::digest::short_digest;
-use crate::layers::{HooksSource, Knowledge, LAYER_FORMAT, refresh_stamps};
+use crate::layers::{HooksSource, LAYER_FORMAT, WeavingContext, refresh_stamps};
 use crate::project::manifest::Manifest;
-use crate::project::{Home, files, locked};
+use crate::project::{ProjectDirs, files, locked};
 use crate::rules::Catalog;
 
 /// The answer to `rustc -vV`.
@@ -30,36 +30,42 @@ pub(crate) struct VersionAnswer {
 /// Cargo keeps the answer until the shim is younger. So the shim is touched: the next cargo runs `-vV` again, and notices
 /// whether otel-rs was installed or removed. Where the cache cannot be used, builds are plain, and so is the answer, if cargo will not keep it;
 /// otherwise see `compile_plain`.
-pub(crate) fn answer_version(home: &Home, call: &Call, chain: &[OsString], shim: &Path) -> io::Result<VersionAnswer> {
+pub(crate) fn answer_version(
+    dirs: &ProjectDirs,
+    call: &Call,
+    chain: &[OsString],
+    shim: &Path,
+) -> io::Result<VersionAnswer> {
     let output = command(call, chain, &call.arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
     let compiler = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         return Ok(VersionAnswer { text: compiler, status: status_code(output.status) });
     }
     let mut text = compiler.clone();
-    let (touched, ready) = (files::touch(shim).is_ok(), home.ready().is_ok());
+    let (touched, ready) = (files::touch(shim).is_ok(), dirs.ready().is_ok());
     if (ready || !touched)
-        && let Some(line) = identity(home)
+        && let Some(line) = identity(dirs)
     {
         text.push_str(&format!("otel-rs: layers {LAYER_FORMAT} {line}\n"));
     }
-    if ready && let Ok(knowledge) = Knowledge::load(home) {
+    if ready && let Ok(context) = WeavingContext::load(dirs) {
         // Cargo shows no warning from here. A stamp that cannot be written leaves a crate as it was compiled before.
-        let locked = locked(home.root()).unwrap_or_default();
-        let _ = refresh_stamps(home, &knowledge, &locked);
+        let locked = locked(dirs.root()).unwrap_or_default();
+        let _ = refresh_stamps(dirs, &context, &locked);
     }
     if call.programs.len() == 1
         && let Some(toolchain) = Toolchain::from_version(compiler)
     {
-        toolchain.remember(home, call.compiler());
+        toolchain.remember(dirs, call.compiler());
     }
     Ok(VersionAnswer { text, status: 0 })
 }
 
-/// Needs no instrumentation to be well formed: a malformed one must not let woven and plain crates meet.
-fn identity(home: &Home) -> Option<String> {
+/// The line that separates woven artifacts from plain ones. A malformed instrumentation does not change it: woven and plain
+/// crates must not meet then either.
+fn identity(dirs: &ProjectDirs) -> Option<String> {
     let catalog = Catalog::load_one("").ok()?.identity();
-    let manifest = Manifest::read(home).ok().flatten().unwrap_or_default();
+    let manifest = Manifest::read(dirs).ok().flatten().unwrap_or_default();
     let (only, exclude) = (manifest.only.join(","), manifest.exclude.join(","));
     let parts = [&catalog, &HooksSource::embedded().digest, &only, &exclude];
     Some(short_digest(parts.map(|part| part.as_bytes())))

@@ -1,6 +1,6 @@
 //! Running a compiler whose failure would be ours.
 //!
-//! Its stderr is held until it tells that the crate's metadata is written: from then on nothing that weaving could have
+//! Its stderr is held until it reports that the crate's metadata is written: from then on nothing that weaving could have
 //! broken has been seen to fail, and cargo needs that very message to go on with the dependents. A failure before it is
 //! dropped with the held lines, and the plain source is compiled instead.
 
@@ -10,7 +10,7 @@ use std::process::{Command, ExitStatus, Stdio};
 /// How a watched compiler ended.
 #[derive(Debug)]
 pub(super) enum Watched {
-    /// All it said was passed on.
+    /// All of its messages were passed on.
     Done(ExitStatus),
     /// It failed early; nothing was passed on. These are the messages of its errors.
     Failed(Vec<String>),
@@ -27,7 +27,7 @@ struct Message {
 }
 
 /// Runs `command`, holding its messages as long as it may fail because of weaving.
-pub(super) fn run(mut command: Command, tells_artifacts: bool) -> io::Result<Watched> {
+pub(super) fn run(mut command: Command, reports_artifacts: bool) -> io::Result<Watched> {
     let mut child = command.stderr(Stdio::piped()).spawn()?;
     let mut held: Vec<Vec<u8>> = Vec::new();
     let mut errors = Vec::new();
@@ -49,7 +49,7 @@ pub(super) fn run(mut command: Command, tells_artifacts: bool) -> io::Result<Wat
             });
             errors.extend(message.and_then(error_text));
             held.push(line);
-            if tells_artifacts && written {
+            if reports_artifacts && written {
                 held.drain(..).for_each(|line| pass(&line));
                 passing = true;
             }

@@ -10,8 +10,8 @@ use crate::bounds::losses::Reason;
 use crate::config;
 use crate::export::destinations::{self, Delivered, Destinations};
 use crate::export::notices::ExportNotices;
-use crate::records::assemble::Complete;
-use crate::records::record::Log;
+use crate::records::assemble::CompleteRecord;
+use crate::records::record::LogHeader;
 use crate::signals::logs::LogMaker;
 use crate::signals::logs::data::LogData;
 use crate::signals::sourced::Sourced;
@@ -35,7 +35,7 @@ impl Logs {
     }
 
     /// Accepts a record.
-    pub(crate) fn push(&mut self, logged: &Complete<Log>) {
+    pub(crate) fn push(&mut self, logged: &CompleteRecord<LogHeader>) {
         self.destinations.push(self.maker.make(logged));
     }
 

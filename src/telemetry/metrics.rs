@@ -81,15 +81,15 @@ impl Metrics {
 
     /// When there is something to do: the next reader is due, or processes are to be sampled.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.readers.next_due().into_iter().chain(self.host.next_glance()).min()
+        self.readers.next_due().into_iter().chain(self.host.next_sample()).min()
     }
 
     /// Exports what is due by `now`, and answers requests for pages.
     pub(crate) fn serve(&mut self, now: Instant, programs: &mut Programs) {
         let Metrics { ledgers, host, readers } = self;
-        host.glance(now);
+        host.sample_if_due(now);
         readers.serve(now, ledgers, |ledgers| {
-            let found = host.look();
+            let found = host.scan();
             // A program without layers has only the metrics that are found here.
             if host.pid().is_some() || !ledgers.is_empty() {
                 ledgers.observe();
@@ -102,12 +102,12 @@ impl Metrics {
     /// next export has the values.
     pub(crate) fn observe(&mut self) {
         self.ledgers.observe();
-        self.host.see();
+        self.host.sample();
     }
 
     /// Exports everything for the last time, after the program's end; [`finish`](Self::finish) waits for it.
     pub(crate) fn flush(&mut self, ended: &Ended, programs: &mut Programs) {
-        let found = self.host.look_last(ended);
+        let found = self.host.final_scan(ended);
         // Processes that still run, such as a daemon left behind, get no further request: the end does not wait for them.
         if !found.is_empty() || !self.ledgers.is_empty() {
             self.ledgers.refresh(&found, programs);

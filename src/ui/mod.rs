@@ -1,11 +1,14 @@
-//! The only mouth: everything otel-rs says passes through here.
+//! The only way out: every message and all data of otel-rs pass through here.
 //!
 //! Data goes to stdout, everything else to stderr. A message is a lowercase phrase without a final stop; its causes
 //! and one imperative hint follow on lines of their own.
 
+mod nearest;
+pub(crate) mod plural;
 mod stream;
 mod table;
 
+pub(crate) use nearest::nearest;
 pub(crate) use table::table;
 
 use std::fmt::Display;
@@ -30,7 +33,7 @@ static HOLDING: AtomicBool = AtomicBool::new(false);
 static PREFIX: OnceLock<&'static str> = OnceLock::new();
 static LEVEL: OnceLock<Level> = OnceLock::new();
 
-/// What is said at least. The error that ends a command is always said, and so is data.
+/// The lowest level of messages that are shown. Data and the error that ends a command are always shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     /// Nothing.
@@ -46,17 +49,17 @@ pub(crate) enum Level {
 }
 
 /// Puts `prefix` before every line of a message from now on. The launcher and the compiler wrapper share stderr with
-/// the user's own programs, so their lines must say whose they are. Only the first call counts.
+/// the user's own programs, so their lines must name their origin. Only the first call counts.
 pub(crate) fn set_prefix(prefix: &'static str) {
     let _ = PREFIX.set(prefix);
 }
 
-/// Says less, or more, from now on. Only the first call counts.
+/// Shows less, or more, from now on. Only the first call counts.
 pub(crate) fn set_level(level: Level) {
     let _ = LEVEL.set(level);
 }
 
-fn says(level: Level) -> bool {
+fn is_enabled(level: Level) -> bool {
     LEVEL.get().is_none_or(|most| level <= *most)
 }
 
@@ -105,10 +108,10 @@ pub(crate) fn release() {
 pub(crate) fn retry() {
     let mut stderr = lock(&STDERR);
     stderr.try_flush();
-    tell_dropped(&mut stderr);
+    report_dropped(&mut stderr);
 }
 
-/// Forgets what is kept: it means nothing any more.
+/// Drops what is kept: it is of no use any more.
 pub(crate) fn forget() {
     lock(&STDERR).forget();
 }
@@ -124,13 +127,13 @@ pub(crate) fn finish() {
     HOLDING.store(false, Ordering::Relaxed);
     let mut stderr = lock(&STDERR);
     stderr.flush();
-    tell_dropped(&mut stderr);
+    report_dropped(&mut stderr);
     lock(&STDOUT).flush();
 }
 
-fn tell_dropped(stderr: &mut Stream) {
+fn report_dropped(stderr: &mut Stream) {
     let dropped = stderr.take_dropped();
-    if dropped > 0 && says(Level::Warn) {
+    if dropped > 0 && is_enabled(Level::Warn) {
         stderr.write(with_prefix(&format!("warning: {dropped} messages were dropped: stderr was full")).as_bytes());
     }
 }
@@ -139,23 +142,23 @@ fn lock(stream: &'static Mutex<Stream>) -> MutexGuard<'static, Stream> {
     stream.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tells progress, or a fact the user will want, on stderr.
+/// Shows progress, or a fact that the user needs, on stderr.
 pub(crate) fn note(text: impl Display) {
-    if says(Level::Info) {
+    if is_enabled(Level::Info) {
         stderr_lines(&text.to_string());
     }
 }
 
-/// Tells what a trouble came to, of which a warning has been given when it began.
+/// Reports what was lost in an outage that a warning has announced.
 pub(crate) fn loss(text: impl Display) {
-    if says(Level::Warn) {
+    if is_enabled(Level::Warn) {
         stderr_lines(&text.to_string());
     }
 }
 
-/// Tells what only somebody who is looking for a mistake wants to know, on stderr.
+/// Shows a detail for debugging, on stderr.
 pub(crate) fn detail(text: impl Display) {
-    if says(Level::Debug) {
+    if is_enabled(Level::Debug) {
         stderr_lines(&text.to_string());
     }
 }
@@ -167,7 +170,7 @@ pub(crate) fn err_raw(text: impl Display) {
 
 /// Warns: otel-rs goes on, with less.
 pub(crate) fn warning(message: impl Display, causes: &[String], hint: Option<&str>) {
-    if says(Level::Warn) {
+    if is_enabled(Level::Warn) {
         message_block("warning", anstyle::AnsiColor::Yellow, &message.to_string(), causes, hint);
     }
 }
@@ -218,6 +221,6 @@ fn to_stderr(text: &str) {
         stderr.keep(&whole);
     } else {
         stderr.write(&whole);
-        tell_dropped(&mut stderr);
+        report_dropped(&mut stderr);
     }
 }

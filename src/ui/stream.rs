@@ -93,13 +93,13 @@ impl Stream {
         self.backlog.clear();
     }
 
-    /// How much was dropped since the last call, once there is room for saying so.
+    /// How much was dropped since the last call, once there is room for the message.
     pub(super) fn take_dropped(&mut self) -> u64 {
         if self.backlog.is_empty() { std::mem::take(&mut self.dropped) } else { 0 }
     }
 }
 
-#[expect(unsafe_code, reason = "std and nix know no write that does not wait")]
+#[expect(unsafe_code, reason = "std and nix have no write that does not wait")]
 fn write_some(fd: RawFd, bytes: &[u8]) -> Wrote {
     // SAFETY: every call gets a live local or `bytes` with its true length, and numbers.
     unsafe {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_pipe_or_socket_keeps_nobody_and_loses_nothing_that_fits_the_backlog() {
+    fn a_full_pipe_or_socket_does_not_block_and_loses_nothing_that_fits_the_backlog() {
         let pipe = nix::unistd::pipe().unwrap();
         let socket = std::os::unix::net::UnixStream::pair().map(|(a, b)| (OwnedFd::from(a), OwnedFd::from(b))).unwrap();
         for (reader, writer) in [pipe, socket] {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_read_is_forgotten() {
+    fn bytes_that_nobody_can_read_are_dropped() {
         let (reader, writer) = nix::unistd::pipe().unwrap();
         drop(reader);
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

@@ -1,22 +1,22 @@
-//! Edits: what a rule's `do` says, turned into text at a byte offset.
+//! Edits: a rule's `do`, turned into text at a byte offset.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::pattern::{Captures, Match};
 use super::scope::Body;
-use super::tokens::{self, Kind, Tree, Trees};
+use super::tokens::{self, TokenKind, Tree, Trees};
 
 /// A compiled `do`.
 #[derive(Debug, Clone)]
 pub(crate) struct Modifier {
-    place: Place,
-    parts: Vec<Part>,
+    place: Placement,
+    parts: Vec<ModifierPart>,
 }
 
 /// Where the text of a [`Modifier`] goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Placement {
     /// Instead of the matched tokens.
     Replace,
     /// Right before the matched tokens.
@@ -29,15 +29,15 @@ pub(crate) enum Place {
     Postlude,
 }
 
-impl Place {
+impl Placement {
     /// Whether the text goes around tokens that a `match` finds.
     pub(crate) fn needs_match(self) -> bool {
-        matches!(self, Place::Replace | Place::Before | Place::After)
+        matches!(self, Placement::Replace | Placement::Before | Placement::After)
     }
 }
 
 #[derive(Debug, Clone)]
-enum Part {
+enum ModifierPart {
     Text(String),
     Capture(String),
 }
@@ -50,9 +50,9 @@ pub(super) struct Edit {
 }
 
 /// Parses the text of a `do`. `names` are those its `match` captures.
-pub(crate) fn parse(place: Place, text: &str, names: &[&str]) -> Result<Modifier, String> {
+pub(crate) fn parse(place: Placement, text: &str, names: &[&str]) -> Result<Modifier, String> {
     let trees = tokens::lex(text)?;
-    let mut parts = vec![Part::Text(String::new())];
+    let mut parts = vec![ModifierPart::Text(String::new())];
     let mut flat = Vec::new();
     if !pieces(text, &trees, &mut flat) {
         return Err("holds a doc comment; use none, or a plain one".to_owned());
@@ -79,7 +79,7 @@ pub(crate) fn parse(place: Place, text: &str, names: &[&str]) -> Result<Modifier
                         if names.is_empty() { "nothing".to_owned() } else { format!("`{}`", names.join("`, `")) };
                     return Err(format!("uses `${name}`, but `match` captures {known}"));
                 }
-                parts.push(Part::Capture(name.to_owned()));
+                parts.push(ModifierPart::Capture(name.to_owned()));
                 end = name_range.end;
                 index = at + 1;
             }
@@ -98,7 +98,7 @@ pub(crate) fn parse(place: Place, text: &str, names: &[&str]) -> Result<Modifier
 fn pieces(text: &str, trees: &Trees, flat: &mut Vec<(Range<usize>, bool, bool)>) -> bool {
     for Tree { range, kind } in &trees.0 {
         match kind {
-            Kind::Group(open, inner) => {
+            TokenKind::Group(open, inner) => {
                 if !text[range.clone()].starts_with(*open) {
                     return false;
                 }
@@ -108,9 +108,9 @@ fn pieces(text: &str, trees: &Trees, flat: &mut Vec<(Range<usize>, bool, bool)>)
                 }
                 flat.push((range.end - 1..range.end, false, false));
             }
-            Kind::Ident(_) => flat.push((range.clone(), false, true)),
-            Kind::Punct(punct) => flat.push((range.clone(), *punct == '$', false)),
-            Kind::Literal(_) => flat.push((range.clone(), false, false)),
+            TokenKind::Ident(_) => flat.push((range.clone(), false, true)),
+            TokenKind::Punct(punct) => flat.push((range.clone(), *punct == '$', false)),
+            TokenKind::Literal(_) => flat.push((range.clone(), false, false)),
         }
     }
     true
@@ -121,10 +121,10 @@ fn gap(text: &str) -> String {
     if text.chars().all(|c| c == ' ') { text.to_owned() } else { " ".to_owned() }
 }
 
-fn push_text(parts: &mut Vec<Part>, text: &str) {
+fn push_text(parts: &mut Vec<ModifierPart>, text: &str) {
     match parts.last_mut() {
-        Some(Part::Text(last)) => last.push_str(text),
-        _ => parts.push(Part::Text(text.to_owned())),
+        Some(ModifierPart::Text(last)) => last.push_str(text),
+        _ => parts.push(ModifierPart::Text(text.to_owned())),
     }
 }
 
@@ -133,8 +133,8 @@ impl Modifier {
     pub(super) fn at_match(&self, source: &str, found: &Match) -> Edit {
         let text = self.text(source, &found.captures);
         match self.place {
-            Place::Before => Edit { range: found.range.start..found.range.start, text: format!("{text} ") },
-            Place::After => Edit { range: found.range.end..found.range.end, text: format!(" {text}") },
+            Placement::Before => Edit { range: found.range.start..found.range.start, text: format!("{text} ") },
+            Placement::After => Edit { range: found.range.end..found.range.end, text: format!(" {text}") },
             _ => {
                 // What follows must keep its line: panic messages and debuggers count them.
                 let lost = lines(&source[found.range.clone()]).saturating_sub(lines(&text));
@@ -146,7 +146,7 @@ impl Modifier {
     /// The edit this makes in a scope.
     pub(super) fn in_scope(&self, body: &Body<'_>) -> Edit {
         let text = format!(" {} ", self.text("", &BTreeMap::new()));
-        let at = if self.place == Place::Prelude { body.inside.start } else { last_token_end(body) };
+        let at = if self.place == Placement::Prelude { body.inside.start } else { last_token_end(body) };
         Edit { range: at..at, text }
     }
 
@@ -155,8 +155,8 @@ impl Modifier {
         let mut text = String::new();
         for part in &self.parts {
             match part {
-                Part::Text(part) => text.push_str(part),
-                Part::Capture(name) => {
+                ModifierPart::Text(part) => text.push_str(part),
+                ModifierPart::Capture(name) => {
                     let capture = captures.get(name).map_or("", |range| &source[range.clone()]);
                     if used.contains(&name) {
                         text.push_str(&on_one_line(capture));

@@ -11,13 +11,14 @@ pub(crate) mod scope;
 mod tokens;
 
 use crate::ui::Explain;
+use crate::ui::plural::noun;
 use edit::Edit;
 pub(crate) use rule::Rule;
 use scope::Body;
 
 /// What was done to a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Report {
+pub(crate) struct WeaveReport {
     /// Each rule with the number of its join points, in the order given.
     pub(crate) woven: Vec<(String, usize)>,
 }
@@ -34,7 +35,7 @@ pub(crate) enum WeaveError {
         reason: String,
     },
     /// A rule did not find what it expects.
-    #[error("rule `{rule}` expects {expected} {} in `{file}`, found {found}{}", plural(*expected), missing(scope.as_deref()))]
+    #[error("rule `{rule}` expects {expected} {} in `{file}`, found {found}{}", noun(*expected as u64, "match", "matches"), missing(scope.as_deref()))]
     Miss {
         /// The rule's name.
         rule: String,
@@ -63,20 +64,16 @@ pub(crate) enum WeaveError {
 
 impl Explain for WeaveError {}
 
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "match" } else { "matches" }
-}
-
 fn missing(scope: Option<&str>) -> String {
     scope.map(|scope| format!(" (there is no `{scope}`)")).unwrap_or_default()
 }
 
 /// Weaves `rules`, which must all be for the file that `source` is the text of.
-pub(crate) fn weave(source: &str, rules: &[&Rule]) -> Result<(String, Report), WeaveError> {
+pub(crate) fn weave(source: &str, rules: &[&Rule]) -> Result<(String, WeaveReport), WeaveError> {
     let file = || rules.first().map(|rule| rule.file.clone()).unwrap_or_default();
     let trees = tokens::lex(source).map_err(|reason| WeaveError::NotRust { file: file(), reason })?;
     let mut edits: Vec<(&Rule, Edit)> = Vec::new();
-    let mut report = Report { woven: Vec::new() };
+    let mut report = WeaveReport { woven: Vec::new() };
     for rule in rules {
         let made = edits_of(source, &trees.0, rule)?;
         report.woven.push((rule.name.clone(), made.len()));
@@ -131,105 +128,4 @@ fn edits_of(source: &str, trees: &[tokens::Tree], rule: &Rule) -> Result<Vec<Edi
         None => bodies.iter().map(|body| rule.modifier.in_scope(body)).collect(),
     };
     if edits.len() == rule.expect { Ok(edits) } else { Err(miss(edits.len(), None)) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::weave::edit::Place;
-
-    fn rule(id: &str, scopes: &[&str], find: Option<&str>, place: Place, text: &str) -> Rule {
-        let pattern = find.map(|find| pattern::parse(find).unwrap());
-        let names = pattern.as_ref().map(pattern::Pattern::names).unwrap_or_default();
-        Rule {
-            name: format!("toy.{id}"),
-            versions: None,
-            file: "src/lib.rs".to_owned(),
-            scopes: scopes.iter().map(|scope| scope::parse(scope).unwrap()).collect(),
-            modifier: edit::parse(place, text, &names).unwrap(),
-            pattern,
-            expect: 1,
-        }
-    }
-
-    fn woven(source: &str, rules: &[Rule]) -> String {
-        weave(source, &rules.iter().collect::<Vec<_>>()).unwrap().0
-    }
-
-    #[test]
-    fn replacement_uses_what_was_matched() {
-        let rule = rule(
-            "a",
-            &["impl Dispatch for Server", "fn recv"],
-            Some("let $f = self.call($r);"),
-            Place::Replace,
-            "let $f = crate::otel_rs::serve(&$r, || self.call($r));",
-        );
-        let source =
-            "cfg! { impl<S> Dispatch for Server<S> {\n fn recv(&self) { let fut = self.call(req); /* c */ } } }";
-        assert_eq!(
-            woven(source, &[rule]),
-            "cfg! { impl<S> Dispatch for Server<S> {\n fn recv(&self) { let fut = crate::otel_rs::serve(&req, || self.call(req)); /* c */ } } }"
-        );
-    }
-
-    #[test]
-    fn lines_after_the_join_point_keep_their_numbers() {
-        let rule = rule("a", &[], Some("call($$x)"), Place::Replace, "{ before(); // why\n call($$x, $$x) }");
-        let source = "a\ncall(\n  x, // one\n  y\n);\nlast";
-        let woven = woven(source, &[rule]);
-        assert_eq!(woven, "a\n{ before(); call(x, // one\n  y, x, y) }\n\n;\nlast");
-        assert_eq!(woven.lines().position(|line| line == "last"), source.lines().position(|line| line == "last"));
-    }
-
-    #[test]
-    fn prelude_and_postlude_stand_inside_the_scope() {
-        let rules = [
-            rule("a", &["fn f"], None, Place::Prelude, "let g = 1;"),
-            rule("b", &["fn f"], None, Place::Postlude, "drop(g);"),
-        ];
-        assert_eq!(woven("fn f() {\n  x(); // end\n}", &rules), "fn f() { let g = 1; \n  x(); drop(g);  // end\n}");
-    }
-
-    #[test]
-    fn before_and_after_keep_the_match() {
-        let rules =
-            [rule("a", &[], Some("x()"), Place::Before, "a();"), rule("b", &[], Some("y();"), Place::After, "b();")];
-        assert_eq!(woven("{ x(); y(); // t\n}", &rules), "{ a(); x(); y(); b(); // t\n}");
-    }
-
-    #[test]
-    fn miss_names_rule_file_expected_and_found() {
-        let rule = rule("a", &[], Some("x()"), Place::Before, "a();");
-        let error = weave("x(); x();", &[&rule]).unwrap_err();
-        assert_eq!(error.to_string(), "rule `toy.a` expects 1 match in `src/lib.rs`, found 2");
-    }
-
-    #[test]
-    fn missing_scope_is_named() {
-        let rule = rule("a", &["fn f", "match x"], Some("x()"), Place::Before, "a();");
-        let error = weave("fn f() { x() }", &[&rule]).unwrap_err();
-        assert_eq!(error.to_string(), "rule `toy.a` expects 1 match in `src/lib.rs`, found 0 (there is no `match x`)");
-    }
-
-    #[test]
-    fn one_missing_rule_leaves_all_unwoven() {
-        let rules =
-            [rule("a", &[], Some("x()"), Place::Before, "a();"), rule("b", &[], Some("gone()"), Place::Before, "a();")];
-        assert!(weave("x();", &rules.iter().collect::<Vec<_>>()).is_err());
-    }
-
-    #[test]
-    fn two_rules_on_the_same_tokens_are_an_error() {
-        let rules =
-            [rule("a", &[], Some("f(x)"), Place::Replace, "g()"), rule("b", &[], Some("x"), Place::Before, "y +")];
-        let error = weave("a;\nf(x)", &rules.iter().collect::<Vec<_>>()).unwrap_err();
-        assert!(error.to_string().contains("rules `toy.a` and `toy.b`"), "{error}");
-        assert!(error.to_string().ends_with("line 2"), "{error}");
-    }
-
-    #[test]
-    fn text_that_is_not_rust_is_told() {
-        assert!(matches!(weave("fn f( {", &[]), Err(WeaveError::NotRust { .. })));
-    }
 }

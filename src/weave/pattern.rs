@@ -1,20 +1,20 @@
-//! Patterns of tokens: what a rule's `match` says, and where a source agrees.
+//! Patterns of tokens: a rule's `match`, and where a source agrees with it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::tokens::{self, Kind, Tree, end_of_test_module};
+use super::tokens::{self, TokenKind, Tree, end_of_test_module};
 
 /// A compiled `match`: literal tokens, `$x` for exactly one tree, `$$x` for the shortest run of trees.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
-    items: Vec<Item>,
+    parts: Vec<PatternPart>,
 }
 
 #[derive(Debug, Clone)]
-enum Item {
-    Token(Kind),
-    Group(char, Vec<Item>),
+enum PatternPart {
+    Token(TokenKind),
+    Group(char, Vec<PatternPart>),
     One(String),
     Run(String),
 }
@@ -31,34 +31,36 @@ pub(super) struct Match {
 
 /// Parses the text of a pattern.
 pub(crate) fn parse(text: &str) -> Result<Pattern, String> {
-    let items = items(&tokens::lex(text)?.0);
-    match items.first() {
+    let parts = parts(&tokens::lex(text)?.0);
+    match parts.first() {
         None => Err("is empty; expected tokens to look for".to_owned()),
-        Some(Item::Run(name)) => Err(format!("starts with `$${name}`, which would begin anywhere; start with a token")),
-        Some(_) => Ok(Pattern { items }),
+        Some(PatternPart::Run(name)) => {
+            Err(format!("starts with `$${name}`, which would begin anywhere; start with a token"))
+        }
+        Some(_) => Ok(Pattern { parts }),
     }
 }
 
-fn items(trees: &[Tree]) -> Vec<Item> {
-    let mut items = Vec::new();
+fn parts(trees: &[Tree]) -> Vec<PatternPart> {
+    let mut parts = Vec::new();
     let mut rest = trees;
     loop {
         rest = match rest {
-            [] => return items,
-            [a, b, Tree { kind: Kind::Ident(name), .. }, tail @ ..] if a.is_punct('$') && b.is_punct('$') => {
-                items.push(Item::Run(name.clone()));
+            [] => return parts,
+            [a, b, Tree { kind: TokenKind::Ident(name), .. }, tail @ ..] if a.is_punct('$') && b.is_punct('$') => {
+                parts.push(PatternPart::Run(name.clone()));
                 tail
             }
-            [a, Tree { kind: Kind::Ident(name), .. }, tail @ ..] if a.is_punct('$') => {
-                items.push(Item::One(name.clone()));
+            [a, Tree { kind: TokenKind::Ident(name), .. }, tail @ ..] if a.is_punct('$') => {
+                parts.push(PatternPart::One(name.clone()));
                 tail
             }
-            [Tree { kind: Kind::Group(open, inner), .. }, tail @ ..] => {
-                items.push(Item::Group(*open, self::items(&inner.0)));
+            [Tree { kind: TokenKind::Group(open, inner), .. }, tail @ ..] => {
+                parts.push(PatternPart::Group(*open, self::parts(&inner.0)));
                 tail
             }
             [token, tail @ ..] => {
-                items.push(Item::Token(token.kind.clone()));
+                parts.push(PatternPart::Token(token.kind.clone()));
                 tail
             }
         };
@@ -69,7 +71,7 @@ impl Pattern {
     /// The names this pattern captures.
     pub(crate) fn names(&self) -> Vec<&str> {
         let mut names = Vec::new();
-        collect_names(&self.items, &mut names);
+        collect_names(&self.parts, &mut names);
         names
     }
 
@@ -88,13 +90,13 @@ impl Pattern {
                 continue;
             }
             let mut captures = Captures::new();
-            if let Some(length) = agree(source, &self.items, &trees[at..], false, &mut captures) {
+            if let Some(length) = agree(source, &self.parts, &trees[at..], false, &mut captures) {
                 let range = trees[at].range.start..trees[at + length - 1].range.end;
                 found.push(Match { range, captures });
                 at += length;
                 continue;
             }
-            if let Kind::Group(_, inner) = &trees[at].kind {
+            if let TokenKind::Group(_, inner) = &trees[at].kind {
                 self.search(source, &inner.0, found);
             }
             at += 1;
@@ -102,28 +104,28 @@ impl Pattern {
     }
 }
 
-fn collect_names<'a>(items: &'a [Item], names: &mut Vec<&'a str>) {
-    for item in items {
-        match item {
-            Item::One(name) | Item::Run(name) => names.push(name),
-            Item::Group(_, inner) => collect_names(inner, names),
-            Item::Token(_) => {}
+fn collect_names<'a>(parts: &'a [PatternPart], names: &mut Vec<&'a str>) {
+    for part in parts {
+        match part {
+            PatternPart::One(name) | PatternPart::Run(name) => names.push(name),
+            PatternPart::Group(_, inner) => collect_names(inner, names),
+            PatternPart::Token(_) => {}
         }
     }
 }
 
-/// How many of `trees` the `items` cover from the start; with `whole`, only all of them will do.
-fn agree(source: &str, items: &[Item], trees: &[Tree], whole: bool, captures: &mut Captures) -> Option<usize> {
-    let Some((item, items)) = items.split_first() else {
+/// How many of `trees` the `parts` cover from the start; with `whole`, only all of them will do.
+fn agree(source: &str, parts: &[PatternPart], trees: &[Tree], whole: bool, captures: &mut Captures) -> Option<usize> {
+    let Some((part, parts)) = parts.split_first() else {
         return (!whole || trees.is_empty()).then_some(0);
     };
-    if let Item::Run(name) = item {
+    if let PatternPart::Run(name) = part {
         for length in 0..=trees.len() {
             let mut attempt = captures.clone();
             if !bind(source, &mut attempt, name, &trees[..length], trees.get(length)) {
                 continue;
             }
-            if let Some(rest) = agree(source, items, &trees[length..], whole, &mut attempt) {
+            if let Some(rest) = agree(source, parts, &trees[length..], whole, &mut attempt) {
                 *captures = attempt;
                 return Some(length + rest);
             }
@@ -131,9 +133,9 @@ fn agree(source: &str, items: &[Item], trees: &[Tree], whole: bool, captures: &m
         return None;
     }
     let (tree, rest) = trees.split_first()?;
-    let agrees = match (item, &tree.kind) {
-        (Item::Token(expected), found) => expected == found,
-        (Item::Group(expected, inner), Kind::Group(open, found)) => {
+    let agrees = match (part, &tree.kind) {
+        (PatternPart::Token(expected), found) => expected == found,
+        (PatternPart::Group(expected, inner), TokenKind::Group(open, found)) => {
             expected == open && {
                 // The captures of the group must hold for what follows it, so that they are tried together.
                 let mut attempt = captures.clone();
@@ -144,13 +146,13 @@ fn agree(source: &str, items: &[Item], trees: &[Tree], whole: bool, captures: &m
                 agrees
             }
         }
-        (Item::One(name), _) => bind(source, captures, name, std::slice::from_ref(tree), None),
-        (Item::Group(..) | Item::Run(_), _) => false,
+        (PatternPart::One(name), _) => bind(source, captures, name, std::slice::from_ref(tree), None),
+        (PatternPart::Group(..) | PatternPart::Run(_), _) => false,
     };
     if !agrees {
         return None;
     }
-    agree(source, items, rest, whole, captures).map(|length| length + 1)
+    agree(source, parts, rest, whole, captures).map(|length| length + 1)
 }
 
 /// Notes what `name` stands for. A name used twice must stand for the same text both times.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::tokens::{self, Kind, Tree, end_of_test_module};
+use super::tokens::{self, TokenKind, Tree, end_of_test_module};
 
 /// The keywords a scope may begin with.
 const KEYWORDS: [&str; 8] = ["impl", "fn", "struct", "enum", "union", "trait", "mod", "match"];
@@ -12,14 +12,16 @@ const KEYWORDS: [&str; 8] = ["impl", "fn", "struct", "enum", "union", "trait", "
 pub(crate) struct Scope {
     text: String,
     keyword: String,
-    header: Vec<Kind>,
+    header: Vec<TokenKind>,
 }
 
 /// Parses one entry of `in`.
 pub(crate) fn parse(text: &str) -> Result<Scope, String> {
     let expected = format!("expected one of `{}` first", KEYWORDS.join("`, `"));
     let trees = tokens::lex(text)?.0;
-    let Some((Tree { kind: Kind::Ident(keyword), .. }, header)) = trees.split_first() else { return Err(expected) };
+    let Some((Tree { kind: TokenKind::Ident(keyword), .. }, header)) = trees.split_first() else {
+        return Err(expected);
+    };
     if !KEYWORDS.contains(&keyword.as_str()) {
         return Err(format!("{expected}, found `{keyword}`"));
     }
@@ -58,7 +60,7 @@ impl Scope {
                 at = end;
                 continue;
             }
-            if let Kind::Group(_, inner) = &trees[at].kind {
+            if let TokenKind::Group(_, inner) = &trees[at].kind {
                 self.find_all(&inner.0, found);
             }
             at += 1;
@@ -75,7 +77,7 @@ impl Scope {
             .iter()
             .position(|tree| tree.is_group('{') || tree.is_punct(';') || (tuple_struct && tree.is_group('(')))?;
         let end = at + 1 + length;
-        let Kind::Group(_, inner) = &trees[end].kind else { return None };
+        let TokenKind::Group(_, inner) = &trees[end].kind else { return None };
         if !self.agrees(&trees[at + 1..end]) {
             return None;
         }
@@ -92,9 +94,9 @@ impl Scope {
         match trees[..at].split_last() {
             None => true,
             Some((tree, earlier)) => match &tree.kind {
-                Kind::Group(..) | Kind::Punct(';') => true,
+                TokenKind::Group(..) | TokenKind::Punct(';') => true,
                 // Another keyword of the item, as opposed to `&mut impl T` and `&'a impl T`.
-                Kind::Ident(word) => word != "mut" && !earlier.last().is_some_and(|tree| tree.is_punct('\'')),
+                TokenKind::Ident(word) => word != "mut" && !earlier.last().is_some_and(|tree| tree.is_punct('\'')),
                 _ => false,
             },
         }
@@ -106,11 +108,11 @@ impl Scope {
         match self.keyword.as_str() {
             "match" => subsequence(&self.header, &found),
             "impl" => {
-                // Whoever writes generics wants them compared.
-                if !self.header.contains(&Kind::Punct('<')) {
+                // Generics in a rule are compared; those of the source alone are not.
+                if !self.header.contains(&TokenKind::Punct('<')) {
                     found = without_generics(&found);
                 }
-                let for_ = Kind::Ident("for".to_owned());
+                let for_ = TokenKind::Ident("for".to_owned());
                 // `impl Server` means the inherent one, not every trait's.
                 self.header.contains(&for_) == found.contains(&for_) && subsequence(&self.header, &found)
             }
@@ -120,13 +122,13 @@ impl Scope {
 }
 
 /// The tokens of `trees`, brackets as punctuation.
-fn flatten(trees: &[Tree], flat: &mut Vec<Kind>) {
+fn flatten(trees: &[Tree], flat: &mut Vec<TokenKind>) {
     for tree in trees {
         match &tree.kind {
-            Kind::Group(open, inner) => {
-                flat.push(Kind::Punct(*open));
+            TokenKind::Group(open, inner) => {
+                flat.push(TokenKind::Punct(*open));
                 flatten(&inner.0, flat);
-                flat.push(Kind::Punct(match open {
+                flat.push(TokenKind::Punct(match open {
                     '(' => ')',
                     '[' => ']',
                     _ => '}',
@@ -138,15 +140,15 @@ fn flatten(trees: &[Tree], flat: &mut Vec<Kind>) {
 }
 
 /// Leaves out `<…>` and all from `where` on; the `>` of `->` closes nothing.
-fn without_generics(header: &[Kind]) -> Vec<Kind> {
+fn without_generics(header: &[TokenKind]) -> Vec<TokenKind> {
     let mut kept = Vec::new();
     let mut depth = 0_usize;
     for (index, kind) in header.iter().enumerate() {
         match kind {
-            Kind::Punct('<') => depth += 1,
-            Kind::Punct('>') if index > 0 && header[index - 1] == Kind::Punct('-') => {}
-            Kind::Punct('>') => depth = depth.saturating_sub(1),
-            Kind::Ident(word) if word == "where" && depth == 0 => break,
+            TokenKind::Punct('<') => depth += 1,
+            TokenKind::Punct('>') if index > 0 && header[index - 1] == TokenKind::Punct('-') => {}
+            TokenKind::Punct('>') => depth = depth.saturating_sub(1),
+            TokenKind::Ident(word) if word == "where" && depth == 0 => break,
             kind if depth == 0 => kept.push(kind.clone()),
             _ => {}
         }
@@ -154,9 +156,9 @@ fn without_generics(header: &[Kind]) -> Vec<Kind> {
     kept
 }
 
-fn subsequence(wanted: &[Kind], found: &[Kind]) -> bool {
+fn subsequence(expected: &[TokenKind], found: &[TokenKind]) -> bool {
     let mut found = found.iter();
-    wanted.iter().all(|wanted| found.any(|found| found == wanted))
+    expected.iter().all(|expected| found.any(|found| found == expected))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Rust source as trees of tokens, each knowing the bytes it stands on.
+//! Rust source as trees of tokens, each with the range of its bytes.
 //!
 //! Tokens and not syntax, because `cfg_rt! { … }` and `pin_project! { … }` hide whole items from every parser of the
 //! language while their tokens lie open.
@@ -13,12 +13,12 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 pub(super) struct Tree {
     /// The bytes from the first to the last character, brackets included.
     pub(super) range: Range<usize>,
-    pub(super) kind: Kind,
+    pub(super) kind: TokenKind,
 }
 
 /// What a [`Tree`] is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     /// A name or keyword.
     Ident(String),
     /// One character of punctuation; `->` is two of them.
@@ -43,19 +43,19 @@ impl Eq for Trees {}
 
 impl Tree {
     pub(super) fn is_ident(&self, name: &str) -> bool {
-        matches!(&self.kind, Kind::Ident(ident) if ident == name)
+        matches!(&self.kind, TokenKind::Ident(ident) if ident == name)
     }
 
     pub(super) fn is_punct(&self, punct: char) -> bool {
-        self.kind == Kind::Punct(punct)
+        self.kind == TokenKind::Punct(punct)
     }
 
     pub(super) fn is_group(&self, open: char) -> bool {
-        matches!(&self.kind, Kind::Group(delimiter, _) if *delimiter == open)
+        matches!(&self.kind, TokenKind::Group(delimiter, _) if *delimiter == open)
     }
 }
 
-/// Splits `source` into trees. The error says where the text stops being Rust tokens.
+/// Splits `source` into trees. The error names the line where the text stops being Rust tokens.
 pub(super) fn lex(source: &str) -> Result<Trees, String> {
     let stream = TokenStream::from_str(source).map_err(|error| {
         let start = error.span().start();
@@ -72,16 +72,16 @@ fn convert(stream: TokenStream) -> Trees {
     for token in stream {
         let range = token.span().byte_range();
         let kind = match token {
-            TokenTree::Ident(ident) => Kind::Ident(ident.to_string()),
-            TokenTree::Punct(punct) => Kind::Punct(punct.as_char()),
-            TokenTree::Literal(literal) => Kind::Literal(literal.to_string()),
+            TokenTree::Ident(ident) => TokenKind::Ident(ident.to_string()),
+            TokenTree::Punct(punct) => TokenKind::Punct(punct.as_char()),
+            TokenTree::Literal(literal) => TokenKind::Literal(literal.to_string()),
             TokenTree::Group(group) => {
                 let open = match group.delimiter() {
                     Delimiter::Parenthesis => '(',
                     Delimiter::Bracket => '[',
                     Delimiter::Brace | Delimiter::None => '{',
                 };
-                Kind::Group(open, convert(group.stream()))
+                TokenKind::Group(open, convert(group.stream()))
             }
         };
         trees.push(Tree { range, kind });
@@ -93,9 +93,9 @@ fn convert(stream: TokenStream) -> Trees {
 /// test; a match there would spoil the count.
 pub(super) fn end_of_test_module(trees: &[Tree], at: usize) -> Option<usize> {
     let [hash, attribute, rest @ ..] = &trees[at..] else { return None };
-    let Kind::Group('[', inner) = &attribute.kind else { return None };
+    let TokenKind::Group('[', inner) = &attribute.kind else { return None };
     let is_cfg_test = match inner.0.as_slice() {
-        [cfg, Tree { kind: Kind::Group('(', condition), .. }] => {
+        [cfg, Tree { kind: TokenKind::Group('(', condition), .. }] => {
             cfg.is_ident("cfg") && matches!(condition.0.as_slice(), [only] if only.is_ident("test"))
         }
         _ => false,
@@ -104,7 +104,8 @@ pub(super) fn end_of_test_module(trees: &[Tree], at: usize) -> Option<usize> {
         return None;
     }
     // `pub`, `(crate)` and further attributes may stand between.
-    let between = |tree: &&Tree| tree.is_ident("pub") || tree.is_punct('#') || matches!(tree.kind, Kind::Group(..));
+    let between =
+        |tree: &&Tree| tree.is_ident("pub") || tree.is_punct('#') || matches!(tree.kind, TokenKind::Group(..));
     let keyword = rest.iter().take_while(between).count();
     let is_module = rest.get(keyword)?.is_ident("mod") && rest.get(keyword + 2)?.is_group('{');
     is_module.then_some(at + 2 + keyword + 3)
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn unbalanced_text_is_told_with_its_line() {
+    fn unbalanced_text_is_an_error_that_names_its_line() {
         assert!(lex("fn f() {\n  (]\n}").unwrap_err().starts_with("line 2"), "{:?}", lex("fn f() {\n  (]\n}"));
     }
 

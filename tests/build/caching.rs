@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use super::project::{Project, said};
+use super::project::{Project, run_to_end};
 use crate::support::skip;
 
 fn chmod(path: &Path, mode: u32) {
@@ -16,7 +16,7 @@ fn projects_share_what_is_woven_of_the_same_source() {
     let (one, other) = (Project::new().with_own_cache(), Project::new());
     let shared = |project: &Project, program: &str, args: &[&str]| {
         let mut command = project.command(program);
-        said(command.args(args).env("OTEL_RS_CACHE_DIR", one.cache(""))).ok().out.trim().to_owned()
+        run_to_end(command.args(args).env("OTEL_RS_CACHE_DIR", one.cache(""))).ok().out.trim().to_owned()
     };
     one.otel_rs(&["bootstrap"]).ok();
     shared(&other, env!("CARGO_BIN_EXE_otel-rs"), &["bootstrap"]);
@@ -95,7 +95,7 @@ fn a_cache_that_others_can_write_is_not_used() {
     let refused = project.otel_rs(&["bootstrap"]);
     assert!(refused.status == 1 && refused.err.contains("expected a folder, found a link"), "{}", refused.err);
     let mut slash = project.command(env!("CARGO_BIN_EXE_otel-rs"));
-    let refused = said(slash.arg("bootstrap").env("OTEL_RS_CACHE_DIR", project.cache("").join("")));
+    let refused = run_to_end(slash.arg("bootstrap").env("OTEL_RS_CACHE_DIR", project.cache("").join("")));
     assert!(refused.status == 1 && refused.err.contains("expected a folder, found a link"), "{}", refused.err);
 }
 
@@ -137,14 +137,14 @@ fn a_file_system_that_runs_nothing_is_named_and_the_build_stays_plain() {
     let mut command = project.command("unshare");
     command.args(["--mount", "sh", "-c", script]).arg(&mounted);
     command.args([env!("CARGO_BIN_EXE_otel-rs"), env!("CARGO")]).env("OTEL_RS_CACHE_DIR", &mounted);
-    let told = said(&mut command).ok();
-    assert_eq!(told.out, "1\n4\n4\n", "{}", told.err);
-    assert_eq!(told.err.matches("noexec").count(), 2, "bootstrap, and `otel-rs cargo`: {}", told.err);
-    assert!(told.err.contains("set `OTEL_RS_CACHE_DIR`"), "{}", told.err);
+    let ended = run_to_end(&mut command).ok();
+    assert_eq!(ended.out, "1\n4\n4\n", "{}", ended.err);
+    assert_eq!(ended.err.matches("noexec").count(), 2, "bootstrap, and `otel-rs cargo`: {}", ended.err);
+    assert!(ended.err.contains("set `OTEL_RS_CACHE_DIR`"), "{}", ended.err);
 }
 
 #[test]
-fn where_there_is_no_place_for_a_cache_it_is_said_what_to_set() {
+fn without_a_folder_for_the_cache_the_hint_names_a_variable() {
     let project = Project::new();
     let home = std::env::var_os("HOME").map(std::path::PathBuf::from).unwrap_or_default();
     let without = |args: &[&str], set: &[(&str, &str)]| {
@@ -155,7 +155,7 @@ fn where_there_is_no_place_for_a_cache_it_is_said_what_to_set() {
         for name in ["HOME", "XDG_CACHE_HOME", "OTEL_RS_CACHE_DIR"] {
             command.env_remove(name);
         }
-        said(command.args(args).envs(set.iter().copied()))
+        run_to_end(command.args(args).envs(set.iter().copied()))
     };
     // The specification of these folders has a relative path ignored.
     for set in [&[][..], &[("XDG_CACHE_HOME", "relative")], &[("HOME", "")]] {
@@ -208,7 +208,7 @@ fn builds_at_the_same_time_do_not_disturb_each_other() {
         for number in 0..4 {
             let mut command = project.command(env!("CARGO"));
             command.args(["run", "--quiet"]).env("CARGO_TARGET_DIR", project.path(&format!("target-{number}")));
-            scope.spawn(move || assert_eq!(said(&mut command).ok().out, "1004\n"));
+            scope.spawn(move || assert_eq!(run_to_end(&mut command).ok().out, "1004\n"));
         }
     });
     assert_eq!(project.cached("layers").len(), 1, "{:?}", project.cached("layers"));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::project::{Project, Said, said};
+use super::project::{Ended, Project, run_to_end};
 
 fn copy(from: &Path, to: &Path) {
     for entry in walkdir::WalkDir::new(from) {
@@ -34,12 +34,14 @@ fn carried(project: &Project, names: &[&str]) -> PathBuf {
 }
 
 /// Builds and runs it on a machine that never had otel-rs.
-fn elsewhere(project: &Project, folder: &Path) -> Said {
+fn elsewhere(project: &Project, folder: &Path) -> Ended {
     let path = std::env::var_os("PATH").unwrap();
     let others = std::env::split_paths(&path).filter(|path| !path.join("otel-rs").exists());
     let mut command = project.command(env!("CARGO"));
     command.args(["run", "--quiet", "--offline"]).current_dir(folder).env_remove("OTEL_RS_INSTRUMENTATIONS");
-    said(command.env("OTEL_RS_CACHE_DIR", project.path("none")).env("PATH", std::env::join_paths(others).unwrap()))
+    run_to_end(
+        command.env("OTEL_RS_CACHE_DIR", project.path("none")).env("PATH", std::env::join_paths(others).unwrap()),
+    )
 }
 
 /// Hides the cache while something is built on another machine.
@@ -81,7 +83,7 @@ fn lost_permissions_line_ends_and_folders_leave_the_build_as_it_was() {
     }
     without_cache(&project, || assert_eq!(elsewhere(&project, &folder).ok().out.trim(), "4"));
     assert_eq!(
-        said(project.command(env!("CARGO")).args(["run", "--quiet"]).current_dir(&folder)).ok().out.trim(),
+        run_to_end(project.command(env!("CARGO")).args(["run", "--quiet"]).current_dir(&folder)).ok().out.trim(),
         "1004"
     );
     fs::remove_dir_all(project.cache("")).unwrap();
@@ -130,13 +132,13 @@ fn git_shows_nothing_whatever_it_has_of_the_configuration() {
         let project = Project::new();
         prepare(&project);
         let (before, status) = (project.files(), project.changed());
-        let told = project.otel_rs(&["bootstrap"]).ok();
+        let ended = project.otel_rs(&["bootstrap"]).ok();
         assert_eq!(project.changed(), status, "{name}");
         let tracked = name == "tracked";
         assert_eq!(project.run(), if tracked { "4" } else { "1004" }, "{name}");
         assert_eq!(project.otel_rs(&["cargo", "run", "--quiet"]).ok().out, "1004\n", "{name}");
-        assert_eq!(told.err.contains("git tracks `.cargo/config.toml`"), tracked, "{name}: {}", told.err);
-        assert_eq!(told.out.contains("otel-rs cargo build --release"), tracked, "{name}: {}", told.out);
+        assert_eq!(ended.err.contains("git tracks `.cargo/config.toml`"), tracked, "{name}: {}", ended.err);
+        assert_eq!(ended.out.contains("otel-rs cargo build --release"), tracked, "{name}: {}", ended.out);
         project.otel_rs(&["bootstrap", "-a", "check"]).ok();
         project.otel_rs(&["bootstrap"]).ok();
         assert_eq!(project.changed(), status, "{name}: the second time");

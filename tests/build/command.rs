@@ -1,6 +1,6 @@
 //! `otel-rs cargo`: woven, with nothing written into the project.
 
-use super::project::{Project, said, script};
+use super::project::{Project, run_to_end, script};
 
 #[test]
 fn it_weaves_and_writes_nothing_into_the_project() {
@@ -17,8 +17,8 @@ fn it_weaves_and_writes_nothing_into_the_project() {
     for args in
         [&["check"][..], &["test", "--workspace"], &["test", "--doc", "-p", "gear"], &["doc"], &["build", "--release"]]
     {
-        let told = project.otel_rs(&[&["cargo"], args].concat()).ok();
-        assert!(!told.err.contains("warning"), "{args:?}: {}", told.err);
+        let ended = project.otel_rs(&[&["cargo"], args].concat()).ok();
+        assert!(!ended.err.contains("warning"), "{args:?}: {}", ended.err);
     }
     project.otel_rs(&["inspect", "target/release/app"]).ok();
 }
@@ -28,7 +28,7 @@ fn it_finds_the_project_and_passes_everything_on() {
     let project = Project::new();
     let run = |folder: &str, args: &[&str]| {
         let mut command = project.command(env!("CARGO_BIN_EXE_otel-rs"));
-        said(command.arg("cargo").args(args).current_dir(project.path(folder)))
+        run_to_end(command.arg("cargo").args(args).current_dir(project.path(folder)))
     };
     assert_eq!(run("p/app/src", &["run", "--quiet"]).ok().out, "1004\n");
     let home = project.home();
@@ -54,7 +54,7 @@ fn it_finds_the_project_and_passes_everything_on() {
     let path = std::env::join_paths(std::iter::once(project.path("")).chain(std::env::split_paths(&path))).unwrap();
     let mut cook = project.command(env!("CARGO_BIN_EXE_otel-rs"));
     project.write("p/app/src/main.rs", "fn main() {\n    println!(\"{}\", engine::run(2));\n}\n");
-    let cooked = said(cook.args(["cargo", "cook"]).env("PATH", path).current_dir(project.path(""))).ok();
+    let cooked = run_to_end(cook.args(["cargo", "cook"]).env("PATH", path).current_dir(project.path(""))).ok();
     assert_eq!((cooked.out.as_str(), cooked.err.as_str()), ("1004\n", ""));
     if which::which("rustup").is_ok() {
         assert_eq!(run("p", &["+stable", "run", "--quiet"]).ok().out, "1004\n");
@@ -76,13 +76,13 @@ fn what_the_environment_names_runs_inside_and_programs_do_not_see_ours() {
             let _ = std::fs::remove_file(project.path("calls"));
             project.otel_rs(&["cargo", "clean"]).ok();
             let mut command = project.command(env!("CARGO_BIN_EXE_otel-rs"));
-            let run = said(command.args(["cargo", "run", "--quiet"]).env(variable, wrapper)).ok();
+            let run = run_to_end(command.args(["cargo", "run", "--quiet"]).env(variable, wrapper)).ok();
             assert!(run.out.starts_with("1004 "), "{variable}: {}{}", run.out, run.err);
             assert!(project.read("calls").contains("--extern otel_rs_hooks="), "{variable}");
         }
     }
     let mut off = project.command(env!("CARGO_BIN_EXE_otel-rs"));
-    assert!(said(off.args(["cargo", "run", "--quiet"]).env("RUSTC_WRAPPER", "")).ok().out.starts_with("1004 "));
+    assert!(run_to_end(off.args(["cargo", "run", "--quiet"]).env("RUSTC_WRAPPER", "")).ok().out.starts_with("1004 "));
 }
 
 #[test]
@@ -95,8 +95,8 @@ fn a_cargo_that_cannot_include_leaves_the_project_alone() {
     script(&project.path("cargo"), &old);
     let before = project.files();
     let mut command = project.command(env!("CARGO_BIN_EXE_otel-rs"));
-    let told = said(command.arg("bootstrap").env("CARGO", project.path("cargo"))).ok();
-    assert!(told.err.contains("cargo 1.80.0") && told.err.contains("otel-rs cargo build"), "{}", told.err);
+    let ended = run_to_end(command.arg("bootstrap").env("CARGO", project.path("cargo"))).ok();
+    assert!(ended.err.contains("cargo 1.80.0") && ended.err.contains("otel-rs cargo build"), "{}", ended.err);
     assert!(project.files() == before);
     assert_eq!(project.otel_rs(&["cargo", "run", "--quiet"]).ok().out, "1004\n");
 }

@@ -1,19 +1,19 @@
 //! Woven crates in the hands of plain cargo.
 
-use super::project::{Project, said, script};
+use super::project::{Project, run_to_end, script};
 
 #[test]
 fn a_known_crate_is_woven_by_plain_cargo() {
     let project = Project::new();
     assert_eq!(project.run(), "4");
     let lock = project.read("p/Cargo.lock");
-    let said = project.otel_rs(&["bootstrap"]).ok();
+    let ended = project.otel_rs(&["bootstrap"]).ok();
     assert!(
-        said.out.contains("gear") && said.out.contains("woven") && said.out.contains("span `turn`"),
+        ended.out.contains("gear") && ended.out.contains("woven") && ended.out.contains("span `turn`"),
         "{}",
-        said.out
+        ended.out
     );
-    assert!(said.out.contains("otel-rs instrument -- ./target/release/app"), "{}", said.out);
+    assert!(ended.out.contains("otel-rs instrument -- ./target/release/app"), "{}", ended.out);
     assert_eq!(project.run(), "1004");
     assert_eq!(project.compiled(), [""; 0], "nothing is compiled twice");
     assert_eq!(project.read("p/Cargo.lock"), lock);
@@ -29,8 +29,8 @@ fn every_ordinary_cargo_command_passes() {
     for args in
         [&["check"][..], &["test", "--workspace"], &["test", "--doc", "-p", "gear"], &["doc"], &["build", "--release"]]
     {
-        let said = project.cargo(args).ok();
-        assert!(!said.err.contains("warning"), "cargo {args:?}: {}", said.err);
+        let ended = project.cargo(args).ok();
+        assert!(!ended.err.contains("warning"), "cargo {args:?}: {}", ended.err);
     }
     // Not every toolchain has it.
     let clippy = project.cargo(&["clippy"]);
@@ -58,7 +58,7 @@ fn switching_weaving_off_and_on_compiles_nothing_anew() {
     assert_eq!(project.run(), "4");
     project.otel_rs(&["bootstrap"]).ok();
     assert_eq!(project.run(), "1004");
-    let off = said(project.command(env!("CARGO")).args(["build"]).env("RUSTC_WRAPPER", "")).ok();
+    let off = run_to_end(project.command(env!("CARGO")).args(["build"]).env("RUSTC_WRAPPER", "")).ok();
     // The program itself is linked in place, which is quick.
     assert!(!off.err.contains("Compiling gear"), "{}", off.err);
     assert_eq!(project.compiled(), ["app"; 0]);
@@ -113,7 +113,7 @@ fn nothing_is_compiled_twice_where_cargo_compares_contents() {
         let mut cargo = project.command(env!("CARGO"));
         // The flag is one of nightly's.
         cargo.args(["build", "--offline", "-Zchecksum-freshness"]).env("RUSTC_BOOTSTRAP", "1");
-        said(&mut cargo).ok().err
+        run_to_end(&mut cargo).ok().err
     };
     assert!(build().contains("Compiling gear"));
     let again = build();
@@ -131,7 +131,7 @@ fn a_path_dependency_stays_plain_whatever_lints_the_user_caps() {
         project.cargo(&["generate-lockfile", "--offline"]).ok();
         let table = project.otel_rs(&["bootstrap"]).ok().out;
         assert!(table.contains("a path dependency is the user's own code"), "{table}");
-        let run = said(project.command(env!("CARGO")).args(["run", "--quiet"]).env("RUSTFLAGS", flags)).ok();
+        let run = run_to_end(project.command(env!("CARGO")).args(["run", "--quiet"]).env("RUSTFLAGS", flags)).ok();
         assert_eq!(run.out.trim(), "4", "{flags}");
     }
 }

@@ -1,6 +1,6 @@
 //! What `bootstrap` does to a project's files.
 
-use super::project::{Project, said};
+use super::project::{Project, run_to_end};
 
 #[test]
 fn twice_changes_nothing() {
@@ -28,30 +28,34 @@ fn remove_restores_every_byte() {
 fn requirements_write_nothing() {
     let project = Project::new();
     let before = project.files();
-    let said = project.otel_rs(&["bootstrap", "-a", "requirements"]).ok();
-    assert!(said.out.contains("gear   1.2.0    woven"), "{}", said.out);
+    let ended = project.otel_rs(&["bootstrap", "-a", "requirements"]).ok();
+    assert!(ended.out.contains("gear   1.2.0    woven"), "{}", ended.out);
     assert!(project.files() == before);
 }
 
 #[test]
-fn check_tells_what_differs() {
+fn check_lists_what_differs() {
     let project = Project::new().with_own_cache();
-    let said = project.otel_rs(&["bootstrap", "-a", "check"]);
-    assert_eq!(said.status, 1);
-    assert!(said.out.contains("/rustc is missing") && said.out.contains(".cargo/config.toml differs"), "{}", said.out);
+    let ended = project.otel_rs(&["bootstrap", "-a", "check"]);
+    assert_eq!(ended.status, 1);
+    assert!(
+        ended.out.contains("/rustc is missing") && ended.out.contains(".cargo/config.toml differs"),
+        "{}",
+        ended.out
+    );
     project.otel_rs(&["bootstrap"]).ok();
     project.replace("instrumentations/gear/advice.rs", "1000", "2000");
-    let said = project.otel_rs(&["bootstrap", "-a", "check"]);
-    assert!(said.status == 1 && said.out.contains("/layers/gear-1.2.0"), "{}", said.out);
+    let ended = project.otel_rs(&["bootstrap", "-a", "check"]);
+    assert!(ended.status == 1 && ended.out.contains("/layers/gear-1.2.0"), "{}", ended.out);
 }
 
 #[test]
 fn works_from_a_member_and_in_json() {
     let project = Project::new();
-    let said = project.otel_rs(&["bootstrap", "app", "--format", "json"]).ok();
-    let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
-    assert_eq!(told["crates"][0]["crate"], "gear");
-    assert_eq!(told["crates"][0]["state"], "woven");
+    let ended = project.otel_rs(&["bootstrap", "app", "--format", "json"]).ok();
+    let ended: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(ended["crates"][0]["crate"], "gear");
+    assert_eq!(ended["crates"][0]["state"], "woven");
     assert!(project.home().join("rustc").is_file());
 }
 
@@ -63,8 +67,8 @@ fn excluded_crate_stays_plain_and_the_choice_is_kept() {
     assert!(project.otel_rs(&["bootstrap"]).ok().out.contains("plain: left out"));
     project.otel_rs(&["bootstrap", "--exclude", ""]).ok();
     assert_eq!(project.run(), "1004");
-    let said = project.otel_rs(&["bootstrap", "--only", "gaer"]);
-    assert!(said.status == 2 && said.err.contains("cannot instrument `gaer`"), "{}", said.err);
+    let ended = project.otel_rs(&["bootstrap", "--only", "gaer"]);
+    assert!(ended.status == 2 && ended.err.contains("cannot instrument `gaer`"), "{}", ended.err);
 }
 
 #[test]
@@ -72,32 +76,33 @@ fn project_with_nothing_known_is_left_alone() {
     let project = Project::new();
     std::fs::remove_dir_all(project.path("instrumentations/gear")).unwrap();
     let before = project.files();
-    let said = project.otel_rs(&["bootstrap"]).ok();
-    assert!(said.out.contains("can be instrumented"), "{}", said.out);
+    let ended = project.otel_rs(&["bootstrap"]).ok();
+    assert!(ended.out.contains("can be instrumented"), "{}", ended.out);
     assert!(project.files() == before);
 }
 
 #[test]
-fn missing_and_malformed_lock_files_are_told() {
+fn missing_and_malformed_lock_files_are_named() {
     let project = Project::new();
     project.write("p/Cargo.lock", "version = 4\n\n[[package]\n");
-    let said = project.otel_rs(&["bootstrap"]);
-    assert!(said.status != 0 && said.err.contains("Cargo.lock") && said.err.contains("line 3"), "{}", said.err);
+    let ended = project.otel_rs(&["bootstrap"]);
+    assert!(ended.status != 0 && ended.err.contains("Cargo.lock") && ended.err.contains("line 3"), "{}", ended.err);
     std::fs::remove_file(project.path("p/Cargo.lock")).unwrap();
-    let said = project.otel_rs(&["bootstrap"]);
-    assert!(said.status != 0 && said.err.contains("cargo generate-lockfile"), "{}", said.err);
+    let ended = project.otel_rs(&["bootstrap"]);
+    assert!(ended.status != 0 && ended.err.contains("cargo generate-lockfile"), "{}", ended.err);
 }
 
 #[test]
-fn wrapper_in_the_environment_is_told() {
+fn wrapper_in_the_environment_is_warned_of() {
     let project = Project::new();
-    let said =
-        said(project.command(env!("CARGO_BIN_EXE_otel-rs")).arg("bootstrap").env("RUSTC_WRAPPER", "sccache")).ok();
-    assert!(said.err.contains("OTEL_RS_RUSTC_WRAPPER=sccache"), "{}", said.err);
+    let ended =
+        run_to_end(project.command(env!("CARGO_BIN_EXE_otel-rs")).arg("bootstrap").env("RUSTC_WRAPPER", "sccache"))
+            .ok();
+    assert!(ended.err.contains("OTEL_RS_RUSTC_WRAPPER=sccache"), "{}", ended.err);
 }
 
 #[test]
-fn project_that_cannot_be_written_is_told_and_left_alone() {
+fn project_that_cannot_be_written_is_named_and_left_alone() {
     use std::os::unix::fs::PermissionsExt;
     let project = Project::new();
     let chmod = |mode| {
@@ -107,11 +112,11 @@ fn project_that_cannot_be_written_is_told_and_left_alone() {
     };
     chmod(0o555);
     let writable = std::fs::write(project.path("p/probe"), "").is_ok();
-    let said = project.otel_rs(&["bootstrap"]);
+    let ended = project.otel_rs(&["bootstrap"]);
     chmod(0o755);
     // Root writes everywhere.
     if !writable {
-        assert!(said.status != 0 && said.err.contains("cannot change this project"), "{}", said.err);
+        assert!(ended.status != 0 && ended.err.contains("cannot change this project"), "{}", ended.err);
         assert!(!project.read("p/.cargo/config.toml").contains("otel-rs"));
     }
 }
@@ -119,14 +124,14 @@ fn project_that_cannot_be_written_is_told_and_left_alone() {
 #[test]
 fn diff_shows_what_is_woven() {
     let project = Project::new();
-    let said = project.otel_rs(&["diff", "gear"]).ok();
+    let ended = project.otel_rs(&["diff", "gear"]).ok();
     assert!(
-        said.out.contains("-    double(x) // twice\n+    crate::otel_rs::seen(double(x)) // twice\n"),
+        ended.out.contains("-    double(x) // twice\n+    crate::otel_rs::seen(double(x)) // twice\n"),
         "{}",
-        said.out
+        ended.out
     );
-    let said = project.otel_rs(&["diff", "engine"]);
-    assert!(said.status == 2 && said.err.contains("`engine` is not in this project"), "{}", said.err);
+    let ended = project.otel_rs(&["diff", "engine"]);
+    assert!(ended.status == 2 && ended.err.contains("`engine` is not in this project"), "{}", ended.err);
 }
 
 #[test]

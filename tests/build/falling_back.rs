@@ -1,6 +1,6 @@
 //! A build never fails because of weaving.
 
-use super::project::{Project, said};
+use super::project::{Project, run_to_end};
 
 const WARNING: &str = "warning: cannot weave `gear` 1.2.0, compiling it as it is";
 
@@ -8,12 +8,12 @@ const WARNING: &str = "warning: cannot weave `gear` 1.2.0, compiling it as it is
 fn a_rule_that_misses_leaves_the_crate_plain_with_one_warning() {
     let project = Project::new();
     project.replace("instrumentations/gear/instrumentation.toml", "match = \"double", "match = \"treble");
-    let said = project.otel_rs(&["bootstrap"]).ok();
-    assert!(said.out.contains("plain: rule `gear.turn` expects 1 match in `src/lib.rs`, found 0"), "{}", said.out);
-    let said = project.cargo(&["run"]).ok();
-    assert_eq!(said.out.trim(), "4");
-    assert_eq!(said.err.matches(WARNING).count(), 1, "{}", said.err);
-    assert!(said.err.contains("rule `gear.turn` expects 1 match in `src/lib.rs`, found 0"), "{}", said.err);
+    let ended = project.otel_rs(&["bootstrap"]).ok();
+    assert!(ended.out.contains("plain: rule `gear.turn` expects 1 match in `src/lib.rs`, found 0"), "{}", ended.out);
+    let ended = project.cargo(&["run"]).ok();
+    assert_eq!(ended.out.trim(), "4");
+    assert_eq!(ended.err.matches(WARNING).count(), 1, "{}", ended.err);
+    assert!(ended.err.contains("rule `gear.turn` expects 1 match in `src/lib.rs`, found 0"), "{}", ended.err);
 }
 
 #[test]
@@ -21,11 +21,11 @@ fn a_layer_that_does_not_compile_is_left_aside() {
     let project = Project::new();
     project.replace("instrumentations/gear/advice.rs", "x + 1000", "\"four\"");
     project.otel_rs(&["bootstrap"]).ok();
-    let said = project.cargo(&["run", "--message-format=json"]).ok();
-    assert!(said.out.lines().filter(|line| *line != "4").all(|line| line.starts_with('{')), "{}", said.out);
-    assert!(said.out.ends_with("4\n"), "{}", said.out);
-    assert_eq!(said.err.matches(WARNING).count(), 1, "{}", said.err);
-    assert!(said.err.contains("mismatched types") && said.err.contains("/layers/gear-1.2.0"), "{}", said.err);
+    let ended = project.cargo(&["run", "--message-format=json"]).ok();
+    assert!(ended.out.lines().filter(|line| *line != "4").all(|line| line.starts_with('{')), "{}", ended.out);
+    assert!(ended.out.ends_with("4\n"), "{}", ended.out);
+    assert_eq!(ended.err.matches(WARNING).count(), 1, "{}", ended.err);
+    assert!(ended.err.contains("mismatched types") && ended.err.contains("/layers/gear-1.2.0"), "{}", ended.err);
     let table = project.otel_rs(&["bootstrap"]).ok().out;
     assert!(table.contains("plain: its layer did not compile"), "{table}");
 }
@@ -45,12 +45,12 @@ fn a_dependent_that_breaks_has_its_dependency_plain_the_next_time() {
         "pub fn turn(x: u32, _y: u32)",
     );
     project.otel_rs(&["bootstrap"]).ok();
-    let said = project.cargo(&["build"]);
-    assert_ne!(said.status, 0);
-    assert!(said.err.contains("does not compile against woven crates: gear-1.2.0"), "{}", said.err);
-    let said = project.cargo(&["run"]).ok();
-    assert_eq!(said.out.trim(), "4");
-    assert!(said.err.contains("`engine` 1.0.0 compiles against plain crates only: gear-1.2.0"), "{}", said.err);
+    let ended = project.cargo(&["build"]);
+    assert_ne!(ended.status, 0);
+    assert!(ended.err.contains("does not compile against woven crates: gear-1.2.0"), "{}", ended.err);
+    let ended = project.cargo(&["run"]).ok();
+    assert_eq!(ended.out.trim(), "4");
+    assert!(ended.err.contains("`engine` 1.0.0 compiles against plain crates only: gear-1.2.0"), "{}", ended.err);
     assert_eq!(project.compiled(), [""; 0]);
     assert!(project.otel_rs(&["bootstrap"]).ok().out.contains("plain: woven, it broke a dependent"));
 }
@@ -63,9 +63,9 @@ fn a_mistake_of_the_users_own_is_theirs_alone() {
     project.otel_rs(&["bootstrap"]).ok();
     let right = project.read("p/app/src/main.rs");
     project.write("p/app/src/main.rs", "fn main() {\n    println!(\"{}\", gear::turn(\"two\"));\n}\n");
-    let said = project.cargo(&["build"]);
-    assert_ne!(said.status, 0);
-    assert!(said.err.contains("mismatched types") && !said.err.contains("otel-rs"), "{}", said.err);
+    let ended = project.cargo(&["build"]);
+    assert_ne!(ended.status, 0);
+    assert!(ended.err.contains("mismatched types") && !ended.err.contains("otel-rs"), "{}", ended.err);
     project.write("p/app/src/main.rs", &right);
     assert_eq!(project.run(), "1004", "what they depend on is woven as before");
 }
@@ -79,10 +79,10 @@ fn a_version_without_rules_stays_plain_in_silence() {
         "<1.2.1-0\"\ntested = [\"1.2.0\"]",
         "<1.1.0\"\ntested = []",
     );
-    let said = project.otel_rs(&["bootstrap"]).ok();
-    assert!(said.out.contains("plain: supported are >=1.0.0, <1.1.0"), "{}", said.out);
-    let said = project.cargo(&["run"]).ok();
-    assert!(said.out.trim() == "4" && !said.err.contains("warning"), "{}", said.err);
+    let ended = project.otel_rs(&["bootstrap"]).ok();
+    assert!(ended.out.contains("plain: supported are >=1.0.0, <1.1.0"), "{}", ended.out);
+    let ended = project.cargo(&["run"]).ok();
+    assert!(ended.out.trim() == "4" && !ended.err.contains("warning"), "{}", ended.err);
 }
 
 #[test]
@@ -96,10 +96,11 @@ fn a_colleague_without_otel_rs_builds_plain_with_one_warning() {
         .collect::<Vec<_>>();
     let without = std::env::join_paths(paths).unwrap();
     let plain =
-        said(project.command(env!("CARGO")).args(["run"]).env("PATH", &without).env("OTEL_RS_CACHE_DIR", &none)).ok();
+        run_to_end(project.command(env!("CARGO")).args(["run"]).env("PATH", &without).env("OTEL_RS_CACHE_DIR", &none))
+            .ok();
     assert_eq!(plain.out.trim(), "4");
     assert_eq!(plain.err.matches("otel-rs is not installed").count(), 1, "{}", plain.err);
-    said(project.command(env!("CARGO")).args(["doc"]).env("PATH", &without).env("OTEL_RS_CACHE_DIR", &none)).ok();
+    run_to_end(project.command(env!("CARGO")).args(["doc"]).env("PATH", &without).env("OTEL_RS_CACHE_DIR", &none)).ok();
     assert!(!none.exists() && !project.path("p/.otel-rs/local").exists(), "nothing is written");
     // Once it is installed, the next build is woven.
     project.otel_rs(&["bootstrap"]).ok();
@@ -107,16 +108,16 @@ fn a_colleague_without_otel_rs_builds_plain_with_one_warning() {
 }
 
 #[test]
-fn a_malformed_instrumentation_is_told_and_its_repair_noticed() {
+fn a_malformed_instrumentation_is_an_error_until_it_is_repaired() {
     let project = Project::new();
     project.otel_rs(&["bootstrap"]).ok();
     assert_eq!(project.run(), "1004");
     project.replace("instrumentations/gear/instrumentation.toml", "signals", "signal");
-    let said = project.otel_rs(&["bootstrap"]);
-    assert!(said.status == 1 && said.err.contains("line 5") && said.err.contains("`signal`"), "{}", said.err);
+    let ended = project.otel_rs(&["bootstrap"]);
+    assert!(ended.status == 1 && ended.err.contains("line 5") && ended.err.contains("`signal`"), "{}", ended.err);
     project.cargo(&["clean", "-p", "gear"]).ok();
-    let said = project.cargo(&["run"]).ok();
-    assert!(said.out.trim() == "4" && said.err.matches("gear/instrumentation.toml").count() == 1, "{}", said.err);
+    let ended = project.cargo(&["run"]).ok();
+    assert!(ended.out.trim() == "4" && ended.err.matches("gear/instrumentation.toml").count() == 1, "{}", ended.err);
     project.replace("instrumentations/gear/instrumentation.toml", "signal", "signals");
     assert_eq!(project.run(), "1004");
 }
@@ -165,9 +166,9 @@ fn a_known_crate_that_fails_for_its_own_reason_is_not_blamed_on_its_layer() {
     let right = project.read("p/vendor/gear/src/lib.rs");
     project.write("p/vendor/gear/src/lib.rs", &(right.clone() + "compile_error!(\"no pool chosen\");\n"));
     project.otel_rs(&["bootstrap"]).ok();
-    let said = project.cargo(&["build"]);
-    assert!(said.status != 0 && said.err.contains("no pool chosen"), "{}", said.err);
-    assert!(!said.err.contains("otel-rs"), "{}", said.err);
+    let ended = project.cargo(&["build"]);
+    assert!(ended.status != 0 && ended.err.contains("no pool chosen"), "{}", ended.err);
+    assert!(!ended.err.contains("otel-rs"), "{}", ended.err);
     let table = project.otel_rs(&["bootstrap"]).ok().out;
     assert!(table.contains("woven"), "{table}");
     project.write("p/vendor/gear/src/lib.rs", &right);

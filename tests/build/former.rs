@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::project::{Project, said, script};
+use super::project::{Project, run_to_end, script};
 
 /// Writes a wrapper that notes its calls beside itself.
 fn wrapper(project: &Project, path: &str) -> impl Fn() -> String {
@@ -31,7 +31,7 @@ fn runs_inside(project: &Project, calls: &impl Fn() -> String, otel_rs: bool) {
         let program = if otel_rs { env!("CARGO_BIN_EXE_otel-rs") } else { env!("CARGO") };
         let mut command = project.command(program);
         command.args(["cargo"].iter().filter(|_| otel_rs)).args(["run", "--quiet"]);
-        let run = said(command.current_dir(project.path(folder))).ok();
+        let run = run_to_end(command.current_dir(project.path(folder))).ok();
         assert_eq!((run.out.as_str(), run.err.as_str()), ("1004\n", ""), "{folder}");
         let calls = calls();
         assert!(calls.contains("-vV") && calls.contains("--extern otel_rs_hooks="), "{folder}: {calls}");
@@ -39,15 +39,15 @@ fn runs_inside(project: &Project, calls: &impl Fn() -> String, otel_rs: bool) {
 }
 
 #[test]
-fn of_the_project() {
+fn a_wrapper_of_the_project_runs_inside() {
     for value in ["tools/wrap.sh", "./tools/wrap.sh"] {
         let project = Project::new();
         let calls = wrapper(&project, "p/tools/wrap.sh");
         build(&project, "p/.cargo/config.toml", &format!("rustc-wrapper = \"{value}\""));
         project.commit();
         let before = project.read("p/.cargo/config.toml");
-        let told = project.otel_rs(&["bootstrap"]).ok();
-        assert!(told.err.contains("`build.rustc-wrapper` in"), "{}", told.err);
+        let ended = project.otel_rs(&["bootstrap"]).ok();
+        assert!(ended.err.contains("`build.rustc-wrapper` in"), "{}", ended.err);
         assert_eq!(project.read("p/.cargo/config.toml"), before, "it is left alone");
         assert_eq!(project.run(), "4");
         runs_inside(&project, &calls, true);
@@ -58,7 +58,7 @@ fn of_the_project() {
         let others = std::env::split_paths(&path).filter(|path| !path.join("otel-rs").exists());
         let mut without = project.command(env!("CARGO"));
         without.env("OTEL_RS_CACHE_DIR", project.path("none")).env("PATH", std::env::join_paths(others).unwrap());
-        assert_eq!(said(without.args(["run", "--quiet"])).ok().out, "4\n");
+        assert_eq!(run_to_end(without.args(["run", "--quiet"])).ok().out, "4\n");
         assert!(calls().contains("--crate-name gear"));
         project.otel_rs(&["bootstrap", "-a", "remove"]).ok();
         assert_eq!(project.read("p/.cargo/config.toml"), before);
@@ -66,7 +66,7 @@ fn of_the_project() {
 }
 
 #[test]
-fn of_a_folder_above_of_cargos_home_and_of_an_included_file() {
+fn a_wrapper_of_a_folder_above_of_cargos_home_or_of_an_included_file_runs_inside() {
     let home = std::env::var_os("CARGO_HOME").map(std::path::PathBuf::from);
     let project = Project::new();
     let calls = wrapper(&project, "tools/wrap.sh");
@@ -89,7 +89,7 @@ fn of_a_folder_above_of_cargos_home_and_of_an_included_file() {
     build(&project, "h/.cargo/config.toml", "rustc-wrapper = \"tools/wrap.sh\"");
     let run = |program: &str, args: &[&str]| {
         let mut command = project.command(program);
-        said(command.args(args).env("CARGO_HOME", project.path("h/.cargo"))).ok()
+        run_to_end(command.args(args).env("CARGO_HOME", project.path("h/.cargo"))).ok()
     };
     run(env!("CARGO_BIN_EXE_otel-rs"), &["bootstrap"]);
     calls();
@@ -114,7 +114,7 @@ fn a_wrapper_for_the_users_own_crates_and_a_compiler_of_their_own_stay() {
 }
 
 #[test]
-fn a_relative_rustdoc() {
+fn a_relative_rustdoc_runs_inside() {
     let project = Project::new();
     let rustdoc = Path::new(env!("CARGO")).with_file_name("rustdoc");
     let script_of = format!("#!/bin/sh\necho \"$@\" >>\"${{0%/*}}/calls\"\nexec '{}' \"$@\"\n", rustdoc.display());

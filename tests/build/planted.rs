@@ -94,7 +94,7 @@ fn layers_hooks_and_tools_of_a_clone_are_ignored() {
 
 /// What versions before this one wrote.
 #[test]
-fn the_form_of_earlier_versions_is_taken_over_and_removed() {
+fn the_form_of_earlier_versions_is_replaced_and_removed() {
     let project = Project::new();
     let config = project.read("p/.cargo/config.toml");
     project.write(
@@ -113,8 +113,8 @@ fn the_form_of_earlier_versions_is_taken_over_and_removed() {
     project.otel_rs(&["bootstrap"]).ok();
     assert_eq!(project.run(), "1004");
     project.write("p/.otel-rs/theirs", "kept");
-    let told = project.otel_rs(&["bootstrap", "-a", "remove"]).ok();
-    assert!(told.out.contains("what is left in"), "{}", told.out);
+    let ended = project.otel_rs(&["bootstrap", "-a", "remove"]).ok();
+    assert!(ended.out.contains("what is left in"), "{}", ended.out);
     assert_eq!((project.read("p/.otel-rs/theirs"), project.read("p/.cargo/config.toml")), ("kept".into(), config));
     let left: Vec<_> =
         fs::read_dir(project.path("p/.otel-rs")).unwrap().flatten().map(|entry| entry.file_name()).collect();

@@ -12,15 +12,15 @@ pub(crate) struct Project {
 }
 
 /// What a command ended with.
-pub(crate) struct Said {
+pub(crate) struct Ended {
     pub(crate) status: i32,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Said {
+impl Ended {
     #[track_caller]
-    pub(crate) fn ok(self) -> Said {
+    pub(crate) fn ok(self) -> Ended {
         assert_eq!(self.status, 0, "{}{}", self.out, self.err);
         self
     }
@@ -99,7 +99,7 @@ impl Project {
         self.write(name, &text.replace(from, to));
     }
 
-    /// A command in the project, free of what the tester's own environment says about compilers and telemetry.
+    /// A command in the project, without the variables of the tester's own environment for compilers and telemetry.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         let ours = |name: &str| {
@@ -155,7 +155,7 @@ impl Project {
     pub(crate) fn git(&self, args: &[&str]) -> String {
         let mut git = self.command("git");
         git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
-        said(git.args(args)).ok().out
+        run_to_end(git.args(args)).ok().out
     }
 
     /// What git calls changed or new.
@@ -163,12 +163,12 @@ impl Project {
         self.git(&["status", "--porcelain", "--untracked-files=all"])
     }
 
-    pub(crate) fn cargo(&self, args: &[&str]) -> Said {
-        said(self.command(env!("CARGO")).args(args))
+    pub(crate) fn cargo(&self, args: &[&str]) -> Ended {
+        run_to_end(self.command(env!("CARGO")).args(args))
     }
 
-    pub(crate) fn otel_rs(&self, args: &[&str]) -> Said {
-        said(self.command(env!("CARGO_BIN_EXE_otel-rs")).args(args))
+    pub(crate) fn otel_rs(&self, args: &[&str]) -> Ended {
+        run_to_end(self.command(env!("CARGO_BIN_EXE_otel-rs")).args(args))
     }
 
     /// What the program prints.
@@ -180,9 +180,9 @@ impl Project {
     /// The names of what cargo compiles in the next build, in order.
     #[track_caller]
     pub(crate) fn compiled(&self) -> Vec<String> {
-        let said = self.cargo(&["build", "--offline"]).ok();
+        let ended = self.cargo(&["build", "--offline"]).ok();
         let name = |line: &str| Some(line.trim().strip_prefix("Compiling ")?.split(' ').next()?.to_owned());
-        said.err.lines().filter_map(name).collect()
+        ended.err.lines().filter_map(name).collect()
     }
 
     /// Every file of the project, other than in `target` and `.git`, with its content and time.
@@ -201,9 +201,9 @@ impl Project {
 }
 
 /// Runs a command to its end.
-pub(crate) fn said(command: &mut Command) -> Said {
+pub(crate) fn run_to_end(command: &mut Command) -> Ended {
     let Output { status, stdout, stderr } = command.output().unwrap();
-    Said {
+    Ended {
         status: status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&stdout).into_owned(),
         err: String::from_utf8_lossy(&stderr).into_owned(),

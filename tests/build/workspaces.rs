@@ -1,8 +1,8 @@
-//! Workspaces whose patterns would take what bootstrap writes for packages: cargo is asked again, and all is undone.
+//! Workspaces whose patterns match what bootstrap writes: cargo is run again, and all is undone.
 
 use std::fs;
 
-use super::project::{Project, said};
+use super::project::{Project, run_to_end};
 
 /// Names the sources above the project, which then has no configuration of its own.
 fn configured_above(project: &Project) {
@@ -12,7 +12,7 @@ fn configured_above(project: &Project) {
 }
 
 #[test]
-fn members_that_are_all_folders() {
+fn members_that_match_all_folders_leave_the_project_alone() {
     for (pattern, excluded) in [("*", "\"vendor\", \"target\""), ("[a-z.]*", "\"vendor\", \"target\"")] {
         let project = Project::new();
         configured_above(&project);
@@ -20,8 +20,8 @@ fn members_that_are_all_folders() {
         project.replace("p/Cargo.toml", "resolver", &format!("exclude = [{excluded}]\nresolver"));
         project.cargo(&["metadata", "--offline", "--no-deps", "--format-version", "1"]).ok();
         let before = project.files();
-        let told = project.otel_rs(&["bootstrap"]).ok();
-        assert!(told.err.contains("it was taken back") && told.err.contains("otel-rs cargo build"), "{}", told.err);
+        let ended = project.otel_rs(&["bootstrap"]).ok();
+        assert!(ended.err.contains("it was taken back") && ended.err.contains("otel-rs cargo build"), "{}", ended.err);
         assert!(project.files() == before && !project.path("p/.cargo").exists(), "{pattern}");
         assert_eq!(project.run(), "4", "{pattern}");
         assert_eq!(project.otel_rs(&["cargo", "run", "--quiet"]).ok().out, "1004\n");
@@ -43,7 +43,7 @@ fn a_workspace_above_the_project_stays_readable() {
     fs::rename(project.path("p"), project.path("outer/p")).unwrap();
     project.write("outer/.cargo/config.toml", &project.read(".cargo/config.toml"));
     let command = |program: &str, folder: &str, args: &[&str]| {
-        said(project.command(program).args(args).current_dir(project.path(folder)))
+        run_to_end(project.command(program).args(args).current_dir(project.path(folder)))
     };
     let outer = || command(env!("CARGO"), "outer", &["metadata", "--no-deps", "--format-version", "1"]).status;
     if outer() != 0 {

@@ -14,10 +14,10 @@ fn demo() -> Command {
     command
 }
 
-/// What the demo tells a collector when it is asked for all there is.
-fn told() -> &'static Metrics {
-    static TOLD: OnceLock<Metrics> = OnceLock::new();
-    TOLD.get_or_init(|| {
+/// The metrics of the demo with everything enabled.
+fn exported() -> &'static Metrics {
+    static EXPORTED: OnceLock<Metrics> = OnceLock::new();
+    EXPORTED.get_or_init(|| {
         let otlp = Otlp::start();
         let mut demo = demo();
         demo.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
@@ -30,10 +30,10 @@ fn told() -> &'static Metrics {
 
 #[test]
 fn it_shows_the_trace_of_a_request_and_what_was_measured() {
-    let _ = told();
+    let _ = exported();
     let output = demo().output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("teapot"), "the answer is the program's own: {output:?}");
     for line in [
         "$ otel-rs bootstrap",
@@ -47,7 +47,7 @@ fn it_shows_the_trace_of_a_request_and_what_was_measured() {
         "process.memory.usage ",
         "process.thread.count ",
     ] {
-        assert!(said.contains(&format!("\n{line}")), "{line} is not shown:\n{said}");
+        assert!(stderr.contains(&format!("\n{line}")), "{line} is not shown:\n{stderr}");
     }
-    assert!(!said.contains("warning"), "{said}");
+    assert!(!stderr.contains("warning"), "{stderr}");
 }

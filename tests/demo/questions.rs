@@ -1,10 +1,10 @@
-//! `docs/guide/questions.md`: what it names is there to be asked.
+//! `docs/guide/questions.md`: each metric that it names exists.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use super::told;
+use super::exported;
 use crate::metrics::prometheus;
 use crate::support::launched::Launch;
 use crate::support::{Fixture, Otlp, source, wait_for};
@@ -61,7 +61,7 @@ const ELSEWHERE: [(&str, &str); 2] = [("faas.", "docs/reference/metrics-faas.md"
 
 #[test]
 fn the_demo_answers_every_question() {
-    let told: BTreeSet<&str> = told().series().map(|series| series.name.as_str()).collect();
+    let known: BTreeSet<&str> = exported().series().map(|series| series.name.as_str()).collect();
     let has_swap = std::fs::read_to_string("/proc/swaps").is_ok_and(|swaps| swaps.lines().count() > 1);
     let all = questions();
     assert!(all.len() >= 24, "{}", all.len());
@@ -72,10 +72,10 @@ fn the_demo_answers_every_question() {
                     let page_text = std::fs::read_to_string(source(page)).unwrap();
                     assert!(page_text.contains(metric.as_str()), "{text} `{metric}` is not in {page}");
                 }
-                None => assert!(told.contains(metric.as_str()), "{text} `{metric}` is not told: {told:?}"),
+                None => assert!(known.contains(metric.as_str()), "{text} `{metric}` is not exported: {known:?}"),
             }
-            let asked = metric.replace('.', "_");
-            assert!(queried.iter().any(|name| name.starts_with(&asked)), "{text} no query asks for `{metric}`");
+            let queried_name = metric.replace('.', "_");
+            assert!(queried.iter().any(|name| name.starts_with(&queried_name)), "{text} no query has `{metric}`");
         }
     }
 }
@@ -84,7 +84,7 @@ fn the_demo_answers_every_question() {
 fn every_query_finds_its_metric_on_the_page() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let otlp = Otlp::start();
-    let launch = Launch::of(&Fixture::shop("newest")).to(&otlp).env("OTEL_METRICS_EXPORTER", "prometheus");
+    let launch = Launch::of(&Fixture::with("shop", "newest")).to(&otlp).env("OTEL_METRICS_EXPORTER", "prometheus");
     let launch = launch.env("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1").env("OTEL_EXPORTER_PROMETHEUS_PORT", port);
     let shop = launch.env("OTEL_RS_HOST_METRICS", "process,system").start();
     assert_eq!(shop.get("/orders/1").0, 200);
@@ -101,7 +101,7 @@ fn every_query_finds_its_metric_on_the_page() {
     }
     let on_page: BTreeSet<&str> = page.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();
     let has_swap = std::fs::read_to_string("/proc/swaps").is_ok_and(|swaps| swaps.lines().count() > 1);
-    // A run is told at its end, when the page is there no more; its name is made like that of other durations.
+    // A run is recorded at its end, when the page is there no more; its name is made like that of other durations.
     let is_elsewhere = |name: &str| {
         ["faas_", "shop_", "otel_rs_process_run_duration_seconds_"].iter().any(|start| name.starts_with(start))
     };

@@ -9,24 +9,24 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::{EDGES, begin, connect, get, run};
-use crate::support::expect::{Wanted, client, server};
-use crate::support::http::{Ask, Http};
+use super::{begin, connect, get, run, versions};
+use crate::support::expect::{SpanMatcher, client, server};
+use crate::support::http::{ClientRequest, Http};
 use crate::support::tls::Authority;
 use crate::support::{Launched, wait_for};
 
-fn at(path: &str) -> Wanted {
+fn at(path: &str) -> SpanMatcher {
     server().attr("url.path", path)
 }
 
-fn of_nobody(wanted: Wanted) -> Wanted {
-    wanted.without("client.address").without("network.peer.address").without("network.peer.port")
+fn of_nobody(matcher: SpanMatcher) -> SpanMatcher {
+    matcher.without("client.address").without("network.peer.address").without("network.peer.port")
 }
 
-fn of(wanted: Wanted, stream: &TcpStream) -> Wanted {
+fn of(matcher: SpanMatcher, stream: &TcpStream) -> SpanMatcher {
     let address = stream.local_addr().expect("an address");
     let ip = address.ip().to_string();
-    wanted.attr("client.address", &ip).attr("network.peer.address", &ip).attr("network.peer.port", address.port())
+    matcher.attr("client.address", &ip).attr("network.peer.address", &ip).attr("network.peer.port", address.port())
 }
 
 /// A connection from another of this machine's addresses.
@@ -51,7 +51,7 @@ fn ports(edge: &Launched) -> (u16, u16) {
 }
 
 /// Sends a request and reads the whole answer to it, of which the connection survives.
-fn ask(mut stream: impl Read + Write, path: &str) {
+fn request(mut stream: impl Read + Write, path: &str) {
     write!(stream, "GET {path} HTTP/1.1\r\nhost: edge.test\r\n\r\n").expect("room");
     let mut answer = Vec::new();
     while !answer.ends_with(b"edge.test\n") && !answer.ends_with(b"hello") {
@@ -63,7 +63,7 @@ fn ask(mut stream: impl Read + Write, path: &str) {
 
 #[test]
 fn a_socket_of_the_file_system_has_no_address() {
-    for versions in EDGES {
+    for versions in &versions() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("edge.sock");
         let (traces, _) = run(versions, &[("EDGE_SOCKET", path.to_str().unwrap())], |edge| {
@@ -71,7 +71,7 @@ fn a_socket_of_the_file_system_has_no_address() {
             for number in 0..2 {
                 // The one thread reads from this connection last.
                 assert_eq!(edge.get("/hello").0, 200);
-                ask(&local, &format!("/local/{number}"));
+                request(&local, &format!("/local/{number}"));
             }
             // HTTP/2, too.
             let mut stream = UnixStream::connect(&path).unwrap();
@@ -88,7 +88,7 @@ fn a_socket_of_the_file_system_has_no_address() {
 
 #[test]
 fn a_pipe_within_the_process_has_no_address() {
-    for versions in EDGES {
+    for versions in &versions() {
         let (traces, _) = run(versions, &[], |edge| {
             for way in ["/piped/http1", "/piped/http2"] {
                 assert_eq!(get(edge, way, &[]).0, 200);
@@ -104,7 +104,7 @@ fn a_pipe_within_the_process_has_no_address() {
 
 #[test]
 fn a_connection_that_was_handed_over_has_its_own_address() {
-    for versions in EDGES {
+    for versions in &versions() {
         let mut first = None;
         let (traces, _) = run(versions, &[], |edge| {
             let (port, _) = ports(edge);
@@ -123,17 +123,17 @@ fn a_connection_that_was_handed_over_has_its_own_address() {
 
 #[test]
 fn connections_that_are_read_by_turns_have_their_own_addresses() {
-    for versions in EDGES {
+    for versions in &versions() {
         let mut kept = Vec::new();
         let (traces, _) = run(versions, &[], |edge| {
             let (mut one, two) = (connect_from("127.0.0.3", edge.stock), connect_from("127.0.0.2", edge.stock));
             write!(one, "GET /turns/one HTTP/1.1\r\n").unwrap();
-            ask(&two, "/turns/two");
+            request(&two, "/turns/two");
             write!(one, "host: edge.test\r\n\r\n").unwrap();
             one.read_exact(&mut [0; 64]).unwrap();
-            ask(&two, "/turns/three");
+            request(&two, "/turns/three");
             kept.extend([("/turns/one", one), ("/turns/two", two.try_clone().unwrap()), ("/turns/three", two)]);
-            // Shorter than what is read to tell HTTP/2 from HTTP/1.
+            // Shorter than what is read to distinguish HTTP/2 from HTTP/1.
             let mut short = connect_from("127.0.0.4", edge.stock);
             write!(short, "GET /s HTTP/1.0\r\n\r\n").unwrap();
             short.read_exact(&mut [0; 17]).unwrap();
@@ -155,19 +155,19 @@ fn the_address_shows_beneath_tls_and_in_http2() {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
-    for versions in EDGES {
+    for versions in &versions() {
         let settings = [("EDGE_CERTIFICATE", certificate.as_str()), ("EDGE_KEY", key.as_str())];
         let mut kept = None;
         let (traces, _) = run(versions, &settings, |edge| {
             let (_, port) = ports(edge);
             let session = rustls::ClientConnection::new(Arc::clone(&config), "localhost".try_into().unwrap()).unwrap();
             let mut stream = rustls::StreamOwned::new(session, connect_from("127.0.0.5", port));
-            ask(&mut stream, "/secured/1");
+            request(&mut stream, "/secured/1");
             assert_eq!(edge.get("/hello").0, 200);
-            ask(&mut stream, "/secured/2");
+            request(&mut stream, "/secured/2");
             kept = Some(stream);
-            let ask = Ask { method: "GET", url: edge.url("/hello"), headers: Vec::new() };
-            assert_eq!(Http::new(true).send(ask).0, 200);
+            let request = ClientRequest { method: "GET", url: edge.url("/hello"), headers: Vec::new() };
+            assert_eq!(Http::new(true).send(request).0, 200);
         });
         let stream = &kept.as_ref().unwrap().sock;
         for path in ["/secured/1", "/secured/2"] {
@@ -179,7 +179,7 @@ fn the_address_shows_beneath_tls_and_in_http2() {
 
 #[test]
 fn a_handler_that_reads_from_elsewhere_changes_nothing() {
-    for versions in EDGES {
+    for versions in &versions() {
         let mut kept = None;
         let (traces, _) = run(versions, &[], |edge| {
             let stream = begin(edge, "/proxy/pool", "").0;

@@ -7,19 +7,19 @@ use axum::body::Body;
 use hyper::body::Body as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use super::{EDGES, begin, connect, run};
+use super::{begin, connect, run, versions};
 use crate::support::Launched;
-use crate::support::expect::{Wanted, server};
+use crate::support::expect::{SpanMatcher, server};
 use crate::support::metrics::Metrics;
 use crate::support::model::Value;
 
 const END: &str = "otel_rs.http.response.end";
 
-fn at(path: &str) -> Wanted {
+fn at(path: &str) -> SpanMatcher {
     server().attr("url.path", path)
 }
 
-fn left_by_its_client(path: &str) -> Wanted {
+fn left_by_its_client(path: &str) -> SpanMatcher {
     let wanted = at(path).attr("http.response.status_code", 200).attr(END, "client_closed");
     wanted.without("error.type").not_failed()
 }
@@ -56,7 +56,7 @@ fn over_http2(edge: &Launched, path: &str, loses_the_connection: bool) {
 
 #[test]
 fn a_client_that_has_had_enough_is_no_error() {
-    for versions in EDGES {
+    for versions in &versions() {
         let (traces, metrics) = run(versions, &[], |edge| {
             // The first is closed, the second reset: it has bytes that nobody has read.
             let (mut stream, head) = begin(edge, "/events", "");
@@ -77,7 +77,7 @@ fn a_client_that_has_had_enough_is_no_error() {
 
 #[test]
 fn a_stream_that_is_given_back_is_no_error() {
-    for versions in EDGES {
+    for versions in &versions() {
         let (traces, metrics) = run(versions, &[], |edge| {
             for path in ["/events", "/download", "/sized"] {
                 over_http2(edge, path, false);
@@ -92,7 +92,7 @@ fn a_stream_that_is_given_back_is_no_error() {
 
 #[test]
 fn a_connection_that_dies_within_a_known_length_is_an_error() {
-    for versions in EDGES {
+    for versions in &versions() {
         let (traces, metrics) = run(versions, &[], |edge| {
             drop(begin(edge, "/sized", ""));
             drop(begin(edge, "/known", ""));
@@ -117,7 +117,7 @@ fn a_connection_that_dies_within_a_known_length_is_an_error() {
 
 #[test]
 fn an_upgrade_is_over_with_its_head() {
-    for versions in EDGES {
+    for versions in &versions() {
         let (traces, metrics) = run(versions, &[], |edge| {
             let mut stream = connect(edge.shop);
             write!(stream, "GET /socket HTTP/1.1\r\nhost: e\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").unwrap();
@@ -141,8 +141,8 @@ fn an_upgrade_is_over_with_its_head() {
 }
 
 #[test]
-fn what_the_program_does_not_finish_is_an_error() {
-    for versions in EDGES {
+fn an_unfinished_response_is_an_error() {
+    for versions in &versions() {
         let (traces, _) = run(versions, &[], |edge| {
             let mut stream = connect(edge.shop);
             write!(stream, "GET /broken HTTP/1.1\r\nhost: edge.test\r\n\r\n").unwrap();

@@ -1,12 +1,12 @@
-//! What proxies tell of a request.
+//! The headers of proxies that describe a request.
 
-use super::{EDGES, get, run};
+use super::{get, run, versions};
 use crate::support::expect::server;
 use crate::support::metrics::Metrics;
 
 #[test]
-fn the_url_is_the_one_that_the_client_asked_for() {
-    for versions in EDGES {
+fn the_url_is_the_one_that_the_client_requested() {
+    for versions in &versions() {
         for (headers, scheme, address, port, client) in [
             (
                 &[

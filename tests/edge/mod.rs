@@ -11,8 +11,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::support::expect::Traces;
-use crate::support::fixture::EDGES;
-use crate::support::http::Ask;
+use crate::support::fixture::sets;
+use crate::support::http::ClientRequest;
 use crate::support::launched::{Launch, Launched};
 use crate::support::metrics::Metrics;
 use crate::support::{Fixture, Otlp};
@@ -22,12 +22,17 @@ const TRACE: &str = "00000000000000008448eb211c80319c";
 const SHORT: &str = "8448eb211c80319c";
 const SPAN: &str = "b7ad6b7169203331";
 
-/// Runs the program, has something asked, and ends it: what was received.
-fn run(versions: &str, settings: &[(&str, &str)], ask: impl FnOnce(&Launched)) -> (Traces, Metrics) {
+/// The sets of versions that the program is built with.
+fn versions() -> Vec<String> {
+    sets("edge")
+}
+
+/// Runs the program, sends requests, and ends it: what was received.
+fn run(versions: &str, settings: &[(&str, &str)], send: impl FnOnce(&Launched)) -> (Traces, Metrics) {
     let otlp = Otlp::start();
-    let launch = Launch::of(&Fixture::edge(versions)).to(&otlp);
+    let launch = Launch::of(&Fixture::with("edge", versions)).to(&otlp);
     let edge = settings.iter().fold(launch, |launch, (name, value)| launch.env(name, value)).start();
-    ask(&edge);
+    send(&edge);
     edge.stop();
     (otlp.traces(), otlp.metrics())
 }
@@ -35,10 +40,10 @@ fn run(versions: &str, settings: &[(&str, &str)], ask: impl FnOnce(&Launched)) -
 /// `GET path` with these headers.
 fn get(edge: &Launched, path: &str, headers: &[(&'static str, &str)]) -> (u16, String) {
     let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-    edge.ask(Ask { method: "GET", url: edge.url(path), headers })
+    edge.ask(ClientRequest { method: "GET", url: edge.url(path), headers })
 }
 
-/// A connection over which nothing has been said.
+/// A connection without any byte sent.
 fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");

@@ -1,10 +1,10 @@
 //! Headers that are copied from the request served to the one that is sent.
 
-use super::{EDGES, SHORT, SPAN, TRACE, get, run};
+use super::{SHORT, SPAN, TRACE, get, run, versions};
 use crate::support::expect::{Traces, client, server};
 use crate::support::model::Span;
 
-/// Each way of sending, and what it asks for.
+/// Each way of sending, and its target.
 const WAYS: [(&str, &str); 4] = [
     ("/proxy/reqwest", "/echo"),
     ("/proxy/pool", "/echo"),
@@ -41,7 +41,7 @@ fn copied_headers_do_not_break_the_trace() {
             &[("traceparent", &parent), ("b3", &b3), ("x-b3-traceid", TRACE), ("x-b3-spanid", SPAN)],
         ),
     ];
-    for versions in EDGES {
+    for versions in &versions() {
         for (propagators, headers) in all {
             let mut stock = 0;
             let (traces, _) = run(versions, &[("OTEL_PROPAGATORS", propagators)], |edge| {
@@ -65,13 +65,13 @@ fn copied_headers_do_not_break_the_trace() {
 
 #[test]
 fn every_format_is_written_whichever_was_copied() {
-    for versions in EDGES {
-        let mut said = Vec::new();
+    for versions in &versions() {
+        let mut answers = Vec::new();
         let (traces, _) = run(versions, &[("OTEL_PROPAGATORS", "tracecontext,b3,jaeger")], |edge| {
             let b3 = format!("{TRACE}-{SPAN}-1");
-            said.extend(WAYS.map(|(way, _)| get(edge, way, &[("b3", &b3), ("traceparent", "00-malformed")]).1));
+            answers.extend(WAYS.map(|(way, _)| get(edge, way, &[("b3", &b3), ("traceparent", "00-malformed")]).1));
         });
-        for ((way, _), said) in WAYS.iter().zip(said) {
+        for ((way, _), answer) in WAYS.iter().zip(answers) {
             let request = traces.require(server().attr("url.path", *way).child_of_remote(TRACE, SPAN));
             let ids: Vec<_> = traces.all(&client().child_of(&request)).into_iter().map(|call| call.id).collect();
             let written = |id: &String| {
@@ -81,50 +81,50 @@ fn every_format_is_written_whichever_was_copied() {
                     format!("uber-trace-id: {TRACE}:{id}:0:1"),
                 ]
                 .iter()
-                .all(|line| said.lines().any(|found| found == line))
+                .all(|line| answer.lines().any(|found| found == line))
             };
-            assert_eq!(ids.iter().filter(|id| written(id)).count(), 1, "{way} {ids:?}: {said}");
+            assert_eq!(ids.iter().filter(|id| written(id)).count(), 1, "{way} {ids:?}: {answer}");
         }
     }
 }
 
 #[test]
 fn malformed_headers_that_were_copied_are_replaced() {
-    for versions in EDGES {
+    for versions in &versions() {
         let mut stock = 0;
-        let mut said = Vec::new();
+        let mut answers = Vec::new();
         let (traces, _) = run(versions, &[], |edge| {
             stock = edge.stock;
             let headers =
                 [("traceparent", "00-00000000000000000000000000000000-b7ad6b7169203331-01"), ("tracestate", "a=1")];
-            said.extend(WAYS.map(|(way, _)| get(edge, way, &headers).1));
+            answers.extend(WAYS.map(|(way, _)| get(edge, way, &headers).1));
         });
-        for ((way, target), said) in WAYS.iter().zip(said) {
+        for ((way, target), answer) in WAYS.iter().zip(answers) {
             let request = traces.require(server().attr("url.path", *way).root());
             let (call, _) = onward(&traces, &request, stock, target);
-            assert!(said.contains(&format!("traceparent: 00-{}-{}-01", call.trace, call.id)), "{way}: {said}");
-            assert!(!said.contains("tracestate"), "it belongs to no trace: {said}");
+            assert!(answer.contains(&format!("traceparent: 00-{}-{}-01", call.trace, call.id)), "{way}: {answer}");
+            assert!(!answer.contains("tracestate"), "it belongs to no trace: {answer}");
         }
     }
 }
 
 #[test]
-fn what_the_program_made_stays_and_is_the_parent() {
+fn a_trace_header_of_the_program_stays_and_is_the_parent() {
     let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
     let own = format!("00-{trace}-{span}-01");
     let caller = format!("00-{TRACE}-{SPAN}-01");
-    for versions in EDGES {
-        let mut said = Vec::new();
+    for versions in &versions() {
+        let mut answers = Vec::new();
         let (traces, _) = run(versions, &[("OTEL_PROPAGATORS", "tracecontext,b3")], |edge| {
             let headers =
                 [("traceparent", caller.as_str()), ("x-set-traceparent", &own), ("x-set-tracestate", "own=1")];
-            said.extend(WAYS.map(|(way, _)| get(edge, way, &headers).1));
+            answers.extend(WAYS.map(|(way, _)| get(edge, way, &headers).1));
         });
-        for ((way, _), said) in WAYS.iter().zip(said) {
+        for ((way, _), answer) in WAYS.iter().zip(answers) {
             traces.require(server().attr("url.path", *way).child_of_remote(TRACE, SPAN));
             for line in [format!("traceparent: {own}"), "tracestate: own=1".to_owned(), format!("b3: {trace}-{span}-1")]
             {
-                assert!(said.lines().any(|found| found == line), "{way} without {line}: {said}");
+                assert!(answer.lines().any(|found| found == line), "{way} without {line}: {answer}");
             }
         }
         traces.require_count(4, client().child_of_remote(trace, span));

@@ -1,11 +1,11 @@
 //! Requests over connections that the program made by itself, without a pool.
 
-use super::{EDGES, get, run};
+use super::{get, run, versions};
 use crate::support::expect::{client, server};
 
 #[test]
 fn a_request_without_a_pool_is_a_span_and_one_with_a_pool_is_one_only() {
-    for versions in EDGES {
+    for versions in &versions() {
         let mut stock = 0;
         let (traces, metrics) = run(versions, &[], |edge| {
             stock = edge.stock;
@@ -27,7 +27,7 @@ fn a_request_without_a_pool_is_a_span_and_one_with_a_pool_is_one_only() {
                     client()
                         .named("GET")
                         .child_of(&request)
-                        .told_by(library)
+                        .recorded_by(library)
                         .attr("http.request.method", "GET")
                         .attr("url.full", format!("http://127.0.0.1:{stock}{target}").as_str())
                         .attr("server.address", "127.0.0.1")
@@ -49,7 +49,7 @@ fn a_request_without_a_pool_is_a_span_and_one_with_a_pool_is_one_only() {
 
 #[test]
 fn a_request_that_gets_no_answer_fails() {
-    for versions in EDGES {
+    for versions in &versions() {
         let (traces, metrics) = run(versions, &[], |edge| {
             assert_eq!(get(edge, "/proxy/nobody", &[]).0, 200, "the error is the body");
         });
@@ -64,7 +64,7 @@ fn a_request_that_gets_no_answer_fails() {
 
 #[test]
 fn a_pool_that_is_silent_stays_silent() {
-    for versions in EDGES {
+    for versions in &versions() {
         let settings = [("OTEL_RS_DISABLED_INSTRUMENTATIONS", "hyper-util")];
         let (traces, _) = run(versions, &settings, |edge| {
             assert_eq!(get(edge, "/proxy/pool", &[]).0, 200);
@@ -72,6 +72,6 @@ fn a_pool_that_is_silent_stays_silent() {
         });
         let of = |way: &str| traces.require(server().attr("url.path", way));
         traces.forbid(client().child_of(&of("/proxy/pool")));
-        traces.require(client().child_of(&of("/proxy/http1")).told_by("hyper"));
+        traces.require(client().child_of(&of("/proxy/http1")).recorded_by("hyper"));
     }
 }

@@ -1,20 +1,18 @@
 //! A function of AWS Lambda, woven and launched against a cloud of our own.
 
-mod cloud;
-
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::support::cloud::{Cloud, TIMEOUT};
 use crate::support::definition::Definition;
 use crate::support::expect::{Traces, server};
-use crate::support::fixture::FUNCTIONS;
+use crate::support::fixture::sets;
 use crate::support::logs::Log;
 use crate::support::metrics::Metrics;
 use crate::support::{Fixture, OTEL_RS, Otlp, clean, wait_for};
-use cloud::{Cloud, TIMEOUT};
 
 const TRACE: &str = "5759e988bd862e3fe1be46a994272793";
 const SPAN: &str = "53995c3f42cd8ad8";
@@ -30,7 +28,7 @@ struct Running {
 
 impl Running {
     fn start(versions: &str, payloads: &'static [&'static str], settings: &[(&str, &str)]) -> Running {
-        let fixture = Fixture::function(versions);
+        let fixture = Fixture::with("function", versions);
         let otlp = Otlp::start();
         let cloud =
             Cloud::start(payloads, "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1");
@@ -55,8 +53,8 @@ impl Running {
     }
 }
 
-/// What a function tells of these events.
-fn told(
+/// The telemetry of a function that handles these events.
+fn handled(
     versions: &str,
     payloads: &'static [&'static str],
     settings: &[(&str, &str)],
@@ -69,9 +67,9 @@ fn told(
 }
 
 #[test]
-fn invocations_are_told_of_and_answered_as_ever() {
-    for versions in FUNCTIONS {
-        let (traces, metrics, logs, answers) = told(versions, &["work", "fail", "panic", "work"], &[]);
+fn invocations_are_recorded_and_answered_unchanged() {
+    for versions in &sets("function") {
+        let (traces, metrics, logs, answers) = handled(versions, &["work", "fail", "panic", "work"], &[]);
         assert_eq!(answers, ["0 response", "1 error", "2 error", "3 response"], "{versions}");
         assert_eq!(traces.0.len(), 4, "{traces}");
         let invocation = |number: &str| {
@@ -80,7 +78,7 @@ fn invocations_are_told_of_and_answered_as_ever() {
                 .attr("cloud.resource_id", format!("{FUNCTION}:7").as_str())
                 .attr("aws.lambda.invoked_arn", format!("{FUNCTION}:live").as_str())
                 .attr("cloud.account.id", "123456789012")
-                .told_by("lambda_runtime")
+                .recorded_by("lambda_runtime")
         };
         let is_cold = |number: &str, is_cold| {
             let invocation = traces.require(invocation(number).root());
@@ -107,15 +105,15 @@ fn invocations_are_told_of_and_answered_as_ever() {
 }
 
 #[test]
-fn what_an_invocation_and_the_initialization_took_is_measured() {
-    for versions in FUNCTIONS {
+fn invocations_and_the_initialization_are_measured() {
+    for versions in &sets("function") {
         let running = Running::start(versions, &["burn", "work"], &[]);
         wait_for("all answers", 20, || (running.cloud.answers().len() == 2).then_some(()));
-        let until_it_asked = running.cloud.asked()[0] - running.launched;
+        let until_it_polled = running.cloud.polled()[0] - running.launched;
         let (_, metrics, _) = running.end();
-        // The program itself waits for so long. The kernel tells the start of a process in steps of 10 ms.
+        // The program itself waits for so long. The kernel has the start of a process in steps of 10 ms.
         let init = metrics.require("faas.init_duration", &[("faas.trigger", "other".into())]);
-        let expected = 0.14..=until_it_asked.as_secs_f64() + 0.02;
+        let expected = 0.14..=until_it_polled.as_secs_f64() + 0.02;
         assert!(init.count() == 1 && expected.contains(&init.sum()), "{versions} {init}, not {expected:?}");
         let cpu = metrics.require("faas.cpu_usage", &[("faas.trigger", "other".into())]);
         assert!(cpu.count() == 2 && (0.1..0.15).contains(&cpu.sum()), "{versions} {cpu}");
@@ -124,9 +122,9 @@ fn what_an_invocation_and_the_initialization_took_is_measured() {
 
 #[test]
 fn an_invocation_that_the_cloud_ends_at_its_deadline_is_a_timeout() {
-    for versions in FUNCTIONS {
+    for versions in &sets("function") {
         let running = Running::start(versions, &["work", "hang"], &[]);
-        let begun = wait_for("the second event", 20, || running.cloud.asked().get(1).copied());
+        let begun = wait_for("the second event", 20, || running.cloud.polled().get(1).copied());
         std::thread::sleep((TIMEOUT + Duration::from_millis(50)).saturating_sub(begun.elapsed()));
         let (traces, metrics, _) = running.end();
         traces.require(server().attr("faas.invocation_id", "1").attr("error.type", "SIGTERM").failed());
@@ -139,7 +137,7 @@ fn an_invocation_that_the_cloud_ends_at_its_deadline_is_a_timeout() {
 #[test]
 fn an_invocation_that_is_cut_off_before_its_deadline_is_an_error_and_no_timeout() {
     let running = Running::start("newest", &["meet"], &[]);
-    wait_for("the event", 20, || running.cloud.asked().first().copied());
+    wait_for("the event", 20, || running.cloud.polled().first().copied());
     std::thread::sleep(Duration::from_millis(100));
     let (_, metrics, _) = running.end();
     assert_eq!(metrics.require("faas.errors", &[]).value(), 1.0);
@@ -148,8 +146,8 @@ fn an_invocation_that_is_cut_off_before_its_deadline_is_an_error_and_no_timeout(
 
 /// Nobody can say which of them has used the CPU.
 #[test]
-fn of_invocations_at_the_same_time_no_cpu_time_is_told() {
-    let (traces, metrics, _, answers) = told("newest", &["meet", "meet"], &[("AWS_LAMBDA_MAX_CONCURRENCY", "2")]);
+fn concurrent_invocations_have_no_cpu_time() {
+    let (traces, metrics, _, answers) = handled("newest", &["meet", "meet"], &[("AWS_LAMBDA_MAX_CONCURRENCY", "2")]);
     assert_eq!(answers.iter().filter(|answer| answer.ends_with(" response")).count(), 2, "{answers:?}");
     traces.require_count(2, server().not_failed());
     assert_eq!(metrics.require("faas.invocations", &[]).value(), 2.0);
@@ -158,15 +156,15 @@ fn of_invocations_at_the_same_time_no_cpu_time_is_told() {
 }
 
 #[test]
-fn a_process_out_of_a_snapshot_does_not_say_how_old_it_is() {
-    let (traces, metrics, ..) = told("oldest", &["work"], &[("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")]);
+fn a_process_from_a_snapshot_has_no_initialization_time() {
+    let (traces, metrics, ..) = handled("oldest", &["work"], &[("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")]);
     assert_eq!(traces.0[0].get("faas.coldstart"), Some(&crate::support::model::Value::Bool(false)));
     assert!(metrics.all("faas.init_duration", &[]).is_empty(), "{metrics}");
 }
 
 #[test]
 fn the_clouds_trace_goes_on_for_those_who_read_its_header() {
-    let (traces, ..) = told("newest", &["work", "work"], &[("OTEL_PROPAGATORS", "tracecontext,xray")]);
+    let (traces, ..) = handled("newest", &["work", "work"], &[("OTEL_PROPAGATORS", "tracecontext,xray")]);
     traces.require(server().attr("faas.invocation_id", "0").child_of_remote(TRACE, SPAN));
     traces.require(server().attr("faas.invocation_id", "1").root());
 }
@@ -174,7 +172,7 @@ fn the_clouds_trace_goes_on_for_those_who_read_its_header() {
 #[test]
 fn a_function_that_was_started_in_advance_is_not_cold() {
     let settings = [("AWS_LAMBDA_INITIALIZATION_TYPE", "provisioned-concurrency")];
-    let (traces, metrics, ..) = told("newest", &["work"], &settings);
+    let (traces, metrics, ..) = handled("newest", &["work"], &settings);
     assert_eq!(traces.0[0].get("faas.coldstart"), Some(&crate::support::model::Value::Bool(false)));
     assert!(metrics.all("faas.coldstarts", &[]).is_empty(), "{metrics}");
 }

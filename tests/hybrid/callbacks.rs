@@ -1,13 +1,13 @@
 //! Callbacks that do not do what they should.
 
-use super::{business, series, stderr, told};
+use super::{business, run_to_end, series, stderr};
 use crate::launcher::Launched;
 use crate::support::metrics::Series;
 use crate::support::{Otlp, wait_for};
 
 #[test]
 fn a_callback_that_panics_or_blocks_keeps_none_from_answering() {
-    let (metrics, output) = told(&["callbacks", "return", "v31"]);
+    let (metrics, output) = run_to_end(&["callbacks", "return", "v31"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let values = |name: &str| series(&metrics, "v31", name).iter().map(Series::value).collect::<Vec<_>>();
     assert_eq!((values("shop.answers"), values("shop.sales")), (vec![7.0], vec![1.0]), "{metrics}");

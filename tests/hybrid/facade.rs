@@ -16,15 +16,15 @@ const SETS: [(&str, [&str; 3]); 2] =
 
 /// The business under the launcher, which exports at its end only.
 fn business(versions: &str, otlp: &Otlp, arguments: &[&str]) -> Command {
-    let mut command = launch_file(&Fixture::facade(versions).program);
+    let mut command = launch_file(&Fixture::with("facade", versions).program);
     command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
     command.env("RUST_BACKTRACE", "0");
     command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").args(arguments).stdin(Stdio::piped());
     command
 }
 
-/// What it told when it ran to its end.
-fn told(versions: &str, arguments: &[&str]) -> (Metrics, Output) {
+/// The metrics of a run to its end, and its output.
+fn run_to_end(versions: &str, arguments: &[&str]) -> (Metrics, Output) {
     let otlp = Otlp::start();
     let output = business(versions, &otlp, arguments).output().unwrap();
     (otlp.metrics(), output)
@@ -90,10 +90,10 @@ fn require_all(metrics: &Metrics, versions: &[&str]) {
 }
 
 #[test]
-fn whoever_returns_exits_or_panics_has_told_all() {
+fn every_normal_end_exports_all_that_was_recorded() {
     for (set, versions) in SETS {
         for (end, status) in [("return", 0), ("exit", 0), ("panic", 101)] {
-            let (metrics, output) = told(set, &["all", end]);
+            let (metrics, output) = run_to_end(set, &["all", end]);
             assert_eq!(output.status.code(), Some(status), "{}", stderr(&output));
             assert!(!stderr(&output).contains("otel-rs:"), "nothing to say: {}", stderr(&output));
             require_all(&metrics, &versions);
@@ -102,7 +102,7 @@ fn whoever_returns_exits_or_panics_has_told_all() {
 }
 
 #[test]
-fn whoever_is_killed_has_told_all() {
+fn sigkill_loses_no_recorded_value() {
     for (set, versions) in SETS {
         for signal in [Signal::SIGTERM, Signal::SIGKILL] {
             let otlp = Otlp::start();
@@ -115,9 +115,9 @@ fn whoever_is_killed_has_told_all() {
 }
 
 #[test]
-fn what_four_threads_count_is_exact() {
+fn counts_of_four_threads_are_exact() {
     for (set, versions) in SETS {
-        let (metrics, _) = told(set, &["threads", "exit"]);
+        let (metrics, _) = run_to_end(set, &["threads", "exit"]);
         for version in versions {
             require(&metrics, version, "shop.adds", &[("", "", "counter", 400_000.0)]);
             require(&metrics, version, "shop.totals", &[("", "", "counter", 399_999.0)]);
@@ -128,7 +128,7 @@ fn what_four_threads_count_is_exact() {
 }
 
 #[test]
-fn what_is_beyond_the_limit_of_series_is_counted_as_one() {
+fn series_beyond_the_limit_are_counted_as_one() {
     let (set, versions) = SETS[1];
     let otlp = Otlp::start();
     business(set, &otlp, &["many", "exit"]).env("OTEL_RS_METRICS_CARDINALITY_LIMIT", "20").output().unwrap();
@@ -148,26 +148,26 @@ fn what_is_beyond_the_limit_of_series_is_counted_as_one() {
 
 #[test]
 fn a_million_sets_of_labels_are_counted_in_little_memory() {
-    let (metrics, output) = told("newest", &["million", "exit", "v24"]);
+    let (metrics, output) = run_to_end("newest", &["million", "exit", "v24"]);
     let customers = series(&metrics, "0.24.6", "shop.customers");
     assert_eq!((customers.len(), customers.iter().map(Series::value).sum::<f64>()), (2000, 1_000_000.0));
     require_little_memory(&output);
 }
 
 #[test]
-fn names_descriptions_and_labels_without_end_take_little_memory_and_are_said() {
+fn unbounded_names_descriptions_and_labels_take_little_memory_with_a_warning() {
     for (set, version) in [("newest", "0.24.6"), ("oldest", "0.22.4")] {
         let module = if set == "newest" { "v24" } else { "v22" };
-        let (metrics, output) = told(set, &["names", "exit", module]);
+        let (metrics, output) = run_to_end(set, &["names", "exit", module]);
         assert_eq!(series(&metrics, version, "shop.visits").len(), 1, "{metrics}");
         require_names_bounded(&output);
     }
 }
 
 #[test]
-fn what_is_no_number_changes_nothing() {
+fn a_value_that_is_no_number_is_ignored() {
     for (set, versions) in SETS {
-        let (metrics, output) = told(set, &["wrong", "return"]);
+        let (metrics, output) = run_to_end(set, &["wrong", "return"]);
         for version in versions {
             require(&metrics, version, "shop.level", &[("", "", "gauge", 2.5)]);
             require(&metrics, version, "shop.sum", &[("", "", "gauge", 1.5)]);
@@ -182,7 +182,7 @@ fn what_is_no_number_changes_nothing() {
 #[test]
 fn a_recorder_of_the_program_s_own_wins() {
     let (set, versions) = SETS[1];
-    let (metrics, output) = told(set, &["own", "return"]);
+    let (metrics, output) = run_to_end(set, &["own", "return"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout).matches("own 7\n").count(), 3, "{output:?}");
     for version in versions {
         require(&metrics, version, "shop.before", &[("", "", "counter", 1.0)]);
@@ -194,7 +194,7 @@ fn a_recorder_of_the_program_s_own_wins() {
 #[test]
 fn a_recorder_for_a_while_wins_for_that_while() {
     let (set, versions) = SETS[1];
-    let (metrics, output) = told(set, &["local", "return"]);
+    let (metrics, output) = run_to_end(set, &["local", "return"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout).matches("own 5\n").count(), 3, "{output:?}");
     for version in versions {
         require(&metrics, version, "shop.outside", &[("", "", "counter", 2.0)]);
@@ -203,15 +203,15 @@ fn a_recorder_for_a_while_wins_for_that_while() {
 }
 
 #[test]
-fn without_the_launcher_nothing_is_counted_and_nothing_said() {
-    let output = Command::new(&Fixture::facade("newest").program).args(["all", "return"]).output().unwrap();
+fn without_the_launcher_nothing_is_counted_or_printed() {
+    let output = Command::new(&Fixture::with("facade", "newest").program).args(["all", "return"]).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
 /// The program of the guide: `instrumentations/metrics/example`.
 #[test]
-fn the_guide_s_program_tells_its_day() {
-    let shop = Fixture::example("metrics", "0.24.6", "facade/newest");
+fn the_program_of_the_guide_records_its_day() {
+    let shop = Fixture::newest_example("metrics");
     let otlp = Otlp::start();
     let mut command = launch_file(&shop.program);
     command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());

@@ -1,14 +1,14 @@
 //! More than is good: series, numbers, names; and what readers make of it.
 
 use super::{
-    Expected, VERSIONS, business, require, require_little_memory, require_names_bounded, series, stderr, told,
+    Expected, VERSIONS, business, require, require_little_memory, require_names_bounded, run_to_end, series, stderr,
 };
 use crate::support::Otlp;
 use crate::support::metrics::{Point, Series};
 
 #[test]
 fn series_beyond_the_limit_are_counted_in_one() {
-    let (metrics, _) = told(&["many", "exit", "v29"]);
+    let (metrics, _) = run_to_end(&["many", "exit", "v29"]);
     let found = series(&metrics, "v29", "shop.orders");
     let overflow = |series: &&Series| series.attributes.contains_key("otel.metric.overflow");
     let sum = |all: &mut dyn Iterator<Item = &Series>| all.map(Series::value).sum::<f64>();
@@ -19,7 +19,7 @@ fn series_beyond_the_limit_are_counted_in_one() {
 #[test]
 fn a_million_sets_of_attributes_are_counted_in_little_memory() {
     for scope in [VERSIONS[0], VERSIONS[6]] {
-        let (metrics, output) = told(&["million", "exit", scope]);
+        let (metrics, output) = run_to_end(&["million", "exit", scope]);
         let found = series(&metrics, scope, "shop.orders");
         assert_eq!((found.len(), found.iter().map(Series::value).sum::<f64>()), (2000, 1_000_000.0), "{scope}");
         require_little_memory(&output);
@@ -27,9 +27,9 @@ fn a_million_sets_of_attributes_are_counted_in_little_memory() {
 }
 
 #[test]
-fn any_number_of_names_that_are_not_allowed_takes_little_memory_and_is_said() {
+fn unbounded_invalid_names_take_little_memory_with_a_warning() {
     for scope in [VERSIONS[0], VERSIONS[6]] {
-        let (metrics, output) = told(&["names", "exit", scope]);
+        let (metrics, output) = run_to_end(&["names", "exit", scope]);
         assert_eq!(series(&metrics, scope, "shop.visits").len(), 1, "{metrics}");
         require_names_bounded(&output);
     }
@@ -44,8 +44,8 @@ fn the_limit_may_be_another() {
 }
 
 #[test]
-fn what_no_sum_can_take_is_left_out_and_said() {
-    let (metrics, output) = told(&["wrong", "return", "v28"]);
+fn values_that_no_sum_can_hold_are_left_out_with_a_warning() {
+    let (metrics, output) = run_to_end(&["wrong", "return", "v28"]);
     let expected: [Expected<'_>; 2] =
         [("shop.amount", "", "counter", &[("", 1.5)]), ("shop.level", "", "up-down", &[("nan=NaN", 1.5)])];
     require(&metrics, "v28", &expected);
@@ -67,7 +67,7 @@ fn what_no_sum_can_take_is_left_out_and_said() {
 }
 
 #[test]
-fn a_reader_of_changes_is_told_each_once() {
+fn a_delta_reader_gets_each_change_once() {
     let otlp = Otlp::start();
     let mut command = business(&otlp, &["threads", "exit", "v32"]);
     command.env("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta");

@@ -23,7 +23,7 @@ const VERSIONS: [&str; 7] = ["v27", "v28", "v29", "v30", "v31", "v32", "v33"];
 
 /// The business under the launcher, which exports at its end only.
 fn business(otlp: &Otlp, arguments: &[&str]) -> Command {
-    let mut command = launch_file(&Fixture::business().program);
+    let mut command = launch_file(&Fixture::of("business").program);
     command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
     // A callback's panic should not take long.
     command.env("RUST_BACKTRACE", "0");
@@ -33,8 +33,8 @@ fn business(otlp: &Otlp, arguments: &[&str]) -> Command {
     command
 }
 
-/// What it told when it ran to its end.
-fn told(arguments: &[&str]) -> (Metrics, Output) {
+/// The metrics of a run to its end, and its output.
+fn run_to_end(arguments: &[&str]) -> (Metrics, Output) {
     let otlp = Otlp::start();
     let output = business(&otlp, arguments).output().unwrap();
     (otlp.metrics(), output)
@@ -44,7 +44,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A business that has told a million sets of attributes has kept what the limit of 2000 series allows. 16,000 take 8 MiB.
+/// A business that has recorded a million sets of attributes has kept what the limit of 2000 series allows. 16,000 take 8 MiB.
 #[track_caller]
 fn require_little_memory(output: &Output) {
     let grown = grown(output);
@@ -53,8 +53,8 @@ fn require_little_memory(output: &Output) {
 
 /// By how many KiB it grew.
 fn grown(output: &Output) -> u64 {
-    let said = String::from_utf8_lossy(&output.stdout);
-    said.lines().find_map(|line| line.strip_prefix("grew ")?.parse().ok()).expect("so many KiB")
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    stdout.lines().find_map(|line| line.strip_prefix("grew ")?.parse().ok()).expect("so many KiB")
 }
 
 /// What is known of names that are not allowed is bounded, and the user hears of some and that there were more.
@@ -146,9 +146,9 @@ fn require_observed(metrics: &Metrics) {
 }
 
 #[test]
-fn whoever_returns_exits_or_panics_has_told_all() {
+fn every_normal_end_exports_all_that_was_recorded() {
     for (end, status) in [("return", 0), ("exit", 0), ("panic", 101)] {
-        let (metrics, output) = told(&["all", end]);
+        let (metrics, output) = run_to_end(&["all", end]);
         assert_eq!(output.status.code(), Some(status), "{}", stderr(&output));
         assert!(!stderr(&output).contains("otel-rs:"), "nothing to say: {}", stderr(&output));
         require_counted(&metrics);
@@ -157,7 +157,7 @@ fn whoever_returns_exits_or_panics_has_told_all() {
 }
 
 #[test]
-fn whoever_is_killed_has_told_all_that_was_counted() {
+fn sigkill_loses_no_counted_value() {
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         let otlp = Otlp::start();
         let mut launched = Launched::start(business(&otlp, &["all", "wait"]));
@@ -168,7 +168,7 @@ fn whoever_is_killed_has_told_all_that_was_counted() {
 }
 
 #[test]
-fn whoever_is_killed_has_told_what_was_last_observed() {
+fn sigkill_leaves_the_last_observed_values() {
     let otlp = Otlp::start();
     let mut command = business(&otlp, &["all", "wait"]);
     let mut launched = Launched::start({
@@ -176,7 +176,7 @@ fn whoever_is_killed_has_told_what_was_last_observed() {
         command
     });
     let is_there = |scope: &&str| !series(&otlp.metrics(), scope, "shop.light").is_empty();
-    wait_for("what callbacks tell", 20, || VERSIONS.iter().all(is_there).then_some(()));
+    wait_for("what callbacks observe", 20, || VERSIONS.iter().all(is_there).then_some(()));
     kill(launched.app, Signal::SIGKILL).unwrap();
     launched.launcher.wait().unwrap();
     let metrics = otlp.metrics();
@@ -198,7 +198,7 @@ enum End {
 
 const ENDS: [End; 5] = [End::Returns, End::Panics, End::Exits, End::Terminated, End::Killed];
 
-/// What the business told of its work in all, when it ended that way as soon as the work was done. It is exported once.
+/// All metrics of the business, when it ended that way as soon as the work was done. It is exported once.
 #[track_caller]
 fn told_at_the_end(work: &str, scope: Option<&str>, end: End) -> Metrics {
     let otlp = Otlp::start();
@@ -238,7 +238,7 @@ fn require_four_million(metrics: &Metrics, scope: &str) {
 }
 
 #[test]
-fn whoever_is_asked_to_end_is_asked_before_what_only_it_can_look_up() {
+fn callbacks_run_before_a_signal_that_ends_the_program_is_passed_on() {
     let metrics = told_at_the_end("all", None, End::Terminated);
     require_counted(&metrics);
     require_observed(&metrics);
@@ -261,8 +261,8 @@ fn four_million_stay_four_million_whatever_the_end() {
 }
 
 #[test]
-fn a_metric_says_whose_it_is() {
-    let (metrics, _) = told(&["all", "return"]);
+fn a_metric_names_its_program() {
+    let (metrics, _) = run_to_end(&["all", "return"]);
     for scope in VERSIONS {
         for (name, description) in [("shop.sales", "Sales so far."), ("shop.basket", "What a sale brings.")] {
             for found in series(&metrics, scope, name) {
@@ -276,15 +276,15 @@ fn a_metric_says_whose_it_is() {
 
 #[test]
 fn a_bound_instrument_counts_as_any_other() {
-    let (metrics, _) = told(&["bound", "return"]);
+    let (metrics, _) = run_to_end(&["bound", "return"]);
     require(&metrics, "v33", &[("shop.bound", "", "counter", &[("product=tea", 2000.0)])]);
 }
 
 #[test]
 fn a_measurement_that_is_nothing_new_allocates_nothing() {
     let allocations = |arguments: &[&str]| -> Vec<(String, u64)> {
-        let said = String::from_utf8(told(arguments).1.stdout).unwrap();
-        let lines = said.lines().filter_map(|line| line.strip_suffix(" allocations")?.split_once(": "));
+        let stdout = String::from_utf8(run_to_end(arguments).1.stdout).unwrap();
+        let lines = stdout.lines().filter_map(|line| line.strip_suffix(" allocations")?.split_once(": "));
         lines.map(|(of, count)| (of.to_owned(), count.parse().unwrap())).collect()
     };
     let found = allocations(&["frugal", "return"]);
@@ -297,7 +297,7 @@ fn a_measurement_that_is_nothing_new_allocates_nothing() {
 
 #[test]
 fn a_forked_child_counts_for_itself_and_its_count_stays() {
-    let (metrics, _) = told(&["forked", "return"]);
+    let (metrics, _) = run_to_end(&["forked", "return"]);
     let expected: [Expected<'_>; 2] =
         [("shop.forked", "", "counter", &[("", 111.0)]), ("shop.people", "", "up-down", &[("", 1.0)])];
     require(&metrics, "v33", &expected);
@@ -305,7 +305,7 @@ fn a_forked_child_counts_for_itself_and_its_count_stays() {
 
 #[test]
 fn a_provider_of_the_program_s_own_wins() {
-    let (metrics, output) = told(&["own", "return", "v30"]);
+    let (metrics, output) = run_to_end(&["own", "return", "v30"]);
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("own 5\n"), "{output:?}");
     assert_eq!(series(&metrics, "v30", "shop.before").iter().map(Series::value).collect::<Vec<_>>(), [1.0]);
     assert!(series(&metrics, "v30", "shop.after").is_empty(), "{metrics}");
@@ -314,8 +314,8 @@ fn a_provider_of_the_program_s_own_wins() {
 
 /// The program of the guide: `instrumentations/opentelemetry/example`.
 #[test]
-fn the_guide_s_program_tells_its_day() {
-    let shop = Fixture::example("opentelemetry", "0.33.1", "business");
+fn the_program_of_the_guide_records_its_day() {
+    let shop = Fixture::newest_example("opentelemetry");
     let otlp = Otlp::start();
     let mut command = launch_file(&shop.program);
     command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());

@@ -4,7 +4,7 @@ use nix::sys::signal::{Signal, kill};
 
 use super::business;
 use crate::launcher::Launched;
-use crate::support::http::{Ask, Http};
+use crate::support::http::{ClientRequest, Http};
 use crate::support::metrics::{Point, Series};
 use crate::support::services::free_port;
 use crate::support::{Otlp, wait_for};
@@ -30,9 +30,9 @@ fn the_page_shows_the_numbers_that_otlp_has() {
     command.env("OTEL_METRICS_EXPORTER", "otlp,prometheus").env("OTEL_EXPORTER_PROMETHEUS_PORT", port.to_string());
     let mut launched = Launched::start(command);
     let http = Http::new(false);
-    let page = wait_for("what callbacks tell", 20, || {
+    let page = wait_for("what callbacks observe", 20, || {
         let url = format!("http://127.0.0.1:{port}/metrics");
-        let (status, page) = http.send(Ask { method: "GET", url, headers: Vec::new() });
+        let (status, page) = http.send(ClientRequest { method: "GET", url, headers: Vec::new() });
         (status == 200 && page.contains("shop_light")).then_some(page)
     });
     kill(launched.app, Signal::SIGTERM).unwrap();
@@ -49,13 +49,13 @@ fn the_page_shows_the_numbers_that_otlp_has() {
         for (end, bucket, value) in samples(series) {
             let fits = |line: &&str| {
                 let Some((head, number)) = line.rsplit_once(' ') else { return false };
-                let Some((full, told)) = head.split_once('{') else { return false };
-                let own = told.split(',').filter(|label| !label.starts_with("otel_scope_")).count();
+                let Some((full, labels_on_page)) = head.split_once('{') else { return false };
+                let own = labels_on_page.split(',').filter(|label| !label.starts_with("otel_scope_")).count();
                 let unit_or_total = full.strip_prefix(&name).and_then(|rest| rest.strip_suffix(end));
                 unit_or_total.is_some_and(|rest| !rest.contains("shop") && rest.matches('_').count() <= 2)
                     && own == labels.len() + usize::from(!bucket.is_empty())
-                    && labels.iter().all(|label| told.contains(label))
-                    && told.contains(&bucket)
+                    && labels.iter().all(|label| labels_on_page.contains(label))
+                    && labels_on_page.contains(&bucket)
                     && number.parse() == Ok(value)
             };
             let at = lines.iter().position(fits);

@@ -1,4 +1,4 @@
-//! Programs that count with the default registry of the crate for Prometheus: what it holds is told, and their own page
+//! Programs that count with the default registry of the crate for Prometheus: its contents are exported, and their own page
 //! stays as it is.
 
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 
 use super::{Expected, require, series, shown, stderr};
 use crate::launcher::{Launched, launch_file};
-use crate::support::fixture::REGISTRIES;
+use crate::support::fixture::sets;
 use crate::support::metrics::{Metrics, Point};
 use crate::support::{Fixture, Otlp, succeed, wait_for};
 
@@ -25,7 +25,7 @@ const HELD: [Expected<'static>; 7] = [
 ];
 
 fn business(otlp: &Otlp, versions: &str, what: &str) -> Command {
-    let mut command = launch_file(&Fixture::registry(versions).program);
+    let mut command = launch_file(&Fixture::with("registry", versions).program);
     command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
     command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").arg(what).stdin(Stdio::piped());
     // It has one thread.
@@ -43,22 +43,22 @@ fn require_held(metrics: &Metrics) {
     assert_eq!(baskets.len(), expected.len(), "{metrics}");
     for (basket, (labels, count, sum, buckets)) in baskets.iter().zip(expected) {
         assert_eq!((&*shown(basket), &*basket.description), (labels, "What a sale brings."));
-        let Point::Histogram { count: told, sum: summed, bounds, buckets: filled } = &basket.point else {
+        let Point::Histogram { count: total, sum: summed, bounds, buckets: filled } = &basket.point else {
             panic!("{basket}")
         };
-        assert_eq!((*told, *summed, &bounds[..], &filled[..]), (count, sum, &[1.0, 10.0][..], &buckets[..]));
+        assert_eq!((*total, *summed, &bounds[..], &filled[..]), (count, sum, &[1.0, 10.0][..], &buckets[..]));
     }
 }
 
 #[test]
-fn whoever_returns_has_told_all_and_its_own_page_is_as_ever() {
-    for versions in REGISTRIES {
+fn a_program_that_returns_exports_its_registry_and_its_own_page_is_unchanged() {
+    for versions in &sets("registry") {
         let otlp = Otlp::start();
         let output = business(&otlp, versions, "page").output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{versions}: {}", stderr(&output));
         assert!(!stderr(&output).contains("otel-rs:"), "nothing to say: {}", stderr(&output));
         require_held(&otlp.metrics());
-        let alone = succeed(Command::new(&Fixture::registry(versions).program).arg("page")).0;
+        let alone = succeed(Command::new(&Fixture::with("registry", versions).program).arg("page")).0;
         assert!(alone.contains("shop:revenue{currency=\"EUR\"} 24.5\n"), "{alone}");
         assert_eq!(String::from_utf8_lossy(&output.stdout), alone, "{versions}");
     }
@@ -75,7 +75,7 @@ fn a_metric_has_its_help_and_the_version_that_counted_it() {
 }
 
 #[test]
-fn whoever_is_killed_has_told_what_was_last_gathered() {
+fn sigkill_leaves_the_last_gathered_values() {
     let otlp = Otlp::start();
     let mut command = business(&otlp, "oldest", "wait");
     command.env("OTEL_METRIC_EXPORT_INTERVAL", "50");
@@ -97,8 +97,8 @@ fn a_collector_that_blocks_keeps_the_program_from_nothing() {
 
 /// The program of `instrumentations/prometheus/example`.
 #[test]
-fn the_example_tells_its_day() {
-    let shop = Fixture::example("prometheus", "0.14.0", "registry/newest");
+fn the_example_records_its_day() {
+    let shop = Fixture::newest_example("prometheus");
     let otlp = Otlp::start();
     let mut command = launch_file(&shop.program);
     command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());

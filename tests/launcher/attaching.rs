@@ -1,4 +1,4 @@
-//! Processes attach whoever they have become and wherever they are, or a warning says why they cannot.
+//! Processes attach whoever they have become and wherever they are, or a warning names the reason.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -104,9 +104,9 @@ fn warning_below(words: &[&str]) -> String {
     let output = job.below(words, &["3000", "1", "2000"]).output().unwrap();
     assert!(output.status.success(), "{words:?}: {output:?}");
     assert!(job.collector.numbers().is_empty());
-    let said = String::from_utf8(output.stderr).unwrap();
-    let warnings: Vec<&str> = said.lines().filter(|line| line.contains("no telemetry from")).collect();
-    let [warning] = warnings[..] else { panic!("{words:?}: not one warning: {said}") };
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let warnings: Vec<&str> = stderr.lines().filter(|line| line.contains("no telemetry from")).collect();
+    let [warning] = warnings[..] else { panic!("{words:?}: not one warning: {stderr}") };
     warning.to_owned()
 }
 
@@ -146,7 +146,7 @@ fn a_daemon_is_followed_to_its_end() {
 }
 
 #[test]
-fn a_daemon_is_not_followed_if_nobody_wants_that_or_its_parent_failed() {
+fn a_daemon_is_not_followed_if_disabled_or_its_parent_failed() {
     let attached = "while [ $(od -An -tu8 -N8 $COUNTS) = 0 ]; do sleep 0.02; done;";
     for (exit, follow) in [("exit 0", Some("false")), ("exit 3", None)] {
         let job = Job::new();
@@ -155,8 +155,8 @@ fn a_daemon_is_not_followed_if_nobody_wants_that_or_its_parent_failed() {
         let output = daemon(&job, &line, follow);
         assert_eq!(output.status.code(), Some(exit[5..].parse().unwrap()));
         assert!(job.counts.read().1 < 400, "{exit}: it runs on");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("1 process left behind"), "{exit}: {said}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains("1 process left behind"), "{exit}: {stderr}");
         super::until("the daemon has ended", || job.counts.read().1 == 400);
     }
 }

@@ -44,7 +44,7 @@ fn a_parent_that_ignores_sigchld_changes_nothing() {
     assert_eq!(Command::new("/bin/sh").args(["-c", &line]).status().unwrap().code(), Some(9));
 }
 
-/// The launcher as PID 1 of a namespace; `None`, having said why, where that cannot be tested.
+/// The launcher as PID 1 of a namespace; `None`, with a printed reason, where that cannot be tested.
 fn as_pid_1(name: &str) -> Option<Command> {
     let unshare = || {
         let mut command = Command::new("unshare");

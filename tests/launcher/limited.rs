@@ -19,7 +19,7 @@ fn run(collector: &Collector, line: &str) -> Output {
     command.output().unwrap()
 }
 
-fn said(output: &Output) -> String {
+fn stderr_of(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -28,34 +28,34 @@ fn writes_ten(limits: &str) -> (Vec<i64>, String) {
     let program = program("writes_spans");
     let line = format!("{limits}; exec {} 10 1 0 {}", program.display(), counts.0.path().display());
     let output = run(&collector, &line);
-    assert!(output.status.success(), "{limits}: {} {}", output.status, said(&output));
+    assert!(output.status.success(), "{limits}: {} {}", output.status, stderr_of(&output));
     assert_eq!(counts.read(), (10, 10), "{limits}");
-    (collector.numbers(), said(&output))
+    (collector.numbers(), stderr_of(&output))
 }
 
 #[test]
 fn a_program_with_little_memory_gets_a_small_region() {
     for limits in ["ulimit -v 30000", "ulimit -v 200000", "ulimit -f 3000", "ulimit -f 20000", "ulimit -n 6"] {
-        let (numbers, said) = writes_ten(limits);
-        assert_eq!(numbers, (0..10).collect::<Vec<_>>(), "{limits}: {said}");
-        assert_eq!(said, "", "{limits}");
+        let (numbers, stderr) = writes_ten(limits);
+        assert_eq!(numbers, (0..10).collect::<Vec<_>>(), "{limits}: {stderr}");
+        assert_eq!(stderr, "", "{limits}");
     }
 }
 
 #[test]
 fn a_program_with_too_little_runs_on_with_one_warning() {
     for (limits, why) in [("ulimit -f 1", "EFBIG"), ("ulimit -f 0", "EFBIG"), ("ulimit -v 15000", "ENOMEM")] {
-        let (numbers, said) = writes_ten(limits);
-        assert!(numbers.is_empty(), "{limits}: {said}");
-        assert_eq!(said.matches("warning").count(), 1, "{limits}: {said}");
-        assert!(said.contains(&format!("no room for shared memory: {why}")), "{limits}: {said}");
+        let (numbers, stderr) = writes_ten(limits);
+        assert!(numbers.is_empty(), "{limits}: {stderr}");
+        assert_eq!(stderr.matches("warning").count(), 1, "{limits}: {stderr}");
+        assert!(stderr.contains(&format!("no room for shared memory: {why}")), "{limits}: {stderr}");
     }
 }
 
 #[test]
 fn a_program_that_may_start_no_thread_and_lock_no_memory_reports() {
-    let (numbers, said) = writes_ten("ulimit -u 1; ulimit -l 0; ulimit -m 1");
-    assert_eq!((numbers, said.as_str()), ((0..10).collect(), ""));
+    let (numbers, stderr) = writes_ten("ulimit -u 1; ulimit -l 0; ulimit -m 1");
+    assert_eq!((numbers, stderr.as_str()), ((0..10).collect(), ""));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_programs_files_have_the_numbers_that_they_have_without_us() {
         let line = format!("{limits}; exec {}", file.display());
         let plain = Command::new("/bin/bash").args(["-c", &line]).stderr(Stdio::inherit()).output().unwrap();
         let launched = run(&Collector::start(), &line);
-        assert!(launched.status.success(), "{limits}: {}", said(&launched));
+        assert!(launched.status.success(), "{limits}: {}", stderr_of(&launched));
         let text = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(text(&launched), text(&plain), "{limits}");
         assert!(text(&plain).contains("first Some(3)"), "{}", text(&plain));
@@ -125,9 +125,9 @@ fn forked_children_that_cannot_attach_are_as_quick_as_without_us() {
         let numbers = collector.numbers();
         assert!((0..10).all(|number| numbers.contains(&number)), "{reason}: the parent's own");
         if *reason == "nofile" {
-            let said = said(&output);
-            assert_eq!(said.matches("warning").count(), 1, "{said}");
-            assert!(said.contains("has forked") && said.contains("could not attach: EMFILE"), "{said}");
+            let stderr = stderr_of(&output);
+            assert_eq!(stderr.matches("warning").count(), 1, "{stderr}");
+            assert!(stderr.contains("has forked") && stderr.contains("could not attach: EMFILE"), "{stderr}");
         }
     }
 }
@@ -139,7 +139,7 @@ fn a_program_that_forbids_itself_system_calls_lives_and_reports() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "peer None\nchild 0\n", "{output:?}");
     assert_eq!(collector.numbers(), (0..5300).collect::<Vec<_>>());
-    let said = said(&output);
-    assert_eq!(said.matches("warning").count(), 1, "of the child, which cannot attach: {said}");
-    assert!(said.contains("has forked"), "{said}");
+    let stderr = stderr_of(&output);
+    assert_eq!(stderr.matches("warning").count(), 1, "of the child, which cannot attach: {stderr}");
+    assert!(stderr.contains("has forked"), "{stderr}");
 }

@@ -27,7 +27,7 @@ fn only<'a>(logs: &'a [Log], severity: &str) -> &'a Log {
 }
 
 #[test]
-fn a_log_record_says_what_the_program_said_and_where_it_belongs() {
+fn a_log_record_has_the_text_of_the_program_and_the_ids_of_its_request() {
     let otlp = Otlp::start();
     assert!(logging(&otlp).stderr(Stdio::null()).status().unwrap().success());
     let logs = otlp.logs();
@@ -97,8 +97,8 @@ fn the_processor_s_variables_and_the_limits_act() {
 fn the_console_shows_a_line_for_each_record() {
     let mut command = launch("writes_logs");
     let output = command.env("OTEL_LOGS_EXPORTER", "console").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    let line = said.lines().find(|line| line.contains("teapots")).unwrap_or_else(|| panic!("{said}"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let line = stderr.lines().find(|line| line.contains("teapots")).unwrap_or_else(|| panic!("{stderr}"));
     for part in ["log ", " WARN  shop::orders: out of teapots  left=0", "  trace "] {
         assert!(line.contains(part), "{part:?} in {line:?}");
     }
@@ -113,13 +113,13 @@ fn records_that_no_collector_takes_are_counted() {
     let mut command = launch("writes_logs");
     command.env("OTEL_LOGS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", url);
     let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("4 log records were lost"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.contains("4 log records were lost"), "{stderr}");
 }
 
 #[test]
-fn nothing_is_written_for_nobody() {
+fn nothing_is_written_without_a_reader() {
     let output = launch("writes_logs").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!said.contains("as it should"), "what nobody wants is not formatted: {said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("as it should"), "a record that is not exported is not formatted: {stderr}");
 }

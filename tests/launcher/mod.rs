@@ -6,6 +6,7 @@ mod config;
 mod ends;
 mod finding;
 mod inherited;
+mod kits;
 mod limited;
 mod logs;
 mod observed;
@@ -45,7 +46,7 @@ pub(crate) fn program(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// `otel-rs instrument -- NAME`, without exporters and without what the tester's own environment says.
+/// `otel-rs instrument -- NAME`, without exporters and without the settings of the tester's own environment.
 pub(crate) fn launch(name: &str) -> Command {
     launch_file(program(name))
 }
@@ -84,7 +85,7 @@ pub(crate) fn can(program: &str, words: &[&str]) -> bool {
     Command::new(program).args(words).output().is_ok_and(|output| output.status.success())
 }
 
-/// A launcher whose program has said its first line, `word pid`.
+/// A launcher whose program has printed its first line, `word pid`.
 pub(crate) struct Launched {
     pub(crate) launcher: Child,
     pub(crate) app: Pid,

@@ -35,7 +35,7 @@ fn a_program_of_several_threads_is_observed_while_it_runs() {
 }
 
 #[test]
-fn who_wants_no_thread_gets_none() {
+fn observer_thread_never_starts_no_thread() {
     let (lines, last) = observe(&["thread", "idle"], &[("OTEL_RS_OBSERVER_THREAD", "never")]);
     assert_eq!(lines[1], "thread threads 2 own 0 quick 0");
     assert_eq!(lines[2], "idle threads 2 own 0 quick 1");
@@ -43,7 +43,7 @@ fn who_wants_no_thread_gets_none() {
 }
 
 #[test]
-fn who_wants_a_thread_in_any_case_gets_one() {
+fn observer_thread_always_starts_a_thread() {
     let (lines, last) = observe(&["wait"], &[("OTEL_RS_OBSERVER_THREAD", "always")]);
     assert!(lines[0].starts_with("start threads 2 "), "{lines:?}");
     assert!(last[0] >= Some(2.0) && last[1] >= Some(2.0), "{last:?}");

@@ -10,11 +10,11 @@ const SPAN: &str = "b7ad6b7169203331";
 
 /// The headers of a call that a program makes while it serves a request with `headers`.
 fn sent(propagators: &str, sampler: &str, headers: &[String]) -> BTreeMap<String, String> {
-    let mut command = launch("tells_all");
+    let mut command = launch("records_everything");
     command.env("OTEL_PROPAGATORS", propagators).env("OTEL_TRACES_SAMPLER", sampler).args(headers);
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    let headers = said.lines().filter_map(|line| line.strip_prefix("sent ")?.split_once(' '));
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let headers = stdout.lines().filter_map(|line| line.strip_prefix("sent ")?.split_once(' '));
     headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
@@ -71,9 +71,12 @@ fn each_format_is_read_and_written() {
         assert_eq!(names, wanted, "{propagator} {headers:?}");
         for (name, value) in &expected {
             let (before, after) = value.split_once('*').unwrap_or((value.as_str(), ""));
-            let said = &found[*name];
-            assert!(said.starts_with(before) && said.ends_with(after), "{name} is {said}, not {value}");
-            assert!(!said.contains(SPAN), "{name}: the call is a span of its own");
+            let value_sent = &found[*name];
+            assert!(
+                value_sent.starts_with(before) && value_sent.ends_with(after),
+                "{name} is {value_sent}, not {value}"
+            );
+            assert!(!value_sent.contains(SPAN), "{name}: the call is a span of its own");
         }
     }
 }
@@ -89,7 +92,7 @@ fn several_formats_are_read_in_their_order_and_all_are_written() {
 }
 
 #[test]
-fn whoever_leaves_the_decision_to_us_gets_the_samplers() {
+fn the_sampler_decides_for_callers_without_a_decision() {
     for (header, sampler, sampled) in [
         (format!("b3={TRACE}-{SPAN}"), "parentbased_always_on", "1"),
         (format!("b3={TRACE}-{SPAN}"), "parentbased_always_off", "0"),

@@ -213,7 +213,7 @@ fn programs_of_a_moment_are_not_mixed_up() {
 }
 
 #[test]
-fn what_a_process_uses_belongs_to_its_program() {
+fn usage_of_a_process_belongs_to_its_program() {
     let folder = tempfile::tempdir().unwrap();
     let (scene, otlp) = (Scene::of(&format!("{{none}} 2 & {}", waiting(folder.path()))), Otlp::start());
     let mut command = scene.exporting("http/protobuf", &otlp);
@@ -249,7 +249,7 @@ fn waiting(folder: &Path) -> String {
 }
 
 #[test]
-fn the_page_for_prometheus_tells_programs_apart() {
+fn the_page_for_prometheus_has_a_target_for_each_program() {
     let folder = tempfile::tempdir().unwrap();
     let scene = Scene::of(&waiting(folder.path()));
     let mut command = scene.launch();
@@ -258,8 +258,8 @@ fn the_page_for_prometheus_tells_programs_apart() {
     command.stdout(Stdio::null()).stderr(std::fs::File::create(folder.path().join("stderr")).unwrap());
     let mut launcher = command.spawn().unwrap();
     let address = wait_for("the page's address", 10, || {
-        let said = std::fs::read_to_string(folder.path().join("stderr")).unwrap();
-        Some(said.split_once("metrics are at http://")?.1.split_once("/metrics")?.0.to_owned())
+        let stderr = std::fs::read_to_string(folder.path().join("stderr")).unwrap();
+        Some(stderr.split_once("metrics are at http://")?.1.split_once("/metrics")?.0.to_owned())
     });
     let page = wait_for("both programs on the page", 10, || {
         let page = crate::metrics::page::scrape(&address, "").body;
@@ -284,18 +284,19 @@ fn the_page_for_prometheus_tells_programs_apart() {
 }
 
 #[test]
-fn the_console_says_which_program_it_is() {
+fn the_console_names_the_program() {
     let scene = Scene::of("printf '/a\n' | {shop}; printf '/b\n' | {stock}; OTEL_SERVICE_NAME=diary {logs}");
     let mut command = scene.launch();
     for signal in ["TRACES", "METRICS", "LOGS"] {
         command.env(format!("OTEL_{signal}_EXPORTER"), "console");
     }
-    let said = run(&mut command);
-    let line = |with: &str| said.lines().find(|line| line.contains(with)).unwrap_or_else(|| panic!("{with}:\n{said}"));
-    assert!(line("GET /b").trim_end().ends_with("stock"), "{said}");
-    assert!(line("out of teapots").contains("diary/logs shop::orders:"), "{said}");
+    let stderr = run(&mut command);
+    let line =
+        |with: &str| stderr.lines().find(|line| line.contains(with)).unwrap_or_else(|| panic!("{with}:\n{stderr}"));
+    assert!(line("GET /b").trim_end().ends_with("stock"), "{stderr}");
+    assert!(line("out of teapots").contains("diary/logs shop::orders:"), "{stderr}");
     for program in ["shop", "stock"] {
-        assert!(said.contains(&format!("metrics of {program}\n")), "{said}");
+        assert!(stderr.contains(&format!("metrics of {program}\n")), "{stderr}");
     }
 }
 
@@ -304,7 +305,7 @@ fn one_program_is_shown_without_a_name() {
     let scene = Scene::of("printf '/a\n' | {shop}");
     let mut command = scene.launch();
     command.env("OTEL_TRACES_EXPORTER", "console").env("OTEL_METRICS_EXPORTER", "console");
-    let said = run(&mut command);
-    let request = said.lines().find(|line| line.contains("GET /a")).unwrap_or_else(|| panic!("{said}"));
-    assert!(request.trim_end().ends_with("server 1.0.0") && !said.contains("metrics of"), "{said}");
+    let stderr = run(&mut command);
+    let request = stderr.lines().find(|line| line.contains("GET /a")).unwrap_or_else(|| panic!("{stderr}"));
+    assert!(request.trim_end().ends_with("server 1.0.0") && !stderr.contains("metrics of"), "{stderr}");
 }

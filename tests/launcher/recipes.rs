@@ -34,7 +34,7 @@ fn project() -> (tempfile::TempDir, impl Fn(&str) -> Command) {
     (folder, command)
 }
 
-/// The two runs of cargo, in the order of time; nothing else was told below `parent`.
+/// The two runs of cargo, in the order of time; nothing else was exported below `parent`.
 #[track_caller]
 fn steps(traces: &Traces, trace: &str, parent: &str) -> [Span; 2] {
     let mut steps = traces.require_count(2, span().named("cargo").child_of_remote(trace, parent));

@@ -91,15 +91,15 @@ fn records_dropped_on_full_rings_are_counted_and_reported() {
     kill(pid, Signal::SIGTERM).unwrap();
     kill(nix::unistd::Pid::from_raw(launcher.id() as i32), Signal::SIGCONT).unwrap();
     let output = launcher.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.signal(), Some(15));
-    let dropped: usize = said
+    let dropped: usize = stderr
         .split_whitespace()
-        .zip(said.split_whitespace().skip(1))
+        .zip(stderr.split_whitespace().skip(1))
         .find(|(_, word)| word.starts_with("record"))
         .and_then(|(number, _)| number.parse().ok())
-        .unwrap_or_else(|| panic!("no number of records in: {said}"));
-    assert!(dropped > 1000, "{said}");
+        .unwrap_or_else(|| panic!("no number of records in: {stderr}"));
+    assert!(dropped > 1000, "{stderr}");
 }
 
 fn first_pid(launcher: &mut std::process::Child) -> nix::unistd::Pid {
@@ -124,34 +124,34 @@ fn a_dead_collector_costs_one_warning_and_a_few_seconds() {
     let before = Instant::now();
     let output = command.output().unwrap();
     assert!(before.elapsed() < Duration::from_secs(8), "{:?}", before.elapsed());
-    let said = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success());
     // The program has layers of its own, so every warning is about the collector.
-    assert_eq!(said.matches("warning").count(), 1, "{said}");
+    assert_eq!(stderr.matches("warning").count(), 1, "{stderr}");
 }
 
 #[test]
-fn a_violent_end_is_told_with_the_requests_that_were_open() {
+fn a_violent_end_is_reported_with_the_open_requests() {
     let mut launcher = launch("leaves_requests_open");
     let mut launcher = launcher.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     kill(first_pid(&mut launcher), Signal::SIGKILL).unwrap();
     let output = launcher.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.signal(), Some(9));
-    assert!(said.contains("`leaves_requests_open` was killed by SIGKILL; 2 requests were open\n"), "{said}");
+    assert!(stderr.contains("`leaves_requests_open` was killed by SIGKILL; 2 requests were open\n"), "{stderr}");
 }
 
 #[test]
-fn a_program_that_spoils_its_region_runs_on_with_one_warning() {
-    let output = launch("spoils_its_region").output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
+fn a_program_that_corrupts_its_region_runs_on_with_one_warning() {
+    let output = launch("corrupts_its_region").output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "unharmed\n");
     assert!(output.status.success());
-    assert_eq!(said.matches("warning").count(), 1, "{said}");
+    assert_eq!(stderr.matches("warning").count(), 1, "{stderr}");
 }
 
 #[test]
-fn a_collector_that_never_answers_holds_nobody_up_for_long() {
+fn a_collector_that_never_answers_delays_the_end_a_little() {
     let collector = Collector::answering_after(Duration::from_secs(60));
     let counts = CountFile::new();
     let mut command = exporting("writes_spans", &collector);
@@ -160,7 +160,7 @@ fn a_collector_that_never_answers_holds_nobody_up_for_long() {
     assert!(command.status().unwrap().success());
     assert!(before.elapsed() < Duration::from_secs(8), "{:?}", before.elapsed());
 
-    // And whoever asks again does not wait at all.
+    // A second request does not wait at all.
     let before = Instant::now();
     let mut launcher = command.spawn().unwrap();
     let children = format!("/proc/{0}/task/{0}/children", launcher.id());
@@ -173,7 +173,7 @@ fn a_collector_that_never_answers_holds_nobody_up_for_long() {
 }
 
 #[test]
-fn what_is_lost_is_reported_at_the_level_of_warnings() {
+fn losses_are_reported_at_the_warning_level() {
     for (level, is_reported) in [("info", true), ("warn", true), ("error", false)] {
         let counts = CountFile::new();
         let mut command = launch("writes_spans");

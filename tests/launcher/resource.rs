@@ -1,4 +1,4 @@
-//! What is told of the program's process and its surroundings is true.
+//! The resource describes the program's process and its surroundings as they are.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -44,15 +44,15 @@ fn the_resource_is_the_childs_and_true() {
         assert_eq!(resource["process.runtime.description"], text(output_of("rustc", &["-V"])));
         let pid = launched.app.to_string();
         let started = output_of("date", &["-u", "-d", &output_of("ps", &["-o", "lstart=", "-p", &pid]), "+%s"]);
-        let Value::Str(told) = &resource["process.creation.time"] else { panic!("{resource:?}") };
-        let told: i64 = output_of("date", &["-d", told, "+%s"]).parse().unwrap();
+        let Value::Str(exported) = &resource["process.creation.time"] else { panic!("{resource:?}") };
+        let exported: i64 = output_of("date", &["-d", exported, "+%s"]).parse().unwrap();
         // `ps` works from the machine's start in whole seconds.
-        assert!((told - started.parse::<i64>().unwrap()).abs() <= 2, "{told} {started}");
+        assert!((exported - started.parse::<i64>().unwrap()).abs() <= 2, "{exported} {started}");
         assert_eq!(resource["host.name"], text(output_of("uname", &["-n"])));
         assert_eq!(resource["os.type"], text("linux"));
         let os = output_of("sh", &["-c", ". /etc/os-release; echo \"$NAME|$VERSION_ID|$PRETTY_NAME\""]);
-        let told = ["os.name", "os.version", "os.description"].map(|key| resource[key].clone());
-        assert_eq!(told, [0, 1, 2].map(|at| text(os.split('|').nth(at).unwrap())));
+        let exported = ["os.name", "os.version", "os.description"].map(|key| resource[key].clone());
+        assert_eq!(exported, [0, 1, 2].map(|at| text(os.split('|').nth(at).unwrap())));
         // Nobody named the service: the program does that the shell has become.
         assert_eq!(resource["service.name"], text("writes_spans"));
         assert_eq!(resource["telemetry.distro.name"], text("otel-rs"));

@@ -12,8 +12,8 @@ use crate::support::{OTEL_RS, Otlp};
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SPAN: &str = "b7ad6b7169203331";
 
-/// Has a launch tell of the run to a receiver.
-fn told(otlp: &Otlp, mut command: Command) -> Command {
+/// A launch that exports a span of the run to a receiver.
+fn with_run_span(otlp: &Otlp, mut command: Command) -> Command {
     command.env("OTEL_RS_PROCESS_SPAN", "true").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
     for signal in ["TRACES", "METRICS", "LOGS"] {
         command.env(format!("OTEL_{signal}_EXPORTER"), "otlp");
@@ -41,9 +41,9 @@ fn run_of(traces: &Traces, name: &str) -> Span {
 }
 
 #[test]
-fn what_a_job_does_is_below_its_run_and_what_it_serves_is_not() {
+fn work_of_a_job_is_below_its_run_and_served_requests_are_not() {
     let otlp = Otlp::start();
-    let mut command = told(&otlp, launch("does_a_job"));
+    let mut command = with_run_span(&otlp, launch("does_a_job"));
     command
         .env("TRACEPARENT", format!("00-{TRACE}-{SPAN}-01"))
         .env("TRACESTATE", "vendor=1")
@@ -77,9 +77,9 @@ fn what_a_job_does_is_below_its_run_and_what_it_serves_is_not() {
 }
 
 #[test]
-fn a_run_that_nobody_started_is_a_root() {
+fn a_run_without_a_parent_is_a_root() {
     let otlp = Otlp::start();
-    let mut command = told(&otlp, launch("does_a_job"));
+    let mut command = with_run_span(&otlp, launch("does_a_job"));
     // Without its trace this means nothing.
     command.env("TRACEPARENT", "nonsense").env("TRACESTATE", "vendor=1");
     let output = ran(&mut command);
@@ -91,7 +91,7 @@ fn a_run_that_nobody_started_is_a_root() {
 }
 
 #[test]
-fn the_environment_stays_as_it_is_unless_the_run_is_told() {
+fn the_environment_is_unchanged_unless_the_run_is_recorded() {
     let carried = [("TRACEPARENT", format!("00-{TRACE}-{SPAN}-01")), ("TRACESTATE", "vendor=1".into())];
     let shown = |command: &mut Command| {
         command.env("BAGGAGE", "team=red").envs(carried.clone());
@@ -105,13 +105,13 @@ fn the_environment_stays_as_it_is_unless_the_run_is_told() {
     assert_eq!(shown(&mut launch("shows_itself")), plain);
     assert_eq!(shown(launch("shows_itself").env("OTEL_RS_ENVIRONMENT_PARENT", "true")), plain);
     let otlp = Otlp::start();
-    let with_run = shown(&mut told(&otlp, launch("shows_itself")));
+    let with_run = shown(&mut with_run_span(&otlp, launch("shows_itself")));
     let run = run_of(&otlp.traces(), "shows_itself");
     assert_eq!(with_run, [plain[0].clone(), format!("TRACEPARENT=00-{TRACE}-{}-01", run.id), tracestate]);
 }
 
 #[test]
-fn an_end_is_told_and_passes_through() {
+fn the_end_of_a_run_is_recorded_and_passes_through() {
     for (name, argument, code, signal, error) in [
         ("exits_with", "0", 0, None, None),
         ("exits_with", "3", 3, None, Some("3")),
@@ -119,7 +119,7 @@ fn an_end_is_told_and_passes_through() {
         ("killed_by", "9", 137, Some(9), Some("SIGKILL")),
     ] {
         let otlp = Otlp::start();
-        let status = ran(told(&otlp, launch(name)).arg(argument)).status;
+        let status = ran(with_run_span(&otlp, launch(name)).arg(argument)).status;
         assert_eq!((status.signal(), status.code()), (signal, signal.is_none().then_some(code)), "{name} {argument}");
         let run = run_of(&otlp.traces(), name);
         assert_eq!(run.get("process.exit.code"), Some(&Value::Int(i64::from(code))));
@@ -135,7 +135,7 @@ fn an_end_is_told_and_passes_through() {
 }
 
 #[test]
-fn a_script_without_layers_is_told_of_without_a_warning() {
+fn the_run_of_a_script_without_layers_is_recorded_without_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("nightly.sh");
     // Long enough for its process to be looked at while it runs.
@@ -143,7 +143,7 @@ fn a_script_without_layers_is_told_of_without_a_warning() {
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     for file in [script.as_path(), "/bin/true".as_ref()] {
         let otlp = Otlp::start();
-        let output = ran(told(&otlp, launch_file(file))
+        let output = ran(with_run_span(&otlp, launch_file(file))
             .env("OTEL_RS_HOST_METRICS", "process")
             .env("OTEL_METRIC_EXPORT_INTERVAL", "50"));
         assert_eq!(text(&output.stderr), "");
@@ -161,7 +161,7 @@ fn a_script_without_layers_is_told_of_without_a_warning() {
 #[test]
 fn launchers_within_launchers_are_one_trace() {
     let otlp = Otlp::start();
-    let mut command = told(&otlp, launch("does_a_job"));
+    let mut command = with_run_span(&otlp, launch("does_a_job"));
     // The job starts a shell, the shell a launcher, and that the second job.
     let line =
         format!("{OTEL_RS} instrument -- {} {}", program("does_a_job").display(), program("exits_with").display());
@@ -184,7 +184,7 @@ fn a_process_of_a_moment_loses_nothing() {
     let otlp = Otlp::start();
     let counts = tempfile::NamedTempFile::new().unwrap();
     counts.as_file().set_len(16).unwrap();
-    let output = ran(told(&otlp, launch("writes_spans")).args(["2000", "2", "0"]).arg(counts.path()));
+    let output = ran(with_run_span(&otlp, launch("writes_spans")).args(["2000", "2", "0"]).arg(counts.path()));
     assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
     let traces = otlp.traces();
     let run = run_of(&traces, "writes_spans");
@@ -192,7 +192,7 @@ fn a_process_of_a_moment_loses_nothing() {
 }
 
 #[test]
-fn secrets_among_the_arguments_are_not_told() {
+fn secrets_among_the_arguments_are_redacted() {
     let words = [
         "/bin/true",
         "--token",
@@ -207,21 +207,21 @@ fn secrets_among_the_arguments_are_not_told() {
         "plain",
     ];
     let otlp = Otlp::start();
-    ran(told(&otlp, launch("does_a_job")).args(words));
+    ran(with_run_span(&otlp, launch("does_a_job")).args(words));
     let run = run_of(&otlp.traces(), "does_a_job");
     assert!(!run.to_string().contains("hunter2"), "{run}");
     let Some(Value::List(told_words)) = run.get("process.command_args") else { panic!("{run}") };
     assert_eq!((told_words.len(), told_words.last()), (12, Some(&"plain".into())));
 
     let otlp = Otlp::start();
-    ran(told(&otlp, launch("does_a_job")).args(words).env("OTEL_RS_PROCESS_SPAN_ARGS", "false"));
+    ran(with_run_span(&otlp, launch("does_a_job")).args(words).env("OTEL_RS_PROCESS_SPAN_ARGS", "false"));
     assert_eq!(run_of(&otlp.traces(), "does_a_job").get("process.command_args"), None);
 }
 
 #[test]
 fn the_sampler_decides_on_the_run_and_all_below_it() {
     let otlp = Otlp::start();
-    let output = ran(told(&otlp, launch("does_a_job")).env("OTEL_TRACES_SAMPLER", "parentbased_always_off"));
+    let output = ran(with_run_span(&otlp, launch("does_a_job")).env("OTEL_TRACES_SAMPLER", "parentbased_always_off"));
     otlp.traces().forbid(span());
     let sent = text(&output.stdout);
     assert!(sent.lines().any(|line| line.starts_with("sent traceparent 00-") && line.ends_with("-00")), "{sent}");
@@ -229,10 +229,10 @@ fn the_sampler_decides_on_the_run_and_all_below_it() {
 }
 
 #[test]
-fn the_environments_parent_counts_for_those_who_are_told_so() {
-    let told = |name: &str| {
+fn the_parent_in_the_environment_counts_if_enabled() {
+    let traces_with = |name: &str| {
         let otlp = Otlp::start();
-        let mut command = told(&otlp, launch("does_a_job"));
+        let mut command = with_run_span(&otlp, launch("does_a_job"));
         command.env("OTEL_RS_PROCESS_SPAN", "false").env(name, "true");
         ran(command.env("TRACEPARENT", format!("00-{TRACE}-{SPAN}-01")));
         let traces = otlp.traces();
@@ -240,16 +240,16 @@ fn the_environments_parent_counts_for_those_who_are_told_so() {
         traces.require(server().root());
         traces
     };
-    let traces = told("OTEL_RS_ENVIRONMENT_PARENT");
+    let traces = traces_with("OTEL_RS_ENVIRONMENT_PARENT");
     traces.require(span().named("work").child_of_remote(TRACE, SPAN));
     traces.require(client().attr("server.address", "alone.test").child_of_remote(TRACE, SPAN));
-    told("SOMETHING_ELSE").require(span().named("work").root());
+    traces_with("SOMETHING_ELSE").require(span().named("work").root());
 }
 
 #[test]
 fn a_flag_does_what_the_variable_does() {
     let otlp = Otlp::start();
-    let mut command = told(&otlp, Command::new(OTEL_RS));
+    let mut command = with_run_span(&otlp, Command::new(OTEL_RS));
     command.env("OTEL_RS_PROCESS_SPAN", "").args(["instrument", "--process-span", "--", "/bin/true"]);
     assert!(ran(&mut command).status.success());
     run_of(&otlp.traces(), "true");

@@ -13,20 +13,20 @@ use crate::support::skip;
 
 const STEPS_ASIDE: &str = "otel-rs: warning: running ";
 
-/// A launcher under a shell's limit, whose program says what the shell would have.
+/// A launcher under a shell's limit, whose program prints what the shell would have.
 fn limited(limit: &str) -> Output {
     let mut program = launch_file("/bin/bash");
     program.args(["-c", "echo started with $(ulimit -n) $(ulimit -s) ${OTEL_RS_CHANNEL+channel}; exit 7"]);
     after(limit, &program).output().unwrap()
 }
 
-fn said(bytes: &[u8]) -> String {
+fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn limit(name: &str) -> String {
     let output = Command::new("/bin/bash").args(["-c", &format!("ulimit {name}")]).output().unwrap();
-    said(&output.stdout).trim().to_owned()
+    text(&output.stdout).trim().to_owned()
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn a_launcher_short_of_descriptors_or_stack_becomes_the_program() {
         ("ulimit -s 100", limit("-n").as_str(), "100".to_owned()),
     ] {
         let Output { status, stdout, stderr } = limited(line);
-        let (stdout, stderr) = (said(&stdout), said(&stderr));
+        let (stdout, stderr) = (text(&stdout), text(&stderr));
         assert_eq!((status.code(), stdout), (Some(7), format!("started with {files} {stack}\n")), "{line}: {stderr}");
         assert_eq!(stderr.matches("warning").count(), 1, "{line}: {stderr}");
         assert!(stderr.starts_with(STEPS_ASIDE), "{line}: {stderr}");
@@ -48,7 +48,7 @@ fn a_launcher_short_of_descriptors_or_stack_becomes_the_program() {
 fn a_soft_limit_that_can_be_raised_is_the_programs_again() {
     for (line, expected) in [("ulimit -S -n 6", "6 "), ("ulimit -S -s 100", " 100 ")] {
         let Output { status, stdout, stderr } = limited(line);
-        let (stdout, stderr) = (said(&stdout), said(&stderr));
+        let (stdout, stderr) = (text(&stdout), text(&stderr));
         assert_eq!(status.code(), Some(7), "{line}: {stderr}");
         assert!(stdout.starts_with("started with") && stdout.contains(expected), "{line}: {stdout}");
     }
@@ -67,7 +67,7 @@ fn a_launcher_short_of_processes_becomes_the_program() {
         command.args(nobody).arg("bash").args(["-c", &format!("ulimit -u {most}; exec \"$@\""), "bash"]);
         command.arg(launcher).args(program.get_args()).arg("started");
         let output = command.output().unwrap();
-        assert_eq!((output.status.code(), said(&output.stdout)), (Some(0), "started\n".into()), "{most}: {output:?}");
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "started\n".into()), "{most}: {output:?}");
     }
 }
 
@@ -75,8 +75,8 @@ fn a_launcher_short_of_processes_becomes_the_program() {
 fn limits_that_only_the_program_may_feel_are_not_the_launchers_end() {
     for line in ["ulimit -f 1", "ulimit -f 0", "ulimit -l 0", "ulimit -m 1000", "ulimit -t 60", "ulimit -c 0"] {
         let Output { status, stdout, stderr } = limited(line);
-        assert_eq!(status.code(), Some(7), "{line}: {}", said(&stderr));
-        assert!(said(&stdout).starts_with("started with"), "{line}");
+        assert_eq!(status.code(), Some(7), "{line}: {}", text(&stderr));
+        assert!(text(&stdout).starts_with("started with"), "{line}");
     }
 }
 
@@ -90,7 +90,7 @@ fn a_limit_on_files_does_not_end_a_launcher_whose_stderr_is_one() {
     let mut command = after("ulimit -f 1", &program);
     command.stderr(std::fs::OpenOptions::new().append(true).open(&errors).unwrap());
     let output = command.output().unwrap();
-    assert_eq!((output.status.code(), said(&output.stdout)), (Some(7), "started\n".into()));
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(7), "started\n".into()));
 }
 
 /// A launcher under a limit of so many KiB, with all of its telemetry at work.
@@ -115,8 +115,8 @@ fn whatever_the_limit_of_memory_the_shell_sees_the_programs_end() {
         let least = (1..200).map(|step| step * 1000).find(|kib| begins(*kib)).expect("a limit that suffices");
         for kib in (0..30).map(|step| least + step * 1000).chain((4..10).map(|step| least + step * 10_000)) {
             let output = with_memory(limit, kib);
-            let seen = (output.status.code(), said(&output.stdout));
-            assert_eq!(seen, (Some(7), "started\n".into()), "{limit} {kib} KiB: {}", said(&output.stderr));
+            let seen = (output.status.code(), text(&output.stdout));
+            assert_eq!(seen, (Some(7), "started\n".into()), "{limit} {kib} KiB: {}", text(&output.stderr));
         }
     }
 }

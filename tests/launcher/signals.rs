@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use super::{Launched, after, launch, state, until};
 
 #[test]
-fn what_is_sent_to_the_launcher_arrives_once() {
+fn a_signal_to_the_launcher_arrives_once() {
     let mut launched = Launched::start(launch("prints_signals"));
     let signals = [
         Signal::SIGTERM,

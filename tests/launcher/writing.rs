@@ -55,7 +55,7 @@ fn a_full_stderr_keeps_no_program_from_starting_and_no_launcher_from_ending() {
 }
 
 #[test]
-fn what_a_full_stderr_did_not_take_follows_when_it_is_read() {
+fn messages_kept_from_a_full_stderr_follow_when_it_is_read() {
     let (reader, writer) = full_pipe();
     let mut command = launch_file("/bin/sh");
     command.args(["-c", "echo started; read line; exit 7"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(writer);

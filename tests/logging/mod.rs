@@ -23,7 +23,7 @@ struct Run {
 
 impl Run {
     fn of(versions: &str, case: &str, logger: &str) -> Run {
-        let fixture = Fixture::logging(versions);
+        let fixture = Fixture::with("logging", versions);
         let otlp = Otlp::start();
         let mut launched = launch_file(&fixture.program);
         launched.env("OTEL_LOGS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
@@ -92,7 +92,7 @@ fn the_oldest_loggers_format_what_they_format_without_us() {
     require_the_same_in("oldest");
 }
 
-/// A panic that somebody catches too early, or that comes a second time, would end these at once.
+/// A panic that is caught too early, or that comes a second time, would end these at once.
 #[test]
 fn a_program_that_aborts_at_a_panic_ends_where_it_would() {
     require_the_same_in("abort");
@@ -104,7 +104,7 @@ fn a_program_that_aborts_at_a_panic_ends_where_it_would() {
 }
 
 #[test]
-fn what_is_formatted_once_arrives_as_it_was_shown() {
+fn formatted_values_arrive_as_the_logger_showed_them() {
     for versions in ["newest", "oldest", "abort"] {
         for logger in ["lines", "narrow", "bridge"] {
             let run = Run::of(versions, "once", logger);
@@ -135,7 +135,7 @@ fn a_program_that_formats_twice_gets_the_first_text_recorded() {
 }
 
 #[test]
-fn what_nobody_formats_is_formatted_once_and_never_where_a_panic_would_abort() {
+fn unformatted_values_are_formatted_once_and_never_where_a_panic_would_abort() {
     for (versions, logger) in [("newest", "silent"), ("newest", "nobody"), ("oldest", "silent"), ("oldest", "nobody")] {
         let run = Run::of(versions, "counts", logger);
         let text = if logger == "silent" { "shown 1 and Counts {" } else { "shown 1" };
@@ -153,7 +153,7 @@ fn what_nobody_formats_is_formatted_once_and_never_where_a_panic_would_abort() {
 }
 
 #[test]
-fn a_logger_that_wants_no_record_has_none_recorded() {
+fn a_logger_that_rejects_records_has_none_recorded() {
     for (logger, formatted) in [("rejects", 0), ("filtered", 6)] {
         let run = Run::of("newest", "counts", logger);
         assert!(run.logs.is_empty(), "{:?}", run.logs);
@@ -162,7 +162,7 @@ fn a_logger_that_wants_no_record_has_none_recorded() {
 }
 
 #[test]
-fn a_logger_that_looks_at_a_record_is_not_asked_whether_it_wants_it() {
+fn enabled_is_not_called_for_a_record_that_the_logger_read() {
     for case in ["once", "counts", "pairs"] {
         let run = Run::of("newest", case, "lines");
         assert!(run.shown().ends_with("asked 0\n") && !run.logs.is_empty(), "{}", run.shown());
@@ -193,7 +193,7 @@ fn text_that_breaks_off_and_text_that_is_too_long_arrive_in_part() {
 }
 
 #[test]
-fn pairs_and_fields_arrive_whoever_formats_them() {
+fn pairs_and_fields_arrive_from_every_formatter() {
     for (versions, logger) in [("newest", "lines"), ("newest", "twice"), ("newest", "silent"), ("abort", "lines")] {
         let run = Run::of(versions, "pairs", logger);
         let attributes = &run.logs[0].attributes;

@@ -19,7 +19,7 @@ pub(crate) struct App {
     launcher: Child,
     requests: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
-    said: Arc<Mutex<String>>,
+    printed: Arc<Mutex<String>>,
     reading: Option<JoinHandle<()>>,
 }
 
@@ -31,8 +31,8 @@ impl App {
         command.envs(settings.iter().map(|(name, value)| (format!("OTEL_{name}"), value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut launcher = command.spawn().unwrap();
-        let said = Arc::new(Mutex::new(String::new()));
-        let (mut stderr, heard) = (launcher.stderr.take().unwrap(), Arc::clone(&said));
+        let printed = Arc::new(Mutex::new(String::new()));
+        let (mut stderr, heard) = (launcher.stderr.take().unwrap(), Arc::clone(&printed));
         let reading = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = stderr.read(&mut bytes) {
@@ -40,8 +40,8 @@ impl App {
             }
         });
         let (requests, answers) = (launcher.stdin.take(), BufReader::new(launcher.stdout.take().unwrap()));
-        let mut app = App { launcher, requests, answers, said, reading: Some(reading) };
-        assert!(app.answer().starts_with("ready "), "{}", app.said());
+        let mut app = App { launcher, requests, answers, printed, reading: Some(reading) };
+        assert!(app.answer().starts_with("ready "), "{}", app.printed());
         app
     }
 
@@ -67,16 +67,16 @@ impl App {
         }
     }
 
-    /// What the launcher has said so far.
-    pub(crate) fn said(&self) -> String {
-        self.said.lock().unwrap().clone()
+    /// The stderr of the launcher so far.
+    pub(crate) fn printed(&self) -> String {
+        self.printed.lock().unwrap().clone()
     }
 
     /// `host:port` of the page for Prometheus.
     fn page(&self) -> String {
         wait_for("the page's address", 10, || {
-            let said = self.said();
-            let (_, rest) = said.split_once("metrics are at http://")?;
+            let printed = self.printed();
+            let (_, rest) = printed.split_once("metrics are at http://")?;
             Some(rest.split_once("/metrics\n")?.0.to_owned())
         })
     }
@@ -96,13 +96,13 @@ impl App {
         })
     }
 
-    /// Ends it; all it said on stderr.
+    /// Ends it; returns all of its stderr.
     pub(crate) fn end(mut self) -> String {
         self.requests = None;
         let status = wait_for("the launcher's end", 30, || self.launcher.try_wait().unwrap());
         self.reading.take().unwrap().join().unwrap();
-        assert!(status.success(), "{status}: {}", self.said());
-        self.said()
+        assert!(status.success(), "{status}: {}", self.printed());
+        self.printed()
     }
 }
 

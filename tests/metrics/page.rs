@@ -18,10 +18,10 @@ pub(crate) struct Scraped {
 }
 
 pub(crate) fn scrape(address: &str, accept: &str) -> Scraped {
-    ask(address, &format!("GET /metrics HTTP/1.1\r\naccept: {accept}"))
+    request(address, &format!("GET /metrics HTTP/1.1\r\naccept: {accept}"))
 }
 
-fn ask(address: &str, request: &str) -> Scraped {
+fn request(address: &str, request: &str) -> Scraped {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
     write!(stream, "{request}\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
@@ -49,7 +49,7 @@ fn samples(body: &str) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn both_formats_are_offered_and_say_the_same() {
+fn both_formats_are_offered_and_have_the_same_values() {
     let mut app = App::start(&[("METRICS_EXPORTER", "prometheus"), ("EXPORTER_PROMETHEUS_PORT", "0")]);
     app.serve(["/a", "/b 503", "/a"]);
     let text = app.page_with("", 3);
@@ -65,21 +65,21 @@ fn both_formats_are_offered_and_say_the_same() {
     assert!(labels.iter().all(|label| target.contains(label)), "{target}");
 
     let address = app.page();
-    let head = ask(&address, "HEAD /metrics HTTP/1.1");
+    let head = request(&address, "HEAD /metrics HTTP/1.1");
     assert!(head.head.starts_with("http/1.1 200 ") && head.body.is_empty(), "{head:?}");
-    assert!(ask(&address, "POST /metrics HTTP/1.1").head.starts_with("http/1.1 405 "));
-    assert!(ask(&address, "GET / HTTP/1.1").head.starts_with("http/1.1 404 "));
+    assert!(request(&address, "POST /metrics HTTP/1.1").head.starts_with("http/1.1 405 "));
+    assert!(request(&address, "GET / HTTP/1.1").head.starts_with("http/1.1 404 "));
     app.end();
     assert!(TcpStream::connect(&address).is_err(), "the page ends with the program");
 }
 
 #[test]
-fn idle_and_slow_connections_keep_nobody_out() {
+fn idle_and_slow_connections_do_not_block_others() {
     let mut app = App::start(&[("METRICS_EXPORTER", "prometheus"), ("EXPORTER_PROMETHEUS_PORT", "0")]);
     app.serve(["/a"]);
     let address = app.page();
     app.page_with("", 1);
-    // Some never ask; some begin to, and some have had an answer and leave it at that.
+    // Some send nothing; some begin a request, and some have had an answer and stay open.
     let mut open = Vec::new();
     for number in 0..300 {
         let mut stream = TcpStream::connect(&address).unwrap();
@@ -171,13 +171,13 @@ fn a_port_in_use_is_one_warning_and_no_harm() {
     ];
     let mut app = App::exporting(&otlp, &settings);
     app.serve(["/a"]);
-    let said = app.end();
-    assert_eq!(said.matches("warning").count(), 1, "{said}");
+    let stderr = app.end();
+    assert_eq!(stderr.matches("warning").count(), 1, "{stderr}");
     let expected = format!(
         "otel-rs: warning: cannot offer metrics to Prometheus at `127.0.0.1:{port}`, the program keeps running without the page\n\
          otel-rs:   caused by: Address already in use (os error 98)\n\
          otel-rs: hint: set `OTEL_EXPORTER_PROMETHEUS_PORT` to a port that is free\n"
     );
-    assert!(said.contains(&expected), "{said}");
+    assert!(stderr.contains(&expected), "{stderr}");
     assert_eq!(otlp.metrics().require("orders.served", &[]).value(), 1.0);
 }

@@ -3,11 +3,11 @@
 use std::process::{Child, Command, Stdio};
 
 use super::App;
-use crate::support::http::{Ask, Http};
+use crate::support::http::{ClientRequest, Http};
 use crate::support::services::free_port;
 use crate::support::{clean, need, source, wait_for};
 
-/// What `promtool` says of names that the semantic conventions force; each is listed in docs/reference/prometheus.md.
+/// The findings of `promtool` for names that the semantic conventions force; each is listed in docs/reference/prometheus.md.
 const FORCED: &[&str] = &["non-histogram and non-summary metrics should not have \"_count\" suffix"];
 
 fn page() -> App {
@@ -16,8 +16,8 @@ fn page() -> App {
 }
 
 pub(crate) fn is_installed(program: &str) -> Result<(), String> {
-    let asked = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    asked.map(|_| ()).map_err(|_| format!("`{program}` is not installed"))
+    let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    found.map(|_| ()).map_err(|_| format!("`{program}` is not installed"))
 }
 
 #[test]
@@ -38,18 +38,18 @@ pub(crate) fn check(text: &str) {
     std::fs::write(&file, text).unwrap();
     let mut check = Command::new("promtool");
     let output = check.args(["check", "metrics"]).stdin(std::fs::File::open(&file).unwrap()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     // 3 is lint, 1 is a page that cannot be read.
-    assert!(matches!(output.status.code(), Some(0 | 3)), "{said}\n{text}");
-    // The page holds such a name, so that it is known what is said of it.
-    assert!(said.contains("_count"), "{said}\n{text}");
-    for line in said.lines() {
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{stderr}\n{text}");
+    // The page holds such a name, so that the finding for it is known.
+    assert!(stderr.contains("_count"), "{stderr}\n{text}");
+    for line in stderr.lines() {
         assert!(FORCED.iter().any(|forced| line.ends_with(forced)), "{line}\n{text}");
     }
 }
 
 #[test]
-fn the_manual_lists_what_promtool_says() {
+fn the_manual_lists_the_findings_of_promtool() {
     let manual = std::fs::read_to_string(source("docs/reference/prometheus.md")).unwrap();
     for forced in FORCED {
         assert!(manual.contains(forced), "{forced}");
@@ -88,10 +88,10 @@ impl Prometheus {
     }
 
     /// The only number that a query yields; `None` when it yields nothing yet.
-    fn ask(&self, query: &str) -> Option<f64> {
+    fn query(&self, query: &str) -> Option<f64> {
         let query: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
         let url = format!("{}/api/v1/query?query={query}", self.url);
-        let (status, body) = self.http.send(Ask { method: "GET", url, headers: Vec::new() });
+        let (status, body) = self.http.send(ClientRequest { method: "GET", url, headers: Vec::new() });
         let answer: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
         (status == 200).then_some(())?;
         answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
@@ -122,7 +122,7 @@ fn prometheus_scrapes_and_answers() {
         ),
         ("min(up)", 1.0),
     ] {
-        wait_for(query, 30, || (prometheus.ask(query) == Some(expected)).then_some(()));
+        wait_for(query, 30, || (prometheus.query(query) == Some(expected)).then_some(()));
     }
     app.end();
 }

@@ -19,13 +19,13 @@ fn two_readers_see_the_same() {
     let otlp = Otlp::start();
     let mut app = App::exporting(&otlp, &[("METRICS_EXPORTER", "console,otlp")]);
     app.serve(["/a", "/b", "/a"]);
-    let said = app.end();
+    let stderr = app.end();
     let metrics = otlp.metrics();
     assert_eq!(metrics.require(SERVER, &[("http.route", "/a".into())]).count(), 2);
     assert_eq!(metrics.require("orders.served", &[]).value(), 3.0);
-    let row = said.lines().find(|line| line.contains("GET /a 200")).unwrap_or_else(|| panic!("{said}"));
+    let row = stderr.lines().find(|line| line.contains("GET /a 200")).unwrap_or_else(|| panic!("{stderr}"));
     assert_eq!(row.split_whitespace().nth(3), Some("2"), "{row}");
-    assert!(said.contains("http.server.active_requests"), "{said}");
+    assert!(stderr.contains("http.server.active_requests"), "{stderr}");
 }
 
 #[test]
@@ -53,16 +53,16 @@ fn delta_points_hold_what_has_changed() {
     app.serve(["/a"; 3]);
     wait_for("three", 10, || (sum() == 3.0 && durations() == 3).then_some(()));
     app.serve(["/a"; 2]);
-    let said = app.end();
-    assert_eq!(sum(), 5.0, "{said}");
+    let stderr = app.end();
+    assert_eq!(sum(), 5.0, "{stderr}");
     let exports = otlp.metric_exports();
     let requests: Vec<Series> = exports.iter().flat_map(|export| export.all(SERVER, &[])).collect();
     assert_eq!(requests.iter().map(Series::count).sum::<u64>(), 5);
     assert!(requests.len() >= 2 && requests.iter().all(|series| series.is_delta), "{requests:?}");
-    // What may fall is told whole.
+    // Values that may fall are exported whole.
     let open: Vec<Series> = exports.iter().flat_map(|all| all.all("http.server.active_requests", &[])).collect();
     assert!(!open.is_empty() && open.iter().all(|series| !series.is_delta), "{open:?}");
-    assert!(!said.contains("lost"), "{said}");
+    assert!(!stderr.contains("lost"), "{stderr}");
 }
 
 #[test]
@@ -116,11 +116,11 @@ fn exports_come_at_the_interval_and_at_the_end() {
     assert_eq!(otlp.metric_exports().len(), 1, "an hour had not passed");
 }
 
-/// A receiver that refuses the first export with a count of orders and takes all others. Tells when it has refused.
+/// A receiver that refuses the first export with a count of orders and takes all others. Reports on a channel when it has refused.
 fn refusing_once() -> (String, std::sync::mpsc::Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (tell, told) = std::sync::mpsc::channel();
+    let (sender, received) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let mut refused = false;
         for stream in listener.incoming() {
@@ -142,11 +142,11 @@ fn refusing_once() -> (String, std::sync::mpsc::Receiver<()>) {
             let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
             let _ = (&stream).write_all(answer.as_bytes());
             if refuse {
-                let _ = tell.send(());
+                let _ = sender.send(());
             }
         }
     });
-    (url, told)
+    (url, received)
 }
 
 #[test]
@@ -162,20 +162,20 @@ fn lost_points_are_counted_where_nothing_makes_up_for_them() {
         app.serve(["/a"]);
         refused.recv().unwrap();
         app.serve(["/a"]);
-        let said = app.end();
-        assert_eq!(said.contains("lost"), lost, "{temporality}: {said}");
+        let stderr = app.end();
+        assert_eq!(stderr.contains("lost"), lost, "{temporality}: {stderr}");
     }
 }
 
 #[test]
-fn what_a_dead_collector_did_not_get_is_counted() {
+fn spans_lost_to_a_dead_collector_are_counted() {
     let nobody = format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
     let mut app = App::start(&[("METRICS_EXPORTER", "otlp"), ("EXPORTER_OTLP_ENDPOINT", &nobody)]);
     app.serve(["/a"]);
-    let said = app.end();
+    let stderr = app.end();
     // A request, a query and its rows, a call, and two counters.
     assert!(
-        said.contains("otel-rs: 6 metric points were lost: 6 not accepted by any collector before the end\n"),
-        "{said}"
+        stderr.contains("otel-rs: 6 metric points were lost: 6 not accepted by any collector before the end\n"),
+        "{stderr}"
     );
 }

@@ -47,42 +47,47 @@ fn of_workers(metrics: &Metrics, name: &str, id: i32, flavor: &str) -> Vec<f64> 
     found.iter().map(|series| series.value()).collect()
 }
 
-fn runtimes_tell_what_they_do(versions: &str) {
+fn runtimes_are_measured(versions: &str) {
     let steps = tempfile::tempdir().unwrap();
     let step = |name: &str| std::fs::write(steps.path().join(name), "").unwrap();
     let otlp = Otlp::start();
-    let launch = Launch::of(&Fixture::runtime(versions)).to(&otlp).env("OTEL_METRIC_EXPORT_INTERVAL", 100);
+    let launch = Launch::of(&Fixture::with("runtime", versions)).to(&otlp).env("OTEL_METRIC_EXPORT_INTERVAL", 100);
     let program = launch.env("STEPS", steps.path().display()).start();
-    let told = |what: &str, is: &dyn Fn(&Metrics) -> bool| {
+    let wait_for_metrics = |what: &str, is: &dyn Fn(&Metrics) -> bool| {
         wait_for(what, 20, || Some(otlp.metrics()).filter(|metrics| is(metrics)))
     };
 
     // Five tasks that do not end; three for two threads.
     let many = [3.0, 5.0, 0.0, 2.0, 0.0, 1.0];
-    let metrics = told("three workers and their tasks", &|told| levels(told, MANY, "multi_thread") == Some(many));
+    let metrics = wait_for_metrics("three workers and their tasks", &|metrics| {
+        levels(metrics, MANY, "multi_thread") == Some(many)
+    });
     // Two tasks that nobody runs, and a thread that has nothing to do.
     assert_eq!(levels(&metrics, ONE, "current_thread"), Some([1.0, 2.0, 2.0, 1.0, 1.0, 0.0]), "{metrics}");
     let busy = |metrics: &Metrics| of_workers(metrics, "busy_duration", MANY, "multi_thread").iter().sum::<f64>();
-    let metrics = told("a worker that was busy for 0.3 s", &|metrics| busy(metrics) >= 0.3);
+    let metrics = wait_for_metrics("a worker that was busy for 0.3 s", &|metrics| busy(metrics) >= 0.3);
     assert!(busy(&metrics) < 60.0, "in seconds: {metrics}");
     for name in ["busy_duration", "parks", "local_queue_depth"] {
         assert_eq!(of_workers(&metrics, name, MANY, "multi_thread").len(), 3, "{name}: {metrics}");
         assert_eq!(of_workers(&metrics, name, ONE, "current_thread").len(), 1, "{name}: {metrics}");
     }
     assert_eq!(of_workers(&metrics, "local_queue_depth", MANY, "multi_thread"), [0.0; 3], "{metrics}");
-    told("workers that went to sleep", &|metrics| {
+    wait_for_metrics("workers that went to sleep", &|metrics| {
         of_workers(metrics, "parks", MANY, "multi_thread").iter().all(|parks| *parks >= 1.0)
     });
     // Not without its variable.
     assert!(metrics.all("tokio.runtime.worker.poll_duration", &[]).is_empty(), "{metrics}");
 
     step("drop");
-    let metrics = told("a runtime that is gone", &|told| levels(told, MANY, "multi_thread") == Some([0.0; 6]));
+    let metrics =
+        wait_for_metrics("a runtime that is gone", &|metrics| levels(metrics, MANY, "multi_thread") == Some([0.0; 6]));
     assert_eq!(levels(&metrics, ONE, "current_thread").map(|levels| levels[0]), Some(1.0), "{metrics}");
     assert!(busy(&metrics) >= 0.3, "what is counted stays: {metrics}");
     step("make");
     let fresh = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
-    told("a runtime with the number that is free", &|told| levels(told, MANY, "current_thread") == Some(fresh));
+    wait_for_metrics("a runtime with the number that is free", &|metrics| {
+        levels(metrics, MANY, "current_thread") == Some(fresh)
+    });
     step("end");
     let end = program.end();
     assert!(end.status.success(), "{end:?}");
@@ -93,13 +98,13 @@ fn runtimes_tell_what_they_do(versions: &str) {
 }
 
 #[test]
-fn runtimes_tell_what_they_do_in_the_newest_version() {
-    runtimes_tell_what_they_do("newest");
+fn runtimes_are_measured_in_the_newest_version() {
+    runtimes_are_measured("newest");
 }
 
 #[test]
-fn runtimes_tell_what_they_do_in_the_oldest_version_that_counts() {
-    runtimes_tell_what_they_do("oldest");
+fn runtimes_are_measured_in_the_oldest_supported_version() {
+    runtimes_are_measured("oldest");
 }
 
 /// The sum over a runtime's workers.
@@ -109,10 +114,10 @@ fn sum_of(metrics: &Metrics, name: &str, id: i32, flavor: &str) -> f64 {
 
 fn runtimes_count(versions: &str) {
     let otlp = Otlp::start();
-    let launch = Launch::of(&Fixture::runtime(versions)).to(&otlp).env("COUNTS", 1);
+    let launch = Launch::of(&Fixture::with("runtime", versions)).to(&otlp).env("COUNTS", 1);
     let end = launch.env("OTEL_RS_RUNTIME_POLL_TIMES", "true").start().end();
     assert!(end.status.success(), "{end:?}");
-    // What a worker counts last is told when its runtime is dropped.
+    // The last counts of a worker are recorded when its runtime is dropped.
     let metrics = otlp.metrics();
     Definition::of("tokio").check(&metrics, &[]);
     Definition::of("tokio").check_attributes(&metrics, &[]);

@@ -12,8 +12,8 @@ fn run(file: &str) -> (Otlp, Otlp) {
     std::fs::write(path.path(), text).unwrap();
     let mut app = App::start(&[("CONFIG_FILE", path.path().to_str().unwrap())]);
     app.serve(["/a", "/b 503", "/a"]);
-    let said = app.end();
-    assert_eq!(said, "");
+    let stderr = app.end();
+    assert_eq!(stderr, "");
     (one, other)
 }
 

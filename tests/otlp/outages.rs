@@ -113,7 +113,7 @@ fn an_outage_longer_than_the_queue_leaves_the_newest_and_an_exact_count() {
         app.serve((0..200).map(|number| format!("/{number}")));
         // What the page counts has been queued.
         app.page_with("", 200);
-        wait_for("a failed export", 20, || app.said().contains("cannot export").then_some(()));
+        wait_for("a failed export", 20, || app.printed().contains("cannot export").then_some(()));
         let otlp = wait_for("the port", 10, || Otlp::start_at(&address).ok());
         let printed = app.end();
         let (lost, exported, written, reasons) = note(&printed, "spans");

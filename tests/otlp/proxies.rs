@@ -119,11 +119,11 @@ fn the_configuration_shows_the_proxy_and_probes_through_it() {
             };
             let printed = config(&proxy.url("me:hunter2@"));
             let shown = format!("({protocol}) through {}/ (ALL_PROXY)", proxy.url(""));
-            assert_eq!((printed.matches(&shown).count(), printed.matches("takes it").count()), (3, 3), "{printed}");
+            assert_eq!((printed.matches(&shown).count(), printed.matches("accepts it").count()), (3, 3), "{printed}");
             assert!(!proxy.requests().is_empty() && !printed.contains("hunter"), "{printed}");
 
             let printed = config(&proxy.url("me:hunter3@"));
-            let problem = format!("the proxy `{}/` does not lead to `{}`: it answers 407", proxy.url(""), otlp.url());
+            let problem = format!("the proxy `{}/` cannot reach `{}`: it answers 407", proxy.url(""), otlp.url());
             assert!(printed.contains(&problem), "{protocol} {secure}: {printed}");
             assert!(printed.contains("correct `ALL_PROXY`, or name the collector's host in `NO_PROXY`"), "{printed}");
         }

@@ -27,14 +27,14 @@ fn child_of(launcher: u32) -> String {
     std::fs::read_to_string(format!("/proc/{launcher}/task/{launcher}/children")).unwrap().trim().to_owned()
 }
 
-/// CPU time that a program said it had used, in seconds.
-fn said(line: &str) -> f64 {
+/// CPU time that a program has printed as used, in seconds.
+fn printed_seconds(line: &str) -> f64 {
     line.split_whitespace().nth(2).and_then(|micros| micros.parse::<f64>().ok()).unwrap_or_else(|| panic!("{line}"))
         / 1e6
 }
 
 #[test]
-fn what_a_program_uses_is_what_is_told() {
+fn the_usage_of_a_program_is_exported_as_it_is() {
     let otlp = Otlp::start();
     let file = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut command = measured(program("uses_up"), &otlp);
@@ -64,10 +64,10 @@ fn what_a_program_uses_is_what_is_told() {
 
     drop(launcher.stdin.take());
     assert!(launcher.wait().unwrap().success());
-    let said = said(&line);
+    let printed = printed_seconds(&line);
     let metrics = otlp.metrics();
     let cpu = sum(&metrics, "process.cpu.time", std::slice::from_ref(&name));
-    assert!((said..said + 2.0).contains(&cpu), "{cpu} s, and it said {said}");
+    assert!((printed..printed + 2.0).contains(&cpu), "{cpu} s, and it printed {printed}");
     let of = |metric: &str, key, value: &str| metrics.require(metric, &[name.clone(), (key, value.into())]).value();
     assert!(of("process.cpu.time", "cpu.mode", "user") > 0.0);
     assert!(of("process.context_switches", "process.context_switch.type", "voluntary") >= 50.0, "{metrics}");
@@ -82,7 +82,7 @@ fn what_a_program_uses_is_what_is_told() {
     assert_eq!(sum(&metrics, "process.thread.count", &[name]), 8.0, "its end is shown as it was");
 }
 
-/// What was said of `uses_up memory=64 threads=7 files=40` after its end.
+/// The last export of `uses_up memory=64 threads=7 files=40`, after its end.
 fn assert_held(metrics: &Metrics, at_least: f64) {
     let name = of("uses_up");
     let one = |metric: &str| metrics.require(metric, std::slice::from_ref(&name)).value();
@@ -95,7 +95,7 @@ fn assert_held(metrics: &Metrics, at_least: f64) {
 }
 
 #[test]
-fn what_a_job_held_is_told_though_it_ends_before_anybody_reads() {
+fn levels_of_a_job_that_ends_before_the_first_read_are_exported() {
     let otlp = Otlp::start();
     let mut command = measured(program("uses_up"), &otlp);
     command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").args(["memory=64", "threads=7", "files=40", "naps=400"]);
@@ -106,7 +106,7 @@ fn what_a_job_held_is_told_though_it_ends_before_anybody_reads() {
 }
 
 #[test]
-fn what_a_killed_program_had_used_is_told_in_full() {
+fn all_usage_of_a_killed_program_is_exported() {
     let otlp = Otlp::start();
     let mut command = measured(program("uses_up"), &otlp);
     command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").stdin(Stdio::piped());
@@ -119,8 +119,8 @@ fn what_a_killed_program_had_used_is_told_in_full() {
     assert_eq!(launcher.wait().unwrap().signal(), Some(9));
     let metrics = otlp.metrics();
     let cpu = sum(&metrics, "process.cpu.time", &[of("uses_up")]);
-    let said = said(&line);
-    assert!((said..said + 2.0).contains(&cpu), "{cpu} s, and it said {said}");
+    let printed = printed_seconds(&line);
+    assert!((printed..printed + 2.0).contains(&cpu), "{cpu} s, and it printed {printed}");
     assert_held(&metrics, 0.42);
 }
 
@@ -133,7 +133,7 @@ fn sums_do_not_fall_when_children_come_and_go() {
     assert!(output.status.success());
     let lines = String::from_utf8(output.stdout).unwrap();
     assert_eq!(lines.lines().count(), 7, "{lines}");
-    let said: f64 = lines.lines().map(said).sum();
+    let printed: f64 = lines.lines().map(printed_seconds).sum();
     let exports = otlp.metric_exports();
     assert!(exports.len() > 2, "it ran for 0.6 s");
     for name in ["process.cpu.time", "process.context_switches", "process.paging.faults", "process.disk.io"] {
@@ -141,16 +141,16 @@ fn sums_do_not_fall_when_children_come_and_go() {
         assert!(sums.is_sorted(), "{name}: {sums:?}");
     }
     let cpu = sum(&otlp.metrics(), "process.cpu.time", &[]);
-    assert!((said..said + 3.0).contains(&cpu), "{cpu} s, and they said {said}");
+    assert!((printed..printed + 3.0).contains(&cpu), "{cpu} s, and they printed {printed}");
     assert!(sum(&otlp.metrics(), "process.cpu.time", &[of("uses_up")]) > 0.0, "{}", otlp.metrics());
     let threads = otlp.metrics().require("process.thread.count", &[of("uses_up")]).value();
     assert_eq!(threads, 0.0, "children that have ended hold nothing");
     let last = &exports[exports.len() - 1];
-    assert_eq!(last.all("process.uptime", &[]).len(), 1, "only the shell's is told: {last}");
+    assert_eq!(last.all("process.uptime", &[]).len(), 1, "only the shell's is exported: {last}");
 }
 
 #[test]
-fn workers_of_one_name_are_told_apart_by_pid_if_that_is_wanted() {
+fn workers_of_one_name_have_series_by_pid_if_configured() {
     let otlp = Otlp::start();
     let mut command = script("uses_up threads=3 naps=700 cpu=50 & uses_up threads=5 naps=700 & wait", &otlp);
     let output = command.env("OTEL_RS_HOST_METRICS", "process.pid").stderr(Stdio::null()).output().unwrap();
@@ -215,7 +215,7 @@ fn a_program_without_layers_that_lives_a_moment_is_measured() {
 }
 
 #[test]
-fn where_proc_shows_nothing_the_program_runs_and_what_it_tells_arrives() {
+fn without_a_readable_proc_the_program_runs_and_its_telemetry_arrives() {
     let otlp = Otlp::start();
     let counts = tempfile::NamedTempFile::new().unwrap();
     counts.as_file().set_len(16).unwrap();
@@ -233,7 +233,7 @@ fn where_proc_shows_nothing_the_program_runs_and_what_it_tells_arrives() {
         names.map(|series| series.name.clone()).collect::<std::collections::BTreeSet<_>>()
     };
     assert!(before.iter().all(|export| of_process(export).is_empty()), "nothing is better than 0");
-    // What the kernel tells of whom we have waited for needs no files.
+    // The kernel's account of a waited-for child needs no files.
     let unknown = ["process.memory.virtual", "process.thread.count", "process.unix.file_descriptor.count"];
     let missing: Vec<_> = unknown.map(|name| (name, "nobody saw it")).to_vec();
     Definition::of("process").check(last, &missing);

@@ -26,7 +26,7 @@ fn script(text: &str, otlp: &Otlp) -> Command {
     command
 }
 
-/// The same where `/proc` shows nothing; `None`, having said why, where that cannot be tested.
+/// The same where `/proc` shows nothing; `None`, with a printed reason, where that cannot be tested.
 fn without_proc(command: &Command) -> Option<Command> {
     let within = |words: &[&std::ffi::OsStr]| {
         let mut shell = Command::new("unshare");

@@ -1,4 +1,4 @@
-//! Metrics of the machine, against what the kernel says and what was done to it.
+//! Metrics of the machine, against the values of the kernel and what was done to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -89,7 +89,7 @@ fn mount_of(file: &std::fs::File) -> (String, String) {
     (source.split(' ').nth(1).expect("a source").to_owned(), place.split(' ').nth(4).expect("a place").to_owned())
 }
 
-/// What was told, by the value of one attribute.
+/// What was exported, by the value of one attribute.
 fn by(metrics: &Metrics, name: &str, attribute: &str, with: &[(&str, Value)]) -> BTreeMap<String, f64> {
     let key = |series: &Series| match series.attributes.get(attribute) {
         Some(Value::Str(text)) => text.clone(),
@@ -99,8 +99,11 @@ fn by(metrics: &Metrics, name: &str, attribute: &str, with: &[(&str, Value)]) ->
 }
 
 #[track_caller]
-fn near(told: f64, kernel: f64, tolerance: f64) {
-    assert!((told - kernel).abs() <= tolerance * kernel.abs().max(1.0), "{told} was told, {kernel} is true");
+fn near(exported: f64, kernel: f64, tolerance: f64) {
+    assert!(
+        (exported - kernel).abs() <= tolerance * kernel.abs().max(1.0),
+        "{exported} was exported, {kernel} is true"
+    );
 }
 
 /// Things that are there for as long as this is.
@@ -161,7 +164,7 @@ impl Drop for Made {
 }
 
 #[test]
-fn the_machine_is_told_as_the_kernel_shows_it() {
+fn the_metrics_of_the_machine_equal_those_of_the_kernel() {
     let otlp = Otlp::start();
     let mut made = Made::new();
     let mut file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -169,14 +172,14 @@ fn the_machine_is_told_as_the_kernel_shows_it() {
     let mut command = measured(program("uses_up"), &otlp);
     command.env("OTEL_RS_HOST_METRICS", "system").args(["cpu=250", "wait"]);
     let mut launcher = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut said = String::new();
-    BufReader::new(launcher.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let mut line = String::new();
+    BufReader::new(launcher.stdout.take().unwrap()).read_line(&mut line).unwrap();
     made.work(&mut file);
     drop(launcher.stdin.take());
     assert!(launcher.wait().unwrap().success());
     let after = Kernel::now();
     let metrics = otlp.metrics();
-    assert!(metrics.all("process.cpu.time", &[]).is_empty(), "only the machine was asked for");
+    assert!(metrics.all("process.cpu.time", &[]).is_empty(), "only the machine was configured");
 
     let memory = text("/proc/meminfo");
     let has = |file: &str| std::path::Path::new("/sys/devices/system/cpu/cpu0").join(file).exists();
@@ -219,8 +222,9 @@ fn cpu(metrics: &Metrics, kernel: &Kernel) {
     let frequencies = metrics.all("system.cpu.frequency", &[]);
     assert!(frequencies.is_empty() || frequencies.len() as f64 == numbers, "{metrics}");
     for (number, megahertz) in text("/proc/cpuinfo").lines().filter(|line| line.starts_with("cpu MHz")).enumerate() {
-        let told = metrics.require("system.cpu.frequency", &[("cpu.logical_number", (number as i32).into())]).value();
-        near(told, line(megahertz, "cpu MHz")[0] * 1e6, 0.9);
+        let exported =
+            metrics.require("system.cpu.frequency", &[("cpu.logical_number", (number as i32).into())]).value();
+        near(exported, line(megahertz, "cpu MHz")[0] * 1e6, 0.9);
     }
     let now = line(&text("/proc/uptime"), "")[0];
     assert!((0.0..60.0).contains(&(now - metrics.require("system.uptime", &[]).value())), "{now}");
@@ -257,10 +261,10 @@ fn held_memory(metrics: &Metrics, kernel: &str) {
     }
 }
 
-/// What the kernel has counted in between, of which somebody has told a part at the least.
+/// What the kernel has counted in between, of which a known part at the least was caused here.
 #[track_caller]
-fn counted(told: f64, least: usize, before: f64, after: f64) {
-    assert!((least as f64..=after - before).contains(&told), "{told}, not {least} to {}", after - before);
+fn counted(exported: f64, least: usize, before: f64, after: f64) {
+    assert!((least as f64..=after - before).contains(&exported), "{exported}, not {least} to {}", after - before);
 }
 
 fn swapped(metrics: &Metrics, before: &Kernel, after: &Kernel) {
@@ -289,9 +293,9 @@ fn swapped(metrics: &Metrics, before: &Kernel, after: &Kernel) {
 
 fn disk(metrics: &Metrics, before: &Kernel, after: &Kernel, written: Option<String>) {
     let of = |disk: &str| vec![("system.device", Value::from(disk))];
-    let told: BTreeSet<String> = by(metrics, "system.disk.limit", "system.device", &[]).into_keys().collect();
-    assert_eq!(told, disks());
-    for disk in &told {
+    let exported: BTreeSet<String> = by(metrics, "system.disk.limit", "system.device", &[]).into_keys().collect();
+    assert_eq!(exported, disks());
+    for disk in &exported {
         let (kernel, later) = (before.disk(disk), after.disk(disk));
         let sectors: f64 = text(&format!("/sys/block/{disk}/size")).trim().parse().unwrap();
         assert_eq!(metrics.require("system.disk.limit", &of(disk)).value(), sectors * 512.0);
@@ -350,8 +354,8 @@ fn network(metrics: &Metrics, before: &Kernel, after: &Kernel) {
             ("system.network.errors", "network.interface.name", 2, 0),
             ("system.network.packet.dropped", "network.interface.name", 3, 0),
         ] {
-            let told = metrics.require(name, &[(interface, "lo".into()), direction.clone()]).value();
-            counted(told, least, kernel[from + index], later[from + index]);
+            let exported = metrics.require(name, &[(interface, "lo".into()), direction.clone()]).value();
+            counted(exported, least, kernel[from + index], later[from + index]);
         }
     }
     let connections = |transport: &str, state: Option<&str>| {

@@ -23,15 +23,18 @@ fn cargo_check_clippy_test_and_doc_pass() {
     let project = woven();
     project.cargo(&["check", "--locked", "--all-targets"]);
     if clean("cargo-clippy").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        let (_, said) = project.cargo(&["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]);
-        assert!(!said.contains("warning"), "a dependency's lints are not the user's: {said}");
+        let (_, printed) = project.cargo(&["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]);
+        assert!(!printed.contains("warning"), "a dependency's lints are not the user's: {printed}");
     } else {
         crate::support::skip("`cargo clippy` is not installed");
     }
-    let (said, _) = project.cargo(&["test", "--locked"]);
-    assert!(said.contains("test result: ok. 1 passed") && said.contains("test src/lib.rs - greeting"), "{said}");
-    let (said, _) = project.cargo(&["test", "--locked", "--doc"]);
-    assert!(said.contains("test result: ok. 1 passed"), "{said}");
+    let (printed, _) = project.cargo(&["test", "--locked"]);
+    assert!(
+        printed.contains("test result: ok. 1 passed") && printed.contains("test src/lib.rs - greeting"),
+        "{printed}"
+    );
+    let (printed, _) = project.cargo(&["test", "--locked", "--doc"]);
+    assert!(printed.contains("test result: ok. 1 passed"), "{printed}");
     project.cargo(&["doc", "--locked", "--no-deps"]);
 }
 
@@ -40,8 +43,8 @@ fn a_second_build_has_nothing_to_do() {
     let _lock = lock("project");
     let project = woven();
     project.cargo(&["build", "--locked"]);
-    let (_, said) = project.cargo(&["build", "--locked"]);
-    assert!(!said.contains("Compiling"), "{said}");
+    let (_, printed) = project.cargo(&["build", "--locked"]);
+    assert!(!printed.contains("Compiling"), "{printed}");
 }
 
 #[test]
@@ -54,15 +57,15 @@ fn woven_and_plain_builds_live_side_by_side() {
     assert_eq!(layers(&program), SMALL);
     plain();
     assert_eq!(layers(&program).len(), 0);
-    let (_, said) = project.cargo(&["build", "--locked"]);
-    assert!(!said.contains("Compiling hyper"), "built already: {said}");
+    let (_, printed) = project.cargo(&["build", "--locked"]);
+    assert!(!printed.contains("Compiling hyper"), "built already: {printed}");
     assert_eq!(layers(&program), SMALL);
-    let said = plain();
-    assert!(!said.contains("Compiling hyper"), "built already: {said}");
+    let printed = plain();
+    assert!(!printed.contains("Compiling hyper"), "built already: {printed}");
 }
 
 #[test]
-fn a_stripped_release_with_fat_lto_and_abort_tells_its_requests() {
+fn a_stripped_release_with_fat_lto_and_abort_records_its_requests() {
     let _lock = lock("project");
     let project = woven();
     project.cargo(&["build", "--locked", "--release"]);
@@ -115,7 +118,7 @@ fn a_plain_program_is_launched_with_one_warning() {
     let end = app.stop();
     assert_eq!(end.stderr.matches("warning").count(), 1, "{}", end.stderr);
     assert_eq!(otlp.spans(), 0);
-    let (good, _, said) =
+    let (good, _, printed) =
         crate::support::output(otel_rs(&project.folder).arg("inspect").arg(target().join("debug/small")));
-    assert!(!good && said.contains("no layers"), "{said}");
+    assert!(!good && printed.contains("no layers"), "{printed}");
 }

@@ -87,8 +87,8 @@ fn the_users_own_cargo_settings_stay() {
 fn requirements_writes_nothing() {
     let project = Project::new("small");
     let before = files(&project.folder);
-    let (said, _) = project.otel_rs(&["bootstrap", "--action", "requirements"]);
-    assert!(said.contains("hyper") && said.contains("1.12.0"), "{said}");
+    let (printed, _) = project.otel_rs(&["bootstrap", "--action", "requirements"]);
+    assert!(printed.contains("hyper") && printed.contains("1.12.0"), "{printed}");
     assert_eq!(files(&project.folder), before);
     assert!(!project.folder.join(".otel-rs").exists());
 }
@@ -119,9 +119,9 @@ fn a_clone_builds_where_otel_rs_is_not_installed() {
         build.args(["build", "--locked"]).env("CARGO_TARGET_DIR", target().join("without"));
         succeed(&mut build)
     };
-    let (_, said) = build(&clone);
-    assert_eq!(said.matches("warning").count(), 1, "{said}");
-    assert!(said.contains("otel-rs is not installed"), "{said}");
+    let (_, printed) = build(&clone);
+    assert_eq!(printed.matches("warning").count(), 1, "{printed}");
+    assert!(printed.contains("otel-rs is not installed"), "{printed}");
     assert_eq!(layers(&target().join("without/debug/small")), [""; 0], "plain");
     assert!(super::git_in(&clone, &["status", "--porcelain"]).is_empty());
 }

@@ -7,12 +7,12 @@ use crate::support::fixture::lock;
 use crate::support::launched::Launch;
 
 #[test]
-fn two_versions_of_axum_in_one_workspace_are_both_told_of() {
+fn two_versions_of_axum_in_one_workspace_are_both_instrumented() {
     let _lock = lock("project");
     let project = Project::new("two-versions");
     // From a member, as a user may well call it.
-    let (said, _) = crate::support::succeed(super::otel_rs(&project.folder.join("new")).arg("bootstrap"));
-    assert!(said.contains("0.7.9") && said.contains("0.8.9"), "{said}");
+    let (printed, _) = crate::support::succeed(super::otel_rs(&project.folder.join("new")).arg("bootstrap"));
+    assert!(printed.contains("0.7.9") && printed.contains("0.8.9"), "{printed}");
     project.cargo(&["build", "--locked", "--workspace"]);
     for (program, version, route) in [("old", "axum 0.7.9", "/greet/:name"), ("new", "axum 0.8.9", "/greet/{name}")] {
         let program = target().join("debug").join(program);

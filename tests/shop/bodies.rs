@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
-use super::{told, told_with};
+use super::{received, received_with};
 use crate::support::definition::Definition;
-use crate::support::http::{Ask, Http};
+use crate::support::http::{ClientRequest, Http};
 use crate::support::launched::Launch;
 use crate::support::metrics::Metrics;
 use crate::support::model::Value;
@@ -21,14 +21,14 @@ fn bodies(metrics: &Metrics, name: &str, with: &[(&str, Value)]) -> (u64, f64) {
 }
 
 #[test]
-fn a_server_counts_the_bytes_that_pass_whatever_their_length_was_said_to_be() {
+fn a_server_counts_the_bytes_that_pass_whatever_the_content_length() {
     for versions in SETS {
-        let (fixture, _, metrics) = told(versions, |shop| {
+        let (fixture, _, metrics) = received(versions, |shop| {
             for http2 in [false, true] {
                 let http = Http::new(http2);
                 let pieces = [1000, 2000, 3].map(|length| vec![b'z'; length]);
                 assert_eq!(http.post(&shop.url("/swallow"), pieces), (200, "3003".to_owned()));
-                let ask = |method, path| http.send(Ask { method, url: shop.url(path), headers: Vec::new() });
+                let ask = |method, path| http.send(ClientRequest { method, url: shop.url(path), headers: Vec::new() });
                 assert_eq!(ask("GET", "/three/700").1.len(), 2100);
                 assert_eq!(ask("HEAD", "/hello"), (200, String::new()));
             }
@@ -54,7 +54,7 @@ fn a_server_counts_the_bytes_that_pass_whatever_their_length_was_said_to_be() {
 fn a_client_counts_what_it_sends_and_what_it_fetches() {
     for versions in SETS {
         let mut stock = 0;
-        let (fixture, _, metrics) = told(versions, |shop| {
+        let (fixture, _, metrics) = received(versions, |shop| {
             stock = shop.stock;
             for path in ["/exchange/5000/70000", "/exchange/5000/70000", "/h2/exchange/90000/70000"] {
                 assert_eq!(shop.get(path), (200, "210000".to_owned()));
@@ -100,11 +100,11 @@ fn answering(answer: &'static str) -> (u16, JoinHandle<()>) {
 }
 
 #[test]
-fn what_fails_midway_is_counted_as_far_as_it_came() {
+fn bodies_that_fail_midway_are_counted_up_to_there() {
     for versions in SETS {
         let (cut_off, cutting_off) = answering("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nas far as this");
         let (silent, falling_silent) = answering("");
-        let (_, _, metrics) = told(versions, |shop| {
+        let (_, _, metrics) = received(versions, |shop| {
             let mut upload = TcpStream::connect(("127.0.0.1", shop.shop)).unwrap();
             let head = "POST /swallow HTTP/1.1\r\nhost: shop\r\ncontent-length: 1000\r\n\r\n";
             upload.write_all(format!("{head}{}", "z".repeat(400)).as_bytes()).unwrap();
@@ -142,7 +142,7 @@ fn answers_without_a_body_have_one_of_no_bytes() {
         let (unchanged, first) = answering("HTTP/1.1 304 Not Modified\r\ncontent-length: 1000\r\n\r\n");
         let (upgraded, second) =
             answering("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\nhello");
-        let (_, _, metrics) = told(versions, |shop| {
+        let (_, _, metrics) = received(versions, |shop| {
             for port in [unchanged, upgraded] {
                 assert_eq!(shop.get(&format!("/fetch/{port}")), (200, "0".to_owned()));
             }
@@ -160,9 +160,9 @@ fn answers_without_a_body_have_one_of_no_bytes() {
 }
 
 #[test]
-fn requests_that_nobody_wants_to_hear_of_are_not_counted() {
+fn excluded_requests_are_not_counted() {
     let without = |launch: Launch| launch.env("OTEL_RS_EXCLUDED_URLS", "/three/*");
-    let (_, _, metrics) = told_with("newest", without, |shop| {
+    let (_, _, metrics) = received_with("newest", without, |shop| {
         for path in ["/exchange/5000/70000", "/h2/exchange/5000/70000"] {
             assert_eq!(shop.get(path), (200, "210000".to_owned()));
         }
@@ -188,7 +188,7 @@ meter_provider:
 "#;
     std::fs::write(&file, text).unwrap();
     let with = |launch: Launch| launch.env("OTEL_CONFIG_FILE", file.display());
-    let (_, _, metrics) = told_with("newest", with, |shop| assert_eq!(shop.get("/hello").0, 200));
+    let (_, _, metrics) = received_with("newest", with, |shop| assert_eq!(shop.get("/hello").0, 200));
     assert_eq!(metrics.count("http.server.request.duration", &[]), 1, "{metrics}");
     assert!(!metrics.series().any(|series| series.name.ends_with(".body.size")), "{metrics}");
 }
@@ -202,9 +202,9 @@ fn now(metrics: &Metrics, name: &str, with: &[(&str, Value)]) -> f64 {
 fn connections_are_active_while_requests_use_them_and_then_idle() {
     for versions in SETS {
         let otlp = crate::support::Otlp::start();
-        let fixture = crate::support::Fixture::shop(versions);
+        let fixture = crate::support::Fixture::with("shop", versions);
         let shop = Launch::of(&fixture).to(&otlp).env("OTEL_METRIC_EXPORT_INTERVAL", 100).start();
-        let at_once = |path: &str| vec![Ask { method: "GET", url: shop.url(path), headers: Vec::new() }; 3];
+        let at_once = |path: &str| vec![ClientRequest { method: "GET", url: shop.url(path), headers: Vec::new() }; 3];
         let asks = [at_once("/wait"), at_once("/h2/wait")].concat();
         let waiting = std::thread::spawn(move || Http::new(false).send_all(asks));
         let stock = shop.stock;
@@ -248,9 +248,9 @@ fn connections_are_active_while_requests_use_them_and_then_idle() {
 }
 
 #[test]
-fn servers_beyond_all_measure_are_counted_together() {
+fn servers_beyond_the_limit_are_counted_together() {
     // What they are marked with is on no page.
-    let (_, _, metrics) = told_with(
+    let (_, _, metrics) = received_with(
         "newest",
         |launch| launch,
         |shop| {
@@ -265,5 +265,5 @@ fn servers_beyond_all_measure_are_counted_together() {
     let others = metrics.require("http.client.active_requests", &[("otel.metric.overflow", true.into())]);
     assert!(!others.attributes.contains_key("server.address"), "{others}");
     assert_eq!(all.len(), 65, "64 servers, and all others: {metrics}");
-    assert_eq!(metrics.count("http.client.request.duration", &[]), 100, "durations know no such limit");
+    assert_eq!(metrics.count("http.client.request.duration", &[]), 100, "durations have no such limit");
 }

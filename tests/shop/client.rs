@@ -1,12 +1,12 @@
 //! Requests that the shop sends.
 
-use super::told;
+use super::received;
 use crate::support::expect::{client, server};
 
 #[test]
 fn a_refused_connection_is_an_error_without_credentials() {
     for versions in ["newest", "axum07"] {
-        let (_, traces, metrics) = told(versions, |shop| assert_eq!(shop.get("/unreachable").0, 502));
+        let (_, traces, metrics) = received(versions, |shop| assert_eq!(shop.get("/unreachable").0, 502));
         let request = traces.require(server().named("GET /unreachable").failed());
         let call = traces.require(
             client().named("GET").child_of(&request).failed().has("error.type").without("http.response.status_code"),
@@ -21,7 +21,7 @@ fn a_refused_connection_is_an_error_without_credentials() {
 #[test]
 fn a_timeout_is_an_error_of_its_own_kind() {
     for versions in ["newest", "axum07"] {
-        let (_, traces, _) = told(versions, |shop| assert_eq!(shop.get("/slow").0, 502));
+        let (_, traces, _) = received(versions, |shop| assert_eq!(shop.get("/slow").0, 502));
         let request = traces.require(server().named("GET /slow").attr("http.response.status_code", 502));
         let call = traces.require(client().named("GET").child_of(&request).failed().has("error.type"));
         assert!(call.text("error.type").to_lowercase().contains("time"), "{call}");
@@ -32,7 +32,8 @@ fn a_timeout_is_an_error_of_its_own_kind() {
 #[test]
 fn each_attempt_is_a_span_with_its_number() {
     for versions in ["newest", "axum07"] {
-        let (fixture, traces, metrics) = told(versions, |shop| assert_eq!(shop.get("/moved"), (200, "31".to_owned())));
+        let (fixture, traces, metrics) =
+            received(versions, |shop| assert_eq!(shop.get("/moved"), (200, "31".to_owned())));
         let request = traces.require(server().named("GET /moved"));
         let first = traces.require(
             client()

@@ -1,25 +1,25 @@
-//! What SQLite tells; the databases that are servers are in `versions`.
+//! Spans of SQLite; the databases that are servers are in `versions`.
 
-use super::{told, told_with, versions};
+use super::{received, received_with, versions};
 use crate::support::expect::{client, server};
 use crate::support::launched::Launch;
 
 #[test]
-fn literals_do_not_leave_the_house() {
-    let (_, traces, _) = told("newest", |shop| assert_eq!(shop.get("/api/v1/catalog/all"), (200, "2".to_owned())));
+fn literals_of_a_statement_are_not_exported() {
+    let (_, traces, _) = received("newest", |shop| assert_eq!(shop.get("/api/v1/catalog/all"), (200, "2".to_owned())));
     traces.require(
         client()
             .named("SELECT orders")
             .attr("db.query.text", "SELECT item FROM orders WHERE price < ? AND item <> ?")
             .attr("db.response.returned_rows", 2),
     );
-    let said = traces.to_string();
-    assert!(!said.contains("top-secret"), "{said}");
+    let exported = traces.to_string();
+    assert!(!exported.contains("top-secret"), "{exported}");
 }
 
 #[test]
-fn transactions_and_what_they_end_with() {
-    let (_, traces, _) = told("newest", |shop| {
+fn transactions_have_spans_for_their_begin_and_end() {
+    let (_, traces, _) = received("newest", |shop| {
         assert_eq!(shop.post("/orders/71/cup").0, 200);
         assert_eq!(shop.post("/orders/72/cup?undo=1").0, 200);
         assert_eq!(shop.get("/orders/71").0, 200);
@@ -30,7 +30,7 @@ fn transactions_and_what_they_end_with() {
 
 #[test]
 fn a_refused_statement_is_an_error() {
-    let (_, traces, metrics) = told("newest", |shop| assert_eq!(shop.get("/broken").0, 500));
+    let (_, traces, metrics) = received("newest", |shop| assert_eq!(shop.get("/broken").0, 500));
     let request = traces.require(server().named("GET /broken").failed());
     let broken = traces.require(
         client()
@@ -49,7 +49,7 @@ fn a_database_in_a_file_is_named_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("shop.db");
     let url = format!("sqlite://{}?mode=rwc", file.display());
-    let (_, traces, _) = told_with(
+    let (_, traces, _) = received_with(
         "newest",
         |launch: Launch| launch.env("DATABASE_URL", url),
         |shop| assert_eq!(shop.get("/orders/3").0, 200),

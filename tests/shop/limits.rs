@@ -1,10 +1,10 @@
 //! tower's middleware, seen on the request's span and in counters.
 
-use super::told;
+use super::received;
 use crate::support::Launched;
 use crate::support::definition::Definition;
 use crate::support::expect::{Traces, client, server};
-use crate::support::http::{Answer, Ask};
+use crate::support::http::{Answer, ClientRequest};
 use crate::support::metrics::{Metrics, Series};
 
 /// The sets with tower's two generations.
@@ -12,7 +12,7 @@ const GENERATIONS: [&str; 2] = ["newest", "axum07"];
 
 /// The same question several times at once.
 fn together(shop: &Launched, path: &str, count: usize) -> Vec<Answer> {
-    let ask = Ask { method: "GET", url: shop.url(path), headers: Vec::new() };
+    let ask = ClientRequest { method: "GET", url: shop.url(path), headers: Vec::new() };
     shop.http().send_all(vec![ask; count])
 }
 
@@ -28,9 +28,9 @@ fn events(traces: &Traces, event: &str) -> usize {
 }
 
 #[test]
-fn a_timeout_is_seen_on_the_request() {
+fn a_timeout_is_an_event_of_the_request() {
     for versions in GENERATIONS {
-        let (_, traces, metrics) = told(versions, |shop| assert_eq!(shop.get("/limits/timeout").0, 503));
+        let (_, traces, metrics) = received(versions, |shop| assert_eq!(shop.get("/limits/timeout").0, 503));
         let request = traces
             .require(server().named("GET /limits/timeout").event("timeout").attr("error.type", "timeout").failed());
         assert_eq!(request.get("http.response.status_code"), Some(&503.into()));
@@ -42,7 +42,7 @@ fn a_timeout_is_seen_on_the_request() {
 fn shed_requests_are_seen_and_counted_and_the_served_one_is_not() {
     for versions in GENERATIONS {
         let mut refused = 0;
-        let (_, traces, metrics) = told(versions, |shop| {
+        let (_, traces, metrics) = received(versions, |shop| {
             let answers = together(shop, "/limits/shed", 5);
             refused = answers.iter().filter(|(status, _)| *status == 503).count();
         });
@@ -62,7 +62,7 @@ fn shed_requests_are_seen_and_counted_and_the_served_one_is_not() {
 #[test]
 fn a_wait_in_a_buffer_is_seen_on_the_request_that_waits() {
     for versions in GENERATIONS {
-        let (_, traces, metrics) = told(versions, |shop| {
+        let (_, traces, metrics) = received(versions, |shop| {
             assert!(together(shop, "/limits/waiting", 4).iter().all(|(status, _)| *status == 200));
         });
         // One is served at once, one waits where only one may be served at a time, the others wait behind it.
@@ -78,7 +78,7 @@ fn a_wait_in_a_buffer_is_seen_on_the_request_that_waits() {
 #[test]
 fn a_wait_for_the_next_period_is_seen() {
     for versions in GENERATIONS {
-        let (_, traces, metrics) = told(versions, |shop| {
+        let (_, traces, metrics) = received(versions, |shop| {
             assert!(together(shop, "/limits/paced", 3).iter().all(|(status, _)| *status == 200));
         });
         let waits = events(&traces, "rate_limit.wait").max(events(&traces, "buffer.wait"));
@@ -91,7 +91,7 @@ fn a_wait_for_the_next_period_is_seen() {
 fn a_retry_is_seen_on_the_request() {
     for versions in GENERATIONS {
         let (_, traces, metrics) =
-            told(versions, |shop| assert_eq!(shop.get("/limits/retried"), (200, "well".to_owned())));
+            received(versions, |shop| assert_eq!(shop.get("/limits/retried"), (200, "well".to_owned())));
         let request = traces.require(server().named("GET /limits/retried").not_failed());
         let attempts: Vec<_> = request
             .events
@@ -107,7 +107,7 @@ fn a_retry_is_seen_on_the_request() {
 #[test]
 fn a_wait_for_room_in_a_buffer_is_seen() {
     for versions in GENERATIONS {
-        let (_, traces, metrics) = told(versions, |shop| {
+        let (_, traces, metrics) = received(versions, |shop| {
             assert!(together(shop, "/limits/full", 5).iter().all(|(status, _)| *status == 200));
         });
         // One is served and the buffer holds another one or two.
@@ -118,9 +118,9 @@ fn a_wait_for_room_in_a_buffer_is_seen() {
 }
 
 #[test]
-fn each_counter_of_middleware_is_what_its_page_says() {
+fn each_counter_of_middleware_agrees_with_its_page() {
     for versions in GENERATIONS {
-        let (_, _, metrics) = told(versions, |shop| {
+        let (_, _, metrics) = received(versions, |shop| {
             shop.get("/limits/timeout");
             shop.get("/limits/retried");
             for path in ["/limits/shed", "/limits/waiting", "/limits/full", "/limits/paced"] {

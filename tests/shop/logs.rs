@@ -1,4 +1,4 @@
-//! What a program says through `log` and `tracing`, told with the request it was said in.
+//! Records written through `log` and `tracing`, with the ids of the request in which they were written.
 
 use super::get_as_caller;
 use crate::support::expect::server;
@@ -13,18 +13,18 @@ fn only<'a>(logs: &'a [Log], body: &str) -> &'a Log {
     found[0]
 }
 
-/// The fixture's subscriber also takes what `log` says, so each of its records passes both instrumentations.
+/// The fixture's subscriber also gets the records of `log`, so each of them passes both instrumentations.
 #[test]
-fn what_log_and_tracing_say_is_told_once_with_its_request() {
+fn records_of_log_and_tracing_arrive_once_with_the_ids_of_their_request() {
     let otlp = Otlp::start();
-    let hello = Fixture::hello();
+    let hello = Fixture::of("hello");
     let launch = Launch::of(&hello).by(Way::Grpc, &otlp.url()).env("OTEL_LOGS_EXPORTER", "otlp");
     let app = launch.start();
     assert_eq!(get_as_caller(&app, "/quick", false), (200, "hello".to_owned()));
     assert_eq!(app.get("/slow").0, 200);
     let end = app.stop();
     let (traces, logs) = (otlp.traces(), otlp.logs());
-    assert_eq!(logs.len(), 3, "two questions and one complaint, and none that its filter keeps out: {logs:#?}");
+    assert_eq!(logs.len(), 3, "two records and one warning, and none that the filter drops: {logs:#?}");
 
     let quick = traces.require(server().attr("url.path", "/quick"));
     let asked = only(&logs, "asked for /quick");
@@ -34,7 +34,7 @@ fn what_log_and_tracing_say_is_told_once_with_its_request() {
     assert_eq!(asked.attributes["code.file.path"], "src/main.rs".into());
     assert!(matches!(asked.attributes["code.line.number"], Value::Int(line) if line > 1), "{asked:?}");
     assert_eq!(asked.attributes.len(), 2, "{asked:?}");
-    assert_eq!(asked.scope, ("hello".to_owned(), String::new()), "the crate that said it");
+    assert_eq!(asked.scope, ("hello".to_owned(), String::new()), "the crate that wrote it");
     assert_eq!(asked.resource["service.name"], "hello".into());
 
     let slow = traces.require(server().attr("url.path", "/slow"));

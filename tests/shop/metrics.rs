@@ -1,7 +1,7 @@
 //! Metrics: units, bounds, attributes, and that every request is in them.
 
-use super::{require_as_defined, told, told_with};
-use crate::support::http::{Ask, Http};
+use super::{received, received_with, require_as_defined};
+use crate::support::http::{ClientRequest, Http};
 use crate::support::launched::Launch;
 use crate::support::metrics::{DATABASE_BOUNDS, HTTP_BOUNDS, Point, Series};
 use crate::support::{Fixture, Otlp, wait_for};
@@ -15,7 +15,7 @@ fn bounds(series: &Series) -> &[f64] {
 
 #[test]
 fn durations_have_the_conventions_units_and_bounds() {
-    let (_, _, metrics) = told("newest", |shop| {
+    let (_, _, metrics) = received("newest", |shop| {
         for _ in 0..3 {
             assert_eq!(shop.get("/orders/1").0, 200);
         }
@@ -58,11 +58,11 @@ fn durations_have_the_conventions_units_and_bounds() {
 #[test]
 fn active_requests_rise_and_fall() {
     let otlp = Otlp::start();
-    let shop = Launch::of(&Fixture::shop("newest")).to(&otlp).env("OTEL_METRIC_EXPORT_INTERVAL", 100).start();
+    let shop = Launch::of(&Fixture::with("shop", "newest")).to(&otlp).env("OTEL_METRIC_EXPORT_INTERVAL", 100).start();
     let url = shop.url("/limits/waiting");
     let asking = std::thread::spawn(move || {
         // One is served at a time, 150 ms each.
-        Http::new(false).send_all(vec![Ask { method: "GET", url, headers: Vec::new() }; 6])
+        Http::new(false).send_all(vec![ClientRequest { method: "GET", url, headers: Vec::new() }; 6])
     });
     let active = || otlp.metrics().all("http.server.active_requests", &[]);
     let busy = wait_for("active requests", 5, || active().into_iter().find(|series| series.value() >= 2.0));
@@ -77,7 +77,7 @@ fn active_requests_rise_and_fall() {
 #[test]
 fn every_request_counts_whether_sampled_or_not() {
     let few = |launch: Launch| launch.env("OTEL_TRACES_SAMPLER", "traceidratio").env("OTEL_TRACES_SAMPLER_ARG", "0.1");
-    let (_, traces, metrics) = told_with("newest", few, |shop| shop.http().repeat(&shop.url("/hello"), 400, 4));
+    let (_, traces, metrics) = received_with("newest", few, |shop| shop.http().repeat(&shop.url("/hello"), 400, 4));
     assert_eq!(metrics.require("http.server.request.duration", &[]).count(), 400);
     require_as_defined(&metrics);
     let sampled = traces.0.len();

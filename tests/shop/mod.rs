@@ -1,4 +1,4 @@
-//! The shop, woven and launched: what it tells to a receiver.
+//! The shop, woven and launched: what a receiver gets.
 
 mod bodies;
 mod client;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::support::definition::Definition;
 use crate::support::expect::Traces;
-use crate::support::http::{Ask, Http};
+use crate::support::http::{ClientRequest, Http};
 use crate::support::launched::{Launch, Launched};
 use crate::support::metrics::Metrics;
 use crate::support::{Fixture, Otlp};
@@ -31,15 +31,15 @@ fn traceparent() -> (&'static str, String) {
     ("traceparent", format!("00-{TRACE}-{SPAN}-01"))
 }
 
-/// Runs a shop, has something asked, and ends it: what was received.
+/// Runs a shop, sends requests, and ends it: what was received.
 #[track_caller]
-fn told(versions: &str, ask: impl FnOnce(&Launched)) -> (Arc<Fixture>, Traces, Metrics) {
-    let (fixture, traces, metrics) = told_with(versions, |launch| launch, ask);
+fn received(versions: &str, ask: impl FnOnce(&Launched)) -> (Arc<Fixture>, Traces, Metrics) {
+    let (fixture, traces, metrics) = received_with(versions, |launch| launch, ask);
     require_as_defined(&metrics);
     (fixture, traces, metrics)
 }
 
-/// Whatever was received of the groups that a shop tells of is as their pages say: unit, kind, buckets, attributes.
+/// The received metrics of a shop agree with their pages: unit, kind, buckets, attributes.
 #[track_caller]
 fn require_as_defined(metrics: &Metrics) {
     for defined in [
@@ -54,12 +54,12 @@ fn require_as_defined(metrics: &Metrics) {
 }
 
 /// The same with more settings.
-fn told_with(
+fn received_with(
     versions: &str,
     settings: impl FnOnce(Launch) -> Launch,
     ask: impl FnOnce(&Launched),
 ) -> (Arc<Fixture>, Traces, Metrics) {
-    let fixture = Fixture::shop(versions);
+    let fixture = Fixture::with("shop", versions);
     let otlp = Otlp::start();
     let shop = settings(Launch::of(&fixture).to(&otlp)).start();
     ask(&shop);
@@ -70,5 +70,5 @@ fn told_with(
 /// `GET path` as that caller, over HTTP/1 or HTTP/2.
 fn get_as_caller(shop: &Launched, path: &str, http2: bool) -> (u16, String) {
     let headers = vec![traceparent(), ("user-agent", "tester/1".to_owned())];
-    Http::new(http2).send(Ask { method: "GET", url: shop.url(path), headers })
+    Http::new(http2).send(ClientRequest { method: "GET", url: shop.url(path), headers })
 }

@@ -7,10 +7,10 @@ use crate::support::peers::{Mock, Rotel};
 use crate::support::{Fixture, Otlp, need, wait_for};
 
 #[test]
-fn our_receiver_is_reached_by_the_way_that_was_asked_for() {
+fn the_receiver_is_reached_by_the_configured_protocol() {
     for (way, name) in [(Way::Http, "http"), (Way::Grpc, "grpc")] {
         let otlp = Otlp::start();
-        let shop = Launch::of(&Fixture::shop("newest")).by(way, &otlp.url()).start();
+        let shop = Launch::of(&Fixture::with("shop", "newest")).by(way, &otlp.url()).start();
         get_as_caller(&shop, "/orders/1", false);
         shop.stop();
         otlp.traces().require_count(5, span().in_trace(TRACE));
@@ -31,7 +31,7 @@ fn elastics_mock_server_reads_it_over_grpc() {
 }
 
 fn read_by_mock(mock: &Mock, way: Way, url: &str) {
-    let shop = Launch::of(&Fixture::shop("newest")).by(way, url).start();
+    let shop = Launch::of(&Fixture::with("shop", "newest")).by(way, url).start();
     get_as_caller(&shop, "/orders/1", false);
     shop.stop();
     let (spans, metrics) = mock.received(5);
@@ -73,12 +73,12 @@ fn rotel_passes_on_what_it_got_over_grpc() {
 }
 
 fn passed_on_by_rotel(onward: &Otlp, way: Way, url: &str) {
-    let shop = Launch::of(&Fixture::shop("newest")).by(way, url).start();
+    let shop = Launch::of(&Fixture::with("shop", "newest")).by(way, url).start();
     get_as_caller(&shop, "/orders/1", false);
     shop.stop();
     wait_for("what rotel passes on", 10, || (onward.spans() >= 9).then_some(()));
     let traces = onward.traces();
-    let order = traces.require(server().named("GET /orders/{id}").child_of_remote(TRACE, SPAN).told_by("hyper"));
+    let order = traces.require(server().named("GET /orders/{id}").child_of_remote(TRACE, SPAN).recorded_by("hyper"));
     let call = traces.require(client().named("GET").child_of(&order));
     traces.require(server().named("GET /stock/{item}").child_of(&call));
     wait_for("the metrics", 10, || (onward.metrics().count("http.server.request.duration", &[]) == 2).then_some(()));

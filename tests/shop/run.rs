@@ -1,12 +1,12 @@
 //! A service whose run is a span.
 
-use super::told_with;
+use super::received_with;
 use crate::support::definition::Definition;
 use crate::support::expect::{client, server, span};
 
 #[test]
-fn what_a_service_does_on_its_own_is_below_its_run_and_no_request_is() {
-    let (_, traces, metrics) = told_with(
+fn spans_outside_of_requests_are_children_of_the_run() {
+    let (_, traces, metrics) = received_with(
         "newest",
         |launch| launch.env("OTEL_RS_PROCESS_SPAN", "true"),
         |shop| assert_eq!(shop.get("/orders/1").0, 200),

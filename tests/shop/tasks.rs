@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::told_with;
+use super::received_with;
 use crate::support::expect::{client, server, span};
-use crate::support::http::Ask;
+use crate::support::http::ClientRequest;
 use crate::support::launched::Launch;
 use crate::support::{Fixture, Otlp};
 
@@ -14,11 +14,11 @@ fn every_trace_holds_its_own(versions: &str, at_once: u64) {
     let url = format!("sqlite://{}?mode=rwc", folder.path().join("shop.db").display());
     let trace = |id: u64| format!("{id:032x}");
     let ids = 1..=at_once;
-    let (fixture, traces, metrics) = told_with(
+    let (fixture, traces, metrics) = received_with(
         versions,
         |launch| launch.env("DATABASE_URL", url),
         |shop| {
-            let ask = |id: u64| Ask {
+            let ask = |id: u64| ClientRequest {
                 method: "GET",
                 url: shop.url(&format!("/fan/{id}")),
                 headers: vec![("traceparent", format!("00-{}-{:016x}-01", trace(id), id))],
@@ -60,8 +60,8 @@ fn the_oldest_versions_keep_traces_apart_too() {
 }
 
 #[test]
-fn a_task_that_goes_on_for_ever_lets_go_of_its_request() {
-    let (_, traces, _) = told_with(
+fn a_task_without_an_end_releases_its_request() {
+    let (_, traces, _) = received_with(
         "newest",
         |launch| launch.env("OTEL_RS_DETACH_AFTER", 500),
         |shop| {
@@ -82,7 +82,7 @@ fn a_task_that_goes_on_for_ever_lets_go_of_its_request() {
 #[test]
 fn a_pools_own_task_never_belongs_to_the_request_that_made_the_pool() {
     for versions in ["newest", "axum07"] {
-        let (_, traces, _) = told_with(
+        let (_, traces, _) = received_with(
             versions,
             |launch| launch,
             |shop| {
@@ -103,7 +103,7 @@ fn a_pools_own_task_never_belongs_to_the_request_that_made_the_pool() {
 #[test]
 fn memory_does_not_grow_with_requests() {
     let otlp = Otlp::start();
-    let shop = Launch::of(&Fixture::shop("newest")).to(&otlp).start();
+    let shop = Launch::of(&Fixture::with("shop", "newest")).to(&otlp).start();
     let rounds = |count: usize| {
         for _ in 0..count / 5_000 {
             shop.http().repeat(&shop.url("/hello"), 4_900, 10);

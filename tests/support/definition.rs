@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_as_the_page_says_is_found() {
+    fn differences_from_the_page_are_found() {
         let definition = Definition::read(PAGE);
         assert_eq!(definition.0["job.time"].bounds, Some(vec![0.5, 1.0]));
         let problems = |metrics: &Metrics| definition.problems(metrics, &[("job.time", "none was timed")]).len();

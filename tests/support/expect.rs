@@ -10,7 +10,7 @@ pub(crate) struct Traces(pub(crate) Vec<Span>);
 
 /// A description of a span.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wanted {
+pub(crate) struct SpanMatcher {
     checks: Vec<Check>,
 }
 
@@ -19,6 +19,7 @@ enum Check {
     Kind(Kind),
     Name(String),
     Attr(String, Value),
+    Like(String, Value),
     Has(String),
     Without(String),
     Parent(String, String),
@@ -26,25 +27,31 @@ enum Check {
     Trace(String),
     Error(bool),
     Scope(String),
+    Version(String),
     Event(String),
 }
 
+/// A span of one kind.
+pub(crate) fn of_kind(kind: Kind) -> SpanMatcher {
+    span().with(Check::Kind(kind))
+}
+
 /// A span of any kind.
-pub(crate) fn span() -> Wanted {
-    Wanted::default()
+pub(crate) fn span() -> SpanMatcher {
+    SpanMatcher::default()
 }
 
 /// A request served.
-pub(crate) fn server() -> Wanted {
-    span().with(Check::Kind(Kind::Server))
+pub(crate) fn server() -> SpanMatcher {
+    of_kind(Kind::Server)
 }
 
 /// A request sent, or a database operation.
-pub(crate) fn client() -> Wanted {
-    span().with(Check::Kind(Kind::Client))
+pub(crate) fn client() -> SpanMatcher {
+    of_kind(Kind::Client)
 }
 
-impl Wanted {
+impl SpanMatcher {
     fn with(mut self, check: Check) -> Self {
         self.checks.push(check);
         self
@@ -56,6 +63,11 @@ impl Wanted {
 
     pub(crate) fn attr(self, key: &str, value: impl Into<Value>) -> Self {
         self.with(Check::Attr(key.to_owned(), value.into()))
+    }
+
+    /// The same, where `{}` in a text stands for any text.
+    pub(crate) fn like(self, key: &str, value: impl Into<Value>) -> Self {
+        self.with(Check::Like(key.to_owned(), value.into()))
     }
 
     pub(crate) fn has(self, key: &str) -> Self {
@@ -70,7 +82,7 @@ impl Wanted {
         self.with(Check::Parent(parent.trace.clone(), parent.id.clone()))
     }
 
-    /// A child of a span of somebody else's, told by its ids.
+    /// A child of a span of another program, by its ids.
     pub(crate) fn child_of_remote(self, trace: &str, span: &str) -> Self {
         self.with(Check::Parent(trace.to_owned(), span.to_owned()))
     }
@@ -91,9 +103,14 @@ impl Wanted {
         self.with(Check::Error(false))
     }
 
-    /// Told by this crate, with a version.
-    pub(crate) fn told_by(self, name: &str) -> Self {
+    /// Recorded by the instrumentation of this crate, with a version.
+    pub(crate) fn recorded_by(self, name: &str) -> Self {
         self.with(Check::Scope(name.to_owned()))
+    }
+
+    /// Recorded by an instrumentation of a crate in this version.
+    pub(crate) fn in_version(self, version: &str) -> Self {
+        self.with(Check::Version(version.to_owned()))
     }
 
     pub(crate) fn event(self, name: &str) -> Self {
@@ -112,6 +129,7 @@ impl Check {
             Self::Kind(kind) => span.kind == *kind,
             Self::Name(name) => span.name == *name,
             Self::Attr(key, value) => span.get(key) == Some(value),
+            Self::Like(key, value) => span.get(key).is_some_and(|found| found.is_like(value)),
             Self::Has(key) => span.get(key).is_some(),
             Self::Without(key) => span.get(key).is_none(),
             Self::Parent(trace, id) => span.trace == *trace && span.parent == *id,
@@ -120,6 +138,7 @@ impl Check {
             Self::Error(error) => span.error == *error,
             // The layer's own crate and its version from Cargo.lock.
             Self::Scope(name) => span.scope.0 == *name && span.scope.1.starts_with(|c: char| c.is_ascii_digit()),
+            Self::Version(version) => span.scope.1 == *version,
             Self::Event(name) => span.events.iter().any(|(event, _)| event == name),
         }
     }
@@ -130,7 +149,7 @@ impl fmt::Display for Check {
         match self {
             Self::Kind(kind) => write!(f, "kind {kind:?}"),
             Self::Name(name) => write!(f, "named `{name}`"),
-            Self::Attr(key, value) => write!(f, "{key}={value}"),
+            Self::Attr(key, value) | Self::Like(key, value) => write!(f, "{key}={value}"),
             Self::Has(key) => write!(f, "with {key}"),
             Self::Without(key) => write!(f, "without {key}"),
             Self::Parent(trace, id) => write!(f, "child of {trace}/{id}"),
@@ -138,13 +157,14 @@ impl fmt::Display for Check {
             Self::Trace(trace) => write!(f, "in trace {trace}"),
             Self::Error(true) => write!(f, "failed"),
             Self::Error(false) => write!(f, "not failed"),
-            Self::Scope(name) => write!(f, "told by {name} with its version"),
+            Self::Scope(name) => write!(f, "recorded by {name} with its version"),
+            Self::Version(version) => write!(f, "with version {version}"),
             Self::Event(name) => write!(f, "with event {name}"),
         }
     }
 }
 
-impl fmt::Display for Wanted {
+impl fmt::Display for SpanMatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let checks: Vec<_> = self.checks.iter().map(ToString::to_string).collect();
         write!(f, "{}", checks.join(", "))
@@ -152,38 +172,38 @@ impl fmt::Display for Wanted {
 }
 
 impl Traces {
-    pub(crate) fn all(&self, wanted: &Wanted) -> Vec<Span> {
-        self.0.iter().filter(|span| wanted.mismatches(span).is_empty()).cloned().collect()
+    pub(crate) fn all(&self, matcher: &SpanMatcher) -> Vec<Span> {
+        self.0.iter().filter(|span| matcher.mismatches(span).is_empty()).cloned().collect()
     }
 
     /// The one span that is as described; fails if there is none, or more than one.
     #[track_caller]
-    pub(crate) fn require(&self, wanted: Wanted) -> Span {
-        let mut found = self.all(&wanted);
-        match found.len() {
-            1 => found.remove(0),
-            0 => panic!("no span is: {wanted}\n{}", self.nearest(&wanted)),
-            _ => panic!("{} spans are: {wanted}\n{}", found.len(), Traces(found)),
-        }
+    pub(crate) fn require(&self, matcher: SpanMatcher) -> Span {
+        let mut found = self.find(1, &matcher).unwrap_or_else(|problem| panic!("{problem}"));
+        found.remove(0)
     }
 
     /// Exactly so many spans that are as described.
     #[track_caller]
-    pub(crate) fn require_count(&self, count: usize, wanted: Wanted) -> Vec<Span> {
-        let found = self.all(&wanted);
-        assert!(
-            found.len() == count,
-            "{} spans instead of {count} are: {wanted}\n{}",
-            found.len(),
-            self.nearest(&wanted)
-        );
-        found
+    pub(crate) fn require_count(&self, count: usize, matcher: SpanMatcher) -> Vec<Span> {
+        self.find(count, &matcher).unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    /// Exactly so many spans that are as described, or what was received instead.
+    pub(crate) fn find(&self, count: usize, matcher: &SpanMatcher) -> Result<Vec<Span>, String> {
+        let found = self.all(matcher);
+        match found.len() {
+            exact if exact == count => Ok(found),
+            0 if count == 1 => Err(format!("no span is: {matcher}\n{}", self.nearest(matcher))),
+            many if count == 1 => Err(format!("{many} spans are: {matcher}\n{}", Traces(found))),
+            other => Err(format!("{other} spans instead of {count} are: {matcher}\n{}", self.nearest(matcher))),
+        }
     }
 
     #[track_caller]
-    pub(crate) fn forbid(&self, wanted: Wanted) {
-        let found = self.all(&wanted);
-        assert!(found.is_empty(), "no span may be: {wanted}\n{}", Traces(found));
+    pub(crate) fn forbid(&self, matcher: SpanMatcher) {
+        let found = self.all(&matcher);
+        assert!(found.is_empty(), "no span may be: {matcher}\n{}", Traces(found));
     }
 
     /// The spans of one trace.
@@ -192,8 +212,8 @@ impl Traces {
     }
 
     /// The spans with the fewest mismatches first, and what is wrong with each.
-    fn nearest(&self, wanted: &Wanted) -> String {
-        let mut spans: Vec<_> = self.0.iter().map(|span| (wanted.mismatches(span), span)).collect();
+    fn nearest(&self, matcher: &SpanMatcher) -> String {
+        let mut spans: Vec<_> = self.0.iter().map(|span| (matcher.mismatches(span), span)).collect();
         spans.sort_by_key(|(wrong, _)| wrong.len());
         let lines: Vec<_> =
             spans.iter().take(6).map(|(wrong, span)| format!("  not {}:\n    {span}", wrong.join(", not "))).collect();

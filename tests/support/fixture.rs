@@ -10,17 +10,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::{OTEL_RS, clean, kept, source, succeed};
 
-/// The shops: one source, a set of locked versions each.
-pub(crate) const SHOPS: [&str; 5] = ["newest", "axum07", "axum08", "sqlx07", "oldest"];
-
-/// What stands at the edge: one source, a set of locked versions each.
-pub(crate) const EDGES: [&str; 2] = ["newest", "oldest"];
-
-/// The functions of a cloud: one source, a set of locked versions each.
-pub(crate) const FUNCTIONS: [&str; 3] = ["newest", "middle", "oldest"];
-
-/// The registries: one source, a version and its features each.
-pub(crate) const REGISTRIES: [&str; 4] = ["oldest", "middle", "newest", "plain"];
+const MANIFEST: &str = "Cargo.toml.in";
 
 /// A project that is woven and built.
 #[derive(Debug)]
@@ -29,128 +19,33 @@ pub(crate) struct Fixture {
     pub(crate) folder: PathBuf,
     /// The program.
     pub(crate) program: PathBuf,
-    /// What bootstrap and the build said on stderr.
-    pub(crate) said: String,
+    /// The stderr of bootstrap and of the build.
+    pub(crate) stderr: String,
 }
 
 impl Fixture {
-    /// The shop with one of [`SHOPS`]' sets of versions.
-    pub(crate) fn shop(versions: &str) -> Arc<Self> {
-        Self::built(&format!("shop-{versions}"), |folder| write_shop(versions, folder))
+    /// A project of `tests/fixtures` with one set of versions.
+    pub(crate) fn of(project: &str) -> Arc<Self> {
+        Self::built(project, |folder| write(&source("tests/fixtures").join(project), folder))
     }
 
-    /// The proxy with one of [`EDGES`]' sets of versions.
-    pub(crate) fn edge(versions: &str) -> Arc<Self> {
-        Self::built(&format!("edge-{versions}"), |folder| {
-            let edge = source("tests/fixtures/edge");
-            put(&edge.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
-            put(&edge.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
-            for file in ["main.rs", "connections.rs", "proxy.rs", "streams.rs"] {
-                put(&edge.join("src").join(file), &folder.join("src").join(file));
-            }
-        })
+    /// A project of `tests/fixtures` with one of its [`sets`] of versions.
+    pub(crate) fn with(project: &str, set: &str) -> Arc<Self> {
+        Self::built(&format!("{project}-{set}"), |folder| write_set(project, set, folder))
     }
 
-    /// The small server with versions that cannot live in one program with a shop's others.
-    pub(crate) fn hello() -> Arc<Self> {
-        Self::built("hello", |folder| {
-            let hello = source("tests/fixtures/hello");
-            put(&hello.join("Cargo.toml.in"), &folder.join("Cargo.toml"));
-            put(&hello.join("Cargo.lock"), &folder.join("Cargo.lock"));
-            put(&hello.join("src/main.rs"), &folder.join("src/main.rs"));
-        })
-    }
-
-    /// The function with one of [`FUNCTIONS`]' sets of versions.
-    pub(crate) fn function(versions: &str) -> Arc<Self> {
-        Self::built(&format!("function-{versions}"), |folder| {
-            let function = source("tests/fixtures/function");
-            put(&function.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
-            put(&function.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
-            put(&function.join("src/main.rs"), &folder.join("src/main.rs"));
-        })
-    }
-
-    /// A business that measures itself with every version of OpenTelemetry's API, and no SDK.
-    pub(crate) fn business() -> Arc<Self> {
-        Self::built("business", |folder| {
-            let business = source("tests/fixtures/business");
-            put(&business.join("Cargo.toml.in"), &folder.join("Cargo.toml"));
-            for file in ["Cargo.lock", "src/main.rs", "src/shop.rs"] {
-                put(&business.join(file), &folder.join(file));
-            }
-        })
-    }
-
-    /// A business that measures itself with every minor of the facade `metrics`, in their oldest or newest versions.
-    pub(crate) fn facade(versions: &str) -> Arc<Self> {
-        Self::built(&format!("facade-{versions}"), |folder| {
-            let facade = source("tests/fixtures/facade");
-            put(&facade.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
-            put(&facade.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
-            for file in ["src/main.rs", "src/shop.rs"] {
-                put(&facade.join(file), &folder.join(file));
-            }
-        })
-    }
-
-    /// The example of an instrumentation, with a version of its crate that a fixture of that name has, too.
-    pub(crate) fn example(of: &str, version: &str, fixture: &str) -> Arc<Self> {
-        let name = format!("example-{of}");
+    /// The example of an instrumentation with one version of its crate, as its lock file has it.
+    pub(crate) fn example(of: &str, version: &str) -> Arc<Self> {
+        let name = example_name(of, version);
         Self::built(&name, |folder| {
-            let example = source("instrumentations").join(of).join("example");
-            let manifest = fs::read_to_string(example.join("Cargo.toml.in")).expect("a manifest");
-            let manifest = manifest.replace("{version}", version).replace("\"example\"", &format!("{name:?}"));
-            let made = folder.join("made.toml");
-            fs::create_dir_all(folder).expect("a folder");
-            fs::write(&made, manifest + "\n[workspace]\n").expect("room on the disk");
-            put(&made, &folder.join("Cargo.toml"));
-            put(&example.join("src/main.rs"), &folder.join("src/main.rs"));
-            if !folder.join("Cargo.lock").exists() {
-                // What is locked there stays as it is, and what is not needed here goes.
-                put(&source("tests/fixtures").join(fixture).join("Cargo.lock"), &folder.join("Cargo.lock"));
-                succeed(cargo(folder).args(["update", "--workspace"]));
-            }
+            write_example(of, version, folder);
+            put(&example_lock(of, version), &folder.join("Cargo.lock"));
         })
     }
 
-    /// A program that logs, with the oldest or the newest versions, or with the newest and `panic = "abort"`.
-    pub(crate) fn logging(versions: &str) -> Arc<Self> {
-        Self::built(&format!("logging-{versions}"), |folder| {
-            let logging = source("tests/fixtures/logging");
-            put(&logging.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
-            put(&logging.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
-            for file in ["src/main.rs", "src/loggers.rs"] {
-                put(&logging.join(file), &folder.join(file));
-            }
-        })
-    }
-
-    /// Runtimes and nothing else, with the oldest or the newest version that tells of them, or with the newest and its
-    /// unstable flag.
-    pub(crate) fn runtime(versions: &str) -> Arc<Self> {
-        Self::built(&format!("runtime-{versions}"), |folder| {
-            let runtime = source("tests/fixtures/runtime");
-            put(&runtime.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
-            put(&runtime.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
-            for file in ["src/main.rs", "src/counts.rs"] {
-                put(&runtime.join(file), &folder.join(file));
-            }
-            let config = runtime.join(versions).join("config.toml");
-            if config.exists() {
-                put(&config, &folder.join(".cargo/config.toml"));
-            }
-        })
-    }
-
-    /// A business that counts with a registry for Prometheus, with one of [`REGISTRIES`]' versions.
-    pub(crate) fn registry(versions: &str) -> Arc<Self> {
-        Self::built(&format!("registry-{versions}"), |folder| {
-            let registry = source("tests/fixtures/registry");
-            put(&registry.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
-            put(&registry.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
-            put(&registry.join("src/main.rs"), &folder.join("src/main.rs"));
-        })
+    /// The example of an instrumentation with the newest version of its crate that is tested.
+    pub(crate) fn newest_example(of: &str) -> Arc<Self> {
+        Self::example(of, tested(of).last().expect("at least one version"))
     }
 
     fn built(name: &str, write: impl FnOnce(&Path)) -> Arc<Self> {
@@ -164,10 +59,10 @@ impl Fixture {
         let _lock = lock("build");
         let folder = kept(name);
         write(&folder);
-        let mut said = succeed(otel_rs(&folder).arg("bootstrap")).1;
+        let mut stderr = succeed(otel_rs(&folder).arg("bootstrap")).1;
         let target = kept("target");
-        said += &succeed(cargo(&folder).args(["build", "--locked"]).env("CARGO_TARGET_DIR", &target)).1;
-        Self { program: target.join("debug").join(name), folder, said }
+        stderr += &succeed(cargo(&folder).args(["build", "--locked"]).env("CARGO_TARGET_DIR", &target)).1;
+        Self { program: target.join("debug").join(name), folder, stderr }
     }
 
     /// The versions of a crate in the lock file.
@@ -193,23 +88,83 @@ pub(crate) fn lock(name: &str) -> Flock<File> {
     Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| error).expect("a lock")
 }
 
-/// Writes the shop's sources; what is the same already keeps its time, so that cargo need not build it again.
-pub(crate) fn write_shop(versions: &str, folder: &Path) {
-    let shop = source("tests/fixtures/shop");
-    put(&shop.join(versions).join("Cargo.toml.in"), &folder.join("Cargo.toml"));
-    put(&shop.join(versions).join("Cargo.lock"), &folder.join("Cargo.lock"));
-    for entry in fs::read_dir(shop.join("src")).expect("the shop's sources") {
-        let path = entry.expect("an entry").path();
-        put(&path, &folder.join("src").join(path.file_name().expect("a name")));
+/// The sets of versions that a project of `tests/fixtures` can be built with: the folders that hold a manifest.
+pub(crate) fn sets(project: &str) -> Vec<String> {
+    let folder = source("tests/fixtures").join(project);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let folders = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.join(MANIFEST).exists());
+    let mut sets: Vec<_> =
+        folders.map(|path| path.file_name().expect("a name").to_string_lossy().into_owned()).collect();
+    assert!(!sets.is_empty(), "{} has no sets of versions", folder.display());
+    sets.sort();
+    sets
+}
+
+/// Writes a project's sources with one of its [`sets`] of versions.
+pub(crate) fn write_set(project: &str, set: &str, folder: &Path) {
+    let project = source("tests/fixtures").join(project);
+    write(&project.join(set), folder);
+    put_all(&project.join("src"), &folder.join("src"));
+}
+
+/// Writes what a folder has of a project: manifest, lock file, sources, cargo's configuration.
+fn write(from: &Path, folder: &Path) {
+    put(&from.join(MANIFEST), &folder.join("Cargo.toml"));
+    put(&from.join("Cargo.lock"), &folder.join("Cargo.lock"));
+    if from.join("src").exists() {
+        put_all(&from.join("src"), &folder.join("src"));
+    }
+    if from.join("config.toml").exists() {
+        put(&from.join("config.toml"), &folder.join(".cargo/config.toml"));
     }
 }
 
-/// Copies a file unless it is there already.
+/// Writes the example of an instrumentation, without a lock file.
+pub(crate) fn write_example(of: &str, version: &str, folder: &Path) {
+    let example = source("instrumentations").join(of).join("example");
+    let manifest = fs::read_to_string(example.join(MANIFEST)).expect("a manifest");
+    let name = format!("{:?}", example_name(of, version));
+    let manifest = manifest.replace("{version}", version).replace("\"example\"", &name);
+    put_text(&format!("{manifest}\n[profile.dev]\ndebug = false\n\n[workspace]\n"), &folder.join("Cargo.toml"));
+    put_all(&example.join("src"), &folder.join("src"));
+}
+
+/// The package, the program and the folder of an example.
+pub(crate) fn example_name(of: &str, version: &str) -> String {
+    format!("example-{of}-{}", version.replace('.', "-"))
+}
+
+/// The lock file of an example.
+pub(crate) fn example_lock(of: &str, version: &str) -> PathBuf {
+    source("instrumentations").join(of).join("example/locks").join(format!("{version}.lock"))
+}
+
+/// The versions that an instrumentation is tested with, in the order of `tested`: the oldest first.
+pub(crate) fn tested(of: &str) -> Vec<String> {
+    let path = source("instrumentations").join(of).join("instrumentation.toml");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let tested = table["tested"].as_array().expect("`tested` is a list");
+    tested.iter().map(|version| version.as_str().expect("a version").to_owned()).collect()
+}
+
+/// Copies the files of a folder.
+fn put_all(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
+        let path = entry.expect("an entry").path();
+        put(&path, &to.join(path.file_name().expect("a name")));
+    }
+}
+
+/// Copies a file. One that is the same already keeps its time, so that cargo does not build it again.
 pub(crate) fn put(from: &Path, to: &Path) {
-    let new = fs::read(from).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
-    if fs::read(to).ok().as_ref() != Some(&new) {
+    put_text(&fs::read_to_string(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())), to);
+}
+
+fn put_text(text: &str, to: &Path) {
+    if fs::read_to_string(to).ok().as_deref() != Some(text) {
         fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
-        fs::write(to, new).expect("room on the disk");
+        fs::write(to, text).expect("room on the disk");
     }
 }
 

@@ -67,7 +67,7 @@ impl Gate {
     }
 }
 
-/// A proxy that may want to know who asks it.
+/// A proxy that may require credentials.
 pub(crate) struct HttpProxy {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
@@ -78,7 +78,7 @@ impl HttpProxy {
         Self::for_those_with(None)
     }
 
-    /// One that wants this value of `Proxy-Authorization`.
+    /// One that requires this value of `Proxy-Authorization`.
     pub(crate) fn for_those_with(authorization: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");

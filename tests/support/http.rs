@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 /// A request to be sent.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
+pub(crate) struct ClientRequest {
     pub(crate) method: &'static str,
     pub(crate) url: String,
     pub(crate) headers: Vec<(&'static str, String)>,
@@ -34,7 +34,7 @@ impl Http {
         Self { client, runtime }
     }
 
-    pub(crate) fn send(&self, ask: Ask) -> Answer {
+    pub(crate) fn send(&self, ask: ClientRequest) -> Answer {
         self.runtime.block_on(send(self.client.clone(), ask))
     }
 
@@ -46,7 +46,7 @@ impl Http {
     }
 
     /// All of them at once, in order of the questions.
-    pub(crate) fn send_all(&self, asks: Vec<Ask>) -> Vec<Answer> {
+    pub(crate) fn send_all(&self, asks: Vec<ClientRequest>) -> Vec<Answer> {
         self.runtime.block_on(async {
             let tasks: Vec<_> = asks.into_iter().map(|ask| (self.client.clone(), ask)).collect();
             let local = tokio::task::LocalSet::new();
@@ -73,7 +73,7 @@ impl Http {
                     let (client, url) = (self.client.clone(), url.to_owned());
                     local.spawn_local(async move {
                         for _ in 0..each {
-                            let ask = Ask { method: "GET", url: url.clone(), headers: Vec::new() };
+                            let ask = ClientRequest { method: "GET", url: url.clone(), headers: Vec::new() };
                             let (status, body) = send(client.clone(), ask).await;
                             assert_eq!(status, 200, "{body}");
                         }
@@ -91,7 +91,7 @@ impl Http {
     }
 }
 
-async fn send(client: Client<HttpConnector, Body>, ask: Ask) -> Answer {
+async fn send(client: Client<HttpConnector, Body>, ask: ClientRequest) -> Answer {
     let mut request = hyper::Request::builder().method(ask.method).uri(&ask.url);
     for (name, value) in &ask.headers {
         request = request.header(*name, value);
@@ -99,7 +99,7 @@ async fn send(client: Client<HttpConnector, Body>, ask: Ask) -> Answer {
     answer(client, request.body(Body::empty()).expect("a request")).await
 }
 
-/// A body that does not know how long it is.
+/// A body of unknown length.
 struct Pieces(VecDeque<Bytes>);
 
 impl hyper::body::Body for Pieces {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::http::{Answer, Ask, Http};
+use super::http::{Answer, ClientRequest, Http};
 use super::{Fixture, OTEL_RS, Otlp, clean, wait_for};
 
 /// How telemetry goes out.
@@ -48,7 +48,7 @@ impl Launch {
         Self::program(&fixture.program)
     }
 
-    /// Any program that says `listening shop=PORT stock=PORT` first.
+    /// Any program that prints `listening shop=PORT stock=PORT` first.
     pub(crate) fn program(program: &Path) -> Self {
         Self { program: program.to_owned(), environment: Vec::new() }
     }
@@ -83,7 +83,7 @@ impl Launch {
         };
         let (Some(shop), Some(stock)) = (port("shop"), port("stock")) else {
             let _ = launcher.kill();
-            panic!("the shop said {first:?} instead of its ports; stderr:\n{}", stderr.join().unwrap_or_default());
+            panic!("the shop printed {first:?} instead of its ports; stderr:\n{}", stderr.join().unwrap_or_default());
         };
         Launched { launcher, shop, stock, stdout: Some(read(lines)), stderr: Some(stderr), http: Http::new(false) }
     }
@@ -103,14 +103,14 @@ impl Launched {
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
-        self.ask(Ask { method: "GET", url: self.url(path), headers: Vec::new() })
+        self.ask(ClientRequest { method: "GET", url: self.url(path), headers: Vec::new() })
     }
 
     pub(crate) fn post(&self, path: &str) -> Answer {
-        self.ask(Ask { method: "POST", url: self.url(path), headers: Vec::new() })
+        self.ask(ClientRequest { method: "POST", url: self.url(path), headers: Vec::new() })
     }
 
-    pub(crate) fn ask(&self, ask: Ask) -> Answer {
+    pub(crate) fn ask(&self, ask: ClientRequest) -> Answer {
         self.http.send(ask)
     }
 

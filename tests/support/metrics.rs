@@ -23,7 +23,7 @@ pub(crate) struct Series {
     pub(crate) point: Point,
     /// Trace and span of each exemplar.
     pub(crate) exemplars: Vec<(String, String)>,
-    /// Whether the point tells what has changed since the export before.
+    /// Whether the point holds the change since the last export.
     pub(crate) is_delta: bool,
 }
 
@@ -92,20 +92,23 @@ impl Metrics {
             let of = resource.resource.as_ref().map(|of| self::attributes(&of.attributes)).unwrap_or_default();
             let service = of.get("service.name").map(ToString::to_string).unwrap_or_default();
             for scope in &resource.scope_metrics {
-                let said = scope.scope.clone().unwrap_or_default();
+                let instrumentation_scope = scope.scope.clone().unwrap_or_default();
                 for metric in &scope.metrics {
                     let is_delta = is_delta(metric);
                     let exemplars = exemplars(metric);
                     for (index, (attributes, point)) in points(metric).into_iter().enumerate() {
                         let (name, unit) = (&metric.name, &metric.unit);
-                        let key = format!("{service} {} {name} {unit} {attributes:?} {}", said.name, said.version);
+                        let key = format!(
+                            "{service} {} {name} {unit} {attributes:?} {}",
+                            instrumentation_scope.name, instrumentation_scope.version
+                        );
                         let series = Series {
                             name: metric.name.clone(),
                             unit: metric.unit.clone(),
                             description: metric.description.clone(),
-                            scope: said.name.clone(),
-                            scope_version: said.version.clone(),
-                            scope_attributes: self::attributes(&said.attributes),
+                            scope: instrumentation_scope.name.clone(),
+                            scope_version: instrumentation_scope.version.clone(),
+                            scope_attributes: self::attributes(&instrumentation_scope.attributes),
                             schema_url: scope.schema_url.clone(),
                             attributes,
                             resource: of.clone(),

@@ -1,6 +1,7 @@
 //! What the end-to-end tests stand on: an OTLP receiver, sentences about what it received, projects that are built, apps
 //! that are launched, services that are started.
 
+pub(crate) mod cloud;
 pub(crate) mod definition;
 pub(crate) mod expect;
 pub(crate) mod fixture;
@@ -27,11 +28,15 @@ use std::time::{Duration, Instant};
 /// The program under test.
 pub(crate) const OTEL_RS: &str = env!("CARGO_BIN_EXE_otel-rs");
 
-/// Says that a test cannot run here, which is a failure where everything is meant to be installed.
+/// Reports that the current test cannot run here, which is a failure where everything is meant to be installed.
 pub(crate) fn skip(why: &str) {
-    let test = std::thread::current().name().unwrap_or("?").to_owned();
+    skip_test(std::thread::current().name().unwrap_or("?"), why);
+}
+
+/// Reports that a test cannot run here, which is a failure where everything is meant to be installed.
+pub(crate) fn skip_test(test: &str, why: &str) {
     assert!(std::env::var("CI").is_err(), "`{test}` must not be skipped in CI: {why}");
-    // Not `eprintln!`, whose output libtest keeps to itself when a test passes.
+    // Not `eprintln!`, whose output libtest captures when a test passes.
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
 }
 

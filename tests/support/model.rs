@@ -49,6 +49,26 @@ impl From<u16> for Value {
     }
 }
 
+/// Whether a text is as a pattern states, in which `{}` stands for any text.
+pub(crate) fn is_like(text: &str, pattern: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once("{}") else { return text == pattern };
+    let Some(text) = text.strip_prefix(start) else { return false };
+    (0..=text.len()).any(|index| text.is_char_boundary(index) && is_like(&text[index..], rest))
+}
+
+impl Value {
+    /// Whether the value is as stated, where `{}` in a text stands for any text.
+    pub(crate) fn is_like(&self, stated: &Value) -> bool {
+        match (self, stated) {
+            (Self::Str(text), Self::Str(pattern)) => is_like(text, pattern),
+            (Self::List(values), Self::List(all)) => {
+                values.len() == all.len() && values.iter().zip(all).all(|(value, stated)| value.is_like(stated))
+            }
+            _ => self == stated,
+        }
+    }
+}
+
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -83,6 +103,8 @@ pub(crate) enum Kind {
     Internal,
     Server,
     Client,
+    Producer,
+    Consumer,
     Other,
 }
 
@@ -173,6 +195,8 @@ fn one(span: &proto::Span, scope: (String, String), resource: &Attributes) -> Sp
             SpanKind::Internal => Kind::Internal,
             SpanKind::Server => Kind::Server,
             SpanKind::Client => Kind::Client,
+            SpanKind::Producer => Kind::Producer,
+            SpanKind::Consumer => Kind::Consumer,
             _ => Kind::Other,
         },
         start: span.start_time_unix_nano,

@@ -1,5 +1,5 @@
 //! An OTLP receiver in this process: HTTP with protobuf or JSON and gRPC, on one port of the system's choice, with TLS or
-//! without, and as ill-tempered as a test wants it.
+//! without, and with the failures that a test configures.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Read;
@@ -37,7 +37,7 @@ use super::{model, tls};
 /// How the receiver answers one request.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
-    /// It keeps all but so many, and says why.
+    /// It accepts all but so many, with a reason.
     Partly(i64, &'static str),
     /// HTTP's status or gRPC's code, and when to come again: a `Retry-After`, or its seconds as a `RetryInfo`.
     Failed(u16, Code, Option<String>),
@@ -198,7 +198,7 @@ impl Otlp {
         Self::listen(address, false, None)
     }
 
-    /// One that speaks TLS.
+    /// A receiver with TLS.
     pub(crate) fn secure(config: tls::Config) -> Self {
         Self::listen("127.0.0.1:0", false, Some(config)).expect("a port")
     }

@@ -1,11 +1,61 @@
-//! Databases that the tests start themselves: own folder, own port, gone when dropped.
+//! Services that the tests start themselves: own folder, own port, gone when dropped.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::output;
+use super::cloud::Cloud;
+use super::{output, wait_for};
+
+/// A service that an example needs.
+pub(crate) enum Service {
+    Database(Database),
+    Lambda(Cloud),
+}
+
+/// The payload of each event that a function gets.
+const EVENTS: [&str; 2] = ["tea", "kettle"];
+
+impl Service {
+    /// Starts the service that `needs` of an `expected.toml` names.
+    pub(crate) fn start(name: &str) -> Result<Self, String> {
+        match name {
+            "postgresql" => postgres().map(Self::Database),
+            "mariadb" => mariadb().map(Self::Database),
+            "lambda" => Ok(Self::Lambda(Cloud::start(&EVENTS, "Root=1-5759e988-bd862e3fe1be46a994272793"))),
+            other => panic!("no service is called `{other}`: it needs a starter in tests/support/services.rs"),
+        }
+    }
+
+    /// The variables by which a program finds the service.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Database(database) => vec![("DATABASE_URL", database.url.clone())],
+            Self::Lambda(cloud) => vec![
+                ("AWS_LAMBDA_RUNTIME_API", cloud.address.clone()),
+                ("AWS_LAMBDA_FUNCTION_NAME", "shop".to_owned()),
+                ("AWS_LAMBDA_FUNCTION_VERSION", "7".to_owned()),
+                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128".to_owned()),
+                ("AWS_LAMBDA_LOG_STREAM_NAME", "stream".to_owned()),
+                ("AWS_LAMBDA_LOG_GROUP_NAME", "group".to_owned()),
+                // As `docs/guide/lambda.md` advises.
+                ("OTEL_RS_EXCLUDED_URLS", "http://*/2018-06-01/runtime/*".to_owned()),
+            ],
+        }
+    }
+
+    /// Waits until the program has nothing more to do, and returns whether it has to be ended from outside.
+    pub(crate) fn wait(&self) -> bool {
+        match self {
+            Self::Database(_) => false,
+            Self::Lambda(cloud) => {
+                wait_for("all answers", 60, || (cloud.answers().len() == EVENTS.len()).then_some(()));
+                true
+            }
+        }
+    }
+}
 
 /// A database server with an empty database named `shop`.
 pub(crate) struct Database {

@@ -1,7 +1,7 @@
-//! The rooms of `src/` and the arrows between them: which room may use which.
+//! The rooms of `src/` and the modules of the hooks, and the arrows between them: which may use which.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{ROOT, code, files};
 
@@ -16,14 +16,14 @@ const ROOMS: [(&str, &[&str]); 25] = [
     ("attributes", &["redact"]),
     ("config", &["redact", "ui", "wire"]),
     ("launch", &["config", "ui"]),
-    ("channel", &["ui", "wire"]),
-    ("project", &["ui"]),
+    ("project", &["digest", "ui"]),
     ("weave", &["ui"]),
-    ("rules", &["ui", "weave"]),
-    ("layers", &["project", "rules", "ui", "weave"]),
-    ("rustc", &["layers", "project", "rules", "ui"]),
+    ("rules", &["digest", "ui", "weave"]),
+    ("layers", &["digest", "marker", "project", "rules", "ui", "weave"]),
+    ("rustc", &["digest", "layers", "project", "rules", "ui"]),
+    ("channel", &["ui", "wire"]),
     ("resource", &["attributes", "channel", "config", "launch", "layers", "redact", "ui"]),
-    ("records", &["bounds", "channel", "resource", "wire"]),
+    ("records", &["bounds", "marker", "resource", "wire"]),
     ("conventions", &["attributes", "config", "records", "redact", "wire"]),
     ("host", &["config", "conventions", "launch"]),
     (
@@ -35,7 +35,6 @@ const ROOMS: [(&str, &[&str]); 25] = [
             "config",
             "conventions",
             "host",
-            "launch",
             "records",
             "redact",
             "resource",
@@ -43,7 +42,7 @@ const ROOMS: [(&str, &[&str]); 25] = [
             "wire",
         ],
     ),
-    ("export", &["bounds", "config", "conventions", "redact", "resource", "signals", "ui"]),
+    ("export", &["bounds", "config", "redact", "signals", "ui"]),
     (
         "telemetry",
         &[
@@ -68,16 +67,18 @@ const ROOMS: [(&str, &[&str]); 25] = [
         &[
             "channel",
             "config",
+            "conventions",
             "export",
             "launch",
             "layers",
             "project",
-            "redact",
             "resource",
             "rules",
             "rustc",
+            "signals",
             "telemetry",
             "ui",
+            "weave",
             "wire",
         ],
     ),
@@ -85,44 +86,97 @@ const ROOMS: [(&str, &[&str]); 25] = [
     ("main", &["cli", "launch", "ui"]),
 ];
 
-/// The rooms that the code of each room of `folder` names by `crate::<room>`; a room is a file or a folder there.
-pub(crate) fn arrows(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
+/// The same for the modules of the hooks.
+const HOOKS: [(&str, &[&str]); 22] = [
+    ("wire", &[]),
+    ("clock", &[]),
+    ("headers", &[]),
+    ("sys", &[]),
+    ("writer", &[]),
+    ("seed", &["sys"]),
+    ("settings", &["wire"]),
+    ("attribute", &["wire", "writer"]),
+    ("region", &["attribute", "settings", "sys", "wire", "writer"]),
+    ("attach", &["attribute", "region", "seed", "settings", "sys", "wire"]),
+    ("net", &["attach", "sys"]),
+    ("scope", &["attach", "settings"]),
+    ("ids", &["attach", "clock", "seed"]),
+    ("cells", &["attach", "attribute", "scope", "wire"]),
+    ("context", &["attach", "clock", "headers", "scope", "settings"]),
+    ("metrics", &["attach", "attribute", "clock", "region", "scope", "seed", "settings", "sys", "wire"]),
+    ("ring", &["attach", "attribute", "metrics", "region", "scope", "wire", "writer"]),
+    ("span", &["attribute", "clock", "context", "ids", "ring", "scope", "settings", "wire"]),
+    ("logs", &["attribute", "clock", "context", "ring", "scope", "settings", "wire"]),
+    ("http", &["attach", "attribute", "cells", "clock", "context", "headers", "ring", "scope", "settings", "wire"]),
+    ("kit", &["attribute", "context", "headers", "http", "scope", "span", "wire"]),
+    ("lib", &["attach", "attribute", "cells", "context", "headers", "http", "logs", "scope", "span", "sys"]),
+];
+
+/// The rooms that the code of each room of `folder` names by their path; a room is a file or a folder there. `module` is
+/// the path of the folder's own module: `crate`, or `crate::name`. The folder's `mod.rs` is no room.
+pub(crate) fn arrows(folder: &str, module: &str) -> BTreeMap<String, BTreeSet<String>> {
     let root = Path::new(ROOT).join(folder);
-    let room = |path: &Path| {
-        let first = path.strip_prefix(&root).expect("a file of the folder").components().next();
-        let name = first.map(|part| part.as_os_str().to_string_lossy().into_owned()).unwrap_or_default();
-        name.trim_end_matches(".rs").to_owned()
+    let parts = |path: &Path| {
+        let inner = path.strip_prefix(&root).expect("a file of the folder").components();
+        inner.map(|part| part.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()).collect::<Vec<_>>()
     };
-    let files = files(folder, ".rs");
-    let rooms: BTreeSet<String> = files.iter().map(|path| room(path)).collect();
+    let files: Vec<(PathBuf, Vec<String>)> = files(folder, ".rs")
+        .into_iter()
+        .map(|path| (path.clone(), parts(&path)))
+        .filter(|(_, at)| at[0] != "mod")
+        .collect();
     let mut arrows: BTreeMap<String, BTreeSet<String>> =
-        rooms.iter().map(|room| (room.clone(), BTreeSet::new())).collect();
-    for path in files.iter().filter(|path| !is_test(path)) {
-        let from = room(path);
-        // The file that declares the rooms names them without `crate::`.
-        let declares = from == "main" || from == "lib";
-        for (_, line) in code(path) {
-            let named = rooms
-                .iter()
-                .filter(|to| names(&line, &format!("crate::{to}")) || (declares && line.contains(&format!("{to}::"))));
-            arrows.entry(from.clone()).or_default().extend(named.filter(|to| **to != from).cloned());
+        files.iter().map(|(_, at)| (at[0].clone(), BTreeSet::new())).collect();
+    let rooms: BTreeSet<String> = arrows.keys().cloned().collect();
+    for (path, at) in files.iter().filter(|(path, _)| !is_test(path)) {
+        let from = &at[0];
+        let depth = at.iter().filter(|part| *part != "mod").count();
+        let text = code(path).into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n");
+        let mut named = named(&text, &format!("{module}::"));
+        named.extend(self::named(&text, &"super::".repeat(depth)));
+        // The file that declares the rooms names them without a path.
+        if from == "main" || from == "lib" {
+            named.extend(rooms.iter().filter(|to| text.contains(&format!("{to}::"))).cloned());
         }
+        let others = named.into_iter().filter(|to| to != from && rooms.contains(to));
+        arrows.entry(from.clone()).or_default().extend(others);
     }
     arrows
+}
+
+/// The names that follow `prefix` wherever it stands in `text`: one, or those of a group in braces.
+fn named(text: &str, prefix: &str) -> BTreeSet<String> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let first = |text: &str| text.trim_start().split(|c: char| !is_part(c)).next().unwrap_or("").to_owned();
+    let mut names = BTreeSet::new();
+    for (at, _) in text.match_indices(prefix) {
+        if text[..at].ends_with(|c: char| is_part(c) || c == ':') {
+            continue;
+        }
+        let rest = &text[at + prefix.len()..];
+        let Some(group) = rest.strip_prefix('{') else {
+            names.insert(first(rest));
+            continue;
+        };
+        let mut depth = 0;
+        names.insert(first(group));
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => drop(names.insert(first(&group[at + 1..]))),
+                _ => {}
+            }
+        }
+    }
+    names
 }
 
 /// Whether the file holds tests alone.
 fn is_test(path: &Path) -> bool {
     path.components().any(|part| ["tests.rs", "tests", "testing.rs"].iter().any(|name| part.as_os_str() == *name))
         && path.strip_prefix(ROOT).is_ok_and(|path| !path.starts_with("tests"))
-}
-
-/// Whether `line` has `path` and no longer name in its place.
-fn names(line: &str, path: &str) -> bool {
-    line.match_indices(path).any(|(at, _)| {
-        let after = line[at + path.len()..].chars().next();
-        !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
-    })
 }
 
 /// A path of arrows that comes back to where it began, if there is one.
@@ -149,26 +203,53 @@ pub(crate) fn circle(arrows: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<
     arrows.keys().find_map(|room| walk(room, arrows, &mut Vec::new(), &mut done))
 }
 
-#[test]
-fn rooms_use_only_rooms_below_them() {
-    let arrows = arrows("src");
-    let known: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
+/// Fails unless the rooms of `folder` use what `rooms` lists, all of it, and nothing else.
+fn check(folder: &str, rooms: &[(&str, &[&str])]) {
+    let arrows = arrows(folder, "crate");
+    let known: BTreeSet<&str> = rooms.iter().map(|(room, _)| *room).collect();
     let found: BTreeSet<&str> = arrows.keys().map(String::as_str).collect();
-    assert_eq!(found, known, "each room of src/ stands in the list, and nothing else");
+    assert_eq!(found, known, "each room of {folder} stands in the list, and nothing else");
     let mut below = BTreeSet::new();
     let mut offences = Vec::new();
-    for (room, may) in ROOMS {
+    for (room, may) in rooms {
         let upward = may.iter().filter(|to| !below.contains(*to));
         offences.extend(upward.map(|to| format!("{room} → {to}: listed, but {to} does not stand below {room}")));
         below.insert(room);
-        let Some(uses) = arrows.get(room) else { continue };
+        let Some(uses) = arrows.get(*room) else { continue };
         let beyond = uses.iter().filter(|to| !may.contains(&to.as_str()));
         offences.extend(beyond.map(|to| format!("{room} → {to}: used, but not listed")));
         let unused = may.iter().filter(|to| !uses.contains(**to));
         offences.extend(unused.map(|to| format!("{room} → {to}: listed, but no longer used")));
     }
-    assert!(offences.is_empty(), "arrows between the rooms of src/:\n{}", offences.join("\n"));
+    assert!(offences.is_empty(), "arrows between the rooms of {folder}:\n{}", offences.join("\n"));
     assert_eq!(circle(&arrows), None);
+}
+
+#[test]
+fn rooms_use_only_rooms_below_them() {
+    check("src", &ROOMS);
+}
+
+#[test]
+fn modules_of_the_hooks_use_only_modules_below_them() {
+    check("templates/hooks/src", &HOOKS);
+}
+
+#[test]
+fn modules_of_the_hooks_have_no_circles_inside() {
+    for folder in ["context", "context/propagate", "http", "kit", "logs", "metrics", "region", "settings", "span"] {
+        let arrows = arrows(&format!("templates/hooks/src/{folder}"), &format!("crate::{}", folder.replace('/', "::")));
+        assert_eq!(circle(&arrows), None, "{folder}");
+    }
+}
+
+#[test]
+fn names_are_read_singly_and_from_groups() {
+    let text = "use crate::one::Two;\nuse crate::{three, four::{Five, six},\n    seven};\npub(crate) fn f() { crate::eight() }";
+    let names: Vec<String> = named(text, "crate::").into_iter().collect();
+    assert_eq!(names, ["eight", "four", "one", "seven", "three"]);
+    assert_eq!(named("use super::super::a;\nuse super::b;", "super::").into_iter().collect::<Vec<_>>(), ["b", "super"]);
+    assert_eq!(named("use super::super::a;\nuse super::b;", "super::super::").into_iter().collect::<Vec<_>>(), ["a"]);
 }
 
 #[test]

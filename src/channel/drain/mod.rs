@@ -1,4 +1,4 @@
-//! The draining thread: takes in processes, empties their rings, notices their ends. It does no I/O besides, so that no
+//! The draining thread: accepts processes, empties their rings, detects their ends. It does no other I/O, so that no
 //! collector, however slow, makes a ring overflow while there is room in the queue.
 
 use std::fs::File;
@@ -28,14 +28,14 @@ const TURN_MS: u8 = 100;
 const STALLED_TURN_MS: u8 = 5;
 /// The same while a process is connected that does not ring, since a system call may be its end.
 const SILENT_TURN_MS: u8 = 20;
-/// How many processes are looked at in one turn, whether they filter system calls.
-const LOOKS: usize = 16;
-/// After how many turns the threads of a process are looked at as well.
-const THREADS_EACH: u32 = 10;
+/// How many processes are checked for system call filters in one turn.
+const FILTER_CHECKS: usize = 16;
+/// After how many turns the threads of a process are checked as well.
+const TURNS_PER_THREAD_CHECK: u32 = 10;
 /// How many processes of other users may be connected without having shown the token, and for how long: anybody can
 /// connect.
-const MOST_FOREIGN: usize = 64;
-const FOREIGN_PATIENCE: Duration = Duration::from_secs(5);
+const MAX_FOREIGN: usize = 64;
+const FOREIGN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A channel that is being drained.
 #[derive(Debug)]
@@ -44,14 +44,14 @@ pub(crate) struct Draining {
     wake: Option<UnixStream>,
 }
 
-/// How many processes there have been.
+/// How many processes have connected.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Whose region is read, or was.
+    /// Processes whose region is read, or was.
     pub(crate) attached: AtomicU64,
-    /// For which there was no descriptor left.
+    /// Processes for which there was no descriptor left.
     pub(crate) refused: AtomicU64,
-    /// That still ran at the end.
+    /// Processes that still ran at the end.
     pub(crate) left_behind: AtomicU64,
 }
 
@@ -69,7 +69,7 @@ impl Draining {
             waiting: Vec::new(),
             processes: Vec::new(),
             next: 0,
-            said_unattached: false,
+            has_reported_unattached: false,
             turns: 0,
             ending: false,
         };
@@ -77,37 +77,37 @@ impl Draining {
         Ok(Draining { tally, wake: Some(wake) })
     }
 
-    /// How many processes there have been so far.
+    /// How many processes have connected so far.
     pub(crate) fn tally(&self) -> &Tally {
         &self.tally
     }
 
-    /// The program has ended: what has been written until now is sent, then `Closed`. Processes that it left behind run
-    /// on without telemetry. Does not wait.
+    /// The program has ended: records that have been written until now are sent, then `Closed`. Processes that it left
+    /// behind run on without telemetry. Does not wait.
     pub(crate) fn finish(&mut self) {
-        // The other end is told by the end of the stream.
+        // The thread wakes at the end of the stream.
         self.wake = None;
     }
 }
 
 /// A process whose region is read.
 #[derive(Debug)]
-struct Process {
+struct AttachedProcess {
     id: ProcessId,
     peer: Peer,
-    /// `None` when nothing can come any more.
+    /// `false` once the socket has been closed.
     doorbell: bool,
     region: Arc<Region>,
-    /// Our own: what the region says is for the app's writers.
+    /// Our own: the tails in the region are for the app's writers.
     tails: Vec<u64>,
     ended: bool,
-    /// Whether the last look found records.
+    /// Whether the last turn found records.
     busy: bool,
     /// Whether it filters system calls.
     filtered: bool,
 }
 
-/// A descriptor that can be given up to take in, and count, a connection for which there is no other.
+/// A descriptor that can be given up to accept, and count, a connection for which there is no other.
 fn spare() -> Option<File> {
     File::open("/dev/null").ok()
 }
@@ -120,9 +120,9 @@ struct Drain {
     woken: UnixStream,
     sender: Sender,
     waiting: Vec<Peer>,
-    processes: Vec<Process>,
+    processes: Vec<AttachedProcess>,
     next: u32,
-    said_unattached: bool,
+    has_reported_unattached: bool,
     turns: u32,
     ending: bool,
 }
@@ -133,10 +133,10 @@ impl Drain {
         loop {
             self.wait(self.turn(stalled));
             self.accept();
-            self.listen_to_newcomers();
-            self.look_for_filters();
+            self.receive_hellos();
+            self.check_filters();
             if self.ending {
-                // They had their chance: what a living process has not sent by now is not part of this launch.
+                // A process that has not sent its region by now is not part of this launch.
                 self.waiting.clear();
             }
             stalled = self.empty_rings();
@@ -149,7 +149,7 @@ impl Drain {
 
     /// How long to sleep at most.
     fn turn(&self, stalled: bool) -> PollTimeout {
-        let is_silent = |process: &Process| process.filtered || !process.doorbell;
+        let is_silent = |process: &AttachedProcess| process.filtered || !process.doorbell;
         PollTimeout::from(if stalled {
             STALLED_TURN_MS
         } else if self.processes.iter().any(is_silent) {
@@ -159,18 +159,18 @@ impl Drain {
         })
     }
 
-    /// Lets processes know that have begun to filter system calls, some of them at each turn.
-    fn look_for_filters(&mut self) {
+    /// Announces filters to processes that have begun to filter system calls, to some of them at each turn.
+    fn check_filters(&mut self) {
         self.turns = self.turns.wrapping_add(1);
         let (turn, count) = (self.turns as usize, self.processes.len());
-        let from = if count > LOOKS { turn.wrapping_mul(LOOKS) % count } else { 0 };
-        let with_threads = self.turns.is_multiple_of(THREADS_EACH);
-        for offset in 0..count.min(LOOKS) {
-            self.processes[(from + offset) % count].look_for_filters(with_threads);
+        let from = if count > FILTER_CHECKS { turn.wrapping_mul(FILTER_CHECKS) % count } else { 0 };
+        let with_threads = self.turns.is_multiple_of(TURNS_PER_THREAD_CHECK);
+        for offset in 0..count.min(FILTER_CHECKS) {
+            self.processes[(from + offset) % count].check_filters(with_threads);
         }
     }
 
-    /// Sleeps until something happens or the turn is over, and notes who has ended.
+    /// Sleeps until something happens or the turn is over, and marks the processes that have ended.
     fn wait(&mut self, turn: PollTimeout) {
         let mut fds: Vec<_> =
             self.listeners.iter().map(|listener| PollFd::new(listener.as_fd(), PollFlags::POLLIN)).collect();
@@ -187,7 +187,7 @@ impl Drain {
             }
         }
         if poll(&mut fds, turn).is_err() {
-            // Only a lack of memory, or a signal in a debugger, leads here; neither gets better by hurrying.
+            // Only a lack of memory, or a signal in a debugger, leads here; an immediate retry would not help.
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         let happened = |fd: &PollFd<'_>| fd.revents().is_none_or(|events| !events.is_empty());
@@ -201,7 +201,7 @@ impl Drain {
             if process.doorbell && answer() {
                 process.doorbell = process.peer.quiet_doorbell();
                 // A forked child may hold the socket open after its parent's end, and a program may close it without
-                // ending: where the kernel tells of ends exactly, the socket's means nothing.
+                // ending: the socket's end counts only where the kernel offers no pidfd.
                 process.ended |= !process.doorbell && process.peer.pidfd.is_none();
             }
             if process.peer.pidfd.is_some() && !process.ended {
@@ -210,12 +210,12 @@ impl Drain {
         }
     }
 
-    /// Takes in whoever has connected, which includes those who have since died.
+    /// Accepts the processes that have connected, which includes those that have since ended.
     fn accept(&mut self) {
         for index in 0..self.listeners.len() {
             while let Some(socket) = self.accept_at(index) {
                 let peer = Peer::new(socket);
-                if !peer.is_foreign || self.waiting.iter().filter(|peer| peer.is_foreign).count() < MOST_FOREIGN {
+                if !peer.is_foreign || self.waiting.iter().filter(|peer| peer.is_foreign).count() < MAX_FOREIGN {
                     self.waiting.push(peer);
                 }
             }
@@ -230,13 +230,11 @@ impl Drain {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Err(_) if self.spare.take().is_some() => {
-                    // Left in the queue, the connection would have poll return at once for ever.
+                    // Left in the backlog, the connection would make poll return at once for ever.
                     let refused = self.listeners.get(index)?.accept().is_ok();
                     self.spare = spare();
                     if refused && self.tally.refused.fetch_add(1, Relaxed) == 0 {
-                        let (process, pid) = (self.number(), 0);
-                        let reason = "too many processes for the limit of open files (`ulimit -n`)".to_owned();
-                        self.sender.send(Feed::Poisoned { process, pid, reason });
+                        self.sender.send(Feed::TooManyProcesses);
                     }
                 }
                 Err(_) => {
@@ -248,14 +246,14 @@ impl Drain {
         }
     }
 
-    fn listen_to_newcomers(&mut self) {
+    fn receive_hellos(&mut self) {
         for peer in std::mem::take(&mut self.waiting) {
             match peer.hello(&self.token) {
-                Ok(Hello::Waiting) if peer.is_foreign && peer.since.elapsed() > FOREIGN_PATIENCE => {}
+                Ok(Hello::Waiting) if peer.is_foreign && peer.since.elapsed() > FOREIGN_TIMEOUT => {}
                 Ok(Hello::Waiting) => self.waiting.push(peer),
                 Ok(Hello::Left) => {}
                 Ok(Hello::Region(region)) => self.attach(peer, region),
-                // Whoever it is, it is none of the program's.
+                // A foreign process without the token is none of the program's.
                 Err(PeerError::Stranger | PeerError::Hello) if peer.is_foreign => {}
                 Err(error) => self.refuse(&peer, &error),
             }
@@ -263,8 +261,8 @@ impl Drain {
     }
 
     fn attach(&mut self, peer: Peer, region: Region) {
-        // A process that attaches again has replaced its program by another, and then nobody writes to the old region. Or
-        // a library has brought its own copy of the hooks.
+        // A process that attaches again has replaced its program by another, and the old region has no writer left. Or a
+        // library has its own copy of the hooks.
         for old in self.processes.iter_mut().filter(|old| old.peer.pid == peer.pid && peer.pid != 0) {
             old.doorbell = old.doorbell && old.peer.quiet_doorbell();
             old.ended |= !old.doorbell || !region_is_mapped(old.peer.pid, &old.region);
@@ -280,7 +278,7 @@ impl Drain {
             series: SeriesTable::new(&region),
         });
         let tails = vec![0; region.rings()];
-        self.processes.push(Process {
+        self.processes.push(AttachedProcess {
             id,
             peer,
             doorbell: true,
@@ -302,14 +300,14 @@ impl Drain {
         ProcessId(self.next)
     }
 
-    /// Looks at every ring of every process once; whether some had to be left because the queue is full.
+    /// Empties every ring of every process once; whether some were left because the queue is full.
     fn empty_rings(&mut self) -> bool {
         let (sender, ending) = (&self.sender, self.ending);
         let mut stalled = false;
-        for process in self.processes.iter().filter(|_| !self.said_unattached) {
+        for process in self.processes.iter().filter(|_| !self.has_reported_unattached) {
             let (count, errno) = process.region.unattached();
             if count > 0 {
-                self.said_unattached = true;
+                self.has_reported_unattached = true;
                 let reason = format!("it could not attach: {}", nix::Error::from_raw(errno));
                 sender.send(Feed::Unattached { pid: process.peer.pid, reason });
                 break;
@@ -317,11 +315,11 @@ impl Drain {
         }
         self.processes.retain_mut(|process| match process.empty_rings(sender) {
             Ok(true) if process.ended || ending => {
-                // One that attached in this very turn has not been looked at yet.
+                // A process that attached in this very turn has not been polled yet.
                 if !process.ended && process.peer.is_running() {
                     self.tally.left_behind.fetch_add(1, Relaxed);
                 }
-                process.send_end(sender);
+                process.report_exit(sender);
                 false
             }
             Ok(complete) => {
@@ -338,15 +336,15 @@ impl Drain {
     }
 }
 
-/// Whether a process still has a region in its memory; where nobody may look, it is taken to have.
+/// Whether a process still has a region in its memory; where its maps cannot be read, it is assumed to.
 fn region_is_mapped(pid: u32, region: &Region) -> bool {
     let Ok(maps) = std::fs::read(format!("/proc/{pid}/maps")) else { return true };
     let inode = format!(" {} ", region.inode());
     memchr::memmem::find(&maps, inode.as_bytes()).is_some()
 }
 
-impl Process {
-    fn look_for_filters(&mut self, with_threads: bool) {
+impl AttachedProcess {
+    fn check_filters(&mut self, with_threads: bool) {
         let pid = self.peer.pid;
         if self.filtered || pid == 0 {
             return;
@@ -357,14 +355,14 @@ impl Process {
         }
     }
 
-    /// Looks at every ring once; whether none had to be left.
+    /// Empties every ring once; whether none was left.
     fn empty_rings(&mut self, sender: &Sender) -> Result<bool, RegionError> {
         if !self.filtered {
             self.region.announce_sleep();
         }
         let (mut found, mut complete) = (false, true);
         for (ring, tail) in self.tails.iter_mut().enumerate() {
-            // Not what comes in the meantime: a busy ring must not keep us from the others.
+            // Records that come in the meantime are left: a busy ring must not delay the others.
             let mut waiting = self.region.waiting(ring, *tail)?;
             while waiting > 0 {
                 if !sender.has_room(waiting.min(PORTION)) {
@@ -379,7 +377,7 @@ impl Process {
                 found = true;
             }
         }
-        // One more after the last records, so that "a whole pass later" is a time that comes.
+        // One more pass is reported after the last records: a span waits for a whole pass after its end.
         if complete && (found || self.busy) {
             sender.send(Feed::PassDone { process: self.id });
             self.busy = found;
@@ -387,10 +385,10 @@ impl Process {
         Ok(complete)
     }
 
-    fn send_end(&self, sender: &Sender) {
+    fn report_exit(&self, sender: &Sender) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
         let dropped = self.region.dropped();
-        sender.send(Feed::Gone { process: self.id, dropped, last_seen_unix_ns: now });
+        sender.send(Feed::Exited { process: self.id, dropped, last_seen_unix_ns: now });
         if self.ended {
             self.region.forget_rings();
         }

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use super::super::feed::{self, BUDGET, Receiver};
 use super::super::testing::{self, FakeRegion, connect};
-use super::super::{Channel, Place, wire};
+use super::super::{Channel, ChannelDirectory, wire};
 use super::*;
 
 struct Bench {
     _folder: tempfile::TempDir,
-    _place: Place,
+    _place: ChannelDirectory,
     socket: (PathBuf, Vec<u8>),
     draining: Draining,
     receiver: Receiver,
@@ -48,7 +48,7 @@ impl Bench {
 }
 
 #[test]
-fn what_was_written_before_the_end_is_sent_before_closed() {
+fn records_written_before_the_end_are_sent_before_closed() {
     let mut bench = bench();
     let mut fake = FakeRegion::new();
     let _socket = bench.attach(&fake);
@@ -61,11 +61,11 @@ fn what_was_written_before_the_end_is_sent_before_closed() {
     let bytes: usize =
         rest.iter().map(|feed| if let Feed::Records { bytes, .. } = feed { bytes.len() } else { 0 }).sum();
     assert_eq!(bytes, 64 + 128);
-    assert!(matches!(rest.last(), Some(Feed::Gone { dropped: 7, .. })), "{rest:?}");
+    assert!(matches!(rest.last(), Some(Feed::Exited { dropped: 7, .. })), "{rest:?}");
 }
 
 #[test]
-fn a_process_that_left_before_anybody_looked_loses_nothing() {
+fn a_process_that_exited_before_the_first_drain_loses_nothing() {
     let place = tempfile::tempdir().unwrap();
     let channel = Channel::open(Some(place.path())).unwrap();
     let mut fake = FakeRegion::new();
@@ -78,12 +78,12 @@ fn a_process_that_left_before_anybody_looked_loses_nothing() {
     draining.finish();
     let mut bench = Bench { _folder: place, _place: at, socket, draining, receiver };
     let rest = bench.rest();
-    let whole = matches!(rest[..], [Feed::Attached { .. }, Feed::Records { .. }, .., Feed::Gone { .. }]);
+    let whole = matches!(rest[..], [Feed::Attached { .. }, Feed::Records { .. }, .., Feed::Exited { .. }]);
     assert!(whole, "{rest:?}");
 }
 
 #[test]
-fn the_doorbell_is_faster_than_the_turn() {
+fn the_doorbell_wakes_the_draining_thread_before_its_turn() {
     let mut bench = bench();
     let mut fake = FakeRegion::new();
     let mut socket = bench.attach(&fake);
@@ -102,7 +102,7 @@ fn the_doorbell_is_faster_than_the_turn() {
 }
 
 #[test]
-fn a_corrupt_region_is_given_up_and_the_others_are_not() {
+fn a_corrupt_region_is_given_up_and_the_others_are_read() {
     let mut bench = bench();
     let (mut bad, mut good) = (FakeRegion::new(), FakeRegion::new());
     let _sockets = (bench.attach(&bad), bench.attach(&good));
@@ -115,12 +115,12 @@ fn a_corrupt_region_is_given_up_and_the_others_are_not() {
     good.record(0, 64, 1);
     bench.draining.finish();
     let rest = bench.rest();
-    let from = |wanted| rest.iter().any(|feed| matches!(feed, Feed::Records { process, .. } if *process == wanted));
+    let from = |sender| rest.iter().any(|feed| matches!(feed, Feed::Records { process, .. } if *process == sender));
     assert!(!from(first) && from(second), "{rest:?}");
 }
 
 #[test]
-fn those_who_cannot_take_part_are_reported() {
+fn processes_that_cannot_attach_are_reported_with_the_cause() {
     let mut bench = bench();
     let fake = FakeRegion::new();
     let _sockets = [
@@ -141,7 +141,7 @@ fn those_who_cannot_take_part_are_reported() {
 }
 
 #[test]
-fn who_does_not_know_the_token_is_not_read() {
+fn a_process_without_the_token_is_not_read() {
     let mut bench = bench();
     let mut fake = FakeRegion::new();
     fake.record(0, 64, 1);
@@ -192,7 +192,7 @@ fn a_full_queue_leaves_the_records_in_the_ring() {
     let region = Arc::new(Region::map(fake.sealed()).unwrap());
     let peer = Peer::new(bench.attach(&fake));
     bench.next();
-    let mut process = Process {
+    let mut process = AttachedProcess {
         id: ProcessId(1),
         peer,
         doorbell: true,

@@ -14,7 +14,7 @@ macro_rules! metrics {
             $crate::conventions::catalog::Metric {
                 name: name::$metric,
                 stability: $crate::conventions::catalog::Stability::$stability,
-                kind: $crate::conventions::catalog::Kind::$kind $(($boundaries))?,
+                kind: $crate::conventions::catalog::MetricKind::$kind $(($boundaries))?,
                 unit: $unit,
                 description: $description,
                 attributes: &[$(key::$key),*],
@@ -47,7 +47,7 @@ pub(crate) use system::*;
 pub(crate) struct Metric {
     pub(crate) name: &'static str,
     pub(crate) stability: Stability,
-    pub(crate) kind: Kind,
+    pub(crate) kind: MetricKind,
     /// In UCUM.
     pub(crate) unit: &'static str,
     pub(crate) description: &'static str,
@@ -66,7 +66,7 @@ pub(crate) enum Stability {
 
 /// The kind of instrument.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum MetricKind {
     Counter,
     UpDownCounter,
     Gauge,
@@ -83,8 +83,8 @@ impl Metric {
     /// The boundaries of a histogram's buckets; none for anything else.
     pub(crate) fn boundaries(&self) -> &'static [f64] {
         match self.kind {
-            Kind::Histogram(boundaries) => boundaries,
-            Kind::Counter | Kind::UpDownCounter | Kind::Gauge => &[],
+            MetricKind::Histogram(boundaries) => boundaries,
+            MetricKind::Counter | MetricKind::UpDownCounter | MetricKind::Gauge => &[],
         }
     }
 

@@ -22,7 +22,7 @@ fn method_in_name(method: Cow<'static, str>) -> Cow<'static, str> {
 fn http_error_type(facts: &Facts<'_>, from: i64, cut: Option<&str>) -> Option<String> {
     let code = facts.int(key::HTTP_STATUS);
     let failed = code.filter(|code| *code >= from);
-    let overcome = code.is_some() && failed.is_none() && !facts.is_said_after(key::ERROR_TYPE, key::HTTP_STATUS);
+    let overcome = code.is_some() && failed.is_none() && !facts.is_recorded_after(key::ERROR_TYPE, key::HTTP_STATUS);
     let recorded = error_type(facts, cut).filter(|_| !overcome || cut.is_some());
     recorded.or_else(|| failed.map(|code| code.to_string()))
 }

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
-use super::super::pattern;
-use crate::config::Http;
+use crate::config::{Http, glob_matches};
 use crate::records::facts::Facts;
 use crate::redact::{self, REDACTED};
 
@@ -51,7 +50,7 @@ impl HttpSettings {
 
     /// Whether the user hides it, whatever else is hidden.
     fn is_sanitized(&self, header: &str) -> bool {
-        let matches = |pattern: &String| pattern::matches(pattern.as_bytes(), |at| header.as_bytes().get(at).copied());
+        let matches = |pattern: &String| glob_matches(pattern, header);
         self.sanitized_headers.iter().any(matches)
     }
 }
@@ -60,15 +59,15 @@ impl HttpSettings {
 mod tests {
     use super::super::super::testing::shown;
     use super::*;
-    use crate::records::record::{self, Attribute};
+    use crate::records::record::{self, Fact};
     use crate::wire::key::HTTP_REQUEST_HEADER;
 
     #[test]
     fn headers_are_lists_and_secrets_are_redacted() {
-        let recorded = |name: &'static str, value: &'static str| Attribute {
+        let recorded = |name: &'static str, value: &'static str| Fact {
             key: HTTP_REQUEST_HEADER,
             name: name.as_bytes(),
-            value: record::Value::Bytes(value.as_bytes()),
+            value: record::FactValue::Bytes(value.as_bytes()),
         };
         let facts = Facts::new(vec![
             recorded("accept", "text/html"),

@@ -1,7 +1,7 @@
 //! The program's processes: who they are, what they use.
 
 mod account;
-mod look;
+mod scan;
 mod script;
 mod text;
 
@@ -36,7 +36,7 @@ struct Seen {
     /// Ticks after the machine's start; with the pid it identifies a process.
     started: u64,
     parent: u32,
-    /// `None` where we may not look.
+    /// `None` where they may not be read.
     name: Option<String>,
     /// The number of its program, if it is one that reports.
     program: Option<usize>,
@@ -128,8 +128,8 @@ impl Processes {
     }
 
     /// Looks at the program and everything below it, to know what it held when it ends.
-    pub(super) fn see(&mut self, pid: u32) {
-        let seen = look::tree(pid, &self.accounts.known());
+    pub(super) fn sample(&mut self, pid: u32) {
+        let seen = scan::tree(pid, &self.accounts.known());
         self.take(pid, seen);
     }
 
@@ -149,18 +149,18 @@ impl Processes {
     }
 
     /// Looks at the program and everything below it.
-    pub(super) fn look(&mut self, pid: u32, now: Instant) -> Vec<Point> {
-        self.see(pid);
+    pub(super) fn scan(&mut self, pid: u32, now: Instant) -> Vec<Point> {
+        self.sample(pid);
         self.accounts.points(now)
     }
 
     /// The program has ended; some of what it has started may still run.
-    pub(super) fn look_last(&mut self, pid: u32, ended: &Ended, now: Instant) -> Vec<Point> {
+    pub(super) fn final_scan(&mut self, pid: u32, ended: &Ended, now: Instant) -> Vec<Point> {
         let usage = &ended.usage;
         self.accounts.end(pid, usage.most_memory, ended.at.duration_since(self.since).unwrap_or_default());
         // Its pid may already be somebody else's.
         let known: Vec<u32> = self.accounts.known().into_iter().filter(|known| *known != pid).collect();
-        self.take(pid, look::tree(0, &known));
+        self.take(pid, scan::tree(0, &known));
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let mut all = Used::default();
         all[used::USER] = micros(usage.user);

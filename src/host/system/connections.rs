@@ -29,7 +29,7 @@ const STATES: &[(&str, &str)] = &[
     ("0C", "syn_received"),
 ];
 
-pub(super) fn look() -> Vec<Point> {
+pub(super) fn scan() -> Vec<Point> {
     let both = |name: &str| [format!("/proc/net/{name}"), format!("/proc/net/{name}6")].map(|path| text(&path));
     points(&both("tcp"), &both("udp"))
 }

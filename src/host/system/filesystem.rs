@@ -29,7 +29,7 @@ struct Room {
     available: u64,
 }
 
-pub(super) fn look() -> Vec<Point> {
+pub(super) fn scan() -> Vec<Point> {
     let mounts = std::fs::File::open("/proc/self/mountinfo").ok();
     let mounts = mounts.and_then(|file| MountInfos::from_buf_read(std::io::BufReader::new(file)).ok());
     let mounts = mounts.map(|MountInfos(mounts)| mounts).unwrap_or_default();

@@ -15,9 +15,9 @@ use procfs::{Current as _, CurrentSI as _};
 use super::Point;
 
 use super::point;
-use crate::conventions::catalog::{Kind, SYSTEM_UPTIME};
+use crate::conventions::catalog::{MetricKind, SYSTEM_UPTIME};
 
-/// How often what costs much is looked up at most.
+/// The shortest time between two readings of what costs much.
 const SLOWLY: Duration = Duration::from_secs(15);
 
 /// Looks at the machine.
@@ -34,25 +34,25 @@ impl System {
     pub(super) fn new() -> System {
         let mut system = System { start: Vec::new(), cpu: cpu::Cpu::default(), slow: Vec::new(), slow_since: None };
         let mut start = system.all();
-        start.retain(|point| point.metric.kind == Kind::Counter);
+        start.retain(|point| point.metric.kind == MetricKind::Counter);
         system.start = start;
         system
     }
 
-    pub(super) fn look(&mut self, now: Instant) -> Vec<Point> {
+    pub(super) fn scan(&mut self, now: Instant) -> Vec<Point> {
         if self.slow_since.is_none_or(|since| now.saturating_duration_since(since) >= SLOWLY) {
             self.slow_since = Some(now);
-            self.slow = connections::look();
-            self.slow.extend(processes::look());
+            self.slow = connections::scan();
+            self.slow.extend(processes::scan());
             self.slow.extend(cpu::frequencies());
         }
-        self.look_last(now)
+        self.final_scan(now)
     }
 
     /// Nobody is held up at the program's end by what costs much.
-    pub(super) fn look_last(&mut self, _now: Instant) -> Vec<Point> {
+    pub(super) fn final_scan(&mut self, _now: Instant) -> Vec<Point> {
         let mut found = self.all();
-        for point in found.iter_mut().filter(|point| point.metric.kind == Kind::Counter) {
+        for point in found.iter_mut().filter(|point| point.metric.kind == MetricKind::Counter) {
             let at_start = |start: &&Point| start.metric == point.metric && start.attributes == point.attributes;
             if let Some(start) = self.start.iter().find(at_start) {
                 point.value = (point.value - start.value).max(0.0);
@@ -78,7 +78,7 @@ impl System {
         if let Ok(procfs::DiskStats(disks)) = procfs::DiskStats::current() {
             found.extend(disk::points(&disks, &disk::size));
         }
-        found.extend(filesystem::look());
+        found.extend(filesystem::scan());
         found.extend(text("/proc/net/dev").map(|devices| network::points(&devices)).unwrap_or_default());
         let uptime = text("/proc/uptime").and_then(|text| text.split_ascii_whitespace().next()?.parse::<f64>().ok());
         found.extend(uptime.map(|uptime| point(&SYSTEM_UPTIME, &[], uptime)));
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn this_machine_answers() {
         let mut system = System::new();
-        let names: BTreeSet<_> = system.look(Instant::now()).iter().map(|point| point.metric.name).collect();
+        let names: BTreeSet<_> = system.scan(Instant::now()).iter().map(|point| point.metric.name).collect();
         let everywhere = [
             "system.cpu.time",
             "system.cpu.logical.count",
@@ -124,7 +124,7 @@ mod tests {
         while busy.elapsed() < Duration::from_millis(30) {
             std::hint::black_box(());
         }
-        let points = system.look_last(Instant::now());
+        let points = system.final_scan(Instant::now());
         let cpu = points.iter().filter(|point| point.metric.name == "system.cpu.time").map(|point| point.value);
         let seconds = cpu.sum::<f64>();
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn no_series_is_measured_twice() {
         let mut seen = BTreeSet::new();
-        for point in System::new().look(Instant::now()) {
+        for point in System::new().scan(Instant::now()) {
             assert!(seen.insert(format!("{} {:?}", point.metric.name, point.attributes)), "{point:?}");
         }
     }

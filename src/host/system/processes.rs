@@ -17,7 +17,7 @@ pub(super) fn created(stat: &KernelStats) -> Option<Point> {
 }
 
 /// Reads of every process: not to be read often.
-pub(super) fn look() -> Vec<Point> {
+pub(super) fn scan() -> Vec<Point> {
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = all.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.parse::<u32>().is_ok()));
     let states = pids.filter_map(|pid| {

@@ -8,7 +8,7 @@ mod write;
 use std::path::PathBuf;
 
 use crate::ops::{Failure, Format, Outcome};
-use crate::project::{Home, workspace_root};
+use crate::project::{ProjectDirs, workspace_root};
 use crate::ui;
 use plan::{BootstrapPlan, CrateRow, CrateState, Form};
 pub(crate) use shims::write_in_cache;
@@ -48,10 +48,10 @@ pub(crate) fn run(options: Options) -> Outcome {
     let path = std::path::absolute(&options.path).unwrap_or_else(|_| options.path.clone());
     if options.action == Action::Remove {
         let root = workspace_root(&path).or_else(|error| remove::root_of(&path).ok_or(error)).map_err(usage)?;
-        return remove::run(&Home::of(&root)?);
+        return remove::run(&ProjectDirs::of(&root)?);
     }
     let root = workspace_root(&path).map_err(usage)?;
-    let mut plan = BootstrapPlan::make(&Home::of(&root)?, &options)?;
+    let mut plan = BootstrapPlan::make(&ProjectDirs::of(&root)?, &options)?;
     if options.action == Action::Check {
         return write::check(&plan);
     }
@@ -143,7 +143,7 @@ fn json(plan: &BootstrapPlan) -> String {
         Form::Apart(_) => "apart",
         Form::Shared(_) => "shared",
     };
-    serde_json::json!({ "root": plan.home.root(), "form": form, "crates": crates, "programs": plan.programs })
+    serde_json::json!({ "root": plan.dirs.root(), "form": form, "crates": crates, "programs": plan.programs })
         .to_string()
 }
 

@@ -8,23 +8,23 @@ use std::path::{Path, PathBuf};
 use semver::{Version, VersionReq};
 
 use super::{Action, Options, usage};
-use crate::layers::{Choice, Knowledge, Layer, LayerError, LayerLocation, Original, PlainReason};
+use crate::layers::{Choice, Layer, LayerError, LayerLocation, Original, PlainReason, WeavingContext};
 use crate::ops::{Failure, note_fetching};
 use crate::project::cargo_config::{self, ConfigError};
 use crate::project::git::{self, Tracked};
 use crate::project::manifest::{Created, Manifest};
-use crate::project::{CacheError, Home, Locked, Package, Source, Usage, Use, cargo_version, locked, packages};
+use crate::project::{CacheError, Locked, Package, ProjectDirs, Source, Usage, Use, cargo_version, locked, packages};
 use crate::rules::{Catalog, Instrumentation};
 use crate::ui::Explain;
 
 /// What bootstrap will write and show.
 #[derive(Debug)]
 pub(super) struct BootstrapPlan {
-    pub(super) home: Home,
+    pub(super) dirs: ProjectDirs,
     /// The packages of the lock file.
     pub(super) locked: Vec<Locked>,
     pub(super) rows: Vec<CrateRow>,
-    pub(super) knowledge: Knowledge,
+    pub(super) context: WeavingContext,
     pub(super) form: Form,
     pub(super) programs: Vec<String>,
 }
@@ -187,35 +187,35 @@ impl Explain for Unknown {
 
 impl BootstrapPlan {
     /// Reads the project and weaves in memory what can be woven. Nothing is written.
-    pub(super) fn make(home: &Home, options: &Options) -> Result<BootstrapPlan, Failure> {
-        let locked = locked(home.root())?;
+    pub(super) fn make(dirs: &ProjectDirs, options: &Options) -> Result<BootstrapPlan, Failure> {
+        let locked = locked(dirs.root())?;
         let catalog = Catalog::load()?;
-        let manifest = manifest(home, &catalog, options)?;
-        let home = home.clone().with_shared(home.is_shared() || options.shared);
-        let (form, manifest) = form(&home, manifest, options.action)?;
+        let manifest = manifest(dirs, &catalog, options)?;
+        let dirs = dirs.clone().with_shared(dirs.is_shared() || options.shared);
+        let (form, manifest) = form(&dirs, manifest, options.action)?;
 
         let mut known: Vec<_> = locked.iter().filter(|locked| catalog.get(&locked.name).is_some()).collect();
         known.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
-        let packages = if known.is_empty() { Vec::new() } else { packages(home.root(), note_fetching)? };
-        let knowledge = Knowledge::new(&home, catalog, manifest);
+        let packages = if known.is_empty() { Vec::new() } else { packages(dirs.root(), note_fetching)? };
+        let context = WeavingContext::new(&dirs, catalog, manifest);
         let mut rows = Vec::new();
         for locked in known {
             let mut found = packages.iter().filter(|p| p.name == locked.name && p.version == locked.version).peekable();
             if found.peek().is_none() {
-                rows.extend(row(&home, &knowledge, &locked.name, &locked.version, None));
+                rows.extend(row(&dirs, &context, &locked.name, &locked.version, None));
             }
-            rows.extend(found.filter_map(|p| row(&home, &knowledge, &p.name, &p.version, Some(p))));
+            rows.extend(found.filter_map(|p| row(&dirs, &context, &p.name, &p.version, Some(p))));
         }
-        mark_unused(&home, &mut rows);
+        mark_unused(&dirs, &mut rows);
         let own = packages.iter().filter(|package| package.source == Source::Path);
         let programs = own.flat_map(|package| package.programs.clone()).collect();
-        Ok(BootstrapPlan { home, locked, rows, knowledge, form, programs })
+        Ok(BootstrapPlan { dirs, locked, rows, context, form, programs })
     }
 }
 
 /// The project's manifest with the choice of these options.
-fn manifest(home: &Home, catalog: &Catalog, options: &Options) -> Result<Manifest, Failure> {
-    let mut manifest = Manifest::read(home)?.unwrap_or_default();
+fn manifest(dirs: &ProjectDirs, catalog: &Catalog, options: &Options) -> Result<Manifest, Failure> {
+    let mut manifest = Manifest::read(dirs)?.unwrap_or_default();
     for name in options.only.iter().chain(&options.exclude).flatten() {
         if catalog.get(name).is_none() {
             return Err(usage(Unknown { name: name.clone() }));
@@ -232,10 +232,10 @@ fn manifest(home: &Home, catalog: &Catalog, options: &Options) -> Result<Manifes
 }
 
 /// How cargo will be led to our shims, and the manifest that records it.
-fn form(home: &Home, mut manifest: Manifest, action: Action) -> Result<(Form, Manifest), Failure> {
-    let config_path = cargo_config::path(home.root());
+fn form(dirs: &ProjectDirs, mut manifest: Manifest, action: Action) -> Result<(Form, Manifest), Failure> {
+    let config_path = cargo_config::path(dirs.root());
     let before = cargo_config::read(&config_path)?;
-    let form = if home.is_shared() {
+    let form = if dirs.is_shared() {
         let config = cargo_config::add(&config_path, before.as_deref().unwrap_or_default())?;
         manifest.chain = config.wrapper;
         manifest.chain_rustdoc = config.rustdoc;
@@ -244,7 +244,7 @@ fn form(home: &Home, mut manifest: Manifest, action: Action) -> Result<(Form, Ma
         (manifest.chain, manifest.chain_rustdoc) = (None, None);
         // Installing tries again.
         manifest.refused &= action != Action::Install;
-        match local(home, &config_path, before.as_deref())? {
+        match local(dirs, &config_path, before.as_deref())? {
             Form::Local(_) if manifest.refused => Form::Apart(ApartReason::RefusedBefore),
             other => other,
         }
@@ -262,9 +262,9 @@ fn form(home: &Home, mut manifest: Manifest, action: Action) -> Result<(Form, Ma
 
 /// Marks the crates that no program contains: a lock file holds more than programs do. Where cargo cannot list what
 /// programs contain, nothing is marked.
-fn mark_unused(home: &Home, rows: &mut [CrateRow]) {
+fn mark_unused(dirs: &ProjectDirs, rows: &mut [CrateRow]) {
     let woven: Vec<_> = rows.iter().filter(|row| row.is_woven()).map(|row| (row.name.as_str(), &row.version)).collect();
-    let Some(usage) = (!woven.is_empty()).then(|| Usage::of(home.root(), &woven)).flatten() else { return };
+    let Some(usage) = (!woven.is_empty()).then(|| Usage::of(dirs.root(), &woven)).flatten() else { return };
     for row in rows.iter_mut().filter(|row| row.is_woven()) {
         let reason = match usage.find(&row.name, &row.version) {
             Use::Program => continue,
@@ -277,13 +277,13 @@ fn mark_unused(home: &Home, rows: &mut [CrateRow]) {
 }
 
 fn row(
-    home: &Home,
-    knowledge: &Knowledge,
+    dirs: &ProjectDirs,
+    context: &WeavingContext,
     name: &str,
     version: &Version,
     package: Option<&Package>,
 ) -> Option<CrateRow> {
-    let choice = knowledge.choose(name, version)?;
+    let choice = context.choose(name, version)?;
     let (Choice::Weave(known) | Choice::Plain(known, _)) = choice;
     let plain = |reason| (CrateState::Plain(reason), None);
     let (state, layer) = match (choice, package) {
@@ -292,8 +292,8 @@ fn row(
         (_, None) => plain(Reason::OutsideDefaultBuild),
         (_, Some(package)) if package.source == Source::Path => plain(Reason::PathDependency),
         (Choice::Weave(known), Some(package)) => {
-            match planned(home, knowledge, known, Original { name, version, folder: &package.folder }) {
-                Ok(layer) if Layer::has_failed(home, name, version, &knowledge.layer_digest(known, version)) => {
+            match planned(dirs, context, known, Original { name, version, folder: &package.folder }) {
+                Ok(layer) if Layer::has_failed(dirs, name, version, &context.layer_digest(known, version)) => {
                     (CrateState::Plain(Reason::LayerFailed), Some(layer))
                 }
                 Ok(layer) => (CrateState::Woven, Some(layer)),
@@ -306,19 +306,19 @@ fn row(
 
 /// The layer of a package, woven where the cache does not hold it.
 fn planned(
-    home: &Home,
-    knowledge: &Knowledge,
+    dirs: &ProjectDirs,
+    context: &WeavingContext,
     known: &Instrumentation,
     original: Original<'_>,
 ) -> Result<PlannedLayer, LayerError> {
-    let location = Layer::location(home, knowledge, known, original)?;
-    let woven = if location.is_whole() { None } else { Some(Layer::weave(original, known, &knowledge.hooks)?) };
+    let location = Layer::location(dirs, context, known, original)?;
+    let woven = if location.is_whole() { None } else { Some(Layer::weave(original, known, &context.hooks)?) };
     Ok(PlannedLayer { package: original.folder.to_owned(), location, woven })
 }
 
 /// What the local form makes of cargo's configuration, if it can be added to.
-fn local(home: &Home, path: &Path, before: Option<&str>) -> Result<Form, Failure> {
-    let included = home.included();
+fn local(dirs: &ProjectDirs, path: &Path, before: Option<&str>) -> Result<Form, Failure> {
+    let included = dirs.included();
     let included = included.to_str().ok_or_else(|| CacheError::NotText(included.clone()))?;
     let text = match cargo_config::include(path, before.unwrap_or_default(), included) {
         Err(error @ ConfigError::Outranked { .. }) => return Ok(Form::Apart(ApartReason::Outranked(error))),
@@ -329,13 +329,13 @@ fn local(home: &Home, path: &Path, before: Option<&str>) -> Result<Form, Failure
         return Ok(edit);
     }
     let name = if path.extension().is_some() { ".cargo/config.toml" } else { ".cargo/config" };
-    match git::tracks(home.root(), path) {
+    match git::tracks(dirs.root(), path) {
         Tracked::Yes => return Ok(Form::Apart(ApartReason::Tracked(name))),
         // What is not there yet is not tracked, or as good as deleted.
         Tracked::Unknown if before.is_some() => return Ok(Form::Apart(ApartReason::Unknown(name))),
         _ => {}
     }
-    match cargo_version(home.root()) {
+    match cargo_version(dirs.root()) {
         Some(version) if (version.major, version.minor) < INCLUDES => Ok(Form::Apart(ApartReason::OldCargo(version))),
         _ => Ok(edit),
     }

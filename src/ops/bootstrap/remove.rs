@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::write::{WriteError, check_writable, is_hidden_by_us, without_excluded};
 use crate::ops::Outcome;
 use crate::project::manifest::{Created, Manifest};
-use crate::project::{Home, cargo_config, files, git};
+use crate::project::{ProjectDirs, cargo_config, files, git};
 use crate::ui;
 
 /// What this version and earlier ones write into the folder of the shared form.
@@ -14,22 +14,22 @@ const OURS: [&str; 9] =
     [".gitignore", ".gitattributes", "manifest.toml", "rustc", "rustdoc", "layers", "hooks", "stamps", "local"];
 
 /// Restores every file.
-pub(super) fn run(home: &Home) -> Outcome {
-    let config_path = cargo_config::path(home.root());
+pub(super) fn run(dirs: &ProjectDirs) -> Outcome {
+    let config_path = cargo_config::path(dirs.root());
     let before = cargo_config::read(&config_path)?;
     let restored = before.as_deref().map(|text| cargo_config::remove(&config_path, text)).transpose()?;
-    let shared = home.shared_folder();
+    let shared = dirs.shared_folder();
     let hidden = config_path.with_file_name(".gitignore");
     let is_hidden = is_hidden_by_us(&hidden);
     let in_project = restored != before || is_hidden || OURS.iter().any(|name| shared.join(name).exists());
-    if !in_project && !home.folder().exists() {
+    if !in_project && !dirs.folder().exists() {
         ui::out("nothing of otel-rs is in this project");
         return Ok(0);
     }
     // A manifest that cannot be understood goes, too.
-    let created = Manifest::read(home).ok().flatten().unwrap_or_default().created;
+    let created = Manifest::read(dirs).ok().flatten().unwrap_or_default().created;
     if in_project {
-        check_writable(home)?;
+        check_writable(dirs)?;
         let is_new = created != Created::None || is_hidden;
         if is_hidden {
             files::remove(&hidden).map_err(WriteError::NotWritten)?;
@@ -45,15 +45,15 @@ pub(super) fn run(home: &Home) -> Outcome {
                 files::write_if_changed(&config_path, text.as_bytes()).map_err(WriteError::NotWritten)?;
             }
         }
-        if let Some((path, pattern)) = git::exclude(home.root(), ".cargo/config.toml") {
+        if let Some((path, pattern)) = git::exclude(dirs.root(), ".cargo/config.toml") {
             let text = std::fs::read_to_string(&path).unwrap_or_default();
             files::write_if_changed(&path, without_excluded(&text, &pattern).as_bytes())
                 .map_err(WriteError::NotWritten)?;
         }
         remove_shared(&shared).map_err(WriteError::NotWritten)?;
     }
-    if home.folder().is_dir() && !home.folder().is_symlink() {
-        files::remove(home.folder()).map_err(WriteError::NotWritten)?;
+    if dirs.folder().is_dir() && !dirs.folder().is_symlink() {
+        files::remove(dirs.folder()).map_err(WriteError::NotWritten)?;
     }
     match std::fs::read_dir(&shared) {
         Ok(_) => ui::out(format_args!("removed; what is left in `{}` is not of otel-rs", shared.display())),

@@ -6,7 +6,7 @@ use nix::unistd::{AccessFlags, access};
 use toml_edit::Value;
 
 use crate::project::manifest::Manifest;
-use crate::project::{CacheError, Home, files, former};
+use crate::project::{CacheError, ProjectDirs, files, former};
 
 const RUSTC: &str = include_str!("../../../templates/shims/rustc");
 const RUSTDOC: &str = include_str!("../../../templates/shims/rustdoc");
@@ -37,9 +37,9 @@ impl OutputFile {
 
 /// The files in the cache by which cargo builds a project woven, whether its configuration includes them or `otel-rs cargo`
 /// names them.
-pub(super) fn in_cache(home: &Home) -> Result<Vec<OutputFile>, CacheError> {
+pub(super) fn in_cache(dirs: &ProjectDirs) -> Result<Vec<OutputFile>, CacheError> {
     let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| CacheError::NotText(path.to_owned()));
-    let former = |key| match former::program(home.root(), key) {
+    let former = |key| match former::program(dirs.root(), key) {
         Some(program) => format!("former={}", quoted(&program.to_string_lossy())),
         None => "former=".to_owned(),
     };
@@ -47,33 +47,33 @@ pub(super) fn in_cache(home: &Home) -> Result<Vec<OutputFile>, CacheError> {
     let setting = |key, path: &Path| Ok(format!("{key} = {}\n", Value::from(text(path)?)));
     let included = format!(
         "# Written by `otel-rs bootstrap` for {:?}.\n[build]\n{}{}",
-        home.root(),
-        setting("rustc-wrapper", &home.rustc())?,
-        setting("rustdoc", &home.rustdoc())?
+        dirs.root(),
+        setting("rustc-wrapper", &dirs.rustc())?,
+        setting("rustdoc", &dirs.rustdoc())?
     );
-    let (root, name) = home.root_file();
+    let (root, name) = dirs.root_file();
     Ok(vec![
         OutputFile::new(root, name),
-        OutputFile::executable(home.rustc(), shim(RUSTC, "rustc-wrapper")),
-        OutputFile::executable(home.rustdoc(), shim(RUSTDOC, "rustdoc")),
-        OutputFile::new(home.included(), included),
+        OutputFile::executable(dirs.rustc(), shim(RUSTC, "rustc-wrapper")),
+        OutputFile::executable(dirs.rustdoc(), shim(RUSTDOC, "rustdoc")),
+        OutputFile::new(dirs.included(), included),
     ])
 }
 
 /// Writes them, and which otel-rs they are to run.
-pub(crate) fn write_in_cache(home: &Home) -> Result<(), CacheError> {
-    home.ready()?;
+pub(crate) fn write_in_cache(dirs: &ProjectDirs) -> Result<(), CacheError> {
+    dirs.ready()?;
     let tool = std::env::current_exe().map_err(CacheError::Unwritable)?;
-    for folder in [home.cache(), home.folder()] {
+    for folder in [dirs.cache(), dirs.folder()] {
         let tool = OutputFile::new(folder.join("tool"), format!("{}\n", tool.display()));
         tool.write().map_err(CacheError::Unwritable)?;
     }
-    for file in in_cache(home)? {
+    for file in in_cache(dirs)? {
         file.write().map_err(CacheError::Unwritable)?;
     }
-    check_runs(&home.rustc())?;
+    check_runs(&dirs.rustc())?;
     // A younger shim makes cargo run `rustc -vV` again.
-    files::touch(&home.rustc()).map_err(CacheError::Unwritable)
+    files::touch(&dirs.rustc()).map_err(CacheError::Unwritable)
 }
 
 /// A file system may be mounted so that nothing on it can be run.
@@ -83,14 +83,14 @@ pub(super) fn check_runs(shim: &Path) -> Result<(), CacheError> {
 }
 
 /// The shims of the shared form. What else is in the project's folder they do not look at: a clone brings it along.
-pub(super) fn shared(home: &Home, manifest: &Manifest) -> [OutputFile; 2] {
+pub(super) fn shared(dirs: &ProjectDirs, manifest: &Manifest) -> [OutputFile; 2] {
     const FILE: &str = "${OTEL_RS_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/otel-rs}/tool";
     let former = |program: Option<&String>| match program {
         Some(path) if path.starts_with('/') || !path.contains('/') => format!("former={}", quoted(path)),
         Some(relative) => format!("former=$here/../{}", quoted(relative)),
         None => "former=".to_owned(),
     };
-    let path = |name| home.shared_folder().join(name);
+    let path = |name| dirs.shared_folder().join(name);
     let shim = |template, program| shim(template, "; commit it", FILE, &former(program));
     [
         OutputFile::executable(path("rustc"), shim(RUSTC, manifest.chain.as_ref())),

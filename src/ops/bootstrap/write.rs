@@ -8,7 +8,7 @@ use super::shims::{self, OutputFile};
 use crate::layers::{LayerError, Original, refresh_stamps};
 use crate::ops::{Failure, Outcome};
 use crate::project::manifest::{Created, Manifest};
-use crate::project::{Home, answers, cargo_config, files, git};
+use crate::project::{ProjectDirs, answers, cargo_config, files, git};
 use crate::ui::{self, Explain};
 
 const IGNORED: &str = "# Written by `otel-rs bootstrap`: what earlier versions made on each machine.\n/layers/\n/hooks/\n/stamps/\n/local/\n";
@@ -50,38 +50,38 @@ impl Explain for WriteError {
 }
 
 /// Fails before anything is written. What a link leads to is not ours to change, and git carries links.
-pub(super) fn check_writable(home: &Home) -> Result<(), WriteError> {
-    let config = cargo_config::path(home.root());
-    let cargo = config.parent().unwrap_or(home.root());
+pub(super) fn check_writable(dirs: &ProjectDirs) -> Result<(), WriteError> {
+    let config = cargo_config::path(dirs.root());
+    let cargo = config.parent().unwrap_or(dirs.root());
     let is_link = |path: &&Path| path.is_symlink();
     if let Some(link) = [cargo, &config, &cargo.join(".gitignore")].into_iter().find(is_link) {
         return Err(WriteError::Link(link.to_owned()));
     }
-    if let Some(link) = files::link_in(&home.shared_folder()) {
+    if let Some(link) = files::link_in(&dirs.shared_folder()) {
         return Err(WriteError::Link(link));
     }
     files::check_writable(cargo).map_err(NotWritten)?;
-    if home.is_shared() { files::check_writable(&home.shared_folder()).map_err(NotWritten) } else { Ok(()) }
+    if dirs.is_shared() { files::check_writable(&dirs.shared_folder()).map_err(NotWritten) } else { Ok(()) }
 }
 
 /// Writes what is not there yet. Where cargo cannot read the project with it, all is undone, and the plan becomes to leave
 /// the project alone.
 pub(super) fn install(plan: &mut BootstrapPlan) -> Result<(), Failure> {
-    check_writable(&plan.home)?;
-    plan.home.ready()?;
+    check_writable(&plan.dirs)?;
+    plan.dirs.ready()?;
     write_layers(plan);
-    let home = &plan.home;
-    shims::write_in_cache(home)?;
-    if !home.is_shared() {
+    let dirs = &plan.dirs;
+    shims::write_in_cache(dirs)?;
+    if !dirs.is_shared() {
         manifest(plan).write().map_err(NotWritten)?;
     }
-    refresh_stamps(home, &plan.knowledge, &plan.locked).map_err(NotWritten)?;
+    refresh_stamps(dirs, &plan.context, &plan.locked).map_err(NotWritten)?;
     let files = in_project(plan);
     let obsolete = obsolete(plan);
     if files.iter().all(is_written) && obsolete.is_empty() {
         return Ok(());
     }
-    let before = answers(home.root());
+    let before = answers(dirs.root());
     let undo = Undo::of(files.iter().map(|file| &file.path).chain(&obsolete));
     let result = files
         .iter()
@@ -96,26 +96,26 @@ pub(super) fn install(plan: &mut BootstrapPlan) -> Result<(), Failure> {
         undo.run();
         return Err(error.into());
     }
-    let mut after = before.into_iter().zip(answers(home.root()));
+    let mut after = before.into_iter().zip(answers(dirs.root()));
     let failed = after.find_map(|(before, after)| if before.is_ok() { after.err() } else { None });
     let Some(message) = failed else { return Ok(()) };
     undo.run();
-    if plan.home.is_shared() {
+    if plan.dirs.is_shared() {
         return Err(WriteError::Refused(message).into());
     }
     let first = message.split("; ").next().unwrap_or_default().to_owned();
     plan.form = Form::Apart(ApartReason::Refused(first));
-    (plan.knowledge.manifest.created, plan.knowledge.manifest.refused) = (Created::None, true);
+    (plan.context.manifest.created, plan.context.manifest.refused) = (Created::None, true);
     Ok(manifest(plan).write().map_err(NotWritten)?)
 }
 
 /// Writes the layers that the cache does not hold. A crate whose layer cannot be written stays plain.
 fn write_layers(plan: &mut BootstrapPlan) {
-    let home = &plan.home;
+    let dirs = &plan.dirs;
     for row in &mut plan.rows {
         let Some(PlannedLayer { package, location, woven: Some(layer) }) = &row.layer else { continue };
         let original = Original { name: &row.name, version: &row.version, folder: package };
-        if let Err(error) = layer.write(home, original, location) {
+        if let Err(error) = layer.write(dirs, original, location) {
             row.state = CrateState::Plain(Reason::NotWoven(LayerError::from(error)));
             row.layer = None;
         }
@@ -155,23 +155,23 @@ impl Undo {
 }
 
 fn manifest(plan: &BootstrapPlan) -> OutputFile {
-    OutputFile::new(Manifest::path(&plan.home), plan.knowledge.manifest.text(&plan.home))
+    OutputFile::new(Manifest::path(&plan.dirs), plan.context.manifest.text(&plan.dirs))
 }
 
 /// The files in the project, the configuration last: without the others it would be wrong.
 fn in_project(plan: &BootstrapPlan) -> Vec<OutputFile> {
-    let home = &plan.home;
+    let dirs = &plan.dirs;
     let (mut files, edit) = match &plan.form {
         Form::Apart(_) => return Vec::new(),
         Form::Local(edit) => (hidden(plan, edit).into_iter().collect(), edit),
         Form::Shared(edit) => {
-            let path = |name| home.shared_folder().join(name);
+            let path = |name| dirs.shared_folder().join(name);
             let mut files = vec![
                 OutputFile::new(path(".gitignore"), IGNORED),
                 OutputFile::new(path(".gitattributes"), ATTRIBUTES),
                 manifest(plan),
             ];
-            files.extend(shims::shared(home, &plan.knowledge.manifest));
+            files.extend(shims::shared(dirs, &plan.context.manifest));
             (files, edit)
         }
     };
@@ -181,14 +181,14 @@ fn in_project(plan: &BootstrapPlan) -> Vec<OutputFile> {
 
 /// What keeps a configuration file that bootstrap made from being shown by git.
 fn hidden(plan: &BootstrapPlan, edit: &ConfigEdit) -> Option<OutputFile> {
-    if plan.knowledge.manifest.created == Created::None {
+    if plan.context.manifest.created == Created::None {
         return None;
     }
     let path = edit.path.with_file_name(".gitignore");
     match std::fs::read_to_string(&path) {
         Ok(text) if text != HIDDEN => {
             // The folder has one of the user's; the repository has a list that belongs to this machine.
-            let (path, pattern) = git::exclude(plan.home.root(), ".cargo/config.toml")?;
+            let (path, pattern) = git::exclude(plan.dirs.root(), ".cargo/config.toml")?;
             let text = std::fs::read_to_string(&path).unwrap_or_default();
             let line_end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
             let ours = excluded(&pattern);
@@ -234,8 +234,8 @@ pub(super) fn check(plan: &BootstrapPlan) -> Outcome {
     }
     let mut differences = Vec::new();
     let mut files = in_project(plan);
-    if !plan.home.is_shared() {
-        files.extend(shims::in_cache(&plan.home)?);
+    if !plan.dirs.is_shared() {
+        files.extend(shims::in_cache(&plan.dirs)?);
         files.push(manifest(plan));
     }
     for file in files {
@@ -251,7 +251,7 @@ pub(super) fn check(plan: &BootstrapPlan) -> Outcome {
     for layer in plan.rows.iter().filter_map(|row| row.layer.as_ref()) {
         let folder = &layer.location.folder;
         let there = folder.exists();
-        if layer.woven.is_some() && (there || !plan.home.is_shared()) {
+        if layer.woven.is_some() && (there || !plan.dirs.is_shared()) {
             let state = if there { "is not what was written" } else { "is missing" };
             differences.push(format!("{} {state}", shown(plan, folder)));
         }
@@ -263,5 +263,5 @@ pub(super) fn check(plan: &BootstrapPlan) -> Outcome {
 }
 
 fn shown(plan: &BootstrapPlan, path: &Path) -> String {
-    path.strip_prefix(plan.home.root()).unwrap_or(path).display().to_string()
+    path.strip_prefix(plan.dirs.root()).unwrap_or(path).display().to_string()
 }

@@ -12,12 +12,12 @@ mod session;
 
 use std::ffi::OsString;
 
-use super::{Failure, Outcome, speakers};
+use super::{Failure, Outcome, instrumentation_names};
 use crate::channel::{self, ChannelError};
 use crate::config;
 use crate::launch::{self, ChildEnd, Environment, NotReady, Program, Signals, Variable};
 use crate::layers::{self, LayerNote};
-use crate::ui::{self, Explain};
+use crate::ui::{self, Explain, plural};
 use crate::wire;
 use session::Session;
 
@@ -109,11 +109,11 @@ pub(crate) fn run(options: Options) -> Outcome {
     }
     ui::set_level(config.log_level);
     warnings.iter().for_each(|warning| ui::warning_of(warning));
-    settings.iter().filter_map(config::Setting::told).for_each(ui::detail);
+    settings.iter().filter_map(config::EffectiveSetting::message).for_each(ui::detail);
 
     let notes = layers_of(&program);
     let known = notes.as_deref().unwrap_or_default();
-    speakers::unknown(&config.instrumentations, known).iter().for_each(|name| ui::warning_of(name));
+    instrumentation_names::unknown(&config.instrumentations, known).iter().for_each(|name| ui::warning_of(name));
     if !understands_us(&program, notes.as_deref(), config.run.span) {
         return Err(replace_ourselves(&program, &environment, &[]));
     }
@@ -133,8 +133,8 @@ pub(crate) fn run(options: Options) -> Outcome {
     if config.run.follow && ended.end == ChildEnd::Exited(0) && running.exporter.is_some() {
         let left = launch::count_left(running.exporter.as_ref().map(launch::Exporter::pid));
         if left > 0 {
-            let (app, processes) = (program.short_name(), if left == 1 { "process" } else { "processes" });
-            ui::note(format_args!("`{app}` has exited and left {left} {processes}: staying until they end, too"));
+            let (app, processes) = (program.short_name(), plural::counted(left as u64, "process", "processes"));
+            ui::note(format_args!("`{app}` has exited and left {processes}: staying until they end, too"));
             running.child.follow(&signals, &mut running.exporter);
         }
     }

@@ -6,13 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::InstrumentError;
 use super::census::Census;
-use crate::channel::{Channel, Draining, Listening, Place, feed};
+use crate::channel::{Channel, ChannelDirectory, Draining, Listening, feed};
 use crate::config::{Config, Exporter as To, JsonTarget, Reader};
 use crate::launch::{self, ChildEnd, Ended, Environment, Exporter, Order, Orders, Program, RunningChild, Signals};
 use crate::telemetry;
-use crate::telemetry::Beginning;
-use crate::telemetry::Report;
-use crate::ui::{self, Explain};
+use crate::telemetry::{PreparedTelemetry, RunningTelemetry, TelemetryReport};
+use crate::ui::{self, Explain, plural};
 use crate::wire;
 
 /// How long the program's end may be held up for its telemetry.
@@ -26,7 +25,7 @@ const TURN: Duration = Duration::from_millis(100);
 pub(super) struct Session {
     child: launch::Waiting,
     exporter: Exporter,
-    place: Place,
+    place: ChannelDirectory,
 }
 
 /// The program runs.
@@ -35,7 +34,7 @@ pub(super) struct Running {
     /// `None` once it is gone.
     pub(super) exporter: Option<Exporter>,
     /// Where processes find the exporter. The directory is removed with it.
-    _place: Place,
+    _place: ChannelDirectory,
 }
 
 impl Session {
@@ -49,7 +48,7 @@ impl Session {
         let runtime_directory = environment.get_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         let channel = Channel::open(runtime_directory.as_deref());
         let channel = channel.map_err(|source| InstrumentError::Channel { program: name(), source })?;
-        let beginning = Beginning::of(config, program, environment);
+        let beginning = PreparedTelemetry::of(config, program, environment);
         let mut variables = beginning.variables();
         variables.push((wire::CHANNEL_VARIABLE, Some(channel.variable(&config.channel_settings()))));
         let child = program.fork(environment, &variables);
@@ -107,7 +106,7 @@ struct Work {
 
 impl Work {
     /// Works until the program has ended and its telemetry is out.
-    fn export(&self, listening: Listening, beginning: Beginning, orders: &Orders) {
+    fn export(&self, listening: Listening, beginning: PreparedTelemetry, orders: &Orders) {
         if !self.writes_to_stdout() {
             launch::replace_by_nothing(1);
         }
@@ -133,7 +132,7 @@ impl Work {
     }
 
     /// Carries out the orders of the launcher until the program has ended. `None` when the launcher is gone.
-    fn serve(&self, running: &telemetry::Running, draining: &Draining, orders: &Orders) -> Option<Ended> {
+    fn serve(&self, running: &RunningTelemetry, draining: &Draining, orders: &Orders) -> Option<Ended> {
         let mut census = None;
         loop {
             match orders.next(TURN) {
@@ -142,7 +141,7 @@ impl Work {
                     census = Some(Census::of(pid, self.socket.clone(), Instant::now()));
                 }
                 Some(Order::Observe) => {
-                    running.ask();
+                    running.observe();
                     orders.answered();
                 }
                 Some(Order::End(ended)) => return Some(ended),
@@ -179,9 +178,9 @@ fn refuse(orders: &Orders, error: &(impl Explain + 'static)) {
 }
 
 /// What was lost with whole processes.
-fn warn_of_processes(draining: &Draining, report: &mut Report) {
+fn warn_of_processes(draining: &Draining, report: &mut TelemetryReport) {
     let tally = draining.tally();
-    let processes = |count: u64| if count == 1 { "1 process".to_owned() } else { format!("{count} processes") };
+    let processes = |count| plural::counted(count, "process", "processes");
     let (refused, left) = (tally.refused.load(Relaxed), tally.left_behind.load(Relaxed));
     if refused > 0 {
         report.warnings.push(format!("telemetry of {} is lost: too many open files", processes(refused)));
@@ -199,8 +198,7 @@ pub(super) fn warn_of_end(program: &Program, end: ChildEnd, open_requests: u64) 
     {
         let requests = match open_requests {
             0 => String::new(),
-            1 => "; 1 request was open".to_owned(),
-            many => format!("; {many} requests were open"),
+            open => format!("; {} open", plural::counted(open, "request was", "requests were")),
         };
         ui::note(format_args!("`{app}` was killed by {}{requests}", launch::signal_name(signal)));
     }

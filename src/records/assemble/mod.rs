@@ -1,8 +1,8 @@
 //! Records become spans.
 //!
-//! The records of one span may come through several rings, and so in any order: an end may be seen before its start. But
-//! whoever wrote a record had seen all that came before it, so what is missing is at most one pass over the rings away.
-//! A span that has ended is therefore kept for one whole pass more, and an end without a start is given up after three.
+//! The records of one span may come through several rings, and so in any order: an end may be read before its start. But
+//! the writer of a record had seen all records before it, so a missing one is at most one pass over the rings away. A span
+//! that has ended is therefore kept for one whole pass more, and an end without a start is given up after three.
 //!
 //! Open spans have a share of the memory. When much of it is used they gather no more attributes and events, which is
 //! counted in the span; when all of it is, the oldest are dropped, which is counted as a loss.
@@ -15,7 +15,7 @@ use opentelemetry::InstrumentationScope;
 use crate::bounds::budget::{Budget, Charge};
 use crate::bounds::losses::{Losses, Reason};
 use crate::records::facts::Facts;
-use crate::records::record::{Attributes, Block, Log, Measure, Record, Records, Start};
+use crate::records::record::{FactBlock, FactReader, LogHeader, MeasurementHeader, Record, Records, SpanStart};
 use crate::records::scope;
 use crate::resource::Source;
 use crate::wire::{self, ProcessId};
@@ -25,96 +25,96 @@ const SHARE: usize = 2;
 /// Eighths of that share: beyond the first number spans gather no details, down to the second one they are dropped.
 const FULL: usize = 6;
 const ROOM: usize = 7;
-/// Dropped spans that are remembered for one process. More are counted a second time if their ends come.
+/// Dropped spans that are remembered for one process. Further ones are counted twice if their ends come.
 const MAX_DROPPED: usize = 1 << 18;
 /// Bytes of attributes that one span may gather.
-const MAX_SAID: usize = 64 << 10;
+const MAX_FACT_BYTES: usize = 64 << 10;
 /// Events that one span may gather, whatever its limits allow.
 const MAX_EVENTS: usize = 4096;
 /// Scopes that are remembered for one process.
 const MAX_SCOPES: usize = 1024;
 /// Passes after which a record without a start is given up.
-const PATIENCE: u64 = 3;
+const MAX_PASSES_WITHOUT_START: u64 = 3;
 
 /// Looks a string up by its id.
-pub(crate) type Strings = Box<dyn Fn(u32) -> Option<String> + Send>;
+pub(crate) type StringLookup = Box<dyn Fn(u32) -> Option<String> + Send>;
 
 /// A span whose end is known.
 #[derive(Debug)]
-pub(crate) struct Finished {
+pub(crate) struct FinishedSpan {
     pub(crate) source: Source,
-    pub(crate) start: Start,
+    pub(crate) start: SpanStart,
     /// Nanoseconds since 1970.
     pub(crate) end: u64,
     pub(crate) scope: InstrumentationScope,
-    pub(crate) events: Vec<(u64, Part)>,
+    pub(crate) events: Vec<(u64, FactRange)>,
     pub(crate) dropped_attributes: u32,
     pub(crate) dropped_events: u32,
-    /// Why the span never ended by itself, as a value of `error.type`.
+    /// Why the span did not end by itself, as a value of `error.type`.
     pub(crate) cut: Option<String>,
-    said: Vec<u8>,
-    parts: Vec<(u64, Part)>,
+    bytes: Vec<u8>,
+    parts: Vec<(u64, FactRange)>,
     _charge: Charge,
 }
 
-impl Finished {
-    /// All that was said about the span, in the order in which it was said.
+impl FinishedSpan {
+    /// The facts about the span, in the order in which they were recorded.
     pub(crate) fn facts(&self) -> Facts<'_> {
         Facts::new(self.parts.iter().flat_map(|(_, part)| self.attributes(*part)).collect())
     }
 
     /// The attributes of one record.
-    pub(crate) fn attributes(&self, part: Part) -> Attributes<'_> {
-        let bytes = self.said.get(part.from as usize..part.to as usize).unwrap_or_default();
-        Attributes::new(bytes, part.count.into())
+    pub(crate) fn attributes(&self, part: FactRange) -> FactReader<'_> {
+        let bytes = self.bytes.get(part.from as usize..part.to as usize).unwrap_or_default();
+        FactReader::new(bytes, part.count.into())
     }
 }
 
 /// A record that is complete as it comes: a log record or a measurement.
 #[derive(Debug)]
-pub(crate) struct Complete<T> {
+pub(crate) struct CompleteRecord<T> {
     pub(crate) source: Source,
-    pub(crate) what: T,
-    /// The layer that told it.
+    pub(crate) header: T,
+    /// The scope of the layer that recorded it.
     pub(crate) scope: InstrumentationScope,
-    said: Vec<u8>,
+    bytes: Vec<u8>,
     count: u16,
 }
 
-impl<T> Complete<T> {
-    /// All that the record says.
+impl<T> CompleteRecord<T> {
+    /// The facts in the record.
     pub(crate) fn facts(&self) -> Facts<'_> {
-        Facts::new(Attributes::new(&self.said, self.count.into()).collect())
+        Facts::new(FactReader::new(&self.bytes, self.count.into()).collect())
     }
 }
 
-/// A record's attributes within all that was said about a span.
+/// The facts of one record within all facts about a span.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Part {
+pub(crate) struct FactRange {
     from: u32,
     to: u32,
     count: u16,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct OpenSpan {
     charge: Charge,
-    start: Option<Start>,
+    start: Option<SpanStart>,
     end: Option<u64>,
-    said: Vec<u8>,
-    parts: Vec<(u64, Part)>,
-    events: Vec<(u64, Part)>,
+    bytes: Vec<u8>,
+    parts: Vec<(u64, FactRange)>,
+    events: Vec<(u64, FactRange)>,
     dropped_attributes: u32,
     dropped_events: u32,
 }
 
-impl Entry {
-    fn new(budget: &Budget) -> Box<Entry> {
-        Box::new(Entry {
+impl OpenSpan {
+    fn new(budget: &Budget) -> Box<OpenSpan> {
+        Box::new(OpenSpan {
             charge: budget.charge(0),
             start: None,
             end: None,
-            said: Vec::new(),
+            bytes: Vec::new(),
             parts: Vec::new(),
             events: Vec::new(),
             dropped_attributes: 0,
@@ -126,21 +126,21 @@ impl Entry {
     fn weight(&self) -> usize {
         const TABLES: usize = 128;
         let parts = self.parts.capacity() + self.events.capacity();
-        size_of::<Entry>() + TABLES + self.said.capacity() + parts * size_of::<(u64, Part)>()
+        size_of::<OpenSpan>() + TABLES + self.bytes.capacity() + parts * size_of::<(u64, FactRange)>()
     }
 
-    fn keep(&mut self, block: Block<'_>) -> Option<Part> {
-        if self.said.len() + block.bytes.len() > MAX_SAID {
+    fn keep(&mut self, block: FactBlock<'_>) -> Option<FactRange> {
+        if self.bytes.len() + block.bytes.len() > MAX_FACT_BYTES {
             return None;
         }
-        let from = self.said.len() as u32;
-        // Of most spans no more is said than at their start and end.
-        self.said.reserve_exact(block.bytes.len());
-        self.said.extend_from_slice(block.bytes);
-        Some(Part { from, to: self.said.len() as u32, count: block.count })
+        let from = self.bytes.len() as u32;
+        // Most spans have facts at their start and end only.
+        self.bytes.reserve_exact(block.bytes.len());
+        self.bytes.extend_from_slice(block.bytes);
+        Some(FactRange { from, to: self.bytes.len() as u32, count: block.count })
     }
 
-    fn say(&mut self, time: u64, block: Block<'_>) {
+    fn add_facts(&mut self, time: u64, block: FactBlock<'_>) {
         if block.count == 0 {
             return;
         }
@@ -150,7 +150,7 @@ impl Entry {
         }
     }
 
-    fn event(&mut self, time: u64, block: Block<'_>) {
+    fn event(&mut self, time: u64, block: FactBlock<'_>) {
         match self.keep(block).filter(|_| self.events.len() < MAX_EVENTS) {
             Some(part) => self.events.push((time, part)),
             None => self.dropped_events += 1,
@@ -158,12 +158,12 @@ impl Entry {
     }
 }
 
-struct Process {
+struct ProcessSpans {
     source: Source,
-    strings: Strings,
+    strings: StringLookup,
     scopes: HashMap<u32, InstrumentationScope>,
-    spans: HashMap<[u8; 8], Box<Entry>>,
-    /// Spans that were dropped and counted while they were open: what comes of them later is not counted again.
+    spans: HashMap<[u8; 8], Box<OpenSpan>>,
+    /// Spans that were dropped and counted while they were open: their later records are not counted again.
     dropped: HashSet<[u8; 8]>,
     pass: u64,
     /// Spans that have ended, and the pass in which that was seen.
@@ -172,20 +172,20 @@ struct Process {
     headless: VecDeque<([u8; 8], u64)>,
 }
 
-/// Puts the spans of all processes together.
+/// Assembles the spans of all processes.
 pub(crate) struct Assembler {
     budget: Budget,
-    processes: HashMap<ProcessId, Process>,
+    processes: HashMap<ProcessId, ProcessSpans>,
     open: usize,
     /// Bytes that open spans take.
     open_bytes: usize,
     open_traces: HashMap<[u8; 16], u32>,
-    /// Spans that had to be given up.
+    /// Spans that were given up.
     pub(crate) lost: Losses,
-    /// Log records that have come since somebody last took them away.
-    pub(crate) logged: Vec<Complete<Log>>,
-    /// Likewise measurements.
-    pub(crate) measured: Vec<Complete<Measure>>,
+    /// LogHeader records that have come since somebody last took them away.
+    pub(crate) logged: Vec<CompleteRecord<LogHeader>>,
+    /// Measurements since they were last taken.
+    pub(crate) measured: Vec<CompleteRecord<MeasurementHeader>>,
 }
 
 impl Assembler {
@@ -203,9 +203,9 @@ impl Assembler {
         }
     }
 
-    /// A process has come; `source` is its program.
-    pub(crate) fn attach(&mut self, id: ProcessId, source: Source, strings: Strings) {
-        let process = Process {
+    /// A process has attached; `source` is its program.
+    pub(crate) fn attach(&mut self, id: ProcessId, source: Source, strings: StringLookup) {
+        let process = ProcessSpans {
             source,
             strings,
             scopes: HashMap::new(),
@@ -226,12 +226,12 @@ impl Assembler {
             let (span, starts) = match &record {
                 Ok(Record::Start(start, _)) => (start.span, true),
                 Ok(Record::Span { span, .. }) => (*span, false),
-                Ok(Record::Log(log, said)) => {
-                    self.logged.push(complete(process, *log, log.scope, said));
+                Ok(Record::Log(log, facts)) => {
+                    self.logged.push(complete(process, *log, log.scope, facts));
                     continue;
                 }
-                Ok(Record::Measure(measure, said)) => {
-                    self.measured.push(complete(process, *measure, measure.scope, said));
+                Ok(Record::Measure(measure, facts)) => {
+                    self.measured.push(complete(process, *measure, measure.scope, facts));
                     continue;
                 }
                 Err(reason) => return Err(reason),
@@ -252,26 +252,26 @@ impl Assembler {
                     if !starts {
                         process.headless.push_back((span, process.pass));
                     }
-                    new.insert(Entry::new(&self.budget))
+                    new.insert(OpenSpan::new(&self.budget))
                 }
             };
             let is_full = self.open_bytes > share / 8 * FULL;
             match record {
-                Ok(Record::Start(start, said)) if entry.start.is_none() => {
+                Ok(Record::Start(start, facts)) if entry.start.is_none() => {
                     entry.start = Some(start);
-                    entry.say(start.time, said);
+                    entry.add_facts(start.time, facts);
                     *self.open_traces.entry(start.trace).or_default() += 1;
                 }
-                Ok(Record::Span { kind, time, said, .. }) => match kind {
+                Ok(Record::Span { kind, time, facts, .. }) => match kind {
                     wire::kind::SPAN_EVENT if is_full => entry.dropped_events += 1,
-                    wire::kind::SPAN_EVENT => entry.event(time, said),
+                    wire::kind::SPAN_EVENT => entry.event(time, facts),
                     wire::kind::SPAN_END if entry.end.is_none() => {
                         entry.end = Some(time);
-                        entry.say(time, said);
+                        entry.add_facts(time, facts);
                         process.ended.push_back((span, process.pass));
                     }
-                    _ if is_full => entry.dropped_attributes += u32::from(said.count),
-                    _ => entry.say(time, said),
+                    _ if is_full => entry.dropped_attributes += u32::from(facts.count),
+                    _ => entry.add_facts(time, facts),
                 },
                 _ => {}
             }
@@ -305,20 +305,20 @@ impl Assembler {
             self.open -= 1;
             self.open_bytes -= entry.charge.bytes();
             if let Some(start) = entry.start {
-                // What is not sampled is not exported anyway.
+                // A span that is not sampled would not be exported.
                 self.lost.add(Reason::Open, u64::from(start.flags & 1));
                 close_trace(&mut self.open_traces, start.trace);
             }
         }
     }
 
-    /// Every ring of a process has been looked at once more: hands out the spans that are now complete.
-    pub(crate) fn pass(&mut self, id: ProcessId, finished: &mut Vec<Finished>) {
+    /// Every ring of a process has been read once more: hands out the spans that are now complete.
+    pub(crate) fn pass(&mut self, id: ProcessId, finished: &mut Vec<FinishedSpan>) {
         let Some(process) = self.processes.get_mut(&id) else { return };
         process.pass += 1;
         let pass = process.pass;
-        // What was seen in pass n is followed by its `PassDone`, which makes the count n + 1; the next one ends the
-        // whole pass that was waited for.
+        // A record of pass n is followed by its `PassDone`, which makes the count n + 1; the next one ends the whole pass
+        // that a span waits for.
         while let Some((span, _)) = due(&mut process.ended, |seen| seen + 2 <= pass) {
             let headless = process.spans.get(&span).is_none_or(|entry| entry.start.is_none());
             if headless {
@@ -330,17 +330,17 @@ impl Assembler {
                 finished.extend(finish(process, &mut self.open_traces, *entry, None));
             }
         }
-        while let Some((span, _)) = due(&mut process.headless, |seen| seen + PATIENCE < pass) {
+        while let Some((span, _)) = due(&mut process.headless, |seen| seen + MAX_PASSES_WITHOUT_START < pass) {
             let Some(entry) = process.spans.get(&span) else { continue };
             match (&entry.start, &entry.end) {
                 (None, end) => {
-                    // Without an end it is a remark about a span that was over: somebody was late, nothing is lost.
+                    // Without an end it is a late update of a span that was over, and nothing is lost.
                     self.lost.add(Reason::Headless, u64::from(end.is_some()));
                     self.open_bytes -= entry.charge.bytes();
                     process.spans.remove(&span);
                     self.open -= 1;
                 }
-                // Its start came, but so late that the queue of ended spans had passed it over.
+                // Its start came so late that the queue of ended spans had skipped it.
                 (Some(_), Some(_)) => {
                     if let Some(entry) = process.spans.remove(&span) {
                         self.open -= 1;
@@ -353,25 +353,25 @@ impl Assembler {
         }
     }
 
-    /// Counts a pass for every process, for when nothing is left to pass over.
-    pub(crate) fn pass_all(&mut self, finished: &mut Vec<Finished>) {
+    /// Counts a pass for every process, when no message has come for long.
+    pub(crate) fn pass_all(&mut self, finished: &mut Vec<FinishedSpan>) {
         let ids: Vec<_> = self.processes.keys().copied().collect();
         for id in ids {
             self.pass(id, finished);
         }
     }
 
-    /// A process has ended and all it wrote is here: hands out what was complete, and what was open at that time.
-    pub(crate) fn gone(
+    /// A process has exited and all its records are here: hands out the spans that have ended, and those that are open.
+    pub(crate) fn process_exited(
         &mut self,
         id: ProcessId,
         last_seen: u64,
-        finished: &mut Vec<Finished>,
-        open: &mut Vec<Finished>,
+        finished: &mut Vec<FinishedSpan>,
+        open: &mut Vec<FinishedSpan>,
     ) {
         let Some(mut process) = self.processes.remove(&id) else { return };
-        let mut entries: Vec<Box<Entry>> = std::mem::take(&mut process.spans).into_values().collect();
-        // Whoever has to drop some drops the oldest.
+        let mut entries: Vec<Box<OpenSpan>> = std::mem::take(&mut process.spans).into_values().collect();
+        // A full queue drops the oldest first.
         entries.sort_by_key(|entry| (entry.end.unwrap_or(last_seen), entry.start.as_ref().map(|start| start.time)));
         for entry in entries {
             self.open -= 1;
@@ -385,7 +385,7 @@ impl Assembler {
         }
     }
 
-    /// The processes that are still there.
+    /// The processes that are attached.
     pub(crate) fn process_ids(&self) -> Vec<ProcessId> {
         self.processes.keys().copied().collect()
     }
@@ -396,27 +396,27 @@ impl Assembler {
     }
 }
 
-/// The first of `queue` if its pass is the one that was waited for.
+/// Takes the first of `queue` if its pass is due.
 fn due(queue: &mut VecDeque<([u8; 8], u64)>, is_due: impl Fn(u64) -> bool) -> Option<([u8; 8], u64)> {
     let (_, seen) = queue.front()?;
     if is_due(*seen) { queue.pop_front() } else { None }
 }
 
 fn finish(
-    process: &mut Process,
+    process: &mut ProcessSpans,
     open_traces: &mut HashMap<[u8; 16], u32>,
-    entry: Entry,
+    entry: OpenSpan,
     cut_at: Option<u64>,
-) -> Option<Finished> {
+) -> Option<FinishedSpan> {
     let start = entry.start?;
     close_trace(open_traces, start.trace);
-    let last_word = entry.parts.iter().chain(&entry.events).map(|(time, _)| *time).max().unwrap_or(0);
-    let end = entry.end.or_else(|| cut_at.map(|seen| seen.max(last_word)))?.max(start.time);
+    let last_record = entry.parts.iter().chain(&entry.events).map(|(time, _)| *time).max().unwrap_or(0);
+    let end = entry.end.or_else(|| cut_at.map(|seen| seen.max(last_record)))?.max(start.time);
     let mut parts = entry.parts;
     parts.sort_by_key(|(time, _)| *time);
     let mut events = entry.events;
     events.sort_by_key(|(time, _)| *time);
-    let mut finished = Finished {
+    let mut finished = FinishedSpan {
         source: process.source.clone(),
         start,
         end,
@@ -425,7 +425,7 @@ fn finish(
         dropped_attributes: entry.dropped_attributes,
         dropped_events: entry.dropped_events,
         cut: None,
-        said: entry.said,
+        bytes: entry.bytes,
         parts,
         _charge: entry.charge,
     };
@@ -443,15 +443,15 @@ fn close_trace(open_traces: &mut HashMap<[u8; 16], u32>, trace: [u8; 16]) {
     }
 }
 
-fn complete<T>(process: &mut Process, what: T, scope: u32, said: &Block<'_>) -> Complete<T> {
-    let scope = scope_of(process, scope, || Facts::new(Attributes::new(said.bytes, said.count.into()).collect()));
-    Complete { source: process.source.clone(), what, scope, said: said.bytes.to_vec(), count: said.count }
+fn complete<T>(process: &mut ProcessSpans, header: T, scope: u32, facts: &FactBlock<'_>) -> CompleteRecord<T> {
+    let scope = scope_of(process, scope, || Facts::new(FactReader::new(facts.bytes, facts.count.into()).collect()));
+    CompleteRecord { source: process.source.clone(), header, scope, bytes: facts.bytes.to_vec(), count: facts.count }
 }
 
-/// The scope of that id; what was said tells it when there is none.
-fn scope_of<'a>(process: &mut Process, id: u32, said: impl FnOnce() -> Facts<'a>) -> InstrumentationScope {
+/// The scope with that id; without an id, it is among the facts.
+fn scope_of<'a>(process: &mut ProcessSpans, id: u32, facts: impl FnOnce() -> Facts<'a>) -> InstrumentationScope {
     if id == 0 {
-        let given = said().text(wire::key::SCOPE);
+        let given = facts().text(wire::key::SCOPE);
         return given.map_or_else(scope::own, |marker| scope::of_layer(&marker));
     }
     if let Some(known) = process.scopes.get(&id) {

@@ -1,7 +1,7 @@
 //! Records in any order, and too many of them.
 
 use super::*;
-use crate::records::record::make::{self, Said};
+use crate::records::record::make::{self, Given};
 use crate::resource::testing::source;
 use wire::kind::{SPAN_END, SPAN_EVENT, SPAN_START, SPAN_UPDATE};
 
@@ -17,9 +17,9 @@ fn assembler() -> Assembler {
     assembler
 }
 
-fn record(kind: u8, span: u8, time: u64, said: &[Said<'_>]) -> Vec<u8> {
+fn record(kind: u8, span: u8, time: u64, facts: &[Given<'_>]) -> Vec<u8> {
     if kind == SPAN_START {
-        let start = Start {
+        let start = SpanStart {
             trace: [9; 16],
             span: [span; 8],
             parent: [0; 8],
@@ -29,13 +29,13 @@ fn record(kind: u8, span: u8, time: u64, said: &[Said<'_>]) -> Vec<u8> {
             flags: 1,
             parent_remote: false,
         };
-        make::start(&start, said)
+        make::start(&start, facts)
     } else {
-        make::span(kind, [span; 8], time, said)
+        make::span(kind, [span; 8], time, facts)
     }
 }
 
-fn passes(assembler: &mut Assembler, count: usize) -> Vec<Finished> {
+fn passes(assembler: &mut Assembler, count: usize) -> Vec<FinishedSpan> {
     let mut finished = Vec::new();
     for _ in 0..count {
         assembler.pass(P, &mut finished);
@@ -46,10 +46,10 @@ fn passes(assembler: &mut Assembler, count: usize) -> Vec<Finished> {
 #[test]
 fn a_span_s_records_may_come_in_any_order() {
     let records = [
-        record(SPAN_START, 1, 10, &[Said::Text(11, "a")]),
-        record(SPAN_UPDATE, 1, 11, &[Said::Text(11, "b")]),
-        record(SPAN_EVENT, 1, 12, &[Said::Text(3, "retry")]),
-        record(SPAN_END, 1, 20, &[Said::Text(11, "c")]),
+        record(SPAN_START, 1, 10, &[Given::Text(11, "a")]),
+        record(SPAN_UPDATE, 1, 11, &[Given::Text(11, "b")]),
+        record(SPAN_EVENT, 1, 12, &[Given::Text(3, "retry")]),
+        record(SPAN_END, 1, 20, &[Given::Text(11, "c")]),
     ];
     for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [3, 0, 2, 1]] {
         let mut assembler = assembler();
@@ -71,18 +71,18 @@ fn a_span_s_records_may_come_in_any_order() {
 }
 
 #[test]
-fn an_ended_span_waits_one_whole_pass_for_late_remarks() {
+fn an_ended_span_waits_one_whole_pass_for_late_updates() {
     let mut assembler = assembler();
     assembler.records(P, &record(SPAN_START, 1, 10, &[])).unwrap();
     assembler.records(P, &record(SPAN_END, 1, 20, &[])).unwrap();
     assert!(passes(&mut assembler, 1).is_empty());
-    assembler.records(P, &record(SPAN_UPDATE, 1, 15, &[Said::Text(11, "late")])).unwrap();
+    assembler.records(P, &record(SPAN_UPDATE, 1, 15, &[Given::Text(11, "late")])).unwrap();
     let finished = passes(&mut assembler, 1);
     assert_eq!(finished[0].facts().text(11).unwrap(), "late");
 }
 
 #[test]
-fn an_end_without_a_start_is_lost_and_a_remark_is_not() {
+fn an_end_without_a_start_is_lost_and_an_update_is_not() {
     let mut assembler = assembler();
     assembler.records(P, &record(SPAN_END, 1, 20, &[])).unwrap();
     assembler.records(P, &record(SPAN_UPDATE, 2, 20, &[])).unwrap();
@@ -92,67 +92,70 @@ fn an_end_without_a_start_is_lost_and_a_remark_is_not() {
 }
 
 #[test]
-fn spans_open_at_death_end_there() {
+fn open_spans_end_when_their_process_was_last_seen() {
     let mut assembler = assembler();
     assembler.records(P, &record(SPAN_START, 1, 10, &[])).unwrap();
     assembler.records(P, &record(SPAN_END, 1, 20, &[])).unwrap();
     assembler.records(P, &record(SPAN_START, 2, 12, &[])).unwrap();
     let (mut finished, mut open) = (Vec::new(), Vec::new());
-    assembler.gone(P, 99, &mut finished, &mut open);
+    assembler.process_exited(P, 99, &mut finished, &mut open);
     assert_eq!((finished.len(), open.len(), open[0].end), (1, 1, 99));
     assert_eq!((assembler.open, assembler.open_bytes), (0, 0));
 }
 
 #[test]
-fn spans_of_a_dead_process_come_in_the_order_of_their_ends() {
+fn spans_of_an_exited_process_come_in_the_order_of_their_ends() {
     let mut assembler = assembler();
     for span in (1..=100).rev() {
         assembler.records(P, &record(SPAN_START, span, 10, &[])).unwrap();
         assembler.records(P, &record(SPAN_END, span, 20 + u64::from(span), &[])).unwrap();
     }
     let (mut finished, mut open) = (Vec::new(), Vec::new());
-    assembler.gone(P, 999, &mut finished, &mut open);
+    assembler.process_exited(P, 999, &mut finished, &mut open);
     assert!(finished.len() == 100 && finished.is_sorted_by_key(|span| span.end));
 }
 
 #[test]
-fn a_span_cannot_gather_without_bound() {
+fn a_span_gathers_facts_and_events_within_limits() {
     let mut assembler = assembler();
     let text = "x".repeat(4000);
     assembler.records(P, &record(SPAN_START, 1, 10, &[])).unwrap();
     for time in 0..100 {
-        assembler.records(P, &record(SPAN_UPDATE, 1, time, &[Said::Text(11, &text)])).unwrap();
+        assembler.records(P, &record(SPAN_UPDATE, 1, time, &[Given::Text(11, &text)])).unwrap();
     }
     for time in 0..5000 {
         assembler.records(P, &record(SPAN_EVENT, 1, time, &[])).unwrap();
     }
     assembler.records(P, &record(SPAN_END, 1, 9000, &[])).unwrap();
     let finished = passes(&mut assembler, 2);
-    assert!(finished[0].said.len() <= MAX_SAID);
+    assert!(finished[0].bytes.len() <= MAX_FACT_BYTES);
     assert!(finished[0].dropped_attributes > 0);
     assert_eq!(finished[0].events.len() + finished[0].dropped_events as usize, 5000);
     assert!(finished[0].dropped_events > 0);
 }
 
 /// Ids of any number of spans.
-fn numbered(kind: u8, number: u32, said: &[Said<'_>]) -> Vec<u8> {
+fn numbered(kind: u8, number: u32, facts: &[Given<'_>]) -> Vec<u8> {
     let mut span = [1; 8];
     span[..4].copy_from_slice(&number.to_be_bytes());
     if kind != SPAN_START {
-        return make::span(kind, span, 1_000_000, said);
+        return make::span(kind, span, 1_000_000, facts);
     }
     let mut trace = [9; 16];
     trace[..4].copy_from_slice(&number.to_be_bytes());
     let time = u64::from(number);
-    make::start(&Start { trace, span, parent: [0; 8], time, scope: 4, domain: 1, flags: 1, parent_remote: false }, said)
+    make::start(
+        &SpanStart { trace, span, parent: [0; 8], time, scope: 4, domain: 1, flags: 1, parent_remote: false },
+        facts,
+    )
 }
 
-const SPAN: [Said<'static>; 5] = [
-    Said::Text(11, "GET"),
-    Said::Text(12, "http"),
-    Said::Text(13, "/orders/7"),
-    Said::Text(14, "/orders/{id}"),
-    Said::Int(15, 7),
+const SPAN: [Given<'static>; 5] = [
+    Given::Text(11, "GET"),
+    Given::Text(12, "http"),
+    Given::Text(13, "/orders/7"),
+    Given::Text(14, "/orders/{id}"),
+    Given::Int(15, 7),
 ];
 
 fn with_limit(limit: usize) -> (Assembler, Budget) {
@@ -199,7 +202,7 @@ fn dropped_open_spans_without_an_end_are_counted_once_too() {
     let (mut assembler, _) = with_limit(2_000_000);
     (0..10_000).for_each(|number| assembler.records(P, &numbered(SPAN_START, number, &SPAN)).unwrap());
     let (mut finished, mut open) = (Vec::new(), Vec::new());
-    assembler.gone(P, 99, &mut finished, &mut open);
+    assembler.process_exited(P, 99, &mut finished, &mut open);
     assert_eq!((finished.len(), open.len() as u64 + assembler.lost.total()), (0, 10_000));
 }
 
@@ -210,7 +213,8 @@ fn unsampled_spans_are_dropped_without_a_count() {
         let mut span = [1; 8];
         span[..4].copy_from_slice(&number.to_be_bytes());
         let (trace, time) = ([9; 16], number.into());
-        let start = Start { trace, span, parent: [0; 8], time, scope: 4, domain: 1, flags: 0, parent_remote: false };
+        let start =
+            SpanStart { trace, span, parent: [0; 8], time, scope: 4, domain: 1, flags: 0, parent_remote: false };
         assembler.records(P, &make::start(&start, &SPAN)).unwrap();
     }
     assert!(assembler.open < 10_000);
@@ -218,18 +222,18 @@ fn unsampled_spans_are_dropped_without_a_count() {
 }
 
 #[test]
-fn details_go_before_spans_do_and_are_counted_in_them() {
+fn details_are_dropped_before_spans_and_counted_in_them() {
     let (mut assembler, _) = with_limit(4_000_000);
     (0..100).for_each(|number| assembler.records(P, &numbered(SPAN_START, number, &SPAN)).unwrap());
     let text = "x".repeat(1000);
     for _ in 0..50 {
         for number in 0..100 {
-            assembler.records(P, &numbered(SPAN_UPDATE, number, &[Said::Text(16, &text)])).unwrap();
-            assembler.records(P, &numbered(SPAN_EVENT, number, &[Said::Text(3, &text)])).unwrap();
+            assembler.records(P, &numbered(SPAN_UPDATE, number, &[Given::Text(16, &text)])).unwrap();
+            assembler.records(P, &numbered(SPAN_EVENT, number, &[Given::Text(3, &text)])).unwrap();
         }
     }
     assert!(assembler.open_bytes <= 2_000_000);
-    (0..100).for_each(|number| assembler.records(P, &numbered(SPAN_END, number, &[Said::Int(17, 200)])).unwrap());
+    (0..100).for_each(|number| assembler.records(P, &numbered(SPAN_END, number, &[Given::Int(17, 200)])).unwrap());
     let finished = passes(&mut assembler, 8);
     assert_eq!((finished.len(), assembler.lost.total()), (100, 0));
     assert!(finished.iter().all(|span| span.events.len() as u32 + span.dropped_events == 50));

@@ -9,8 +9,8 @@ use opentelemetry_semantic_conventions::attribute as name;
 
 use crate::attributes::limits;
 use crate::config::LogLimits;
-use crate::records::assemble::Complete;
-use crate::records::record::{Log, Value};
+use crate::records::assemble::CompleteRecord;
+use crate::records::record::{FactValue, LogHeader};
 use crate::redact;
 use crate::signals::traces::data;
 use crate::wire::key;
@@ -28,10 +28,10 @@ pub(crate) struct LogData {
 }
 
 /// Fills `record` within its limits.
-pub(super) fn data(mut record: SdkLogRecord, logged: &Complete<Log>, log_limits: &LogLimits) -> LogData {
-    let (log, facts) = (&logged.what, logged.facts());
+pub(super) fn data(mut record: SdkLogRecord, logged: &CompleteRecord<LogHeader>, log_limits: &LogLimits) -> LogData {
+    let (log, facts) = (&logged.header, logged.facts());
     record.set_timestamp(data::at(log.time));
-    // Always: the exporter does not take a record without.
+    // Always set: the exporter refuses a record without.
     record.set_observed_timestamp(SystemTime::now());
     if let Some(severity) = severity(log.severity) {
         record.set_severity_number(severity);
@@ -68,21 +68,21 @@ pub(super) fn data(mut record: SdkLogRecord, logged: &Complete<Log>, log_limits:
     LogData { record, scope, dropped_attributes, weight }
 }
 
-fn any(name: &str, value: Value<'_>, length: Option<usize>) -> AnyValue {
+fn any(name: &str, value: FactValue<'_>, length: Option<usize>) -> AnyValue {
     match value {
-        Value::Bool(truth) => truth.into(),
+        FactValue::Bool(truth) => truth.into(),
         _ if redact::is_secret_attribute(name) => redact::REDACTED.into(),
-        Value::Bytes(_) => {
+        FactValue::Bytes(_) => {
             let text = value.text();
             let text = redact::message(&text);
             AnyValue::from(limits::text(&text, length).to_owned())
         }
-        Value::Int(number) => number.into(),
-        Value::Float(number) => number.into(),
+        FactValue::Int(number) => number.into(),
+        FactValue::Float(number) => number.into(),
     }
 }
 
-/// The names that begin a range of four; nothing in between is ever written.
+/// The first name of each range of four; the hooks write no other.
 fn severity(number: u8) -> Option<Severity> {
     Some(match number {
         1..=4 => Severity::Trace,
@@ -103,23 +103,23 @@ pub(crate) mod testing {
     use super::*;
     use crate::bounds::budget::Budget;
     use crate::records::assemble::Assembler;
-    use crate::records::record::Log;
-    use crate::records::record::make::{self, Said};
+    use crate::records::record::LogHeader;
+    use crate::records::record::make::{self, Given};
     use crate::resource::testing::source;
     use crate::wire::ProcessId;
 
     /// A record as the hooks write it, on its way out.
-    pub(crate) fn made(log: &Log, said: &[Said<'_>], limits: &LogLimits) -> LogData {
+    pub(crate) fn made(log: &LogHeader, facts: &[Given<'_>], limits: &LogLimits) -> LogData {
         let mut assembler = Assembler::new(&Budget::new(64_000_000));
         let marker = |id| (id == 4).then(|| "otel-rs:layer:1|log|0.4.35|0.1.0|\n".to_owned());
         assembler.attach(ProcessId(1), source(0, "test"), Box::new(marker));
-        assembler.records(ProcessId(1), &make::log(log, said)).unwrap();
+        assembler.records(ProcessId(1), &make::log(log, facts)).unwrap();
         let maker = SdkLoggerProvider::builder().build().logger("test");
         data(maker.create_log_record(), &assembler.logged[0], limits)
     }
 
-    pub(crate) const LOG: Log =
-        Log { trace: [1; 16], span: [2; 8], time: 3, scope: 4, flags: 1, severity: 13, left_out: 0 };
+    pub(crate) const LOG: LogHeader =
+        LogHeader { trace: [1; 16], span: [2; 8], time: 3, scope: 4, flags: 1, severity: 13, left_out: 0 };
     pub(crate) const NO_LIMITS: LogLimits = LogLimits { value_length: None, attributes: 128 };
 }
 
@@ -127,22 +127,22 @@ pub(crate) mod testing {
 mod tests {
     use super::testing::{LOG, NO_LIMITS, made};
     use super::*;
-    use crate::records::record::Log;
-    use crate::records::record::make::Said;
+    use crate::records::record::LogHeader;
+    use crate::records::record::make::Given;
 
     #[test]
-    fn a_record_tells_all_it_holds() {
-        let said = [
-            Said::Text(key::LOG_BODY, "cannot reach http://u:hunter2@db/"),
-            Said::Text(key::LOG_TARGET, "shop::orders"),
-            Said::Text(key::CODE_FILE, "src/orders.rs"),
-            Said::Int(key::CODE_LINE, 7),
-            Said::NamedInt("order", 71),
-            Said::NamedInt("pin", 1234),
-            Said::Named("api_key", "hunter2"),
-            Said::Named("login", "password=hunter2"),
+    fn a_record_s_facts_are_all_exported_and_redacted() {
+        let facts = [
+            Given::Text(key::LOG_BODY, "cannot reach http://u:hunter2@db/"),
+            Given::Text(key::LOG_TARGET, "shop::orders"),
+            Given::Text(key::CODE_FILE, "src/orders.rs"),
+            Given::Int(key::CODE_LINE, 7),
+            Given::NamedInt("order", 71),
+            Given::NamedInt("pin", 1234),
+            Given::Named("api_key", "hunter2"),
+            Given::Named("login", "password=hunter2"),
         ];
-        let LogData { record, scope, weight, .. } = made(&LOG, &said, &NO_LIMITS);
+        let LogData { record, scope, weight, .. } = made(&LOG, &facts, &NO_LIMITS);
         assert_eq!(record.body(), Some(&AnyValue::from("cannot reach http://REDACTED:REDACTED@db/")));
         assert_eq!((record.severity_number(), record.severity_text()), (Some(Severity::Warn), Some("WARN")));
         let context = record.trace_context().unwrap();
@@ -164,8 +164,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_left_out() {
-        let outside = Log { trace: [0; 16], span: [0; 8], severity: 0, ..LOG };
+    fn missing_facts_are_left_out() {
+        let outside = LogHeader { trace: [0; 16], span: [0; 8], severity: 0, ..LOG };
         let LogData { record, scope, .. } = made(&outside, &[], &NO_LIMITS);
         assert_eq!((record.body(), record.severity_number()), (None, None));
         assert!(record.trace_context().is_none());
@@ -176,22 +176,23 @@ mod tests {
     type Row = (usize, Option<usize>, u32, Vec<(&'static str, AnyValue)>);
 
     #[test]
-    fn limits_are_for_attributes_and_not_for_the_message() {
-        let said = [
-            Said::Text(key::LOG_BODY, "hello"),
-            Said::Text(key::CODE_FILE, "main.rs"),
-            Said::Named("a", "x€z"),
-            Said::NamedInt("b", 12_345),
+    fn limits_apply_to_attributes_and_not_to_the_message() {
+        let facts = [
+            Given::Text(key::LOG_BODY, "hello"),
+            Given::Text(key::CODE_FILE, "main.rs"),
+            Given::Named("a", "x€z"),
+            Given::NamedInt("b", 12_345),
         ];
         let table: [Row; 3] = [
             (3, None, 2, vec![("code.file.path", "main.rs".into()), ("a", "x€z".into()), ("b", 12_345.into())]),
             (2, Some(2), 3, vec![("code.file.path", "ma".into()), ("a", "x€".into())]),
             (0, Some(2), 5, vec![]),
         ];
-        let log = Log { left_out: 2, ..LOG };
-        for (attributes, value_length, gone, expected) in table {
-            let LogData { record, dropped_attributes, .. } = made(&log, &said, &LogLimits { value_length, attributes });
-            assert_eq!(dropped_attributes, gone);
+        let log = LogHeader { left_out: 2, ..LOG };
+        for (attributes, value_length, dropped, expected) in table {
+            let LogData { record, dropped_attributes, .. } =
+                made(&log, &facts, &LogLimits { value_length, attributes });
+            assert_eq!(dropped_attributes, dropped);
             let found: Vec<_> = record.attributes_iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
             assert_eq!(found, expected);
             assert_eq!(record.body(), Some(&AnyValue::from("hello")));

@@ -50,8 +50,8 @@ mod tests {
     use super::super::data::testing::{LOG, made};
     use super::*;
     use crate::config::LogLimits;
-    use crate::records::record::Log;
-    use crate::records::record::make::Said;
+    use crate::records::record::LogHeader;
+    use crate::records::record::make::Given;
     use crate::resource::testing::source;
     use crate::wire::key;
 
@@ -59,8 +59,8 @@ mod tests {
     fn a_request_holds_each_scope_once_and_the_records_in_their_order() {
         let (one, other) = (source(0, "one"), source(1, "other"));
         let of = |source: &Source, target: &'static str, time| {
-            let said = [Said::Text(key::LOG_TARGET, target), Said::NamedInt("a", 1)];
-            let item = made(&Log { time, ..LOG }, &said, &LogLimits { value_length: None, attributes: 0 });
+            let facts = [Given::Text(key::LOG_TARGET, target), Given::NamedInt("a", 1)];
+            let item = made(&LogHeader { time, ..LOG }, &facts, &LogLimits { value_length: None, attributes: 0 });
             Sourced { source: source.clone(), item }
         };
         let logs = vec![of(&one, "a", 1), of(&other, "a", 4), of(&one, "b", 2), of(&one, "a", 3)];

@@ -7,8 +7,8 @@ use opentelemetry::logs::{Logger as _, LoggerProvider as _};
 use opentelemetry_sdk::logs::{SdkLogger, SdkLoggerProvider};
 
 use crate::config::LogLimits;
-use crate::records::assemble::Complete;
-use crate::records::record::Log;
+use crate::records::assemble::CompleteRecord;
+use crate::records::record::LogHeader;
 use crate::signals::sourced::Sourced;
 use crate::signals::{BatchItem, Signal};
 use data::LogData;
@@ -36,7 +36,7 @@ impl LogMaker {
     }
 
     /// A record within its limits, with its program.
-    pub(crate) fn make(&self, logged: &Complete<Log>) -> Sourced<LogData> {
+    pub(crate) fn make(&self, logged: &CompleteRecord<LogHeader>) -> Sourced<LogData> {
         let item = data::data(self.logger.create_log_record(), logged, &self.limits);
         Sourced { source: logged.source.clone(), item }
     }

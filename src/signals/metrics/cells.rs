@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use opentelemetry::{InstrumentationScope, KeyValue};
 
 use crate::conventions::{self, OVERFLOW};
-use crate::records::record::Attributes;
+use crate::records::record::FactReader;
 use crate::records::scope;
 use crate::wire::{ProcessId, cell_kind, key};
 
@@ -119,7 +119,7 @@ impl Counters {
         let mut name = String::new();
         let mut scope = String::new();
         let mut attributes = Vec::new();
-        for attribute in Attributes::new(&cell.description, cell.attributes.into()) {
+        for attribute in FactReader::new(&cell.description, cell.attributes.into()) {
             match attribute.key {
                 key::METRIC_NAME => name = attribute.value.text().into_owned(),
                 key::METRIC_UNIT => series.unit = attribute.value.text().into_owned(),
@@ -156,7 +156,7 @@ mod tests {
     use super::super::testing::TestMetrics;
     use super::*;
     use crate::config::HistogramAggregation;
-    use crate::records::record::make::{self, Said};
+    use crate::records::record::make::{self, Given};
     use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, Ordering};
@@ -171,10 +171,10 @@ mod tests {
 
     fn cell_of(kind: u8, name: &str, method: &str, value: i64) -> CellValue {
         let facts = [
-            Said::Text(key::METRIC_NAME, name),
-            Said::Text(key::METRIC_UNIT, "{request}"),
-            Said::Text(key::SCOPE, "otel-rs:layer:1|hyper|1.6.0|0.1.0|\n"),
-            Said::Named("http.request.method", method),
+            Given::Text(key::METRIC_NAME, name),
+            Given::Text(key::METRIC_UNIT, "{request}"),
+            Given::Text(key::SCOPE, "otel-rs:layer:1|hyper|1.6.0|0.1.0|\n"),
+            Given::Named("http.request.method", method),
         ];
         CellValue { kind, attributes: facts.len() as u8, description: make::attributes(&facts), value }
     }
@@ -226,7 +226,7 @@ mod tests {
         let mut metrics = metrics();
         let cells = || {
             let facts =
-                [Said::Text(key::METRIC_NAME, "http.client.active_requests"), Said::Text(key::METRIC_UNIT, "x")];
+                [Given::Text(key::METRIC_NAME, "http.client.active_requests"), Given::Text(key::METRIC_UNIT, "x")];
             let kind = cell_kind::UP_DOWN_COUNTER;
             vec![CellValue { kind, attributes: 2, description: make::attributes(&facts), value: 1 }]
         };

@@ -13,7 +13,7 @@ use super::registry::{FanOut, InstrumentRegistry};
 use super::streams::InstrumentProperties;
 use crate::config::{ExemplarFilter, InstrumentKind};
 use crate::conventions::Measured;
-use crate::conventions::catalog::{self, Kind};
+use crate::conventions::catalog::{self, MetricKind};
 use crate::records::scope;
 
 /// Scopes that have histograms; a process cannot make more by attaching again under new names. Measurements of further
@@ -70,7 +70,7 @@ impl Instruments {
             self.histograms.insert(scope.clone(), HashMap::new());
         }
         let metric = measured.metric;
-        if metric.kind == Kind::Counter {
+        if metric.kind == MetricKind::Counter {
             let id = CounterId { scope: scope.clone(), name: metric.name.to_owned(), is_monotonic: true };
             return self.add(&id, &CounterSeries::defined(measured.attributes.clone()), value as i64);
         }
@@ -107,8 +107,8 @@ impl Instruments {
 
     fn counter(&self, id: &CounterId, series: &CounterSeries) -> FanOut<Sum> {
         let (sum, kind) = match id.is_monotonic {
-            true => (Kind::Counter, InstrumentKind::Counter),
-            false => (Kind::UpDownCounter, InstrumentKind::UpDownCounter),
+            true => (MetricKind::Counter, InstrumentKind::Counter),
+            false => (MetricKind::UpDownCounter, InstrumentKind::UpDownCounter),
         };
         let known = catalog::named(&id.name).filter(|metric| metric.kind == sum);
         let (unit, text) = match known {

@@ -9,7 +9,7 @@ use opentelemetry::metrics::{AsyncInstrument, Counter, UpDownCounter};
 use super::registry::{FanOut, InstrumentRegistry};
 use super::streams::InstrumentProperties;
 use crate::config::InstrumentKind;
-use crate::conventions::catalog::{Kind, Metric};
+use crate::conventions::catalog::{Metric, MetricKind};
 use crate::host::{Attribute, Attributes, Point};
 use crate::records::scope;
 
@@ -59,8 +59,10 @@ impl Observed {
             seen.insert((point.metric.name, &point.attributes));
         }
         // An up-down counter of something that was removed falls to zero.
-        let recorded =
-            self.recorded.iter().filter(|(_, (metric, value))| metric.kind == Kind::UpDownCounter && *value != 0.0);
+        let recorded = self
+            .recorded
+            .iter()
+            .filter(|(_, (metric, value))| metric.kind == MetricKind::UpDownCounter && *value != 0.0);
         let removed: Vec<(&'static Metric, Attributes)> = recorded
             .filter(|((name, attributes), _)| !seen.contains(&(*name, attributes)))
             .map(|((_, attributes), (metric, _))| (*metric, attributes.clone()))
@@ -73,7 +75,7 @@ impl Observed {
     fn record(&mut self, registry: &InstrumentRegistry, metric: &'static Metric, attributes: &Attributes, value: f64) {
         let instrument = self.instruments.entry(metric.name).or_insert_with(|| instrument(registry, metric));
         let named: Vec<KeyValue> = attributes.iter().map(key_value).collect();
-        if metric.kind == Kind::Gauge {
+        if metric.kind == MetricKind::Gauge {
             instrument.record(&named, |instrument, kept| {
                 if let ObservedInstrument::Gauge(values) = instrument {
                     values.change(|values| values.push((kept.to_vec(), value)));
@@ -83,7 +85,7 @@ impl Observed {
         }
         let is_new = !self.recorded.contains_key(&(metric.name, attributes.clone()));
         let (_, recorded) = self.recorded.entry((metric.name, attributes.clone())).or_insert((metric, 0.0));
-        let by = if metric.kind == Kind::Counter { (value - *recorded).max(0.0) } else { value - *recorded };
+        let by = if metric.kind == MetricKind::Counter { (value - *recorded).max(0.0) } else { value - *recorded };
         if by == 0.0 && !is_new {
             return;
         }
@@ -99,25 +101,25 @@ impl Observed {
 
 fn instrument(registry: &InstrumentRegistry, metric: &'static Metric) -> FanOut<ObservedInstrument> {
     let kind = match metric.kind {
-        Kind::Counter => InstrumentKind::ObservableCounter,
-        Kind::UpDownCounter => InstrumentKind::ObservableUpDownCounter,
-        Kind::Gauge => InstrumentKind::ObservableGauge,
-        Kind::Histogram(_) => InstrumentKind::Histogram,
+        MetricKind::Counter => InstrumentKind::ObservableCounter,
+        MetricKind::UpDownCounter => InstrumentKind::ObservableUpDownCounter,
+        MetricKind::Gauge => InstrumentKind::ObservableGauge,
+        MetricKind::Histogram(_) => InstrumentKind::Histogram,
     };
     let (unit, text) = (metric.unit, metric.description);
     let properties = InstrumentProperties { scope: &scope::own(), name: metric.name, kind, unit };
     registry.instrument(&properties, |meter, name| match metric.kind {
-        Kind::Counter if metric.is_fractional() => {
+        MetricKind::Counter if metric.is_fractional() => {
             ObservedInstrument::Seconds(meter.f64_counter(name).with_unit(unit).with_description(text).build())
         }
-        Kind::Counter => {
+        MetricKind::Counter => {
             ObservedInstrument::Count(meter.u64_counter(name).with_unit(unit).with_description(text).build())
         }
-        Kind::UpDownCounter => {
+        MetricKind::UpDownCounter => {
             ObservedInstrument::UpDown(meter.i64_up_down_counter(name).with_unit(unit).with_description(text).build())
         }
         // An observation is the value of now; a histogram of observations would count the moments of reading.
-        Kind::Gauge | Kind::Histogram(_) => {
+        MetricKind::Gauge | MetricKind::Histogram(_) => {
             let values = GaugeValues::default();
             let observed = values.clone();
             let gauge = meter.f64_observable_gauge(name).with_unit(unit).with_description(text);

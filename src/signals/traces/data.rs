@@ -1,4 +1,4 @@
-//! A finished span as the SDK's exporters take it.
+//! A finished span as the exporters take it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,13 +8,14 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use crate::attributes::limits;
 use crate::config::SpanLimits;
 use crate::conventions::{self, Described};
-use crate::records::assemble::Finished;
+use crate::records::assemble::FinishedSpan;
 use crate::records::facts::Facts;
 use crate::signals::metrics::data::Origin;
 use crate::wire::key;
 
-/// Puts a span and what the conventions say about it together, within its limits. Links have none: there are no links.
-pub(crate) fn data(span: &Finished, mut described: Described, limits: &SpanLimits) -> SpanData {
+/// Makes the SDK's span of a finished one, its `facts` and their description by the conventions, within its limits. Links
+/// have no limit: there are none.
+pub(crate) fn data(span: &FinishedSpan, facts: &Facts<'_>, mut described: Described, limits: &SpanLimits) -> SpanData {
     let dropped = limits::attributes(&mut described.attributes, limits.attributes, limits.value_length);
     let mut events = SpanEvents::default();
     for (time, part) in span.events.iter().take(limits.events) {
@@ -30,7 +31,7 @@ pub(crate) fn data(span: &Finished, mut described: Described, limits: &SpanLimit
             SpanId::from_bytes(span.start.span),
             TraceFlags::new(span.start.flags),
             false,
-            trace_state(&span.facts()),
+            trace_state(facts),
         ),
         parent_span_id: SpanId::from_bytes(span.start.parent),
         parent_span_is_remote: span.start.parent_remote,
@@ -47,13 +48,13 @@ pub(crate) fn data(span: &Finished, mut described: Described, limits: &SpanLimit
     }
 }
 
-/// What came with the trace; nothing when it is malformed, as W3C Trace Context asks (section 3.3).
+/// The trace state that came with the trace; empty when it is malformed, as W3C Trace Context requires (section 3.3).
 fn trace_state(facts: &Facts<'_>) -> TraceState {
     facts.text(key::TRACE_STATE).and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
-/// Where what was measured of a span comes from.
-pub(crate) fn origin(span: &Finished) -> Origin {
+/// The origin of what was measured of a span.
+pub(crate) fn origin(span: &FinishedSpan) -> Origin {
     Origin {
         trace: TraceId::from_bytes(span.start.trace),
         span: SpanId::from_bytes(span.start.span),
@@ -62,7 +63,7 @@ pub(crate) fn origin(span: &Finished) -> Origin {
     }
 }
 
-/// Nanoseconds since 1970 as the SDK wants them.
+/// Nanoseconds since 1970 as the SDK's time.
 pub(crate) fn at(unix_ns: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(unix_ns)
 }
@@ -105,15 +106,15 @@ mod tests {
     use super::*;
     use crate::bounds::budget::Budget;
     use crate::records::assemble::Assembler;
-    use crate::records::record::Start;
-    use crate::records::record::make::{self, Said};
+    use crate::records::record::SpanStart;
+    use crate::records::record::make::{self, Given};
     use crate::resource::testing::source;
     use crate::wire::ProcessId;
     use crate::wire::kind;
 
     /// A span with three attributes, and three events of two each.
-    fn finished() -> Finished {
-        let start = Start {
+    fn finished() -> FinishedSpan {
+        let start = SpanStart {
             trace: [1; 16],
             span: [2; 8],
             parent: [0; 8],
@@ -123,11 +124,11 @@ mod tests {
             flags: 1,
             parent_remote: false,
         };
-        let said = [Said::Named("a", "x€z"), Said::NamedInt("b", 12_345), Said::Named("c", "long")];
-        let mut bytes = make::start(&start, &said);
+        let facts = [Given::Named("a", "x€z"), Given::NamedInt("b", 12_345), Given::Named("c", "long")];
+        let mut bytes = make::start(&start, &facts);
         for (time, name) in [(13, "third"), (11, "first"), (12, "second")] {
-            let said = [Said::Text(key::EVENT_NAME, name), Said::Named("k", "value"), Said::NamedInt("n", 1)];
-            bytes.extend(make::span(kind::SPAN_EVENT, [2; 8], time, &said));
+            let facts = [Given::Text(key::EVENT_NAME, name), Given::Named("k", "value"), Given::NamedInt("n", 1)];
+            bytes.extend(make::span(kind::SPAN_EVENT, [2; 8], time, &facts));
         }
         bytes.extend(make::span(kind::SPAN_END, [2; 8], 20, &[]));
         let mut assembler = Assembler::new(&Budget::new(64_000_000));
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_hold_and_what_they_cost_is_counted() {
+    fn limits_hold_and_what_they_drop_is_counted() {
         const WIDE: SpanLimits = SpanLimits {
             value_length: None,
             attributes: 128,
@@ -177,7 +178,7 @@ mod tests {
         for (limits, attributes, dropped, events, dropped_events, event_attributes, event_dropped) in table {
             let finished = finished();
             let described = conventions::describe(0, &finished.facts(), None, &conventions::HttpSettings::default());
-            let data = data(&finished, described, &limits);
+            let data = data(&finished, &finished.facts(), described, &limits);
             let values: Vec<_> = data.attributes.iter().map(|kv| kv.value.as_str().into_owned()).collect();
             assert_eq!(
                 (values.join(" "), data.dropped_attributes_count),

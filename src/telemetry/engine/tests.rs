@@ -1,12 +1,14 @@
 //! The whole way from records to a destination.
 
+use super::intake::now_unix_ns;
 use super::*;
-use crate::channel::feed;
+use crate::channel::feed::{self, Feed};
 use crate::config::HostMetrics;
 use crate::launch::{Environment, Program};
-use crate::records::record::Start;
-use crate::records::record::make::{self, Said};
-use crate::wire::{cell_kind, key, kind};
+use crate::records::record::SpanStart;
+use crate::records::record::make::{self, Given};
+use crate::signals::metrics::CellValue;
+use crate::wire::{ProcessId, cell_kind, domain, key, kind};
 
 const PROCESS: ProcessId = ProcessId(1);
 
@@ -19,8 +21,8 @@ fn config(settings: &[(&str, &str)]) -> Config {
 fn trace(now: u64, number: u8) -> Vec<u8> {
     let ms = 1_000_000;
     let id = |span: u8| [span, number, 1, 1, 1, 1, 1, 1];
-    let start = |span: u8, parent: u8, domain, scope, after: u64, said: &[Said<'_>]| {
-        let start = Start {
+    let start = |span: u8, parent: u8, domain, scope, after: u64, facts: &[Given<'_>]| {
+        let start = SpanStart {
             trace: [number + 1; 16],
             span: id(span),
             parent: if parent == 0 { [0; 8] } else { id(parent) },
@@ -30,33 +32,33 @@ fn trace(now: u64, number: u8) -> Vec<u8> {
             flags: 1,
             parent_remote: span == 4,
         };
-        make::start(&start, said)
+        make::start(&start, facts)
     };
-    let end = |span: u8, after: u64, said: &[Said<'_>]| make::span(kind::SPAN_END, id(span), now + after * ms, said);
+    let end = |span: u8, after: u64, facts: &[Given<'_>]| make::span(kind::SPAN_END, id(span), now + after * ms, facts);
     let server = |path| {
         [
-            Said::Text(key::HTTP_METHOD, "GET"),
-            Said::Text(key::URL_PATH, path),
-            Said::Text(key::URL_SCHEME, "http"),
-            Said::Text(key::HTTP_HOST, "127.0.0.1:3000"),
-            Said::Text(key::HTTP_VERSION, "1.1"),
+            Given::Text(key::HTTP_METHOD, "GET"),
+            Given::Text(key::URL_PATH, path),
+            Given::Text(key::URL_SCHEME, "http"),
+            Given::Text(key::HTTP_HOST, "127.0.0.1:3000"),
+            Given::Text(key::HTTP_VERSION, "1.1"),
         ]
     };
     let mut all = start(1, 0, domain::HTTP_SERVER, 4, 0, &server("/orders/7"));
-    all.extend(make::span(kind::SPAN_UPDATE, id(1), now, &[Said::Text(key::HTTP_ROUTE, "/orders/{id}")]));
+    all.extend(make::span(kind::SPAN_UPDATE, id(1), now, &[Given::Text(key::HTTP_ROUTE, "/orders/{id}")]));
     let query = "SELECT * FROM orders WHERE note = 'hunter2' AND id = ?";
-    let said = [Said::Text(key::DB_SYSTEM, "sqlite"), Said::Text(key::DB_QUERY, query)];
-    all.extend(start(2, 1, domain::DATABASE, 8, 1, &said));
-    all.extend(end(2, 2, &[Said::Int(key::DB_ROWS, 1)]));
+    let facts = [Given::Text(key::DB_SYSTEM, "sqlite"), Given::Text(key::DB_QUERY, query)];
+    all.extend(start(2, 1, domain::DATABASE, 8, 1, &facts));
+    all.extend(end(2, 2, &[Given::Int(key::DB_ROWS, 1)]));
     let url = "http://u:hunter2@127.0.0.1:3001/stock/7?token=hunter2";
-    let said = [Said::Text(key::HTTP_METHOD, "GET"), Said::Text(key::URL_FULL, url)];
-    all.extend(start(3, 1, domain::HTTP_CLIENT, 12, 3, &said));
-    let said = [Said::Text(key::EVENT_NAME, "retry"), Said::NamedInt("attempt", 2)];
-    all.extend(make::span(kind::SPAN_EVENT, id(3), now + 4 * ms, &said));
+    let facts = [Given::Text(key::HTTP_METHOD, "GET"), Given::Text(key::URL_FULL, url)];
+    all.extend(start(3, 1, domain::HTTP_CLIENT, 12, 3, &facts));
+    let facts = [Given::Text(key::EVENT_NAME, "retry"), Given::NamedInt("attempt", 2)];
+    all.extend(make::span(kind::SPAN_EVENT, id(3), now + 4 * ms, &facts));
     all.extend(start(4, 3, domain::HTTP_SERVER, 4, 5, &server("/stock/7")));
-    all.extend(end(4, 7, &[Said::Text(key::HTTP_ROUTE, "/stock/{id}"), Said::Int(key::HTTP_STATUS, 503)]));
-    all.extend(end(3, 9, &[Said::Int(key::HTTP_STATUS, 503)]));
-    all.extend(end(1, 12, &[Said::Int(key::HTTP_STATUS, 200)]));
+    all.extend(end(4, 7, &[Given::Text(key::HTTP_ROUTE, "/stock/{id}"), Given::Int(key::HTTP_STATUS, 503)]));
+    all.extend(end(3, 9, &[Given::Int(key::HTTP_STATUS, 503)]));
+    all.extend(end(1, 12, &[Given::Int(key::HTTP_STATUS, 200)]));
     all
 }
 
@@ -66,11 +68,11 @@ fn programs(config: &Config) -> Programs {
 }
 
 /// Runs an engine over `traces` requests and one that is never finished.
-fn run(config: &Config, traces: u8, end: ChildEnd) -> Report {
+fn run(config: &Config, traces: u8, end: ChildEnd) -> TelemetryReport {
     run_within(Duration::from_secs(5), config, traces, end)
 }
 
-fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) -> Report {
+fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) -> TelemetryReport {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let entered = runtime.enter();
     let nothing = HostMetrics { process: false, process_ids: false, system: false };
@@ -84,21 +86,22 @@ fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) ->
         _ => marker("reqwest", "0.12.9"),
     };
     let active = [
-        Said::Text(key::METRIC_NAME, "http.server.active_requests"),
-        Said::Text(key::METRIC_UNIT, "{request}"),
-        Said::Named("http.request.method", "GET"),
+        Given::Text(key::METRIC_NAME, "http.server.active_requests"),
+        Given::Text(key::METRIC_UNIT, "{request}"),
+        Given::Named("http.request.method", "GET"),
     ];
     let description = make::attributes(&active);
     let cell = CellValue { kind: cell_kind::UP_DOWN_COUNTER, attributes: 3, description, value: 1 };
     let source = engine.programs.launched();
-    engine.attach(PROCESS, &source, Box::new(strings), Box::new(move || vec![cell.clone()]), None);
+    let cells = Box::new(move || vec![cell.clone()]);
+    engine.intake.attach(PROCESS, &source, Box::new(strings), cells, None, &mut engine.output);
     let (sender, receiver) = feed::queue();
     let now = now_unix_ns();
     for number in 0..traces {
         sender.records(PROCESS, trace(now, number));
     }
     sender.send(Feed::PassDone { process: PROCESS });
-    let open = Start {
+    let open = SpanStart {
         trace: [250; 16],
         span: [250; 8],
         parent: [0; 8],
@@ -108,25 +111,25 @@ fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) ->
         flags: 1,
         parent_remote: false,
     };
-    sender.records(PROCESS, make::start(&open, &[Said::Text(key::HTTP_METHOD, "POST")]));
-    sender.send(Feed::Gone { process: PROCESS, dropped: 0, last_seen_unix_ns: now + 1_000_000 });
+    sender.records(PROCESS, make::start(&open, &[Given::Text(key::HTTP_METHOD, "POST")]));
+    sender.send(Feed::Exited { process: PROCESS, dropped: 0, last_seen_unix_ns: now + 1_000_000 });
     sender.send(Feed::Closed);
-    let (tell, told) = oneshot::channel();
+    let (sender, ending) = oneshot::channel();
     let ended = Ended { end, usage: Usage::default(), at: SystemTime::now() };
-    tell.send(Ending { ended, deadline }).unwrap();
-    runtime.block_on(engine.run(receiver, tokio::sync::mpsc::unbounded_channel().1, told))
+    sender.send(ProgramEnd { ended, deadline }).unwrap();
+    runtime.block_on(engine.run(receiver, tokio::sync::mpsc::unbounded_channel().1, ending))
 }
 
 #[test]
-fn what_the_console_shows_counts_as_exported() {
+fn spans_on_the_console_count_as_exported() {
     let config = config(&[("OTEL_TRACES_EXPORTER", "console"), ("OTEL_METRICS_EXPORTER", "console")]);
     let report = run(&config, 2, ChildEnd::Killed(9));
-    let expected = Report { exported_spans: 9, open_requests: 1, ..Report::default() };
+    let expected = TelemetryReport { exported_spans: 9, open_requests: 1, ..TelemetryReport::default() };
     assert_eq!(report, expected);
 }
 
 #[test]
-fn a_dead_collector_delays_the_end_a_little_and_loses_with_a_count() {
+fn an_unreachable_collector_delays_the_end_a_little_and_its_losses_are_counted() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
@@ -140,7 +143,7 @@ fn a_dead_collector_delays_the_end_a_little_and_loses_with_a_count() {
 }
 
 #[test]
-fn a_collector_that_never_answers_is_given_up_in_time() {
+fn a_collector_that_never_answers_is_given_up_at_the_deadline() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     for protocol in ["grpc", "http/protobuf"] {
@@ -155,7 +158,7 @@ fn a_collector_that_never_answers_is_given_up_in_time() {
 /// For trying out a real collector: `OTEL_RS_TEST_COLLECTOR=localhost:4317 cargo test real_collector -- --ignored`.
 #[test]
 #[ignore = "needs a collector"]
-fn a_real_collector_takes_it_all() {
+fn a_real_collector_accepts_all_spans() {
     let read = |name: &str| std::env::var_os(name).and_then(|value| value.into_string().ok()).unwrap_or_default();
     let (endpoint, protocol) = (read("OTEL_RS_TEST_COLLECTOR"), read("OTEL_RS_TEST_PROTOCOL"));
     assert_ne!(endpoint, "", "no collector named");

@@ -24,10 +24,10 @@ static ATTACHED: AtomicPtr<Claim> = AtomicPtr::new(std::ptr::null_mut());
 /// The last region of this process or of the parent it was forked from; the fork does not wipe this one.
 static LAST: AtomicPtr<Region> = AtomicPtr::new(std::ptr::null_mut());
 
-/// How long threads wait for another that is attaching. Once this was too short, nobody waits any more.
+/// How long threads wait for another that is attaching. Once this was too short, no thread waits any more.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Who attaches this process. Zeros mean that nobody does yet.
+/// The state of attaching this process. Zeros mean that no thread has begun.
 #[repr(C)]
 struct Claim {
     region: AtomicPtr<Region>,
@@ -63,7 +63,7 @@ pub(crate) fn active() -> bool {
     }
 }
 
-/// For tests that make a launcher: whoever came before them found none.
+/// For tests that make a launcher: hooks before them found none.
 #[cfg(test)]
 pub(crate) fn reset_for_tests() {
     // SAFETY: null or a page that is never unmapped.
@@ -95,8 +95,8 @@ fn first_hook() -> bool {
     STATE.load(Ordering::Acquire) == ACTIVE
 }
 
-/// Whether there is a launcher that the program may listen to. A program that runs with more rights than whoever
-/// started it (setuid, setgid, file capabilities) takes no orders from the environment.
+/// Whether there is a launcher that the program may attach to. A program that runs with more rights than the process that
+/// started it (setuid, setgid, file capabilities) does not follow the environment.
 fn is_invited() -> bool {
     !sys::is_secure() && std::env::var_os(wire::CHANNEL_VARIABLE).is_some() && !inside_the_compiler()
 }
@@ -128,7 +128,7 @@ fn attach() {
         Some(()) => STATE.store(ACTIVE, Ordering::Release),
         None => give_up(),
     }
-    // Last: who waits for it looks at the state next.
+    // Last: a thread that waits for it reads the state next.
     claim.progress.store(DONE, Ordering::Release);
 }
 
@@ -179,8 +179,8 @@ fn attach_process(claim: &'static Claim) -> Option<()> {
     Some(())
 }
 
-/// Another thread is attaching, which takes some microseconds, once. What is not waited for now would be a span that
-/// nobody ever hears of; a thread that is kept from running must not keep others, so there is an end to it.
+/// Waits for the thread that is attaching, which takes some microseconds, once. Without it spans would be lost; since a
+/// thread that is kept from running must not hold up others, the wait has an end.
 fn wait(claim: &Claim) {
     // A signal's handler, or an allocator that is instrumented, may come here while its own thread attaches.
     if claim.attacher.load(Ordering::Relaxed) == this_thread() {
@@ -195,7 +195,7 @@ fn wait(claim: &Claim) {
     }
 }
 
-/// Tells this thread from every other one that lives.
+/// Identifies this thread among all that live.
 pub(crate) fn this_thread() -> usize {
     thread_local! {
         static ME: u8 = const { 0 };
@@ -203,7 +203,7 @@ pub(crate) fn this_thread() -> usize {
     ME.try_with(|me| me as *const u8 as usize).unwrap_or(0)
 }
 
-/// This process's region. `None` while dormant, and where there is nobody to tell.
+/// This process's region. `None` while dormant, and where contexts are only passed on.
 #[inline]
 pub(crate) fn region() -> Option<&'static Region> {
     // SAFETY: null or a page that is never unmapped, see `claim`.
@@ -259,7 +259,7 @@ mod tests {
     const CALLS: usize = 20_000;
 
     fn calls_are_quick() {
-        // SAFETY: takes a number. Who is too slow by far dies of it.
+        // SAFETY: takes a number. A process that is too slow by far dies of it.
         unsafe { alarm(60) };
         (0..CALLS).for_each(|_| {
             active();
@@ -269,11 +269,11 @@ mod tests {
 
     /// In a process of its own, since all tests of this one share its state.
     #[test]
-    fn neither_threads_nor_forked_children_wait_for_one_that_does_not_come_on() {
+    fn a_stuck_attacher_blocks_neither_threads_nor_forked_children() {
         if std::env::var_os(AGAIN).is_some() {
             return while_somebody_attaches();
         }
-        let name = "attach::tests::neither_threads_nor_forked_children_wait_for_one_that_does_not_come_on";
+        let name = "attach::tests::a_stuck_attacher_blocks_neither_threads_nor_forked_children";
         let mut again = std::process::Command::new(std::env::current_exe().unwrap());
         again.args([name, "--exact", "--test-threads=1"]).env(AGAIN, "1");
         let output = again.env(wire::CHANNEL_VARIABLE, "v1;socket=/nowhere/at/all").output().unwrap();
@@ -297,7 +297,7 @@ mod tests {
                 assert_eq!((waitpid(child, &mut status, 0), status), (child, 0));
             }
         };
-        // One that finds nobody to attach to, and a child of its own.
+        // One that finds no launcher to attach to, and a child of its own.
         in_a_child(|| {
             // SAFETY: as above.
             unsafe {
@@ -311,7 +311,7 @@ mod tests {
             }
         });
         calls_are_quick();
-        assert_eq!(STATE.load(Ordering::Acquire), UNKNOWN, "somebody attaches still");
+        assert_eq!(STATE.load(Ordering::Acquire), UNKNOWN, "a thread attaches still");
         // As a signal's handler would find it.
         claim.is_late.store(0, Ordering::Relaxed);
         claim.attacher.store(this_thread(), Ordering::Relaxed);

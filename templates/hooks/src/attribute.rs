@@ -3,7 +3,7 @@
 use crate::wire;
 use crate::writer::Writer;
 
-/// The key of an attribute: a number both ends know, or a name.
+/// The key of an attribute: a number that both ends define, or a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key<'a> {
     /// One of [`wire::key`].

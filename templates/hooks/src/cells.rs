@@ -30,7 +30,7 @@ pub struct Cell {
 
 impl Cell {
     /// Describes a time series: at most 8 attributes, all text together at most 400 bytes. Unit and description may be
-    /// left empty where the launcher knows the metric.
+    /// left empty where the launcher's catalogue has the metric.
     pub const fn new(
         scope: &'static Scope,
         kind: CellKind,
@@ -42,7 +42,7 @@ impl Cell {
         Cell { scope, kind, name, unit, description, attributes, place: CellSlot::new() }
     }
 
-    /// Adds to the sum. Lock-free; nothing happens when its instrumentation does not speak.
+    /// Adds to the sum. Lock-free; nothing happens while its instrumentation is disabled.
     #[inline]
     pub fn add(&self, amount: i64) {
         if self.scope.enabled() {

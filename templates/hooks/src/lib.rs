@@ -41,13 +41,13 @@ pub use logs::{format_error, formatting, log, Copied, Log, LogAttributes, Pendin
 pub use scope::Scope;
 pub use span::{Domain, Span};
 
-/// Whether a launcher listens. One relaxed load once that is known; hooks whose arguments cost something ask first.
+/// Whether a launcher listens. One relaxed load once that is known; hooks whose arguments cost something check it first.
 #[inline(always)]
 pub fn active() -> bool {
     attach::active()
 }
 
-/// CPU time that the process has used so far, by all its threads; `None` where nobody knows. A system call.
+/// CPU time that the process has used so far, by all its threads; `None` where it is unknown. A system call.
 pub fn cpu_time() -> Option<std::time::Duration> {
     if attach::is_filtered() {
         return None;

@@ -1,6 +1,6 @@
-//! Who is at the other end of a connection.
+//! The peer at the other end of a connection.
 //!
-//! An HTTP server deep inside a framework is generic over its connection and cannot ask for the peer. But while it reads
+//! An HTTP server deep inside a framework is generic over its connection and has no access to the peer. But while it reads
 //! from its connection or writes to it, and does nothing else, only the sockets below that connection are used, TLS or
 //! not. Where none is used (a Unix socket, a pipe in memory) or more than one, the peer is not known.
 
@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::attach::{self, active};
 use crate::sys;
 
-/// The sockets that were used while somebody watched.
+/// The sockets that were used during a watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sockets(i32);
 
@@ -18,7 +18,7 @@ impl Sockets {
     /// None so far.
     pub const NONE: Sockets = Sockets(-1);
     const SEVERAL: Sockets = Sockets(-2);
-    /// Nobody watches.
+    /// No watch is running.
     const UNWATCHED: Sockets = Sockets(-3);
 
     /// These and those.
@@ -33,7 +33,7 @@ impl Sockets {
         }
     }
 
-    /// The other end, if exactly one socket was used; it must still be open. A system call: ask once per connection.
+    /// The other end, if exactly one socket was used; it must still be open. A system call: call it once per connection.
     pub fn peer(self) -> Option<SocketAddr> {
         if self.is_one() && !attach::is_filtered() {
             parse(&sys::peer_name(self.0)?)
@@ -161,9 +161,9 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_used_while_somebody_watches_counts() {
+    fn only_sockets_used_during_a_watch_count() {
         note(7);
-        assert_eq!(watched(|| {}), ((), Sockets::NONE), "what was read before is somebody else's");
+        assert_eq!(watched(|| {}), ((), Sockets::NONE), "what was read before belongs to no watch");
         assert_eq!(watched(|| note(3)).1, Sockets(3));
         assert_eq!(watched(|| [3, 3].map(note)).1, Sockets(3));
         assert_eq!(watched(|| [3, 4, 3].map(note)).1, Sockets::SEVERAL);

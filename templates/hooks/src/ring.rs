@@ -19,7 +19,7 @@ thread_local! {
 }
 
 /// What is fixed in a start record.
-pub(crate) struct Start<'a> {
+pub(crate) struct SpanStart<'a> {
     pub(crate) trace: [u8; 16],
     pub(crate) span: [u8; 8],
     pub(crate) parent: [u8; 8],
@@ -30,7 +30,7 @@ pub(crate) struct Start<'a> {
     pub(crate) trace_state: &'a [u8],
 }
 
-pub(crate) fn write_start(scope: &'static Scope, start: &Start<'_>, attributes: &[Attribute<'_>]) {
+pub(crate) fn write_start(scope: &'static Scope, start: &SpanStart<'_>, attributes: &[Attribute<'_>]) {
     let (scope_id, marker) = scope_attribute(scope);
     let trace_state = if start.trace_state.is_empty() { Value::None } else { start.trace_state.into() };
     let named = [marker, (key::TRACE_STATE, trace_state)];
@@ -52,7 +52,7 @@ pub(crate) fn write_span(kind: u8, span: [u8; 8], time: u64, attributes: &[Attri
 }
 
 /// A log record.
-pub(crate) struct Log<'a> {
+pub(crate) struct LogRecord<'a> {
     pub(crate) trace: [u8; 16],
     pub(crate) span: [u8; 8],
     pub(crate) flags: u8,
@@ -64,7 +64,7 @@ pub(crate) struct Log<'a> {
     pub(crate) count: u16,
 }
 
-pub(crate) fn write_log(scope: &'static Scope, log: &Log<'_>) {
+pub(crate) fn write_log(scope: &'static Scope, log: &LogRecord<'_>) {
     let (scope_id, marker) = scope_attribute(scope);
     write(wire::kind::LOG, record::LOG + log.attributes.len(), log.count, &[marker], &[], |to| {
         to.array(log.trace);
@@ -85,7 +85,7 @@ pub(crate) fn write_measure(scope: &'static Scope, about: u8, attributes: &[Attr
     });
 }
 
-/// A scope's id, and what a record says of it otherwise: the id is 0 while another thread is adding to the string table.
+/// A scope's id, and the attribute that stands for it otherwise: the id is 0 while another thread is adding to the string table.
 fn scope_attribute(scope: &'static Scope) -> (u32, Attribute<'static>) {
     let id = scope.id();
     (id, (key::SCOPE, if id == 0 { scope.marker().into() } else { Value::None }))
@@ -146,7 +146,7 @@ fn lock(region: &Region) -> Option<Ring<'_>> {
     None
 }
 
-/// Spreads threads: the address of a thread-local tells threads apart.
+/// Spreads threads over the rings by the address of a thread-local.
 fn first_ring(count: u32) -> u32 {
     // A thread that is new here: the program may have had one until now.
     metrics::catch_up();

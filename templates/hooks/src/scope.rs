@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU32, AtomicU8, Ordering::Relaxed};
 use crate::{attach, settings};
 
 /// The instrumented crate and its version. Each layer has one, made by the layer writer; its marker text stays in the
-/// binary and tells `otel-rs inspect` which layers it carries.
+/// binary, where `otel-rs inspect` finds which layers it carries.
 #[derive(Debug)]
 pub struct Scope {
     marker: &'static str,
     id: AtomicU32,
-    /// Whether the user lets it speak, once that is known.
+    /// Whether its instrumentation is enabled, once that is known.
     enabled: AtomicU8,
 }
 
@@ -24,8 +24,8 @@ impl Scope {
         Scope { marker, id: AtomicU32::new(0), enabled: AtomicU8::new(UNKNOWN) }
     }
 
-    /// Whether a launcher listens and the user lets this crate's instrumentation speak. Hooks that take a scope ask by
-    /// themselves; advice asks before it does anything else that the program would not do without it.
+    /// Whether a launcher listens and this crate's instrumentation is enabled. Hooks that take a scope check it by
+    /// themselves; advice checks it before it does anything else that the program would not do without it.
     #[inline(always)]
     pub fn enabled(&self) -> bool {
         attach::active()

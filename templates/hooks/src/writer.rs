@@ -18,7 +18,7 @@ impl Writer<'_> {
         Writer { at, room, region: PhantomData }
     }
 
-    /// Bytes whose number the compiler knows: a store instead of a call.
+    /// Bytes of constant number: a store instead of a call.
     #[inline(always)]
     pub(crate) fn array<const N: usize>(&mut self, bytes: [u8; N]) {
         if N <= self.room {

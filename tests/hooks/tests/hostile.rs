@@ -1,4 +1,4 @@
-//! A program whose region is written over by somebody else, who holds its descriptor: it goes on unharmed.
+//! A program goes on unharmed while another process that holds its region's descriptor overwrites the region.
 
 use std::os::unix::net::UnixListener;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use otel_rs_hooks::metrics::{
-    instrument, on_collect, AttributeValue, Description, Distribution, Kind, Metric, NumberKind, Owner,
+    instrument, on_collect, AttributeValue, Description, Distribution, InstrumentKind, Metric, NumberKind, Owner,
 };
 use otel_rs_hooks::{key, log, wire, Cell, CellKind, Domain, Key, Scope, Severity, Span};
 
@@ -17,10 +17,11 @@ static OTHER: [Scope; 4] = [
     Scope::new("otel-rs:layer:4|three|1.0.0|0.1.0|\n"),
     Scope::new("otel-rs:layer:4|four|1.0.0|0.1.0|\n"),
 ];
-static COUNTER: Metric = Metric::new(&SCOPE, Kind::Counter, NumberKind::U64, "hostile.counter", "1", "");
-static SUM: Metric = Metric::new(&SCOPE, Kind::UpDownCounter, NumberKind::F64, "hostile.sum", "1", "");
-static GAUGE: Metric = Metric::new(&SCOPE, Kind::ObservableGauge, NumberKind::I64, "hostile.gauge", "1", "");
-static HISTOGRAM: Metric = Metric::new(&SCOPE, Kind::Histogram, NumberKind::F64, "hostile.histogram", "1", "");
+static COUNTER: Metric = Metric::new(&SCOPE, InstrumentKind::Counter, NumberKind::U64, "hostile.counter", "1", "");
+static SUM: Metric = Metric::new(&SCOPE, InstrumentKind::UpDownCounter, NumberKind::F64, "hostile.sum", "1", "");
+static GAUGE: Metric = Metric::new(&SCOPE, InstrumentKind::ObservableGauge, NumberKind::I64, "hostile.gauge", "1", "");
+static HISTOGRAM: Metric =
+    Metric::new(&SCOPE, InstrumentKind::Histogram, NumberKind::F64, "hostile.histogram", "1", "");
 
 /// Attaching happens before `main`, so that the program under test is this one, started once more with a channel.
 const NAME: &str = "a_region_that_is_written_over_harms_nobody";
@@ -37,8 +38,8 @@ fn a_region_that_is_written_over_harms_nobody() {
     again.env(wire::CHANNEL_VARIABLE, format!("v1;series-limit=100000;socket={}", path.display()));
     let output = again.output().unwrap();
     std::fs::remove_file(&path).unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("unharmed after"), "{output:?}");
+    let output_text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && output_text.contains("unharmed after"), "{output:?}");
 }
 
 /// The region, word by word.
@@ -91,7 +92,7 @@ fn be_attacked() {
                 })
             })
             .collect();
-        // Time enough for the attacks, and rounds enough on a slow machine. A writer that has panicked is told of below.
+        // Time enough for the attacks, and rounds enough on a slow machine. A writer that has panicked is reported below.
         let since = Instant::now();
         let goes_on = |for_seconds: u64| since.elapsed() < Duration::from_secs(for_seconds);
         while (goes_on(4) || rounds.load(Relaxed) < 5_000)
@@ -124,11 +125,16 @@ fn attack(region: &[AtomicU64], stop: &AtomicBool) {
             [0, 1, u64::MAX, u64::MAX - 63, i64::MAX as u64, 1 << 32, 0xffff_ffff, random.next(), random.next() % 4096]
                 [random.below(9)];
         match random.below(8) {
-            // The header, where somebody might believe it.
+            // The header, which a reader might believe.
             0 => (0..wire::HEADER_SIZE / 8).for_each(|word| region[word].store(bad, Relaxed)),
-            1 => [wire::header::STRINGS_LEN, wire::header::SERIES_COUNT, wire::header::ASKED, wire::header::ANSWERED]
-                .iter()
-                .for_each(|field| half(region, *field, bad)),
+            1 => [
+                wire::header::STRINGS_LEN,
+                wire::header::SERIES_COUNT,
+                wire::header::REQUESTED_ROUND,
+                wire::header::FINISHED_ROUND,
+            ]
+            .iter()
+            .for_each(|field| half(region, *field, bad)),
             2 => half(region, wire::header::SLEEPING, 1),
             // Heads, tails and whatever else stands in the rings' controls.
             3 | 4 => {
@@ -161,8 +167,8 @@ fn record(random: &mut Random) {
         let _entered = span.context().enter();
         span.set(&[(Key::Named("text"), text.as_str().into())]);
         span.context().event("event", &[(Key::Named("number"), 1.into())]);
-        log(scope, Severity::Info, |said| {
-            said.set(key::LOG_BODY, text.as_str().into());
+        log(scope, Severity::Info, |attributes| {
+            attributes.set(key::LOG_BODY, text.as_str().into());
         });
     }
     span.end(&[]);
@@ -174,7 +180,7 @@ fn record(random: &mut Random) {
     let name = format!("hostile.made.{}", number % 300);
     let made = instrument(&Description {
         owner: Owner::Layer(scope),
-        kind: Kind::Histogram,
+        kind: InstrumentKind::Histogram,
         number: NumberKind::F64,
         name: &name,
         unit: "",
@@ -186,7 +192,7 @@ fn record(random: &mut Random) {
     // Not allowed, which leaves a note.
     let wrong = Description {
         owner: Owner::Layer(scope),
-        kind: Kind::Counter,
+        kind: InstrumentKind::Counter,
         number: NumberKind::U64,
         name: "?",
         unit: "",

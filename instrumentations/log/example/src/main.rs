@@ -22,7 +22,7 @@ fn main() {
     error!("nobody listens yet");
     log::set_logger(&Lines).expect("the first logger");
     log::set_max_level(LevelFilter::Debug);
-    info!(teapots = 3, price = 1.5; "the shop is open");
+    info!("the shop is open");
     warn!(target: "stock", "out of {}", "kettles");
     error!(target: "noise", "not wanted");
     debug!("not wanted");

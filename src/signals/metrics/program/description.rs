@@ -4,7 +4,7 @@ use opentelemetry::InstrumentationScope;
 
 use crate::channel::SeriesEntry;
 use crate::conventions;
-use crate::records::record::{Attributes, Value};
+use crate::records::record::{FactReader, FactValue};
 use crate::records::scope;
 use crate::wire::key;
 use crate::wire::series::{instrument_kind, number};
@@ -40,14 +40,14 @@ impl InstrumentDescription {
         let (mut name, mut unit, mut description) = Default::default();
         let (mut marker, mut scope_name, mut version, mut schema_url) = (None, None, None, None);
         let (mut attributes, mut advised) = (Vec::new(), Vec::new());
-        for attribute in Attributes::new(&entry.bytes, entry.attributes.into()) {
+        for attribute in FactReader::new(&entry.bytes, entry.attributes.into()) {
             let text = || attribute.value.text().into_owned();
             match attribute.key {
                 key::METRIC_NAME => name = text(),
                 key::METRIC_UNIT => unit = text(),
                 key::METRIC_DESCRIPTION => description = text(),
                 key::METRIC_ADVISED => {
-                    if let Value::Bytes(bits) = attribute.value {
+                    if let FactValue::Bytes(bits) = attribute.value {
                         advised = bits.to_vec();
                     }
                 }

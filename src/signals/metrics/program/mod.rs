@@ -15,7 +15,7 @@ use super::numbers::Number;
 use super::registry::{FanOut, InstrumentRegistry};
 use crate::channel::{MetricFaults, SeriesEntry, SeriesTable};
 use crate::conventions;
-use crate::records::record::Attributes;
+use crate::records::record::FactReader;
 use crate::ui;
 use crate::wire::ProcessId;
 use crate::wire::series::{instrument_kind, note, what};
@@ -257,7 +257,7 @@ impl ProgramMetrics {
 
     fn series_of(&mut self, instrument: usize, entry: &SeriesEntry) -> Option<usize> {
         let instrument = self.instruments.get_mut(instrument)?;
-        let raw = Attributes::new(&entry.bytes, entry.attributes.into());
+        let raw = FactReader::new(&entry.bytes, entry.attributes.into());
         let mut attributes: Vec<KeyValue> = raw.filter_map(|attribute| conventions::named(&attribute)).collect();
         let mut id = shown(&attributes);
         if self.series >= MAX_SERIES && !instrument.by_attributes.contains_key(&id) {

@@ -2,7 +2,7 @@ use super::super::testing::TestMetrics;
 use super::*;
 use crate::channel::testing::{self, FakeEntry, FakeRegion};
 use crate::config::{self, HistogramAggregation, Selection, Stream, View};
-use crate::records::record::make::{self, Said};
+use crate::records::record::make::{self, Given};
 use crate::signals::metrics::data::Collected;
 use crate::wire::key;
 use crate::wire::series::number;
@@ -22,9 +22,9 @@ impl Fake {
     fn new(kind: u8, number: u8, unit: &str, bounds: &[f64]) -> Fake {
         let region = FakeRegion::new();
         let facts = [
-            Said::Text(key::METRIC_NAME, "things"),
-            Said::Text(key::METRIC_UNIT, unit),
-            Said::Text(key::SCOPE_NAME, "shop"),
+            Given::Text(key::METRIC_NAME, "things"),
+            Given::Text(key::METRIC_UNIT, unit),
+            Given::Text(key::SCOPE_NAME, "shop"),
         ];
         let words: Vec<u64> = bounds.iter().map(|bound| bound.to_bits()).chain([0]).collect();
         let histogram = kind == instrument_kind::HISTOGRAM;
@@ -39,7 +39,7 @@ impl Fake {
 
     fn series(&self, index: usize, value: u64, buckets: &[u64]) -> &Fake {
         assert_eq!(buckets.len(), self.buckets);
-        let attributes = make::attributes(&[Said::Named("which", &index.to_string())]);
+        let attributes = make::attributes(&[Given::Named("which", &index.to_string())]);
         let (kind, number) = (self.kind, self.number);
         let entry =
             FakeEntry { what: what::SERIES, kind, number, instrument: 0, value, buckets, attributes: &attributes };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::metrics::{Aggregation, Instrument, InstrumentKind as SdkKind, Stream};
 
-use crate::config::{self, CardinalityLimit, HistogramAggregation, InstrumentKind, View, fits};
+use crate::config::{self, CardinalityLimit, HistogramAggregation, InstrumentKind, View, glob_matches};
 use crate::conventions::catalog;
 use crate::signals::metrics::data::ExponentialShape;
 
@@ -96,7 +96,7 @@ fn selects(view: &View, properties: &InstrumentProperties<'_>) -> bool {
     // Names of instruments are not case-sensitive.
     let name = view.instrument_name.as_ref();
     let same = |pattern: &Option<String>, found: Option<&str>| pattern.is_none() || pattern.as_deref() == found;
-    name.is_none_or(|pattern| fits(&pattern.to_ascii_lowercase(), &properties.name.to_ascii_lowercase()))
+    name.is_none_or(|pattern| glob_matches(&pattern.to_ascii_lowercase(), &properties.name.to_ascii_lowercase()))
         && view.instrument_kind.is_none_or(|kind| kind == properties.kind)
         && same(&view.unit, Some(properties.unit))
         && same(&view.meter_name, Some(properties.scope.name()))

@@ -47,7 +47,7 @@ pub fn detached<R>(work: impl FnOnce() -> R) -> R {
 
 /// A future with a context of its own; see [`carry`] and [`detach`].
 pub struct Carry<F> {
-    /// `None` where the instrumentation does not speak.
+    /// `None` where the instrumentation is disabled.
     context: Option<Context>,
     /// When the request this context belongs to was first seen to be over (Unix nanoseconds), or 0.
     over_since: u64,

@@ -2,7 +2,7 @@
 //!
 //! A spawned task carries the context of the request that spawned it. Some tasks outlive it by seconds (a mail after the
 //! response) and are still its work; others live for ever (a cache refresher started by the first request) and must not
-//! hang all they do under that request. [`crate::carry()`] asks this table whether the request is over.
+//! hang all they do under that request. [`crate::carry()`] looks up here whether the request is over.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -27,7 +27,7 @@ impl Live {
 
     /// Marks the root span `id` as open.
     pub(crate) fn claim(id: [u8; 8]) -> Live {
-        // Half the id is enough to tell one root from the next in its slot.
+        // Half the id is enough to distinguish one root from the next in its slot.
         let [a, b, c, d, ..] = id;
         let id = u32::from_ne_bytes([a, b, c, d]).max(1);
         for probe in 0..PROBES {

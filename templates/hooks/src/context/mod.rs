@@ -22,7 +22,7 @@ pub(crate) mod flag {
     pub(crate) const SAMPLED: u8 = 1;
     /// All that W3C Trace Context defines: sampled, and random trace id.
     pub(crate) const W3C: u8 = 0b11;
-    /// Sampled because somebody looks for something: B3 and Jaeger pass that on.
+    /// Sampled for debugging: B3 and Jaeger pass that on.
     pub(crate) const DEBUG: u8 = 1 << 7;
     /// The caller named its trace and left the decision to whom it calls.
     pub(crate) const DEFERRED: u8 = 1 << 6;
@@ -119,7 +119,7 @@ fn process_parent() -> Context {
     let parent = propagate::from_environment(environment);
     let made = Box::into_raw(Box::new(parent.clone()));
     if PARENT.compare_exchange(std::ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire).is_err() {
-        // SAFETY: made above, and nobody else has seen it.
+        // SAFETY: made above, and no other thread has seen it.
         drop(unsafe { Box::from_raw(made) });
     }
     parent
@@ -143,7 +143,7 @@ impl Context {
         self.span == [0; 8]
     }
 
-    /// Whether its span, rather than one above it, is a request that is being sent and told of.
+    /// Whether its span, rather than one above it, is a request that is being sent and recorded.
     pub(crate) fn is_request_sent(&self) -> bool {
         self.flags & flag::REQUEST != 0
     }

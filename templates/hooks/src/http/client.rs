@@ -18,7 +18,7 @@ pub use super::host::{ActiveRequest, Host};
 pub struct Connection(Option<Arc<ConnectionState>>);
 
 impl Connection {
-    /// No connection that is told of.
+    /// A connection of which nothing is recorded.
     pub const NONE: Connection = Connection(None);
 
     /// A connection has been made. It counts as open until the [`OpenConnection`] is dropped.
@@ -30,7 +30,7 @@ impl Connection {
         (Connection(Some(Arc::clone(&state))), OpenConnection(Some(state)))
     }
 
-    /// A request is handed over to this connection while the guard lives: whoever takes it gets at what it transfers by
+    /// A request is handed over to this connection while the guard lives: the code that takes it gets its transfer by
     /// [`Transfer::of_sending`], and leaves its span to the pool; see [`is_pooled`].
     pub fn sending(&self, method: &str) -> Sending {
         if active() {
@@ -43,9 +43,9 @@ impl Connection {
     fn hand_over(&self, method: &str) -> Sending {
         let outer = POOLED.try_with(|pooled| pooled.replace(true)).ok();
         let Some(state) = &self.0 else { return Sending { outer, handed: false } };
-        // Requests that are not told of use their connection, too.
-        let told = current().is_request_sent();
-        let transfer = Transfer::sent_over(Arc::clone(state), host::method_number(method), told);
+        // Requests that are not recorded use their connection, too.
+        let is_recorded = current().is_request_sent();
+        let transfer = Transfer::sent_over(Arc::clone(state), host::method_number(method), is_recorded);
         transfer::offer(transfer);
         Sending { outer, handed: true }
     }
@@ -83,7 +83,7 @@ pub fn is_pooled() -> bool {
 #[derive(Debug)]
 #[must_use = "the request counts as handed over as soon as this is dropped"]
 pub struct Sending {
-    /// Whether another request was being handed over before; `None` if nobody listens.
+    /// Whether another request was being handed over before; `None` while dormant.
     outer: Option<bool>,
     handed: bool,
 }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_took_is_gone_with_the_guard() {
+    fn a_transfer_that_was_not_taken_is_dropped_with_the_guard() {
         let (connection, _open) = Connection::opened(Some(Host::of(&SCOPE, "guard.test", 1)), false);
         drop(connection.hand_over("GET"));
         assert!(transfer::take_offered().is_none());
@@ -132,9 +132,9 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_a_pools_while_it_is_handed_over() {
-        let (told, _open) = Connection::opened(Some(Host::of(&SCOPE, "pool.test", 1)), false);
-        for connection in [told, Connection::NONE] {
+    fn a_request_belongs_to_the_pool_while_it_is_handed_over() {
+        let (connection, _open) = Connection::opened(Some(Host::of(&SCOPE, "pool.test", 1)), false);
+        for connection in [connection, Connection::NONE] {
             assert!(!is_pooled());
             let sending = connection.hand_over("GET");
             drop(connection.hand_over("GET"));

@@ -1,4 +1,4 @@
-//! What proxies tell of a request as its client sent it: `Forwarded` (RFC 7239), and the headers from before it. Of several
+//! What proxies report of a request as its client sent it: `Forwarded` (RFC 7239), and the headers from before it. Of several
 //! hops the first counts, which is the one next to the client. Compiled at both ends.
 
 /// The first element of a `Forwarded` header. What is malformed is left out.

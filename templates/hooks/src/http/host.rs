@@ -10,7 +10,7 @@ use crate::attribute::{key, Attribute, Key, Value};
 use crate::cells::{self, CellKind, CellSlot};
 use crate::scope::Scope;
 
-/// Servers that are told apart.
+/// Servers that are counted separately.
 const MAX_HOSTS: usize = 64;
 
 // Used only to fill the table.
@@ -20,7 +20,7 @@ static HOSTS: [AtomicPtr<Host>; MAX_HOSTS] = [NONE; MAX_HOSTS];
 /// All that found no place in the table.
 static OTHERS: AtomicPtr<Host> = NONE;
 
-/// Methods that are told apart; the last stands for all others.
+/// Methods that are counted separately; the last stands for all others.
 const METHODS: [&str; 11] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY", "_OTHER"];
 pub(super) const VERSIONS: [&str; 2] = ["1.1", "2"];
@@ -44,7 +44,7 @@ impl fmt::Debug for Host {
 }
 
 impl Host {
-    /// The server of that name or address, as the library of `scope` knows it. Allocates for a new one only.
+    /// The server of that name or address, as the library of `scope` names it. Allocates for a new one only.
     pub fn of(scope: &'static Scope, address: &str, port: u16) -> &'static Host {
         let start = hash(address, port);
         let mut new = None;
@@ -70,7 +70,7 @@ impl Host {
             Some(others) => others,
             None => match put(&OTHERS, Host::new(scope, None)) {
                 Ok(others) => others,
-                // Who lost the race leaves its own where it is, rather than having none.
+                // A thread that lost the race leaks its own, rather than having none.
                 Err((first, own)) => first.unwrap_or_else(|| Box::leak(own)),
             },
         }
@@ -85,7 +85,7 @@ impl Host {
         self.server.as_ref().map_or(false, |(own, own_port)| &**own == address && *own_port == port)
     }
 
-    /// What is said of it, in measurements and of cells.
+    /// Its attributes in measurements and of cells.
     pub(super) fn attributes(&self) -> [Attribute<'_>; 2] {
         match &self.server {
             Some((address, port)) => [(key::SERVER_ADDRESS, (&**address).into()), (key::SERVER_PORT, (*port).into())],
@@ -139,14 +139,14 @@ fn get(place: &AtomicPtr<Host>) -> Option<&'static Host> {
     unsafe { place.load(Ordering::Acquire).as_ref() }
 }
 
-/// Puts a host where there is none; otherwise says which is there, and gives it back.
+/// Puts a host where there is none; otherwise returns the one that is there, and the new one.
 #[allow(clippy::type_complexity)]
 fn put(place: &AtomicPtr<Host>, host: Box<Host>) -> Result<&'static Host, (Option<&'static Host>, Box<Host>)> {
     let host = Box::into_raw(host);
     match place.compare_exchange(std::ptr::null_mut(), host, Ordering::AcqRel, Ordering::Acquire) {
         // SAFETY: just made, and never freed from now on.
         Ok(_) => Ok(unsafe { &*host }),
-        // SAFETY: what is there was leaked by this function; `host` was just made, and nobody else has it.
+        // SAFETY: what is there was leaked by this function; `host` was just made, and no other thread has it.
         Err(first) => Err(unsafe { (first.as_ref(), Box::from_raw(host)) }),
     }
 }
@@ -187,7 +187,7 @@ pub(super) struct ConnectionState {
     pub(super) version: usize,
     /// Nanoseconds since 1970.
     pub(super) opened: u64,
-    /// How many requests use it, and whether it is [`CLOSED`]: each change of one knows the other.
+    /// How many requests use it, and whether it is [`CLOSED`]: each change of one reads the other.
     pub(super) uses: AtomicU32,
 }
 
@@ -219,7 +219,7 @@ mod tests {
 
     // One test, since there is one table.
     #[test]
-    fn servers_are_told_apart_until_the_table_is_full() {
+    fn servers_are_counted_separately_until_the_table_is_full() {
         let first = Host::of(&SCOPE, "shop.test", 443);
         assert!(std::ptr::eq(first, Host::of(&SCOPE, "shop.test", 443)));
         assert!(!std::ptr::eq(first, Host::of(&SCOPE, "shop.test", 80)));
@@ -231,6 +231,6 @@ mod tests {
         let mut others = many.iter().filter(|host| host.server.is_none());
         let one = others.next().unwrap();
         assert!(others.all(|other| std::ptr::eq(*one, *other)));
-        assert!(std::ptr::eq(first, Host::of(&SCOPE, "shop.test", 443)), "who came first keeps its place");
+        assert!(std::ptr::eq(first, Host::of(&SCOPE, "shop.test", 443)), "the first keeps its place");
     }
 }

@@ -1,10 +1,10 @@
-//! What the instrumentations of HTTP clients tell each other.
+//! HTTP servers and clients: calls with their attempts, excluded URLs, schemes, recorded headers.
 //!
 //! A client library (reqwest) sits on a connection pool (hyper-util). The pool makes a span for each attempt, since only
-//! there the attempt's URL and headers are known; the library knows which attempts belong to one call, and why one was
+//! there the attempt's URL and headers are known; the library sees which attempts belong to one call, and why one was
 //! given up. They meet in a thread-local slot that holds the [`Call`] which is being polled.
 //!
-//! And what servers and clients have in common: requests that are not told of, and headers that are.
+//! Servers and clients share the excluded URLs and the headers that are recorded.
 
 pub mod client;
 mod forwarded;
@@ -59,7 +59,7 @@ impl Call {
         work()
     }
 
-    /// Says that the call's time is up: an attempt that is dropped from now on timed out.
+    /// Marks the call as timed out: so is an attempt that is dropped from now on.
     pub fn set_timed_out(&mut self) {
         self.timed_out = true;
     }
@@ -80,7 +80,8 @@ impl Drop for Restore<'_> {
     }
 }
 
-/// Counts an attempt of the call that is being polled; says how many there were before it. `None` outside of a call.
+/// Counts an attempt of the call that is being polled, and returns how many there were before it. `None` outside of a
+/// call.
 pub fn count_attempt() -> Option<u32> {
     let count = |slot: &Cell<Option<Call>>| {
         let mut call = slot.get()?;
@@ -100,8 +101,8 @@ pub fn abandon_reason() -> &'static str {
     }
 }
 
-/// Whether the user does not want to hear of requests to this URL, which is given without its query. The authority may
-/// still hold credentials: they are no part of it.
+/// Whether the user excluded requests to this URL, which is given without its query. Credentials in the authority are
+/// ignored.
 pub fn is_excluded(scheme: &str, authority: &[u8], path: &str) -> bool {
     settings::get().map_or(false, |settings| {
         settings.excluded_urls.iter().any(|pattern| excludes(pattern, scheme, authority, path))
@@ -126,8 +127,8 @@ fn excludes(pattern: &str, scheme: &str, authority: &[u8], path: &str) -> bool {
     })
 }
 
-/// The scheme of a request that a server received: what proxies tell that its client used, otherwise `own`, that of the
-/// connection or of the target. One that is not HTTP's is none, since a metric is told apart by it.
+/// The scheme of a request that a server received: the one that its client used as proxies report it, otherwise `own`, that of the
+/// connection or of the target. One that is not HTTP's is none, since it is an attribute of metrics.
 pub fn scheme(headers: &dyn Headers, own: Option<&str>) -> Option<&'static str> {
     let proxied = first(headers, "forwarded").and_then(|header| Forwarded::first(header).scheme);
     let older = || first(headers, "x-forwarded-proto").and_then(|list| forwarded::scheme(forwarded::first_item(list)));
@@ -186,7 +187,7 @@ const MAX_HEADER: usize = 1 << 10;
 /// Values that are recorded of one message.
 const MAX_HEADERS: usize = 32;
 
-/// Says those headers of a message that the user wants to see.
+/// Records those headers of a message that the user configured.
 pub fn capture_headers(context: &Context, message: Message, headers: &dyn Headers) {
     let Some(settings) = settings::get() else { return };
     let [server_request, server_response, client_request, client_response] = &settings.headers;
@@ -317,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_is_the_clients_if_a_proxy_tells_it() {
+    fn the_scheme_is_the_clients_if_a_proxy_reports_it() {
         for (headers, own, expected) in [
             (&[][..], Some("https"), Some("https")),
             (&[], None, None),
@@ -375,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_given_up_after_a_timeout_says_so() {
+    fn an_attempt_dropped_after_a_timeout_has_that_error_type() {
         let mut call = self::call();
         assert_eq!(call.swapped_in(abandon_reason), "cancelled");
         call.set_timed_out();

@@ -1,4 +1,4 @@
-//! What passes of a request's body and its response's: counted where it passes, told when both are over.
+//! Bytes of a request's body and its response's: counted where it passes, recorded when both are over.
 //!
 //! A body is written in one place, read in another, and dropped in a third: HTTP/2 has a task for each. They share a
 //! [`Transfer`]. What they share lives in a fixed table, so that nothing is allocated; only when more requests are open at
@@ -33,7 +33,7 @@ struct TransferSlot {
     /// Of a client, owned: an `Arc` as it is when raw.
     connection: AtomicPtr<ConnectionState>,
     method: AtomicU8,
-    /// Whether the launcher wants to hear of it.
+    /// Whether a measurement is written at its end.
     is_recorded: AtomicU8,
     /// Whether the request went out at all.
     begun: AtomicU8,
@@ -65,7 +65,7 @@ impl TransferSlot {
         self.handles.compare_exchange(FREE, FIRST, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// The last handle is gone: tells what a client's request has transferred, and frees the place.
+    /// The last handle is gone: records what a client's request has transferred, and frees the slot.
     fn finish(&self) {
         let connection = self.connection.swap(std::ptr::null_mut(), Ordering::AcqRel);
         if !connection.is_null() {
@@ -151,16 +151,16 @@ impl Handle {
 pub struct Transfer(Option<Handle>);
 
 impl Transfer {
-    /// Of no request, or of one that nobody wants to hear of.
+    /// Of no request, or of one that is not recorded.
     pub const NONE: Transfer = Transfer(None);
 
-    /// Of a request that is being served. Whoever serves it tells the [`sizes`](Self::sizes).
+    /// Of a request that is being served. The server's advice records the [`sizes`](Self::sizes).
     #[inline]
     pub fn served() -> Transfer {
         Transfer(if active() { Some(Handle::claim()) } else { None })
     }
 
-    /// Of a client's request, over that connection; told when it is over.
+    /// Of a client's request, over that connection; recorded when it is over.
     pub(super) fn sent_over(connection: Arc<ConnectionState>, method: usize, is_recorded: bool) -> Transfer {
         connection.enter();
         let handle = Handle::claim();
@@ -186,7 +186,7 @@ impl Transfer {
         self.0.as_ref().map(Handle::slot)
     }
 
-    /// The request is going out now. One that never does is not told of.
+    /// The request is going out now. One that never does is not recorded.
     pub fn begin(&self) {
         if let Some(slot) = self.slot() {
             slot.begun.store(1, Ordering::Relaxed);
@@ -247,7 +247,7 @@ thread_local! {
     static OFFERED: Cell<Option<Transfer>> = const { Cell::new(None) };
 }
 
-/// Keeps the transfer of the request that this thread is handing over, for whoever takes the request.
+/// Keeps the transfer of the request that this thread is handing over, for the connection that takes the request.
 pub(super) fn offer(transfer: Transfer) {
     let _ = OFFERED.try_with(|offered| offered.set(Some(transfer)));
 }
@@ -257,8 +257,8 @@ pub(super) fn take_offered() -> Option<Transfer> {
     OFFERED.try_with(Cell::take).ok().flatten()
 }
 
-fn index(known: &[&str], wanted: &str) -> u8 {
-    known.iter().position(|name| *name == wanted).unwrap_or(0) as u8
+fn index(known: &[&str], name: &str) -> u8 {
+    known.iter().position(|known| *known == name).unwrap_or(0) as u8
 }
 
 impl Clone for Transfer {
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn with_more_than_there_is_room_for_all_are_counted() {
+    fn transfers_beyond_the_table_are_counted_too() {
         let all: Vec<_> = (0..2 * SLOTS).map(|_| claimed()).collect();
         all.iter().enumerate().for_each(|(number, transfer)| transfer.sent(number));
         assert!(all.iter().any(|transfer| matches!(transfer.0, Some(Handle::Heap(_)))));

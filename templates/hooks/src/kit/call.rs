@@ -31,8 +31,8 @@ pub fn served(scope: &'static Scope, method: &Method<'_>, headers: &dyn Headers)
     if !scope.enabled() {
         return Operation::NONE;
     }
-    let said = [(key::RPC_SYSTEM, method.system.into()), (key::RPC_METHOD, method.name.into())];
-    let span = Span::start_with_parent(scope, Domain::RpcServer, Context::extract(headers), &said);
+    let attributes = [(key::RPC_SYSTEM, method.system.into()), (key::RPC_METHOD, method.name.into())];
+    let span = Span::start_with_parent(scope, Domain::RpcServer, Context::extract(headers), &attributes);
     Operation::of(span, Some(key::RPC_STATUS))
 }
 

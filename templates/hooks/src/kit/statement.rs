@@ -3,7 +3,8 @@
 //! ```text
 //! // Beside the connection:
 //! let session = Session::new(&SCOPE, &Database { system: "postgresql", language: Language::PostgreSql, … });
-//! // What answers once:
+//! // What answers once, on this thread or as a future:
+//! session.run("", sql, execute, failure)
 //! session.command("PREPARE", sql, prepare, failure).await
 //! // What answers with rows, in the library's own stream or loop:
 //! let (rows, mut statement) = session.open(sql, run, failure).await?;
@@ -112,6 +113,20 @@ impl Session {
         self.start(operation, "").end();
     }
 
+    /// Runs what answers but once, on this thread.
+    pub fn run<T, E>(
+        &self,
+        operation: &str,
+        sql: &str,
+        work: impl FnOnce() -> Result<T, E>,
+        failure: fn(&E) -> Failure,
+    ) -> Result<T, E> {
+        let mut statement = self.start(operation, sql);
+        let answer = work();
+        statement.ended(&answer, failure);
+        answer
+    }
+
     /// Runs a statement until its first answer; it goes on after that.
     pub async fn open<Q, F, T, E>(self, sql: Q, run: F, failure: fn(&E) -> Failure) -> Result<(T, Statement), E>
     where
@@ -142,10 +157,7 @@ impl Session {
     {
         let mut statement = self.start(operation, sql.as_ref());
         let answer = run.await;
-        match &answer {
-            Ok(_) => statement.end(),
-            Err(error) => statement.fail(error, failure),
-        }
+        statement.ended(&answer, failure);
         answer
     }
 }
@@ -196,6 +208,14 @@ impl Statement {
         if self.session.is_some() {
             let failure = failure(error);
             self.finish(&[(key::DB_STATUS, failure.status()), (key::ERROR_TYPE, failure.kind())]);
+        }
+    }
+
+    /// Ends with its only answer.
+    pub fn ended<T, E>(&mut self, answer: &Result<T, E>, failure: fn(&E) -> Failure) {
+        match answer {
+            Ok(_) => self.end(),
+            Err(error) => self.fail(error, failure),
         }
     }
 
@@ -256,8 +276,9 @@ mod tests {
     #[test]
     fn a_session_is_busy_until_its_statement_ends() {
         let session = session(Session::new);
-        let ends: [fn(Statement); 4] = [
+        let ends: [fn(Statement); 5] = [
             drop,
+            |mut statement| statement.ended(&Ok::<_, ()>(7), |_| Failure::class("io")),
             |mut statement| statement.end(),
             |mut statement| statement.fail("gone", |_| Failure::class("io")),
             |mut statement| statement.item(None::<Result<bool, &()>>, |_| Failure::class("io")),
@@ -295,6 +316,7 @@ mod tests {
     fn dormant_hooks_leave_the_session_alone() {
         let session = session(Session::new);
         assert!(session.start("", "SELECT 1").session.is_none());
+        assert_eq!(session.run("", "SELECT 1", || Ok::<_, ()>(7), |_| Failure::class("io")), Ok(7));
         session.mark("ROLLBACK");
         assert!(!is_busy(&session));
     }

@@ -36,7 +36,7 @@ impl<T, const N: usize> StackArena<T, N> {
             return Err(value);
         }
         let place = self.values.get().cast::<T>().wrapping_add(index);
-        // SAFETY: within the array, and nobody borrows what is not there yet.
+        // SAFETY: within the array, and what is not there yet is not borrowed.
         unsafe { place.write(value) };
         self.len.set(index + 1);
         // SAFETY: written just now, and neither moved nor changed while the arena is borrowed.
@@ -54,7 +54,7 @@ impl<T, const N: usize> StackArena<T, N> {
 impl<T, const N: usize> Drop for StackArena<T, N> {
     fn drop(&mut self) {
         let first = self.values.get().cast::<T>();
-        // SAFETY: each of these was written, and nobody borrows them any more.
+        // SAFETY: each of these was written, and is no longer borrowed.
         (0..self.len.get()).for_each(|index| unsafe { first.wrapping_add(index).drop_in_place() });
     }
 }

@@ -1,4 +1,4 @@
-//! The attributes of a log record, as in the wire format, on the stack of whoever logs.
+//! The attributes of a log record, as in the wire format, on the stack of the thread that logs.
 
 use std::fmt::{self, Write};
 use std::mem::MaybeUninit;
@@ -15,7 +15,7 @@ const LEAST: usize = 16;
 /// What is left for the message while it is not there.
 const FOR_BODY: usize = 1 << 10;
 
-/// What a record says: attributes as in the wire format. Text that does not fit is cut and shows it; what finds no room
+/// The attributes of a log record, as in the wire format. Text that does not fit is cut and shows it; what finds no room
 /// at all is counted.
 pub struct LogAttributes {
     /// Written up to `len`.
@@ -210,7 +210,7 @@ impl LogAttributes {
     }
 }
 
-/// Into the text that was begun. Never fails: what does not fit is no matter of whoever formats.
+/// Writes into the text that was begun. It never fails: text that does not fit is no error of the code that formats.
 impl Write for LogAttributes {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push(text);
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_cut_between_characters_or_counted() {
+    fn attributes_that_do_not_fit_are_cut_between_characters_or_counted() {
         // Each shift makes another byte of a character the first that does not fit.
         for shift in 0..9 {
             let mut attributes = LogAttributes::new();

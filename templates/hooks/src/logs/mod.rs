@@ -1,4 +1,4 @@
-//! Log records: what the app's own loggers accept, with the ids of the span it belongs to.
+//! Log records: what the app's own loggers accept, with the ids of the spans they belong to.
 //!
 //! The app's logger comes first, and formats. We take the text while it does ([`PendingLog`]): the app's code runs no second
 //! time for us.
@@ -36,7 +36,7 @@ thread_local! {
     static FORMATTING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is formatting a record for us, which nobody else formats. What is logged meanwhile would not have
+/// Whether this thread is formatting a record for us alone. What is logged meanwhile would not have
 /// been logged without us: an instrumentation keeps it from the app's logger.
 #[inline]
 pub fn formatting() -> bool {
@@ -71,7 +71,7 @@ impl Log {
 
     fn write(&self, attributes: &LogAttributes, missing: u8) {
         let context = context::current_or_process();
-        let record = ring::Log {
+        let record = ring::LogRecord {
             trace: context.trace,
             span: context.span,
             flags: context.flags & flag::W3C,

@@ -1,7 +1,7 @@
 //! Bounds of a histogram's buckets: those that its maker advises, and those that a reader of the metrics needs besides.
 //!
-//! A bucket cannot be divided afterwards. Where a reader wants exponential buckets or a view has bounds of its own, the
-//! values are counted between all of these bounds, and the launcher puts buckets together as each reader wants them.
+//! A bucket cannot be divided afterwards. Where a reader needs exponential buckets or a view has bounds of its own, the
+//! values are counted between all of these bounds, and the launcher merges buckets for each reader.
 
 use crate::{settings, wire};
 
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_advised_is_marked_among_all() {
+    fn advised_bounds_are_marked_among_all() {
         let (all, bits) = united(&[0.0, 5.0, 10.0], &[1.0, 5.0, 7.5]).unwrap();
         assert_eq!(*all, [0.0, 1.0, 5.0, 7.5, 10.0]);
         assert_eq!(bits, [0b10101]);

@@ -1,6 +1,6 @@
-//! Callbacks: what only the program can look up, when somebody is about to read.
+//! Callbacks: they observe what only the program can look up, when metrics are about to be read.
 //!
-//! This is the one place where the hooks start a thread: somebody has to be there when the launcher wants to read. It
+//! This is the one place where the hooks start a thread: callbacks must run when the launcher is about to read. The thread
 //! sleeps in between. The callbacks run on a second one that lives for one round, so that one that does not come back
 //! keeps neither the others nor the next round.
 //!
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// The shortest time between two rounds of quick callbacks on the program's own thread.
 const IDLE_INTERVAL_NS: u64 = 50_000_000;
 
-type Run = Box<dyn Fn() -> bool + Send + Sync>;
+type CallbackFn = Box<dyn Fn() -> bool + Send + Sync>;
 
 struct Callback {
     next: *const Callback,
@@ -38,7 +38,7 @@ struct Callback {
     owner: u64,
     is_quick: bool,
     /// Null when it is over.
-    run: AtomicPtr<Run>,
+    run: AtomicPtr<CallbackFn>,
     state: AtomicU8,
     was_stuck: AtomicBool,
 }
@@ -53,7 +53,7 @@ const RUNNING: u8 = 1;
 static CALLBACKS: AtomicPtr<Callback> = AtomicPtr::new(ptr::null_mut());
 /// The region of the process that [`OBSERVER`] is about; a forked child finds its parent's.
 static OWNER: AtomicU64 = AtomicU64::new(0);
-/// Who runs the callbacks.
+/// How the callbacks are run.
 static OBSERVER: AtomicU8 = AtomicU8::new(NONE);
 
 /// The thread that was found to be the program's only one.
@@ -61,9 +61,9 @@ static ONLY: AtomicUsize = AtomicUsize::new(0);
 
 /// There are no callbacks.
 const NONE: u8 = 0;
-/// Nobody does yet: the program has one thread.
+/// No thread runs them yet: the program has one thread.
 const WAITING: u8 = 1;
-/// A thread does.
+/// A thread runs them.
 const THREAD: u8 = 2;
 /// No thread can be had, or none may be.
 const REFUSED: u8 = 3;
@@ -71,9 +71,9 @@ const REFUSED: u8 = 3;
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 const MOST: usize = wire::SERIES_SLOTS;
 
-/// Has `callback` called whenever somebody is about to read metrics, and once more when the program ends by itself: it
+/// Has `callback` called whenever metrics are about to be read, and once more when the program ends by itself: it
 /// measures what it finds. It is called on a thread of the hooks' own, until it returns false or panics; while it has not
-/// returned it is not called again, and what it last told stays. It is dropped unused when nobody reads,
+/// returned it is not called again, and what it observed last stays. It is dropped unused when metrics are not exported,
 /// or there are too many.
 pub fn on_collect(callback: impl Fn() -> bool + Send + Sync + 'static) {
     add(Box::new(callback), false);
@@ -85,13 +85,13 @@ pub fn on_collect_or_idle(callback: impl Fn() -> bool + Send + Sync + 'static) {
     add(Box::new(callback), true);
 }
 
-fn add(run: Run, is_quick: bool) {
+fn add(run: CallbackFn, is_quick: bool) {
     let Some(region) = attach::region().filter(|_| super::enabled()) else { return };
-    let run: *mut Run = Box::into_raw(Box::new(run));
+    let run: *mut CallbackFn = Box::into_raw(Box::new(run));
     let more = |count| Some(count + 1).filter(|count| *count <= MOST);
     if COUNT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
         if !takes_the_place_of_one_that_is_over(run, region.address(), is_quick) {
-            // SAFETY: made above, and nobody else has seen it.
+            // SAFETY: made above, and no other thread has seen it.
             drop(unsafe { Box::from_raw(run) });
             region.count_without_room();
         }
@@ -107,7 +107,7 @@ fn add(run: Run, is_quick: bool) {
     }));
     let mut head = CALLBACKS.load(Ordering::Acquire);
     loop {
-        // SAFETY: nobody else sees it before it is in the list.
+        // SAFETY: no other thread sees it before it is in the list.
         unsafe { (*added).next = head };
         match CALLBACKS.compare_exchange(head, added, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => break,
@@ -133,7 +133,7 @@ pub(crate) fn catch_up() {
     }
 }
 
-fn takes_the_place_of_one_that_is_over(run: *mut Run, owner: u64, is_quick: bool) -> bool {
+fn takes_the_place_of_one_that_is_over(run: *mut CallbackFn, owner: u64, is_quick: bool) -> bool {
     let mut next: *const Callback = CALLBACKS.load(Ordering::Acquire);
     // SAFETY: callbacks in the list are never freed; it ends with null.
     while let Some(callback) = unsafe { next.as_ref() } {
@@ -173,14 +173,14 @@ fn own_region() -> Option<&'static Region> {
     attach::region().filter(|region| OWNER.load(Ordering::Acquire) == region.address())
 }
 
-/// Starts the thread that answers, once. Where that cannot be, callbacks are not run.
+/// Starts the thread that runs callbacks, once. Where that cannot be, callbacks are not run.
 fn start(region: &'static Region) {
     if OBSERVER.compare_exchange(WAITING, THREAD, Ordering::AcqRel, Ordering::Relaxed).is_err() {
         return;
     }
     let before = sys::block_signals();
     // It lives as long as the program. Signals are for the program's own threads.
-    let started = thread::Builder::new().name("otel-rs-metrics".into()).spawn(move || answer(region));
+    let started = thread::Builder::new().name("otel-rs-metrics".into()).spawn(move || run_rounds(region));
     sys::restore_signals(&before);
     if started.is_err() {
         OBSERVER.store(REFUSED, Ordering::Release);
@@ -214,24 +214,25 @@ fn run_quick(region: &Region) {
     all(region).iter().filter(|callback| callback.is_quick).for_each(|callback| callback.call(region));
 }
 
-fn answer(region: &'static Region) {
-    let (asked, answered) = (region.at::<AtomicU32>(header::ASKED), region.at::<AtomicU32>(header::ANSWERED));
-    region.at::<AtomicU32>(header::ANSWERS).store(1, Ordering::Release);
+fn run_rounds(region: &'static Region) {
+    let (requested, finished) =
+        (region.at::<AtomicU32>(header::REQUESTED_ROUND), region.at::<AtomicU32>(header::FINISHED_ROUND));
+    region.at::<AtomicU32>(header::HAS_OBSERVER).store(1, Ordering::Release);
     loop {
-        let question = asked.load(Ordering::Acquire);
-        if answered.load(Ordering::Acquire) == question {
-            sys::wait(asked, question, None);
+        let round = requested.load(Ordering::Acquire);
+        if finished.load(Ordering::Acquire) == round {
+            sys::wait(requested, round, None);
             continue;
         }
         run_all(region);
-        answered.store(question, Ordering::Release);
-        sys::wake(answered);
-        // Anybody may write the word; callbacks are not run over and over for that.
+        finished.store(round, Ordering::Release);
+        sys::wake(finished);
+        // Any process may write the word; callbacks are not run over and over for that.
         thread::sleep(PAUSE);
     }
 }
 
-/// The program ends: what callbacks would tell now is the last that can be told.
+/// The program ends: what callbacks observe now is the last that can be exported.
 extern "C" fn once_more() {
     let Some(region) = own_region().filter(|region| !region.is_filtered()) else { return };
     if OBSERVER.load(Ordering::Acquire) != THREAD {
@@ -245,21 +246,22 @@ extern "C" fn once_more() {
     if OBSERVER.load(Ordering::Acquire) != THREAD {
         return;
     }
-    let (asked, answered) = (region.at::<AtomicU32>(header::ASKED), region.at::<AtomicU32>(header::ANSWERED));
+    let (requested, finished) =
+        (region.at::<AtomicU32>(header::REQUESTED_ROUND), region.at::<AtomicU32>(header::FINISHED_ROUND));
     let since = Instant::now();
-    let is_answered = |question: u32| loop {
-        let now = answered.load(Ordering::Acquire);
+    let is_finished = |round: u32| loop {
+        let now = finished.load(Ordering::Acquire);
         match PATIENCE_AT_EXIT.checked_sub(since.elapsed()) {
-            _ if now == question => return true,
-            Some(left) => sys::wait(answered, now, Some(left)),
+            _ if now == round => return true,
+            Some(left) => sys::wait(finished, now, Some(left)),
             None => return false,
         }
     };
-    // The launcher may be waiting for an answer already, which may be too early for the last values.
-    if is_answered(asked.load(Ordering::Acquire)) {
-        let question = asked.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
-        sys::wake(asked);
-        is_answered(question);
+    // The launcher may be waiting for a round already, which may be too early for the last values.
+    if is_finished(requested.load(Ordering::Acquire)) {
+        let round = requested.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
+        sys::wake(requested);
+        is_finished(round);
     }
 }
 
@@ -318,7 +320,7 @@ impl Round {
                 return;
             }
             callback.call(region);
-            // Of a round that was given up nobody reads this.
+            // The value of an abandoned round is not read.
             self.at.store(index + 1, Ordering::Release);
             self.waiter.unpark();
         }
@@ -345,7 +347,7 @@ impl Callback {
         if self.state.compare_exchange(READY, RUNNING, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return;
         }
-        // SAFETY: null, or made in `on_collect`; only who has set the state to running may free it.
+        // SAFETY: null, or made in `on_collect`; only the thread that has set the state to running may free it.
         if let Some(run) = unsafe { self.run.load(Ordering::Acquire).as_ref() } {
             let outcome = catch_unwind(AssertUnwindSafe(run));
             if outcome.is_err() {
@@ -353,7 +355,7 @@ impl Callback {
             }
             if !outcome.unwrap_or(false) {
                 let over = self.run.swap(ptr::null_mut(), Ordering::AcqRel);
-                // SAFETY: as above; nobody finds it any more.
+                // SAFETY: as above; no other thread finds it any more.
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(unsafe { Box::from_raw(over) })));
             }
         }

@@ -1,10 +1,10 @@
-//! Histograms that something else has added up: told as a whole, as an observable instrument tells its value.
+//! Histograms that something else has added up, recorded as a whole: an observable instrument sets its value likewise.
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::instrument::{Core, Instrument, Series};
 use super::set::AttributeSet;
-use super::{add_fraction, Kind};
+use super::{add_fraction, InstrumentKind};
 use crate::{attach, wire};
 
 /// Values by their size, as something else has counted them since the start.
@@ -21,7 +21,7 @@ pub struct Distribution<'a> {
 impl Distribution<'_> {
     /// Whether a histogram can take it.
     fn fits(&self, core: &Core) -> bool {
-        core.kind == Kind::Histogram
+        core.kind == InstrumentKind::Histogram
             && *core.bounds == *self.bounds
             && self.counts.len() == self.bounds.len() + 1
             && self.sum.is_finite()

@@ -11,10 +11,10 @@ use crate::region::EntryPlace;
 
 const BUCKETS: usize = 256;
 
-/// An insert-only table, read without a lock. What is in it stays for ever, so whoever adds sees to a limit.
+/// An insert-only table, read without a lock. Values stay in it for ever, so the code that adds them enforces a limit.
 pub struct AppendOnlyTable<T>([AtomicPtr<Node<T>>; BUCKETS]);
 
-// What is looked at first comes first, in one cache line.
+// Fields are read in this order, in one cache line.
 #[repr(C, align(64))]
 struct Node<T> {
     next: *const Node<T>,
@@ -50,7 +50,7 @@ impl<T> AppendOnlyTable<T> {
         self.0.get((hash >> 56) as usize).unwrap_or(first)
     }
 
-    /// What fits of the values with that hash. Its highest byte should differ between values.
+    /// The value with that hash that fits. The highest byte of hashes should differ between values.
     #[inline(always)]
     pub fn find(&self, hash: u64, fits: impl Fn(&T) -> bool) -> Option<&'static T>
     where
@@ -71,12 +71,12 @@ impl<T> AppendOnlyTable<T> {
         loop {
             let head = bucket.load(Ordering::Acquire);
             if let Some(found) = find_until(head, seen, hash, &fits) {
-                // SAFETY: made above, and nobody else has seen it.
+                // SAFETY: made above, and no other thread has seen it.
                 drop(unsafe { Box::from_raw(node) });
                 return found;
             }
             seen = head;
-            // SAFETY: nobody else sees the node before it is in the list.
+            // SAFETY: no other thread sees the node before it is in the list.
             unsafe { (*node).next = head };
             if bucket.compare_exchange(head, node, Ordering::AcqRel, Ordering::Acquire).is_ok() {
                 // SAFETY: never freed from now on.
@@ -86,7 +86,7 @@ impl<T> AppendOnlyTable<T> {
     }
 }
 
-/// Looks from `node` on, and not at `end` or what comes after it.
+/// Searches from `node` up to `end`, which is left out.
 #[inline(always)]
 fn find_until<T>(
     mut node: *const Node<T>,
@@ -116,7 +116,7 @@ pub(super) struct Alias {
     content: Box<[u8]>,
 }
 
-/// A series by what its attributes say.
+/// A series by the content of its attributes.
 pub(super) struct Canonical {
     pub(super) bytes: Box<[u8]>,
     pub(super) place: EntryPlace,
@@ -126,7 +126,7 @@ pub(super) struct Canonical {
 const MOST_CONTENT: usize = 4 << 10;
 /// Most memory that all aliases of all instruments take: one series can be given in any number of ways.
 const MOST_CLAIMED: usize = 16 << 20;
-/// What they take.
+/// The bytes that they take.
 static CLAIMED: AtomicUsize = AtomicUsize::new(0);
 
 /// Adds to a count that has a limit.

@@ -4,73 +4,23 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use super::count::count;
+use super::description::{self, Description, Owner, MOST_ATTRIBUTES};
 use super::find::{AppendOnlyTable, Canonical, SeriesTable};
 use super::set::{self, AttributeSet, SetFingerprint};
-use super::{add_fraction, bounds, invalid, lower, Kind, Number, NumberKind};
+use super::{add_fraction, bounds, invalid, lower, InstrumentKind, Number, NumberKind};
 use crate::attach;
-use crate::attribute::{self, key, Attribute, Key, Value};
+use crate::attribute::{self, key, Key, Value};
 use crate::region::{EntryPlace, Region, RegionEntry};
-use crate::scope::Scope;
 use crate::wire::series::what;
 use crate::{settings, wire};
-
-/// Whose an instrument is.
-#[derive(Clone, Copy)]
-pub enum Owner<'a> {
-    /// An instrumentation's own.
-    Layer(&'static Scope),
-    /// The user's, with the scope that the user named.
-    Named {
-        /// Its name.
-        name: &'a str,
-        /// Its version.
-        version: Option<&'a str>,
-        /// Where its schema is.
-        schema_url: Option<&'a str>,
-        /// Its attributes.
-        attributes: &'a dyn AttributeSet,
-    },
-}
-
-impl fmt::Debug for Owner<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Owner::Layer(scope) => f.debug_tuple("Layer").field(scope).finish(),
-            Owner::Named { name, version, .. } => {
-                f.debug_struct("Named").field("name", name).field("version", version).finish()
-            }
-        }
-    }
-}
-
-/// What an instrument is.
-#[derive(Clone, Copy, Debug)]
-pub struct Description<'a> {
-    /// Whose it is.
-    pub owner: Owner<'a>,
-    /// What it does with measurements.
-    pub kind: Kind,
-    /// The type of its numbers.
-    pub number: NumberKind,
-    /// Its name: a letter, then up to 254 letters, digits, `_`, `.`, `-` or `/`.
-    pub name: &'a str,
-    /// Its unit (UCUM): up to 63 ASCII characters, or none.
-    pub unit: &'a str,
-    /// What it tells.
-    pub description: &'a str,
-    /// Upper bounds of a histogram's buckets, rising; `None` for those that the specification has for all.
-    pub boundaries: Option<&'a [f64]>,
-    /// Whether its values are counted elsewhere, between these bounds and no others: see [`Instrument::observe`].
-    pub is_observed: bool,
-}
 
 /// The specification's own bounds, for histograms that advise none.
 const DEFAULT_BOUNDARIES: [f64; 15] =
     [0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0];
 
-/// What is known about an instrument, for ever.
+/// An instrument with its series, for ever.
 pub(super) struct Core {
-    pub(super) kind: Kind,
+    pub(super) kind: InstrumentKind,
     number: NumberKind,
     pub(super) bounds: Box<[f64]>,
     place: EntryPlace,
@@ -80,12 +30,12 @@ pub(super) struct Core {
     series_count: AtomicUsize,
     /// The unit of the series without attributes; 0 while there is none.
     without_attributes: AtomicU32,
-    /// Whether there were attributes whose words do not say it all: trying it with words alone is not worth it then.
+    /// Whether there were attributes whose words do not identify them: trying words alone is not worth it then.
     has_other: AtomicBool,
     found: SeriesTable,
 }
 
-/// An instrument by what tells it from others.
+/// An instrument by its identity.
 struct KnownInstrument {
     identity: Box<[u8]>,
     core: Core,
@@ -94,14 +44,10 @@ struct KnownInstrument {
 /// As many as the region has room for.
 static KNOWN: AppendOnlyTable<KnownInstrument> = AppendOnlyTable::new();
 
-/// Longest text that tells an instrument from others: its name, its unit and its scope's.
-const MOST_IDENTITY: usize = 16 << 10;
-/// Most attributes of a series or a scope.
-const MOST_ATTRIBUTES: usize = 1000;
 /// Longest attributes of a series. Others would soon have no room.
-const MOST_SAID: usize = 64 << 10;
+const MOST_CONTENT: usize = 64 << 10;
 
-/// An instrument, or nothing: where nobody reads, measuring does nothing.
+/// An instrument, or nothing: where metrics are not exported, measuring does nothing.
 #[derive(Clone, Copy)]
 pub struct Instrument(pub(super) Option<&'static Core>);
 
@@ -122,7 +68,7 @@ impl fmt::Debug for Series {
 }
 
 /// The instrument of that description: the same one for the same scope, name, kind, type of number and unit. Nothing
-/// when nobody reads or the description is not allowed, which the launcher tells.
+/// when metrics are not exported or the description is not allowed, of which the launcher warns.
 pub fn instrument(description: &Description<'_>) -> Instrument {
     if !super::enabled() {
         return Instrument(None);
@@ -133,11 +79,11 @@ pub fn instrument(description: &Description<'_>) -> Instrument {
         }
     }
     let Some(region) = attach::region() else { return Instrument(None) };
-    if !is_allowed(description) {
+    if !description::is_allowed(description) {
         invalid::note(region, description);
         return Instrument(None);
     }
-    let Some(identity) = identity(description) else {
+    let Some(identity) = description::identity(description) else {
         region.count_without_room();
         return Instrument(None);
     };
@@ -159,85 +105,25 @@ pub fn instrument(description: &Description<'_>) -> Instrument {
     Instrument(Some(&known.core))
 }
 
-/// What tells instruments apart, unless it is too long. Names are the same in capital letters.
-fn identity(description: &Description<'_>) -> Option<Vec<u8>> {
-    if let Owner::Named { name, version, schema_url, attributes } = description.owner {
-        let text = name.len() + version.map_or(0, str::len) + schema_url.map_or(0, str::len);
-        if text > MOST_IDENTITY || attributes.count() > MOST_ATTRIBUTES {
-            return None;
-        }
-    }
-    let mut bytes = vec![description.kind as u8, description.number as u8];
-    let mut part = |text: &str| {
-        bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(text.as_bytes());
-    };
-    part(&description.name.to_ascii_lowercase());
-    part(description.unit);
-    match description.owner {
-        Owner::Layer(scope) => part(scope.marker()),
-        Owner::Named { name, version, schema_url, attributes } => {
-            part(name);
-            part(version.unwrap_or(""));
-            part(schema_url.unwrap_or(""));
-            bytes.extend(set::canonical(attributes).0);
-        }
-    }
-    Some(bytes).filter(|bytes| bytes.len() <= MOST_IDENTITY)
-}
-
-fn is_allowed(description: &Description<'_>) -> bool {
-    let rest = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-/".contains(byte);
-    let bounds = description.boundaries.unwrap_or(&[]);
-    let rising = bounds.windows(2).all(|pair| matches!(pair, [low, high] if low < high));
-    let name = description.name.as_bytes();
-    name.first().map_or(false, u8::is_ascii_alphabetic)
-        && name.len() <= 255
-        && name.iter().all(rest)
-        && description.unit.len() <= 63
-        && description.unit.is_ascii()
-        && rising
-        && bounds.len() <= wire::MAX_BOUNDS
-        && bounds.iter().all(|bound| bound.is_finite())
-}
-
-/// What the launcher is told of an instrument, without the attributes of its scope.
-pub(super) fn said<'a>(description: &Description<'a>) -> Vec<Attribute<'a>> {
-    let mut said: Vec<Attribute<'_>> = vec![
-        (key::METRIC_NAME, description.name.into()),
-        (key::METRIC_UNIT, some(description.unit)),
-        (key::METRIC_DESCRIPTION, some(description.description)),
-    ];
-    match description.owner {
-        Owner::Layer(scope) => said.push((key::SCOPE, scope.marker().into())),
-        Owner::Named { name, version, schema_url, .. } => said.extend([
-            (key::SCOPE_NAME, name.into()),
-            (key::SCOPE_VERSION, version.into()),
-            (key::SCOPE_SCHEMA_URL, schema_url.into()),
-        ]),
-    }
-    said
-}
-
 impl Core {
     #[cold]
     fn new(region: &Region, description: &Description<'_>) -> Option<Core> {
         let (bounds, advised) = match (description.kind, description.boundaries) {
-            (Kind::Histogram, Some(bounds)) if description.is_observed => (bounds.into(), Vec::new()),
-            (Kind::Histogram, bounds) => bounds::between(bounds.unwrap_or(&DEFAULT_BOUNDARIES)),
+            (InstrumentKind::Histogram, Some(bounds)) if description.is_observed => (bounds.into(), Vec::new()),
+            (InstrumentKind::Histogram, bounds) => bounds::between(bounds.unwrap_or(&DEFAULT_BOUNDARIES)),
             _ => Default::default(),
         };
-        let mut said = said(description);
+        let mut described = description::attributes(description);
         if !advised.is_empty() {
-            said.push((key::METRIC_ADVISED, advised.as_slice().into()));
+            described.push((key::METRIC_ADVISED, advised.as_slice().into()));
         }
-        let (mut bytes, mut count) = attribute::encoded(&said);
+        let (mut bytes, mut count) = attribute::encoded(&described);
         if let Owner::Named { attributes, .. } = description.owner {
             let (own, own_count) = set::canonical(attributes);
             bytes.extend(own);
             count += own_count;
         }
-        let buckets = if description.kind == Kind::Histogram { bounds.len() as u16 + 1 } else { 0 };
+        let buckets = if description.kind == InstrumentKind::Histogram { bounds.len() as u16 + 1 } else { 0 };
         let (kind, number) = (description.kind as u8, description.number as u8);
         let mut entry = RegionEntry {
             what: what::INSTRUMENT,
@@ -336,18 +222,18 @@ impl Core {
             return self.overflow(region);
         }
         let (bytes, count) = set::canonical(set);
-        let said = set::hash(&bytes);
+        let content = set::hash(&bytes);
         let fits = |known: &Canonical| *known.bytes == *bytes;
-        let place = match self.found.series.find(said, fits) {
+        let place = match self.found.series.find(content, fits) {
             Some(known) => known.place,
             None => {
                 // One is for what is beyond the limit.
                 let more = |count: usize| Some(count + 1).filter(|count| *count < limit);
                 let is_within =
-                    bytes.len() <= MOST_SAID && self.series_count.fetch_update(Relaxed, Relaxed, more).is_ok();
+                    bytes.len() <= MOST_CONTENT && self.series_count.fetch_update(Relaxed, Relaxed, more).is_ok();
                 let made = if is_within { self.write_series(region, &bytes, count) } else { None };
                 let Some(place) = made else { return self.overflow(region) };
-                let known = self.found.series.add(said, Canonical { bytes: bytes.clone().into(), place }, fits);
+                let known = self.found.series.add(content, Canonical { bytes: bytes.clone().into(), place }, fits);
                 if known.place == place {
                     region.show(place);
                 }
@@ -374,7 +260,7 @@ impl Core {
     }
 
     fn write_series(&self, region: &Region, attributes: &[u8], count: u16) -> Option<EntryPlace> {
-        let buckets = if self.kind == Kind::Histogram { self.bounds.len() as u16 + 1 } else { 0 };
+        let buckets = if self.kind == InstrumentKind::Histogram { self.bounds.len() as u16 + 1 } else { 0 };
         region.write_entry(&RegionEntry {
             what: what::SERIES,
             kind: self.kind as u8,
@@ -391,19 +277,19 @@ impl Core {
     fn measure(&self, region: &Region, unit: u32, number: Number) {
         let value = region.word(unit, wire::series::VALUE);
         match self.kind {
-            Kind::Counter if self.number == NumberKind::U64 => {
+            InstrumentKind::Counter if self.number == NumberKind::U64 => {
                 if !self.can_add(number) {
                     return region.count_refused();
                 }
                 count(region, unit, number.bits(NumberKind::U64));
             }
-            Kind::Counter | Kind::UpDownCounter => {
+            InstrumentKind::Counter | InstrumentKind::UpDownCounter => {
                 if !self.can_add(number) {
                     return region.count_refused();
                 }
                 add(value, number, self.number);
             }
-            Kind::Histogram => {
+            InstrumentKind::Histogram => {
                 let float = number.to_f64();
                 if !float.is_finite() {
                     return region.count_refused();
@@ -426,20 +312,12 @@ impl Core {
 
     #[inline(always)]
     fn can_add(&self, number: Number) -> bool {
-        let may_fall = self.kind == Kind::UpDownCounter;
+        let may_fall = self.kind == InstrumentKind::UpDownCounter;
         match number {
             Number::U64(_) => true,
             Number::I64(number) => may_fall || number >= 0,
             Number::F64(number) => number.is_finite() && (may_fall || number >= 0.0),
         }
-    }
-}
-
-fn some(text: &str) -> Value<'_> {
-    if text.is_empty() {
-        Value::None
-    } else {
-        text.into()
     }
 }
 
@@ -455,15 +333,15 @@ fn add(to: &AtomicU64, number: Number, kind: NumberKind) {
 }
 
 impl Instrument {
-    /// An instrument that nobody reads.
+    /// An instrument that records nothing.
     pub const NONE: Instrument = Instrument(None);
 
-    /// Whether somebody reads it.
+    /// Whether it records anything.
     pub fn is_read(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Adds to a sum, counts a value in a histogram, or sets what a gauge or a callback tells.
+    /// Adds to a sum, counts a value in a histogram, or sets the value of a gauge or of an observable instrument.
     #[inline]
     pub fn measure(&self, number: impl Into<Number>, attributes: &(impl AttributeSet + ?Sized)) {
         let Some(core) = self.0 else { return };
@@ -480,7 +358,7 @@ impl Instrument {
 }
 
 impl Series {
-    /// A series that nobody reads.
+    /// A series that records nothing.
     pub const NONE: Series = Series(None);
 
     /// Whether it is the one that stands for all beyond the limit.

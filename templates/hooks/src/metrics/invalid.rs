@@ -4,8 +4,8 @@
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use super::description::{self, Description, Owner};
 use super::find::AppendOnlyTable;
-use super::instrument::{said, Description, Owner};
 use super::set;
 use crate::attribute::Value;
 use crate::region::Region;
@@ -24,9 +24,9 @@ static NOTED: AppendOnlyTable<()> = AppendOnlyTable::new();
 pub(super) fn note(region: &Region, description: &Description<'_>) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let short = shortened(description);
-    let said = said(&short);
+    let noted = description::attributes(&short);
     let mut hasher = Bytes(vec![short.kind as u8, short.number as u8]);
-    said.iter().for_each(|(_, value)| {
+    noted.iter().for_each(|(_, value)| {
         if let Value::Bytes(bytes) = value {
             bytes.hash(&mut hasher)
         }
@@ -41,7 +41,7 @@ pub(super) fn note(region: &Region, description: &Description<'_>) {
     }
     NOTED.add(hash, (), |()| true);
     // Another thread may note it as well: once too often does no harm.
-    region.note(note::INVALID, &said);
+    region.note(note::INVALID, &noted);
 }
 
 fn shortened<'a>(description: &Description<'a>) -> Description<'a> {

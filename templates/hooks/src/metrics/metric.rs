@@ -3,16 +3,17 @@
 use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
-use super::instrument::{instrument, Core, Description, Instrument, Owner, Series};
+use super::description::{Description, Owner};
+use super::instrument::{instrument, Core, Instrument, Series};
 use super::set::AttributeValue;
-use super::{Kind, Number, NumberKind};
+use super::{InstrumentKind, Number, NumberKind};
 use crate::scope::Scope;
 
 /// An instrument of an instrumentation; a static of the woven crate.
 #[derive(Debug)]
 pub struct Metric {
     scope: &'static Scope,
-    kind: Kind,
+    kind: InstrumentKind,
     number: NumberKind,
     name: &'static str,
     unit: &'static str,
@@ -26,7 +27,7 @@ impl Metric {
     /// Describes an instrument.
     pub const fn new(
         scope: &'static Scope,
-        kind: Kind,
+        kind: InstrumentKind,
         number: NumberKind,
         name: &'static str,
         unit: &'static str,
@@ -43,7 +44,7 @@ impl Metric {
         Metric { scope, kind, number, name, unit, description, boundaries: Some(boundaries), core }
     }
 
-    /// The instrument, or nothing while its instrumentation does not speak.
+    /// The instrument, or nothing while its instrumentation is disabled.
     #[inline]
     pub fn instrument(&self) -> Instrument {
         if !self.scope.enabled() {

@@ -2,11 +2,12 @@
 //!
 //! An instrument is described once, as a static ([`Metric`]) or at run time ([`instrument()`]). A measurement finds its
 //! series by the attributes as they were given, without a lock or an allocation, and changes numbers in place. What only
-//! the program can look up is observed by a callback ([`on_collect`]) when somebody reads.
+//! the program can look up is observed by a callback ([`on_collect`]) when metrics are read.
 
 mod bounds;
 mod callbacks;
 mod count;
+mod description;
 mod distribution;
 mod find;
 mod instrument;
@@ -18,9 +19,10 @@ mod tests;
 
 pub(crate) use callbacks::{catch_up, look_for_threads};
 pub use callbacks::{idle, on_collect, on_collect_or_idle};
+pub use description::{Description, Owner};
 pub use distribution::Distribution;
 pub use find::AppendOnlyTable;
-pub use instrument::{instrument, Description, Instrument, Owner, Series};
+pub use instrument::{instrument, Instrument, Series};
 pub use metric::Metric;
 pub use set::{AttributeSet, AttributeText, AttributeValue, Fingerprint, MetricAttribute};
 
@@ -32,7 +34,7 @@ use crate::{attach, settings};
 /// What an instrument does with its measurements. See "Instrument" in OpenTelemetry's metrics API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Kind {
+pub enum InstrumentKind {
     /// Adds; never falls.
     Counter = instrument_kind::COUNTER,
     /// Adds.
@@ -41,11 +43,11 @@ pub enum Kind {
     Histogram = instrument_kind::HISTOGRAM,
     /// Keeps the last value.
     Gauge = instrument_kind::GAUGE,
-    /// A sum that a callback knows; never falls.
+    /// A sum that a callback observes; never falls.
     ObservableCounter = instrument_kind::OBSERVABLE_COUNTER,
-    /// A sum that a callback knows.
+    /// A sum that a callback observes.
     ObservableUpDownCounter = instrument_kind::OBSERVABLE_UP_DOWN_COUNTER,
-    /// A value that a callback knows.
+    /// A value that a callback observes.
     ObservableGauge = instrument_kind::OBSERVABLE_GAUGE,
 }
 
@@ -114,7 +116,7 @@ impl Number {
 }
 
 /// Replaces a number by what it becomes, if it becomes anything. Others may do so at the same time, but not for ever:
-/// whoever writes to shared memory over and over does not hold up the program.
+/// a process that writes to shared memory over and over does not hold up the program.
 #[inline(always)]
 fn replace(to: &AtomicU64, becomes: impl Fn(u64) -> Option<u64>) {
     const MOST_TRIES: u32 = 10_000;
@@ -140,13 +142,13 @@ fn lower(to: &AtomicU64, value: f64, is_better: impl Fn(f64) -> bool) {
     replace(to, |known| Some(value.to_bits()).filter(|_| is_better(f64::from_bits(known))));
 }
 
-/// Whether somebody reads metrics.
+/// Whether metrics are exported.
 #[inline]
 pub fn enabled() -> bool {
     attach::active() && settings::series_limit() > 0
 }
 
-/// Whether somebody wants to know how long a runtime's polls take, which costs two clock readings each.
+/// Whether the durations of a runtime's polls are recorded, which costs two clock readings each.
 pub fn poll_times() -> bool {
     enabled() && settings::poll_times()
 }
@@ -159,7 +161,7 @@ pub fn count_without_room() {
     }
 }
 
-/// Tells the launcher that the program has a meter provider of its own, which gets its metrics.
+/// Reports to the launcher that the program has a meter provider of its own, which gets its metrics.
 #[cold]
 pub fn report_own_provider() {
     if let (true, Some(region)) = (enabled(), attach::region()) {
@@ -167,7 +169,7 @@ pub fn report_own_provider() {
     }
 }
 
-/// Tells the launcher that the program has installed a recorder of its own, which gets its metrics.
+/// Reports to the launcher that the program has installed a recorder of its own, which gets its metrics.
 #[cold]
 pub fn report_own_recorder() {
     if let (true, Some(region)) = (enabled(), attach::region()) {

@@ -40,7 +40,7 @@ pub enum AttributeValue<'a> {
     Float(f64),
     /// A truth value.
     Bool(bool),
-    /// Anything else, as text. It costs: its series is looked for by what it says.
+    /// Anything else, as text. It costs: its series is looked up by its content.
     Other(&'a dyn fmt::Display),
 }
 
@@ -81,8 +81,8 @@ pub trait AttributeSet {
     fn count(&self) -> usize;
     /// One of them; below [`count`](Self::count) there is one.
     fn attribute(&self, index: usize) -> Option<MetricAttribute<'_>>;
-    /// What tells it from others. This is asked with each measurement: whoever holds attributes in another form than
-    /// [`MetricAttribute`] is faster by making it of that form at once.
+    /// The fingerprint of one of them. Each measurement needs it: a type that holds attributes in another form than
+    /// [`MetricAttribute`] is faster when it makes the fingerprint of that form at once.
     #[inline(always)]
     fn fingerprint(&self, index: usize) -> Option<Fingerprint<'_>> {
         let (key, value) = self.attribute(index)?;
@@ -94,12 +94,12 @@ pub trait AttributeSet {
             AttributeValue::Other(_) => None,
         }
     }
-    /// The same for what is there most often; where this has none, [`head`](Self::head) is asked.
+    /// The same for the most frequent attributes; where this has none, [`fingerprint`](Self::fingerprint) is used.
     #[inline(always)]
     fn common_fingerprint(&self, index: usize) -> Option<Fingerprint<'_>> {
         self.fingerprint(index)
     }
-    /// The words of a literal with a literal or a whole number, which say it all.
+    /// The words of a literal with a literal or a whole number, which identify the attribute.
     #[inline(always)]
     fn words(&self, index: usize) -> Option<[u64; 3]> {
         self.fingerprint(index)?.whole()
@@ -128,10 +128,10 @@ impl<const N: usize> AttributeSet for [(&'static str, AttributeValue<'_>); N] {
     }
 }
 
-/// Most attributes of a set that is found as it was given; a larger one is looked for by what it says.
+/// Most attributes of a set that is found as it was given; a larger one is looked up by its content.
 pub(super) const MOST: usize = 8;
 
-/// What tells an attribute from others.
+/// What identifies an attribute.
 #[derive(Clone, Copy, Debug)]
 pub struct Fingerprint<'a> {
     /// All but text that is not known by its address.
@@ -145,7 +145,7 @@ const STATIC_VALUE: u64 = 1 << 57;
 const K: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl<'a> Fingerprint<'a> {
-    /// Its words, if they say it all.
+    /// Its words, if they identify the attribute.
     #[inline(always)]
     pub fn whole(&self) -> Option<[u64; 3]> {
         match self {
@@ -206,11 +206,11 @@ fn fold(a: u64, b: u64) -> u64 {
     (wide >> 64) as u64 ^ wide as u64
 }
 
-/// What tells a set of `N` attributes, as it is given, from others. It stays in registers.
+/// What identifies a set of `N` attributes, as it is given. It stays in registers.
 pub(super) struct SetFingerprint<const N: usize> {
     pub(super) words: [[u64; 3]; N],
     pub(super) hash: u64,
-    /// Whether the words say it all.
+    /// Whether the words identify the set.
     pub(super) is_whole: bool,
 }
 
@@ -239,7 +239,7 @@ impl<const N: usize> SetFingerprint<N> {
         Some(fingerprint)
     }
 
-    /// The same, of a set whose words say it all; `None` where there is any other attribute.
+    /// The same, of a set that its words identify; `None` where there is any other attribute.
     #[inline(always)]
     pub(super) fn whole(set: &(impl AttributeSet + ?Sized)) -> Option<SetFingerprint<N>> {
         let mut fingerprint = SetFingerprint { words: [[0; 3]; N], hash: K, is_whole: true };

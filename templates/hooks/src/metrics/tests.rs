@@ -11,14 +11,14 @@ use crate::Scope;
 static SCOPE: Scope = Scope::new("otel-rs:layer:4|metrics|1.0.0|0.1.0|\n");
 const LIMIT: usize = 50;
 
-/// A region without anybody who reads it.
+/// A region without a launcher.
 fn region() -> &'static Region {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let path = std::env::temp_dir().join(format!("otel-rs-hooks-{}", std::process::id()));
         let listener = UnixListener::bind(&path).unwrap();
         std::env::set_var(wire::CHANNEL_VARIABLE, format!("v1;series-limit={LIMIT};socket={}", path.display()));
-        // Another test may be asking at this moment, without a launcher.
+        // Another test may be attaching at this moment, without a launcher.
         while !crate::active() {
             attach::reset_for_tests();
         }
@@ -29,12 +29,12 @@ fn region() -> &'static Region {
     attach::region().unwrap()
 }
 
-fn described(name: &str, kind: Kind, number: NumberKind) -> Description<'_> {
+fn described(name: &str, kind: InstrumentKind, number: NumberKind) -> Description<'_> {
     let owner = Owner::Layer(&SCOPE);
     Description { owner, kind, number, name, unit: "", description: "", boundaries: None, is_observed: false }
 }
 
-fn made(name: &str, kind: Kind, number: NumberKind) -> Instrument {
+fn made(name: &str, kind: InstrumentKind, number: NumberKind) -> Instrument {
     region();
     instrument(&described(name, kind, number))
 }
@@ -58,7 +58,7 @@ fn shown(what: u8, text: &str) -> Vec<u32> {
 
 fn value(unit: u32, offset: usize) -> u64 {
     let word = |offset| region().word(unit, offset).load(SeqCst);
-    let is_counter = word(series::LEN).to_le_bytes()[5] == Kind::Counter as u8
+    let is_counter = word(series::LEN).to_le_bytes()[5] == InstrumentKind::Counter as u8
         && word(series::LEN).to_le_bytes()[6] == NumberKind::U64 as u8;
     if offset == series::VALUE && is_counter {
         word(offset).wrapping_add(word(series::OWN))
@@ -82,8 +82,8 @@ impl AttributeSet for Strings {
 
 #[test]
 fn adds_of_all_threads_are_counted() {
-    let counter = made("test.adds", Kind::Counter, NumberKind::U64);
-    let sums = made("test.fractions", Kind::UpDownCounter, NumberKind::F64);
+    let counter = made("test.adds", InstrumentKind::Counter, NumberKind::U64);
+    let sums = made("test.fractions", InstrumentKind::UpDownCounter, NumberKind::F64);
     std::thread::scope(|scope| {
         for thread in 0..4_i64 {
             scope.spawn(move || {
@@ -102,7 +102,7 @@ fn adds_of_all_threads_are_counted() {
 
 #[test]
 fn the_thread_that_counts_first_may_end_and_others_come() {
-    let counter = made("test.succession", Kind::Counter, NumberKind::U64);
+    let counter = made("test.succession", InstrumentKind::Counter, NumberKind::U64);
     let add = move |times: u64| {
         (0..times).for_each(|_| counter.measure(1_u64, &[("adds", "of generations".into())]));
     };
@@ -117,12 +117,12 @@ fn the_thread_that_counts_first_may_end_and_others_come() {
     let found = shown(series::what::SERIES, "of generations");
     assert_eq!(found.iter().map(|unit| value(*unit, series::VALUE)).collect::<Vec<_>>(), [805_000]);
     #[cfg(target_arch = "x86_64")]
-    assert!(region().word(found[0], series::OWN).load(SeqCst) > 0, "somebody had a word of its own");
+    assert!(region().word(found[0], series::OWN).load(SeqCst) > 0, "one thread had a word of its own");
 }
 
 #[test]
 fn a_set_is_the_same_in_any_order_and_from_anywhere() {
-    let counter = made("test.orders", Kind::Counter, NumberKind::U64);
+    let counter = made("test.orders", InstrumentKind::Counter, NumberKind::U64);
     counter.measure(1_u64, &[("a", "any order".into()), ("b", f64::NAN.into_value())]);
     counter.measure(1_u64, &[("b", f64::NAN.into_value()), ("a", "any order".into())]);
     counter.measure(1_u64, &[("a", "earlier".into()), ("b", f64::NAN.into_value()), ("a", "any order".into())]);
@@ -156,8 +156,8 @@ impl IntoValue for f64 {
 }
 
 #[test]
-fn what_is_beyond_the_limit_is_counted_together() {
-    let counter = made("test.many", Kind::Counter, NumberKind::U64);
+fn series_beyond_the_limit_are_counted_together() {
+    let counter = made("test.many", InstrumentKind::Counter, NumberKind::U64);
     for round in 0..2 {
         for n in 0..2 * LIMIT as i64 {
             counter.measure(1_u64, &[("beyond-limit", n.into())]);
@@ -170,8 +170,10 @@ fn what_is_beyond_the_limit_is_counted_together() {
 
 #[test]
 fn a_histogram_counts_by_size() {
-    let description =
-        Description { boundaries: Some(&[1.0, 10.0]), ..described("test.sizes", Kind::Histogram, NumberKind::F64) };
+    let description = Description {
+        boundaries: Some(&[1.0, 10.0]),
+        ..described("test.sizes", InstrumentKind::Histogram, NumberKind::F64)
+    };
     region();
     let histogram = instrument(&description).bind(&[("kind", "of sizes".into())]);
     for size in [0.5, 1.0, 1.5, 10.5, f64::NAN, f64::INFINITY] {
@@ -191,7 +193,7 @@ fn a_distribution_takes_the_place_of_the_one_before() {
     let description = Description {
         boundaries: Some(&[1.0, 10.0]),
         is_observed: true,
-        ..described("test.known", Kind::Histogram, NumberKind::F64)
+        ..described("test.known", InstrumentKind::Histogram, NumberKind::F64)
     };
     region();
     let histogram = instrument(&description);
@@ -199,7 +201,7 @@ fn a_distribution_takes_the_place_of_the_one_before() {
     let before = value_of_header(header::REFUSED);
     histogram.observe(&Distribution { bounds, counts: &[2, 1, 1], sum: 13.5 }, &attributes);
     histogram.observe(&Distribution { bounds, counts: &[3, 1, 2], sum: 25.0 }, &attributes);
-    // None of these says anything that could be told.
+    // None of these can be recorded.
     histogram.observe(&Distribution { bounds, counts: &[9, 9], sum: 9.0 }, &attributes);
     histogram.observe(&Distribution { bounds: &[1.0, 9.0], counts: &[9, 9, 9], sum: 9.0 }, &attributes);
     histogram.observe(&Distribution { bounds, counts: &[9, 9, 9], sum: f64::NAN }, &attributes);
@@ -208,13 +210,13 @@ fn a_distribution_takes_the_place_of_the_one_before() {
     assert_eq!(buckets, [3, 1, 2]);
     let float = |offset| f64::from_bits(value(unit, offset));
     assert_eq!(float(series::VALUE), 25.0);
-    assert!(float(series::MIN).is_infinite() && float(series::MAX).is_infinite(), "nobody knows them");
+    assert!(float(series::MIN).is_infinite() && float(series::MAX).is_infinite(), "they are unknown");
     assert!(value_of_header(header::REFUSED) >= before + 3);
 }
 
 #[test]
 fn distributions_add_up() {
-    let histogram = made("test.added", Kind::Histogram, NumberKind::F64);
+    let histogram = made("test.added", InstrumentKind::Histogram, NumberKind::F64);
     let series = histogram.bind(&[("kind", "of added".into())]);
     let bounds = histogram.bounds();
     let mut counts = vec![0; bounds.len() + 1];
@@ -222,10 +224,11 @@ fn distributions_add_up() {
     series.add(&Distribution { bounds, counts: &counts, sum: 20_000.5 });
     series.measure(-1.5);
     series.add(&Distribution { bounds, counts: &counts, sum: 20_000.0 });
-    // Neither of these says anything that could be told.
+    // Neither of these can be recorded.
     let before = value_of_header(header::REFUSED);
     series.add(&Distribution { bounds: &[], counts: &[9], sum: 9.0 });
-    let counter = made("test.no_histogram", Kind::Counter, NumberKind::F64).bind(&[("kind", "of none".into())]);
+    let counter =
+        made("test.no_histogram", InstrumentKind::Counter, NumberKind::F64).bind(&[("kind", "of none".into())]);
     counter.add(&Distribution { bounds: &[], counts: &[9], sum: 9.0 });
     assert!(value_of_header(header::REFUSED) >= before + 2);
     let [unit] = shown(series::what::SERIES, "of added")[..] else { panic!("one series") };
@@ -238,8 +241,8 @@ fn distributions_add_up() {
 
 #[test]
 fn a_counter_never_falls_and_a_gauge_may() {
-    static GAUGE: Metric = Metric::new(&SCOPE, Kind::Gauge, NumberKind::I64, "test.level", "1", "A level.");
-    let counter = made("test.rising", Kind::Counter, NumberKind::F64).bind(&[("which", "rising".into())]);
+    static GAUGE: Metric = Metric::new(&SCOPE, InstrumentKind::Gauge, NumberKind::I64, "test.level", "1", "A level.");
+    let counter = made("test.rising", InstrumentKind::Counter, NumberKind::F64).bind(&[("which", "rising".into())]);
     let before = value_of_header(header::REFUSED);
     [1.5, -1.0, f64::NAN, f64::NEG_INFINITY].into_iter().for_each(|by| counter.measure(by));
     let [unit] = shown(series::what::SERIES, "rising")[..] else { panic!("one series") };
@@ -253,7 +256,7 @@ fn a_counter_never_falls_and_a_gauge_may() {
 
 #[test]
 fn a_gauge_without_a_number_keeps_its_last() {
-    let heat = made("test.heat", Kind::Gauge, NumberKind::F64).bind(&[("which", "heat".into())]);
+    let heat = made("test.heat", InstrumentKind::Gauge, NumberKind::F64).bind(&[("which", "heat".into())]);
     [21.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY].into_iter().for_each(|value| heat.measure(value));
     let [unit] = shown(series::what::SERIES, "heat")[..] else { panic!("one series") };
     assert_eq!((f64::from_bits(value(unit, series::VALUE)), value(unit, series::TIMES)), (21.5, 1));
@@ -264,14 +267,14 @@ fn value_of_header(offset: usize) -> u64 {
 }
 
 #[test]
-fn an_instrument_is_made_once_and_a_wrong_one_never() {
+fn an_instrument_is_made_once_and_an_invalid_one_never() {
     for _ in 0..3 {
-        made("test.once", Kind::Counter, NumberKind::U64);
-        made("TEST.ONCE", Kind::Counter, NumberKind::U64);
+        made("test.once", InstrumentKind::Counter, NumberKind::U64);
+        made("TEST.ONCE", InstrumentKind::Counter, NumberKind::U64);
         for wrong in ["1.wrong.name", "wrong.name$", ""] {
-            made(wrong, Kind::Counter, NumberKind::U64).measure(1_u64, &[("never", "counted".into())]);
+            made(wrong, InstrumentKind::Counter, NumberKind::U64).measure(1_u64, &[("never", "counted".into())]);
         }
-        let falling = described("wrong.name.bounds", Kind::Histogram, NumberKind::U64);
+        let falling = described("wrong.name.bounds", InstrumentKind::Histogram, NumberKind::U64);
         instrument(&Description { boundaries: Some(&[2.0, 1.0]), ..falling });
     }
     assert_eq!(shown(series::what::INSTRUMENT, "test.once").len(), 1);
@@ -279,20 +282,21 @@ fn an_instrument_is_made_once_and_a_wrong_one_never() {
     assert!(shown(series::what::SERIES, "never").is_empty());
 }
 
-/// Asks, and waits for the answer.
-fn ask() {
-    let (asked, answered) = (region().at::<AtomicU32>(header::ASKED), region().at::<AtomicU32>(header::ANSWERED));
-    let question = asked.fetch_add(1, SeqCst) + 1;
-    crate::sys::wake(asked);
+/// Requests a round of callbacks and waits for its end.
+fn request_round() {
+    let (requested, finished) =
+        (region().at::<AtomicU32>(header::REQUESTED_ROUND), region().at::<AtomicU32>(header::FINISHED_ROUND));
+    let round = requested.fetch_add(1, SeqCst) + 1;
+    crate::sys::wake(requested);
     let since = Instant::now();
-    while answered.load(SeqCst) != question {
-        assert!(since.elapsed() < Duration::from_secs(20), "nobody answers");
+    while finished.load(SeqCst) != round {
+        assert!(since.elapsed() < Duration::from_secs(20), "the round does not end");
         std::thread::yield_now();
     }
 }
 
 #[test]
-fn callbacks_are_asked_and_one_that_fails_keeps_none_from_answering() {
+fn a_failing_callback_stops_no_other() {
     region();
     let calls = Arc::new([0; 4].map(AtomicU32::new));
     let release = Arc::new(AtomicBool::new(false));
@@ -315,30 +319,30 @@ fn callbacks_are_asked_and_one_that_fails_keeps_none_from_answering() {
     let seen = || calls.iter().map(|calls| calls.load(SeqCst)).collect::<Vec<_>>();
     let trouble = |offset| region().at::<AtomicU32>(offset).load(SeqCst);
     let since = Instant::now();
-    // On a busy machine a good one may seem stuck for a round, and a panic may take long to tell all it knows.
+    // On a busy machine a good one may seem stuck for a round, and a panic may take long to print its backtrace.
     while seen()[..3] != [2, 1, 1] || seen()[3] < 3 || trouble(header::PANICKED) != 1 || trouble(header::STUCK) == 0 {
         assert!(since.elapsed() < Duration::from_secs(20), "{:?}", seen());
-        ask();
+        request_round();
     }
     release.store(true, SeqCst);
     let since = Instant::now();
     while calls[2].load(SeqCst) < 2 {
-        assert!(since.elapsed() < Duration::from_secs(20), "what came back is not asked again");
-        ask();
+        assert!(since.elapsed() < Duration::from_secs(20), "a callback that returned is called again");
+        request_round();
     }
 }
 
 #[test]
-fn of_instruments_that_are_not_allowed_some_are_named_and_the_others_counted() {
+fn some_invalid_instruments_are_named_and_the_others_counted() {
     region();
     let counted = value_of_header(header::WITHOUT_ROOM);
     for number in 0..2_000 {
-        assert!(!made(&format!("unlawful {number}"), Kind::Counter, NumberKind::U64).is_read());
+        assert!(!made(&format!("unlawful {number}"), InstrumentKind::Counter, NumberKind::U64).is_read());
         let long = "x".repeat(3000);
         let owner =
             Owner::Named { name: &long, version: Some(&long), schema_url: None, attributes: &Strings(Vec::new()) };
         let name = format!("9unlawful.{number}");
-        instrument(&Description { owner, ..described(&name, Kind::Gauge, NumberKind::F64) });
+        instrument(&Description { owner, ..described(&name, InstrumentKind::Gauge, NumberKind::F64) });
     }
     assert!(shown(series::what::NOTE, "unlawful").len() <= 32);
     assert!(value_of_header(header::WITHOUT_ROOM) >= counted + 3_900);
@@ -354,16 +358,18 @@ fn an_instrument_whose_scope_is_too_long_is_left_out_and_counted() {
     let owners: [(&str, &dyn AttributeSet); 2] = [(&long, &none), ("short", &many)];
     for (name, attributes) in owners {
         let owner = Owner::Named { name, version: None, schema_url: None, attributes };
-        let made =
-            instrument(&Description { owner, ..described("test.of_long_scope", Kind::Counter, NumberKind::U64) });
+        let made = instrument(&Description {
+            owner,
+            ..described("test.of_long_scope", InstrumentKind::Counter, NumberKind::U64)
+        });
         assert!(!made.is_read());
     }
     assert!(value_of_header(header::WITHOUT_ROOM) >= counted + 2);
 }
 
 #[test]
-fn attributes_that_are_too_many_or_too_long_are_counted_with_what_is_beyond_the_limit() {
-    let counter = made("test.huge", Kind::Counter, NumberKind::U64);
+fn series_with_too_many_or_too_long_attributes_go_to_the_overflow() {
+    let counter = made("test.huge", InstrumentKind::Counter, NumberKind::U64);
     let many = Strings((0..70_000).map(|number| (number.to_string(), "too many".to_owned())).collect());
     let long = Strings((0..20).map(|number| (number.to_string(), "too long".repeat(1000))).collect());
     (0..2).for_each(|_| counter.measure(1_u64, &many));
@@ -379,7 +385,7 @@ fn attributes_that_are_too_many_or_too_long_are_counted_with_what_is_beyond_the_
 
 #[test]
 fn one_series_may_be_given_in_any_number_of_ways() {
-    let counter = made("test.aliases", Kind::Counter, NumberKind::U64);
+    let counter = made("test.aliases", InstrumentKind::Counter, NumberKind::U64);
     for number in 0..2_000 {
         let given = [("a", format!("not counted {number}")), ("a", "of many ways".to_owned())];
         counter.measure(1_u64, &Strings(given.map(|(key, value)| (key.to_owned(), value)).into()));

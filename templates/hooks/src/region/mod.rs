@@ -1,6 +1,6 @@
 //! A process's region: the shared memory that it writes to, and the launcher reads.
 //!
-//! **Invariant:** whatever anybody writes into the region, the program goes on unharmed. Where the process writes next is
+//! **Invariant:** whatever any process writes into the region, the program goes on unharmed. Where the process writes next is
 //! known from memory of its own; the region holds copies for the launcher. What is read back from it (`TAIL`, the flags
 //! in the header) decides whether something is done, never where.
 
@@ -110,7 +110,7 @@ impl Region {
         let (memory, mut region) = match made {
             Ok(made) => made,
             Err(errno) => {
-                // The launcher is told why, since nobody else can be.
+                // Only the launcher can report why.
                 report(settings, errno);
                 return Err(errno);
             }
@@ -233,7 +233,7 @@ impl Region {
         self.shape.series_size / wire::SERIES_UNIT
     }
 
-    /// Tells one region from another.
+    /// Identifies the region within the process and its children.
     pub(crate) fn address(&self) -> u64 {
         self.base as u64
     }
@@ -346,7 +346,7 @@ fn cell_at(index: usize) -> usize {
     Shape::CELLS + index * wire::CELL_SIZE
 }
 
-/// Lets the launcher know why there is no region.
+/// Reports to the launcher why there is no region.
 fn report(settings: &Settings, errno: i32) {
     if let Some(socket) = call_launcher(settings, errno, None) {
         sys::close_fd(socket);

@@ -1,4 +1,4 @@
-//! What a process tells of its program when it attaches: by the time the launcher looks at `/proc`, it may have ended.
+//! What a process reports of its program when it attaches: by the time the launcher looks at `/proc`, it may have ended.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

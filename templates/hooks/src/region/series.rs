@@ -14,7 +14,7 @@ pub(crate) struct EntryPlace {
     pub(crate) unit: u32,
 }
 
-/// What an entry says of itself.
+/// What stands in an entry.
 pub(crate) struct RegionEntry<'a> {
     pub(crate) what: u8,
     pub(crate) kind: u8,
@@ -30,7 +30,7 @@ pub(crate) struct RegionEntry<'a> {
 const FIRST_UNIT: usize = wire::SERIES_SLOTS * 4 / wire::SERIES_UNIT;
 
 impl Region {
-    /// Writes an entry that nobody sees until it is shown; `None` when there is no room. What was claimed stays so.
+    /// Writes an entry that the launcher does not see until it is shown; `None` when there is no room. What was claimed stays so.
     pub(crate) fn write_entry(&self, entry: &RegionEntry<'_>) -> Option<EntryPlace> {
         let attributes_at = series::BUCKETS + usize::from(entry.buckets) * 8;
         let length = attributes_at.checked_add(entry.attributes.len() + wire::SERIES_UNIT - 1)?;
@@ -69,10 +69,10 @@ impl Region {
         }
     }
 
-    /// Tells the user something.
+    /// Adds a note, of which the launcher warns the user.
     #[cold]
-    pub(crate) fn note(&self, kind: u8, said: &[Attribute<'_>]) {
-        let (bytes, count) = attribute::encoded(said);
+    pub(crate) fn note(&self, kind: u8, attributes: &[Attribute<'_>]) {
+        let (bytes, count) = attribute::encoded(attributes);
         let what = series::what::NOTE;
         let note = RegionEntry {
             what,
@@ -107,7 +107,7 @@ impl Region {
     }
 
     /// For a forked child: the parent's instruments and series in their places, with nothing counted yet. How many there
-    /// are is known for sure; what stands in them is looked at as if anybody had written it.
+    /// are is known for sure; their content is read as if any process had written it.
     pub(super) fn inherit_series(&self, parent: &Region) {
         let relaxed = Ordering::Relaxed;
         let slots = parent.series_count.load(Ordering::Acquire).min(wire::SERIES_SLOTS as u32);

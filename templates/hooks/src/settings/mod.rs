@@ -1,4 +1,4 @@
-//! What the launcher told this process, read once when it attached.
+//! The settings that the launcher passed to this process, read once when it attached.
 
 mod exponential;
 pub(crate) mod ratio;
@@ -57,23 +57,23 @@ pub(crate) enum ObserverThread {
 pub(crate) struct Settings {
     pub(crate) socket: Vec<u8>,
     pub(crate) token: [u8; wire::TOKEN_SIZE],
-    /// `None` where nobody says.
+    /// `None` where it is not set.
     pub(crate) launcher_user: Option<u32>,
     pub(crate) sampler: Sampler,
-    /// In the order in which they are asked.
+    /// In the order in which they are tried.
     pub(crate) propagators: Vec<Propagator>,
     /// Whether polls of runtimes are timed.
     poll_times: bool,
     observer_thread: ObserverThread,
     pub(crate) detach_after_ns: u64,
     pub(crate) logs: bool,
-    /// Whether contexts are passed on, and nothing is told.
+    /// Whether contexts are passed on, and nothing is recorded.
     pub(crate) pass_on: bool,
     /// What the process's environment names as the parent of its work; `None` unless that is enabled.
     pub(crate) environment: Option<Environment>,
-    /// Series of one instrument; 0 when nobody wants metrics.
+    /// Series of one instrument; 0 when metrics are disabled.
     pub(crate) series_limit: usize,
-    /// Upper bounds of buckets that readers want besides those that histograms advise.
+    /// Upper bounds of buckets that readers need besides those that histograms advise.
     pub(crate) bounds: Vec<f64>,
     enabled: Vec<String>,
     disabled: Vec<String>,
@@ -104,17 +104,17 @@ pub(crate) fn detach_after_ns() -> u64 {
     get().map_or(u64::MAX, |settings| settings.detach_after_ns)
 }
 
-/// Whether contexts are passed on, and nothing is told.
+/// Whether contexts are passed on, and nothing is recorded.
 pub(crate) fn pass_on() -> bool {
     get().map_or(false, |settings| settings.pass_on)
 }
 
-/// Whether log records are wanted.
+/// Whether log records are enabled.
 pub(crate) fn logs() -> bool {
     get().map_or(false, |settings| settings.logs)
 }
 
-/// How many series an instrument may have; 0 when nobody wants metrics.
+/// How many series an instrument may have; 0 when metrics are disabled.
 pub(crate) fn series_limit() -> usize {
     get().map_or(0, |settings| settings.series_limit)
 }
@@ -224,7 +224,7 @@ impl Settings {
         lists.into_iter().find(|(name, _)| name.as_bytes() == key).map(|(_, list)| list)
     }
 
-    /// Whether the instrumentation of a crate may speak.
+    /// Whether the instrumentation of a crate is enabled.
     pub(crate) fn is_enabled(&self, crate_name: &str) -> bool {
         let named = |list: &[String]| list.iter().any(|name| name == "*" || name == crate_name);
         named(&self.enabled) && !named(&self.disabled)
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn polls_are_timed_only_if_told_so() {
+    fn polls_are_timed_only_if_enabled() {
         let timed = |text: &str| Settings::parse(OsStr::new(text)).unwrap().poll_times;
         assert!(timed("v1;poll-times=on;socket=/tmp/a"));
         assert!(!timed("v1;poll-times=off;socket=/tmp/a") && !timed("v1;socket=/tmp/a"));
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_asked_only_if_told_so() {
+    fn the_environment_is_read_only_if_enabled() {
         // No other test of this process reads the variable.
         std::env::set_var("TRACEPARENT", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
         let environment = |text: &str| Settings::parse(OsStr::new(text)).unwrap().environment;
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn who_speaks_is_enabled_and_not_disabled() {
+    fn an_instrumentation_records_if_enabled_and_not_disabled() {
         for (lists, hyper, tokio) in [
             ("", true, true),
             ("disabled=hyper;", false, true),

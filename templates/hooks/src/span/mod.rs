@@ -1,4 +1,4 @@
-//! Spans: started, told about, ended. Each step is one record; the launcher puts them together.
+//! Spans: started, updated, ended. Each step is one record; the launcher puts them together.
 
 mod sample;
 
@@ -23,7 +23,7 @@ impl Span {
     pub const NONE: Span = Span { context: Context::EMPTY, root: Live::NEVER };
 
     /// Starts a span as a child of the thread's current span; without one, as a child of the process's own parent, if the
-    /// launcher told of one.
+    /// launcher named one.
     #[inline]
     pub fn start(scope: &'static Scope, domain: Domain, attributes: &[Attribute<'_>]) -> Span {
         if !scope.enabled() {
@@ -47,7 +47,7 @@ impl Span {
         begin(scope, domain, parent, attributes)
     }
 
-    /// A request that the user does not want to hear of: nothing is written about it, and the work below it is never
+    /// A request that the user excluded: nothing is recorded of it, and the work below it is never
     /// sampled, here or in the services it calls.
     pub fn non_recording(scope: &'static Scope, parent: Context) -> Span {
         if !scope.enabled() {
@@ -78,7 +78,7 @@ impl Span {
         &self.context
     }
 
-    /// Says more about the span; a later value of the same key replaces the earlier one.
+    /// Sets attributes of the span; a later value of the same key replaces the earlier one.
     #[inline]
     pub fn set(&self, attributes: &[Attribute<'_>]) {
         self.context.set(attributes);
@@ -118,7 +118,7 @@ impl Context {
         !self.is_empty() && !self.remote && self.flags & flag::NOT_RECORDED == 0
     }
 
-    /// Says more about the span this context belongs to.
+    /// Sets attributes of the span this context belongs to.
     #[inline]
     pub fn set(&self, attributes: &[Attribute<'_>]) {
         if self.is_recorded() {
@@ -175,7 +175,7 @@ fn begin(scope: &'static Scope, domain: Domain, parent: Context, attributes: &[A
     // A server request, and whatever has no local parent, is a root within this process.
     let root = if parent.is_empty() || parent.remote { Live::claim(id) } else { Live::NEVER };
     let live = if root == Live::NEVER { parent.live } else { root };
-    let start = ring::Start {
+    let start = ring::SpanStart {
         trace,
         span: id,
         parent: parent.span,

@@ -110,14 +110,14 @@ pub(crate) fn pid() -> u32 {
     unsafe { getpid() as u32 }
 }
 
-/// Whether the program has more rights than whoever started it.
+/// Whether the program has more rights than the process that started it.
 pub(crate) fn is_secure() -> bool {
     const AT_SECURE: u64 = 23;
     // SAFETY: takes a number.
     unsafe { getauxval(AT_SECURE) != 0 }
 }
 
-/// Bits that nobody can foresee.
+/// Unpredictable bits.
 pub(crate) fn random() -> Option<u64> {
     const GRND_NONBLOCK: u32 = 1;
     let mut bits = 0_u64;
@@ -215,7 +215,7 @@ pub(crate) fn wiped_page() -> Option<*mut u8> {
 }
 
 pub(crate) fn unmap(address: *mut u8, size: usize) {
-    // SAFETY: only called with what `mmap` returned, before anybody else knows the address.
+    // SAFETY: only called with what `mmap` returned, before any other thread has the address.
     unsafe { munmap(address.cast(), size) };
 }
 
@@ -226,7 +226,7 @@ pub(crate) fn close_fd(fd: i32) {
 
 /// Connects to the launcher, sends `hello` and, if there is one, `memory`; never waits. Returns the socket.
 ///
-/// The launcher listens at a path and at the abstract address of the same bytes. The path is tried first: nobody else
+/// The launcher listens at a path and at the abstract address of the same bytes. The path is tried first: no other user
 /// can listen there. It may not be there, in another root directory or for another user; the abstract address may not
 /// be there in another network. At the latter the listener must be `launcher_user`.
 pub(crate) fn call_launcher(path: &[u8], launcher_user: Option<u32>, hello: &[u8], memory: Option<i32>) -> Option<i32> {
@@ -313,7 +313,7 @@ fn connected(path: &[u8], is_abstract: bool) -> Option<i32> {
         return None;
     }
     for _ in 0..1000 {
-        // SAFETY: the address lives through the call and its size is told.
+        // SAFETY: the address lives through the call and its size is right.
         if unsafe { connect(fd, (&address as *const sockaddr_un).cast(), length as u32) } == 0 {
             return Some(fd);
         }
@@ -342,8 +342,8 @@ fn listener(fd: i32) -> Option<u32> {
     }
 }
 
-/// The kernel's own number for a socket. A program may close descriptors it does not know and reuse their numbers; this
-/// tells whether `fd` is still the socket we opened.
+/// The kernel's own number for a socket. A program may close descriptors it does not know and reuse their numbers; the
+/// cookie shows whether `fd` is still the socket we opened.
 pub(crate) fn socket_cookie(fd: i32) -> u64 {
     const SOL_SOCKET: i32 = 1;
     const SO_COOKIE: i32 = 57;
@@ -377,7 +377,7 @@ pub(crate) fn peer_name(fd: i32) -> Option<[u8; 28]> {
     }
 }
 
-/// Sleeps while `word` holds `value`, until somebody wakes its waiters or the time is over; may wake early. The word may
+/// Sleeps while `word` holds `value`, until its waiters are woken or the time is over; may wake early. The word may
 /// lie in shared memory.
 pub(crate) fn wait(word: &AtomicU32, value: u32, most: Option<Duration>) {
     const FUTEX_WAIT: i32 = 0;
@@ -394,7 +394,7 @@ pub(crate) fn wake(word: &AtomicU32) {
     unsafe { syscall(SYS_FUTEX, word as *const AtomicU32, FUTEX_WAKE, i32::MAX) };
 }
 
-/// How many threads the process has; 0 where nobody knows.
+/// How many threads the process has; 0 where that is unknown.
 pub(crate) fn threads() -> u64 {
     use std::os::unix::fs::MetadataExt;
     // Itself, its parent's entry, and one link for each thread.

@@ -17,7 +17,9 @@
 mod facts;
 mod keys;
 
-pub use facts::{Domain, Language, MessagingOperation, domain};
+// Two lines, since the formatters of both ends would sort one differently.
+pub use facts::domain;
+pub use facts::{Domain, Language, MessagingOperation};
 #[allow(unused_imports)] // Only the hooks make constants of it.
 pub(crate) use keys::attribute_keys;
 pub use keys::key;
@@ -27,7 +29,7 @@ pub const VERSION: u32 = 4;
 /// First bytes of a region and of *Hello*.
 pub const MAGIC: [u8; 8] = *b"OTEL-RS\0";
 
-/// The variable that tells an app where its launcher listens; its value is a [`SETTINGS_PREFIX`]ed list, see `settings`.
+/// The variable that names where an app's launcher listens; its value is a [`SETTINGS_PREFIX`]ed list, see `settings`.
 pub const CHANNEL_VARIABLE: &str = "OTEL_RS_CHANNEL";
 /// `v1;key=value;…;socket=<path>`; `socket` comes last since a path may hold any character.
 pub const SETTINGS_PREFIX: &str = "v1;";
@@ -37,10 +39,10 @@ pub mod settings {
     /// Path of the launcher's Unix stream socket. It listens at the abstract address of the same bytes, too: the path is
     /// there in every network namespace, the abstract address in every root directory and for every user.
     pub const SOCKET: &str = "socket";
-    /// What a process shows in *Hello* to be let in, as `TOKEN_SIZE` bytes in hexadecimal digits: whoever has the
+    /// What a process shows in *Hello* to be let in, as `TOKEN_SIZE` bytes in hexadecimal digits: a process that has the
     /// launcher's environment was started below it, as whatever user.
     pub const TOKEN: &str = "token";
-    /// The launcher's effective user. At the abstract address somebody else might listen.
+    /// The launcher's effective user. At the abstract address another user might listen.
     pub const LAUNCHER_USER: &str = "launcher-user";
     /// A value of OTEL_TRACES_SAMPLER, already validated.
     pub const SAMPLER: &str = "sampler";
@@ -54,27 +56,27 @@ pub mod settings {
     pub const OBSERVER_THREAD: &str = "observer-thread";
     /// How long after a request's end a task spawned by it still counts as its work, in milliseconds.
     pub const DETACH_AFTER_MS: &str = "detach-after-ms";
-    /// `off` when nobody wants log records.
+    /// `off` when log records are disabled.
     pub const LOGS: &str = "logs";
     /// `on` when work that has no parent in this process has one in its environment: TRACEPARENT, as the specification's
     /// environment carriers have it. Requests served have their own parents.
     pub const ENVIRONMENT_PARENT: &str = "environment-parent";
-    /// `on` when nothing is told and there is no socket: contexts are only passed on, from requests served to requests
+    /// `on` when nothing is recorded and there is no socket: contexts are only passed on, from requests served to requests
     /// sent.
     pub const PASS_ON: &str = "pass-on";
-    /// How many series one instrument may have before others are counted together, 0 when nobody wants metrics.
+    /// How many series one instrument may have before others are counted together, 0 when metrics are disabled.
     pub const SERIES_LIMIT: &str = "series-limit";
     /// Upper bounds of buckets that histograms have besides those that they advise, as decimal fractions separated by
     /// commas; `exponential` among them stands for those from which exponential buckets can be made.
     pub const BOUNDS: &str = "bounds";
     /// What stands for many in [`BOUNDS`].
     pub const EXPONENTIAL: &str = "exponential";
-    /// Names of instrumentations that speak, `*` for all. This list and those below separate their items by commas;
+    /// Names of instrumentations that are enabled, `*` for all. This list and those below separate their items by commas;
     /// `%`, `;` and commas in them are percent-encoded.
     pub const ENABLED: &str = "enabled";
     /// Names of instrumentations that do not; outranks [`ENABLED`].
     pub const DISABLED: &str = "disabled";
-    /// Patterns of requests that are not told of. One with `://` is for whole URLs, any other for paths.
+    /// Patterns of requests that are not recorded. One with `://` is for whole URLs, any other for paths.
     pub const EXCLUDED_URLS: &str = "excluded-urls";
     /// Names of headers, in small letters, to be recorded of requests served.
     pub const SERVER_REQUEST_HEADERS: &str = "server-request-headers";
@@ -87,12 +89,12 @@ pub mod settings {
 }
 
 /// How a layer's marker text starts: `otel-rs:layer:<wire version>|<crate>|<version>|<hooks version>|\n`. Every layer
-/// holds one as the name of its scope, so that a binary tells which layers it carries.
+/// holds one as the name of its scope, so that a binary shows which layers it carries.
 pub const LAYER_MARKER: &str = "otel-rs:layer:";
 
 /// The only message on the socket besides one-byte doorbells: `MAGIC`, `VERSION`, an errno (0: the region's memfd is
-/// attached as SCM_RIGHTS; otherwise no region could be made, and why), and the token. The app's pid is told by
-/// SO_PEERCRED.
+/// attached as SCM_RIGHTS; otherwise no region could be made, and why), and the token. SO_PEERCRED names
+/// the app's pid.
 pub const HELLO_SIZE: usize = 16 + TOKEN_SIZE;
 /// Bytes of the token.
 pub const TOKEN_SIZE: usize = 16;
@@ -154,12 +156,12 @@ pub mod header {
     pub const WITHOUT_ROOM: usize = 336;
     /// `u64`: measurements that no sum can take: negative ones of a counter, NaN and infinities.
     pub const REFUSED: usize = 344;
-    /// `u32`: the launcher counts this up, and wakes by futex whoever waits, when it is about to read.
-    pub const ASKED: usize = 384;
-    /// `u32`: the value of `ASKED` that callbacks have answered. The app wakes whoever waits.
-    pub const ANSWERED: usize = 448;
-    /// `u32`: 1 once there are callbacks, and so somebody who answers.
-    pub const ANSWERS: usize = 452;
+    /// `u32`: the launcher counts this up, and wakes those who wait by futex, when it is about to read: a round of callbacks.
+    pub const REQUESTED_ROUND: usize = 384;
+    /// `u32`: the value of `REQUESTED_ROUND` whose callbacks have run. The app wakes those who wait.
+    pub const FINISHED_ROUND: usize = 448;
+    /// `u32`: 1 once there are callbacks and a thread that runs them.
+    pub const HAS_OBSERVER: usize = 452;
     /// `u32`: callbacks that were given up since they did not return in time.
     pub const STUCK: usize = 456;
     /// `u32`: callbacks that panicked, and are not called again.
@@ -247,7 +249,7 @@ pub mod series {
     pub const MIN: usize = 40;
     /// `f64`: a histogram's largest value, negative infinity when there is none.
     pub const MAX: usize = 48;
-    /// `u64`: of a counter of whole numbers ([`number::U64`]), who adds to `OWN`; no business of the reader's.
+    /// `u64`: of a counter of whole numbers ([`number::U64`]), which thread adds to `OWN`; of no use to the reader.
     pub const OWNER: usize = TIMES;
     /// `u64`: of a counter of whole numbers, what its owner has added. The sum is this and `VALUE`.
     pub const OWN: usize = 56;
@@ -260,7 +262,7 @@ pub mod series {
         pub const INSTRUMENT: u8 = 1;
         /// One of its time series.
         pub const SERIES: u8 = 2;
-        /// Something for the launcher to tell the user.
+        /// Something of which the launcher warns the user.
         pub const NOTE: u8 = 3;
     }
     /// Values of a note's `KIND`.
@@ -282,11 +284,11 @@ pub mod series {
         pub const HISTOGRAM: u8 = 3;
         /// Keeps the last value.
         pub const GAUGE: u8 = 4;
-        /// A sum that a callback knows; never falls.
+        /// A sum that a callback observes; never falls.
         pub const OBSERVABLE_COUNTER: u8 = 5;
-        /// A sum that a callback knows.
+        /// A sum that a callback observes.
         pub const OBSERVABLE_UP_DOWN_COUNTER: u8 = 6;
-        /// A value that a callback knows.
+        /// A value that a callback observes.
         pub const OBSERVABLE_GAUGE: u8 = 7;
     }
     /// Values of `NUMBER`: what kind of number `VALUE` holds.
@@ -350,10 +352,11 @@ pub mod kind {
 
 /// What a measurement is about: which metrics the launcher makes of it.
 pub mod measure {
-    /// The bodies of an HTTP request that was sent, and of its response, are over. Said are the method, the server, status
-    /// and version as far as known, and both sizes.
+    /// The bodies of an HTTP request that was sent, and of its response, are over. Its attributes are the method, the server,
+    /// status and version as far as known, and both sizes.
     pub const HTTP_CLIENT_TRANSFER: u8 = 1;
-    /// A connection of an HTTP client is closed. Said are the server, the version, and `key::METRIC_VALUE` in seconds.
+    /// A connection of an HTTP client is closed. Its attributes are the server, the version, and
+    /// `key::METRIC_VALUE` in seconds.
     pub const HTTP_CLIENT_CONNECTION: u8 = 2;
 }
 

@@ -1,5 +1,5 @@
 //! A batch job without a request: work of its own with a call to another service, a log record, and a request that it
-//! serves by the way. Says on stdout which headers the call took along, `sent name value`. Then it runs the command in its
+//! serves by the way. Prints which headers the call took along, `sent name value`. Then it runs the command in its
 //! arguments, if there is one, and ends as that did.
 
 use std::process::Command;

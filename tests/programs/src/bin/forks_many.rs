@@ -1,4 +1,4 @@
-//! Forks as many WORKERS as told, which all live at the same time; each and their parent write two spans.
+//! Forks WORKERS processes, which all live at the same time; each and their parent write two spans.
 
 use std::io::{Read, Write};
 

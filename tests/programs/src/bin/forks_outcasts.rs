@@ -1,5 +1,5 @@
 //! Forks a child that cannot reach the launcher, for the reason that is given (`nofile`, `chroot`), and which
-//! forks another; each calls hooks some hundred thousand times. Writes the spans 0 to 9 itself, and says `unharmed`.
+//! forks another; each calls hooks some hundred thousand times. Writes the spans 0 to 9 itself, and prints `unharmed`.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -8,12 +8,12 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::{ForkResult, chroot, fork};
-use otel_rs_hooks::metrics::{Kind, Metric, NumberKind};
+use otel_rs_hooks::metrics::{InstrumentKind, Metric, NumberKind};
 use otel_rs_hooks::{Cell, CellKind, Severity, key, log};
 use otel_rs_test_programs::{SCOPE, write_span};
 
 static CELL: Cell = Cell::new(&SCOPE, CellKind::Counter, "cells", "{cell}", "", &[]);
-static METRIC: Metric = Metric::new(&SCOPE, Kind::Counter, NumberKind::U64, "metrics", "{metric}", "");
+static METRIC: Metric = Metric::new(&SCOPE, InstrumentKind::Counter, NumberKind::U64, "metrics", "{metric}", "");
 static CALLS: AtomicI64 = AtomicI64::new(0);
 
 fn main() {

@@ -6,8 +6,9 @@ static SCOPE: Scope = Scope::new("otel-rs:layer:4|counted|1.0.0|0.1.0|\n");
 
 fn main() {
     let begin = |path: &'static str| {
-        let said = [(key::HTTP_METHOD, "GET".into()), (key::URL_PATH, path.into()), (key::URL_SCHEME, "http".into())];
-        Span::start(&SCOPE, Domain::HttpServer, &said)
+        let attributes =
+            [(key::HTTP_METHOD, "GET".into()), (key::URL_PATH, path.into()), (key::URL_SCHEME, "http".into())];
+        Span::start(&SCOPE, Domain::HttpServer, &attributes)
     };
     let _open = (begin("/one"), begin("/two"));
     begin("/done").end(&[(key::HTTP_STATUS, 200.into())]);

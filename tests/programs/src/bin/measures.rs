@@ -1,5 +1,5 @@
 //! For each line on stdin, `ROUTE` or `ROUTE STATUS`, serves a request that queries a database and calls another service,
-//! and counts it. Says `done` after each on stdout. Begins with `ready PID`, ends when stdin does.
+//! and counts it. Prints `done` after each. Begins with `ready PID`, ends when stdin does.
 
 use std::io::{BufRead, Write};
 
@@ -23,31 +23,32 @@ static OPEN: Cell = Cell::new(
 fn main() {
     // While one thread attaches the others do not wait for it; there are no others, but every record counts.
     otel_rs_hooks::active();
-    say(&format!("ready {}", std::process::id()));
+    print(&format!("ready {}", std::process::id()));
     for line in std::io::stdin().lock().lines() {
         let Ok(line) = line else { return };
         let mut words = line.split_whitespace();
         let route = words.next().unwrap_or("/");
         serve(route, words.next().and_then(|status| status.parse().ok()).unwrap_or(200));
-        say("done");
+        print("done");
     }
 }
 
-fn say(line: &str) {
+fn print(line: &str) {
     println!("{line}");
     let _ = std::io::stdout().flush();
 }
 
 fn serve(route: &str, status: i64) {
     OPEN.add(1);
-    let said = [(key::HTTP_METHOD, "GET".into()), (key::URL_SCHEME, "http".into()), (key::HTTP_ROUTE, route.into())];
-    let request = Span::start(&SERVER, Domain::HttpServer, &said);
+    let attributes =
+        [(key::HTTP_METHOD, "GET".into()), (key::URL_SCHEME, "http".into()), (key::HTTP_ROUTE, route.into())];
+    let request = Span::start(&SERVER, Domain::HttpServer, &attributes);
     {
         let _entered = request.context().enter();
-        let said = [(key::DB_SYSTEM, "sqlite".into()), (key::DB_QUERY, "SELECT item FROM orders".into())];
-        Span::start(&DATABASE, Domain::Database, &said).end(&[(key::DB_ROWS, 1.into())]);
-        let said = [(key::HTTP_METHOD, "GET".into()), (key::URL_FULL, "http://stock.test:3001/stock/7".into())];
-        Span::start(&CLIENT, Domain::HttpClient, &said).end(&[(key::HTTP_STATUS, 200.into())]);
+        let attributes = [(key::DB_SYSTEM, "sqlite".into()), (key::DB_QUERY, "SELECT item FROM orders".into())];
+        Span::start(&DATABASE, Domain::Database, &attributes).end(&[(key::DB_ROWS, 1.into())]);
+        let attributes = [(key::HTTP_METHOD, "GET".into()), (key::URL_FULL, "http://stock.test:3001/stock/7".into())];
+        Span::start(&CLIENT, Domain::HttpClient, &attributes).end(&[(key::HTTP_STATUS, 200.into())]);
     }
     request.end(&[(key::HTTP_STATUS, status.into())]);
     ORDERS.add(1);

@@ -1,17 +1,19 @@
 //! Has a gauge that counts how often it was looked at, by a callback of its own (`observed.own`) and by one that may run
 //! when the program is idle (`observed.quick`). Goes through the steps that are given: `thread` starts a thread that stays,
-//! `idle` says that it is idle, `wait` waits for the gauge to be looked at, `unshare` leaves the user namespace. Says how
-//! many threads it has and how often each callback was called after each step.
+//! `idle` calls `metrics::idle`, `wait` waits for the gauge to be looked at, `unshare` leaves the user namespace. Prints
+//! how many threads it has and how often each callback was called after each step.
 
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use nix::libc;
-use otel_rs_hooks::metrics::{Kind, Metric, NumberKind, idle, on_collect, on_collect_or_idle};
+use otel_rs_hooks::metrics::{InstrumentKind, Metric, NumberKind, idle, on_collect, on_collect_or_idle};
 use otel_rs_test_programs::{SCOPE, write_span};
 
-static OWN: Metric = Metric::new(&SCOPE, Kind::ObservableGauge, NumberKind::I64, "observed.own", "{look}", "");
-static QUICK: Metric = Metric::new(&SCOPE, Kind::ObservableGauge, NumberKind::I64, "observed.quick", "{look}", "");
+static OWN: Metric =
+    Metric::new(&SCOPE, InstrumentKind::ObservableGauge, NumberKind::I64, "observed.own", "{look}", "");
+static QUICK: Metric =
+    Metric::new(&SCOPE, InstrumentKind::ObservableGauge, NumberKind::I64, "observed.quick", "{look}", "");
 static LOOKS: [AtomicI64; 2] = [AtomicI64::new(0), AtomicI64::new(0)];
 
 fn look(index: usize) -> bool {
@@ -23,7 +25,7 @@ fn look(index: usize) -> bool {
 fn main() {
     on_collect(|| look(0));
     on_collect_or_idle(|| look(1));
-    say("start");
+    report("start");
     for step in std::env::args().skip(1) {
         match step.as_str() {
             "thread" => {
@@ -50,11 +52,11 @@ fn main() {
             }
             _ => panic!("{step}?"),
         }
-        say(&step);
+        report(&step);
     }
 }
 
-fn say(step: &str) {
+fn report(step: &str) {
     let threads = std::fs::read_dir("/proc/self/task").expect("tasks").count();
     println!("{step} threads {threads} own {} quick {}", LOOKS[0].load(SeqCst), LOOKS[1].load(SeqCst));
 }

@@ -1,4 +1,4 @@
-//! Writes a span, opens as many files as it may, and says the first one's number and how many they were.
+//! Writes a span, opens as many files as it may, and prints the first one's number and how many they were.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;

@@ -1,5 +1,5 @@
-//! What an interactive shell does for one job: gives it the terminal (our input) in a group of its own, tells of its
-//! stops and continues it, and tells of its end.
+//! What an interactive shell does for one job: gives it the terminal (our input) in a group of its own, prints
+//! when it stops and continues it, and prints how it ends.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStringExt;

@@ -1,5 +1,5 @@
-//! Uses up what its arguments say: `cpu=MILLIS` of CPU time, `memory=MIB` that it holds, `threads=N` that wait,
-//! `files=N` that stay open, `naps=N` of a millisecond, `write=PATH` a MiB that reaches the disk. Then says
+//! Uses up what its arguments name: `cpu=MILLIS` of CPU time, `memory=MIB` that it holds, `threads=N` that wait,
+//! `files=N` that stay open, `naps=N` of a millisecond, `write=PATH` a MiB that reaches the disk. Then prints
 //! `used PID CPU_MICROS`. With `wait` it goes on until its stdin ends.
 
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! Says its process id and waits for a minute.
+//! Prints its process id and waits for a minute.
 
 fn main() {
     println!("ready {}", std::process::id());

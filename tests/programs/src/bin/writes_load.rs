@@ -48,12 +48,12 @@ fn main() {
 }
 
 fn begin() -> Span {
-    let said = [
+    let attributes = [
         (key::HTTP_METHOD, "GET".into()),
         (key::URL_SCHEME, "http".into()),
         (key::URL_PATH, "/orders/7".into()),
         (key::HTTP_ROUTE, "/orders/{id}".into()),
         (key::HTTP_HOST, "shop.test:3000".into()),
     ];
-    Span::start(&SCOPE, Domain::HttpServer, &said)
+    Span::start(&SCOPE, Domain::HttpServer, &attributes)
 }

@@ -1,4 +1,4 @@
-//! Writes a few log records of all kinds and, if told a FILE, goes on writing them for ever and keeps count there.
+//! Writes a few log records of all kinds and, if there is a FILE, goes on writing them for ever and keeps count there.
 
 use std::fmt;
 use std::path::Path;

@@ -8,7 +8,7 @@ use crate::headers::{first, Headers, HeadersMut};
 const B3: &str = "b3";
 const TRACE_ID: &str = "x-b3-traceid";
 const SPAN_ID: &str = "x-b3-spanid";
-/// Read by nobody here; whoever replaces the others takes it away.
+/// Not read here; replacing the other headers removes it.
 const PARENT_ID: &str = "x-b3-parentspanid";
 const SAMPLED: &str = "x-b3-sampled";
 const FLAGS: &str = "x-b3-flags";
@@ -71,7 +71,7 @@ fn state_of(state: &[u8]) -> Option<u8> {
 }
 
 pub(super) fn extract_multi(headers: &dyn Headers) -> Option<Context> {
-    // Some tracers from before the specification say `true` and `false`.
+    // Some tracers from before the specification write `true` and `false`.
     let flags = match (first(headers, FLAGS), first(headers, SAMPLED)) {
         (Some(b"1"), _) => flag::SAMPLED | flag::DEBUG,
         (_, Some(b"1" | b"true")) => flag::SAMPLED,

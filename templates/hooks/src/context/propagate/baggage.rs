@@ -22,7 +22,7 @@ pub(super) fn extract(headers: &dyn Headers, name: &str) -> Vec<u8> {
     list
 }
 
-/// Whoever set baggage already has the last word, unless there is nothing valid in it.
+/// Baggage that the program set stays, unless there is nothing valid in it.
 pub(super) fn inject(list: &[u8], headers: &mut dyn HeadersMut) {
     let mut valid = false;
     headers.named(BAGGAGE, &mut |value| {
@@ -76,7 +76,7 @@ pub(super) fn extract_members(headers: &dyn Headers, prefix: &str, list: &mut Ve
     });
 }
 
-/// Each member of a list in a header of its own; what is said about a member has no place there.
+/// Each member of a list in a header of its own; the properties of a member have no place there.
 pub(super) fn inject_members(list: &[u8], prefix: &str, headers: &mut dyn HeadersMut) {
     const LONGEST_NAME: usize = 256;
     for member in list.split(|byte| *byte == b',') {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn members_that_are_none_are_left_out() {
+    fn malformed_members_are_left_out() {
         for (from, kept) in [
             ("a=1,b,=2,c d=3,e=\"4\",f=5 6,g=\u{e9},h=7", "a=1,h=7"),
             (" a = 1 ; p ; q = 2 ,, b=", "a = 1 ; p ; q = 2,b="),

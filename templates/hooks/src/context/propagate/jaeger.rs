@@ -84,7 +84,7 @@ mod tests {
     // for lengths: Jaeger's documentation has ids of any length padded on the left.
 
     #[test]
-    fn flags_say_whether_it_is_sampled() {
+    fn flags_carry_the_sampling_decision() {
         for (parent_and_flags, flags) in [
             ("0:0", 0),
             ("0:1", SAMPLED),

@@ -1,6 +1,6 @@
 //! How a trace travels from process to process: one file for each format of headers.
 //!
-//! Formats are asked in the order in which OTEL_PROPAGATORS names them. Whoever finds a trace replaces what another found
+//! Formats are tried in the order in which OTEL_PROPAGATORS names them. One that finds a trace replaces what another found
 //! before, as the specification's composite propagator has it, and the same goes for baggage; a header that is missing or
 //! malformed changes nothing. All of them write; what a request to be sent names already is looked at in `outgoing`.
 
@@ -19,7 +19,7 @@ use super::{flag, Carried, Context, Ids};
 use crate::headers::{Headers, HeadersMut};
 use crate::settings::{self, Environment, Propagator};
 
-/// Longer headers are not carried: the specifications ask for at least 512 (tracestate) and 8192 (baggage) bytes.
+/// Longer headers are not carried: the specifications require at least 512 (tracestate) and 8192 (baggage) bytes.
 const MAX_CARRIED: usize = 8192;
 
 use Propagator::{B3Multi, Baggage, Jaeger, OtTrace, TraceContext, XRay, B3};
@@ -230,7 +230,7 @@ mod tests {
     const ZIPKIN: (&str, &str) = ("b3", "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-0");
 
     #[test]
-    fn the_last_that_finds_a_trace_has_it() {
+    fn the_last_propagator_that_finds_a_trace_decides() {
         for (order, headers, first_byte) in [
             (&[TraceContext, B3][..], &[W3C, ZIPKIN][..], "80"),
             (&[B3, TraceContext], &[W3C, ZIPKIN], "0a"),
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sets_baggage_keeps_it_if_it_is_valid() {
+    fn baggage_that_the_program_set_stays_if_it_is_valid() {
         let context = extract_with(&[TraceContext, Baggage], &Map::of(&[W3C, ("baggage", "a=1")]));
         for (present, expected) in [("mine=1", "mine=1"), ("=,mine=1", "=,mine=1"), ("none", "a=1"), ("", "a=1")] {
             let mut headers = Map::of(&[("baggage", present)]);
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_make_it_panic() {
+    fn malformed_headers_cause_no_panic() {
         let names =
             ["traceparent", "b3", "uber-trace-id", "x-amzn-trace-id", "ot-tracer-traceid", "uberctx-a", "baggage"];
         let parts = [

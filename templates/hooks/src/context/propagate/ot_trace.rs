@@ -29,7 +29,7 @@ pub(super) fn extract_baggage(headers: &dyn Headers) -> Vec<u8> {
 }
 
 pub(super) fn inject(context: &Context, headers: &mut dyn HeadersMut) {
-    // These tracers know ids of 64 bits: the trace's right half.
+    // These tracers have ids of 64 bits: the trace's right half.
     let [_, _, _, _, _, _, _, _, right @ ..] = context.trace;
     headers.set(TRACE_ID, Line::<16>::EMPTY.hex(&right).as_bytes());
     headers.set(SPAN_ID, Line::<16>::EMPTY.hex(&context.span).as_bytes());

@@ -10,7 +10,7 @@ use super::super::{flag, Carried, Context};
 use super::{trace_context, Format, Propagator};
 use crate::headers::{first, Headers, HeadersMut};
 
-/// Sampling decisions that B3 knows without a trace.
+/// Sampling decisions that B3 carries without a trace.
 const DECISION: u8 = flag::SAMPLED | flag::DEBUG;
 
 impl Context {
@@ -24,7 +24,7 @@ impl Context {
     }
 }
 
-/// What the program itself said in that format.
+/// What the program itself named in that format.
 fn own(format: Format, context: &Context, headers: &dyn Headers) -> Option<Context> {
     format.extract(headers).filter(|found| !context.was_brought(found))
 }
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_program_made_stays_and_goes_into_all_formats() {
+    fn a_trace_that_the_program_named_stays_and_goes_into_all_formats() {
         for propagator in ALL.into_iter().filter(|propagator| *propagator != Baggage) {
             let served = written(&ALL, &context(CALLER));
             let made = written(&[propagator], &context(PROGRAM));
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn baggage_is_sent_once_whoever_copied_it() {
+    fn copied_baggage_is_sent_once() {
         let served = Map::of(&[("baggage", "a=1"), ("baggage", "b=2"), ("uberctx-c", "3")]);
         let (sent, _) = through(&[TraceContext, Baggage], &served, Map(served.0.clone()));
         assert_eq!(sent.0.iter().filter(|(name, _)| name == "baggage").count(), 2, "as the program copied it");
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_can_be_taken_back() {
+    fn injected_headers_can_be_withdrawn() {
         let mut headers = written(&ALL, &context(CALLER));
         headers.set("mine", b"1");
         withdraw(&ALL, &context(PROGRAM), &mut headers);

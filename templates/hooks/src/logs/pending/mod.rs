@@ -2,7 +2,7 @@
 //!
 //! The program's logger gets the values it would have got, wrapped: what they write passes through to the logger's own
 //! formatter, and a copy is kept. So the program's code runs when, where and as often as it would without us. Errors and
-//! panics pass through as well. Only what nobody began to format is formatted for us, once.
+//! panics pass through as well. Only a value that was not formatted at all is formatted for us, once.
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
@@ -22,14 +22,14 @@ const DEPTH: usize = 8;
 /// A log record whose text is taken while the program's own logger formats it.
 ///
 /// Each value that is code of the program's has a slot below 64, by which it is known when it is formatted. When the record
-/// is dropped while a panic unwinds, it is told with what was taken.
+/// is dropped while a panic unwinds, it is written with what was taken.
 pub struct PendingLog {
     log: Log,
-    /// The address of what the program made: told from others that are being logged at the same time.
+    /// The address of what the program made: it differs from others that are being logged at the same time.
     subject: usize,
     may_format: Cell<bool>,
     attributes: RefCell<LogAttributes>,
-    /// The slots whose values were given to somebody who may have formatted them.
+    /// The slots whose values were given to code that may have formatted them.
     begun: Cell<u64>,
     /// The slots whose text is there.
     kept: Cell<u64>,
@@ -45,17 +45,17 @@ pub struct PendingLog {
 
 struct Stack {
     depth: Cell<usize>,
-    entries: [Cell<Entry>; DEPTH],
+    entries: [Cell<StackEntry>; DEPTH],
 }
 
-type Entry = (usize, *const PendingLog);
+type StackEntry = (usize, *const PendingLog);
 
-const NONE: Entry = (0, ptr::null());
+const NONE: StackEntry = (0, ptr::null());
 
 // Used only to fill what each thread has of its own.
 #[allow(clippy::declare_interior_mutable_const)]
 const EMPTY: Stack = {
-    const ENTRY: Cell<Entry> = Cell::new(NONE);
+    const ENTRY: Cell<StackEntry> = Cell::new(NONE);
     Stack { depth: Cell::new(0), entries: [ENTRY; DEPTH] }
 };
 
@@ -114,7 +114,7 @@ impl PendingLog {
         Copied { log: self, slot, key, value }
     }
 
-    /// Formats a value for us, if nobody has begun to format it.
+    /// Formats a value for us, unless the program has begun to format it.
     pub fn format_missing(&self, slot: usize, key: Key<'_>, value: &dyn fmt::Display) {
         if slot >= SLOTS {
             return self.count_dropped();
@@ -139,7 +139,7 @@ impl PendingLog {
         }
     }
 
-    /// Notes that a slot's value was given to somebody who formats it where no copy can be taken.
+    /// Notes that a slot's value was given to code that formats it where no copy can be taken.
     pub fn mark_begun(&self, slot: usize) {
         self.begun.set(self.begun.get() | bit(slot));
     }
@@ -206,7 +206,7 @@ impl PendingLog {
         });
         let left = entered.ok().flatten();
         if left.is_none() {
-            // Nobody knows what is formatted meanwhile.
+            // What is formatted meanwhile is unknown.
             self.may_format.set(false);
         }
         run()
@@ -224,7 +224,7 @@ impl PendingLog {
         then(found.ok().flatten().and_then(|log| unsafe { log.as_ref() }))
     }
 
-    /// Tells the record. `say` adds what is not there yet, and may run code of the app.
+    /// Writes the record. `complete` adds what is not there yet, and may run code of the app.
     pub fn write(&self, complete: impl FnOnce(&PendingLog)) {
         if !run_formatting(|| complete(self)) {
             self.count_dropped();
@@ -248,7 +248,7 @@ impl PendingLog {
     }
 
     /// Begins a slot's text, unless it is there already. What broke off is begun anew, if nothing came after it.
-    fn open(&self, slot: usize, key: Key<'_>) -> Option<Open<'_>> {
+    fn open(&self, slot: usize, key: Key<'_>) -> Option<OpenText<'_>> {
         let bit = bit(slot);
         let is_first = self.begun.get() & bit == 0;
         self.begun.set(self.begun.get() | bit);
@@ -265,7 +265,7 @@ impl PendingLog {
             return None;
         }
         self.open.set(true);
-        Some(Open { log: self, bit, is_whole: false })
+        Some(OpenText { log: self, bit, is_whole: false })
     }
 
     fn push(&self, text: &str) {
@@ -302,13 +302,13 @@ impl fmt::Debug for PendingLog {
 }
 
 /// Text that was begun. It ends where this is dropped, be it by a panic.
-struct Open<'a> {
+struct OpenText<'a> {
     log: &'a PendingLog,
     bit: u64,
     is_whole: bool,
 }
 
-impl Drop for Open<'_> {
+impl Drop for OpenText<'_> {
     fn drop(&mut self) {
         let PendingLog { attributes, kept, whole, open, last, .. } = self.log;
         open.set(false);
@@ -323,7 +323,7 @@ impl Drop for Open<'_> {
     }
 }
 
-/// The record alone. Never fails: what does not fit is no matter of whoever formats.
+/// The record alone. It never fails: text that does not fit is no error of the code that formats.
 struct Ours<'a>(&'a PendingLog);
 
 impl Write for Ours<'_> {
@@ -359,7 +359,7 @@ pub struct Copied<'a, T: ?Sized> {
     value: &'a T,
 }
 
-/// How a value is to be shown, of the ways that can be asked for again.
+/// How a value is to be shown, of the ways that can be requested again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Plain,
@@ -371,7 +371,7 @@ enum Form {
 }
 
 impl Form {
-    /// `None` where the formatter was asked for something else, such as a width: a formatter like that cannot be made.
+    /// `None` where the formatter has other options, such as a width: a formatter like that cannot be made.
     fn of(f: &fmt::Formatter<'_>) -> Option<Form> {
         if f.width().is_some() || f.precision().is_some() || f.align().is_some() || f.fill() != ' ' {
             return None;
@@ -393,7 +393,7 @@ impl Form {
 
 impl<T: ?Sized> Copied<'_, T> {
     /// Begins to copy. `None` where the value has to be shown without a copy.
-    fn open(&self, form: Option<Form>) -> Option<(Form, Open<'_>)> {
+    fn open(&self, form: Option<Form>) -> Option<(Form, OpenText<'_>)> {
         match form {
             Some(form) => Some((form, self.log.open(self.slot, self.key)?)),
             None => {

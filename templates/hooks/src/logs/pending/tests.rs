@@ -54,7 +54,7 @@ impl Write for Narrow {
 }
 
 #[test]
-fn what_the_program_formats_is_taken_and_not_formatted_again() {
+fn text_that_the_program_formats_is_copied_and_not_formatted_again() {
     let (log, once) = (pending(), Once::new());
     assert!(!log.is_read());
     assert_eq!(log.copied(0, key::LOG_BODY, &once).to_string(), "once");
@@ -65,7 +65,7 @@ fn what_the_program_formats_is_taken_and_not_formatted_again() {
 }
 
 #[test]
-fn what_nobody_formats_is_formatted_once() {
+fn text_that_the_program_does_not_format_is_formatted_once() {
     let (log, once) = (pending(), Once::new());
     let _ = log.copied(0, key::LOG_BODY, &once);
     log.format_missing(0, key::LOG_BODY, &once);
@@ -93,7 +93,7 @@ fn a_program_that_formats_twice_gets_both_and_the_first_is_kept() {
 }
 
 #[test]
-fn a_writer_that_fails_is_obeyed_and_a_second_try_begins_anew() {
+fn an_error_of_the_writer_is_returned_and_a_second_try_begins_anew() {
     let log = pending();
     let parts = format_args!("{}{}{}", "abc", "def", "ghi").to_string();
     let value = parts.split_at(3);
@@ -114,7 +114,7 @@ fn a_writer_that_fails_is_obeyed_and_a_second_try_begins_anew() {
 }
 
 #[test]
-fn text_longer_than_our_room_is_no_error_for_who_formats() {
+fn text_longer_than_the_record_is_no_error_for_the_program() {
     struct Unwraps;
     impl fmt::Display for Unwraps {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,7 +133,7 @@ fn text_longer_than_our_room_is_no_error_for_who_formats() {
 }
 
 #[test]
-fn a_panic_passes_through_and_leaves_what_was_got() {
+fn a_panic_passes_through_and_leaves_the_text_so_far() {
     struct Panics;
     impl fmt::Display for Panics {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -224,7 +224,7 @@ fn a_record_is_found_while_it_is_logged_and_by_its_own_name() {
 }
 
 #[test]
-fn records_that_lie_too_deep_are_not_formatted_for_us() {
+fn records_nested_too_deep_are_not_formatted_for_us() {
     fn nested(depth: usize) {
         let log = pending();
         let once = Once::new();
@@ -239,7 +239,7 @@ fn records_that_lie_too_deep_are_not_formatted_for_us() {
 }
 
 #[test]
-fn values_beyond_the_slots_are_shown_and_left_out() {
+fn values_beyond_the_slots_are_shown_and_counted_as_dropped() {
     let (log, once) = (pending(), Once::new());
     assert_eq!(log.copied(SLOTS, Key::Named("late"), &once).to_string(), "once");
     log.format_missing(SLOTS, Key::Named("late"), &once);

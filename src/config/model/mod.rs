@@ -1,0 +1,91 @@
+//! The configuration as the other rooms see it, each part with its defaults.
+//!
+//! Defaults are those of the registry's rows, so that a variable's default and its meaning cannot differ. Both sources,
+//! variables and a configuration file, start from them.
+
+mod endpoint;
+mod exporters;
+mod http;
+mod instrumentations;
+mod limits;
+mod metrics;
+mod origin;
+mod processors;
+mod proxy;
+mod resource;
+mod run;
+mod sampler;
+mod selection;
+mod views;
+
+use std::time::Duration;
+
+pub(in crate::config) use endpoint::BaseEndpoint;
+pub(crate) use endpoint::Endpoint;
+pub(in crate::config) use exporters::Signal;
+pub(crate) use exporters::{Exporter, Headers, JsonTarget, Otlp, Protocol, Tls};
+pub(crate) use http::Http;
+pub(crate) use instrumentations::{Instrumentations, ObserverThread};
+pub(crate) use limits::{LogLimits, SpanLimits};
+pub(crate) use metrics::{
+    CardinalityLimit, ExemplarFilter, HistogramAggregation, HostMetrics, Metrics, Periodic, Prometheus, Reader,
+    Temporality,
+};
+pub(crate) use origin::{OtlpSetting, SettingOrigin};
+pub(crate) use processors::{Batch, Logs, Processor, Traces};
+pub(crate) use proxy::Proxy;
+pub(crate) use resource::{AttributeValue, Resource};
+pub(crate) use run::Run;
+pub(crate) use sampler::Sampler;
+pub(crate) use selection::{Selection, glob_matches};
+pub(crate) use views::{Aggregation, InstrumentKind, Stream, View};
+
+pub(crate) use crate::ui::Level as LogLevel;
+
+/// Everything in which runs differ at a user's wish.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Config {
+    /// OTEL_SDK_DISABLED: run the program and nothing else.
+    pub(crate) disabled: bool,
+    /// OTEL_LOG_LEVEL: how much otel-rs writes to stderr.
+    pub(crate) log_level: LogLevel,
+    /// What all telemetry has in common.
+    pub(crate) resource: Resource,
+    /// The headers that carry a trace from process to process: names of OTEL_PROPAGATORS, none for no headers.
+    pub(crate) propagators: Vec<&'static str>,
+    /// Which traces are recorded.
+    pub(crate) sampler: Sampler,
+    /// Spans.
+    pub(crate) traces: Traces,
+    /// Metrics.
+    pub(crate) metrics: Metrics,
+    /// Log records.
+    pub(crate) logs: Logs,
+    /// What is recorded of HTTP requests.
+    pub(crate) http: Http,
+    /// Which instrumentations are enabled.
+    pub(crate) instrumentations: Instrumentations,
+    /// Requests that are not recorded: patterns of OTEL_RS_EXCLUDED_URLS.
+    pub(crate) excluded_urls: Vec<String>,
+    /// How long after a request's end the tasks it left behind still count as its work.
+    pub(crate) detach_after: Duration,
+    /// OTEL_RS_HOST_METRICS.
+    pub(crate) host_metrics: HostMetrics,
+    /// What is recorded of the program's run as a whole.
+    pub(crate) run: Run,
+    /// OTEL_RS_MEMORY_LIMIT: bytes for open spans and all that waits to be exported, of all signals together.
+    pub(crate) memory_limit: usize,
+    /// OTEL_RS_RUNTIME_POLL_TIMES: whether the polls of asynchronous runtimes are timed.
+    pub(crate) runtime_poll_times: bool,
+    /// OTEL_RS_OBSERVER_THREAD: whether callbacks of metrics may have a thread in the program.
+    pub(crate) observer_thread: ObserverThread,
+}
+
+/// The words of OTEL_LOG_LEVEL.
+pub(in crate::config) const LOG_LEVELS: &[(&str, LogLevel)] = &[
+    ("none", LogLevel::None),
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+];

@@ -1,0 +1,125 @@
+//! The examples of the instrumentations. Each is woven, built and run with the versions in `tested`, and what arrives is
+//! compared with `example/expected.toml`.
+//!
+//! A test is called `<crate> <version>`. `OTEL_RS_TEST_MATRIX=newest` leaves out all but the newest version of each line.
+
+mod expected;
+mod locks;
+#[path = "../support/mod.rs"]
+#[allow(dead_code, unused_imports, unused_macros, reason = "other targets use the rest")]
+mod support;
+
+use std::process::{ExitCode, Stdio};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use expected::{Expected, Received};
+use support::fixture::{Fixture, otel_rs, tested};
+use support::services::Service;
+use support::{OTEL_RS, Otlp, clean, skip_test, source, succeed, wait_for};
+
+/// How many seconds an example may run.
+const PATIENCE: u64 = 60;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let is_sample = std::env::var("OTEL_RS_TEST_MATRIX").is_ok_and(|matrix| matrix == "newest");
+    let mut trials = Vec::new();
+    for of in instrumentations() {
+        let tested = tested(&of);
+        for (index, version) in tested.iter().enumerate() {
+            let is_newest = tested.get(index + 1).is_none_or(|next| line(next) != line(version));
+            let name = format!("{of} {version}");
+            let (of, version) = (of.clone(), version.clone());
+            let trial = Trial::test(name.clone(), move || run(&name, &of, &version));
+            trials.push(trial.with_ignored_flag(is_sample && !is_newest));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The crates that have an instrumentation.
+fn instrumentations() -> Vec<String> {
+    let entries = std::fs::read_dir(source("instrumentations")).expect("instrumentations").flatten();
+    let folders = entries.filter(|entry| entry.path().join("instrumentation.toml").exists());
+    let mut names: Vec<_> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    assert!(!names.is_empty(), "there are no instrumentations");
+    names.sort();
+    names
+}
+
+/// The part of a version that compatible versions share.
+fn line(version: &str) -> String {
+    let version = semver::Version::parse(version).unwrap_or_else(|error| panic!("`{version}` in `tested`: {error}"));
+    if version.major > 0 { version.major.to_string() } else { format!("0.{}", version.minor) }
+}
+
+/// Weaves, builds and runs one example.
+fn run(name: &str, of: &str, version: &str) -> Result<(), Failed> {
+    if locks::are_updated() {
+        locks::update(of, version);
+    }
+    let expected = Expected::read(of, version)?;
+    let mut services = Vec::new();
+    for need in &expected.needs {
+        match Service::start(need) {
+            Ok(service) => services.push(service),
+            Err(why) => {
+                skip_test(name, &why);
+                return Ok(());
+            }
+        }
+    }
+    let fixture = Fixture::example(of, version);
+    require_woven(&fixture, of, version)?;
+    let received = launch(&fixture, &expected, &services)?;
+    let file = fixture.folder.join("received.txt");
+    std::fs::write(&file, received.to_string()).map_err(|error| error.to_string())?;
+    let problems = expected.problems(&received);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let all = format!("all that was received: {}", file.display());
+    Err(format!("{}\n\n{all}\nthe project: {}", problems.join("\n\n"), fixture.folder.display()).into())
+}
+
+/// Fails unless the program has the layer of this version, and no layer was left out.
+fn require_woven(fixture: &Fixture, of: &str, version: &str) -> Result<(), Failed> {
+    let mut inspect = otel_rs(&fixture.folder);
+    inspect.args(["inspect", "--format", "json"]).arg(&fixture.program);
+    let layers: Vec<serde_json::Value> = serde_json::from_str(&succeed(&mut inspect).0).expect("JSON");
+    let is_it = |layer: &serde_json::Value| layer["crate"] == of && layer["version"] == version;
+    if fixture.stderr.contains("as it is") {
+        return Err(format!("a layer was left plain:\n{}", fixture.stderr).into());
+    }
+    if !layers.iter().any(is_it) {
+        return Err(format!("{of} {version} is not woven; the layers are {layers:?}\n{}", fixture.stderr).into());
+    }
+    Ok(())
+}
+
+/// Runs the program to its end under the launcher.
+fn launch(fixture: &Fixture, expected: &Expected, services: &[Service]) -> Result<Received, Failed> {
+    let otlp = Otlp::start();
+    let mut command = clean(OTEL_RS);
+    command.args(["instrument", "--"]).arg(&fixture.program);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url()).env("OTEL_RS_HOST_METRICS", "none");
+    command.envs(services.iter().flat_map(Service::environment)).envs(&expected.environment);
+    // Files, so that no pipe is ever full.
+    let (stdout, stderr) = (fixture.folder.join("stdout.txt"), fixture.folder.join("stderr.txt"));
+    let create = |path| std::fs::File::create(path).map_err(|error| error.to_string());
+    command.stdin(Stdio::null()).stdout(create(&stdout)?).stderr(create(&stderr)?);
+    let mut launcher = command.spawn().map_err(|error| error.to_string())?;
+    let is_ended_by_us = services.iter().any(Service::wait);
+    if is_ended_by_us {
+        kill(Pid::from_raw(launcher.id() as i32), Signal::SIGTERM).map_err(|error| error.to_string())?;
+    }
+    let status = wait_for("the program's end", PATIENCE, || launcher.try_wait().expect("a child"));
+    let text = |path| std::fs::read_to_string(path).unwrap_or_default();
+    if !status.success() && !is_ended_by_us {
+        return Err(format!("the program ended with {status}:\n{}{}", text(stdout), text(stderr)).into());
+    }
+    Ok(Received { stdout: text(stdout), traces: otlp.traces(), metrics: otlp.metrics(), logs: otlp.logs() })
+}

@@ -1,0 +1,6 @@
+pub fn run() {
+    one();
+    one();
+}
+
+fn one() {}

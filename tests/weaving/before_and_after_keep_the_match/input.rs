@@ -1,0 +1,6 @@
+pub fn run() { one(); two(); // both
+}
+
+fn one() {}
+
+fn two() {}

@@ -1,0 +1,3 @@
+pub(crate) fn seen(value: u32) -> u32 {
+    value
+}

@@ -1,0 +1,5 @@
+pub(crate) struct Guard;
+
+pub(crate) fn begin() -> Guard {
+    Guard
+}

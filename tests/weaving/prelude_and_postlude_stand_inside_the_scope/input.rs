@@ -1,0 +1,5 @@
+pub fn run() {
+    step(); // the end
+}
+
+fn step() {}

@@ -1,0 +1,3 @@
+pub(crate) fn first() {}
+
+pub(crate) fn second() {}

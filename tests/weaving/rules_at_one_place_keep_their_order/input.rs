@@ -1,0 +1,5 @@
+pub fn run() {
+    one();
+}
+
+fn one() {}

@@ -1,0 +1,3 @@
+pub(crate) fn seen(x: u32) -> u32 {
+    x
+}

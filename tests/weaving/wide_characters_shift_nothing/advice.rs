@@ -1,0 +1,3 @@
+pub(crate) fn seen(text: &str) -> &str {
+    text
+}
