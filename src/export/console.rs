@@ -102,7 +102,7 @@ struct Line {
     /// The program, where there are several.
     program: String,
     failed: bool,
-    /// Below the line: events and what an error says.
+    /// Below the line: events and the messages of errors.
     remarks: Vec<String>,
     /// What stands left of the remarks.
     trunk: String,

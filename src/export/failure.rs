@@ -36,7 +36,7 @@ pub(crate) enum FailureKind {
     Tls(TlsFailure),
     /// No connection, or one that broke.
     Io(ErrorKind),
-    /// Bytes that the protocol does not allow: the server speaks another one.
+    /// Bytes that the protocol does not allow: the server has another one.
     WrongProtocol,
     /// No answer in time.
     Timeout,

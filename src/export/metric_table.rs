@@ -30,7 +30,7 @@ const SPEAKING: &[&str] = &[
     "http.response.status_code",
     "error.type",
 ];
-/// Attributes that say again what another one says, or what nobody asks.
+/// Attributes that repeat another one, or that are of no interest to a reader.
 const SILENT: &[&str] = &[
     "db.operation.name",
     "db.collection.name",
@@ -215,15 +215,15 @@ impl Distribution {
 
     /// A guess from the buckets, evenly spread within each and never outside of what has been seen.
     fn quantile(&self, share: f64) -> f64 {
-        let wanted = (share * self.count as f64).ceil().max(1.0);
+        let rank = (share * self.count as f64).ceil().max(1.0);
         let mut before = 0.0;
         for (low, high, count) in self.buckets.iter().filter(|bucket| bucket.2 > 0) {
             let count = *count as f64;
-            if before + count >= wanted {
+            if before + count >= rank {
                 let low = if low.is_finite() { *low } else { self.min.unwrap_or(*high) };
                 let high = if high.is_finite() { *high } else { self.max.unwrap_or(low) };
                 let (low, high) = (low.max(self.min.unwrap_or(low)), high.min(self.max.unwrap_or(high)));
-                return low + (high - low) * ((wanted - before) / count);
+                return low + (high - low) * ((rank - before) / count);
             }
             before += count;
         }

@@ -54,7 +54,7 @@ impl Readers {
         for reader in &config.readers {
             match reader {
                 config::Reader::Prometheus(prometheus) => {
-                    let Some(page) = Page::open(prometheus, wake) else { continue };
+                    let Some(page) = Page::open(prometheus, notices, wake) else { continue };
                     readers.pages.push((plans.len(), page));
                     let buckets = HistogramAggregation::ExplicitBuckets;
                     let limit = prometheus.cardinality_limit;

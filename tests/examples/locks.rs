@@ -23,7 +23,7 @@ pub(crate) fn update(of: &str, version: &str) {
     let seeds = if lock.exists() {
         vec![lock.clone()]
     } else {
-        std::iter::once(source(SHARED)).chain(with(of, version)).collect()
+        std::iter::once(source(SHARED)).chain(fixture_with(of, version)).collect()
     };
     let mut failures = Vec::new();
     for seed in seeds {
@@ -37,8 +37,8 @@ pub(crate) fn update(of: &str, version: &str) {
     panic!("{of} {version} cannot be locked:\n{}", failures.join("\n"));
 }
 
-/// A lock file of this repository that has the crate in this version.
-fn with(of: &str, version: &str) -> Option<PathBuf> {
+/// The lock file of a project of `tests/fixtures` that has the crate in this version.
+pub(crate) fn fixture_with(of: &str, version: &str) -> Option<PathBuf> {
     let folder = walkdir::WalkDir::new(source("tests/fixtures")).sort_by_file_name();
     let mut locks =
         folder.into_iter().flatten().map(walkdir::DirEntry::into_path).filter(|path| path.ends_with("Cargo.lock"));

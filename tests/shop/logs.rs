@@ -27,15 +27,15 @@ fn records_of_log_and_tracing_arrive_once_with_the_ids_of_their_request() {
     assert_eq!(logs.len(), 3, "two records and one warning, and none that the filter drops: {logs:#?}");
 
     let quick = traces.require(server().attr("url.path", "/quick"));
-    let asked = only(&logs, "asked for /quick");
-    assert_eq!((&asked.trace, &asked.span), (&quick.trace, &quick.id));
-    assert!((quick.start..=quick.end).contains(&asked.time), "{asked:?}");
-    assert_eq!(asked.severity, (9, "INFO".to_owned()));
-    assert_eq!(asked.attributes["code.file.path"], "src/main.rs".into());
-    assert!(matches!(asked.attributes["code.line.number"], Value::Int(line) if line > 1), "{asked:?}");
-    assert_eq!(asked.attributes.len(), 2, "{asked:?}");
-    assert_eq!(asked.scope, ("hello".to_owned(), String::new()), "the crate that wrote it");
-    assert_eq!(asked.resource["service.name"], "hello".into());
+    let record = only(&logs, "asked for /quick");
+    assert_eq!((&record.trace, &record.span), (&quick.trace, &quick.id));
+    assert!((quick.start..=quick.end).contains(&record.time), "{record:?}");
+    assert_eq!(record.severity, (9, "INFO".to_owned()));
+    assert_eq!(record.attributes["code.file.path"], "src/main.rs".into());
+    assert!(matches!(record.attributes["code.line.number"], Value::Int(line) if line > 1), "{record:?}");
+    assert_eq!(record.attributes.len(), 2, "{record:?}");
+    assert_eq!(record.scope, ("hello".to_owned(), String::new()), "the crate that wrote it");
+    assert_eq!(record.resource["service.name"], "hello".into());
 
     let slow = traces.require(server().attr("url.path", "/slow"));
     assert_eq!(only(&logs, "asked for /slow").span, slow.id);

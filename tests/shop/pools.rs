@@ -63,7 +63,7 @@ pub(super) fn pool_metrics_agree_with_the_pools(versions: &str) {
     let metrics = received("a pool that is closed", &|metrics| count(metrics, &open) == Some((0.0, 0.0)));
     assert_eq!(limits(&metrics, &open), [Some(0.0); 3], "{metrics}");
     assert_eq!(pending(&metrics, &open), Some(0.0), "{metrics}");
-    // One was opened by the pool itself or for who asked first. Six were obtained, and given back.
+    // One was opened by the pool itself or for its first user. Six were obtained, and given back.
     assert_eq!(times(&metrics, &open), [3, 6, 6], "{metrics}");
 
     let small = pool("small");

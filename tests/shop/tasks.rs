@@ -91,9 +91,9 @@ fn a_pools_own_task_never_belongs_to_the_request_that_made_the_pool() {
             },
         );
         let request = traces.require(server().named("GET /pool"));
-        let asked = |query: &str| client().attr("db.query.text", query);
-        traces.require(asked("SELECT ? AS asked").child_of(&request));
-        let welcomed = traces.all(&asked("SELECT ? AS welcome"));
+        let statement = |query: &str| client().attr("db.query.text", query);
+        traces.require(statement("SELECT ? AS asked").child_of(&request));
+        let welcomed = traces.all(&statement("SELECT ? AS welcome"));
         let later: Vec<_> = welcomed.iter().filter(|span| span.start > request.end).collect();
         assert!(!later.is_empty(), "{versions}: the pool makes new connections by itself:\n{traces}");
         assert!(later.iter().all(|span| span.trace != request.trace && span.parent.is_empty()), "{traces}");

@@ -137,7 +137,7 @@ fn queries_to_a_server_are_recorded(versions: &str, system: &str, start: fn() ->
         assert_eq!(shop.post("/orders/72/cup?undo=1").0, 200);
         assert_eq!(shop.get("/broken").0, 500);
     });
-    // sqlx uses MySQL's protocol with MariaDB, and cannot always tell them apart.
+    // sqlx uses MySQL's protocol with MariaDB, and cannot always distinguish the two.
     let systems: &[&str] = if system == "mariadb" { &["mariadb", "mysql"] } else { &[system] };
     let named = traces.all(&client().named("SELECT orders").in_trace(TRACE));
     assert_eq!(named.len(), 1, "{traces}");

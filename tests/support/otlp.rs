@@ -99,7 +99,7 @@ impl Store {
         received.ways.push(way);
     }
 
-    /// Keeps the request, or fails as was asked for. The answers of all signals look alike.
+    /// Keeps the request, or fails as the test has set it. The answers of all signals look alike.
     async fn answer(&self, keep: impl FnOnce()) -> Result<ExportTraceServiceResponse, (u16, Code, Option<String>)> {
         let answer = self.lock().answers.pop_front();
         match answer {

@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn families_are_named_as_the_specification_says() {
-        for (name, unit, gauge, counter, expected, said) in [
+        for (name, unit, gauge, counter, expected, kept) in [
             (
                 "http.server.request.duration",
                 "s",
@@ -142,7 +142,7 @@ mod tests {
             ("", "", true, false, "_", None),
         ] {
             let found = family(name, unit, gauge, counter);
-            assert_eq!(found, (expected.to_owned(), said.map(str::to_owned)), "{name} in {unit}");
+            assert_eq!(found, (expected.to_owned(), kept.map(str::to_owned)), "{name} in {unit}");
         }
         assert_eq!(label("a.b:c"), "a_b_c");
     }

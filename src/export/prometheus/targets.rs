@@ -1,4 +1,4 @@
-//! What tells the series of several programs apart on one page: `job` and `instance`, made of the resource as the
+//! The labels that distinguish the series of several programs on one page: `job` and `instance`, made of the resource as the
 //! specification has it for everything that shows metrics of several targets.
 
 use opentelemetry::Key;

@@ -29,7 +29,7 @@ const PILE: usize = 4096;
 const IN_FLIGHT_SHARE: usize = 4;
 /// The part of a queue that one batch may hold, so that dropping one leaves the others.
 const BATCH_SHARE: usize = 4;
-/// Bytes in one batch: collectors accept 4 MiB in one message of gRPC, and a small memory limit wants small batches.
+/// Bytes in one batch: collectors accept 4 MiB in one message of gRPC, and a small memory limit requires small batches.
 const MAX_BATCH_BYTES: usize = 2 << 20;
 /// The part of the memory that one batch may take.
 const BATCH_BYTES_SHARE: usize = 16;

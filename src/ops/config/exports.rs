@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::config::{Config, Exporter, JsonTarget, Otlp, Reader, SettingOrigin};
 use crate::export;
-use crate::export::probe::Answer;
+use crate::export::probe::ProbeResult;
 use crate::export::prometheus::CannotListen;
 
 /// One way out for one kind of telemetry.
@@ -21,7 +21,7 @@ pub(super) struct Export {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) answer: Option<String>,
     #[serde(skip)]
-    pub(super) otlp: Option<(Otlp, Answer)>,
+    pub(super) otlp: Option<(Otlp, ProbeResult)>,
     /// Why the page cannot be served.
     #[serde(skip)]
     pub(super) page: Option<CannotListen>,
@@ -38,7 +38,7 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
     if config.disabled {
         return Vec::new();
     }
-    let mut probed: Vec<(Otlp, Answer)> = Vec::new();
+    let mut probed: Vec<(Otlp, ProbeResult)> = Vec::new();
     let mut export = |what, exporter: &Exporter| match exporter {
         Exporter::Console => Export::new(what, "console", "stderr".into()),
         Exporter::JsonLines(target) => {
@@ -82,15 +82,15 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
     exports
 }
 
-fn in_short(answer: &Answer) -> String {
+fn in_short(answer: &ProbeResult) -> String {
     match answer {
-        Answer::Takes => "accepts it".into(),
-        Answer::Unprepared(..) => "is not probed".into(),
-        Answer::Distrusts(reason) => format!("is there, but the TLS handshake failed: {reason}"),
-        Answer::Refuses(status) => format!("rejects it: {status}"),
-        Answer::SpeaksOther => "uses another protocol".into(),
-        Answer::Stranger => "is not an OTLP receiver".into(),
-        Answer::Silent(reason) => format!("cannot be reached: {reason}"),
-        Answer::NoWay { reason, .. } => format!("cannot be reached through the proxy: {reason}"),
+        ProbeResult::Accepts => "accepts it".into(),
+        ProbeResult::ExporterUnusable(..) => "is not probed".into(),
+        ProbeResult::TlsFailed(reason) => format!("is there, but the TLS handshake failed: {reason}"),
+        ProbeResult::Rejects(status) => format!("rejects it: {status}"),
+        ProbeResult::OtherProtocol => "uses another protocol".into(),
+        ProbeResult::NotOtlp => "is not an OTLP receiver".into(),
+        ProbeResult::NoAnswer(reason) => format!("cannot be reached: {reason}"),
+        ProbeResult::ProxyFailed { reason, .. } => format!("cannot be reached through the proxy: {reason}"),
     }
 }

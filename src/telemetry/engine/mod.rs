@@ -103,7 +103,7 @@ impl Engine {
                 metrics.serve(now, &mut self.programs);
             }
             self.export_due(now);
-            self.output.drop_what_exceeds_the_limit(feed.waiting());
+            self.output.keep_within_limit(feed.waiting());
             if let Some((ended, deadline)) = end
                 && (is_closed || Instant::now() >= deadline)
             {
@@ -132,7 +132,7 @@ impl Engine {
         if let Some(run) = self.run.take() {
             self.output.run(run, ended, self.programs.launched());
         }
-        self.output.drop_what_exceeds_the_limit(0);
+        self.output.keep_within_limit(0);
         let is_unreachable = self.output.is_unreachable();
         let deadline = if is_unreachable { deadline.min(now + TIME_FOR_UNREACHABLE) } else { deadline };
         self.output.flush();

@@ -1,4 +1,4 @@
-//! A nested router and a fallback, asked once each.
+//! A nested router and a fallback; each serves one request.
 
 use axum::routing::get;
 use axum::Router;

@@ -1,4 +1,4 @@
-//! A logger of a few lines, and records that it does and does not want.
+//! A logger of a few lines, and records that it accepts or rejects.
 
 use log::{debug, error, info, warn, Level, LevelFilter, Log, Metadata, Record};
 
@@ -24,6 +24,6 @@ fn main() {
     log::set_max_level(LevelFilter::Debug);
     info!("the shop is open");
     warn!(target: "stock", "out of {}", "kettles");
-    error!(target: "noise", "not wanted");
-    debug!("not wanted");
+    error!(target: "noise", "rejected");
+    debug!("rejected");
 }

@@ -1,4 +1,4 @@
-//! A subscriber of a few lines, and events that it does and does not want.
+//! A subscriber of a few lines, and events that it accepts or rejects.
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -38,6 +38,6 @@ fn main() {
     tracing::subscriber::set_global_default(Lines).expect("the first subscriber");
     info!(teapots = 3, price = 1.5, open = true, "the shop is open");
     warn!(target: "stock", item = ?"kettle", "out of stock");
-    error!(target: "noise", "not wanted");
-    debug!("not wanted");
+    error!(target: "noise", "rejected");
+    debug!("rejected");
 }

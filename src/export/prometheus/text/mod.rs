@@ -50,7 +50,7 @@ enum Kind {
     Histogram,
 }
 
-/// Metrics of one name from all scopes: Prometheus wants them in one place.
+/// Metrics of one name from all scopes: Prometheus requires them in one place.
 #[derive(Debug)]
 struct Family {
     kind: Kind,
@@ -60,7 +60,7 @@ struct Family {
     series: BTreeMap<String, String>,
 }
 
-/// Writes the metrics of all programs as `config` wants them.
+/// Writes the metrics of all programs as `config` has them.
 pub(super) fn render(all: &[Collected], format: Format, config: &config::Prometheus) -> Page {
     // Who has none is shown where nobody has any.
     let mut measured: Vec<&Collected> = all.iter().filter(|program| !program.is_empty()).collect();

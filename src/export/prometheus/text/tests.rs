@@ -6,7 +6,7 @@ use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{Aggregation, Instrument, SdkMeterProvider, Stream};
 
-/// A page that says nothing of scope and resource.
+/// A page without scope and resource.
 fn bare() -> config::Prometheus {
     config::Prometheus {
         host: String::new(),
@@ -89,7 +89,7 @@ fn programs_are_told_apart_where_there_are_several() {
     let all = [
         program(named("a", "x", None), 1),
         program(named("b", "y", Some("shops")), 2),
-        // Told apart by nothing that labels are made of.
+        // They differ in nothing that labels are made of.
         program(named("a", "x", None), 3),
         program(vec![], 4),
         Collected::default(),

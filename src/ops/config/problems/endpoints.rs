@@ -2,7 +2,7 @@
 
 use super::{Problem, explained, problem};
 use crate::config::{Otlp, OtlpSetting, Protocol, Tls};
-use crate::export::probe::Answer;
+use crate::export::probe::ProbeResult;
 use crate::ops::config::exports::Export;
 use crate::ui::plural;
 
@@ -44,7 +44,7 @@ fn without_effect(otlp: &Otlp) -> Option<Problem> {
 }
 
 /// What is wrong with an endpoint by the outcome of its probe, and what would be right.
-fn problem_at(otlp: &Otlp, answer: &Answer) -> Option<(String, String)> {
+fn problem_at(otlp: &Otlp, answer: &ProbeResult) -> Option<(String, String)> {
     let (endpoint, written) = (&otlp.endpoint, &otlp.written);
     // Without the path: a server that cannot be reached, or uses another protocol, is the same for all paths.
     let server = endpoint.server();
@@ -59,43 +59,43 @@ fn problem_at(otlp: &Otlp, answer: &Answer) -> Option<(String, String)> {
     let endpoint = endpoint.redacted();
     let correct = |what| format!("correct {}", written.name(what));
     Some(match answer {
-        Answer::Takes => return None,
-        Answer::Unprepared(reason, hint) => {
+        ProbeResult::Accepts => return None,
+        ProbeResult::ExporterUnusable(reason, hint) => {
             (reason.clone(), hint.clone().unwrap_or_else(|| correct(OtlpSetting::Certificate)))
         }
-        Answer::Distrusts(reason) => (
+        ProbeResult::TlsFailed(reason) => (
             format!("TLS handshake with `{server}` failed: {reason}"),
             format!(
                 "set {} to the certificate of its authority (PEM), and a client certificate if it requires one",
                 written.name(OtlpSetting::Certificate)
             ),
         ),
-        Answer::Silent(reason) => (
+        ProbeResult::NoAnswer(reason) => (
             format!("cannot connect to `{server}`: {reason}"),
             match usual {
                 Some(usual) => format!("start a collector there; its port is that of `{usual}`, not of `{configured}`"),
                 None => format!("start a collector there, or {}", correct(OtlpSetting::Endpoint)),
             },
         ),
-        Answer::NoWay { proxy, variable, reason } => (
+        ProbeResult::ProxyFailed { proxy, variable, reason } => (
             format!("the proxy `{proxy}` cannot reach `{server}`: {reason}"),
             format!("correct `{variable}`, or name the collector's host in `NO_PROXY`"),
         ),
-        Answer::SpeaksOther => (
+        ProbeResult::OtherProtocol => (
             format!("`{server}` uses `{other}`, but `{configured}` is configured"),
             written.set(OtlpSetting::Protocol, other),
         ),
-        Answer::Stranger => {
+        ProbeResult::NotOtlp => {
             (format!("`{server}` answered, but is not an OTLP receiver"), correct(OtlpSetting::Endpoint))
         }
-        Answer::Refuses(status @ (401 | 403)) => {
+        ProbeResult::Rejects(status @ (401 | 403)) => {
             (format!("`{endpoint}` requires authentication ({status})"), correct(OtlpSetting::Headers))
         }
-        Answer::Refuses(status @ (404 | 405)) => (
+        ProbeResult::Rejects(status @ (404 | 405)) => (
             format!("no OTLP receiver is at `{endpoint}`: {status}"),
             format!("{}; receivers are usually at `/v1/traces` and the like", correct(OtlpSetting::Endpoint)),
         ),
-        Answer::Refuses(status) => {
+        ProbeResult::Rejects(status) => {
             (format!("`{endpoint}` rejects an empty export: {status}"), "look into the collector's log".into())
         }
     })
