@@ -119,7 +119,7 @@ fn serve(mut stream: TcpStream, authorization: Option<&str>, seen: &Mutex<Vec<St
         let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(name))?;
         Some(line.split_once(':')?.1.trim().to_owned())
     };
-    if authorization.is_some_and(|wanted| value("proxy-authorization:").as_deref() != Some(wanted)) {
+    if authorization.is_some_and(|required| value("proxy-authorization:").as_deref() != Some(required)) {
         let _ = stream.write_all(b"HTTP/1.1 407 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
         return None;
     }

@@ -28,12 +28,12 @@ use std::time::{Duration, Instant};
 /// The program under test.
 pub(crate) const OTEL_RS: &str = env!("CARGO_BIN_EXE_otel-rs");
 
-/// Reports that the current test cannot run here, which is a failure where everything is meant to be installed.
+/// Reports that the current test cannot run here, which is a failure where everything must be installed.
 pub(crate) fn skip(why: &str) {
     skip_test(std::thread::current().name().unwrap_or("?"), why);
 }
 
-/// Reports that a test cannot run here, which is a failure where everything is meant to be installed.
+/// Reports that a test cannot run here, which is a failure where everything must be installed.
 pub(crate) fn skip_test(test: &str, why: &str) {
     assert!(std::env::var("CI").is_err(), "`{test}` must not be skipped in CI: {why}");
     // Not `eprintln!`, whose output libtest captures when a test passes.
@@ -117,12 +117,12 @@ pub(crate) fn source(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Asks again and again until there is an answer, or fails after some seconds.
-pub(crate) fn wait_for<T>(what: &str, seconds: u64, mut ask: impl FnMut() -> Option<T>) -> T {
+/// Repeats a probe until it returns something, or fails after some seconds.
+pub(crate) fn wait_for<T>(what: &str, seconds: u64, mut probe: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + Duration::from_secs(seconds);
     loop {
-        if let Some(answer) = ask() {
-            return answer;
+        if let Some(found) = probe() {
+            return found;
         }
         assert!(Instant::now() < end, "waited {seconds} s in vain for {what}");
         std::thread::sleep(Duration::from_millis(20));

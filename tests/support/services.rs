@@ -167,8 +167,13 @@ pub(crate) fn mariadb() -> Result<Database, String> {
     let (server, client) = (find(&["mariadbd", "mysqld"])?, find(&["mariadb", "mysql"])?);
     let folder = folder_for("mysql")?;
     let (data, port) = (folder.path().join("data"), free_port());
+    // A server that starts removes the temporary tables of others from TMPDIR.
     let mut init = as_user("mysql", &install);
-    init.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+    init.env("TMPDIR", folder.path()).args([
+        "--no-defaults",
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+    ]);
     let (good, _, why) = output(init.arg(format!("--datadir={}", data.display())).current_dir(folder.path()));
     if !good {
         return Err(format!("mariadb-install-db: {why}"));
@@ -176,7 +181,7 @@ pub(crate) fn mariadb() -> Result<Database, String> {
     let log = std::fs::File::create(folder.path().join("log")).map_err(|error| error.to_string())?;
     let socket = folder.path().join("socket");
     let mut command = as_user("mysql", &server);
-    command.arg("--no-defaults").arg(format!("--datadir={}", data.display()));
+    command.env("TMPDIR", folder.path()).arg("--no-defaults").arg(format!("--datadir={}", data.display()));
     command.arg(format!("--socket={}", socket.display())).arg(format!("--port={port}"));
     command.args(["--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=0"]).current_dir(folder.path());
     let child = command.stdout(Stdio::null()).stderr(log).spawn().map_err(|error| error.to_string())?;
