@@ -40,12 +40,12 @@ pub(crate) trait Backend<T> {
         false
     }
 
-    /// When the oldest came that waits and may be dropped.
+    /// The arrival of the oldest item that waits and may be dropped.
     fn oldest(&self) -> Option<Instant> {
         None
     }
 
-    /// Drops the oldest that wait, as many as belong together; whether there were any.
+    /// Drops the oldest waiting items, as many as belong together; whether there were any.
     fn drop_oldest(&mut self, _: Reason) -> bool {
         false
     }
@@ -105,12 +105,12 @@ impl<T: BatchItem> Destinations<T> {
         self.0.iter().any(|backend| backend.is_unreachable())
     }
 
-    /// When the oldest came that waits at some destination and may be dropped.
+    /// The arrival of the oldest item that waits at some destination and may be dropped.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.0.iter().filter_map(|backend| backend.oldest()).min()
     }
 
-    /// Drops the oldest that wait at one destination.
+    /// Drops the oldest items that wait at one destination.
     pub(crate) fn drop_oldest(&mut self, reason: Reason) {
         let waiting = self.0.iter_mut().filter_map(|backend| Some((backend.oldest()?, backend)));
         if let Some((_, backend)) = waiting.min_by_key(|(since, _)| *since) {

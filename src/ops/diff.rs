@@ -9,7 +9,7 @@ use crate::ops::{Failure, Outcome, note_fetching};
 use crate::project::{Package, ProjectDirs, Source, packages, workspace_root};
 use crate::ui::{self, Explain};
 
-/// What the user is_chosen for.
+/// The options of `otel-rs diff`.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// The only crate to show.

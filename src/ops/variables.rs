@@ -21,7 +21,7 @@ struct Entry {
     spec: &'static str,
 }
 
-/// What does not configure a run: its name, what it takes, and what for.
+/// Variables that do not configure a run: name, form of the value, and purpose.
 const OTHERS: [(&str, &str, &str); 4] = [
     (
         cache::VARIABLE,

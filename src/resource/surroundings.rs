@@ -9,7 +9,7 @@ use nix::time::{ClockId, clock_gettime};
 use super::process;
 use crate::launch::{Environment, Program};
 
-/// More than any of a process's files that are read here, but for command lines of great length.
+/// The bytes that one read gets at most: enough for every file of a process but a very long command line.
 const ONE_GO: usize = 1 << 16;
 
 /// The program and what lies around it. Tests make up a `/` of their own.

@@ -53,7 +53,8 @@ impl Method {
     pub(super) async fn call(&self, message: Bytes) -> Result<Bytes, Status> {
         let request = tonic::Request::from_parts(self.metadata.clone(), Extensions::default(), message);
         let mut client = self.client.clone();
-        // One message comes back. An answer without any has nothing to object, so it is not an error as in a unary call.
+        // One message comes back. An answer without a message rejects nothing, so it is not an error as in a unary
+        // call.
         let answer = client.server_streaming(request, self.path.clone(), BytesCodec).await?;
         let mut has_status = answer.metadata().contains_key(STATUS);
         let mut messages = answer.into_inner();

@@ -94,7 +94,7 @@ mod tests {
     use super::super::testing::reading;
     use super::*;
 
-    /// As the hooks have them, with some that a maker advises.
+    /// The bounds of the hooks, and some that an instrument advises.
     fn bounds() -> Vec<f64> {
         let octave = |octave: i32| {
             let steps = if (-20..40).contains(&octave) { 8 } else { 1 };

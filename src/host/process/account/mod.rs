@@ -58,7 +58,7 @@ struct Account {
     parent: u32,
     who: Who,
     own: Used,
-    /// Of children that are no more.
+    /// What ended children had used.
     inherited: Used,
     switches: HashMap<u32, [u64; 2]>,
 }
@@ -80,7 +80,7 @@ pub(super) struct Accounts {
     cpus: usize,
     accounts: HashMap<u32, Account>,
     totals: BTreeMap<Who, Total>,
-    /// What those that run hold now.
+    /// What running processes hold now.
     held: BTreeMap<Who, Held>,
     /// What the program itself held when it was seen last.
     program_held: Option<(Who, Held)>,
@@ -118,8 +118,8 @@ impl Accounts {
         for process in seen {
             self.process(root, process);
         }
-        // The program's end is shown as it was, or nobody could see what a job of some seconds needs. Children that have
-        // ended hold nothing.
+        // Once the program has ended, its last sample is exported: a job of some seconds may have no other. Children
+        // that have ended hold nothing.
         if !seen.iter().any(|seen| seen.pid == root && seen.held.is_some())
             && let Some((who, held)) = &self.program_held
         {
@@ -127,7 +127,7 @@ impl Accounts {
         }
     }
 
-    /// What is no more leaves its account to the next of its parents that is.
+    /// Closes the accounts of ended processes, each in favour of the nearest ancestor that still runs.
     fn close(&mut self, root: u32, seen: &[Seen]) {
         let alive: HashSet<(u32, u64)> = seen.iter().map(|seen| (seen.pid, seen.started)).collect();
         let is_alive = |pid: &u32, account: &Account| *pid == root || alive.contains(&(*pid, account.started));
@@ -174,7 +174,7 @@ impl Accounts {
         for (thread, switches) in &seen.switches {
             let before = account.switches.insert(*thread, *switches).unwrap_or_default();
             for (sum, (now, before)) in switched.iter_mut().zip(switches.iter().zip(before)) {
-                // A number that falls is that of a new thread under an old number.
+                // A count that falls belongs to a new thread with the id of an ended one.
                 *sum += now.checked_sub(before).unwrap_or(*now);
             }
         }
@@ -246,7 +246,7 @@ impl Accounts {
         total.used.iter_mut().zip(&used).for_each(|(total, used)| *total += used);
         total.knows_disk |= known.0;
         total.knows_switches |= known.1;
-        // Nor has it used all of that since utilization was found out.
+        // The part from before the last reading of utilization moves along, so that it does not count as new.
         if let Some(before) = self.before.0.remove(&from) {
             let part = [used[used::USER], used[used::SYSTEM]];
             let moved = [0, 1].map(|mode| before[mode].min(part[mode]));
@@ -256,8 +256,7 @@ impl Accounts {
         }
     }
 
-    /// The program has ended, `lived` after its start. Where nobody ever saw it, the most memory that it had is better
-    /// than nothing.
+    /// The program has ended, `lived` after its start. If no scan ever saw it, its peak memory is exported.
     pub(super) fn end(&mut self, root: u32, most_memory: u64, lived: Duration) {
         let memory = Some(most_memory).filter(|most| *most > 0);
         let seen = self.program_held.take();
@@ -281,7 +280,7 @@ impl Accounts {
         }
     }
 
-    /// Whose series a process belongs to: there is no end of names and pids.
+    /// The series that a process belongs to; names and pids beyond the limits share one.
     fn who(&self, program: Option<usize>, name: String, pid: u32) -> Who {
         let has_room = |who: &Who, most: usize| {
             let alike = self.totals.keys().filter(|known| known.pid.is_some() == who.pid.is_some());
