@@ -405,7 +405,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_is_the_same_at_the_other_end() {
+    fn an_encoded_end_is_decoded_unchanged() {
         for end in [ChildEnd::Exited(7), ChildEnd::Killed(40)] {
             let usage = Usage { user: Duration::from_millis(3), most_memory: 4, major_faults: 5, ..Usage::default() };
             let ended = Ended { end, usage, at: SystemTime::now() };

@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_program_is_found_as_the_command_line_finds_it() {
+    fn the_program_in_the_arguments_is_that_of_the_command_line() {
         let find = |line: &str| {
             let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
             program_in(&words)

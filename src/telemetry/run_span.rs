@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sampler_decides() {
+    fn the_sampler_decides_whether_a_run_is_sampled() {
         let sampled = |name, flag: Option<u8>| {
             let parent = flag.map(|flag| format!("00-{TRACE}-{SPAN}-0{flag}"));
             let environment: Vec<_> = parent.iter().map(|parent| ("TRACEPARENT", parent.as_str())).collect();

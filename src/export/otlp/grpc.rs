@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_specification_lists_is_tried_again() {
+    fn only_codes_that_the_specification_lists_are_retried() {
         let again = (1..17).filter(|code| failure_of(*code, &[]).is_retryable());
         assert_eq!(again.collect::<Vec<_>>(), [1, 4, 10, 11, 14, 15]);
         assert!(!failure_of(99, &[]).is_retryable());
