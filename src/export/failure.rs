@@ -210,7 +210,7 @@ impl Failure {
         match self.kind {
             FailureKind::Http(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             | FailureKind::Grpc(Code::Unauthenticated | Code::PermissionDenied) => Some(format!(
-                "check {}: the collector does not accept what is there as a right to export",
+                "check {}: the collector accepts no exports with these headers",
                 name(OtlpSetting::Headers)
             )),
             FailureKind::Http(StatusCode::NOT_FOUND) | FailureKind::Grpc(Code::Unimplemented) => {
@@ -237,7 +237,7 @@ impl Failure {
                     format!("start a collector there, or correct {}", name(OtlpSetting::Endpoint))
                 }
             }),
-            _ => Some(format!("check {}: nothing answers there as a collector does", name(OtlpSetting::Endpoint))),
+            _ => Some(format!("check {}: no collector answers there", name(OtlpSetting::Endpoint))),
         }
     }
 }

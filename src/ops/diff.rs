@@ -20,7 +20,7 @@ pub(crate) struct Options {
 
 #[derive(Debug, thiserror::Error)]
 enum DiffError {
-    #[error("`{0}` is not in this project, or nothing is known about it")]
+    #[error("`{0}` is not in this project, or has no instrumentation")]
     NotFound(String),
     #[error("cannot weave `{name}` {version}")]
     NotWoven { name: String, version: String, source: crate::layers::LayerError },

@@ -181,7 +181,7 @@ struct Unknown {
 
 impl Explain for Unknown {
     fn hint(&self) -> Option<String> {
-        Some("run `otel-rs list` to see what there is".to_owned())
+        Some("run `otel-rs list` to see all instrumentations".to_owned())
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn run(dirs: &ProjectDirs) -> Outcome {
         files::remove(dirs.folder()).map_err(WriteError::NotWritten)?;
     }
     match std::fs::read_dir(&shared) {
-        Ok(_) => ui::out(format_args!("removed; what is left in `{}` is not of otel-rs", shared.display())),
+        Ok(_) => ui::out(format_args!("removed; what is left in `{}` does not belong to otel-rs", shared.display())),
         Err(_) => ui::out("removed; the project is as it was"),
     }
     Ok(0)

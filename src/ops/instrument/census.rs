@@ -31,9 +31,9 @@ enum Why {
     Version(u32),
     #[error("`{}` is not in its environment", wire::CHANNEL_VARIABLE)]
     Environment,
-    #[error("it runs with rights that its file gave it, and takes no orders from its environment then")]
+    #[error("its file gives it more rights than its caller has, so it ignores settings in its environment")]
     Rights,
-    #[error("its files and its network are not the launcher's, whose socket it cannot reach")]
+    #[error("its files and its network are not the launcher's, so it cannot reach the launcher's socket")]
     Unreachable,
 }
 
@@ -42,10 +42,13 @@ impl Explain for Absent {
         Some(match self.why {
             Why::Version(_) => "run this otel-rs's `bootstrap` in its project and build it again".into(),
             Why::Environment => {
-                format!("let `{}` through, or start otel-rs behind what clears the environment", wire::CHANNEL_VARIABLE)
+                format!(
+                    "let `{}` through, or start otel-rs behind the command that clears the environment",
+                    wire::CHANNEL_VARIABLE
+                )
             }
             Why::Rights => "start otel-rs as the user who is to run it".into(),
-            Why::Unreachable => "start otel-rs inside: behind the program that changes root and network".into(),
+            Why::Unreachable => "start otel-rs behind the command that changes root and network".into(),
         })
     }
 }

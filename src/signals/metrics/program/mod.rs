@@ -300,7 +300,7 @@ impl ProgramMetrics {
         if now.without_room > before.without_room {
             self.warn(
                 "some of the program's metrics are left out",
-                "there are more of them, or longer ones, than there is room for",
+                "the shared memory has no room for more of them, or for longer names and attributes",
             );
         }
         if now.refused > before.refused {
