@@ -37,7 +37,7 @@ pub(crate) struct Described {
     pub(crate) kind: SpanKind,
     pub(crate) attributes: Vec<KeyValue>,
     pub(crate) status: Status,
-    /// What is counted of it.
+    /// The measurements that the span makes.
     pub(crate) measured: Vec<Measured>,
 }
 

@@ -23,7 +23,7 @@ use crate::signals::{BatchItem, logs, traces};
 
 /// A destination for spans or log records.
 pub(crate) trait Backend<T> {
-    /// Accepts one.
+    /// Accepts a span or log record.
     fn push(&mut self, item: T);
 
     /// Exports what is due. `is_open` is whether a trace may still grow.
@@ -76,7 +76,7 @@ impl<T: BatchItem> Destinations<T> {
         !self.0.is_empty()
     }
 
-    /// Hands one to each.
+    /// Hands a span or log record to each destination.
     pub(crate) fn push(&mut self, item: T) {
         let Some((last, others)) = self.0.split_last_mut() else { return };
         for backend in others {

@@ -86,7 +86,7 @@ impl Value for usize {
     }
 }
 
-/// The share of a part, 0 of nothing.
+/// The share of a part in a whole; 0 if the whole is 0.
 fn share(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }

@@ -22,7 +22,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) introduced: Option<PathBuf>,
     /// Whether `/proc` still describes that process and not a later one with its pid.
     pub(super) is_there: bool,
-    /// What was started. The process may have become another since.
+    /// The program that was started. The process may run another one by now.
     pub(super) program: &'a Program,
     /// The program's environment.
     pub(super) environment: &'a Environment,

@@ -49,7 +49,7 @@ impl Explain for WriteError {
     }
 }
 
-/// Fails before anything is written. What a link leads to is not ours to change, and git carries links.
+/// Refuses links before anything is written: they may lead out of the project, and a clone brings them along.
 pub(super) fn check_writable(dirs: &ProjectDirs) -> Result<(), WriteError> {
     let config = cargo_config::path(dirs.root());
     let cargo = config.parent().unwrap_or(dirs.root());
@@ -140,7 +140,7 @@ impl Undo {
         undo
     }
 
-    /// What cannot be put back now could be written a moment ago: `remove` restores it later.
+    /// A file that cannot be put back now is restored by `remove` later.
     fn run(&self) {
         for (path, content) in &self.files {
             let _ = match content {

@@ -71,7 +71,7 @@ impl Distribution {
         self.max = self.max.into_iter().chain(more.max).reduce(f64::max);
     }
 
-    /// What has come since. Smallest and largest of that are not known.
+    /// The values that came after `before`. Their smallest and largest are not known.
     pub(super) fn since(&self, before: &Distribution) -> Distribution {
         let buckets = self.buckets.iter().zip(before.buckets.iter().chain(std::iter::repeat(&0)));
         let buckets = buckets.map(|(now, before)| now.saturating_sub(*before)).collect();

@@ -52,7 +52,7 @@ impl ExponentialShape {
         }
     }
 
-    /// The finest scale at which each of the counted lies in one bucket, and all of them in few enough.
+    /// The finest scale at which each counted bucket lies within one exponential bucket, of which there are few enough.
     fn scale(self, counted: &[(f64, f64, u64)]) -> i8 {
         let most = i64::from(self.max_size.max(2));
         let fits = |scale: i8| {

@@ -296,7 +296,7 @@ fn of_scope(scope: &InstrumentationScope) -> Vec<(String, String)> {
     labels
 }
 
-/// Labels by name. What becomes the same name shares it, the values side by side.
+/// Labels by name. Attributes whose names become equal share one label, which holds all of their values.
 fn labels<'a>(
     common: &[(String, String)],
     attributes: impl Iterator<Item = &'a KeyValue>,
@@ -381,7 +381,7 @@ fn below(bounds: impl Iterator<Item = f64>, counts: impl Iterator<Item = u64>) -
     bounds.zip(counts).collect()
 }
 
-/// Leaves those of many fine buckets that [`powers_of_two`] would make, from the first that holds something to the last.
+/// Keeps of many fine buckets those that [`powers_of_two`] would make, from the first that holds something to the last.
 fn only_powers_of_two(buckets: &mut Vec<(f64, u64)>, count: u64) {
     buckets.retain(|(bound, below)| *below > 0 && bound.log2().fract() == 0.0);
     let last = buckets.iter().position(|(_, below)| *below == count).map_or(buckets.len(), |last| last + 1);

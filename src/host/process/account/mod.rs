@@ -32,7 +32,7 @@ const OTHER: &str = "_OTHER";
 /// The shortest time over which utilization means something.
 const MIN_SECONDS: f64 = 0.1;
 
-/// Whose series it is.
+/// The owner of a series.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Who {
     /// The number of the program, if it is one that reports.
@@ -84,9 +84,9 @@ pub(super) struct Accounts {
     held: BTreeMap<Who, Held>,
     /// What the program itself held when it was seen last.
     program_held: Option<(Who, Held)>,
-    /// CPU time when utilization was found out, and when that was.
+    /// CPU time at the last reading of utilization, and the time of that reading.
     before: (BTreeMap<Who, [u64; 2]>, Instant),
-    /// Utilization as it was found out last.
+    /// The last reading of utilization.
     shares: Vec<Point>,
 }
 
@@ -106,12 +106,13 @@ impl Accounts {
         }
     }
 
-    /// Processes that were there the last time.
+    /// Processes that the last scan has seen.
     pub(super) fn known(&self) -> Vec<u32> {
         self.accounts.keys().copied().collect()
     }
 
-    /// Takes what was seen, parents before their children. `root` is the program, whose account stays open to the end.
+    /// Takes the processes of a scan, parents before their children. `root` is the program, whose account stays open to
+    /// the end.
     pub(super) fn update(&mut self, root: u32, seen: &[Seen]) {
         self.close(root, seen);
         self.held.clear();
@@ -197,7 +198,7 @@ impl Accounts {
         }
     }
 
-    /// All processes of that name are those of a program that reports, as has just become known.
+    /// Gives all processes of that name to a program that has begun to report.
     pub(super) fn adopt(&mut self, name: &str, program: usize) {
         let is_its = |who: &Who| who.program.is_none() && who.name == name;
         let to = |from: &Who| Who { program: Some(program), ..from.clone() };
@@ -294,7 +295,7 @@ impl Accounts {
         if has_room(&all, MAX_NAMES) { all } else { Who { program: None, name: OTHER.to_owned(), pid: None } }
     }
 
-    /// All that is known now.
+    /// All points, as of the last scan.
     pub(super) fn points(&mut self, now: Instant) -> Vec<Point> {
         let mut all = Vec::new();
         for (who, total) in &self.totals {
@@ -335,7 +336,7 @@ impl Accounts {
         all
     }
 
-    /// Finds out utilization since the last time, if that is long enough ago.
+    /// Reads utilization since the last reading, if that is long enough ago.
     fn share(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.before.1).as_secs_f64();
         let is_early = elapsed < MIN_SECONDS && !self.shares.is_empty();
