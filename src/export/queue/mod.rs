@@ -177,7 +177,8 @@ impl<T: BatchItem> Queue<T> {
             Health::Bad { pause, .. } => Health::bad(now, pause.next()),
             _ => Health::bad(now, RetryPause::first()),
         };
-        // The attempt before failed as well: at the end all further ones would fail in the same way, only later.
+        // The collector was not healthy before either: at the end all further attempts would fail in the same way, only
+        // later.
         if self.flushing && !was_good {
             self.lost.add(Reason::Unanswered, batch.count as u64);
             self.give_up_waiting();

@@ -38,8 +38,8 @@ pub(crate) struct ReaderPlan {
 }
 
 impl ReaderPlan {
-    /// A reader: the SDK keeps its histograms in the buckets of `sdk`; those that programs add up themselves get the
-    /// buckets of `programs`.
+    /// A plan: the SDK keeps histograms in the buckets of `sdk`; those that programs add up themselves get the buckets
+    /// of `programs`.
     pub(crate) fn new(
         temporality: Temporality,
         views: &Views,
