@@ -163,7 +163,7 @@ fn lines(spans: &[SpanData], programs: &[Option<String>]) -> Vec<Line> {
     }
     let mut lines = Vec::new();
     let mut shown = vec![false; spans.len()];
-    // What hangs together in a circle has no root; nobody should write such spans, but they are shown all the same.
+    // Spans that are each other's parents have no root; they are invalid, and shown all the same.
     let last_root = roots.last().copied();
     for root in roots.into_iter().chain(0..spans.len()) {
         let mut stack = vec![(root, String::new(), last_root.is_none_or(|last| last == root))];
@@ -239,7 +239,7 @@ fn rows(count: String) -> String {
     if count == "1" { "1 row".into() } else { format!("{count} rows") }
 }
 
-/// Text that a stranger chose must not move the cursor or colour the terminal.
+/// Replaces control characters: text from requests must not move the cursor or colour the terminal.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

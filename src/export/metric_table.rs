@@ -156,7 +156,7 @@ struct Distribution {
     sum: f64,
     min: Option<f64>,
     max: Option<f64>,
-    /// How many lie between which bounds, in rising order.
+    /// The number of values between each pair of bounds, in rising order.
     buckets: Vec<(f64, f64, u64)>,
 }
 

@@ -21,7 +21,7 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(2);
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 /// The longest answer of a proxy to a request for a tunnel.
 const MAX_HEAD: usize = 8192;
-/// The kind of frame that a server answers them with.
+/// The kind of the first frame that a server of HTTP/2 sends.
 const SETTINGS: u8 = 4;
 
 /// The result of a probe.
@@ -273,7 +273,7 @@ mod tests {
                 for (_, answer) in answers.iter().filter(|(start, _)| received.starts_with(start.as_bytes())) {
                     let _ = connection.write_all(answer);
                 }
-                // Hanging up on what was not read would throw the answer away.
+                // Closing a connection with unread bytes would discard the answer.
                 connection.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
                 let _ = connection.read_to_end(&mut Vec::new());
             }

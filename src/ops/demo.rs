@@ -194,7 +194,7 @@ fn write(folder: &Path) -> Result<(), DemoError> {
     Ok(())
 }
 
-/// Runs one step of the road, showing the command as a user would type it.
+/// Runs one step of the demo, showing the command as a user would type it.
 fn step(folder: &Path, command: &mut Command, shown: &str) -> Result<(), DemoError> {
     ui::note(format_args!("$ {shown}"));
     // The demo's own folders and settings apply, not those of a cargo this command may run under.

@@ -212,7 +212,7 @@ impl<'a> Records<'a> {
     }
 }
 
-/// How many items some records hold.
+/// The numbers of items in some records.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct RecordCount {
     /// Spans that end.

@@ -1,4 +1,4 @@
-//! What a collector answers: how much it rejected, and what it has to object, in protobuf or in JSON.
+//! The answers of collectors, in protobuf or in JSON: how much was rejected, and why.
 
 use std::time::SystemTime;
 
@@ -52,7 +52,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(JSON.as_bytes()))
 }
 
-/// A collector's words about a failure; nothing where they would be a web page.
+/// The collector's message about a failure; empty if the body is something else, such as a web page.
 fn words(headers: &HeaderMap, body: &[u8]) -> String {
     let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let words = if kind.starts_with(PROTOBUF.as_bytes()) {

@@ -117,7 +117,7 @@ fn listen(config: &config::Prometheus) -> Result<Vec<TcpListener>, CannotListen>
     bind(&config.host, config.port).map_err(|cause| CannotListen::at(config, cause))
 }
 
-/// Binds every address of a host: `localhost` is two of them, and who scrapes may try either.
+/// Binds every address of a host: `localhost` has two, and a scraper may try either.
 fn bind(host: &str, port: u16) -> std::io::Result<Vec<TcpListener>> {
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let mut bound: Vec<TcpListener> = Vec::new();
@@ -127,7 +127,7 @@ fn bind(host: &str, port: u16) -> std::io::Result<Vec<TcpListener>> {
         let chosen = bound.first().and_then(|first| first.local_addr().ok()).map_or(port, |first| first.port());
         match TcpListener::bind(SocketAddr::new(address.ip(), chosen)) {
             Ok(listener) => bound.push(listener),
-            // Another program would answer half of the requests.
+            // The program that has the port at this address would answer half of the requests.
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && port != 0 => return Err(error),
             Err(error) => why = Some(error),
         }

@@ -33,7 +33,7 @@ const UNITS: &[(&str, &str)] = &[
     ("%", "percent"),
 ];
 
-/// What stands below a fraction's line, in the singular.
+/// Units behind the slash of a fraction, in the singular.
 const PER: &[(&str, &str)] = &[
     ("s", "second"),
     ("min", "minute"),
@@ -97,7 +97,7 @@ pub(super) fn label(name: &str) -> String {
     legal(name, false)
 }
 
-/// Other letters become `_`, several of them one; a digit cannot stand first.
+/// Letters that Prometheus does not allow become `_`, several in a row one `_`; a digit cannot come first.
 fn legal(name: &str, with_colon: bool) -> String {
     let mut legal = String::with_capacity(name.len() + 1);
     for c in name.chars() {

@@ -23,7 +23,7 @@ use crate::signals::BatchItem;
 
 /// Exports on the way at once; more when they pile up, since a collector that answers slowly may still take many.
 const IN_FLIGHT: usize = 8;
-/// Waiting items that allow for one more.
+/// The number of waiting items for which one more export may be on the way.
 const PILE: usize = 4096;
 /// The part of the memory that batches on their way may take. The rest is for those that can still be dropped.
 const IN_FLIGHT_SHARE: usize = 4;
@@ -177,7 +177,8 @@ impl<T: BatchItem> Queue<T> {
             Health::Bad { pause, .. } => Health::bad(now, pause.next()),
             _ => Health::bad(now, RetryPause::first()),
         };
-        // It was not the first: at the end, everything else would fail in the same way, only later.
+        // The collector was not healthy before either: at the end all further attempts would fail in the same way, only
+        // later.
         if self.flushing && !was_good {
             self.lost.add(Reason::Unanswered, batch.count as u64);
             self.give_up_waiting();

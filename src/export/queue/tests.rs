@@ -167,7 +167,7 @@ fn an_outage_loses_nothing_that_fits_into_the_queue() {
 }
 
 #[test]
-fn a_healthy_collector_that_vanishes_costs_none_of_what_was_on_its_way() {
+fn a_healthy_collector_that_vanishes_loses_no_batch_on_its_way() {
     for failure in [unreachable(ErrorKind::ConnectionReset), busy()] {
         run(async {
             let mut fake = fake(failure);

@@ -7,7 +7,7 @@ use crate::export;
 use crate::export::probe::ProbeResult;
 use crate::export::prometheus::CannotListen;
 
-/// One way out for one kind of telemetry.
+/// One exporter of one kind of telemetry.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Export {

@@ -68,7 +68,7 @@ struct SettingRow {
 struct InspectedProgram {
     name: String,
     file: PathBuf,
-    /// `None` for a script, which has none of its own and may start something that has.
+    /// `None` for a script, which has no layers of its own but may start a program that has.
     layers: Option<Vec<LayerNote>>,
 }
 

@@ -3,7 +3,7 @@
 use super::ConfigReport;
 use crate::ui;
 
-/// Sections, what the user looks for last: it is what a terminal shows.
+/// Sections of the report. The most important one comes last, since a terminal shows the end of a text.
 pub(super) fn text(report: &ConfigReport) -> String {
     let mut text = String::new();
     let mut group = "";

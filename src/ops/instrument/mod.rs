@@ -35,7 +35,7 @@ pub(crate) struct Options {
     pub(crate) args: Vec<OsString>,
 }
 
-/// What goes wrong on our side.
+/// Errors of the launcher itself.
 #[derive(Debug, thiserror::Error)]
 enum InstrumentError {
     #[error("running `{program}` without telemetry: signals cannot be watched")]
@@ -62,7 +62,7 @@ impl Explain for InstrumentError {
     }
 }
 
-/// Why nothing will be heard of a program.
+/// Why a program will have no telemetry of its own.
 #[derive(Debug, thiserror::Error)]
 enum LayersError {
     #[error("`{program}` was built without layers, so there will be no telemetry of its own")]

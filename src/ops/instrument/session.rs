@@ -74,7 +74,7 @@ impl Session {
         match child.start() {
             Ok(child) => {
                 exporter.started(child.pid());
-                // It prints what was to be warned of, too.
+                // The exporting process prints the warnings that were held back, too.
                 ui::leave();
                 launch::let_go_of_inherited();
                 launch::replace_by_nothing(1);
@@ -96,7 +96,7 @@ impl Running {
     }
 }
 
-/// What the exporting process knows.
+/// What the exporting process works with.
 struct Work {
     config: Config,
     environment: Environment,
@@ -120,7 +120,7 @@ impl Work {
             Ok(draining) => draining,
             Err(error) => return refuse(orders, &error),
         };
-        // As far as there is room these come before the program's own.
+        // Messages that were held back come before the program's own output, as far as there is room.
         ui::release();
         orders.ready();
         let Some(ended) = self.serve(&running, &draining, orders) else { return };

@@ -433,7 +433,7 @@ fn finish(
     Some(finished)
 }
 
-/// One span of a trace is open no more.
+/// Counts one open span of a trace less.
 fn close_trace(open_traces: &mut HashMap<[u8; 16], u32>, trace: [u8; 16]) {
     if let Some(open) = open_traces.get_mut(&trace) {
         *open -= 1;

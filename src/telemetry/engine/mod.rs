@@ -79,7 +79,7 @@ impl Engine {
         loop {
             tokio::select! {
                 received = &mut ending, if end.is_none() => {
-                    // A launcher that ended without a message is not kept waiting.
+                    // The launcher ended without a message: the last export gets no time.
                     let none = Ended { end: ChildEnd::Exited(0), usage: Usage::default(), at: SystemTime::now() };
                     let received = received.unwrap_or(ProgramEnd { ended: none, deadline: Duration::ZERO });
                     end = Some((received.ended, Instant::now() + received.deadline));
@@ -162,7 +162,7 @@ impl Engine {
     }
 }
 
-/// Waits until then, or for ever.
+/// Waits until `then`; for ever if it is `None`.
 async fn until(then: Option<Instant>) {
     match then {
         Some(then) => tokio::time::sleep_until(then.into()).await,

@@ -73,7 +73,7 @@ process_cpu_time_seconds_total{otel_scope_name="hyper",otel_scope_schema_url="ht
 }
 
 #[test]
-fn programs_are_told_apart_where_there_are_several() {
+fn labels_distinguish_several_programs() {
     let program = |attributes: Vec<KeyValue>, count| {
         let resource = Resource::builder_empty().with_attributes(attributes).build();
         let record = |provider: &SdkMeterProvider| {
@@ -152,7 +152,7 @@ fn openmetrics_differs_in_families_units_and_its_end() {
 }
 
 #[test]
-fn labels_of_scope_and_resource_are_a_choice() {
+fn labels_of_scope_and_resource_are_configurable() {
     let config = config::Prometheus {
         resource_labels: Some(config::Selection { included: Some(vec!["service.*".into()]), excluded: vec![] }),
         ..bare()

@@ -35,7 +35,7 @@ pub(super) struct Evidence<'a> {
     pub(super) exports: &'a [Export],
 }
 
-/// All of it, what matters most first.
+/// All problems, the most important first.
 pub(super) fn of(evidence: &Evidence<'_>) -> Vec<Problem> {
     let mut found = Vec::new();
     let resolved = evidence.resolved;

@@ -24,7 +24,7 @@ pub(super) struct Core {
     number: NumberKind,
     pub(super) bounds: Box<[f64]>,
     place: EntryPlace,
-    /// The series for what is beyond the limit.
+    /// The overflow series, for attributes beyond the limit.
     overflow: EntryPlace,
     overflow_is_shown: AtomicBool,
     series_count: AtomicUsize,

@@ -101,7 +101,7 @@ fn adds_of_all_threads_are_counted() {
 }
 
 #[test]
-fn the_thread_that_counts_first_may_end_and_others_come() {
+fn no_count_is_lost_when_the_first_counting_thread_ends() {
     let counter = made("test.succession", InstrumentKind::Counter, NumberKind::U64);
     let add = move |times: u64| {
         (0..times).for_each(|_| counter.measure(1_u64, &[("adds", "of generations".into())]));

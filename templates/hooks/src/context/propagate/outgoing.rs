@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn copied_baggage_is_sent_once() {
+    fn baggage_that_the_program_copies_is_not_added_again() {
         let served = Map::of(&[("baggage", "a=1"), ("baggage", "b=2"), ("uberctx-c", "3")]);
         let (sent, _) = through(&[TraceContext, Baggage], &served, Map(served.0.clone()));
         assert_eq!(sent.0.iter().filter(|(name, _)| name == "baggage").count(), 2, "as the program copied it");
