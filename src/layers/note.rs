@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_note_is_none() {
+    fn a_truncated_note_is_ignored() {
         assert!(notes(b"otel-rs:layer:").is_empty());
         assert!(notes(b"otel-rs:layer:{}|{name}|{version}|{}|\n").is_empty());
         assert!(notes(b"otel-rs:layer:1|toy|1.2.3|0.1.0|").is_empty());

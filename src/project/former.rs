@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_included_counts_and_ours_does_not() {
+    fn included_files_count_and_our_shims_do_not() {
         let theirs = "include = [\"one.toml\", { path = \"two.toml\", optional = true }]\n";
         let two = "build.rustc-wrapper = \"tools/two\"\n";
         assert_eq!(

@@ -264,7 +264,7 @@ mod tests {
 
     /// Written down once more, so that none can be forgotten by mistake.
     #[test]
-    fn what_the_conventions_and_known_scrubbers_hide_is_hidden() {
+    fn names_that_conventions_and_known_scrubbers_hide_are_hidden() {
         let conventions = "AWSAccessKeyId Signature sig X-Goog-Signature X-Amz-Signature X-Amz-Credential \
                            X-Amz-Security-Token";
         let scrubbers = "password secret passwd api_key apikey auth credentials mysql_pwd privatekey private_key token \

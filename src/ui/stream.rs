@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_nobody_can_read_are_dropped() {
+    fn bytes_are_dropped_when_the_reader_is_gone() {
         let (reader, writer) = nix::unistd::pipe().unwrap();
         drop(reader);
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

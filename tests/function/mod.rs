@@ -163,7 +163,7 @@ fn a_process_from_a_snapshot_has_no_initialization_time() {
 }
 
 #[test]
-fn the_clouds_trace_goes_on_for_those_who_read_its_header() {
+fn the_clouds_trace_continues_if_its_propagator_is_enabled() {
     let (traces, ..) = handled("newest", &["work", "work"], &[("OTEL_PROPAGATORS", "tracecontext,xray")]);
     traces.require(server().attr("faas.invocation_id", "0").child_of_remote(TRACE, SPAN));
     traces.require(server().attr("faas.invocation_id", "1").root());

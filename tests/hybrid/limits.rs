@@ -36,7 +36,7 @@ fn unbounded_invalid_names_take_little_memory_with_a_warning() {
 }
 
 #[test]
-fn the_limit_may_be_another() {
+fn the_cardinality_limit_is_configurable() {
     let otlp = Otlp::start();
     business(&otlp, &["many", "exit", "v33"]).env("OTEL_RS_METRICS_CARDINALITY_LIMIT", "20").output().unwrap();
     let found = series(&otlp.metrics(), "v33", "shop.orders");

@@ -200,7 +200,7 @@ const ENDS: [End; 5] = [End::Returns, End::Panics, End::Exits, End::Terminated, 
 
 /// All metrics of the business, when it ended that way as soon as the work was done. It is exported once.
 #[track_caller]
-fn told_at_the_end(work: &str, scope: Option<&str>, end: End) -> Metrics {
+fn metrics_after_the_end(work: &str, scope: Option<&str>, end: End) -> Metrics {
     let otlp = Otlp::start();
     let (word, expected) = match end {
         End::Returns => ("return", Ok(0)),
@@ -239,22 +239,22 @@ fn require_four_million(metrics: &Metrics, scope: &str) {
 
 #[test]
 fn callbacks_run_before_a_signal_that_ends_the_program_is_passed_on() {
-    let metrics = told_at_the_end("all", None, End::Terminated);
+    let metrics = metrics_after_the_end("all", None, End::Terminated);
     require_counted(&metrics);
     require_observed(&metrics);
 }
 
 #[test]
 fn a_million_adds_of_each_of_four_threads_are_four_million() {
-    let metrics = told_at_the_end("threads", None, End::Exits);
+    let metrics = metrics_after_the_end("threads", None, End::Exits);
     VERSIONS.iter().for_each(|scope| require_four_million(&metrics, scope));
 }
 
 #[test]
-fn four_million_stay_four_million_whatever_the_end() {
+fn every_kind_of_end_exports_all_additions() {
     for scope in [VERSIONS[0], VERSIONS[6]] {
         for end in ENDS {
-            let metrics = told_at_the_end("threads", Some(scope), end);
+            let metrics = metrics_after_the_end("threads", Some(scope), end);
             require_four_million(&metrics, scope);
         }
     }
@@ -281,7 +281,7 @@ fn a_bound_instrument_counts_as_any_other() {
 }
 
 #[test]
-fn a_measurement_that_is_nothing_new_allocates_nothing() {
+fn measurements_of_known_series_do_not_allocate() {
     let allocations = |arguments: &[&str]| -> Vec<(String, u64)> {
         let stdout = String::from_utf8(run_to_end(arguments).1.stdout).unwrap();
         let lines = stdout.lines().filter_map(|line| line.strip_suffix(" allocations")?.split_once(": "));
@@ -304,7 +304,7 @@ fn a_forked_child_counts_for_itself_and_its_count_stays() {
 }
 
 #[test]
-fn a_provider_of_the_program_s_own_wins() {
+fn a_provider_of_the_program_s_own_takes_precedence() {
     let (metrics, output) = run_to_end(&["own", "return", "v30"]);
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("own 5\n"), "{output:?}");
     assert_eq!(series(&metrics, "v30", "shop.before").iter().map(Series::value).collect::<Vec<_>>(), [1.0]);
@@ -314,7 +314,7 @@ fn a_provider_of_the_program_s_own_wins() {
 
 /// The program of the guide: `instrumentations/opentelemetry/example`.
 #[test]
-fn the_program_of_the_guide_records_its_day() {
+fn the_guide_s_program_records_its_metrics() {
     let shop = Fixture::newest_example("opentelemetry");
     let otlp = Otlp::start();
     let mut command = launch_file(&shop.program);

@@ -92,7 +92,7 @@ fn the_exporting_process_may_have_all_descriptors_and_the_program_those_that_the
 }
 
 #[test]
-fn a_program_with_more_rights_than_its_caller_takes_no_orders() {
+fn a_program_with_more_rights_than_its_caller_ignores_the_environment() {
     if !nix::unistd::geteuid().is_root() {
         return crate::support::skip("no right to make a file of another group");
     }

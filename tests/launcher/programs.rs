@@ -196,7 +196,7 @@ fn a_process_that_becomes_another_program_is_that_from_then_on() {
 }
 
 #[test]
-fn programs_of_a_moment_are_not_mixed_up() {
+fn short_lived_programs_are_not_mixed_up() {
     let script = "for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
                   printf '/a\n' | {shop}; printf '/b\n' | {stock} & OTEL_SERVICE_NAME=job-$((n % 3)) {logs} & done; wait";
     let (scene, otlp) = (Scene::of(script), Otlp::start());

@@ -34,7 +34,7 @@ impl CountFile {
 }
 
 #[test]
-fn a_program_that_lives_a_moment_loses_nothing() {
+fn a_short_lived_program_loses_no_records() {
     let collector = Collector::start();
     let counts = CountFile::new();
     let mut command = exporting("writes_spans", &collector);
@@ -44,7 +44,7 @@ fn a_program_that_lives_a_moment_loses_nothing() {
 }
 
 #[test]
-fn what_was_written_before_sigkill_is_exported() {
+fn records_written_before_sigkill_are_exported() {
     const THREADS: usize = 3;
     let mut seed = std::process::id();
     for run in 0..20 {

@@ -180,7 +180,7 @@ fn launchers_within_launchers_are_one_trace() {
 }
 
 #[test]
-fn a_process_of_a_moment_loses_nothing() {
+fn a_short_lived_process_loses_no_records() {
     let otlp = Otlp::start();
     let counts = tempfile::NamedTempFile::new().unwrap();
     counts.as_file().set_len(16).unwrap();

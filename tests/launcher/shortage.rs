@@ -72,7 +72,7 @@ fn a_launcher_short_of_processes_becomes_the_program() {
 }
 
 #[test]
-fn limits_that_only_the_program_may_feel_are_not_the_launchers_end() {
+fn limits_meant_for_the_program_do_not_end_the_launcher() {
     for line in ["ulimit -f 1", "ulimit -f 0", "ulimit -l 0", "ulimit -m 1000", "ulimit -t 60", "ulimit -c 0"] {
         let Output { status, stdout, stderr } = limited(line);
         assert_eq!(status.code(), Some(7), "{line}: {}", text(&stderr));

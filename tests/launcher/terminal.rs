@@ -65,7 +65,7 @@ fn ctrl_c_arrives_once() {
 }
 
 #[test]
-fn ctrl_c_kills_a_program_that_does_not_care() {
+fn ctrl_c_ends_a_program_without_a_handler() {
     let mut job = Job::start("waits");
     job.wait_for("ready");
     job.type_key(b'C');

@@ -21,7 +21,7 @@ pub(crate) fn is_installed(program: &str) -> Result<(), String> {
 }
 
 #[test]
-fn promtool_finds_no_fault() {
+fn promtool_reports_no_problem() {
     need!(is_installed("promtool"));
     let mut app = page();
     app.serve(["/a", "/b 503"]);

@@ -201,7 +201,7 @@ fn a_script_keeps_its_name_until_it_becomes_something_else() {
 }
 
 #[test]
-fn a_program_without_layers_that_lives_a_moment_is_measured() {
+fn a_short_lived_program_without_layers_is_measured() {
     let otlp = Otlp::start();
     let mut command = script(":", &otlp);
     assert!(command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").status().unwrap().success());

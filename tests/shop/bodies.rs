@@ -137,7 +137,7 @@ fn bodies_that_fail_midway_are_counted_up_to_there() {
 }
 
 #[test]
-fn answers_without_a_body_have_one_of_no_bytes() {
+fn responses_without_a_body_have_size_zero() {
     for versions in SETS {
         let (unchanged, first) = answering("HTTP/1.1 304 Not Modified\r\ncontent-length: 1000\r\n\r\n");
         let (upgraded, second) =

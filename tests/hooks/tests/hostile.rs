@@ -24,10 +24,10 @@ static HISTOGRAM: Metric =
     Metric::new(&SCOPE, InstrumentKind::Histogram, NumberKind::F64, "hostile.histogram", "1", "");
 
 /// Attaching happens before `main`, so that the program under test is this one, started once more with a channel.
-const NAME: &str = "a_region_that_is_written_over_harms_nobody";
+const NAME: &str = "an_overwritten_region_does_not_harm_the_program";
 
 #[test]
-fn a_region_that_is_written_over_harms_nobody() {
+fn an_overwritten_region_does_not_harm_the_program() {
     if std::env::var_os(wire::CHANNEL_VARIABLE).is_some() {
         return be_attacked();
     }

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn two_traceparents_are_none() {
+    fn repeated_traceparents_are_ignored() {
         let value = format!("00-{TRACE}-{SPAN}-01");
         assert_eq!(extracted(&[TraceContext], &[("traceparent", &value), ("traceparent", &value)]), None);
     }
