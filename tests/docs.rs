@@ -1,4 +1,4 @@
-//! Pages that are made from the code stay true to it. `UPDATE_DOCS=1 cargo test --test docs` writes them anew.
+//! Generated pages agree with the code. `UPDATE_DOCS=1 cargo test --test docs` writes them anew.
 
 use std::path::Path;
 use std::process::Command;

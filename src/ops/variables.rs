@@ -27,7 +27,7 @@ const OTHERS: [(&str, &str, &str); 4] = [
         cache::VARIABLE,
         "the absolute path of a folder",
         "Where layers, hooks and what projects decided are kept, in place of `$XDG_CACHE_HOME/otel-rs` or \
-         `~/.cache/otel-rs`; nobody else may write there",
+         `~/.cache/otel-rs`; other users must not be able to write there",
     ),
     (
         rules::EXTRA_VARIABLE,

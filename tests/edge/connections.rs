@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection, and where that cannot be known.
+//! The peer address of a connection, and connections that have none.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -144,7 +144,7 @@ fn an_invocation_that_is_cut_off_before_its_deadline_is_an_error_and_no_timeout(
     assert!(metrics.all("faas.timeouts", &[]).is_empty(), "{metrics}");
 }
 
-/// Nobody can say which of them has used the CPU.
+/// CPU time cannot be attributed to one of several concurrent invocations.
 #[test]
 fn concurrent_invocations_have_no_cpu_time() {
     let (traces, metrics, _, answers) = handled("newest", &["meet", "meet"], &[("AWS_LAMBDA_MAX_CONCURRENCY", "2")]);

@@ -1,4 +1,4 @@
-//! Callbacks that do not do what they should.
+//! Callbacks that panic or block.
 
 use super::{business, run_to_end, series, stderr};
 use crate::launcher::Launched;

@@ -1,4 +1,4 @@
-//! More than is good: series, numbers, names; and what readers make of it.
+//! Limits of series, numbers and names, and how readers show them.
 
 use super::{
     Expected, VERSIONS, business, require, require_little_memory, require_names_bounded, run_to_end, series, stderr,

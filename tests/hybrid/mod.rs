@@ -57,7 +57,7 @@ fn grown(output: &Output) -> u64 {
     stdout.lines().find_map(|line| line.strip_prefix("grew ")?.parse().ok()).expect("so many KiB")
 }
 
-/// What is known of names that are not allowed is bounded, and the user hears of some and that there were more.
+/// Invalid names take a bounded amount of memory; a warning shows some of them, and that there were more.
 fn require_names_bounded(output: &Output) {
     assert!(grown(output) < 16 << 10, "by {} KiB", grown(output));
     let stderr = stderr(output);
@@ -92,7 +92,7 @@ const COUNTED: [Expected<'static>; 7] = [
     ("shop.floor", "", "gauge", &[("level=-1", -1.0)]),
     ("shop.temperature", "Cel", "gauge", &[("share=0.5", 21.5), ("", 30.0)]),
 ];
-/// What its callbacks know.
+/// The metrics that its callbacks observe.
 const OBSERVED: [Expected<'static>; 7] = [
     ("shop.deliveries", "{delivery}", "counter", &[("by=bike", 42.0)]),
     ("shop.energy", "J", "counter", &[("", 1.75)]),
@@ -124,7 +124,7 @@ fn require(metrics: &Metrics, scope: &str, expected: &[Expected<'_>]) {
     }
 }
 
-/// Everything that does not hang on callbacks.
+/// Checks the metrics that do not depend on callbacks.
 #[track_caller]
 fn require_counted(metrics: &Metrics) {
     for scope in VERSIONS {
@@ -139,7 +139,7 @@ fn require_counted(metrics: &Metrics) {
     }
 }
 
-/// Everything that does.
+/// Checks the metrics that callbacks observe.
 #[track_caller]
 fn require_observed(metrics: &Metrics) {
     VERSIONS.iter().for_each(|scope| require(metrics, scope, &OBSERVED));

@@ -1,4 +1,4 @@
-//! Programs that may have little, or more than whoever starts them: they come to no harm, and attach where they can.
+//! Programs with low resource limits, or with more rights than the launcher: they run unharmed, and attach if possible.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::{Command, Output, Stdio};

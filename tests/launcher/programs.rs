@@ -163,7 +163,7 @@ fn a_program_that_was_named_by_its_script_has_that_name() {
         assert_eq!(served(&metrics, service), (1.0, 1), "{service}\n{metrics}");
     }
     assert_eq!(all_of(&resources(&otlp), "three", "tier"), set(&["\"x\""]));
-    // A name that was given to all is everybody's who has none.
+    // A name that all programs share applies to those without a name of their own.
     let otlp = Otlp::start();
     run(scene.exporting("http/protobuf", &otlp).env("OTEL_SERVICE_NAME", "all"));
     assert_eq!(names(&otlp), expected(["one", "two", "all", "all"]));

@@ -116,7 +116,7 @@ fn first_pid(launcher: &mut std::process::Child) -> nix::unistd::Pid {
 
 #[test]
 fn a_dead_collector_costs_one_warning_and_a_few_seconds() {
-    // Nobody listens on a port that was just given back.
+    // A port that was just closed has no listener.
     let url = format!("http://{}", std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
     let counts = CountFile::new();
     let mut command = exporting("writes_spans", &Collector::start());

@@ -134,7 +134,7 @@ fn memory_that_runs_out_later_costs_telemetry_alone() {
     let mut launcher = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let errors = launcher.stderr.take().unwrap();
     let mut launched = Launched::of(launcher);
-    // Nobody takes the spans, so that they pile up.
+    // No collector accepts the spans, so that they pile up.
     assert!(can("prlimit", &["--pid", &exporter(&launched).to_string(), "--as=1000000"]));
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(errors)).map(|line| line.unwrap());
     assert!(lines.any(|line| line == "otel-rs: warning: telemetry has stopped, the program runs on"));

@@ -1,4 +1,4 @@
-//! Nobody reads what the launcher writes to stderr, or nobody can.
+//! The launcher with a stderr that is full, closed or not writable.
 
 use std::fs::File;
 use std::io::{Read, Write};

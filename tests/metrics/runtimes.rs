@@ -62,7 +62,7 @@ fn runtimes_are_measured(versions: &str) {
     let metrics = wait_for_metrics("three workers and their tasks", &|metrics| {
         levels(metrics, MANY, "multi_thread") == Some(many)
     });
-    // Two tasks that nobody runs, and a thread that has nothing to do.
+    // Two tasks that are never polled, and an idle thread.
     assert_eq!(levels(&metrics, ONE, "current_thread"), Some([1.0, 2.0, 2.0, 1.0, 1.0, 0.0]), "{metrics}");
     let busy = |metrics: &Metrics| of_workers(metrics, "busy_duration", MANY, "multi_thread").iter().sum::<f64>();
     let metrics = wait_for_metrics("a worker that was busy for 0.3 s", &|metrics| busy(metrics) >= 0.3);

@@ -254,7 +254,7 @@ fn servers_beyond_the_limit_are_counted_together() {
         "newest",
         |launch| launch,
         |shop| {
-            // Nobody listens there.
+            // The port has no listener.
             for port in 2..102 {
                 assert_eq!(shop.get(&format!("/fetch/{port}")).0, 502);
             }

@@ -175,7 +175,7 @@ pub(crate) fn otel_rs(folder: &Path) -> Command {
     command
 }
 
-/// `cargo` in a project of somebody who has otel-rs in PATH.
+/// `cargo` in a project of a user with otel-rs in PATH.
 pub(crate) fn cargo(folder: &Path) -> Command {
     let mut command = clean(env!("CARGO"));
     let own = Path::new(OTEL_RS).parent().expect("a folder").to_owned();
@@ -185,7 +185,7 @@ pub(crate) fn cargo(folder: &Path) -> Command {
     command
 }
 
-/// `cargo` in a project of somebody who does not have otel-rs, and has never had it.
+/// `cargo` in a project of a user who never installed otel-rs.
 pub(crate) fn cargo_without_us(folder: &Path) -> Command {
     let mut command = clean(env!("CARGO"));
     command.env("OTEL_RS_CACHE_DIR", kept("no cache"));

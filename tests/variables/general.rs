@@ -133,7 +133,7 @@ variables! {
         assert_eq!(stable(&outcome).keys().collect::<Vec<_>>(), stable(by_default()).keys().collect::<Vec<_>>());
         let both = with("OTEL_SEMCONV_STABILITY_OPT_IN", "http/dup");
         assert!(both.stderr.contains("`/dup` in `OTEL_SEMCONV_STABILITY_OPT_IN` has no effect"), "{}", both.stderr);
-        // Words are for instrumentations of one kind each, and one that nobody knows costs itself only.
+        // Each word is for one kind of instrumentation; an unknown word is ignored without the others.
         let others = with("OTEL_SEMCONV_STABILITY_OPT_IN", "rpc,messaging,gen_ai_latest_experimental");
         assert_eq!(others.stderr, "");
         let some = with("OTEL_SEMCONV_STABILITY_OPT_IN", "http,quantum,rpc/dup");
@@ -248,7 +248,7 @@ variables! {
     }
 }
 
-/// A value that a flag does not take ends all, with a word about which flag it was.
+/// An invalid value of a flag is an error that names the flag.
 #[test]
 fn a_flag_with_a_bad_value_is_a_usage_error() {
     for (flag, value, expected) in [

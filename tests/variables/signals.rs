@@ -69,7 +69,7 @@ fn page_port(running: &Running) -> u16 {
     })
 }
 
-/// The page for Prometheus, if anybody answers.
+/// The page for Prometheus, if a server answers.
 fn page(host: &str, port: u16) -> Option<String> {
     let mut stream = TcpStream::connect((host, port)).ok()?;
     write!(stream, "GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").ok()?;

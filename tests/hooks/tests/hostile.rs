@@ -108,7 +108,7 @@ fn be_attacked() {
     println!("unharmed after {} rounds", rounds.load(Relaxed));
 }
 
-/// Values that hurt, where they hurt, and chance everywhere.
+/// Overwrites critical words with critical values, and all words with random ones.
 fn attack(region: &[AtomicU64], stop: &AtomicBool) {
     let mut random = Random(0x0123_4567_89ab_cdef);
     let half = |region: &[AtomicU64], at: usize, value: u64| {

@@ -24,7 +24,7 @@ pub(super) fn extract(headers: &dyn Headers) -> Option<Context> {
         seen += 1;
         found = parse(trim(value));
     });
-    // Two of them contradict each other: none counts.
+    // Repeated traceparents contradict each other, so all are ignored.
     found.filter(|_| seen == 1)
 }
 
