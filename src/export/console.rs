@@ -163,7 +163,7 @@ fn lines(spans: &[SpanData], programs: &[Option<String>]) -> Vec<Line> {
     }
     let mut lines = Vec::new();
     let mut shown = vec![false; spans.len()];
-    // What hangs together in a circle has no root; nobody should write such spans, but they are shown all the same.
+    // Spans whose parents form a circle have no root. They are invalid, but shown all the same.
     let last_root = roots.last().copied();
     for root in roots.into_iter().chain(0..spans.len()) {
         let mut stack = vec![(root, String::new(), last_root.is_none_or(|last| last == root))];

@@ -15,7 +15,7 @@ pub(super) struct Left {
 }
 
 impl Left {
-    /// All of this process's children but the one that exports; `None` when there are none, or nobody knows. Allocates
+    /// All of this process's children but the one that exports; `None` when there are none, or it is unknown. Allocates
     /// nothing.
     pub(super) fn of_us(exporter: Option<i32>) -> Option<Left> {
         let mut left = Left { pids: [0; MOST], count: 0 };

@@ -1,6 +1,6 @@
 //! The child's life: found, started, watched, and its end made ours.
 //!
-//! Whoever starts `otel-rs instrument -- app` should see what `app` alone would have shown: the same streams, the same
+//! To its caller, `otel-rs instrument -- app` behaves as `app` alone would have: the same streams, the same
 //! signals, the same stops, the same end. Whatever otel-rs cannot do for the app is done without it.
 
 mod child;

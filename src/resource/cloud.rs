@@ -108,7 +108,7 @@ const GCP_REGION: (&str, &[&str]) = (name::CLOUD_REGION, &["GOOGLE_CLOUD_REGION"
 
 /// The attributes of the platform.
 pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
-    // Knative sets the variables of Cloud Run on anybody's cluster.
+    // Knative sets the variables of Cloud Run on any cluster.
     let is_foreign =
         |platform: &&Platform| platform.sign == "K_SERVICE" && around.variable("KUBERNETES_SERVICE_HOST").is_some();
     let signed = PLATFORMS.iter().find(|platform| around.variable(platform.sign).is_some());

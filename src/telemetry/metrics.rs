@@ -29,7 +29,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// `None` when nobody reads. Must be called within the runtime in which exports will run; `wake` is notified when
+    /// `None` without a reader. Must be called within the runtime in which exports will run; `wake` is notified when
     /// [`serve`](Self::serve) has something to do before the time.
     pub(crate) fn new(
         config: &config::Metrics,

@@ -107,7 +107,7 @@ impl Readers {
         for (number, page) in &mut self.pages {
             while let Some(scrape) = page.next_scrape() {
                 refresh(ledgers);
-                // Whoever has hung up in the meantime needs no answer.
+                // A requester that has given up in the meantime needs no answer.
                 let _ = scrape.send(ledgers.collect(*number, SystemTime::UNIX_EPOCH));
             }
         }

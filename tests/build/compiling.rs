@@ -1,4 +1,4 @@
-//! Woven crates in the hands of plain cargo.
+//! Woven crates compiled by plain cargo.
 
 use super::project::{Project, run_to_end, script};
 

@@ -89,7 +89,7 @@ fn a_version_without_rules_stays_plain_without_a_warning() {
 fn a_colleague_without_otel_rs_builds_plain_with_one_warning() {
     let project = Project::new();
     project.otel_rs(&["bootstrap", "--shared"]).ok();
-    // What a colleague has not.
+    // A machine without otel-rs: no cache, and no otel-rs in PATH.
     let none = project.path("no cache");
     let paths = std::env::split_paths(&std::env::var_os("PATH").unwrap())
         .filter(|path| !path.join("otel-rs").exists())
@@ -156,7 +156,7 @@ fn weaving_is_cleared_when_the_plain_build_fails_as_well() {
     let third = project.cargo(&["build"]);
     assert!(third.status != 0 && !third.err.contains("otel-rs"), "no second suspicion: {}", third.err);
     assert!(project.otel_rs(&["bootstrap"]).ok().out.contains("woven"));
-    // Mended where no manifest shows it.
+    // The fix changes no manifest.
     assert_eq!(project.cargo(&["run", "--quiet", "--features", "engine/fast"]).ok().out.trim(), "1004");
 }
 

@@ -1,4 +1,4 @@
-//! A compiler wrapper or a rustdoc that was there before, named by a relative path: it runs inside ours, as cargo ran it.
+//! Compiler wrappers and rustdocs that were configured before, by relative paths: the shims run them as cargo did.
 
 use std::path::Path;
 

@@ -73,7 +73,7 @@ fn a_socket_of_the_file_system_has_no_address() {
                 assert_eq!(edge.get("/hello").0, 200);
                 request(&local, &format!("/local/{number}"));
             }
-            // HTTP/2, too.
+            // The same over HTTP/2.
             let mut stream = UnixStream::connect(&path).unwrap();
             stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
             stream.write_all(b"\0\0\x03\x01\x05\0\0\0\x01\x82\x86\x84").unwrap();

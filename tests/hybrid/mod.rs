@@ -211,7 +211,7 @@ fn metrics_after_the_end(work: &str, scope: Option<&str>, end: End) -> Metrics {
     };
     let arguments: Vec<&str> = [work, word].into_iter().chain(scope).collect();
     let mut launched = Launched::start(business(&otlp, &arguments));
-    // To wait for the launcher would close it, and a program that waits would return.
+    // `wait` would close stdin, and a waiting program would then return.
     let _stdin = launched.launcher.stdin.take();
     match end {
         End::Terminated => launched.send(Signal::SIGTERM),

@@ -1,4 +1,4 @@
-//! Log records come out whole, with the ids of their span, however the program ends.
+//! Log records are exported completely, with the ids of their span, however the program ends.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};

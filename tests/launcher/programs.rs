@@ -69,7 +69,7 @@ fn run(command: &mut Command) -> String {
     stderr
 }
 
-/// What all resources that a service has say by `key`.
+/// The values of the attribute `key` in all resources of a service.
 fn all_of(resources: &[Attributes], service: &str, key: &str) -> BTreeSet<String> {
     let its = resources.iter().filter(|resource| resource["service.name"] == Value::from(service));
     its.filter_map(|resource| resource.get(key)).map(ToString::to_string).collect()

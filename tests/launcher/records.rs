@@ -1,4 +1,4 @@
-//! Every record that a program has written comes out, however the program ends.
+//! Every record that a program has written is exported, however the program ends.
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;

@@ -80,7 +80,7 @@ fn work_of_a_job_is_below_its_run_and_served_requests_are_not() {
 fn a_run_without_a_parent_is_a_root() {
     let otlp = Otlp::start();
     let mut command = with_run_span(&otlp, launch("does_a_job"));
-    // Without its trace this means nothing.
+    // A tracestate without a traceparent is ignored.
     command.env("TRACEPARENT", "nonsense").env("TRACESTATE", "vendor=1");
     let output = ran(&mut command);
     let traces = otlp.traces();

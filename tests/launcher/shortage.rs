@@ -107,7 +107,7 @@ fn with_memory(limit: &str, kib: u64) -> Output {
 #[test]
 fn whatever_the_limit_of_memory_the_shell_sees_the_programs_end() {
     for limit in ["-v", "-d"] {
-        // With less the launcher's own file cannot be loaded, and its end comes before its beginning.
+        // With less memory the launcher's own file cannot be loaded, so it never starts.
         let begins = |kib: u64| {
             let line = format!("ulimit {limit} {kib}; exec {} --version", env!("CARGO_BIN_EXE_otel-rs"));
             can("/bin/bash", &["-c", &line])

@@ -40,7 +40,7 @@ fn note(printed: &str, what: &str) -> (u64, u64, u64, BTreeMap<String, u64>) {
 fn served(otlp: &Otlp) -> Vec<usize> {
     let spans = otlp.traces().0;
     let numbers = spans.iter().filter_map(|span| span.name.strip_prefix("GET /")?.parse().ok());
-    // An attempt of which only the answer was lost is made again.
+    // An attempt whose response was lost is repeated, so its spans may arrive twice.
     numbers.collect::<BTreeSet<_>>().into_iter().collect()
 }
 

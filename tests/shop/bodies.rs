@@ -249,7 +249,7 @@ fn connections_are_active_while_requests_use_them_and_then_idle() {
 
 #[test]
 fn servers_beyond_the_limit_are_counted_together() {
-    // What they are marked with is on no page.
+    // The attribute of the overflow series is not listed on a page.
     let (_, _, metrics) = received_with(
         "newest",
         |launch| launch,

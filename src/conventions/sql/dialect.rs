@@ -7,7 +7,7 @@ use crate::wire::Language;
 pub(super) enum Known {
     Yes,
     No,
-    /// It depends on a setting, or nobody knows.
+    /// It depends on a setting, or is unknown.
     Maybe,
 }
 

@@ -110,7 +110,7 @@ impl<'a> Lexer<'a> {
         self.at = found.map_or(self.sql.len(), |found| from + found + needle.len());
     }
 
-    /// From `at` on nobody can know what is a literal.
+    /// From `at` on, literals cannot be distinguished from other text.
     fn lose(&mut self, at: usize) {
         self.doubt.get_or_insert(at);
         self.lost = true;

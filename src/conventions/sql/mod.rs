@@ -44,7 +44,7 @@ pub(super) fn read(sql: &str, language: Language) -> Statement {
     let Some(doubt) = reading.doubt else { return usual };
     if !reading.lost {
         let (other, other_reading) = pass(sql, dialect, !dialect.escapes, None);
-        // Of a text that was cut short on its way, nobody knows whether it ends within a literal.
+        // A truncated text may end within a literal.
         let is_whole = sql.len() + 3 < MAX_VALUE;
         let makes_sense = |reading: Reading| !(reading.lost || reading.odd || (reading.open && is_whole));
         match (makes_sense(reading), makes_sense(other_reading)) {

@@ -14,8 +14,8 @@ const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 /// The longest pause that a collector may require.
 const LONGEST_REQUIRED: Duration = Duration::from_secs(3600);
-/// Retries while there is no answer at all. A program must not end late because nobody listens; what can wait is kept
-/// and tried again later.
+/// Retries while there is no answer at all. A program must not end late because of a missing collector;
+/// telemetry that can wait is kept and sent again later.
 const WITHOUT_ANSWER: u32 = 3;
 
 /// Whether trying again makes no sense, after `attempt` retries.

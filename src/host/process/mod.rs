@@ -99,7 +99,7 @@ impl Reporting {
     /// Notes the programs of those that were seen. A process that does not report, such as a worker that has had no work
     /// yet, is known by its executable.
     fn note(&mut self, seen: &mut [Seen]) {
-        // A pid that is nobody's may be given to another process.
+        // A pid without a process may be given to another one.
         self.by_pid.retain(|pid, _| seen.iter().any(|seen| seen.pid == *pid));
         for seen in seen {
             let by_name = || self.by_name.get(seen.name.as_ref()?).copied().flatten();
@@ -158,7 +158,7 @@ impl Processes {
     pub(super) fn final_scan(&mut self, pid: u32, ended: &Ended, now: Instant) -> Vec<Point> {
         let usage = &ended.usage;
         self.accounts.end(pid, usage.most_memory, ended.at.duration_since(self.since).unwrap_or_default());
-        // Its pid may already be somebody else's.
+        // Its pid may already belong to another process.
         let known: Vec<u32> = self.accounts.known().into_iter().filter(|known| *known != pid).collect();
         self.take(pid, scan::tree(0, &known));
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);

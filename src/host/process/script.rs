@@ -48,7 +48,7 @@ impl Script {
 
     fn is_run_by(&mut self, process: &Seen, arguments: &impl Fn(u32) -> Option<Vec<u8>>) -> bool {
         let Some(executable) = &process.name else { return false };
-        // Arguments may be changed by whoever has them (`setproctitle`), so their first value counts.
+        // A process may change its arguments (`setproctitle`), so their first value counts.
         if let Some((started, known, is_script)) = self.known.get(&process.pid)
             && (started, known) == (&process.started, executable)
         {

@@ -49,7 +49,7 @@ impl System {
         self.final_scan(now)
     }
 
-    /// Nobody is held up at the program's end by what costs much.
+    /// Expensive metrics are not read at the program's end, so as not to delay it.
     pub(super) fn final_scan(&mut self, _now: Instant) -> Vec<Point> {
         let mut found = self.all();
         for point in found.iter_mut().filter(|point| point.metric.kind == MetricKind::Counter) {

@@ -146,7 +146,7 @@ fn attack(region: &[AtomicU64], stop: &AtomicBool) {
             6 => region[[cells, strings][random.below(2)] / 8 + random.below(1024)].store(bad, Relaxed),
             _ => (0..512).for_each(|_| region[random.below(region.len())].store(bad, Relaxed)),
         }
-        // Filtered, nothing would be rung: mostly it is not.
+        // This flag would silence the doorbell, so it is mostly 0.
         half(region, wire::header::FILTERED, u64::from(random.below(8) == 0));
         if random.below(64) == 0 {
             std::thread::yield_now();

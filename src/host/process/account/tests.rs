@@ -123,7 +123,7 @@ fn ended_children_hold_no_memory() {
 fn the_last_sample_of_the_program_is_exported() {
     let mut accounts = accounts();
     accounts.update(1, &[seen(1, 0, "app", 5, 0), seen(2, 1, "worker", 0, 0), seen(3, 1, "app", 0, 0)]);
-    // A zombie that nobody has waited for yet.
+    // A zombie that has not been waited for yet.
     accounts.update(1, &[Seen { name: None, held: None, ..seen(1, 0, "", 6, 0) }]);
     assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [100.0]);
     // One of its name was left behind.
@@ -209,7 +209,7 @@ fn usage_before_a_program_reports_is_its_own() {
     accounts.update(1, &[seen(1, 0, "sh", 10, 0), seen(2, 1, "shop", 5, 0), seen(3, 1, "shop", 2, 0)]);
     let points = accounts.points(Instant::now() + Duration::from_secs(1));
     assert!(points.iter().all(|point| point.program.is_none()));
-    // One of them has ended before anybody knew.
+    // One of them has ended before the first sample.
     accounts.update(1, &[seen(1, 0, "sh", 10, 2), seen(2, 1, "shop", 6, 0)]);
     accounts.adopt("shop", 7);
     assert_eq!(by_program(&accounts), [(None, "sh", 10), (Some(7), "shop", 8)]);
