@@ -231,7 +231,7 @@ fn every_instrumentation_is_whole() {
 #[test]
 fn markdown_links_lead_somewhere() {
     let mut broken = Vec::new();
-    // What stands in the source is a part of a page, and is looked at there.
+    // Text in `src` becomes part of a page, where its links are checked.
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("./src");
     for path in files(".", ".md").into_iter().filter(|path| !path.starts_with(&source)) {
         let folder = path.parent().unwrap();

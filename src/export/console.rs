@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_are_several_programs_each_line_says_which() {
+    fn lines_of_several_programs_name_their_program() {
         let [shop, stock] = sources(["shop", "stock"]);
         let mut server = span(2, 1, "GET /stock");
         server.instrumentation_scope = opentelemetry::InstrumentationScope::builder("hyper").build();

@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_not_read_from_the_collectors_words() {
+    fn a_status_is_not_read_from_the_collectors_message() {
         for words in ["4040 spans are too old", "no permission: 401", "Unimplemented, rejected"] {
             let refused = Failure::http(StatusCode::BAD_REQUEST, words);
             assert_eq!(

@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_are_several_programs_a_table_says_whose_it_is() {
+    fn tables_of_several_programs_name_their_program() {
         let mut metrics = TestMetrics::new(HistogramAggregation::Exponential);
         let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, Vec::new());
         metrics.instruments.record(&scope::own(), &measured, Duration::from_millis(3), None);
@@ -319,7 +319,7 @@ http.server.request.duration     count      mean      ~p50      ~p95       max
     }
 
     #[test]
-    fn all_the_same_is_told_as_it_is() {
+    fn quantiles_of_equal_values_are_that_value() {
         for histograms in [HistogramAggregation::Exponential, HistogramAggregation::ExplicitBuckets] {
             let row = table(histograms, [Duration::from_millis(3); 7]);
             assert!(row.contains("7   3.00 ms   3.00 ms   3.00 ms   3.00 ms"), "{row}");

@@ -40,7 +40,7 @@ fn hints(environment: &[(&str, &str)], args: &[&str]) -> Vec<String> {
     problems.lines().filter_map(|line| line.trim().strip_prefix("hint: ").map(str::to_owned)).collect()
 }
 
-/// A port of this machine where nobody listens.
+/// A local port without a listener.
 fn silent() -> String {
     format!("http://{}", std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
 }

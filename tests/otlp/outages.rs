@@ -40,7 +40,7 @@ fn note(printed: &str, what: &str) -> (u64, u64, u64, BTreeMap<String, u64>) {
 fn served(otlp: &Otlp) -> Vec<usize> {
     let spans = otlp.traces().0;
     let numbers = spans.iter().filter_map(|span| span.name.strip_prefix("GET /")?.parse().ok());
-    // An attempt of which only the answer was lost is made again.
+    // An attempt whose response was lost is repeated, so its spans may arrive twice.
     numbers.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
@@ -133,7 +133,7 @@ fn dropped_by_the_program(printed: &str) -> u64 {
     line.map_or(0, |line| line.split(' ').find_map(|word| word.parse().ok()).unwrap())
 }
 
-/// What `writes_load` leaves of `logs` records of 4,000 bytes, and of open spans, at a port where nobody listens.
+/// What `writes_load` leaves of `logs` records of 4,000 bytes, and of open spans, at a port without a listener.
 fn load(open: &str, logs: &str, more: &[(&str, &str)]) -> String {
     let mut command = launch("writes_load");
     command.args([open, "0", logs, "4000", "1", "end"]).env("OTEL_METRICS_EXPORTER", "none");

@@ -1,4 +1,4 @@
-//! Receivers that others made, and JSON.
+//! Third-party receivers and OTLP/JSON.
 
 use super::run;
 use crate::support::peers::{Mock, Rotel};

@@ -48,7 +48,7 @@ fn tls_goes_through_a_tunnel() {
     let authority = Authority::new();
     for protocol in PROTOCOLS {
         let otlp = Otlp::secure(authority.server("127.0.0.1", false));
-        let proxy = HttpProxy::for_those_with(Some("Basic bWU6aHVudGVyKzI="));
+        let proxy = HttpProxy::requiring(Some("Basic bWU6aHVudGVyKzI="));
         let ca = authority.file("ca.pem");
         let variables =
             [("HTTPS_PROXY", &*proxy.url("me:hunter%2B2@")), ("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())];
@@ -61,7 +61,7 @@ fn tls_goes_through_a_tunnel() {
 fn credentials_open_a_proxy_and_are_never_shown() {
     for protocol in PROTOCOLS {
         let otlp = Otlp::start();
-        let proxy = HttpProxy::for_those_with(Some("Basic bWU6aHVudGVyMg=="));
+        let proxy = HttpProxy::requiring(Some("Basic bWU6aHVudGVyMg=="));
         let end = run(&otlp.url(), protocol, &[("HTTP_PROXY", &proxy.url("me:hunter2@"))]);
         all_arrived(&end, &otlp);
         assert!(otlp.requests("").iter().all(|seen| !seen.headers.contains_key("proxy-authorization")));
@@ -106,7 +106,7 @@ fn the_configuration_shows_the_proxy_and_probes_through_it() {
     for protocol in PROTOCOLS {
         for secure in [false, true] {
             let otlp = if secure { Otlp::secure(authority.server("127.0.0.1", false)) } else { Otlp::start() };
-            let proxy = HttpProxy::for_those_with(Some("Basic bWU6aHVudGVyMg=="));
+            let proxy = HttpProxy::requiring(Some("Basic bWU6aHVudGVyMg=="));
             let config = |proxy: &str| {
                 let mut command = clean(OTEL_RS);
                 command.arg("config").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url()).env("ALL_PROXY", proxy);

@@ -106,7 +106,7 @@ fn a_rejected_client_certificate_is_named() {
 }
 
 #[test]
-fn tls_where_there_is_none_and_none_where_there_is() {
+fn a_scheme_that_does_not_fit_the_collector_is_reported_with_a_hint() {
     let authority = Authority::new();
     let (plain, secure) = (Otlp::start(), Otlp::secure(authority.server("127.0.0.1", false)));
     for protocol in PROTOCOLS {
@@ -122,7 +122,7 @@ fn tls_where_there_is_none_and_none_where_there_is() {
 }
 
 #[test]
-fn files_that_are_of_no_use_are_named_and_the_program_runs() {
+fn unusable_files_are_named_and_the_program_runs() {
     let authority = Authority::new();
     authority.sign("me", "me.test");
     authority.sign("other", "other.test");

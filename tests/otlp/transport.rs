@@ -1,4 +1,4 @@
-//! What a receiver sees of each protocol.
+//! Requests of each OTLP protocol as a receiver gets them.
 
 use serde_json::Value;
 

@@ -17,7 +17,7 @@ variables! {
         assert_eq!(by_default().traces.require(server()).resource["service.name"], "records_everything".into());
         assert_eq!(with("OTEL_SERVICE_NAME", "corner shop").traces.require(server()).resource["service.name"],
             "corner shop".into());
-        // Any text is good; what is none is not.
+        // Any text is valid; bytes that are not UTF-8 are not.
         let outcome = Run::new().bytes("OTEL_SERVICE_NAME", std::ffi::OsString::from_vec(b"caf\xe9".to_vec())).outcome();
         outcome.warns("OTEL_SERVICE_NAME", "expected text in UTF-8");
         outcome.is_as(by_default(), "OTEL_SERVICE_NAME");
@@ -41,7 +41,7 @@ variables! {
         assert_eq!((of("k8s.pod.uid"), of("k8s.pod.name")), (Some("7f3a".into()), Some("shop,1".into())));
         assert_eq!((of("team"), of("zone")), (Some("blue".into()), Some("eu".into())), "an entity counts more");
         assert_eq!(outcome.stderr, "");
-        // What is wrong costs itself only.
+        // An invalid part is ignored without the others.
         let outcome = with("OTEL_ENTITIES", "host{host.id=1}[rack=7];invalid{syntax");
         outcome.warns("OTEL_ENTITIES", "invalid{syntax");
         assert_eq!(outcome.traces.require(server()).resource["rack"], "7".into());
@@ -133,7 +133,7 @@ variables! {
         assert_eq!(stable(&outcome).keys().collect::<Vec<_>>(), stable(by_default()).keys().collect::<Vec<_>>());
         let both = with("OTEL_SEMCONV_STABILITY_OPT_IN", "http/dup");
         assert!(both.stderr.contains("`/dup` in `OTEL_SEMCONV_STABILITY_OPT_IN` has no effect"), "{}", both.stderr);
-        // Words are for instrumentations of one kind each, and one that nobody knows costs itself only.
+        // Each word is for one kind of instrumentation; an unknown word is ignored without the others.
         let others = with("OTEL_SEMCONV_STABILITY_OPT_IN", "rpc,messaging,gen_ai_latest_experimental");
         assert_eq!(others.stderr, "");
         let some = with("OTEL_SEMCONV_STABILITY_OPT_IN", "http,quantum,rpc/dup");
@@ -170,7 +170,7 @@ variables! {
     }
 
     OTEL_RS_PROCESS_SPAN => {
-        // What stands in the span and below it is seen in `launcher::run`.
+        // The content of the span and its children is tested in `launcher::run`.
         let run = || span().named("records_everything");
         by_default().traces.forbid(run());
         with("OTEL_RS_PROCESS_SPAN", "true").traces.require(run().attr("process.exit.code", 0));
@@ -196,7 +196,7 @@ variables! {
     }
 
     OTEL_RS_FOLLOW => {
-        // What else there is to following is seen in `launcher::attaching`.
+        // Other cases of following are tested in `launcher::attaching`.
         let ends = |value: &str| {
             let mut command = crate::launcher::launch_file("/bin/sh");
             command.args(["-c", "(sleep 1; echo daemon) & exit 0"]).env("OTEL_RS_FOLLOW", value);
@@ -222,7 +222,7 @@ variables! {
     }
 
     OTEL_RS_OBSERVER_THREAD => {
-        // Which thread looks when is seen in `launcher::observed`.
+        // The thread and the time of observations are tested in `launcher::observed`.
         let threads = |value: &str| {
             let mut command = launch("observes");
             command.env("OTEL_METRICS_EXPORTER", "console").env("OTEL_RS_OBSERVER_THREAD", value);
@@ -248,7 +248,7 @@ variables! {
     }
 }
 
-/// A value that a flag does not take ends all, with a word about which flag it was.
+/// An invalid value of a flag is an error that names the flag.
 #[test]
 fn a_flag_with_a_bad_value_is_a_usage_error() {
     for (flag, value, expected) in [

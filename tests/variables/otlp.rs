@@ -86,7 +86,7 @@ fn arrive(authority: &Authority, asks: bool, set: &[(&str, &str)]) -> (Vec<&'sta
     (SIGNALS.into_iter().filter(|signal| !outcome.otlp.requests(signal).is_empty()).collect(), outcome.stderr)
 }
 
-/// `variable` names whom all signals trust, or one.
+/// `variable` names the authorities that all signals trust, or one signal.
 fn trusts(variable: &str, signal: Option<&'static str>) {
     let authority = Authority::new();
     let ca = authority.file("ca.pem");
@@ -99,7 +99,7 @@ fn trusts(variable: &str, signal: Option<&'static str>) {
     assert!(arrived.is_empty() && stderr.contains(&missing), "{stderr}");
 }
 
-/// `variable` and its counterpart name who we are, for all signals or one.
+/// `variable` and its counterpart name the client certificate and its key, for all signals or one.
 fn shows(variable: &str, signal: Option<&'static str>) {
     let authority = Authority::new();
     authority.sign("me", "me.test");
@@ -283,7 +283,7 @@ fn the_settings_of_a_talk_work_as_they_stand() {
         .env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "0.0.0.0:4317")
         .env("OTEL_METRIC_EXPORT_INTERVAL", "1000")
         .start();
-    // Whoever uses the default port while this test runs is here too.
+    // Other programs that export to the default port while this test runs arrive here, too.
     let ours = |otlp: &Otlp| otlp.metrics().all("orders.served", &[]).into_iter().next();
     crate::support::wait_for("metrics while the program runs", 10, || ours(&otlp));
     let outcome = running.end();

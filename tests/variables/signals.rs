@@ -69,7 +69,7 @@ fn page_port(running: &Running) -> u16 {
     })
 }
 
-/// The page for Prometheus, if anybody answers.
+/// The page for Prometheus, if a server answers.
 fn page(host: &str, port: u16) -> Option<String> {
     let mut stream = TcpStream::connect((host, port)).ok()?;
     write!(stream, "GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").ok()?;
@@ -245,7 +245,7 @@ variables! {
         for by_default in ["", "65536"] {
             let run = Run::new().env("OTEL_METRICS_EXPORTER", "prometheus");
             let running = run.env("OTEL_EXPORTER_PROMETHEUS_PORT", by_default).start();
-            // A port that is taken is warned of.
+            // A port in use causes a warning.
             wait_for("the page, or a word about its port", 5, || {
                 let is_there = || page("127.0.0.1", 9464).filter(|text| text.contains("orders_served_total")).is_some();
                 (running.stderr_so_far().contains(":9464") || is_there()).then_some(())
@@ -269,7 +269,7 @@ variables! {
         wait_for("the page", 5, || page("127.0.0.2", port));
         assert!(page("127.0.0.1", port).is_none());
         elsewhere.end();
-        // No text is a bad host as such; one that is not ours cannot be listened on.
+        // Any text is a valid host; a host of another machine cannot be bound.
         let outcome = Run::new()
             .env("OTEL_METRICS_EXPORTER", "prometheus,otlp")
             .env("OTEL_EXPORTER_PROMETHEUS_HOST", "192.0.2.1")

@@ -74,7 +74,7 @@ fn every_variable_of_the_specification_is_known() {
 }
 
 #[test]
-fn what_is_said_to_be_specified_is() {
+fn variables_listed_as_specified_are_in_the_specification() {
     let (specified, registered) = (specified(), registered());
     let own = |name: &str| name.starts_with("OTEL_RS_");
     let on_page: BTreeSet<_> = registered
@@ -86,7 +86,7 @@ fn what_is_said_to_be_specified_is() {
 }
 
 #[test]
-fn defaults_are_the_specification_s_or_it_is_said_why_not() {
+fn defaults_are_the_specification_s_or_the_difference_is_explained() {
     let (specified, registered) = (specified(), registered());
     for (name, specified) in &specified {
         let row = &registered[name];

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_excluded_is_not_included() {
+    fn excluded_names_are_not_selected() {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let chosen = Selection { included: Some(texts(&["a.*", "b"])), excluded: texts(&["*.secret"]) };
         assert!(chosen.keeps("a.x") && chosen.keeps("b"));

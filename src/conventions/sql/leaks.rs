@@ -319,7 +319,7 @@ fn no_literal_gets_through_if_the_text_is_cut_short_on_its_way() {
 
 /// A string that is followed by a word at once has not ended: so much is known of a text that is cut short, too.
 #[test]
-fn of_a_text_that_is_cut_short_only_what_is_in_doubt_is_cut() {
+fn only_the_doubtful_part_of_truncated_text_is_cut() {
     let cut = |sql: &str| format!("{}{sql}", " ".repeat(MAX_VALUE - sql.len()));
     assert_eq!(text(&cut(r"SELECT 'it\'s', a, b = 'hunter2"), MY), "SELECT ?, a, b = ?");
     assert_eq!(text(&cut(r"SELECT 'x\' , a, b = ' hunter2"), MY), "SELECT ?…");

@@ -180,14 +180,14 @@ mod tests {
     }
 
     #[test]
-    fn words_are_decoded() {
+    fn messages_are_percent_decoded() {
         let failure = failure_of(16, &[(MESSAGE, "no%20token%0A".into())]);
         assert_eq!(failure, Failure::grpc(tonic::Code::Unauthenticated, "no token"));
         assert_eq!(failure_of(16, &[(MESSAGE, "%ff".into())]), Failure::grpc(tonic::Code::Unauthenticated, ""));
     }
 
     #[test]
-    fn an_exhausted_collector_may_name_the_time_to_come_again() {
+    fn an_exhausted_collector_may_name_the_time_of_the_next_attempt() {
         let mut details = tonic_types::ErrorDetails::new();
         details.set_request_info("id", "data").set_retry_info(Some(Duration::from_millis(2500)));
         let status = Status::with_error_details(tonic::Code::ResourceExhausted, "full", details);

@@ -96,7 +96,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn this_machine_answers() {
+    fn metrics_of_this_machine_are_read() {
         let mut system = System::new();
         let names: BTreeSet<_> = system.scan(Instant::now()).iter().map(|point| point.metric.name).collect();
         let everywhere = [

@@ -18,7 +18,7 @@ use crate::wire;
 const LAST_EXPORT: Duration = Duration::from_secs(4);
 /// Records that telemetry has not read yet may take this part of the memory limit.
 const UNREAD_SHARE: usize = 4;
-/// How often the exporting process looks for changes that nobody reports to it.
+/// How often the exporting process polls for changes that it is not notified of.
 const TURN: Duration = Duration::from_millis(100);
 
 /// All that can fail has been done, and the program waits for the word.

@@ -27,7 +27,7 @@ use crate::config::model::{Config, Exporter, Reader, SettingOrigin};
 use crate::ui::Explain;
 use notice::Notice;
 
-/// Longer than any configuration is.
+/// Maximum length of a configuration file in bytes.
 const LONGEST: u64 = 1 << 20;
 /// How much of a long list is shown: more mistakes than a file by hand has.
 const SHOWN: usize = 200;

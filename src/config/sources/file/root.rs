@@ -1,4 +1,4 @@
-//! The top of the schema, and what has no parts worth a file of their own.
+//! The top level of the schema, and its sections that are too small for a file of their own.
 
 use super::limits::attribute_limits;
 use super::walk::{Field, Map};

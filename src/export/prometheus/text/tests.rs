@@ -50,7 +50,7 @@ fn shop(provider: &SdkMeterProvider) {
 }
 
 #[test]
-fn the_older_format() {
+fn the_text_format_0_0_4_has_families_and_their_series() {
     let expected = r#"# HELP target_info Where these metrics come from.
 # TYPE target_info gauge
 target_info{service_name="a \"shop\""} 1

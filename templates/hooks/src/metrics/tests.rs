@@ -255,7 +255,7 @@ fn a_counter_never_falls_and_a_gauge_may() {
 }
 
 #[test]
-fn a_gauge_without_a_number_keeps_its_last() {
+fn nan_and_infinities_do_not_change_a_gauge() {
     let heat = made("test.heat", InstrumentKind::Gauge, NumberKind::F64).bind(&[("which", "heat".into())]);
     [21.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY].into_iter().for_each(|value| heat.measure(value));
     let [unit] = shown(series::what::SERIES, "heat")[..] else { panic!("one series") };

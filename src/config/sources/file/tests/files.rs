@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_file_that_cannot_be_read_says_why() {
+fn an_unreadable_file_is_reported_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let read = |path: &Path| load(path, &|_| None).unwrap_err();
     assert!(matches!(read(&folder.path().join("none.yaml")), FileError::Unreadable { .. }));

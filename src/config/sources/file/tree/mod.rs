@@ -11,9 +11,9 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use super::notice::Notice;
 use super::substitute::{BadReference, substitute};
 
-/// More nodes than any configuration has.
+/// Maximum number of nodes, aliases expanded.
 const MOST_NODES: usize = 10_000;
-/// Deeper than any configuration is.
+/// Maximum depth of the tree.
 const DEEPEST: usize = 64;
 
 /// A place in the text; both count from 1.
