@@ -1,4 +1,4 @@
-//! Requests through the pooling client: one that is answered, one that nobody answers.
+//! Requests through the pooling client: one that is answered, one that is refused.
 
 use std::convert::Infallible;
 use std::error::Error;

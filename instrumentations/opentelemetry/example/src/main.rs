@@ -22,7 +22,7 @@ fn main() {
     // A level that is set.
     let temperature = meter.f64_gauge("shop.temperature").with_unit("Cel").build();
 
-    // What is known elsewhere is looked up when somebody reads.
+    // Values that are kept elsewhere are looked up when metrics are read.
     let stock = Arc::new(AtomicU64::new(100));
     let delivered = Arc::new(AtomicU64::new(0));
     let (stocked, left, came) = (Arc::clone(&stock), Arc::clone(&stock), Arc::clone(&delivered));

@@ -1,5 +1,5 @@
-//! A shop that counts with the default registry. `otel-rs instrument` exports what it counted, whether or not somebody asks
-//! for the page.
+//! A shop that counts with the default registry. `otel-rs instrument` exports its metrics, whether or not
+//! the page is requested.
 
 use prometheus::{register_histogram, register_int_counter_vec, register_int_gauge, Encoder, TextEncoder};
 
