@@ -258,8 +258,8 @@ fn the_page_of_variables_is_the_registry() {
     let mut text = String::from(
         "# Variables\n\nEvery `OTEL_*` variable that people set for otel-rs: its default, why that is not the specification's where it is not, and the flag of `otel-rs instrument` and `otel-rs config` that \
          counts more. An empty variable counts as not set; a value that cannot be used is warned of, and the default \
-         counts. Flags may be spelled with underscores, too. [How to configure](../guide/configuration.md) tells what to \
-         do with them.\n",
+         counts. Flags may be spelled with underscores, too. [How to configure](../guide/configuration.md) explains \
+         their use.\n",
     );
     let mut group = String::new();
     for variable in variables() {
@@ -371,8 +371,8 @@ fn values_that_are_known_are_offered_and_files_only_for_files() {
         }
     }
     let help = otel_rs(&["instrument", "--help"]);
-    let told = help.split("\n\n").find(|entry| entry.contains("--traces-sampler <")).expect("an entry");
-    assert_eq!(told.matches("possible values").count(), 1, "{told}");
+    let entry_text = help.split("\n\n").find(|entry| entry.contains("--traces-sampler <")).expect("an entry");
+    assert_eq!(entry_text.matches("possible values").count(), 1, "{entry_text}");
 }
 
 #[test]
