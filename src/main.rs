@@ -1,8 +1,8 @@
 //! `otel-rs`: OpenTelemetry for Rust programs, with no code change.
 //!
 //! The build half (`project`, `rules`, `weave`, `layers`, `rustc`) weaves dependencies as they pass through the compiler;
-//! the run half (`launch`, `channel`, `config`, `telemetry`) is the launcher that holds the SDK. They meet in the wire
-//! format alone. `docs/design/ARCHITECTURE.md` is the map.
+//! the run half (`launch`, `channel`, `config`, `telemetry`) is the launcher that holds the SDK. They share the
+//! wire format and the marker of a layer. `docs/design/ARCHITECTURE.md` lists all rooms.
 
 mod attributes;
 mod bounds;

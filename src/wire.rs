@@ -1,7 +1,7 @@
 //! The format of the channel, which the app's hooks and the launcher compile from the same file.
 
 #[path = "../templates/hooks/src/wire/mod.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the format has two ends; each uses a part of it")]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "the format has two ends; each uses a part of it")]
 mod format;
 
 pub(crate) use format::*;

@@ -1,4 +1,4 @@
-//! Pages that are made from the code stay true to it. `UPDATE_DOCS=1 cargo test --test docs` writes them anew.
+//! Generated pages agree with the code. `UPDATE_DOCS=1 cargo test --test docs` writes them anew.
 
 use std::path::Path;
 use std::process::Command;
@@ -288,7 +288,7 @@ fn the_page_of_variables_is_the_registry() {
 }
 
 #[test]
-fn help_and_manual_tell_of_every_variable_and_its_flag() {
+fn help_and_manual_list_every_variable_and_its_flag() {
     let help = otel_rs(&["instrument", "--help"]);
     let config = otel_rs(&["config", "--help"]);
     let manual = otel_rs(&["man", "instrument"]).replace('\\', "");
@@ -307,7 +307,7 @@ fn help_and_manual_tell_of_every_variable_and_its_flag() {
 }
 
 #[test]
-fn completions_know_every_flag_in_its_own_spelling() {
+fn completions_offer_every_flag_in_its_own_spelling() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = otel_rs(&["completions", shell]);
         for variable in variables() {

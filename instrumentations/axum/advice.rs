@@ -1,4 +1,4 @@
-//! The matched route of a request, recorded on the span of the server it runs in.
+//! The matched route of a request, recorded on the span of its server request.
 
 use otel_rs_hooks::{current, key};
 

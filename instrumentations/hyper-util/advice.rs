@@ -1,5 +1,5 @@
-//! One attempt to send a request as a span: from the call until the response's head has arrived. And the servers that
-//! connections go to.
+//! Each attempt to send a request is a span, from the call until the response's head has arrived. Connections are
+//! counted by server.
 
 #[cfg(all(feature = "client-legacy", any(feature = "http1", feature = "http2")))]
 pub(crate) use self::client::{attempt, host};
@@ -197,7 +197,7 @@ mod client {
                     return "connection_closed";
                 }
             }
-            // Resolvers and TLS libraries are plugged in from outside: their types are not known here, their words are.
+            // Resolvers and TLS libraries are plugged in: their types cannot be named here, so messages are matched.
             let text = FormattedText::<256>::of(error);
             if mentions(text.as_bytes(), &["dns error", "lookup address", "resolve"]) {
                 return "dns";

@@ -20,7 +20,7 @@ mod server {
     use super::{version, Map, SCOPE};
 
     pub(crate) struct Connection {
-        /// What it was read from and written to.
+        /// The sockets that the connection was read from and written to.
         sockets: Sockets,
         /// The other end, once it was looked up, which takes a system call.
         peer: Option<Option<(AddressText, u16)>>,
@@ -72,7 +72,7 @@ mod server {
     }
 
     impl Exchange {
-        /// No request, or one that is over.
+        /// An exchange that records nothing: there is no request, or it has ended.
         pub(crate) const NONE: Exchange = Exchange {
             span: Span::NONE,
             counted: None,
@@ -345,7 +345,7 @@ mod client {
             Attempt { span, _active: active }
         }
 
-        /// Ends the span with what comes of the request.
+        /// Ends the span with the outcome of the request.
         pub(crate) async fn follow<R, E, F>(mut self, sent: F) -> Result<Response<R>, E>
         where
             E: Failure,

@@ -38,9 +38,9 @@ pub(crate) fn ready() {
     }
 }
 
-/// For how long this process has been there, in seconds.
+/// The age of this process in seconds.
 fn age() -> Option<f64> {
-    // `USER_HZ`, which is the same on all of Linux's machines of today.
+    // `USER_HZ`, which is 100 on every architecture that Linux supports today.
     const TICKS: f64 = 100.0;
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let uptime = std::fs::read_to_string("/proc/uptime").ok()?;

@@ -1,4 +1,4 @@
-//! What the program's logger accepts, taken while it formats.
+//! Log records that the program's logger accepts; their text is copied while the logger formats it.
 
 use otel_rs_hooks::{key, Log as LogRecord, PendingLog, Severity};
 
@@ -46,7 +46,7 @@ fn severity(level: Level) -> Severity {
     }
 }
 
-// What a record takes of the stack is taken only while a launcher listens.
+// A function of its own: a record uses stack space only while a launcher listens.
 #[inline(never)]
 fn take(logger: &dyn Log, record: &Record<'_>, log: LogRecord) {
     let pending = log.pending(record as *const Record<'_> as usize, cfg!(panic = "abort"));
@@ -83,7 +83,7 @@ fn take(logger: &dyn Log, record: &Record<'_>, log: LogRecord) {
     });
 }
 
-/// By what a record with a literal is found while it is being logged.
+/// The key by which a record with a literal message is found while it is being logged.
 fn name(literal: &str) -> usize {
     literal.as_ptr() as usize
 }
@@ -141,7 +141,7 @@ mod pairs {
             }
             let pair = name.map(|name| Pair { name, value: value.clone(), pending: self.pending, slot: self.slot() });
             match pair.and_then(|pair| self.given.put(pair).ok()) {
-                // An error has to stay one.
+                // An error is passed on as an error: the visitor may downcast it or read its source.
                 Some(pair) if what == What::Error => self.pending.mark_begun(pair.slot),
                 Some(pair) => return kv::Value::from_dyn_display(pair),
                 None => {
@@ -210,7 +210,7 @@ mod pairs {
     /// The text of a key.
     enum Name<'a> {
         Key(kv::Key<'a>),
-        /// Of one that does not live as long as the record.
+        /// The text of a key that does not live as long as the record.
         Copy([u8; 32], usize),
     }
 
@@ -258,7 +258,7 @@ mod pairs {
     /// What a value is.
     #[derive(Clone, Copy, PartialEq, Eq)]
     enum What {
-        /// No code of the program's.
+        /// A plain value: reading it runs no code of the program's.
         Plain,
         Code,
         #[cfg_attr(not(feature = "kv_std"), allow(dead_code))]

@@ -1,4 +1,5 @@
-//! The recorder that a program has while it has installed none: counters, gauges and histograms are those of the hooks.
+//! The default recorder, in use until the program installs its own: counters, gauges and histograms are those of the
+//! hooks.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -81,7 +82,7 @@ struct Described {
 
 static DESCRIBED: AppendOnlyTable<Described> = AppendOnlyTable::new();
 
-/// As many as a process has room for series.
+/// Most descriptions that are kept: as many as a process has room for series.
 const MOST_DESCRIBED: usize = 16_384;
 /// Longest name that is allowed.
 const LONGEST_NAME: usize = 255;
@@ -258,7 +259,7 @@ impl Recorded {
         if IS_REPLACED.load(Relaxed) {
             return;
         }
-        // What is no number would stay that for ever, whatever is added to it.
+        // NaN and infinities are ignored: the gauge would keep them whatever is added.
         let changed = |bits| Some(change(f64::from_bits(bits))).filter(|now| now.is_finite()).map(f64::to_bits);
         if self.state.fetch_update(SeqCst, SeqCst, changed).is_err() {
             return;

@@ -1,4 +1,4 @@
-//! The meter provider that a program has while it has set none: instruments are those of the hooks.
+//! The default meter provider, in use until the program sets its own: its instruments are those of the hooks.
 
 #[cfg(feature = "metrics")]
 pub(crate) use bridge::{own_provider, Provider};

@@ -1,4 +1,4 @@
-//! The default registry, read whenever metrics are about to be exported. Counting costs what it always does.
+//! The default registry, gathered whenever metrics are about to be exported. Counting itself is unchanged.
 
 use otel_rs_hooks::metrics::{
     instrument, on_collect, AttributeSet, AttributeText, AttributeValue, Description, Distribution, Fingerprint,
@@ -52,7 +52,7 @@ fn record(family: &MetricFamily) {
     }
 }
 
-/// What OpenTelemetry allows: Prometheus' names may hold colons and start with an underscore as well.
+/// The name with characters that OpenTelemetry allows: Prometheus also allows colons and a leading underscore.
 fn otel_name(name: &str) -> String {
     let name = name.replace(':', "_");
     if name.starts_with('_') {
@@ -72,7 +72,7 @@ struct Family<'a> {
 impl Family<'_> {
     fn instrument(&self, number: NumberKind, boundaries: Option<&[f64]>) -> Instrument {
         let Family { name, help: description, kind } = self;
-        // The names are the program's own, so that no schema of ours is theirs.
+        // The program chose the names, so the scope has no schema URL.
         let none: [(&'static str, AttributeValue<'_>); 0] = [];
         let (crate_name, version) = (env!("CARGO_PKG_NAME"), Some(env!("CARGO_PKG_VERSION")));
         let owner = Owner::Named { name: crate_name, version, schema_url: None, attributes: &none };

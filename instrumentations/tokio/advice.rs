@@ -1,4 +1,4 @@
-//! Where tokio spawns, the hooks' own functions do all there is to do; see the rules. Here is what a runtime reports of itself.
+//! Metrics of runtimes. Context propagation into tasks needs no advice: the rules call the hooks directly.
 
 #[cfg(feature = "rt")]
 pub(crate) use runtime::{Numbers, Polls, Published, Running};
@@ -49,7 +49,7 @@ mod runtime {
     impl Polls {
         pub(crate) const NEW: Polls = Polls { polls: 0, steals: 0, times: None };
 
-        /// Has them timed, if that is enabled.
+        /// Enables the timing of polls, if it is configured.
         pub(crate) fn time(&mut self, published: &Published) {
             self.times = published.times.clone();
         }
@@ -82,7 +82,7 @@ mod runtime {
     }
 
     /// How many of a worker's polls took how long: between bounds in seconds, and in all. The worker alone writes. It
-    /// takes two clock readings a poll, which small ones would feel: only at the user's wish.
+    /// takes two clock readings a poll, which is noticeable for small ones, so it is opt-in.
     #[derive(Debug)]
     struct Times {
         bounds: &'static [f64],
@@ -126,7 +126,7 @@ mod runtime {
         }
     }
 
-    /// What others may read of it.
+    /// The published copy, which other threads may read.
     #[derive(Debug)]
     pub(crate) struct Published {
         polls: AtomicU64,

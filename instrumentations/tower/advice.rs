@@ -1,4 +1,4 @@
-//! What the middleware does to a request, recorded as events of the span that is current, and counted.
+//! Timeouts, retries, refusals and waits of middleware, counted and recorded as events of the current span.
 
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ pub(crate) fn retrying(attempt: &mut u32) {
 /// A place where requests wait.
 pub(crate) struct Place {
     event: &'static str,
-    /// What is shorter is no wait.
+    /// Waits shorter than this are not recorded.
     least: Duration,
     waits: &'static Cell,
 }

@@ -1,4 +1,4 @@
-//! What the program's subscriber accepts, taken while it formats.
+//! Events that the program's subscriber accepts; their text is copied while the subscriber formats it.
 
 use core::fmt;
 
@@ -51,7 +51,7 @@ fn severity(level: &Level) -> Severity {
     }
 }
 
-// What a record takes of the stack is taken only while a launcher listens.
+// A function of its own: a record uses stack space only while a launcher listens.
 #[inline(never)]
 fn take(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>, log: Log) {
     let metadata = event.metadata();

@@ -1,4 +1,4 @@
-//! Errors as the subscriber shows them, taken while it does.
+//! Errors in events; their text is copied while the subscriber formats it.
 
 #[cfg(feature = "fmt")]
 pub(crate) use shown::Shown;

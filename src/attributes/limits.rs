@@ -2,7 +2,7 @@
 
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
-/// Keeps the first `most` attributes, and `length` characters of each text. Says how many attributes are gone.
+/// Keeps the first `most` attributes, and `length` characters of each text. Returns the number of dropped attributes.
 pub(crate) fn attributes(attributes: &mut Vec<KeyValue>, most: usize, length: Option<usize>) -> u32 {
     let dropped = first(attributes, most);
     if let Some(length) = length {
@@ -11,7 +11,7 @@ pub(crate) fn attributes(attributes: &mut Vec<KeyValue>, most: usize, length: Op
     dropped
 }
 
-/// Keeps the first `most` and says how many are gone.
+/// Keeps the first `most` and returns the number of dropped ones.
 pub(crate) fn first<T>(all: &mut Vec<T>, most: usize) -> u32 {
     let dropped = all.len().saturating_sub(most);
     all.truncate(most);
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attributes_are_counted_and_texts_are_measured_in_characters() {
+    fn limits_count_attributes_and_the_characters_of_texts() {
         let texts = || Value::Array(Array::String(vec!["ab".into(), "a€c".into()]));
         let cut_texts = Value::Array(Array::String(vec!["ab".into(), "a€".into()]));
         let cases: [(Value, Option<usize>, Value); 8] = [

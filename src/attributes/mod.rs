@@ -1,4 +1,4 @@
-//! Attributes of telemetry: what all signals do with their values.
+//! Limits and redaction of attributes, for all signals.
 
 pub(crate) mod limits;
 pub(crate) mod redacted;

@@ -6,7 +6,7 @@ use opentelemetry::{Array, StringValue, Value};
 
 use crate::redact;
 
-/// The value of an attribute that somebody else made.
+/// The value of an attribute that came from outside, without its secrets.
 pub(crate) fn attribute_value(name: &str, value: Value) -> Value {
     match value {
         Value::Bool(_) => value,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Memory that all signals share. All clones are the same.
+/// Memory that all signals share. All clones share one account.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget(Arc<Account>);
 
@@ -19,17 +19,17 @@ impl Budget {
         Budget(Arc::new(Account { limit, used: AtomicUsize::new(0) }))
     }
 
-    /// All there is.
+    /// The size of the budget in bytes.
     pub(crate) fn limit(&self) -> usize {
         self.0.limit
     }
 
-    /// Whether more is used than there is, with `more` bytes that nobody has charged.
+    /// Whether the limit is exceeded, with `more` bytes that were not charged.
     pub(crate) fn is_exceeded_with(&self, more: usize) -> bool {
         self.0.used.load(Relaxed).saturating_add(more) > self.0.limit
     }
 
-    /// Takes bytes until the charge is dropped. That never fails: who charges looks for room afterwards.
+    /// Takes bytes until the charge is dropped. That never fails: the caller makes room afterwards.
     pub(crate) fn charge(&self, bytes: usize) -> Charge {
         self.0.used.fetch_add(bytes, Relaxed);
         Charge { budget: self.clone(), bytes }
@@ -44,12 +44,12 @@ pub(crate) struct Charge {
 }
 
 impl Charge {
-    /// How many they are.
+    /// The number of charged bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// They are so many now.
+    /// Changes the number of charged bytes.
     pub(crate) fn set(&mut self, bytes: usize) {
         let used = &self.budget.0.used;
         if bytes >= self.bytes {

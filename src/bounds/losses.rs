@@ -1,4 +1,4 @@
-//! What did not arrive, and why.
+//! Losses: how many items did not arrive, by reason.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,15 +10,15 @@ pub(crate) enum Reason {
     Queue,
     /// More was held than OTEL_RS_MEMORY_LIMIT allows.
     Memory,
-    /// The collector, or the file, does not accept it, now or later.
+    /// The collector has rejected it, or the file cannot be written.
     Rejected,
-    /// No collector had accepted it when the program's end was over.
+    /// No collector had accepted it when the time for the last export was over.
     Unanswered,
     /// A span that was open when open spans took more than their share of the memory.
     Open,
     /// A span whose end was read and whose start was not: the program's ring was full.
     Headless,
-    /// Records that nobody had read when time was up.
+    /// Records that had not been read when time was up.
     Unread,
 }
 
@@ -48,12 +48,12 @@ impl Losses {
         }
     }
 
-    /// Counts all of `others`, too.
+    /// Counts all of `others` as well.
     pub(crate) fn add_all(&mut self, others: &Losses) {
         others.0.iter().for_each(|(reason, count)| self.add(*reason, *count));
     }
 
-    /// All of them.
+    /// The number of all lost items.
     pub(crate) fn total(&self) -> u64 {
         self.0.values().sum()
     }

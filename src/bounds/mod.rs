@@ -1,4 +1,4 @@
-//! How much telemetry the launcher may hold, and what was dropped or lost, by reason.
+//! Bounds of the telemetry that the launcher holds, and the losses by reason.
 
 pub(crate) mod budget;
 pub(crate) mod losses;

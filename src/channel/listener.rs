@@ -35,7 +35,7 @@ pub(crate) enum ChannelError {
     #[error("cannot listen on `{}`", path.display())]
     Listen { path: PathBuf, source: std::io::Error },
     /// The draining thread could not be started.
-    #[error("cannot start a thread")]
+    #[error("cannot start the draining thread")]
     Thread(#[source] std::io::Error),
 }
 
@@ -184,7 +184,7 @@ mod tests {
     fn a_dead_launchers_directory_is_swept_and_a_living_ones_is_not() {
         let place = tempfile::tempdir().unwrap();
         let living = Channel::open(Some(place.path())).unwrap();
-        // No process has the highest number, and nobody listens on a socket whose listener was dropped.
+        // No process has the highest pid, and a socket whose listener was dropped refuses connections.
         let dead = place.path().join("otel-rs-4194304-abcdef");
         std::fs::create_dir(&dead).unwrap();
         drop(UnixListener::bind(dead.join(SOCKET)).unwrap());

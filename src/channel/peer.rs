@@ -9,7 +9,7 @@ use std::time::Instant;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, UnixCredentials, getsockopt, sockopt};
-// nix gives no descriptors of a message that was cut short, and so leaks those that came.
+// rustix instead of nix, which leaks the descriptors of a message that was cut short.
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 
 use super::listener::Token;
@@ -195,7 +195,7 @@ mod tests {
                 sendmsg::<()>(app.as_raw_fd(), &[IoSlice::new(text)], &rights, MsgFlags::empty(), None).unwrap();
                 let peer = Peer::new(launcher);
                 assert!(peer.hello(&TOKEN).is_err());
-                // What comes later is no greeting, and its descriptors are not taken.
+                // Later messages only ring the doorbell: descriptors that come with them are closed.
                 sendmsg::<()>(app.as_raw_fd(), &[IoSlice::new(b"!")], &rights, MsgFlags::empty(), None).unwrap();
                 assert!(peer.quiet_doorbell());
                 drop(memory);

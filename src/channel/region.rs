@@ -16,7 +16,7 @@ pub(crate) const PORTION: usize = 2 * record::MAX;
 /// Why a region cannot be used, or not any more.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum RegionError {
-    #[error("its memory is not sealed, so it could be cut off under the reader")]
+    #[error("its memory is not sealed, so it could be truncated while it is read")]
     NotSealed,
     #[error("its region is {0} bytes, expected {min} to {max}", min = wire::HEADER_SIZE, max = wire::MAX_REGION_SIZE)]
     Size(u64),
@@ -167,7 +167,8 @@ impl Region {
 impl Geometry {
     fn read(memory: &Memory) -> Result<Geometry, RegionError> {
         let small = |offset| memory.u32(offset).load(Relaxed) as usize;
-        // Whatever is larger than the largest region is as wrong as that, and sums of such numbers cannot overflow.
+        // Numbers are capped just above the largest valid region, so that their sums cannot overflow; capped ones are
+        // invalid all the same.
         let large = |offset| memory.u64(offset).load(Relaxed).min(wire::MAX_REGION_SIZE as u64 + 1) as usize;
         let shift = small(header::RING_SHIFT);
         let geometry = Geometry {

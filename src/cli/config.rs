@@ -51,7 +51,7 @@ impl clap::Args for Args {
             .args(flags::flags())
             .arg(program)
             .override_usage("otel-rs config [OPTIONS] [[--] <PROGRAM> [ARGS]...]")
-            .after_help("Ends with 0 if there is nothing to complain about, with 1 otherwise.")
+            .after_help("Ends with 0 if there are no problems, with 1 otherwise.")
     }
 
     fn augment_args_for_update(command: Command) -> Command {

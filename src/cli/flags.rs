@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches, Command, ValueHint};
 
 use crate::config::{VARIABLES, ValueKind, Variable};
 
-/// The headings in the order in which people look for things.
+/// The headings of the help, in its order.
 const HEADINGS: [&str; 11] = [
     "General",
     "OTLP",
@@ -52,8 +52,8 @@ pub(super) fn given(matches: &ArgMatches) -> Vec<(&'static str, String)> {
     values.filter_map(|variable| Some((variable.env, matches.get_one::<String>(variable.env)?.clone()))).collect()
 }
 
-/// The flag for a variable. Neither its environment nor its default is told to clap, which would take an empty variable
-/// for a value: `config` knows the rules of precedence.
+/// The flag for a variable. clap gets neither its environment nor its default, since it would take an empty variable
+/// for a value: `config` has the rules of precedence.
 fn flag(variable: &Variable) -> Option<Arg> {
     let name = variable.flag?;
     let mut help = format!("{} [env: {}]", variable.help, variable.env);
@@ -97,12 +97,12 @@ fn flag(variable: &Variable) -> Option<Arg> {
     })
 }
 
-/// Shells offer these; the help tells of them by itself.
+/// Shells offer these; the help lists them by itself.
 fn offering(arg: Arg, values: &'static [&'static str]) -> Arg {
     arg.value_parser(Offered(values)).hide_possible_values(true)
 }
 
-/// Takes any text, since `config` knows what is right, and says what completions may offer.
+/// Takes any text, since `config` checks it, and lists what completions may offer.
 #[derive(Clone)]
 struct Offered(&'static [&'static str]);
 
@@ -123,14 +123,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_heading_has_its_place() {
+    fn every_group_has_a_heading() {
         for variable in VARIABLES.iter().filter(|variable| variable.flag.is_some()) {
             assert!(HEADINGS.contains(&variable.group), "{}", variable.group);
         }
     }
 
     #[test]
-    fn what_is_common_exists() {
+    fn every_common_variable_exists() {
         for name in COMMON {
             assert!(VARIABLES.iter().any(|variable| variable.env == name && variable.flag.is_some()), "{name}");
         }

@@ -58,7 +58,7 @@ impl clap::Args for Args {
     }
 }
 
-/// What the words mean, at the end of the help.
+/// Examples at the end of the long help.
 const EXAMPLES: &str = "\
 Examples:
   otel-rs instrument -- ./app --port 8080

@@ -23,7 +23,7 @@ pub(crate) enum ValueSource {
 }
 
 impl EffectiveSetting {
-    /// The value that is used for a variable, after all were read.
+    /// The effective value of a variable, once all variables were read.
     pub(super) fn of(variable: &'static Variable, settings: &Settings) -> EffectiveSetting {
         let is_ignored = || {
             let is_for_another_sampler =

@@ -12,7 +12,7 @@
 //!
 //! Each uses those above it only. A flag beats the environment, the environment beats the default. An empty variable
 //! counts as unset. A bad value in the environment is a warning and the default is used, since the program must run; a bad
-//! flag is an error, since somebody just typed it.
+//! flag is an error, since it was just typed.
 
 mod effective;
 mod hooks;

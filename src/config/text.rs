@@ -165,8 +165,8 @@ pub(super) fn list(text: &str, allowed: &'static [&'static str]) -> Result<Vec<&
     }
 }
 
-/// `key=value` pairs separated by commas; keys and values are percent-decoded. One bad pair spoils all, as the
-/// specification has it: half of what was meant would be worse than nothing.
+/// `key=value` pairs separated by commas; keys and values are percent-decoded. One bad pair makes the whole
+/// value invalid, as the specification requires.
 pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut found: Vec<(String, String)> = Vec::new();
     for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {

@@ -4,7 +4,7 @@ use crate::config::registry::{ValueKind, Variable};
 use crate::redact;
 use crate::ui::Explain;
 
-/// Something in the environment that is not used.
+/// A warning of a variable that is not used, or only in part.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Warning {

@@ -2,9 +2,9 @@
 
 use super::sql::Statement;
 
-/// Arguments that are shown; of more than these it does not matter how many they are.
+/// The most arguments that are shown; commands with more look the same.
 const MAX_ARGUMENTS: usize = 16;
-/// Longest name of a command. What is longer is none.
+/// The longest name of a command; a longer word is not a command.
 const MAX_COMMAND: usize = 64;
 
 /// Keeps the command; each argument becomes `?`. Quoted text is one argument.

@@ -31,7 +31,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     let error = error_type(facts, cut);
     to.text(name::ERROR_TYPE, error.as_deref());
     let mut measured = vec![Measured::duration(&FAAS_INVOKE_DURATION, to.of(&FAAS_INVOKE_DURATION))];
-    // Other errors are counted by the program, which this one has ended.
+    // The program counts its own errors, but not the one that ended it.
     if cut.is_some() {
         measured.push(Measured {
             metric: &FAAS_ERRORS,

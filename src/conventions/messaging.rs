@@ -110,7 +110,7 @@ fn measured(
         kept
     };
     let lasted = |metric| Measured::duration(metric, of(metric));
-    // An operation that does not count its messages has one, unless it failed to get any.
+    // An operation that records no number of messages counts as `uncounted` ones.
     let counted = |metric, uncounted: i64| {
         let count = facts.int(key::MESSAGING_BATCH_SIZE).unwrap_or(uncounted);
         let amount = Amount::Recorded(count as f64);
@@ -123,7 +123,7 @@ fn measured(
         Some(MessagingOperation::Receive) => (Some(lasted(operation)), counted(consumed, i64::from(!has_failed))),
         Some(MessagingOperation::Process) if is(facts, key::MESSAGING_PULLED) => (Some(lasted(processed)), None),
         Some(MessagingOperation::Process) => (Some(lasted(processed)), counted(consumed, 1)),
-        // What a program makes has not reached the broker yet.
+        // A message that was only created has not reached the broker yet.
         Some(MessagingOperation::Create) => (None, None),
         Some(MessagingOperation::Settle) | None => (Some(lasted(operation)), None),
     };

@@ -37,7 +37,7 @@ pub(crate) struct Described {
     pub(crate) kind: SpanKind,
     pub(crate) attributes: Vec<KeyValue>,
     pub(crate) status: Status,
-    /// What is counted of it.
+    /// The measurements that the span makes.
     pub(crate) measured: Vec<Measured>,
 }
 
@@ -130,8 +130,8 @@ pub(crate) fn event<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> (Cow<'stati
     (event_name, attributes)
 }
 
-/// An attribute outside its domain, under the name that the conventions give its key. Most of what is no attribute just
-/// as the app wrote it may hold what must not be passed on, and is left out.
+/// An attribute outside its domain, under the name that the conventions give its key. Most other raw facts may hold
+/// data that must not be exported, and are left out.
 pub(crate) fn named(recorded: &Fact<'_>) -> Option<KeyValue> {
     match recorded.key {
         key::NAMED => {
@@ -199,7 +199,7 @@ impl Attributes {
         }
     }
 
-    /// Those of a metric: only what has few values may stand there.
+    /// The attributes that the metric may have: only those with few different values.
     fn of(&self, metric: &Metric) -> Vec<KeyValue> {
         let may = |key: &str| metric.attributes.contains(&key) || key == OVERFLOW;
         self.0.iter().filter(|attribute| may(attribute.key.as_str())).cloned().collect()

@@ -99,7 +99,7 @@ fn error(facts: &Facts<'_>, cut: Option<&str>, system: &str, answer: Option<&str
     let known = GRPC_STATUSES.iter().find(|(status, _)| system == GRPC && Some(*status) == answer);
     let Some((status, is_servers)) = known else { return error_type(facts, cut) };
     let is_error = if *kind == SpanKind::Server { *is_servers } else { *status != "OK" };
-    // A recorded error that does no more than repeat the status is judged by it.
+    // A recorded error that only repeats the status is an error if the status is one.
     let repeats = |error: &String| error == status || facts.text(key::RPC_STATUS).as_deref() == Some(error);
     error_type(facts, cut).filter(|error| !repeats(error)).or_else(|| is_error.then(|| (*status).to_owned()))
 }

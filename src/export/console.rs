@@ -102,7 +102,7 @@ struct Line {
     /// The program, where there are several.
     program: String,
     failed: bool,
-    /// Below the line: events and what an error says.
+    /// Below the line: events and the messages of errors.
     remarks: Vec<String>,
     /// What stands left of the remarks.
     trunk: String,
@@ -163,7 +163,7 @@ fn lines(spans: &[SpanData], programs: &[Option<String>]) -> Vec<Line> {
     }
     let mut lines = Vec::new();
     let mut shown = vec![false; spans.len()];
-    // What hangs together in a circle has no root; nobody should write such spans, but they are shown all the same.
+    // Spans that are each other's parents have no root; they are invalid, and shown all the same.
     let last_root = roots.last().copied();
     for root in roots.into_iter().chain(0..spans.len()) {
         let mut stack = vec![(root, String::new(), last_root.is_none_or(|last| last == root))];
@@ -239,7 +239,7 @@ fn rows(count: String) -> String {
     if count == "1" { "1 row".into() } else { format!("{count} rows") }
 }
 
-/// Text that a stranger chose must not move the cursor or colour the terminal.
+/// Replaces control characters: text from requests must not move the cursor or colour the terminal.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_are_several_programs_each_line_says_which() {
+    fn lines_of_several_programs_name_their_program() {
         let [shop, stock] = sources(["shop", "stock"]);
         let mut server = span(2, 1, "GET /stock");
         server.instrumentation_scope = opentelemetry::InstrumentationScope::builder("hyper").build();

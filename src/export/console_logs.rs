@@ -73,7 +73,7 @@ fn show(value: &AnyValue) -> String {
     }
 }
 
-/// The time of day (UTC): the day is known to whoever looks on.
+/// The time of day (UTC), without the date.
 fn clock(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = since.as_secs();

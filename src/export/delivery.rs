@@ -23,7 +23,7 @@ pub(crate) trait RequestSink: Send + Sync {
     /// Where they go.
     fn target(&self) -> ExportTarget;
 
-    /// Sends one.
+    /// Sends a request.
     fn send(self: Arc<Self>, request: Bytes) -> Sending;
 }
 

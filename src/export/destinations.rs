@@ -23,7 +23,7 @@ use crate::signals::{BatchItem, logs, traces};
 
 /// A destination for spans or log records.
 pub(crate) trait Backend<T> {
-    /// Accepts one.
+    /// Accepts a span or log record.
     fn push(&mut self, item: T);
 
     /// Exports what is due. `is_open` is whether a trace may still grow.
@@ -40,12 +40,12 @@ pub(crate) trait Backend<T> {
         false
     }
 
-    /// When the oldest came that waits and may be dropped.
+    /// The arrival of the oldest item that waits and may be dropped.
     fn oldest(&self) -> Option<Instant> {
         None
     }
 
-    /// Drops the oldest that wait, as many as belong together; whether there were any.
+    /// Drops the oldest waiting items, as many as belong together; whether there were any.
     fn drop_oldest(&mut self, _: Reason) -> bool {
         false
     }
@@ -76,7 +76,7 @@ impl<T: BatchItem> Destinations<T> {
         !self.0.is_empty()
     }
 
-    /// Hands one to each.
+    /// Hands a span or log record to each destination.
     pub(crate) fn push(&mut self, item: T) {
         let Some((last, others)) = self.0.split_last_mut() else { return };
         for backend in others {
@@ -105,12 +105,12 @@ impl<T: BatchItem> Destinations<T> {
         self.0.iter().any(|backend| backend.is_unreachable())
     }
 
-    /// When the oldest came that waits at some destination and may be dropped.
+    /// The arrival of the oldest item that waits at some destination and may be dropped.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.0.iter().filter_map(|backend| backend.oldest()).min()
     }
 
-    /// Drops the oldest that wait at one destination.
+    /// Drops the oldest items that wait at one destination.
     pub(crate) fn drop_oldest(&mut self, reason: Reason) {
         let waiting = self.0.iter_mut().filter_map(|backend| Some((backend.oldest()?, backend)));
         if let Some((_, backend)) = waiting.min_by_key(|(since, _)| *since) {

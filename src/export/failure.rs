@@ -1,4 +1,4 @@
-//! Why an export did not arrive, as one type for all who decide by it: retries, queues, warnings and their hints.
+//! Why an export did not arrive, as one type by which retries, queues, warnings and hints are decided.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -36,7 +36,7 @@ pub(crate) enum FailureKind {
     Tls(TlsFailure),
     /// No connection, or one that broke.
     Io(ErrorKind),
-    /// Bytes that the protocol does not allow: the server speaks another one.
+    /// Bytes that the protocol does not allow: the server has another one.
     WrongProtocol,
     /// No answer in time.
     Timeout,
@@ -136,7 +136,7 @@ impl Failure {
         Failure::new(FailureKind::Closing, "no answer before the program's end")
     }
 
-    /// The same, with the time for which the collector requires to be left alone.
+    /// The same failure, with the time for which the collector accepts no further request.
     pub(crate) fn with_retry_after(self, retry_after: Option<Duration>) -> Failure {
         Failure { retry_after, ..self }
     }
@@ -210,7 +210,7 @@ impl Failure {
         match self.kind {
             FailureKind::Http(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             | FailureKind::Grpc(Code::Unauthenticated | Code::PermissionDenied) => Some(format!(
-                "check {}: the collector does not accept what is there as a right to export",
+                "check {}: the collector accepts no exports with these headers",
                 name(OtlpSetting::Headers)
             )),
             FailureKind::Http(StatusCode::NOT_FOUND) | FailureKind::Grpc(Code::Unimplemented) => {
@@ -237,7 +237,7 @@ impl Failure {
                     format!("start a collector there, or correct {}", name(OtlpSetting::Endpoint))
                 }
             }),
-            _ => Some(format!("check {}: nothing answers there as a collector does", name(OtlpSetting::Endpoint))),
+            _ => Some(format!("check {}: no collector answers there", name(OtlpSetting::Endpoint))),
         }
     }
 }
@@ -304,8 +304,8 @@ fn kind_of(error: &(dyn StdError + 'static)) -> FailureKind {
     FailureKind::Io(io.map_or(ErrorKind::Other, std::io::Error::kind))
 }
 
-/// Whether what was received is not HTTP/1. An error without a cause that is none of the others is one about bytes that
-/// came before any request, which is how a server of HTTP/2 begins.
+/// Whether what was received is not HTTP/1. A server of HTTP/2 sends bytes before any request, for which hyper has an
+/// error without a cause and of no other kind.
 fn is_not_http(error: &hyper::Error) -> bool {
     let is_of_connection = error.is_canceled()
         || error.is_closed()
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_not_read_from_the_collectors_words() {
+    fn a_status_is_not_read_from_the_collectors_message() {
         for words in ["4040 spans are too old", "no permission: 401", "Unimplemented, rejected"] {
             let refused = Failure::http(StatusCode::BAD_REQUEST, words);
             assert_eq!(

@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn histograms_have_them_in_sums_extremes_and_bounds() {
+    fn histograms_have_such_numbers_in_sums_extremes_and_bounds() {
         let point = HistogramDataPoint {
             count: u64::MAX,
             sum: Some(f64::NAN),
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_have_them_and_whole_numbers_are_texts() {
+    fn attributes_have_such_numbers_and_whole_numbers_are_texts() {
         use any_value::Value::{ArrayValue as Array, BytesValue, DoubleValue, IntValue, StringValue};
         let list = ArrayValue { values: vec![AnyValue { value: Some(DoubleValue(f64::NAN)) }] };
         let span = Span {

@@ -30,7 +30,7 @@ const SPEAKING: &[&str] = &[
     "http.response.status_code",
     "error.type",
 ];
-/// Attributes that say again what another one says, or what nobody asks.
+/// Attributes that repeat another one, or that are of no interest to a reader.
 const SILENT: &[&str] = &[
     "db.operation.name",
     "db.collection.name",
@@ -156,7 +156,7 @@ struct Distribution {
     sum: f64,
     min: Option<f64>,
     max: Option<f64>,
-    /// How many lie between which bounds, in rising order.
+    /// The number of values between each pair of bounds, in rising order.
     buckets: Vec<(f64, f64, u64)>,
 }
 
@@ -215,15 +215,15 @@ impl Distribution {
 
     /// A guess from the buckets, evenly spread within each and never outside of what has been seen.
     fn quantile(&self, share: f64) -> f64 {
-        let wanted = (share * self.count as f64).ceil().max(1.0);
+        let rank = (share * self.count as f64).ceil().max(1.0);
         let mut before = 0.0;
         for (low, high, count) in self.buckets.iter().filter(|bucket| bucket.2 > 0) {
             let count = *count as f64;
-            if before + count >= wanted {
+            if before + count >= rank {
                 let low = if low.is_finite() { *low } else { self.min.unwrap_or(*high) };
                 let high = if high.is_finite() { *high } else { self.max.unwrap_or(low) };
                 let (low, high) = (low.max(self.min.unwrap_or(low)), high.min(self.max.unwrap_or(high)));
-                return low + (high - low) * ((wanted - before) / count);
+                return low + (high - low) * ((rank - before) / count);
             }
             before += count;
         }
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_are_several_programs_a_table_says_whose_it_is() {
+    fn tables_of_several_programs_name_their_program() {
         let mut metrics = TestMetrics::new(HistogramAggregation::Exponential);
         let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, Vec::new());
         metrics.instruments.record(&scope::own(), &measured, Duration::from_millis(3), None);
@@ -319,7 +319,7 @@ http.server.request.duration     count      mean      ~p50      ~p95       max
     }
 
     #[test]
-    fn all_the_same_is_told_as_it_is() {
+    fn quantiles_of_equal_values_are_that_value() {
         for histograms in [HistogramAggregation::Exponential, HistogramAggregation::ExplicitBuckets] {
             let row = table(histograms, [Duration::from_millis(3); 7]);
             assert!(row.contains("7   3.00 ms   3.00 ms   3.00 ms   3.00 ms"), "{row}");

@@ -1,6 +1,7 @@
 //! Warnings about collectors: one for each trouble when it begins, and a note when it is over.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use super::failure::Failure;
@@ -8,7 +9,7 @@ use super::sink::Unusable;
 use crate::bounds::losses::Reason;
 use crate::config::SettingOrigin;
 use crate::redact;
-use crate::ui::{self, Explain, plural};
+use crate::ui::{Explain, plural};
 
 /// The warning about a failure.
 #[derive(Debug, thiserror::Error)]
@@ -59,9 +60,28 @@ impl Explain for CannotExport {
     }
 }
 
-/// Warns of each trouble once.
+/// A message for the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// The launcher goes on, with less.
+    Warning { message: String, causes: Vec<String>, hint: Option<String> },
+    /// A fact.
+    Note(String),
+}
+
+impl Notice {
+    /// A warning with an error's own causes and its hint.
+    fn of(error: &dyn Explain) -> Notice {
+        let causes = std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
+        Notice::Warning { message: error.to_string(), causes: causes.collect(), hint: error.hint() }
+    }
+}
+
+/// The notices of all exports: each trouble is one. They are handed to the one place that shows them.
 #[derive(Debug, Default)]
 pub(crate) struct ExportNotices {
+    /// Without it they are discarded.
+    show: Option<fn(Notice)>,
     troubles: Mutex<HashMap<String, Trouble>>,
     unusable: Mutex<Vec<CannotMakeExporter>>,
     remarks: Mutex<HashSet<String>>,
@@ -75,6 +95,32 @@ enum Trouble {
 }
 
 impl ExportNotices {
+    /// Notices that are handed to `show`.
+    pub(crate) fn new(show: fn(Notice)) -> ExportNotices {
+        ExportNotices { show: Some(show), ..ExportNotices::default() }
+    }
+
+    fn show(&self, notice: Notice) {
+        if let Some(show) = self.show {
+            show(notice);
+        }
+    }
+
+    /// Shows a warning with an error's own causes and its hint.
+    pub(super) fn warning_of(&self, error: &dyn Explain) {
+        self.show(Notice::of(error));
+    }
+
+    /// Shows a warning.
+    pub(super) fn warning(&self, message: impl fmt::Display, causes: Vec<String>, hint: Option<String>) {
+        self.show(Notice::Warning { message: message.to_string(), causes, hint });
+    }
+
+    /// Shows a fact.
+    pub(super) fn note(&self, text: impl fmt::Display) {
+        self.show(Notice::Note(text.to_string()));
+    }
+
     /// An exporter of `what` cannot be made. One cause for several signals is one warning, by
     /// [`warn_of_unusable`](Self::warn_of_unusable).
     pub(super) fn unusable(&self, what: &'static str, target: String, cause: Unusable, hint: Option<String>) {
@@ -89,7 +135,7 @@ impl ExportNotices {
     /// Warns of exporters that could not be made, when all have been tried.
     pub(crate) fn warn_of_unusable(&self) {
         let unusable = std::mem::take(&mut *self.unusable.lock().unwrap_or_else(PoisonError::into_inner));
-        unusable.iter().for_each(|each| ui::warning_of(each));
+        unusable.iter().for_each(|each| self.warning_of(each));
     }
 
     /// A collector accepted `what` with a warning.
@@ -97,7 +143,7 @@ impl ExportNotices {
         let first = self.remarks.lock().unwrap_or_else(PoisonError::into_inner).insert(key_of_one(what, endpoint));
         if first {
             let (endpoint, words) = (redact::endpoint(endpoint), redact::message(words));
-            ui::warning(format_args!("`{endpoint}` accepted the {what} with a warning: {words}"), &[], None);
+            self.warning(format_args!("`{endpoint}` accepted the {what} with a warning: {words}"), Vec::new(), None);
         }
     }
 
@@ -117,7 +163,7 @@ impl ExportNotices {
             SettingOrigin::File(file) => format!("`{key}` in `{}` bounds it", file.display()),
         };
         let message = format_args!("dropping the oldest {what} for `{endpoint}`: {bound}");
-        ui::warning(message, &[], Some(&hint));
+        self.warning(message, Vec::new(), Some(hint));
     }
 
     /// An export of `what` failed.
@@ -133,7 +179,7 @@ impl ExportNotices {
         let hint = failure.hint(&target.name, &target.origin, target.proxy);
         let what = if failure.is_about_one_signal() { what } else { "telemetry" };
         let endpoint = redact::endpoint(&target.name).into_owned();
-        ui::warning_of(&CannotExport { what, endpoint, cause, hint });
+        self.warning_of(&CannotExport { what, endpoint, cause, hint });
     }
 
     /// An export of `what` arrived.
@@ -151,7 +197,7 @@ impl ExportNotices {
         }
         drop(troubles);
         if over {
-            ui::note(format!("`{}` accepts telemetry again", redact::endpoint(endpoint)));
+            self.note(format_args!("`{}` accepts telemetry again", redact::endpoint(endpoint)));
         }
     }
 }
@@ -186,5 +232,22 @@ mod tests {
         assert_ne!(key_of("spans", &refused), key_of("metrics", &refused));
         let broken = Failure::http(http::StatusCode::INTERNAL_SERVER_ERROR, "");
         assert_eq!(key_of("spans", &broken), key_of("metrics", &broken));
+    }
+
+    #[test]
+    fn a_trouble_is_one_warning_and_its_end_one_note() {
+        static SHOWN: Mutex<Vec<Notice>> = Mutex::new(Vec::new());
+        let notices = ExportNotices::new(|notice| SHOWN.lock().unwrap().push(notice));
+        let target = ExportTarget { name: "http://h:4318/".into(), origin: SettingOrigin::default(), proxy: None };
+        let down = Failure::transport(&std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+        notices.failed("spans", &target, &down);
+        notices.failed("metrics", &target, &down);
+        notices.arrived("spans", &target);
+        notices.arrived("metrics", &target);
+        let shown = SHOWN.lock().unwrap();
+        let [Notice::Warning { message, causes, hint }, Notice::Note(note)] = &shown[..] else { panic!("{shown:?}") };
+        assert_eq!(message, "cannot export telemetry to `http://h:4318/`, the program keeps running");
+        assert_eq!((causes.as_slice(), hint.is_some()), (&["connection refused".to_owned()][..], true));
+        assert_eq!(note, "`http://h:4318/` accepts telemetry again");
     }
 }

@@ -1,7 +1,7 @@
-//! Whether anybody takes telemetry at an endpoint: an empty export, spoken by hand.
+//! Whether an endpoint accepts telemetry: an empty export, written by hand.
 //!
-//! Of HTTP the status line is read, of HTTP/2 the frame that every server sends first: enough to tell a receiver from a
-//! web page and one protocol from the other. TLS is set up as the exporters do it, so its files are read, too.
+//! Of HTTP the status line is read, of HTTP/2 the frame that every server sends first: enough to distinguish a receiver
+//! from a web page and one protocol from the other. TLS is set up as the exporters do it, so its files are read, too.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -16,72 +16,72 @@ use crate::config::{Otlp, Protocol, Proxy, Tls};
 use crate::export::tls;
 
 /// How long each step may take.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// A client's first words in HTTP/2: the preface and an empty frame of settings.
+const STEP_TIMEOUT: Duration = Duration::from_secs(2);
+/// The first bytes of an HTTP/2 client: the preface and an empty frame of settings.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-/// The longest answer of a proxy that is asked for a tunnel.
+/// The longest answer of a proxy to a request for a tunnel.
 const MAX_HEAD: usize = 8192;
-/// The kind of frame that a server answers them with.
+/// The kind of the first frame that a server of HTTP/2 sends.
 const SETTINGS: u8 = 4;
 
-/// What came of it.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// A receiver that takes it.
-    Takes,
-    /// Nobody was asked: our side of TLS cannot be set up. Why, and what to do.
-    Unprepared(String, Option<String>),
-    /// Somebody is there, but TLS does not come about, and why.
-    Distrusts(String),
-    /// A receiver or another server that does not take it: its status.
-    Refuses(u16),
-    /// A server that speaks gRPC's HTTP/2 where HTTP/1 was meant, or the other way round.
-    SpeaksOther,
-    /// A server that speaks neither.
-    Stranger,
-    /// Nobody, and why.
-    Silent(String),
+pub(crate) enum ProbeResult {
+    /// A receiver accepts it.
+    Accepts,
+    /// Nothing was sent: TLS cannot be set up on this side. Why, and what to do.
+    ExporterUnusable(String, Option<String>),
+    /// The TLS handshake failed, and why.
+    TlsFailed(String),
+    /// A receiver or another server rejects it with this status.
+    Rejects(u16),
+    /// A server of gRPC's HTTP/2 where HTTP/1 is configured, or the other way round.
+    OtherProtocol,
+    /// A server of neither.
+    NotOtlp,
+    /// No server, and why.
+    NoAnswer(String),
     /// The proxy before it does not lead there: the proxy, its variable, and why.
-    NoWay { proxy: String, variable: &'static str, reason: String },
+    ProxyFailed { proxy: String, variable: &'static str, reason: String },
 }
 
-/// Knocks at an endpoint.
-pub(crate) fn probe(to: &Otlp) -> Answer {
+/// Probes an endpoint.
+pub(crate) fn probe(to: &Otlp) -> ProbeResult {
     let url = to.endpoint.url();
-    let door = match Door::new(url, to) {
-        Ok(door) => door,
+    let probe = match Probe::new(url, to) {
+        Ok(probe) => probe,
         Err(answer) => return answer,
     };
-    let connection = match door.connect() {
+    let connection = match probe.connect() {
         Ok(connection) => connection,
         Err(answer) => return answer,
     };
-    // A server that cannot make sense of one language may hang up, so the other one gets a connection of its own.
+    // A server may hang up on the protocol that it does not have, so the other one gets a connection of its own.
     match to.protocol {
         Protocol::Grpc => {
-            match speaks_http2(connection) {
-                Ok(true) => return Answer::Takes,
+            match is_http2(connection) {
+                Ok(true) => return ProbeResult::Accepts,
                 Ok(false) => {}
                 Err(error) => {
-                    if let Some(answer) = objection(&error) {
+                    if let Some(answer) = tls_error(&error) {
                         return answer;
                     }
                 }
             }
-            let status = door.connect().ok().and_then(|again| http_status(again, url, to).ok()?);
-            status.map_or(Answer::Stranger, |_| Answer::SpeaksOther)
+            let status = probe.connect().ok().and_then(|again| http_status(again, url, to).ok()?);
+            status.map_or(ProbeResult::NotOtlp, |_| ProbeResult::OtherProtocol)
         }
         Protocol::HttpProtobuf | Protocol::HttpJson => match http_status(connection, url, to) {
-            Ok(Some(200..300)) => Answer::Takes,
-            Ok(Some(status @ (407 | 502..=504))) if door.passes_on().is_some() => {
-                door.no_way(format!("it answers {status}"))
+            Ok(Some(200..300)) => ProbeResult::Accepts,
+            Ok(Some(status @ (407 | 502..=504))) if probe.forwarding_proxy().is_some() => {
+                probe.proxy_failed(format!("it answers {status}"))
             }
-            Ok(Some(status)) => Answer::Refuses(status),
-            Err(error) if let Some(answer) = objection(&error) => answer,
-            _ if door.connect().is_ok_and(|again| speaks_http2(again).is_ok_and(|speaks| speaks)) => {
-                Answer::SpeaksOther
+            Ok(Some(status)) => ProbeResult::Rejects(status),
+            Err(error) if let Some(answer) = tls_error(&error) => answer,
+            _ if probe.connect().is_ok_and(|again| is_http2(again).is_ok_and(|is_http2| is_http2)) => {
+                ProbeResult::OtherProtocol
             }
-            _ => Answer::Stranger,
+            _ => ProbeResult::NotOtlp,
         },
     }
 }
@@ -89,52 +89,52 @@ pub(crate) fn probe(to: &Otlp) -> Answer {
 trait Connection: Read + Write {}
 impl<T: Read + Write> Connection for T {}
 
-/// Where to knock, and with what.
-struct Door<'a> {
+/// An endpoint and how it is connected to.
+struct Probe<'a> {
     url: &'a Url,
     to: &'a Otlp,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
 }
 
-impl Door<'_> {
-    fn new<'a>(url: &'a Url, to: &'a Otlp) -> Result<Door<'a>, Answer> {
+impl Probe<'_> {
+    fn new<'a>(url: &'a Url, to: &'a Otlp) -> Result<Probe<'a>, ProbeResult> {
         if url.scheme() != "https" {
-            return Ok(Door { url, to, tls: None });
+            return Ok(Probe { url, to, tls: None });
         }
         let mut config = tls::client(&to.tls).map_err(|error| {
             let causes = std::iter::successors(std::error::Error::source(&error), |error| error.source());
             let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-            Answer::Unprepared(text, error.hint(&to.written))
+            ProbeResult::ExporterUnusable(text, error.hint(&to.written))
         })?;
         config.alpn_protocols = match to.protocol {
             Protocol::Grpc => vec![b"h2".to_vec()],
             Protocol::HttpProtobuf | Protocol::HttpJson => vec![b"http/1.1".to_vec()],
         };
-        let name = server_name(url).map_err(|error| Answer::Silent(error.to_string()))?;
-        Ok(Door { url, to, tls: Some((Arc::new(config), name)) })
+        let name = server_name(url).map_err(|error| ProbeResult::NoAnswer(error.to_string()))?;
+        Ok(Probe { url, to, tls: Some((Arc::new(config), name)) })
     }
 
-    /// The proxy that passes requests on.
-    fn passes_on(&self) -> Option<&Proxy> {
+    /// The proxy that forwards requests.
+    fn forwarding_proxy(&self) -> Option<&Proxy> {
         self.to.proxy.as_deref().filter(|_| !self.to.is_tunneled())
     }
 
-    fn no_way(&self, reason: String) -> Answer {
+    fn proxy_failed(&self, reason: String) -> ProbeResult {
         match self.to.proxy.as_deref() {
-            Some(Proxy { url, variable, .. }) => Answer::NoWay { proxy: url.clone(), variable, reason },
-            None => Answer::Silent(reason),
+            Some(Proxy { url, variable, .. }) => ProbeResult::ProxyFailed { proxy: url.clone(), variable, reason },
+            None => ProbeResult::NoAnswer(reason),
         }
     }
 
-    fn connect(&self) -> Result<Box<dyn Connection>, Answer> {
-        let connection = self.reach().map_err(|error| self.no_way(error.to_string()))?;
+    fn connect(&self) -> Result<Box<dyn Connection>, ProbeResult> {
+        let connection = self.connect_first().map_err(|error| self.proxy_failed(error.to_string()))?;
         let Some((config, name)) = &self.tls else { return Ok(connection) };
         let with_tls = handshake(connection, config, name);
-        with_tls.map_err(|error| objection(&error).unwrap_or_else(|| Answer::Distrusts(error.to_string())))
+        with_tls.map_err(|error| tls_error(&error).unwrap_or_else(|| ProbeResult::TlsFailed(error.to_string())))
     }
 
-    /// Connects to the collector, or to the proxy before it.
-    fn reach(&self) -> std::io::Result<Box<dyn Connection>> {
+    /// Connects to the collector, or to the proxy in front of it.
+    fn connect_first(&self) -> std::io::Result<Box<dyn Connection>> {
         let Some(proxy) = &self.to.proxy else { return Ok(Box::new(connect(self.url)?)) };
         let url = Url::parse(&proxy.url).map_err(std::io::Error::other)?;
         let mut connection: Box<dyn Connection> = Box::new(connect(&url)?);
@@ -166,7 +166,7 @@ fn handshake(
     Ok(Box::new(StreamOwned::new(tls, connection)))
 }
 
-/// Asks a proxy for a tunnel.
+/// Opens a tunnel through a proxy.
 fn tunnel(connection: &mut Box<dyn Connection>, to: &Url, proxy: &Proxy) -> std::io::Result<()> {
     let (host, port) = (to.host_str().unwrap_or_default(), to.port_or_known_default().unwrap_or(443));
     let request = format!("CONNECT {host}:{port} HTTP/1.1\r\nhost: {host}:{port}\r\n{}\r\n", authorization(proxy));
@@ -183,7 +183,7 @@ fn tunnel(connection: &mut Box<dyn Connection>, to: &Url, proxy: &Proxy) -> std:
     }
 }
 
-/// The line by which a proxy knows us.
+/// The header with the credentials for a proxy.
 fn authorization(proxy: &Proxy) -> String {
     let value = proxy.authorization.as_ref().and_then(|value| value.to_str().ok());
     value.map_or_else(String::new, |value| format!("proxy-authorization: {value}\r\n"))
@@ -195,22 +195,23 @@ fn status(head: &[u8]) -> Option<u16> {
     head.strip_prefix("HTTP/1.")?.get(2..)?.parse().ok()
 }
 
-/// What TLS has against it. A server that does not like our certificate says so only after the handshake.
-fn objection(error: &std::io::Error) -> Option<Answer> {
+/// The error of TLS in an error. A server that does not accept the client certificate sends its alert only after the
+/// handshake.
+fn tls_error(error: &std::io::Error) -> Option<ProbeResult> {
     let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     Some(match error {
-        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => Answer::SpeaksOther,
-        other => Answer::Distrusts(other.to_string()),
+        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => ProbeResult::OtherProtocol,
+        other => ProbeResult::TlsFailed(other.to_string()),
     })
 }
 
 fn connect(url: &Url) -> std::io::Result<TcpStream> {
     let mut last = std::io::Error::other("the name has no address");
     for address in url.socket_addrs(|| None)? {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
+        match TcpStream::connect_timeout(&address, STEP_TIMEOUT) {
             Ok(connection) => {
-                connection.set_read_timeout(Some(PATIENCE))?;
-                connection.set_write_timeout(Some(PATIENCE))?;
+                connection.set_read_timeout(Some(STEP_TIMEOUT))?;
+                connection.set_write_timeout(Some(STEP_TIMEOUT))?;
                 return Ok(connection);
             }
             Err(error) => last = error,
@@ -246,7 +247,7 @@ fn http_status(mut connection: Box<dyn Connection>, url: &Url, to: &Otlp) -> std
     Ok(status(&head))
 }
 
-fn speaks_http2(mut connection: Box<dyn Connection>) -> std::io::Result<bool> {
+fn is_http2(mut connection: Box<dyn Connection>) -> std::io::Result<bool> {
     // A frame begins with three bytes of length, then its kind.
     let mut head = [0; 9];
     connection.write_all(HTTP2)?;
@@ -260,19 +261,19 @@ mod tests {
 
     use super::*;
 
-    /// A server that answers every connection with these bytes if what it hears begins as said.
+    /// A server that answers connections whose first bytes begin so with these bytes.
     fn server(answers: &'static [(&'static str, &'static [u8])]) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/v1/traces", listener.local_addr().unwrap());
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 let mut connection = connection.unwrap();
-                let mut heard = [0; 4];
-                let _ = connection.read_exact(&mut heard);
-                for (_, answer) in answers.iter().filter(|(start, _)| heard.starts_with(start.as_bytes())) {
+                let mut received = [0; 4];
+                let _ = connection.read_exact(&mut received);
+                for (_, answer) in answers.iter().filter(|(start, _)| received.starts_with(start.as_bytes())) {
                     let _ = connection.write_all(answer);
                 }
-                // Hanging up on what was not read would throw the answer away.
+                // Closing a connection with unread bytes would discard the answer.
                 connection.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
                 let _ = connection.read_to_end(&mut Vec::new());
             }
@@ -280,7 +281,7 @@ mod tests {
         url
     }
 
-    fn asked(endpoint: String, protocol: Protocol) -> Answer {
+    fn probed(endpoint: String, protocol: Protocol) -> ProbeResult {
         let endpoint = crate::config::Endpoint::of_test(&endpoint);
         let config = crate::config::resolve(&[], &|_| None).unwrap().config;
         let crate::config::Exporter::Otlp(otlp) = config.traces.processors[0].exporter.clone() else { panic!() };
@@ -290,24 +291,24 @@ mod tests {
     const GRPC: &[(&str, &[u8])] = &[("PRI ", b"\0\0\x06\x04\0\0\0\0\0\0\x05\0\0\x40\0")];
 
     #[test]
-    fn receivers_are_told_from_other_servers() {
+    fn receivers_are_distinguished_from_other_servers() {
         use Protocol::{Grpc, HttpJson, HttpProtobuf};
         const HTTP: &[(&str, &[u8])] =
             &[("POST", b"HTTP/1.1 200 OK\r\n\r\n"), ("PRI ", b"HTTP/1.1 400 Bad Request\r\n\r\n")];
         const PAGE: &[(&str, &[u8])] = &[("POST", b"HTTP/1.1 404 Not Found\r\n\r\n")];
-        assert_eq!(asked(server(HTTP), HttpProtobuf), Answer::Takes);
-        assert_eq!(asked(server(HTTP), HttpJson), Answer::Takes);
-        assert_eq!(asked(server(HTTP), Grpc), Answer::SpeaksOther);
-        assert_eq!(asked(server(GRPC), Grpc), Answer::Takes);
-        assert_eq!(asked(server(GRPC), HttpProtobuf), Answer::SpeaksOther);
-        assert_eq!(asked(server(PAGE), HttpProtobuf), Answer::Refuses(404));
-        assert_eq!(asked(server(&[("POST", b"SSH-2.0-OpenSSH\r\n")]), HttpProtobuf), Answer::Stranger);
+        assert_eq!(probed(server(HTTP), HttpProtobuf), ProbeResult::Accepts);
+        assert_eq!(probed(server(HTTP), HttpJson), ProbeResult::Accepts);
+        assert_eq!(probed(server(HTTP), Grpc), ProbeResult::OtherProtocol);
+        assert_eq!(probed(server(GRPC), Grpc), ProbeResult::Accepts);
+        assert_eq!(probed(server(GRPC), HttpProtobuf), ProbeResult::OtherProtocol);
+        assert_eq!(probed(server(PAGE), HttpProtobuf), ProbeResult::Rejects(404));
+        assert_eq!(probed(server(&[("POST", b"SSH-2.0-OpenSSH\r\n")]), HttpProtobuf), ProbeResult::NotOtlp);
     }
 
     #[test]
-    fn a_port_where_nobody_listens_is_silent() {
+    fn a_port_without_a_server_does_not_answer() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let Answer::Silent(reason) = asked(format!("http://{free}/"), Protocol::Grpc) else { panic!() };
+        let ProbeResult::NoAnswer(reason) = probed(format!("http://{free}/"), Protocol::Grpc) else { panic!() };
         assert!(reason.contains("refused"), "{reason}");
     }
 }

@@ -1,4 +1,4 @@
-//! TLS towards collectors: whom to trust, and who we are.
+//! TLS towards collectors: trusted authorities, and client certificates.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -75,7 +75,7 @@ impl TlsError {
         let name = |what: TlsFile| written.name(what.setting());
         Some(match self {
             TlsError::Other { what: TlsFile::Key, found, .. } if found.contains("ENCRYPTED") => {
-                "decrypt the key with `openssl pkey`: there is nobody to ask for its password".into()
+                "decrypt the key with `openssl pkey`: the launcher cannot prompt for its password".into()
             }
             TlsError::Unreadable { what, .. } | TlsError::Other { what, .. } | TlsError::Unusable { what, .. } => {
                 format!("check {}", name(*what))
@@ -135,7 +135,7 @@ fn of_the_system() -> Arc<RootCertStore> {
     static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     let load = || {
         let mut roots = RootCertStore::empty();
-        // Certificates that cannot be read are other people's trouble; if none can, the handshake says so.
+        // Certificates that cannot be read are skipped; if none can, the handshake fails.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         Arc::new(roots)
     };
@@ -155,7 +155,7 @@ fn read(what: TlsFile, path: &Path) -> Result<Vec<u8>, TlsError> {
     })
 }
 
-/// Says what a file holds by the names in its PEM, since anything else in it may be secret.
+/// Names the content of a file by the labels in its PEM, since anything else in it may be secret.
 fn other(what: TlsFile, path: &Path, content: &[u8]) -> TlsError {
     let text = String::from_utf8_lossy(content);
     let mut labels: Vec<&str> = text

@@ -23,8 +23,8 @@ use system::System;
 const FIRST_SAMPLE: Duration = Duration::from_millis(5);
 /// The longest time between two samples.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
-/// A sample is followed by a pause of so many times the CPU time that it took: hundreds of processes must not cost more than 0.5 % of
-/// one core.
+/// A sample is followed by a pause of so many times the CPU time that it took: hundreds of processes must not cost more
+/// than 0.5 % of one core.
 const PAUSES: u32 = 200;
 
 /// A value of an attribute.
@@ -86,7 +86,7 @@ impl Value for usize {
     }
 }
 
-/// The share of a part, 0 of nothing.
+/// The share of a part in a whole; 0 if the whole is 0.
 fn share(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
@@ -143,14 +143,14 @@ impl Host {
         }
     }
 
-    /// Looks at processes at once: the program may be about to end.
+    /// Samples the processes at once: the program may be about to end.
     pub(crate) fn sample(&mut self) {
         if let (Some(processes), Some(pid)) = (&mut self.processes, self.pid.get()) {
             processes.sample(*pid);
         }
     }
 
-    /// What is to be seen now.
+    /// Measures processes and machine now.
     pub(crate) fn scan(&mut self) -> Vec<Point> {
         let now = Instant::now();
         let mut found = Vec::new();

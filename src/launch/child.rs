@@ -41,7 +41,7 @@ pub(crate) struct SpawnError {
 }
 
 impl SpawnError {
-    /// 126 where a shell would blame the program, 125 where there was no process to be had.
+    /// 126 where a shell would blame the program, 125 where the system has no further process.
     pub(crate) fn status(&self) -> i32 {
         match self.source.raw_os_error() {
             Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE) => 125,
@@ -82,8 +82,9 @@ impl Program {
         SpawnError { file: self.file.clone(), source }
     }
 
-    /// Makes the child that is to become the program and waits for the word, with variables of ours set or taken away.
-    /// To be called from the main thread: the child's "parent has died" signal belongs to the thread that forked it.
+    /// Forks the child, which waits until [`Waiting::start`] lets it become the program, with variables of ours set or
+    /// taken away. To be called from the main thread: the child's "parent has died" signal belongs to the thread that
+    /// forked it.
     pub(crate) fn fork(&self, environment: &Environment, ours: &[Variable]) -> io::Result<Waiting> {
         let mut image = Image::of(self, environment, ours)?;
         let (word, gate) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
@@ -169,7 +170,7 @@ impl Waiting {
         Ok(RunningChild { pid: self.pid })
     }
 
-    /// Has it go away.
+    /// Kills the child instead.
     pub(crate) fn cancel(self) {
         left::kill(self.pid, libc::SIGKILL);
         reap(self.pid);
@@ -215,8 +216,8 @@ impl RunningChild {
         }
     }
 
-    /// The child has ended and others that it started have not: stays until they have, or somebody at the terminal wants
-    /// to go on.
+    /// Stays after the end of the child until the processes that it left behind have ended, or until a key at the
+    /// terminal requests an end.
     pub(crate) fn follow(&self, signals: &Signals, exporter: &mut Option<Exporter>) {
         let mut has_asked = false;
         while let Some(left) = Left::of_us(exporter.as_ref().map(Exporter::pid)) {
@@ -243,14 +244,15 @@ impl RunningChild {
         }
     }
 
-    /// Whether the child has not had this signal already.
+    /// Whether the signal must be passed on, since the child has not received it by itself.
     fn needs_telling(&self, arrived: Arrived) -> bool {
         if !arrived.by_kernel {
-            // A program that signals its whole process group knows about it.
+            // A program that signals its whole process group has received the signal, too.
             return arrived.sender != self.pid;
         }
         if !signals::is_of_terminal(arrived.signal) {
-            // What we have used is nobody else's; a timer that runs out was set by whoever became the launcher.
+            // A limit that the launcher has reached concerns it alone. A timer was set before this process became the
+            // launcher, so its signal is meant for the program.
             return !matches!(arrived.signal, libc::SIGXCPU | libc::SIGXFSZ);
         }
         // The terminal sends what its keys mean to every process of the group in the foreground: passing it on would
@@ -264,7 +266,8 @@ impl RunningChild {
         leads_session && matches!(arrived.signal, libc::SIGHUP | libc::SIGCONT)
     }
 
-    /// Collects whoever has changed: the child, the exporter, or an orphan that was handed to us as PID 1 or subreaper.
+    /// Reaps every process that has changed its state: the child, the exporter, or an orphan that was handed to us as
+    /// PID 1 or subreaper.
     fn reap(&self, signals: &Signals, exporter: &mut Option<Exporter>) -> Option<Ended> {
         let mut ended = None;
         loop {

@@ -22,7 +22,7 @@ use crate::ui;
 
 /// How long telemetry may take to get ready.
 const GETTING_READY: Duration = Duration::from_secs(10);
-/// How long a signal that may end the program is held back for what only it can look up.
+/// How long a signal that may end the program is held back for the program's callbacks.
 const LAST_WORDS: Duration = Duration::from_millis(150);
 /// The exporting process's first stack.
 const STACK: usize = 8 << 20;
@@ -81,15 +81,15 @@ pub(crate) enum Order {
     Observe,
     /// The program has ended.
     End(Ended),
-    /// The parent is gone, or does without.
+    /// The parent is gone, or has given telemetry up.
     Gone,
 }
 
 impl Exporter {
     /// Starts a process for `work` and waits until that is ready. This process must have one thread.
     ///
-    /// The process is a child of a second thread, which does nothing else. So the program is the main thread's only child,
-    /// as far as it leaves nobody behind, and whoever looks for it from outside finds it there.
+    /// The process is a child of a second thread, which does nothing else. So the program is the main thread's only
+    /// child, unless it leaves processes behind, and tools that look for it from outside find it there.
     pub(crate) fn start(work: impl FnOnce(&Orders) + Send + 'static) -> Result<Exporter, NotReady> {
         let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
         let (socket, theirs) = pair.map_err(|error| NotReady::Fork(error.into()))?;
@@ -102,7 +102,7 @@ impl Exporter {
             match unsafe { nix::unistd::fork() } {
                 Ok(ForkResult::Child) => {
                     #[expect(unsafe_code, reason = "the other end is owned by a thread that is not in this process")]
-                    // SAFETY: takes a number; nobody in this process uses it.
+                    // SAFETY: takes a number; the descriptor is not used in this process.
                     unsafe {
                         libc::close(ours)
                     };
@@ -176,12 +176,12 @@ impl Exporter {
         self.send(&message);
     }
 
-    /// We have been stopped and go on, and so does it. Allocates nothing.
+    /// Continues the exporting process after the launcher has been stopped and continued. Allocates nothing.
     pub(super) fn go_on(&self) {
         super::left::kill(self.pid, libc::SIGCONT);
     }
 
-    /// Has the program look up what only it can, while it still can; waits a little for that. Allocates nothing.
+    /// Requests that the program's callbacks observe while it still runs; waits a little for that. Allocates nothing.
     pub(crate) fn observe(&self) {
         self.send(&[OBSERVE]);
         self.wait_for_answer(Instant::now() + LAST_WORDS, &mut [0; 1]);
@@ -208,7 +208,7 @@ impl Exporter {
                 Ok(None) | Err(nix::Error::EINTR) => {}
                 Ok(Some(ChildEnd::Exited(0))) => return true,
                 Ok(Some(end)) => {
-                    ui::warning("telemetry has ended before all of it was out", &[why(end)], None);
+                    ui::warning("telemetry has stopped before all of it was exported", &[why(end)], None);
                     return true;
                 }
                 Err(_) => return true,
@@ -225,7 +225,7 @@ impl Exporter {
         }
     }
 
-    /// Does without it.
+    /// Kills the exporting process: there will be no more telemetry.
     pub(crate) fn kill(self) {
         super::left::kill(self.pid, libc::SIGKILL);
         while waitpid(Pid::from_raw(self.pid), None) == Err(nix::Error::EINTR) {}
@@ -233,7 +233,7 @@ impl Exporter {
     }
 
     fn send(&self, message: &[u8]) {
-        // One that does not listen any more is noticed by its end.
+        // An exporting process that does not read any more is noticed by its end.
         let _ = send(self.socket.as_raw_fd(), message, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
     }
 }
@@ -294,25 +294,25 @@ fn receive<'a>(socket: &OwnedFd, limit: Duration, bytes: &'a mut [u8]) -> Option
 /// In the exporting process, before anything else.
 fn prepare() {
     shortage::enter(Phase::Exporting);
-    // It may be stopped when the launcher is killed, and would stay so.
+    // If this process is stopped when the launcher is killed, nothing else would continue it.
     let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGCONT);
     let _ = nix::sys::prctl::set_name(c"otel-rs-export");
     found().raise_descriptors();
     let_go_of_inherited();
-    // Its core would be of no interest to anybody. Where cores are piped to a program, a limit of 1 stands for none.
+    // A core dump of this process is of no use. Where cores are piped to a program, a limit of 1 stands for none.
     if let Ok((_, hard)) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_CORE) {
         let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, hard.min(1), hard);
     }
 }
 
-/// Closes what was inherited for the program, and what only it may read: whoever is at the other end of a pipe waits for
-/// the program's end of it, not for ours. Our own descriptors are all closed on exec, so they can be distinguished.
+/// Closes what was inherited for the program, and what only it may read: the other end of a pipe must see it closed
+/// when the program closes it. Our own descriptors are all closed on exec, so they can be distinguished.
 pub(crate) fn let_go_of_inherited() {
     for entry in std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten() {
         let Some(fd) = entry.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()) else { continue };
         if fd > 2 {
             #[expect(unsafe_code, reason = "inherited descriptors are plain numbers")]
-            // SAFETY: takes numbers; what is not closed on exec was inherited, and nobody here uses it.
+            // SAFETY: takes numbers; what is not closed on exec was inherited, and is not used here.
             unsafe {
                 let flags = libc::fcntl(fd, libc::F_GETFD);
                 if flags >= 0 && flags & libc::FD_CLOEXEC == 0 {
@@ -405,7 +405,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_is_the_same_at_the_other_end() {
+    fn an_encoded_end_is_decoded_unchanged() {
         for end in [ChildEnd::Exited(7), ChildEnd::Killed(40)] {
             let usage = Usage { user: Duration::from_millis(3), most_memory: 4, major_faults: 5, ..Usage::default() };
             let ended = Ended { end, usage, at: SystemTime::now() };

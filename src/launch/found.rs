@@ -66,7 +66,7 @@ impl Found {
     /// Gives all of it back. Async-signal-safe: for use between fork and exec, or just before exec.
     pub(super) fn restore(&self) -> io::Result<()> {
         // SAFETY: every value was filled in by the kernel in `look`; descriptors 0 to 2 that were closed belong to
-        // Rust's runtime, which opened them only to have the numbers taken, and to nobody after exec.
+        // Rust's runtime, which opened them only to have the numbers taken, and are not used after exec.
         unsafe {
             for (signal, action) in SIGNALS.iter().zip(&self.dispositions) {
                 check(libc::sigaction(*signal, action, std::ptr::null_mut()))?;
@@ -85,7 +85,7 @@ impl Found {
         }
     }
 
-    /// Allows this process as much stack as it may need. What is not allowed is done without.
+    /// Allows this process as much stack as it may need. A limit that may not be raised stays as it is.
     fn raise_stack(&self) -> bool {
         let Some(limit) = self.limits[1] else { return true };
         limit.rlim_cur >= STACK || {

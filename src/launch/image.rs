@@ -10,11 +10,11 @@ use nix::unistd::Pid;
 
 use super::{Environment, Program, Variable};
 
-/// In these a service manager names the process that it means; a process that has another pid ignores what
+/// Variables in which a service manager names the process that it means; a process that has another pid ignores what
 /// comes with them. The launcher's own pid is made the program's.
 const PIDS: [&str; 4] = ["LISTEN_PID", "WATCHDOG_PID", "SYSTEMD_EXEC_PID", "MAINPID"];
-/// The same by the number of a pidfd, which the program's does not have before it exists. Whoever set it has set the pid
-/// as well.
+/// The same by the number of a pidfd, which the program's does not have before it exists. A service manager that sets
+/// it sets the pid as well.
 const PIDFD_IDS: [(&str, &str); 2] = [("LISTEN_PIDFDID", "LISTEN_PID"), ("WATCHDOG_PIDFDID", "WATCHDOG_PID")];
 /// No pid has more digits.
 const DIGITS: usize = 10;
@@ -55,7 +55,7 @@ impl Image {
                 let is_pid = PIDS.iter().any(|pid| name == *pid && names_us(pid));
                 let pid_at = is_pid.then(|| name.len() + 1);
                 if is_pid {
-                    // The child's may be longer.
+                    // The program's pid may have more digits.
                     bytes.resize(bytes.len() + DIGITS, 0);
                 }
                 Entry { bytes, pid_at }

@@ -15,8 +15,8 @@ pub(super) struct Left {
 }
 
 impl Left {
-    /// All of this process's children but the one that exports; `None` when there are none, or nobody knows. Allocates
-    /// nothing.
+    /// All of this process's children but the one that exports; `None` when there are none, or the kernel cannot list
+    /// them. Allocates nothing.
     pub(super) fn of_us(exporter: Option<i32>) -> Option<Left> {
         let mut left = Left { pids: [0; MOST], count: 0 };
         let mut file = File::open("/proc/thread-self/children").ok()?;

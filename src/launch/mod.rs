@@ -1,7 +1,7 @@
 //! The child's life: found, started, watched, and its end made ours.
 //!
-//! Whoever starts `otel-rs instrument -- app` should see what `app` alone would have shown: the same streams, the same
-//! signals, the same stops, the same end. Whatever otel-rs cannot do for the app is done without it.
+//! A user who starts `otel-rs instrument -- app` should see what `app` alone would have shown: the same streams, the
+//! same signals, the same stops, the same end. Where otel-rs cannot do its part, the app runs without it.
 
 mod child;
 mod end;

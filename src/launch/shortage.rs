@@ -1,7 +1,7 @@
 //! A launcher that is short of memory or stack steps aside: it becomes the program, as if it had never been there.
 //!
-//! Rust ends a process that gets no memory, which would be the program's end, too. So whatever happens then has to do
-//! without any: all that it takes is laid out at the start.
+//! Rust ends a process that gets no memory, which would be the program's end, too. So the way out allocates nothing:
+//! all that it takes is laid out at the start.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::{CString, OsString};
@@ -111,7 +111,7 @@ fn is_bool(flag: &[u8]) -> bool {
     VARIABLES.iter().any(|known| known.kind == ValueKind::Bool && known.flag.is_some_and(is_given))
 }
 
-/// Memory as the system has it, except where there is none.
+/// The system's allocator; but where an allocation fails, the launcher steps aside and the call does not return.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Allocator;
 
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_program_is_found_as_the_command_line_finds_it() {
+    fn the_program_in_the_arguments_is_that_of_the_command_line() {
         let find = |line: &str| {
             let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
             program_in(&words)

@@ -1,7 +1,7 @@
-//! Signals, read as messages instead of being suffered.
+//! Signals, read from a descriptor instead of being handled.
 //!
 //! All of them are blocked in every thread and read from a signalfd. A blocked signal is queued even where its
-//! disposition is "ignored", and even for PID 1, so what is read is what somebody sent; and its sender is known.
+//! disposition is "ignored", and even for PID 1, so every signal that was sent is read, with its sender.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -41,8 +41,8 @@ pub(crate) struct Arrived {
     pub(crate) sender: i32,
 }
 
-/// What the kernel makes of keys and of the terminal's end, for whoever is in the foreground. Other signals that it makes
-/// (a limit was reached, a timer has run out) are about one process.
+/// Whether the kernel sends this signal to the foreground process group, for a key or the terminal's end. Other signals
+/// that it sends (a limit was reached, a timer has run out) are about one process.
 pub(super) fn is_of_terminal(signal: i32) -> bool {
     let job = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU, libc::SIGCONT, libc::SIGWINCH];
     job.contains(&signal) || [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP].contains(&signal)
@@ -59,7 +59,7 @@ impl Signals {
     /// Takes over, or leaves all as it was. To be called before any other thread is started: threads inherit the mask.
     pub(crate) fn take() -> io::Result<Signals> {
         // SAFETY: sigset_t and sigaction are plain C structs for which zero is a valid value; every pointer passed is
-        // to a live local, and the signal numbers are those the kernel knows.
+        // to a live local, and the signal numbers are valid.
         unsafe {
             let mut blocked = std::mem::zeroed::<libc::sigset_t>();
             libc::sigfillset(&mut blocked);
@@ -70,7 +70,7 @@ impl Signals {
             let fd = libc::signalfd(-1, &blocked, libc::SFD_CLOEXEC);
             check(fd.min(0))?;
             let fd = OwnedFd::from_raw_fd(fd);
-            // What it was before is found out first.
+            // The inherited dispositions are noted before they change.
             let _ = found();
             // Started with SIGCHLD ignored, as some daemons start their children, the kernel would reap the child
             // before we could learn its status.
@@ -128,7 +128,7 @@ impl Signals {
         }
     }
 
-    /// Stops this process as `signal` stops a process that does not care, and returns when it has been continued.
+    /// Stops this process as `signal` stops a process without a handler for it, and returns when it has been continued.
     /// Whether it was stopped at all: PID 1 is not, nor is an orphaned process group by the terminal's signals.
     pub(crate) fn stop_ourselves(&self, signal: i32) -> bool {
         self.consume(libc::SIGCONT);

@@ -19,7 +19,7 @@ use crate::weave::{WeaveError, weave};
 const MODULE: &str = "otel_rs";
 /// What a layer is made of, and a digest over its files, by which it is verified before a compiler reads it.
 const DIGEST_FILE: &str = ".otel-rs-digest";
-/// What of a package no library needs.
+/// Folders and files of a package that its library does not need.
 const LEFT_OUT: [&str; 6] = [".git", ".github", "target", "tests", "benches", "examples"];
 
 /// A package as cargo has it.
@@ -40,7 +40,7 @@ pub(crate) struct Layer {
     pub(crate) files: BTreeMap<String, String>,
 }
 
-/// Why a crate stays as it is although it was to be woven.
+/// Why a crate could not be woven.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LayerError {
     /// Something in the package could not be read, or in the cache not written.
@@ -216,7 +216,7 @@ pub(crate) struct LayerLocation {
 impl LayerLocation {
     /// Whether the layer is there, and each of its files as it was written.
     pub(crate) fn is_whole(&self) -> bool {
-        // A link could lead to what somebody else may write.
+        // A link could lead to a file that another user can write.
         let is_folder = fs_err::symlink_metadata(&self.folder).is_ok_and(|found| found.is_dir());
         let digest = || content_digest(&self.folder, layer_files(&self.folder)?);
         is_folder
@@ -248,7 +248,7 @@ fn package_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The files of a layer, relative to it. Whatever else is in its folder makes it another one.
+/// The files of a layer, relative to it. Any additional file in the folder makes the layer invalid.
 fn layer_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in WalkDir::new(folder).sort_by_file_name() {

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_made_of_nothing() {
+    fn no_module_is_made_without_metrics() {
         assert_eq!(module(&[]), "");
     }
 

@@ -47,7 +47,7 @@ pub(crate) fn layers_in(path: &Path) -> io::Result<Vec<LayerNote>> {
     }
 }
 
-/// Reads the marker at the start of these bytes. The prefix alone, as in this program, is not one.
+/// Reads the marker at the start of these bytes. The prefix alone is not a marker: otel-rs itself holds it.
 fn parse(bytes: &[u8]) -> Option<LayerNote> {
     let end = memchr::memchr(b'\n', &bytes[..bytes.len().min(LONGEST)])?;
     let marker = Marker::parse(std::str::from_utf8(&bytes[..end]).ok()?)?;
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_note_is_none() {
+    fn a_truncated_note_is_ignored() {
         assert!(notes(b"otel-rs:layer:").is_empty());
         assert!(notes(b"otel-rs:layer:{}|{name}|{version}|{}|\n").is_empty());
         assert!(notes(b"otel-rs:layer:1|toy|1.2.3|0.1.0|").is_empty());

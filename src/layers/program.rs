@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 const MARKER: &str = "\notel-rs:program:";
-/// Longer than any line.
+/// Maximum length of the version line.
 const LONGEST: u64 = 512;
 
 /// Which package a program is made of.

@@ -1,10 +1,10 @@
 //! The quarantine: woven crates that stay plain because a crate that depends on them did not compile.
 //!
-//! A failure is no proof, since a dependent also fails for reasons of its own (a feature that nobody enabled). So it is
-//! found out in two builds. The first failure makes the woven crates that the dependent names *suspected*: the next
-//! build compiles them plain. If the dependent compiles then, weaving was the cause and the entry is *confirmed*. If it
-//! fails again, weaving is *cleared* and the crates are woven as before. Each entry ends with what it is about: another
-//! layer, another feature of the dependent, and while it is only a suspicion, any change of a manifest or the lock file.
+//! A failure alone does not prove that weaving is the cause: a dependent also fails for reasons of its own, such as a
+//! missing feature. So two builds decide. The first failure makes the woven crates that the dependent names
+//! *suspected*: the next build compiles them plain. If the dependent compiles then, weaving was the cause and the entry
+//! is *confirmed*. If it fails again, weaving is *cleared* and the crates are woven as before. An entry is removed when
+//! a layer or the dependent's features change, and a suspicion also at any change of a manifest or the lock file.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -81,7 +81,7 @@ pub(crate) struct Quarantine {
 }
 
 impl Quarantine {
-    /// Reads a project's entries, without those that have ended. An entry that cannot be read is none.
+    /// Reads a project's entries, without those that have ended. An unreadable entry is ignored.
     pub(crate) fn load(dirs: &ProjectDirs) -> Quarantine {
         let mut entries = BTreeMap::new();
         for file in fs_err::read_dir(folder(dirs)).into_iter().flatten().flatten() {

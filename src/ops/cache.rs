@@ -63,7 +63,7 @@ fn show(cache: &Path) -> Outcome {
     Ok(0)
 }
 
-/// What a project decided cannot be made again, so it stays as long as the project is there: its next build makes the rest.
+/// Empties the cache, but for the settings of projects that still exist: no build can make these again.
 fn clear(cache: &Path) -> Outcome {
     let mut kept = 0;
     let mut freed = 0;
@@ -80,7 +80,7 @@ fn clear(cache: &Path) -> Outcome {
     ui::out(format_args!("removed {} from {}", shown(freed), cache.display()));
     if kept > 0 {
         ui::out(format_args!(
-            "kept what {kept} projects decided (`otel-rs bootstrap -a remove` in a project removes it)"
+            "kept the settings of {kept} projects (`otel-rs bootstrap -a remove` in a project removes them)"
         ));
     }
     Ok(0)

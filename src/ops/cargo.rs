@@ -51,7 +51,7 @@ const TOOLS: [(&str, [&str; 2], &str); 2] = [
 pub(crate) fn run(options: Options) -> Outcome {
     ui::set_prefix("otel-rs: ");
     let call = CargoCall::of(&options.words);
-    // The one in PATH chooses the toolchain that the project names, and understands `+toolchain`.
+    // The cargo in PATH chooses the toolchain that the project names, and understands `+toolchain`.
     let program = match which::which("cargo") {
         Ok(_) => OsString::from("cargo"),
         Err(_) => std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),

@@ -148,7 +148,7 @@ fn make(path: &Path) -> Result<(), DemoError> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
     made.map_err(|source| DemoError::Write { path: path.clone(), source })?;
     let metadata = fs_err::symlink_metadata(&path).map_err(|source| DemoError::Write { path: path.clone(), source })?;
-    // A temporary directory is shared: somebody else could have put a folder of this name there.
+    // A temporary directory is shared: another user could have put a folder of this name there.
     if metadata.uid() != user.as_raw() || !metadata.is_dir() {
         return Err(DemoError::ForeignFolder { path });
     }
@@ -194,7 +194,7 @@ fn write(folder: &Path) -> Result<(), DemoError> {
     Ok(())
 }
 
-/// Runs one step of the road, showing the command as a user would type it.
+/// Runs one step of the demo, showing the command as a user would type it.
 fn step(folder: &Path, command: &mut Command, shown: &str) -> Result<(), DemoError> {
     ui::note(format_args!("$ {shown}"));
     // The demo's own folders and settings apply, not those of a cargo this command may run under.

@@ -9,7 +9,7 @@ use crate::ops::{Failure, Outcome, note_fetching};
 use crate::project::{Package, ProjectDirs, Source, packages, workspace_root};
 use crate::ui::{self, Explain};
 
-/// What the user is_chosen for.
+/// The options of `otel-rs diff`.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// The only crate to show.
@@ -20,7 +20,7 @@ pub(crate) struct Options {
 
 #[derive(Debug, thiserror::Error)]
 enum DiffError {
-    #[error("`{0}` is not in this project, or nothing is known about it")]
+    #[error("`{0}` is not in this project, or has no instrumentation")]
     NotFound(String),
     #[error("cannot weave `{name}` {version}")]
     NotWoven { name: String, version: String, source: crate::layers::LayerError },

@@ -8,11 +8,11 @@ pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod inspect;
 pub(crate) mod instrument;
+mod instrumentation_names;
 pub(crate) mod list;
 pub(crate) mod metrics;
 pub(crate) mod rustc;
 pub(crate) mod rustdoc;
-mod speakers;
 pub(crate) mod variables;
 
 use crate::ui::{self, Explain};
@@ -40,7 +40,7 @@ fn note_fetching() {
     ui::note("fetching the sources of the dependencies (as `cargo fetch` would)");
 }
 
-/// What a use case ends with: the exit status, or why there is none of its own.
+/// The result of a use case: the exit status, or a failure with its message.
 pub(crate) type Outcome = Result<i32, Failure>;
 
 impl<E: Explain + 'static> From<E> for Failure {

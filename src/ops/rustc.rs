@@ -42,7 +42,7 @@ pub(crate) fn run(options: Options) -> Outcome {
             if call.compiles() {
                 warn_once(&error, nix::unistd::getppid());
             } else if call.queries_version() {
-                // The answer is another one as soon as there is a cache: cargo must not remember this one.
+                // The answer changes as soon as there is a cache: cargo must not remember this one.
                 let _ = files::touch(&shim);
             }
             Err(become_plain(&call, &[]))
@@ -108,7 +108,7 @@ pub(super) fn warn_once(error: &CacheError, cargo: nix::unistd::Pid) {
     let cargo = cargo.to_string();
     match std::fs::create_dir(notes.join(format!("{prefix}{cargo}"))) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return,
-        // Without a note, what the user builds is warned of, and not each dependency.
+        // If no note can be left, only the user's own crates cause the warning, and not each dependency.
         Err(_) if !is_cargo && std::env::var_os("CARGO_PRIMARY_PACKAGE").is_none() => return,
         _ => {}
     }

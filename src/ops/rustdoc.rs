@@ -61,7 +61,7 @@ fn former(dirs: &ProjectDirs) -> Option<OsString> {
         .map(OsString::from)
 }
 
-/// Beside the running cargo is the rustdoc of its toolchain; a search could end at ourselves.
+/// The rustdoc beside the running cargo, of the same toolchain; a search in PATH could find otel-rs's own.
 fn rustdoc() -> OsString {
     sibling("rustdoc").unwrap_or_else(|| "rustdoc".into())
 }

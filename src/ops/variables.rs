@@ -21,29 +21,25 @@ struct Entry {
     spec: &'static str,
 }
 
-/// What does not configure a run: its name, what it takes, and what for.
+/// Variables that do not configure a run: name, form of the value, and purpose.
 const OTHERS: [(&str, &str, &str); 4] = [
     (
         cache::VARIABLE,
         "the absolute path of a folder",
-        "Where layers, hooks and what projects decided are kept, in place of `$XDG_CACHE_HOME/otel-rs` or \
-         `~/.cache/otel-rs`; nobody else may write there",
+        "Where layers, hooks and the settings of projects are kept, in place of `$XDG_CACHE_HOME/otel-rs` or \
+         `~/.cache/otel-rs`; other users must not be able to write there",
     ),
     (
         rules::EXTRA_VARIABLE,
         "the path of a folder",
-        "Instrumentations that count more than the built-in ones of the same crates: for people who write some",
+        "Instrumentations that replace the built-in ones of the same crates: for authors of instrumentations",
     ),
     (
         rustc::CHAIN_VARIABLE,
         "the path of a program",
         "A compiler wrapper, such as sccache, that builds run inside otel-rs's own",
     ),
-    (
-        config::OLD_CONFIG_FILE,
-        "the path of a file",
-        "What OTEL_CONFIG_FILE was called at first; still read, with a warning",
-    ),
+    (config::OLD_CONFIG_FILE, "the path of a file", "The former name of OTEL_CONFIG_FILE; still read, with a warning"),
 ];
 
 /// Writes all of them.

@@ -1,7 +1,7 @@
 //! The user's cache: what otel-rs keeps outside of projects, so that nothing in a project can be mistaken for it.
 //!
-//! Layers and hooks are named after what they are made of, and shared by all projects; `projects/<digest of the root>` is
-//! what is true of one project on this machine. Compilers read what is here, so nobody else may write it.
+//! Layers and hooks are named after what they are made of, and shared by all projects. `projects/<digest of the root>`
+//! holds what belongs to one project on this machine. Compilers read these files, so only their owner may write them.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -18,7 +18,7 @@ pub(crate) const VARIABLE: &str = "OTEL_RS_CACHE_DIR";
 /// What is shared by all projects, and what is not.
 pub(crate) const FOLDERS: [&str; 3] = ["layers", "hooks", "projects"];
 
-/// Programs that copy or commit everything leave such folders out.
+/// Files that make git and backup tools leave the folder out.
 const MARKS: [(&str, &str); 2] = [
     (".gitignore", "*\n"),
     (
@@ -39,7 +39,7 @@ pub(crate) enum CacheError {
     /// Cargo's configuration has to name it.
     #[error("cannot use the cache in `{}`: its path is not UTF-8", .0.display())]
     NotText(PathBuf),
-    /// Somebody could lead us elsewhere.
+    /// A part of its path is a link, which another user could redirect, or a file.
     #[error("cannot use the cache: expected a folder, found {found} at `{}`", path.display())]
     NotAFolder {
         /// Which part of it.
@@ -100,7 +100,7 @@ pub(crate) fn place() -> Result<PathBuf, CacheError> {
     folder.map(|folder| folder.join("otel-rs")).ok_or(CacheError::NoPlace)
 }
 
-/// Makes sure that the folders of `dirs` are there, nobody else's, and can be written.
+/// Makes sure that the folders of `dirs` exist, belong to this user alone, and are writable.
 pub(super) fn ready(dirs: &ProjectDirs) -> Result<(), CacheError> {
     let cache = dirs.cache();
     let new = make(cache)?;

@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_included_already_stays_included_before_ours() {
+    fn existing_includes_stay_before_ours() {
         let text = included("include = [\n  \"a.toml\", # one\n]\n");
         let line = text.lines().next().unwrap();
         assert!(line.starts_with("include = [\"a.toml\", { path = \"/home/u"), "{text}");
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_adds_later_survives() {
+    fn later_additions_of_the_user_survive() {
         let edited = add(Path::new("c"), "[net]\nretry = 2").unwrap();
         let later = edited.text.replace("[build]", "# note\n[build]") + "jobs = 3\n";
         let restored = remove(Path::new("c"), &later).unwrap();

@@ -28,7 +28,7 @@ pub(crate) fn write_executable_if_changed(path: &Path, content: &[u8]) -> io::Re
     Ok(true)
 }
 
-/// Writes `content` as if it had been there long ago, into a folder that nobody reads yet.
+/// Writes `content` with an old modification time, into a folder that is not in use yet.
 pub(crate) fn create_old(path: &Path, content: &[u8]) -> io::Result<()> {
     fs_err::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
     let mut file = fs_err::File::create(path)?;
@@ -90,7 +90,7 @@ pub(crate) fn place(new: tempfile::TempDir, at: &Path, is_good: impl Fn() -> boo
             return Err(named(at, &error));
         }
     }
-    // It has another name now.
+    // The folder was renamed, so that the temporary name no longer exists.
     let _ = new.keep();
     Ok(())
 }

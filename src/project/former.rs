@@ -1,4 +1,4 @@
-//! What cargo would run in place of the compiler, or of rustdoc, were it not for otel-rs: it runs inside ours.
+//! The user's own compiler wrapper and rustdoc, which cargo would run without otel-rs: our shims run them.
 //!
 //! Read at each call rather than written down by bootstrap, so that what the user sets later counts as well.
 
@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 use super::{ProjectDirs, cargo_config};
 
-/// Files that include each other end somewhere.
+/// Depth limit of includes: files may include each other.
 const DEEPEST: usize = 8;
 
 /// The program that `build.<key>` names for the project at `root`, as cargo resolves it; ours do not count.
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_included_counts_and_ours_does_not() {
+    fn included_files_count_and_our_shims_do_not() {
         let theirs = "include = [\"one.toml\", { path = \"two.toml\", optional = true }]\n";
         let two = "build.rustc-wrapper = \"tools/two\"\n";
         assert_eq!(

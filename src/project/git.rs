@@ -1,4 +1,4 @@
-//! What git has to do with a file of the project: whether it tracks it, and how it is kept from showing it.
+//! Git and a file of the project: whether the file is tracked, and how it is excluded from `git status`.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

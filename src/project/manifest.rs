@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_can_be_read() {
+    fn a_written_manifest_can_be_read() {
         let dir = tempfile::tempdir().unwrap();
         let dirs = ProjectDirs::in_cache(dir.path(), dir.path());
         assert_eq!(Manifest::read(&dirs).unwrap(), None);

@@ -11,7 +11,7 @@ use crate::ui::Explain;
 /// Where a package's source comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// Somebody else's: from a registry, from git, or vendored.
+    /// A foreign package: from a registry, from git, or vendored.
     Foreign,
     /// The user's own: a member of the workspace or a path dependency.
     Path,

@@ -62,7 +62,7 @@ impl ProjectDirs {
         ProjectDirs { shared, ..self }
     }
 
-    /// Makes sure that the folders in the cache are there, nobody else's, and can be written.
+    /// Makes sure that the folders in the cache exist, belong to this user alone, and are writable.
     pub(crate) fn ready(&self) -> Result<(), CacheError> {
         cache::ready(self)
     }

@@ -61,7 +61,7 @@ fn id(name: &str, version: &Version) -> String {
     format!("{name} v{version}")
 }
 
-/// Of each line, name and version: a source and `(*)` follow where there is one.
+/// The name and version of each line; a source and `(*)` may follow.
 fn listed(text: &str) -> HashSet<String> {
     let id = |line: &str| {
         let mut words = line.split_whitespace();

@@ -117,7 +117,7 @@ pub(crate) struct SpanStart {
     pub(crate) parent_remote: bool,
 }
 
-/// A log record's circumstances.
+/// The header of a log record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LogHeader {
     /// Zeros: none.
@@ -131,11 +131,11 @@ pub(crate) struct LogHeader {
     pub(crate) flags: u8,
     /// OpenTelemetry's severity number.
     pub(crate) severity: u8,
-    /// FactReader that found no room in the record.
+    /// Attributes for which the record had no room.
     pub(crate) left_out: u8,
 }
 
-/// A measurement's circumstances.
+/// The header of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MeasurementHeader {
     /// As in [`SpanStart`].
@@ -212,7 +212,7 @@ impl<'a> Records<'a> {
     }
 }
 
-/// How many items some records hold.
+/// The numbers of items in some records.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct RecordCount {
     /// Spans that end.

@@ -49,7 +49,7 @@ pub(crate) fn database_message(text: &str) -> String {
     clean.trim_end().to_owned()
 }
 
-/// A message of somebody else in which a database's may stand: only what cannot be anything else is hidden.
+/// A message that may quote a database's message: only unmistakable values are hidden.
 pub(super) fn quoting(text: Cow<'_, str>) -> Cow<'_, str> {
     if !text.contains(['(', '\'', '"']) {
         return text;

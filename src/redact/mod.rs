@@ -1,7 +1,8 @@
 //! Takes secrets out of whatever leaves us: URLs, headers, attributes, command lines, messages. A function for each kind
 //! of text, one table of names ([`names`]) and one of shapes ([`shapes`]) for all of them.
 //!
-//! What no name and no shape gives away, nobody can find. Where it is in doubt how far a value reaches, it reaches further.
+//! A secret without a telling name or shape cannot be found. If the end of a value is ambiguous, the longer reading is
+//! hidden.
 
 mod arguments;
 mod database;

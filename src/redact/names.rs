@@ -62,7 +62,7 @@ const KEYS: &str = "primary foreign partition sort sorting order range unique co
      next first prev column field tag label metric dict json translation resource dedup feature flag project \
      issue ticket config setting registry bucket shard sharding distribution item entity attribute header param \
      property state job task lock hash press any the no duplicate missing unknown invalid s3 kafka";
-/// Codes that let somebody in.
+/// Kinds of codes that grant access.
 const CODES: &str = "auth authorization oauth oauth2 access security verification verify confirm confirmation pin otp mfa 2fa tfa \
      sms login signin sso reset recovery backup invite invitation device user pass time activation unlock pairing";
 /// Whose tokens are secrets in the plural; others are counted: `max_tokens`.
@@ -264,7 +264,7 @@ mod tests {
 
     /// Written down once more, so that none can be forgotten by mistake.
     #[test]
-    fn what_the_conventions_and_known_scrubbers_hide_is_hidden() {
+    fn names_that_conventions_and_known_scrubbers_hide_are_hidden() {
         let conventions = "AWSAccessKeyId Signature sig X-Goog-Signature X-Amz-Signature X-Amz-Credential \
                            X-Amz-Security-Token";
         let scrubbers = "password secret passwd api_key apikey auth credentials mysql_pwd privatekey private_key token \

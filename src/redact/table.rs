@@ -261,7 +261,7 @@ const TABLE: &[Row] = &[
 ];
 
 #[test]
-fn what_is_a_secret_is_hidden_and_nothing_else() {
+fn secrets_are_hidden_and_other_text_is_kept() {
     let mut wrong = String::new();
     for (kind, raw, clean) in TABLE {
         let found = shown(*kind, raw);
@@ -315,7 +315,7 @@ fn a_token_by_its_shape_is_hidden_in_any_text() {
 
 /// Whatever the text: no panic, and no more time for it than its length allows.
 #[test]
-fn no_text_is_too_odd() {
+fn arbitrary_text_causes_no_panic_and_takes_linear_time() {
     let odd = [
         "ü",
         "=",

@@ -149,7 +149,7 @@ impl<'t> Scan<'t> {
         true
     }
 
-    /// An address that lets in whoever knows it.
+    /// An address whose knowledge alone grants access.
     fn secret_path(&mut self, start: usize, end: usize) -> bool {
         let behind = shapes::secret_path(&self.text[start..end], &self.text[end..]);
         let Some(from) = behind.map(|behind| end + behind) else { return false };

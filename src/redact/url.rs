@@ -1,4 +1,4 @@
-//! Secrets in URLs and in what somebody took for one.
+//! Secrets in URLs, malformed ones included.
 
 use std::borrow::Cow;
 
@@ -84,7 +84,7 @@ fn nested(value: &str) -> Option<String> {
     }
 }
 
-/// An endpoint as somebody wrote it, be it one or not. Nobody knows what its parameters mean to its server, so none of
+/// An endpoint as the user wrote it, valid or not. The meaning of its parameters is unknown here, so none of
 /// their values shows; and what stands before an `@` is taken for credentials wherever it stands.
 pub(crate) fn endpoint(written: &str) -> Cow<'_, str> {
     let start = written.find("://").map_or(0, |at| at + 3);

@@ -10,7 +10,7 @@ struct Platform {
     provider: &'static str,
     /// A value of `cloud.platform`; empty for a provider that has but one.
     platform: &'static str,
-    /// Set there and nowhere else.
+    /// A variable that is set on this platform and nowhere else.
     sign: &'static str,
     /// Attributes, and the variables that hold them; the first that is set counts.
     variables: &'static [(&'static str, &'static [&'static str])],
@@ -108,7 +108,7 @@ const GCP_REGION: (&str, &[&str]) = (name::CLOUD_REGION, &["GOOGLE_CLOUD_REGION"
 
 /// The attributes of the platform.
 pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
-    // Knative sets the variables of Cloud Run on anybody's cluster.
+    // Knative sets the variables of Cloud Run on any cluster.
     let is_foreign =
         |platform: &&Platform| platform.sign == "K_SERVICE" && around.variable("KUBERNETES_SERVICE_HOST").is_some();
     let signed = PLATFORMS.iter().find(|platform| around.variable(platform.sign).is_some());
@@ -126,7 +126,7 @@ pub(super) fn detect(around: &Surroundings<'_>) -> Vec<KeyValue> {
     found
 }
 
-/// The few that are more than text.
+/// The value of an attribute: a number or a list for some of them, text for the others.
 fn typed(key: &str, text: String) -> Option<Value> {
     match key {
         // The variable is in MiB.

@@ -124,8 +124,8 @@ fn detected(
     Resource::new(found.into_iter().map(clean).collect(), schema)
 }
 
-/// The program's file name: as it was started, or that of the program that a script has become. A script's interpreter is
-/// not what it has become.
+/// The program's file name: as it was started, or that of the program that a script has become. The interpreter of a
+/// script does not count as such a program.
 fn service_name(around: &Surroundings<'_>) -> String {
     let started = &around.program.file;
     let runs = process::executable_path(around);

@@ -9,7 +9,7 @@ use nix::time::{ClockId, clock_gettime};
 use super::process;
 use crate::launch::{Environment, Program};
 
-/// More than any of a process's files that are read here, but for command lines of great length.
+/// The bytes that one read gets at most: enough for every file of a process but a very long command line.
 const ONE_GO: usize = 1 << 16;
 
 /// The program and what lies around it. Tests make up a `/` of their own.
@@ -22,7 +22,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) introduced: Option<PathBuf>,
     /// Whether `/proc` still describes that process and not a later one with its pid.
     pub(super) is_there: bool,
-    /// What was started. The process may have become another since.
+    /// The program that was started. The process may run another one by now.
     pub(super) program: &'a Program,
     /// The program's environment.
     pub(super) environment: &'a Environment,

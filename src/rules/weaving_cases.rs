@@ -1,7 +1,7 @@
 //! The cases in `tests/weaving`: rules and a source in, the woven source or an error message out.
 //!
 //! They run as a unit test of this room: a case starts from the text of an `instrumentation.toml` and ends with a woven
-//! source, and no command of otel-rs has to exist for tests alone. `weave` itself is pure and may not read folders.
+//! source, and otel-rs needs no command that exists only for tests. `weave` itself is pure and may not read folders.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -132,7 +132,7 @@ impl Call {
         self.facts.metadata && self.facts.crate_name.is_some() && self.input().is_some()
     }
 
-    /// Whether the crate is somebody else's: cargo silences the lints of registry, git and vendored packages alike.
+    /// Whether the crate is foreign: cargo silences the lints of registry, git and vendored packages alike.
     pub(crate) fn is_foreign(&self) -> bool {
         self.facts.cap_lints
     }

@@ -1,4 +1,4 @@
-//! Compiling one crate: woven where something is known about it, as it is otherwise.
+//! Compiles one crate: woven if it has an instrumentation, plain otherwise.
 
 use std::ffi::OsString;
 use std::io;
@@ -74,7 +74,7 @@ pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<Compiled> {
     let Some(subject) = subject(dirs, call, context) else {
         return compile_unknown(compilation, &toolchain, &search);
     };
-    // Where nothing can be written, nothing can be woven.
+    // Weaving needs a writable cache.
     let Ok(stamp) = ensure_stamp(dirs, context, &subject.name, &subject.version) else {
         return compile_as_it_is(call, chain, &search, shim).map(Compiled::without_warning);
     };
@@ -207,7 +207,7 @@ fn compile_unknown(compilation: &Compilation<'_>, toolchain: &Toolchain, search:
     }
     let warning = match status.code() {
         Some(0) if is_watched => verdict::compiled(dirs, context, call, toolchain),
-        // A compiler that was killed did not fail at what it read.
+        // A compiler that was killed by a signal did not fail because of its input.
         Some(_) if is_watched => verdict::failed(dirs, context, call, toolchain),
         _ => None,
     };

@@ -1,4 +1,4 @@
-//! Which compiler is running, without running it at every call.
+//! The version and host of a compiler, cached so that it is not run at every call.
 
 use std::ffi::OsStr;
 use std::io;
@@ -39,7 +39,7 @@ impl Toolchain {
         Some(Toolchain { version, host })
     }
 
-    /// Keeps the answer. Not to be able to only costs time.
+    /// Caches the answer. A failure only costs time at the next call.
     pub(super) fn remember(&self, dirs: &ProjectDirs, compiler: &OsStr) {
         let _ = files::write_if_changed(&memory(dirs, compiler), self.version.as_bytes());
     }

@@ -21,7 +21,7 @@ pub(super) fn compiled(
     toolchain: &Toolchain,
 ) -> Option<CompileWarning> {
     let dependent = dependent(call, toolchain)?;
-    // A note that cannot be written costs a plain build more.
+    // A note that cannot be written costs one more plain build.
     let change = context.quarantine.compiled(dirs, &dependent).ok()??;
     Some(match change {
         QuarantineChange::Cleared(crates) => CompileWarning::Cleared(crates),

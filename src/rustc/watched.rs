@@ -1,4 +1,4 @@
-//! Running a compiler whose failure would be ours.
+//! Runs a compiler on woven source: weaving may be the cause of a failure.
 //!
 //! Its stderr is held until it reports that the crate's metadata is written: from then on nothing that weaving could have
 //! broken has been seen to fail, and cargo needs that very message to go on with the dependents. A failure before it is
@@ -56,7 +56,7 @@ pub(super) fn run(mut command: Command, reports_artifacts: bool) -> io::Result<W
         }
     }
     let status = child.wait()?;
-    // A compiler that was killed did not fail at what it read.
+    // A compiler that was killed by a signal did not fail because of its input.
     if !passing && status.code().is_some_and(|code| code != 0) {
         return Ok(Watched::Failed(errors));
     }
@@ -70,7 +70,7 @@ fn error_text(message: Message) -> Option<String> {
     (!text.starts_with("aborting due to")).then(|| message.rendered.unwrap_or(text))
 }
 
-/// A compiler's line, which is cargo's to read and not ours to change. Cargo may be gone.
+/// Passes a line of the compiler on to cargo unchanged. Cargo may have ended.
 fn pass(line: &[u8]) {
     let _ = io::stderr().lock().write_all(line);
 }

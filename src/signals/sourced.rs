@@ -3,7 +3,7 @@
 use crate::resource::Source;
 use crate::signals::{BatchItem, Signal};
 
-/// One of them.
+/// A span or log record, and its program.
 #[derive(Debug, Clone)]
 pub(crate) struct Sourced<T> {
     pub(crate) source: Source,

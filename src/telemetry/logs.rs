@@ -1,4 +1,4 @@
-//! Log records at work: made of what programs wrote, and exported.
+//! The log records of a run: made from what programs wrote, and handed to their destinations.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -59,12 +59,12 @@ impl Logs {
         self.destinations.is_unreachable()
     }
 
-    /// When the oldest came that waits at some destination and may be dropped.
+    /// The arrival of the oldest record that waits at some destination and may be dropped.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.destinations.oldest()
     }
 
-    /// Drops the oldest that wait at one destination.
+    /// Drops the oldest records that wait at one destination.
     pub(crate) fn drop_oldest(&mut self, reason: Reason) {
         self.destinations.drop_oldest(reason);
     }

@@ -1,4 +1,4 @@
-//! Metrics at work: what is recorded, found on the machine, read and exported.
+//! The metrics of a run: instruments, measurements of the machine, and the readers that export both.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// `None` when nobody reads. Must be called within the runtime in which exports will run; `wake` is notified when
+    /// `None` without a reader. Must be called within the runtime in which exports will run; `wake` is notified when
     /// [`serve`](Self::serve) has something to do before the time.
     pub(crate) fn new(
         config: &config::Metrics,

@@ -54,7 +54,7 @@ impl Readers {
         for reader in &config.readers {
             match reader {
                 config::Reader::Prometheus(prometheus) => {
-                    let Some(page) = Page::open(prometheus, wake) else { continue };
+                    let Some(page) = Page::open(prometheus, notices, wake) else { continue };
                     readers.pages.push((plans.len(), page));
                     let buckets = HistogramAggregation::ExplicitBuckets;
                     let limit = prometheus.cardinality_limit;
@@ -107,7 +107,7 @@ impl Readers {
         for (number, page) in &mut self.pages {
             while let Some(scrape) = page.next_scrape() {
                 refresh(ledgers);
-                // Whoever has hung up in the meantime needs no answer.
+                // A client that has hung up in the meantime needs no answer.
                 let _ = scrape.send(ledgers.collect(*number, SystemTime::UNIX_EPOCH));
             }
         }

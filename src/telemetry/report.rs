@@ -54,7 +54,7 @@ impl TelemetryReport {
         }
     }
 
-    /// Warns of what was never read.
+    /// Warns of items that were never read.
     pub(super) fn warn_of_unread(&mut self) {
         if self.lost_measurements > 0 {
             let measurements = plural::counted(self.lost_measurements, "measurement was", "measurements were");

@@ -1,7 +1,8 @@
 //! The program's run as a span of its own: for batch jobs, CI steps and whatever else comes to an end.
 //!
 //! By the conventions for command line programs (semconv/cli/cli-spans, the callee's side). The run's parent stands in
-//! our environment, and the run stands in the program's, by the specification's environment carriers. Requests that the program serves have parents of their own.
+//! our environment, and the run stands in the program's, by the specification's environment carriers. Requests that the
+//! program serves have parents of their own.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -167,7 +168,7 @@ fn failure(end: ChildEnd) -> (Option<String>, Status) {
     }
 }
 
-/// The span that started us; invalid without the variables, or with malformed ones.
+/// The context of the span that started otel-rs; invalid without the variables, or with malformed ones.
 fn parent(environment: &Environment) -> SpanContext {
     let mut headers = HashMap::new();
     for (header, variable) in CARRIED {
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sampler_decides() {
+    fn the_sampler_decides_whether_a_run_is_sampled() {
         let sampled = |name, flag: Option<u8>| {
             let parent = flag.map(|flag| format!("00-{TRACE}-{SPAN}-0{flag}"));
             let environment: Vec<_> = parent.iter().map(|parent| ("TRACEPARENT", parent.as_str())).collect();
@@ -270,10 +271,10 @@ mod tests {
             ratio::threshold(ratio).is_none_or(|threshold| ratio::within(&trace.to_be_bytes(), threshold))
         };
         for ratio in [0.0, 1e-18, 1e-9, 0.1, 0.25, 1.0 / 3.0, 0.5, 0.75, 0.9, 1.0 - 1e-16, 1.0] {
-            // Around the bound, where the last bit does not count, with all and with no bits of the other half.
+            // Ids around the bound, whose last bit does not count, with all and with no bits of the other half.
             let bound = u128::from((ratio * (1_u64 << 63) as f64) as u64) << 1;
             let near = (0..8).map(|step| (bound + step).saturating_sub(4) & u128::from(u64::MAX));
-            // A sequence that goes everywhere, by the golden ratio.
+            // Ids spread evenly over the whole range: multiples of the golden ratio.
             let far = (1..=500_u128).map(|step| step.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
             let mut sampled = 0;
             for low in near.chain(far) {
@@ -285,7 +286,7 @@ mod tests {
             let share = f64::from(sampled) / 1016.0;
             assert!((share - ratio).abs() < 0.05, "{share} are sampled at {ratio}");
         }
-        // What other services decide by the same algorithm, whatever their language: half of all ids.
+        // Decisions of other services, in any language, by the same algorithm with a ratio of one half.
         for (trace, sampled) in [
             (0xffff_ffff_ffff_ffff_7fff_ffff_ffff_ffff_u128, true),
             (0x0000_0000_0000_0000_8000_0000_0000_0000, false),

@@ -63,7 +63,7 @@ fn is_enabled(level: Level) -> bool {
     LEVEL.get().is_none_or(|most| level <= *most)
 }
 
-/// What can be explained to a user: an error with a hint at what to do next.
+/// An error with a hint for the user at what to do next.
 pub(crate) trait Explain: std::error::Error {
     /// One imperative sentence, or nothing when there is no honest advice.
     fn hint(&self) -> Option<String> {
@@ -81,7 +81,7 @@ pub(crate) fn out_raw(text: impl Display) {
     let _ = write!(anstream::stdout(), "{text}");
 }
 
-/// Writes a line of data that somebody waits for to stdout: as it is, and with its error. A line that has been begun is
+/// Writes a line of data for a log collector to stdout, unchanged, and returns its error. A line that has been begun is
 /// finished before the next.
 pub(crate) fn out_line(line: &[u8]) -> std::io::Result<()> {
     let mut stdout = lock(&STDOUT);
@@ -92,7 +92,7 @@ pub(crate) fn out_line(line: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Keeps messages from now on, until somebody flushes them.
+/// Buffers messages from now on, until they are flushed.
 pub(crate) fn hold() {
     HOLDING.store(true, Ordering::Relaxed);
 }
@@ -122,7 +122,7 @@ pub(crate) fn leave() {
     HOLDING.store(false, Ordering::Relaxed);
 }
 
-/// The last chance: what has been kept, or has not found room, is written within a moment or not at all.
+/// Writes all buffered messages before the process ends: within a short time limit, or not at all.
 pub(crate) fn finish() {
     HOLDING.store(false, Ordering::Relaxed);
     let mut stderr = lock(&STDERR);

@@ -1,8 +1,8 @@
 //! stdout and stderr, written to without ever waiting for long.
 //!
-//! Whoever reads them is the program's reader, not ours: a pipe that nobody empties, or a terminal that was stopped, may
-//! hold up the program, and must not hold up us. Nor may we make the descriptor non-blocking, since the program
-//! shares what is behind it.
+//! Both streams are shared with the program. A full pipe or a stopped terminal may block the program, but not the
+//! launcher. The descriptor cannot be made non-blocking either: that flag belongs to the open file description, which
+//! the program shares.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -30,7 +30,7 @@ enum Wrote {
     Bytes(usize),
     /// No room now.
     Full,
-    /// Nobody will ever read it.
+    /// The reader is gone for good.
     Gone,
 }
 
@@ -88,7 +88,7 @@ impl Stream {
         true
     }
 
-    /// Forgets what waits: somebody else will write it.
+    /// Discards the backlog: another process writes it.
     pub(super) fn forget(&mut self) {
         self.backlog.clear();
     }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_nobody_can_read_are_dropped() {
+    fn bytes_are_dropped_when_the_reader_is_gone() {
         let (reader, writer) = nix::unistd::pipe().unwrap();
         drop(reader);
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn impl_type_is_not_an_item() {
+    fn impl_in_a_return_type_is_not_an_item() {
         let source =
             "fn f() -> impl Future { a } fn g() -> &'a impl Future { b } impl Future { c } default impl Future { d }";
         assert_eq!(found("impl Future", source), ["c", "d"]);

@@ -1,7 +1,7 @@
 //! Rust source as trees of tokens, each with the range of its bytes.
 //!
-//! Tokens and not syntax, because `cfg_rt! { … }` and `pin_project! { … }` hide whole items from every parser of the
-//! language while their tokens lie open.
+//! Rules match tokens, not syntax trees: macros such as `cfg_rt! { … }` and `pin_project! { … }` hide whole items from
+//! a parser, but not from a lexer.
 
 use std::ops::Range;
 use std::str::FromStr;

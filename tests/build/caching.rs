@@ -32,7 +32,7 @@ fn projects_share_what_is_woven_of_the_same_source() {
 }
 
 #[test]
-fn what_was_changed_in_the_cache_is_made_anew() {
+fn changed_files_of_the_cache_are_made_anew() {
     let project = Project::new().with_own_cache();
     project.otel_rs(&["bootstrap"]).ok();
     assert_eq!(project.run(), "1004");
@@ -123,7 +123,7 @@ fn a_build_whose_cache_cannot_be_used_is_plain_with_one_warning_and_woven_later(
 }
 
 #[test]
-fn a_file_system_that_runs_nothing_is_named_and_the_build_stays_plain() {
+fn a_noexec_file_system_is_named_and_the_build_stays_plain() {
     let project = Project::new();
     let mounted = project.path("mounted");
     fs::create_dir(&mounted).unwrap();

@@ -1,4 +1,4 @@
-//! What of a project is carried elsewhere builds there: nothing in it needs what only one machine has.
+//! A project that is copied to another machine builds there: its files do not depend on the first machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};

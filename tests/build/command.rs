@@ -62,7 +62,7 @@ fn it_finds_the_project_and_passes_everything_on() {
 }
 
 #[test]
-fn what_the_environment_names_runs_inside_and_programs_do_not_see_ours() {
+fn wrappers_of_the_environment_run_inside_and_programs_do_not_see_ours() {
     let project = Project::new();
     script(&project.path("wrap.sh"), "#!/bin/sh\necho \"$@\" >>\"${0%/*}/calls\"\nexec \"$@\"\n");
     project.write(

@@ -1,9 +1,9 @@
-//! Woven crates in the hands of plain cargo.
+//! Woven crates compiled by plain cargo.
 
 use super::project::{Project, run_to_end, script};
 
 #[test]
-fn a_known_crate_is_woven_by_plain_cargo() {
+fn an_instrumented_crate_is_woven_by_plain_cargo() {
     let project = Project::new();
     assert_eq!(project.run(), "4");
     let lock = project.read("p/Cargo.lock");

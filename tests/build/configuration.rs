@@ -3,7 +3,7 @@
 use super::project::{Project, run_to_end};
 
 #[test]
-fn twice_changes_nothing() {
+fn a_second_bootstrap_changes_nothing() {
     let project = Project::new();
     project.otel_rs(&["bootstrap"]).ok();
     let before = project.files();
@@ -72,7 +72,7 @@ fn excluded_crate_stays_plain_and_the_choice_is_kept() {
 }
 
 #[test]
-fn project_with_nothing_known_is_left_alone() {
+fn a_project_without_instrumented_crates_is_left_alone() {
     let project = Project::new();
     std::fs::remove_dir_all(project.path("instrumentations/gear")).unwrap();
     let before = project.files();
@@ -135,7 +135,7 @@ fn diff_shows_what_is_woven() {
 }
 
 #[test]
-fn a_crate_that_no_program_contains_is_not_called_woven() {
+fn a_crate_in_no_program_is_not_listed_as_woven() {
     for (section, why) in [
         ("[dev-dependencies]", "only tests, examples and benchmarks use it"),
         ("[build-dependencies]", "only build scripts and macros use it"),
@@ -152,7 +152,7 @@ fn a_crate_that_no_program_contains_is_not_called_woven() {
 }
 
 #[test]
-fn a_crate_behind_a_feature_that_nobody_enables_is_not_called_woven() {
+fn a_crate_behind_a_disabled_feature_is_not_listed_as_woven() {
     let project = Project::new();
     project.replace("p/app/Cargo.toml", "engine = \"1\"", "engine = { version = \"1\", optional = true }");
     project.write("p/app/src/main.rs", "fn main() {}\n");

@@ -56,7 +56,7 @@ fn a_dependent_that_breaks_has_its_dependency_plain_the_next_time() {
 }
 
 #[test]
-fn a_mistake_of_the_users_own_is_theirs_alone() {
+fn an_error_in_the_users_code_is_not_blamed_on_weaving() {
     let project = Project::new();
     project.replace("p/app/Cargo.toml", "engine = \"1\"\n", "engine = \"1\"\ngear = \"1\"\n");
     project.cargo(&["generate-lockfile", "--offline"]).ok();
@@ -71,7 +71,7 @@ fn a_mistake_of_the_users_own_is_theirs_alone() {
 }
 
 #[test]
-fn a_version_without_rules_stays_plain_in_silence() {
+fn a_version_without_rules_stays_plain_without_a_warning() {
     let project = Project::new();
     project.replace("instrumentations/gear/instrumentation.toml", ">=1.0.0, <2", ">=1.0.0, <1.2.1-0");
     project.replace(
@@ -89,7 +89,7 @@ fn a_version_without_rules_stays_plain_in_silence() {
 fn a_colleague_without_otel_rs_builds_plain_with_one_warning() {
     let project = Project::new();
     project.otel_rs(&["bootstrap", "--shared"]).ok();
-    // What a colleague has not.
+    // A machine without otel-rs: no cache, and no otel-rs in PATH.
     let none = project.path("no cache");
     let paths = std::env::split_paths(&std::env::var_os("PATH").unwrap())
         .filter(|path| !path.join("otel-rs").exists())
@@ -156,12 +156,12 @@ fn weaving_is_cleared_when_the_plain_build_fails_as_well() {
     let third = project.cargo(&["build"]);
     assert!(third.status != 0 && !third.err.contains("otel-rs"), "no second suspicion: {}", third.err);
     assert!(project.otel_rs(&["bootstrap"]).ok().out.contains("woven"));
-    // Mended where no manifest shows it.
+    // The fix changes no manifest.
     assert_eq!(project.cargo(&["run", "--quiet", "--features", "engine/fast"]).ok().out.trim(), "1004");
 }
 
 #[test]
-fn a_known_crate_that_fails_for_its_own_reason_is_not_blamed_on_its_layer() {
+fn an_instrumented_crate_that_fails_for_its_own_reason_is_not_blamed_on_its_layer() {
     let project = Project::new();
     let right = project.read("p/vendor/gear/src/lib.rs");
     project.write("p/vendor/gear/src/lib.rs", &(right.clone() + "compile_error!(\"no pool chosen\");\n"));

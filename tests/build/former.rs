@@ -1,4 +1,4 @@
-//! A compiler wrapper or a rustdoc that was there before, named by a relative path: it runs inside ours, as cargo ran it.
+//! Compiler wrappers and rustdocs that were configured before, by relative paths: the shims run them as cargo did.
 
 use std::path::Path;
 
@@ -53,7 +53,7 @@ fn a_wrapper_of_the_project_runs_inside() {
         runs_inside(&project, &calls, true);
         project.otel_rs(&["bootstrap", "--shared"]).ok();
         runs_inside(&project, &calls, false);
-        // Whoever has no otel-rs still has the wrapper.
+        // A user without otel-rs still has the wrapper.
         let path = std::env::var_os("PATH").unwrap();
         let others = std::env::split_paths(&path).filter(|path| !path.join("otel-rs").exists());
         let mut without = project.command(env!("CARGO"));

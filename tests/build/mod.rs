@@ -1,4 +1,4 @@
-//! The build half on small projects: what `bootstrap` writes, and what plain cargo makes of it.
+//! The build half on small projects: files that `bootstrap` writes, and builds with plain cargo.
 
 pub(crate) mod project;
 

@@ -1,4 +1,4 @@
-//! What somebody else put into a project, which git carries: it is neither followed, nor emptied, compiled or run.
+//! Files that a repository contains: links are not followed, and layers, hooks or tools are not compiled or run.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -52,7 +52,7 @@ fn links_are_refused_and_lead_nowhere() {
     }
 }
 
-/// What an earlier otel-rs made on each machine, committed by somebody.
+/// Files that an earlier otel-rs made on each machine, committed to the repository.
 #[test]
 fn layers_hooks_and_tools_of_a_clone_are_ignored() {
     for shared in [false, true] {

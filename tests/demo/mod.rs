@@ -1,4 +1,4 @@
-//! `otel-rs demo`: what it shows, and that the questions of the guide have their answers in it.
+//! `otel-rs demo`: its output, and that its metrics answer the questions of the guide.
 
 mod questions;
 

@@ -101,7 +101,7 @@ fn every_query_finds_its_metric_on_the_page() {
     }
     let on_page: BTreeSet<&str> = page.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();
     let has_swap = std::fs::read_to_string("/proc/swaps").is_ok_and(|swaps| swaps.lines().count() > 1);
-    // A run is recorded at its end, when the page is there no more; its name is made like that of other durations.
+    // A run is recorded at its end, when the page is no longer served; its name is made like that of other durations.
     let is_elsewhere = |name: &str| {
         ["faas_", "shop_", "otel_rs_process_run_duration_seconds_"].iter().any(|start| name.starts_with(start))
     };

@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection, and where that cannot be known.
+//! The peer address of a connection, and connections that have none.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ fn at(path: &str) -> SpanMatcher {
     server().attr("url.path", path)
 }
 
-fn of_nobody(matcher: SpanMatcher) -> SpanMatcher {
+fn without_peer(matcher: SpanMatcher) -> SpanMatcher {
     matcher.without("client.address").without("network.peer.address").without("network.peer.port")
 }
 
@@ -73,7 +73,7 @@ fn a_socket_of_the_file_system_has_no_address() {
                 assert_eq!(edge.get("/hello").0, 200);
                 request(&local, &format!("/local/{number}"));
             }
-            // HTTP/2, too.
+            // The same over HTTP/2.
             let mut stream = UnixStream::connect(&path).unwrap();
             stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
             stream.write_all(b"\0\0\x03\x01\x05\0\0\0\x01\x82\x86\x84").unwrap();
@@ -81,7 +81,7 @@ fn a_socket_of_the_file_system_has_no_address() {
             std::thread::sleep(Duration::from_millis(100));
         });
         for path in ["/local/0", "/local/1", "/"] {
-            traces.require(of_nobody(at(path)));
+            traces.require(without_peer(at(path)));
         }
     }
 }
@@ -97,7 +97,7 @@ fn a_pipe_within_the_process_has_no_address() {
         for way in ["/piped/http1", "/piped/http2"] {
             let request = traces.require(at(way).attr("client.address", "127.0.0.1"));
             let call = traces.require(client().child_of(&request).attr("url.full", "http://pipe.test/piped"));
-            traces.require(of_nobody(at("/piped")).child_of(&call));
+            traces.require(without_peer(at("/piped")).child_of(&call));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Answers that do not come to their end.
+//! Responses that end early.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -55,10 +55,10 @@ fn over_http2(edge: &Launched, path: &str, loses_the_connection: bool) {
 }
 
 #[test]
-fn a_client_that_has_had_enough_is_no_error() {
+fn a_connection_closed_by_the_client_is_not_an_error() {
     for versions in &versions() {
         let (traces, metrics) = run(versions, &[], |edge| {
-            // The first is closed, the second reset: it has bytes that nobody has read.
+            // The first connection is closed, the second is reset, since it has unread bytes.
             let (mut stream, head) = begin(edge, "/events", "");
             assert!(head.starts_with("HTTP/1.1 200"), "{head}");
             stream.shutdown(std::net::Shutdown::Write).unwrap();
@@ -76,7 +76,7 @@ fn a_client_that_has_had_enough_is_no_error() {
 }
 
 #[test]
-fn a_stream_that_is_given_back_is_no_error() {
+fn a_stream_reset_by_the_client_is_not_an_error() {
     for versions in &versions() {
         let (traces, metrics) = run(versions, &[], |edge| {
             for path in ["/events", "/download", "/sized"] {

@@ -1,4 +1,4 @@
-//! What stands at the edge, woven and launched: requests passed on, connections of every kind, answers that end early.
+//! The fixture `edge`, woven and launched: requests passed on, connections of every kind, answers that end early.
 
 mod connections;
 mod ends;

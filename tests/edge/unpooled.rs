@@ -63,7 +63,7 @@ fn a_request_that_gets_no_answer_fails() {
 }
 
 #[test]
-fn a_pool_that_is_silent_stays_silent() {
+fn a_disabled_pool_leaves_its_requests_unrecorded() {
     for versions in &versions() {
         let settings = [("OTEL_RS_DISABLED_INSTRUMENTATIONS", "hyper-util")];
         let (traces, _) = run(versions, &settings, |edge| {

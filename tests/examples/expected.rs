@@ -1,4 +1,4 @@
-//! `example/expected.toml`: what arrives when an example runs, and what is not so.
+//! `example/expected.toml`: the telemetry expected of an example, and its comparison with the received one.
 
 use std::collections::BTreeMap;
 use std::fmt;

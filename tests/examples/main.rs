@@ -11,7 +11,8 @@ mod locks;
 #[allow(dead_code, unused_imports, unused_macros, reason = "other targets use the rest")]
 mod support;
 
-use std::process::{ExitCode, Stdio};
+use std::process::{Child, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use nix::sys::signal::{Signal, kill};
@@ -20,7 +21,7 @@ use nix::unistd::Pid;
 use expected::{Expected, Received};
 use support::fixture::{Fixture, otel_rs, tested};
 use support::services::Service;
-use support::{OTEL_RS, Otlp, clean, output, skip_test, source, wait_for};
+use support::{OTEL_RS, Otlp, clean, output, skip_test, source};
 
 /// How many seconds an example may run.
 const PATIENCE: u64 = 60;
@@ -117,15 +118,43 @@ fn launch(fixture: &Fixture, expected: &Expected, services: &[Service]) -> Resul
     let (stdout, stderr) = (fixture.folder.join("stdout.txt"), fixture.folder.join("stderr.txt"));
     let create = |path| std::fs::File::create(path).map_err(|error| error.to_string());
     command.stdin(Stdio::null()).stdout(create(&stdout)?).stderr(create(&stderr)?);
-    let mut launcher = command.spawn().map_err(|error| error.to_string())?;
+    let mut launcher = Launcher(command.spawn().map_err(|error| error.to_string())?);
     let is_ended_by_us = services.iter().any(Service::wait);
     if is_ended_by_us {
-        kill(Pid::from_raw(launcher.id() as i32), Signal::SIGTERM).map_err(|error| error.to_string())?;
+        kill(Pid::from_raw(launcher.0.id() as i32), Signal::SIGTERM).map_err(|error| error.to_string())?;
     }
-    let status = wait_for("the program's end", PATIENCE, || launcher.try_wait().expect("a child"));
     let text = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let Some(status) = launcher.wait() else {
+        let (text, project) = (text(stdout) + &text(stderr), fixture.folder.display());
+        return Err(format!("the program did not end within {PATIENCE} s:\n{text}\nthe project: {project}").into());
+    };
     if !status.success() && !is_ended_by_us {
         return Err(format!("the program ended with {status}:\n{}{}", text(stdout), text(stderr)).into());
     }
     Ok(Received { stdout: text(stdout), traces: otlp.traces(), metrics: otlp.metrics(), logs: otlp.logs() })
+}
+
+/// A launcher; it ends with the test, and its program with it.
+struct Launcher(Child);
+
+impl Launcher {
+    /// Waits for the end, unless it takes too long.
+    fn wait(&mut self) -> Option<ExitStatus> {
+        let deadline = Instant::now() + Duration::from_secs(PATIENCE);
+        while Instant::now() < deadline {
+            if let Some(status) = self.0.try_wait().expect("a child") {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        None
+    }
+}
+
+impl Drop for Launcher {
+    fn drop(&mut self) {
+        // Neither does any harm to a launcher that has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

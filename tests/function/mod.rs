@@ -144,7 +144,7 @@ fn an_invocation_that_is_cut_off_before_its_deadline_is_an_error_and_no_timeout(
     assert!(metrics.all("faas.timeouts", &[]).is_empty(), "{metrics}");
 }
 
-/// Nobody can say which of them has used the CPU.
+/// CPU time cannot be attributed to one of several concurrent invocations.
 #[test]
 fn concurrent_invocations_have_no_cpu_time() {
     let (traces, metrics, _, answers) = handled("newest", &["meet", "meet"], &[("AWS_LAMBDA_MAX_CONCURRENCY", "2")]);
@@ -163,7 +163,7 @@ fn a_process_from_a_snapshot_has_no_initialization_time() {
 }
 
 #[test]
-fn the_clouds_trace_goes_on_for_those_who_read_its_header() {
+fn the_clouds_trace_continues_if_its_propagator_is_enabled() {
     let (traces, ..) = handled("newest", &["work", "work"], &[("OTEL_PROPAGATORS", "tracecontext,xray")]);
     traces.require(server().attr("faas.invocation_id", "0").child_of_remote(TRACE, SPAN));
     traces.require(server().attr("faas.invocation_id", "1").root());

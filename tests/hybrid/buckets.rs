@@ -1,4 +1,4 @@
-//! Buckets of histograms that programs make: those that a reader wants, not only those that they advise.
+//! Buckets of a program's histograms: configured by readers and views, not only advised by the program.
 
 use super::{VERSIONS, business, series, stderr};
 use crate::support::Otlp;

@@ -1,4 +1,4 @@
-//! Callbacks that do not do what they should.
+//! Callbacks that panic or block.
 
 use super::{business, run_to_end, series, stderr};
 use crate::launcher::Launched;
@@ -6,7 +6,7 @@ use crate::support::metrics::Series;
 use crate::support::{Otlp, wait_for};
 
 #[test]
-fn a_callback_that_panics_or_blocks_keeps_none_from_answering() {
+fn other_callbacks_are_observed_when_one_panics_or_blocks() {
     let (metrics, output) = run_to_end(&["callbacks", "return", "v31"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let values = |name: &str| series(&metrics, "v31", name).iter().map(Series::value).collect::<Vec<_>>();

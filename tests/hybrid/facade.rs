@@ -165,7 +165,7 @@ fn unbounded_names_descriptions_and_labels_take_little_memory_with_a_warning() {
 }
 
 #[test]
-fn a_value_that_is_no_number_is_ignored() {
+fn nan_is_ignored() {
     for (set, versions) in SETS {
         let (metrics, output) = run_to_end(set, &["wrong", "return"]);
         for version in versions {
@@ -180,7 +180,7 @@ fn a_value_that_is_no_number_is_ignored() {
 }
 
 #[test]
-fn a_recorder_of_the_program_s_own_wins() {
+fn a_recorder_of_the_program_s_own_takes_precedence() {
     let (set, versions) = SETS[1];
     let (metrics, output) = run_to_end(set, &["own", "return"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout).matches("own 7\n").count(), 3, "{output:?}");
@@ -192,7 +192,7 @@ fn a_recorder_of_the_program_s_own_wins() {
 }
 
 #[test]
-fn a_recorder_for_a_while_wins_for_that_while() {
+fn a_local_recorder_takes_precedence_while_it_is_set() {
     let (set, versions) = SETS[1];
     let (metrics, output) = run_to_end(set, &["local", "return"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout).matches("own 5\n").count(), 3, "{output:?}");
@@ -210,7 +210,7 @@ fn without_the_launcher_nothing_is_counted_or_printed() {
 
 /// The program of the guide: `instrumentations/metrics/example`.
 #[test]
-fn the_program_of_the_guide_records_its_day() {
+fn the_guide_s_program_records_its_metrics() {
     let shop = Fixture::newest_example("metrics");
     let otlp = Otlp::start();
     let mut command = launch_file(&shop.program);

@@ -1,4 +1,4 @@
-//! More than is good: series, numbers, names; and what readers make of it.
+//! Limits of series, numbers and names, and how readers show them.
 
 use super::{
     Expected, VERSIONS, business, require, require_little_memory, require_names_bounded, run_to_end, series, stderr,
@@ -36,7 +36,7 @@ fn unbounded_invalid_names_take_little_memory_with_a_warning() {
 }
 
 #[test]
-fn the_limit_may_be_another() {
+fn the_cardinality_limit_is_configurable() {
     let otlp = Otlp::start();
     business(&otlp, &["many", "exit", "v33"]).env("OTEL_RS_METRICS_CARDINALITY_LIMIT", "20").output().unwrap();
     let found = series(&otlp.metrics(), "v33", "shop.orders");

@@ -57,7 +57,7 @@ fn grown(output: &Output) -> u64 {
     stdout.lines().find_map(|line| line.strip_prefix("grew ")?.parse().ok()).expect("so many KiB")
 }
 
-/// What is known of names that are not allowed is bounded, and the user hears of some and that there were more.
+/// Invalid names take a bounded amount of memory; a warning shows some of them, and that there were more.
 fn require_names_bounded(output: &Output) {
     assert!(grown(output) < 16 << 10, "by {} KiB", grown(output));
     let stderr = stderr(output);
@@ -92,7 +92,7 @@ const COUNTED: [Expected<'static>; 7] = [
     ("shop.floor", "", "gauge", &[("level=-1", -1.0)]),
     ("shop.temperature", "Cel", "gauge", &[("share=0.5", 21.5), ("", 30.0)]),
 ];
-/// What its callbacks know.
+/// The metrics that its callbacks observe.
 const OBSERVED: [Expected<'static>; 7] = [
     ("shop.deliveries", "{delivery}", "counter", &[("by=bike", 42.0)]),
     ("shop.energy", "J", "counter", &[("", 1.75)]),
@@ -124,7 +124,7 @@ fn require(metrics: &Metrics, scope: &str, expected: &[Expected<'_>]) {
     }
 }
 
-/// Everything that does not hang on callbacks.
+/// Checks the metrics that do not depend on callbacks.
 #[track_caller]
 fn require_counted(metrics: &Metrics) {
     for scope in VERSIONS {
@@ -139,7 +139,7 @@ fn require_counted(metrics: &Metrics) {
     }
 }
 
-/// Everything that does.
+/// Checks the metrics that callbacks observe.
 #[track_caller]
 fn require_observed(metrics: &Metrics) {
     VERSIONS.iter().for_each(|scope| require(metrics, scope, &OBSERVED));
@@ -200,7 +200,7 @@ const ENDS: [End; 5] = [End::Returns, End::Panics, End::Exits, End::Terminated, 
 
 /// All metrics of the business, when it ended that way as soon as the work was done. It is exported once.
 #[track_caller]
-fn told_at_the_end(work: &str, scope: Option<&str>, end: End) -> Metrics {
+fn metrics_after_the_end(work: &str, scope: Option<&str>, end: End) -> Metrics {
     let otlp = Otlp::start();
     let (word, expected) = match end {
         End::Returns => ("return", Ok(0)),
@@ -211,7 +211,7 @@ fn told_at_the_end(work: &str, scope: Option<&str>, end: End) -> Metrics {
     };
     let arguments: Vec<&str> = [work, word].into_iter().chain(scope).collect();
     let mut launched = Launched::start(business(&otlp, &arguments));
-    // To wait for the launcher would close it, and a program that waits would return.
+    // `wait` would close stdin, and a waiting program would then return.
     let _stdin = launched.launcher.stdin.take();
     match end {
         End::Terminated => launched.send(Signal::SIGTERM),
@@ -239,22 +239,22 @@ fn require_four_million(metrics: &Metrics, scope: &str) {
 
 #[test]
 fn callbacks_run_before_a_signal_that_ends_the_program_is_passed_on() {
-    let metrics = told_at_the_end("all", None, End::Terminated);
+    let metrics = metrics_after_the_end("all", None, End::Terminated);
     require_counted(&metrics);
     require_observed(&metrics);
 }
 
 #[test]
 fn a_million_adds_of_each_of_four_threads_are_four_million() {
-    let metrics = told_at_the_end("threads", None, End::Exits);
+    let metrics = metrics_after_the_end("threads", None, End::Exits);
     VERSIONS.iter().for_each(|scope| require_four_million(&metrics, scope));
 }
 
 #[test]
-fn four_million_stay_four_million_whatever_the_end() {
+fn every_kind_of_end_exports_all_additions() {
     for scope in [VERSIONS[0], VERSIONS[6]] {
         for end in ENDS {
-            let metrics = told_at_the_end("threads", Some(scope), end);
+            let metrics = metrics_after_the_end("threads", Some(scope), end);
             require_four_million(&metrics, scope);
         }
     }
@@ -281,7 +281,7 @@ fn a_bound_instrument_counts_as_any_other() {
 }
 
 #[test]
-fn a_measurement_that_is_nothing_new_allocates_nothing() {
+fn measurements_of_known_series_do_not_allocate() {
     let allocations = |arguments: &[&str]| -> Vec<(String, u64)> {
         let stdout = String::from_utf8(run_to_end(arguments).1.stdout).unwrap();
         let lines = stdout.lines().filter_map(|line| line.strip_suffix(" allocations")?.split_once(": "));
@@ -304,7 +304,7 @@ fn a_forked_child_counts_for_itself_and_its_count_stays() {
 }
 
 #[test]
-fn a_provider_of_the_program_s_own_wins() {
+fn a_provider_of_the_program_s_own_takes_precedence() {
     let (metrics, output) = run_to_end(&["own", "return", "v30"]);
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("own 5\n"), "{output:?}");
     assert_eq!(series(&metrics, "v30", "shop.before").iter().map(Series::value).collect::<Vec<_>>(), [1.0]);
@@ -314,7 +314,7 @@ fn a_provider_of_the_program_s_own_wins() {
 
 /// The program of the guide: `instrumentations/opentelemetry/example`.
 #[test]
-fn the_program_of_the_guide_records_its_day() {
+fn the_guide_s_program_records_its_metrics() {
     let shop = Fixture::newest_example("opentelemetry");
     let otlp = Otlp::start();
     let mut command = launch_file(&shop.program);

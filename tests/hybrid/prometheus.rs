@@ -1,4 +1,4 @@
-//! What a program counted itself, on the page for Prometheus.
+//! A program's own metrics on the page for Prometheus.
 
 use nix::sys::signal::{Signal, kill};
 

@@ -87,7 +87,7 @@ fn sigkill_leaves_the_last_gathered_values() {
 }
 
 #[test]
-fn a_collector_that_blocks_keeps_the_program_from_nothing() {
+fn a_blocking_collector_does_not_delay_the_program() {
     let otlp = Otlp::start();
     let output = business(&otlp, "newest", "blocks").output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -97,7 +97,7 @@ fn a_collector_that_blocks_keeps_the_program_from_nothing() {
 
 /// The program of `instrumentations/prometheus/example`.
 #[test]
-fn the_example_records_its_day() {
+fn the_example_records_its_metrics() {
     let shop = Fixture::newest_example("prometheus");
     let otlp = Otlp::start();
     let mut command = launch_file(&shop.program);

@@ -1,4 +1,4 @@
-//! Processes attach whoever they have become and wherever they are, or a warning names the reason.
+//! Processes attach as another user, in another root or network, and as daemons; or a warning names the reason.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `otel-rs config` says why nothing arrives.
+//! `otel-rs config` reports why nothing arrives.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use super::program;
 use crate::support::tls::Authority;
 use crate::support::{OTEL_RS, Otlp, clean};
 
-/// What `otel-rs config ARGS` says, and its status.
+/// The output of `otel-rs config ARGS`, and its status.
 fn config(environment: &[(&str, &str)], args: &[&str]) -> (String, i32) {
     let output = clean(OTEL_RS).arg("config").args(args).envs(environment.iter().copied()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
@@ -24,47 +24,47 @@ fn problems(environment: &[(&str, &str)]) -> Vec<String> {
 }
 
 fn problems_of(environment: &[(&str, &str)], args: &[&str]) -> Vec<String> {
-    let (said, status) = config(environment, args);
-    let (_, problems) = said.split_once("\nproblems\n").unwrap_or_else(|| panic!("{said}"));
+    let (output, status) = config(environment, args);
+    let (_, problems) = output.split_once("\nproblems\n").unwrap_or_else(|| panic!("{output}"));
     let problems: Vec<_> =
         problems.lines().map(|line| line.trim().to_owned()).filter(|line| !line.starts_with("hint: ")).collect();
     let none = problems == ["none"];
-    assert_eq!(status, i32::from(!none), "{said}");
+    assert_eq!(status, i32::from(!none), "{output}");
     if none { Vec::new() } else { problems }
 }
 
 /// What is to be done about the problems that are found.
 fn hints(environment: &[(&str, &str)], args: &[&str]) -> Vec<String> {
-    let (said, _) = config(environment, args);
-    let (_, problems) = said.split_once("\nproblems\n").unwrap_or_else(|| panic!("{said}"));
+    let (output, _) = config(environment, args);
+    let (_, problems) = output.split_once("\nproblems\n").unwrap_or_else(|| panic!("{output}"));
     problems.lines().filter_map(|line| line.trim().strip_prefix("hint: ").map(str::to_owned)).collect()
 }
 
-/// A port of this machine where nobody listens.
+/// A local port without a listener.
 fn silent() -> String {
     format!("http://{}", std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
 }
 
 #[test]
-fn without_problems_none_are_listed() {
+fn a_working_setup_has_no_problems() {
     assert_eq!(problems(&[]), [""; 0]);
     assert_eq!(problems(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]), [""; 0]);
     assert_eq!(problems(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]), [""; 0]);
 }
 
 #[test]
-fn a_wrong_port_is_named() {
+fn a_port_without_a_server_is_reported() {
     let url = silent();
     let found = problems(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]);
     let expected = format!(
-        "spans, metrics and log records do not arrive: nobody answers at `{url}`: Connection refused (os error 111)"
+        "spans, metrics and log records do not arrive: cannot connect to `{url}`: Connection refused (os error 111)"
     );
     assert_eq!(found, std::slice::from_ref(&expected));
     assert_eq!(problems(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &url), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]), [expected]);
 }
 
 #[test]
-fn a_wrong_protocol_is_named() {
+fn a_wrong_path_and_a_wrong_protocol_are_reported() {
     let otlp = Otlp::start();
     let elsewhere = format!("{}/no/such/path", otlp.url());
     let none = [("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")];
@@ -76,7 +76,7 @@ fn a_wrong_protocol_is_named() {
         with(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &elsewhere)]),
         [format!("spans do not arrive: no OTLP receiver is at `{elsewhere}`: 404")]
     );
-    // A server of plain HTTP/1, asked for gRPC.
+    // A server of plain HTTP/1 that gets gRPC.
     let page = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", page.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -89,28 +89,28 @@ fn a_wrong_protocol_is_named() {
     });
     assert_eq!(
         with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &url), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]),
-        [format!("spans do not arrive: `{url}` speaks `http/protobuf`, but is spoken to in `grpc`")]
+        [format!("spans do not arrive: `{url}` uses `http/protobuf`, but `grpc` is configured")]
     );
 }
 
 #[test]
 fn a_programs_layers_are_listed() {
     let program = program("records_everything");
-    let (said, _) = config(&[], &["--", program.to_str().unwrap()]);
+    let (output, _) = config(&[], &["--", program.to_str().unwrap()]);
     let (_, layers) =
-        said.split_once(&format!("layers in {}\n", program.display())).unwrap_or_else(|| panic!("{said}"));
-    assert!(layers.trim_start().starts_with("client ") && layers.contains("\n  server "), "{said}");
+        output.split_once(&format!("layers in {}\n", program.display())).unwrap_or_else(|| panic!("{output}"));
+    assert!(layers.trim_start().starts_with("client ") && layers.contains("\n  server "), "{output}");
 }
 
 #[test]
-fn a_program_without_layers_is_named() {
+fn a_program_without_layers_is_reported() {
     let otlp = Otlp::start();
     let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url())];
     let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let found = problems_of(&environment, &["--", "/bin/true"]);
-    assert_eq!(found, ["`true` was built without layers, so it has nothing to tell"]);
+    assert_eq!(found, ["`true` was built without layers, so it records nothing"]);
     let found = problems_of(&environment, &["--process-span", "--", "/bin/true"]);
-    assert_eq!(found, [""; 0], "but of its run there is something to tell");
+    assert_eq!(found, [""; 0], "but its run is recorded");
     let found = problems_of(&environment, &["no-such-program"]);
     assert!(found.len() == 1 && found[0].starts_with("cannot run `no-such-program`: not found in PATH"), "{found:?}");
     let old = tempfile::tempdir().unwrap();
@@ -118,11 +118,11 @@ fn a_program_without_layers_is_named() {
     std::fs::write(&file, b"\x7fELF otel-rs:layer:99|toy|1.2.3|0.1.0|\n").unwrap();
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let found = problems_of(&environment, &[file.to_str().unwrap()]);
-    assert!(found.len() == 1 && found[0].contains("its layers speak wire version 99"), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains("its layers use wire version 99"), "{found:?}");
 }
 
 #[test]
-fn disabled_settings_are_named() {
+fn disabled_signals_are_reported() {
     for (name, value, problem) in [
         ("OTEL_SDK_DISABLED", "true", "nothing is collected: the SDK is disabled"),
         ("OTEL_TRACES_SAMPLER", "always_off", "no spans are exported: the sampler is `always_off`"),
@@ -135,19 +135,19 @@ fn disabled_settings_are_named() {
 }
 
 #[test]
-fn contradicting_settings_are_named() {
+fn contradicting_settings_are_reported() {
     for (name, value, problem) in [
         (
             "OTEL_TRACES_SAMPLER",
             "traceidratio",
-            "the sampler `traceidratio` has no share to sample, so it takes everything",
+            "the sampler `traceidratio` has no share to sample, so it samples everything",
         ),
         (
             "OTEL_TRACES_SAMPLER_ARG",
             "0.5",
             "`OTEL_TRACES_SAMPLER_ARG` has no effect: the sampler `parentbased_always_on` takes no share",
         ),
-        ("OTEL_EXPORTER_OTLP_ENPOINT", "x", "`OTEL_EXPORTER_OTLP_ENPOINT` is no variable that otel-rs reads"),
+        ("OTEL_EXPORTER_OTLP_ENPOINT", "x", "`OTEL_EXPORTER_OTLP_ENPOINT` is not a variable that otel-rs reads"),
         ("OTEL_SERVICE_NAME", "", "`OTEL_SERVICE_NAME` is empty, which counts as not set"),
         (
             "OTEL_BSP_SCHEDULE_DELAY",
@@ -162,28 +162,31 @@ fn contradicting_settings_are_named() {
     ] {
         assert_eq!(problems(&[(name, value)]), [problem], "{name}");
     }
-    // What others read is none of our business.
+    // Variables of other programs are left alone.
     assert_eq!(problems(&[("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "flask")]), [""; 0]);
-    let (said, _) = config(&[("OTEL_EXPORTER_OTLP_ENPOINT", "x")], &[]);
-    assert!(said.contains("hint: did you mean `OTEL_EXPORTER_OTLP_ENDPOINT`?"), "{said}");
+    let (output, _) = config(&[("OTEL_EXPORTER_OTLP_ENPOINT", "x")], &[]);
+    assert!(output.contains("hint: did you mean `OTEL_EXPORTER_OTLP_ENDPOINT`?"), "{output}");
 }
 
 #[test]
-fn a_configuration_file_counts_alone() {
+fn variables_beside_a_configuration_file_are_reported() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let text = "file_format: '1.0'\nresource: {attributes_list: '${OTEL_RESOURCE_ATTRIBUTES}'}\n";
     std::fs::write(file.path(), text).unwrap();
     let path = file.path().to_str().unwrap();
     let found = problems(&[("OTEL_CONFIG_FILE", path), ("OTEL_RESOURCE_ATTRIBUTES", "a=b")]);
-    let expected = format!("`{path}` counts alone and does not refer to `OTEL_EXPORTER_OTLP_ENDPOINT`");
+    let expected = format!(
+        "variables are ignored because `OTEL_CONFIG_FILE` is set and `{path}` does not refer to them: \
+         `OTEL_EXPORTER_OTLP_ENDPOINT`"
+    );
     assert!(found.contains(&expected), "{found:?}");
-    let (said, _) = config(&[("OTEL_CONFIG_FILE", path)], &[]);
-    assert!(said.contains(&format!("hint: correct it in `{path}`")), "no variable would help: {said}");
-    assert!(!said.contains("hint: set `OTEL_TRACES_EXPORTER`"), "{said}");
+    let (output, _) = config(&[("OTEL_CONFIG_FILE", path)], &[]);
+    assert!(output.contains(&format!("hint: correct it in `{path}`")), "no variable would help: {output}");
+    assert!(!output.contains("hint: set `OTEL_TRACES_EXPORTER`"), "{output}");
 }
 
 #[test]
-fn the_cause_of_a_failed_tls_handshake_is_named() {
+fn a_failed_tls_handshake_is_reported_with_its_reason() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let receiver = Otlp::secure(authority.server("127.0.0.1", true));
     let url = receiver.url();
@@ -198,16 +201,16 @@ fn the_cause_of_a_failed_tls_handshake_is_named() {
         [("OTEL_EXPORTER_OTLP_CLIENT_KEY", key.as_str()), ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &certificate)];
     assert_eq!(found(&authority.file("ca.pem"), &ours), "");
     assert_eq!(found(&authority.file("ca.pem"), &[&ours[..], &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]].concat()), "");
-    let said = found(&authority.file("ca.pem"), &[]);
-    assert!(said.contains("do not arrive: TLS with") && said.contains("CertificateRequired"), "{said}");
-    let said = found(&stranger.file("ca.pem"), &ours);
-    assert!(said.contains("do not arrive: TLS with") && said.contains("UnknownIssuer"), "{said}");
-    let said = found("/no/such.pem", &ours);
-    assert!(said.contains("cannot read the CA certificate `/no/such.pem`: entity not found"), "{said}");
+    let output = found(&authority.file("ca.pem"), &[]);
+    assert!(output.contains("do not arrive: TLS handshake with") && output.contains("CertificateRequired"), "{output}");
+    let output = found(&stranger.file("ca.pem"), &ours);
+    assert!(output.contains("do not arrive: TLS handshake with") && output.contains("UnknownIssuer"), "{output}");
+    let output = found("/no/such.pem", &ours);
+    assert!(output.contains("cannot read the CA certificate `/no/such.pem`: entity not found"), "{output}");
 }
 
 #[test]
-fn the_setting_that_counts_is_the_one_to_correct() {
+fn the_hint_names_the_setting_in_effect() {
     let url = silent();
     let missing = "/no/such.pem";
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -245,7 +248,7 @@ fn the_setting_that_counts_is_the_one_to_correct() {
 }
 
 #[test]
-fn each_signals_own_settings_are_looked_at() {
+fn each_signals_own_settings_are_checked() {
     let authority = Authority::new();
     let receiver = Otlp::secure(authority.server("127.0.0.1", false));
     let (url, ca) = (receiver.url(), authority.file("ca.pem"));
@@ -256,15 +259,15 @@ fn each_signals_own_settings_are_looked_at() {
         ("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", "/no/such.pem"),
     ]);
     assert!(found.len() == 1 && found[0].starts_with("metrics do not arrive: cannot read the CA"), "{found:?}");
-    // Certificates do nothing where no TLS is spoken.
+    // Certificates do nothing where no TLS is used.
     let found = problems(&[("OTEL_EXPORTER_OTLP_CERTIFICATE", &ca)]);
-    assert!(found.iter().all(|problem| problem.starts_with("no TLS is spoken with `http://")), "{found:?}");
+    assert!(found.iter().all(|problem| problem.starts_with("no TLS is used with `http://")), "{found:?}");
     assert!(found.iter().all(|problem| problem.ends_with("no effect: `OTEL_EXPORTER_OTLP_CERTIFICATE`")), "{found:?}");
     assert_ne!(found, [""; 0]);
 }
 
 #[test]
-fn a_page_that_cannot_be_offered_is_named() {
+fn a_taken_port_of_prometheus_is_reported() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let page = [
@@ -279,15 +282,15 @@ fn a_page_that_cannot_be_offered_is_named() {
 }
 
 #[test]
-fn unknown_names_are_listed() {
+fn unknown_instrumentations_and_bad_patterns_are_reported() {
     let found = problems(&[("OTEL_RS_DISABLED_INSTRUMENTATIONS", "hyperr")]);
-    assert_eq!(found, ["`hyperr` in `OTEL_RS_DISABLED_INSTRUMENTATIONS` is no instrumentation"]);
+    assert_eq!(found, ["unknown instrumentation `hyperr` in `OTEL_RS_DISABLED_INSTRUMENTATIONS`"]);
     let found = problems(&[("OTEL_RS_EXCLUDED_URLS", "healthcheck")]);
     assert!(found.len() == 1 && found[0].starts_with("ignoring `healthcheck` in `OTEL_RS_EXCLUDED_URLS`"), "{found:?}");
 }
 
 #[test]
-fn each_value_has_its_origin_and_no_secret_shows() {
+fn each_value_has_its_source_and_no_secret_shows() {
     let environment = [
         ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=hunter2"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:hunter2@127.0.0.1:9/?token=hunter2"),

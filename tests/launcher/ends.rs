@@ -78,7 +78,7 @@ fn as_pid_1_it_exits_with_128_and_the_signals_number() {
 }
 
 #[test]
-fn as_pid_1_it_hears_signals_from_outside() {
+fn as_pid_1_it_receives_signals_from_outside() {
     let Some(command) = as_pid_1("prints_signals") else { return };
     let mut launched = Launched::start(command);
     let unshare = launched.launcher.id();

@@ -1,4 +1,4 @@
-//! What the launcher makes of the hooks' kits, from end to end.
+//! Telemetry recorded with the hooks' kits, from end to end.
 
 use std::process::Stdio;
 

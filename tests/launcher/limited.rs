@@ -1,4 +1,4 @@
-//! Programs that may have little, or more than whoever starts them: they come to no harm, and attach where they can.
+//! Programs with low resource limits, or with more rights than the launcher: they run unharmed, and attach if possible.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::{Command, Output, Stdio};
@@ -92,7 +92,7 @@ fn the_exporting_process_may_have_all_descriptors_and_the_program_those_that_the
 }
 
 #[test]
-fn a_program_with_more_rights_than_its_caller_takes_no_orders() {
+fn a_program_with_more_rights_than_its_caller_ignores_the_environment() {
     if !nix::unistd::geteuid().is_root() {
         return crate::support::skip("no right to make a file of another group");
     }

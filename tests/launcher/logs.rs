@@ -1,4 +1,4 @@
-//! Log records come out whole, with the ids of their span, however the program ends.
+//! Log records are exported completely, with the ids of their span, however the program ends.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
@@ -106,7 +106,7 @@ fn the_console_shows_a_line_for_each_record() {
 }
 
 #[test]
-fn records_that_no_collector_takes_are_counted() {
+fn records_lost_without_a_collector_are_counted() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);

@@ -69,7 +69,7 @@ fn run(command: &mut Command) -> String {
     stderr
 }
 
-/// What all resources that a service has say by `key`.
+/// The values of the attribute `key` in all resources of a service.
 fn all_of(resources: &[Attributes], service: &str, key: &str) -> BTreeSet<String> {
     let its = resources.iter().filter(|resource| resource["service.name"] == Value::from(service));
     its.filter_map(|resource| resource.get(key)).map(ToString::to_string).collect()
@@ -163,7 +163,7 @@ fn a_program_that_was_named_by_its_script_has_that_name() {
         assert_eq!(served(&metrics, service), (1.0, 1), "{service}\n{metrics}");
     }
     assert_eq!(all_of(&resources(&otlp), "three", "tier"), set(&["\"x\""]));
-    // A name that was given to all is everybody's who has none.
+    // A name that all programs share applies to those without a name of their own.
     let otlp = Otlp::start();
     run(scene.exporting("http/protobuf", &otlp).env("OTEL_SERVICE_NAME", "all"));
     assert_eq!(names(&otlp), expected(["one", "two", "all", "all"]));
@@ -196,7 +196,7 @@ fn a_process_that_becomes_another_program_is_that_from_then_on() {
 }
 
 #[test]
-fn programs_of_a_moment_are_not_mixed_up() {
+fn short_lived_programs_are_not_mixed_up() {
     let script = "for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
                   printf '/a\n' | {shop}; printf '/b\n' | {stock} & OTEL_SERVICE_NAME=job-$((n % 3)) {logs} & done; wait";
     let (scene, otlp) = (Scene::of(script), Otlp::start());

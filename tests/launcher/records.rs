@@ -1,4 +1,4 @@
-//! Every record that a program has written comes out, however the program ends.
+//! Every record that a program has written is exported, however the program ends.
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -34,7 +34,7 @@ impl CountFile {
 }
 
 #[test]
-fn a_program_that_lives_a_moment_loses_nothing() {
+fn a_short_lived_program_loses_no_records() {
     let collector = Collector::start();
     let counts = CountFile::new();
     let mut command = exporting("writes_spans", &collector);
@@ -44,7 +44,7 @@ fn a_program_that_lives_a_moment_loses_nothing() {
 }
 
 #[test]
-fn what_was_written_before_sigkill_is_exported() {
+fn records_written_before_sigkill_are_exported() {
     const THREADS: usize = 3;
     let mut seed = std::process::id();
     for run in 0..20 {
@@ -116,7 +116,7 @@ fn first_pid(launcher: &mut std::process::Child) -> nix::unistd::Pid {
 
 #[test]
 fn a_dead_collector_costs_one_warning_and_a_few_seconds() {
-    // Nobody listens on a port that was just given back.
+    // A port that was just closed has no listener.
     let url = format!("http://{}", std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
     let counts = CountFile::new();
     let mut command = exporting("writes_spans", &Collector::start());

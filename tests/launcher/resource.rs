@@ -53,7 +53,7 @@ fn the_resource_is_the_childs_and_true() {
         let os = output_of("sh", &["-c", ". /etc/os-release; echo \"$NAME|$VERSION_ID|$PRETTY_NAME\""]);
         let exported = ["os.name", "os.version", "os.description"].map(|key| resource[key].clone());
         assert_eq!(exported, [0, 1, 2].map(|at| text(os.split('|').nth(at).unwrap())));
-        // Nobody named the service: the program does that the shell has become.
+        // The service has no configured name: it is named after the program that the shell became.
         assert_eq!(resource["service.name"], text("writes_spans"));
         assert_eq!(resource["telemetry.distro.name"], text("otel-rs"));
         assert_eq!(resource["telemetry.sdk.language"], text("rust"));

@@ -80,7 +80,7 @@ fn work_of_a_job_is_below_its_run_and_served_requests_are_not() {
 fn a_run_without_a_parent_is_a_root() {
     let otlp = Otlp::start();
     let mut command = with_run_span(&otlp, launch("does_a_job"));
-    // Without its trace this means nothing.
+    // A tracestate without a traceparent is ignored.
     command.env("TRACEPARENT", "nonsense").env("TRACESTATE", "vendor=1");
     let output = ran(&mut command);
     let traces = otlp.traces();
@@ -180,7 +180,7 @@ fn launchers_within_launchers_are_one_trace() {
 }
 
 #[test]
-fn a_process_of_a_moment_loses_nothing() {
+fn a_short_lived_process_loses_no_records() {
     let otlp = Otlp::start();
     let counts = tempfile::NamedTempFile::new().unwrap();
     counts.as_file().set_len(16).unwrap();

@@ -72,7 +72,7 @@ fn a_launcher_short_of_processes_becomes_the_program() {
 }
 
 #[test]
-fn limits_that_only_the_program_may_feel_are_not_the_launchers_end() {
+fn limits_meant_for_the_program_do_not_end_the_launcher() {
     for line in ["ulimit -f 1", "ulimit -f 0", "ulimit -l 0", "ulimit -m 1000", "ulimit -t 60", "ulimit -c 0"] {
         let Output { status, stdout, stderr } = limited(line);
         assert_eq!(status.code(), Some(7), "{line}: {}", text(&stderr));
@@ -107,7 +107,7 @@ fn with_memory(limit: &str, kib: u64) -> Output {
 #[test]
 fn whatever_the_limit_of_memory_the_shell_sees_the_programs_end() {
     for limit in ["-v", "-d"] {
-        // With less the launcher's own file cannot be loaded, and its end comes before its beginning.
+        // With less memory the launcher's own file cannot be loaded, so it never starts.
         let begins = |kib: u64| {
             let line = format!("ulimit {limit} {kib}; exec {} --version", env!("CARGO_BIN_EXE_otel-rs"));
             can("/bin/bash", &["-c", &line])
@@ -134,7 +134,7 @@ fn memory_that_runs_out_later_costs_telemetry_alone() {
     let mut launcher = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let errors = launcher.stderr.take().unwrap();
     let mut launched = Launched::of(launcher);
-    // Nobody takes the spans, so that they pile up.
+    // No collector accepts the spans, so that they pile up.
     assert!(can("prlimit", &["--pid", &exporter(&launched).to_string(), "--as=1000000"]));
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(errors)).map(|line| line.unwrap());
     assert!(lines.any(|line| line == "otel-rs: warning: telemetry has stopped, the program runs on"));

@@ -1,4 +1,4 @@
-//! What a program inherits is what it would have had without the launcher.
+//! A program inherits the same streams, arguments, signals and environment as without the launcher.
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -65,7 +65,7 @@ fn ctrl_c_arrives_once() {
 }
 
 #[test]
-fn ctrl_c_kills_a_program_that_does_not_care() {
+fn ctrl_c_ends_a_program_without_a_handler() {
     let mut job = Job::start("waits");
     job.wait_for("ready");
     job.type_key(b'C');
@@ -79,7 +79,7 @@ fn ctrl_z_stops_the_job_and_a_shell_can_continue_it() {
     for stops in 1..=3 {
         job.type_key(b'Z');
         job.wait_for_times("[stopped SIGTSTP]", stops);
-        // The shell continues it after a moment; it must then hear keys again.
+        // The shell continues it after a moment; it must then receive keys again.
         std::thread::sleep(Duration::from_millis(300));
     }
     job.type_key(b'\\');

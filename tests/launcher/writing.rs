@@ -1,4 +1,4 @@
-//! Nobody reads what the launcher writes to stderr, or nobody can.
+//! The launcher with a stderr that is full, closed or not writable.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -32,7 +32,7 @@ fn ends_with(mut child: Child, status: i32) -> String {
 }
 
 #[test]
-fn a_full_stderr_keeps_no_program_from_starting_and_no_launcher_from_ending() {
+fn a_full_stderr_delays_neither_the_program_s_start_nor_the_launcher_s_end() {
     let socket = || {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         theirs.set_nonblocking(true).unwrap();

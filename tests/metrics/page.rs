@@ -36,7 +36,7 @@ fn samples(body: &str) -> BTreeMap<String, f64> {
     let lines = body.lines().filter(|line| !line.starts_with('#'));
     let samples: Vec<(String, f64)> = lines
         .map(|line| {
-            // Behind a sample its exemplar may stand.
+            // A sample may be followed by its exemplar.
             let line = line.split_once(" # ").map_or(line, |(sample, _)| sample);
             let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
             (series.to_owned(), value.parse().unwrap_or_else(|_| panic!("{line}")))
@@ -84,7 +84,7 @@ fn idle_and_slow_connections_do_not_block_others() {
     for number in 0..300 {
         let mut stream = TcpStream::connect(&address).unwrap();
         let text = ["", "GET /met", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"][number % 3];
-        // It may have been closed already.
+        // The server may have closed the connection already.
         let _ = stream.write_all(text.as_bytes());
         open.push(stream);
     }

@@ -1,4 +1,4 @@
-//! The page for Prometheus, in the hands of Prometheus.
+//! The page for Prometheus, checked by promtool and scraped by Prometheus.
 
 use std::process::{Child, Command, Stdio};
 
@@ -21,7 +21,7 @@ pub(crate) fn is_installed(program: &str) -> Result<(), String> {
 }
 
 #[test]
-fn promtool_finds_no_fault() {
+fn promtool_reports_no_problem() {
     need!(is_installed("promtool"));
     let mut app = page();
     app.serve(["/a", "/b 503"]);
@@ -115,7 +115,7 @@ fn prometheus_scrapes_and_answers() {
         ("sum(http_server_request_duration_seconds_count{http_route=\"/a\"})", 2.0),
         ("sum(http_server_request_duration_seconds_bucket{le=\"10.0\"})", 3.0),
         ("max(http_server_active_requests)", 0.0),
-        // The resource joins by `instance`, as its inventors meant it.
+        // `target_info` is joined by `instance`, as the specification recommends.
         (
             "sum(orders_served_total * on(instance) group_left(service_name) target_info{service_name=\"measures\"})",
             3.0,

@@ -37,7 +37,7 @@ fn levels(metrics: &Metrics, id: i32, flavor: &str) -> Option<[f64; 6]> {
 }
 
 /// The values of a metric of its workers, by their number.
-fn of_workers(metrics: &Metrics, name: &str, id: i32, flavor: &str) -> Vec<f64> {
+fn worker_values(metrics: &Metrics, name: &str, id: i32, flavor: &str) -> Vec<f64> {
     let mut found = metrics.all(&format!("tokio.runtime.worker.{name}"), &with(id, flavor));
     found.sort_by_key(|series| series.attributes["tokio.worker.index"].to_string());
     for (index, series) in found.iter().enumerate() {
@@ -62,20 +62,20 @@ fn runtimes_are_measured(versions: &str) {
     let metrics = wait_for_metrics("three workers and their tasks", &|metrics| {
         levels(metrics, MANY, "multi_thread") == Some(many)
     });
-    // Two tasks that nobody runs, and a thread that has nothing to do.
+    // Two tasks that are never polled, and an idle thread.
     assert_eq!(levels(&metrics, ONE, "current_thread"), Some([1.0, 2.0, 2.0, 1.0, 1.0, 0.0]), "{metrics}");
-    let busy = |metrics: &Metrics| of_workers(metrics, "busy_duration", MANY, "multi_thread").iter().sum::<f64>();
+    let busy = |metrics: &Metrics| worker_values(metrics, "busy_duration", MANY, "multi_thread").iter().sum::<f64>();
     let metrics = wait_for_metrics("a worker that was busy for 0.3 s", &|metrics| busy(metrics) >= 0.3);
     assert!(busy(&metrics) < 60.0, "in seconds: {metrics}");
     for name in ["busy_duration", "parks", "local_queue_depth"] {
-        assert_eq!(of_workers(&metrics, name, MANY, "multi_thread").len(), 3, "{name}: {metrics}");
-        assert_eq!(of_workers(&metrics, name, ONE, "current_thread").len(), 1, "{name}: {metrics}");
+        assert_eq!(worker_values(&metrics, name, MANY, "multi_thread").len(), 3, "{name}: {metrics}");
+        assert_eq!(worker_values(&metrics, name, ONE, "current_thread").len(), 1, "{name}: {metrics}");
     }
-    assert_eq!(of_workers(&metrics, "local_queue_depth", MANY, "multi_thread"), [0.0; 3], "{metrics}");
+    assert_eq!(worker_values(&metrics, "local_queue_depth", MANY, "multi_thread"), [0.0; 3], "{metrics}");
     wait_for_metrics("workers that went to sleep", &|metrics| {
-        of_workers(metrics, "parks", MANY, "multi_thread").iter().all(|parks| *parks >= 1.0)
+        worker_values(metrics, "parks", MANY, "multi_thread").iter().all(|parks| *parks >= 1.0)
     });
-    // Not without its variable.
+    // Polls are not timed unless the variable is set.
     assert!(metrics.all("tokio.runtime.worker.poll_duration", &[]).is_empty(), "{metrics}");
 
     step("drop");
@@ -109,7 +109,7 @@ fn runtimes_are_measured_in_the_oldest_supported_version() {
 
 /// The sum over a runtime's workers.
 fn sum_of(metrics: &Metrics, name: &str, id: i32, flavor: &str) -> f64 {
-    of_workers(metrics, name, id, flavor).iter().sum()
+    worker_values(metrics, name, id, flavor).iter().sum()
 }
 
 fn runtimes_count(versions: &str) {
@@ -135,7 +135,7 @@ fn runtimes_count(versions: &str) {
     assert_eq!(of("budget_forced_yields", MANY, "multi_thread"), 10.0, "{metrics}");
     assert_eq!(sum_of(&metrics, "steals", MANY, "multi_thread"), 0.0, "{metrics}");
     assert_eq!(sum_of(&metrics, "steals", TWO, "multi_thread"), 50.0, "{metrics}");
-    // The one that blocks is seen.
+    // The poll that blocks is recorded.
     let durations = metrics.require("tokio.runtime.worker.poll_duration", &with(MANY, "multi_thread"));
     let Point::Histogram { bounds, buckets, sum, .. } = &durations.point else { panic!("{durations}") };
     let blocking = bounds.iter().position(|bound| *bound == 0.05).unwrap() + 1;

@@ -1,4 +1,4 @@
-//! Receivers that fail, refuse, take in part or never answer.
+//! Receivers that fail, reject, accept in part or never answer.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +19,7 @@ fn only(signal: &str, protocol: &str, otlp: &Otlp, more: &[(&str, &str)]) -> End
 }
 
 #[test]
-fn a_collector_that_asks_for_a_pause_gets_it_and_then_everything() {
+fn a_collector_that_requires_a_pause_gets_it_and_then_everything() {
     for protocol in PROTOCOLS {
         for signal in ["trace", "metric"] {
             let otlp = Otlp::start();
@@ -36,7 +36,7 @@ fn a_collector_that_asks_for_a_pause_gets_it_and_then_everything() {
 }
 
 #[test]
-fn a_date_to_come_again_is_understood() {
+fn a_retry_after_date_is_respected() {
     let otlp = Otlp::start();
     let then = SystemTime::now() + Duration::from_secs(2);
     otlp.will([Answer::Failed(429, Code::Unavailable, Some(httpdate::fmt_http_date(then)))]);
@@ -47,7 +47,7 @@ fn a_date_to_come_again_is_understood() {
 }
 
 #[test]
-fn failures_that_pass_are_tried_again_by_themselves() {
+fn transient_failures_are_retried() {
     for protocol in PROTOCOLS {
         let otlp = Otlp::start();
         let codes = [(429, Code::Aborted), (502, Code::Cancelled), (503, Code::DataLoss), (504, Code::OutOfRange)];
@@ -58,7 +58,7 @@ fn failures_that_pass_are_tried_again_by_themselves() {
 }
 
 #[test]
-fn failures_that_do_not_pass_are_told_and_not_tried_again() {
+fn permanent_failures_are_warned_of_and_not_retried() {
     for protocol in PROTOCOLS {
         for (status, code, hint) in [
             (400, Code::InvalidArgument, None),
@@ -71,16 +71,16 @@ fn failures_that_do_not_pass_are_told_and_not_tried_again() {
             let end = only("trace", protocol, &otlp, &[]);
             end.is_good();
             assert_eq!(otlp.requests("").len(), 1, "{protocol} {status}");
-            end.says(1, "cannot export");
-            end.says(1, if protocol == "grpc" { "on purpose" } else { "the collector answered" });
-            end.says(1, "3 spans were lost and 0 exported, of 3 in all: 3 rejected");
-            hint.into_iter().for_each(|hint| end.says(1, hint));
+            end.prints(1, "cannot export");
+            end.prints(1, if protocol == "grpc" { "on purpose" } else { "the collector answered" });
+            end.prints(1, "3 spans were lost and 0 exported, of 3 in all: 3 rejected");
+            hint.into_iter().for_each(|hint| end.prints(1, hint));
         }
     }
 }
 
 #[test]
-fn an_exhausted_collector_that_says_when_is_tried_again() {
+fn an_exhausted_collector_that_names_the_time_is_retried() {
     let otlp = Otlp::start();
     otlp.will([Answer::Failed(429, Code::ResourceExhausted, Some("1".into()))]);
     only("trace", "grpc", &otlp, &[]).is_complete();
@@ -95,40 +95,40 @@ fn a_pause_that_is_too_long_is_not_waited_for() {
         let end = only("trace", protocol, &otlp, &[]);
         end.is_good();
         assert_eq!(otlp.requests("").len(), 1, "{protocol}");
-        end.says(1, "cannot export");
-        end.says(1, "3 spans were lost");
+        end.prints(1, "cannot export");
+        end.prints(1, "3 spans were lost");
     }
 }
 
 #[test]
-fn what_a_collector_sends_back_is_counted_and_its_words_are_shown() {
+fn rejected_items_are_counted_and_the_collectors_message_is_shown() {
     for protocol in PROTOCOLS {
         let otlp = Otlp::start();
         otlp.will([Answer::Partly(2, "too old")]);
         let end = only("trace", protocol, &otlp, &[]);
         end.is_good();
         assert_eq!(otlp.requests("").len(), 1, "{protocol}");
-        end.says(1, "accepted the spans with a warning: too old");
-        end.says(1, "the collector rejected 2 of 3 spans");
-        end.says(1, "2 spans were lost and 1 exported, of 3 in all: 2 rejected");
+        end.prints(1, "accepted the spans with a warning: too old");
+        end.prints(1, "the collector rejected 2 of 3 spans");
+        end.prints(1, "2 spans were lost and 1 exported, of 3 in all: 2 rejected");
 
         let otlp = Otlp::start();
         otlp.will([Answer::Partly(4, "too many")]);
         let end = only("metric", protocol, &otlp, &[]);
         end.is_good();
-        end.says(1, "accepted the metrics with a warning: too many");
-        end.says(1, "the collector rejected 4 points of metrics");
-        end.says(1, "4 metric points were lost: 4 rejected");
+        end.prints(1, "accepted the metrics with a warning: too many");
+        end.prints(1, "the collector rejected 4 points of metrics");
+        end.prints(1, "4 metric points were lost: 4 rejected");
     }
 }
 
 #[test]
-fn a_remark_about_what_was_taken_loses_nothing() {
+fn a_warning_about_an_accepted_request_loses_nothing() {
     let otlp = Otlp::start();
     otlp.will([Answer::Partly(0, "names should be shorter")]);
     let end = only("trace", "http/json", &otlp, &[]);
     end.is_complete();
-    end.says(1, "accepted the spans with a warning: names should be shorter");
+    end.prints(1, "accepted the spans with a warning: names should be shorter");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_collector_that_never_answers_costs_its_timeout_and_the_telemetry() {
         let end = only("trace", protocol, &otlp, &[("EXPORTER_OTLP_TIMEOUT", "300")]);
         end.is_good();
         assert_eq!(otlp.requests("").len(), 1, "{protocol}");
-        end.says(1, "caused by: no answer within 300 ms");
-        end.says(1, "3 spans were lost");
+        end.prints(1, "caused by: no answer within 300 ms");
+        end.prints(1, "3 spans were lost");
     }
 }

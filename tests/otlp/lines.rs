@@ -17,10 +17,10 @@ fn parsed<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Value> {
 }
 
 #[test]
-fn who_asks_for_stdout_by_name_finds_whole_lines_there() {
+fn stdout_gets_whole_lines() {
     let end = run("/a\n/b\n", &[("TRACES_EXPORTER", "otlp/stdout"), ("METRICS_EXPORTER", "otlp/stdout")]);
     assert_eq!(end.status, Some(0), "{}", end.stderr);
-    end.says(0, "warning: cannot");
+    end.prints(0, "warning: cannot");
     let lines = parsed(end.stdout.lines().filter(|line| line.starts_with('{')));
     assert_eq!(end.stdout.lines().filter(|line| !line.starts_with('{')).count(), 3, "the app's own: {}", end.stdout);
     assert_eq!(number_of_spans(&lines), 6);
@@ -70,22 +70,22 @@ fn a_file_is_appended_to() {
 }
 
 #[test]
-fn a_full_disk_is_told_once_and_what_is_lost_is_counted() {
+fn a_full_disk_is_one_warning_and_lost_spans_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let end = serve(to_file(&folder, "/dev/full"), "/a\n");
     end.is_good();
-    end.says(1, "cannot export");
-    end.says(1, "No space left on device");
-    end.says(1, "3 spans were lost");
+    end.prints(1, "cannot export");
+    end.prints(1, "No space left on device");
+    end.prints(1, "3 spans were lost");
 }
 
 #[test]
-fn a_file_in_no_folder_is_told_of_and_the_program_runs() {
+fn a_file_in_a_missing_folder_is_one_warning_and_the_program_runs() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("none/spans.jsonl");
     let end = serve(to_file(&folder, file.to_str().unwrap()), "/a\n");
     end.is_good();
-    end.says(1, "cannot export spans to `");
-    end.says(1, "none/spans.jsonl`, the program keeps running, its telemetry is lost");
-    end.says(1, "No such file or directory");
+    end.prints(1, "cannot export spans to `");
+    end.prints(1, "none/spans.jsonl`, the program keeps running, its telemetry is lost");
+    end.prints(1, "No such file or directory");
 }

@@ -17,7 +17,7 @@ use crate::launcher::launch;
 /// Ways to send.
 const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
 
-/// How a program ended, and what was said.
+/// How a program ended, and its output.
 struct End {
     status: Option<i32>,
     stdout: String,
@@ -25,9 +25,9 @@ struct End {
 }
 
 impl End {
-    /// How often something is said.
+    /// The text is printed so often.
     #[track_caller]
-    fn says(&self, times: usize, text: &str) {
+    fn prints(&self, times: usize, text: &str) {
         let found = self.stderr.matches(text).count();
         assert!(found == times, "{found} times {text:?} instead of {times} in:\n{}", self.stderr);
     }
@@ -39,12 +39,12 @@ impl End {
         assert_eq!(self.stdout.lines().last(), Some("done"), "{}", self.stderr);
     }
 
-    /// All telemetry has arrived, and there was nothing to say about it.
+    /// All telemetry has arrived, without a warning.
     #[track_caller]
     fn is_complete(&self) {
         self.is_good();
-        self.says(0, "cannot export");
-        self.says(0, "lost");
+        self.prints(0, "cannot export");
+        self.prints(0, "lost");
     }
 }
 

@@ -20,9 +20,11 @@ fn app(url: &str, protocol: &str, more: &[(&str, &str)]) -> App {
 }
 
 /// The numbers in `N spans were lost and M exported, of W in all: A for one reason, B for another`, reasons apart.
-fn note(said: &str, what: &str) -> (u64, u64, u64, BTreeMap<String, u64>) {
-    let line =
-        said.lines().find(|line| line.contains(&format!("{what} were lost and"))).unwrap_or_else(|| panic!("{said}"));
+fn note(printed: &str, what: &str) -> (u64, u64, u64, BTreeMap<String, u64>) {
+    let line = printed
+        .lines()
+        .find(|line| line.contains(&format!("{what} were lost and")))
+        .unwrap_or_else(|| panic!("{printed}"));
     let (numbers, reasons) = line.split_once(" in all: ").unwrap();
     let numbers: Vec<u64> =
         numbers.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect();
@@ -38,7 +40,7 @@ fn note(said: &str, what: &str) -> (u64, u64, u64, BTreeMap<String, u64>) {
 fn served(otlp: &Otlp) -> Vec<usize> {
     let spans = otlp.traces().0;
     let numbers = spans.iter().filter_map(|span| span.name.strip_prefix("GET /")?.parse().ok());
-    // An attempt of which only the answer was lost is made again.
+    // An attempt whose response was lost is repeated, so its spans may arrive twice.
     numbers.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
@@ -56,8 +58,8 @@ fn a_batch_on_its_way_when_a_healthy_collector_vanishes_arrives_later() {
         wait_for("a failed export", 20, || (gate.refused() >= ATTEMPTS).then_some(()));
         gate.open();
         app.serve(["/2", "/3"]);
-        let said = app.end();
-        assert!(said.contains("cannot export") && !said.contains("lost"), "{protocol}: {said}");
+        let printed = app.end();
+        assert!(printed.contains("cannot export") && !printed.contains("lost"), "{protocol}: {printed}");
         let spans: BTreeSet<_> = otlp.traces().0.into_iter().map(|span| span.id).collect();
         assert_eq!((served(&otlp), spans.len()), (vec![0, 1, 2, 3], 12), "{protocol}");
     }
@@ -87,8 +89,8 @@ fn changes_of_metrics_that_a_collector_misses_are_exported_later_and_once() {
         wait_for("a failed export", 20, || (gate.refused() >= ATTEMPTS).then_some(()));
         app.serve(["/a", "/a", "/a"]);
         gate.open();
-        let said = app.end();
-        assert!(!said.contains("lost"), "{protocol}: {said}");
+        let printed = app.end();
+        assert!(!printed.contains("lost"), "{protocol}: {printed}");
         let exports = otlp.metric_exports();
         let orders: u64 = exports.iter().map(|export| export.count("http.server.request.duration", &[])).sum();
         assert_eq!(orders, 6, "{protocol}");
@@ -113,25 +115,25 @@ fn an_outage_longer_than_the_queue_leaves_the_newest_and_an_exact_count() {
         app.page_with("", 200);
         wait_for("a failed export", 20, || app.printed().contains("cannot export").then_some(()));
         let otlp = wait_for("the port", 10, || Otlp::start_at(&address).ok());
-        let said = app.end();
-        let (lost, exported, written, reasons) = note(&said, "spans");
-        assert_eq!((written, exported), (600, otlp.spans() as u64), "{protocol}: {said}");
-        assert_eq!((lost, exported), (written - exported, written - lost), "{said}");
-        assert_eq!(reasons, BTreeMap::from([("dropped from the full queue".to_owned(), lost)]), "{said}");
-        assert!((82..=90).contains(&exported) && lost.is_multiple_of(9), "{said}");
+        let printed = app.end();
+        let (lost, exported, written, reasons) = note(&printed, "spans");
+        assert_eq!((written, exported), (600, otlp.spans() as u64), "{protocol}: {printed}");
+        assert_eq!((lost, exported), (written - exported, written - lost), "{printed}");
+        assert_eq!(reasons, BTreeMap::from([("dropped from the full queue".to_owned(), lost)]), "{printed}");
+        assert!((82..=90).contains(&exported) && lost.is_multiple_of(9), "{printed}");
         let numbers = served(&otlp);
         assert_eq!(numbers, (numbers[0]..200).collect::<Vec<_>>(), "the newest, without a gap");
-        assert_eq!(said.matches("dropping the oldest spans for").count(), 1, "{said}");
+        assert_eq!(printed.matches("dropping the oldest spans for").count(), 1, "{printed}");
     }
 }
 
 /// Records that found no room on a machine that is busy.
-fn dropped_by_the_program(said: &str) -> u64 {
-    let line = said.lines().find(|line| line.contains(" dropped by the program"));
+fn dropped_by_the_program(printed: &str) -> u64 {
+    let line = printed.lines().find(|line| line.contains(" dropped by the program"));
     line.map_or(0, |line| line.split(' ').find_map(|word| word.parse().ok()).unwrap())
 }
 
-/// What `writes_load` leaves of `logs` records of 4,000 bytes, and of open spans, at a port where nobody listens.
+/// What `writes_load` leaves of `logs` records of 4,000 bytes, and of open spans, at a port without a listener.
 fn load(open: &str, logs: &str, more: &[(&str, &str)]) -> String {
     let mut command = launch("writes_load");
     command.args([open, "0", logs, "4000", "1", "end"]).env("OTEL_METRICS_EXPORTER", "none");
@@ -145,13 +147,13 @@ fn load(open: &str, logs: &str, more: &[(&str, &str)]) -> String {
 
 #[test]
 fn one_limit_of_memory_is_for_all_that_waits() {
-    let said = load("0", "2000", &[("OTEL_RS_MEMORY_LIMIT", "2MB")]);
-    let (lost, exported, written, reasons) = note(&said, "log records");
-    assert_eq!((lost, exported, written + dropped_by_the_program(&said)), (written, 0, 2000), "{said}");
+    let printed = load("0", "2000", &[("OTEL_RS_MEMORY_LIMIT", "2MB")]);
+    let (lost, exported, written, reasons) = note(&printed, "log records");
+    assert_eq!((lost, exported, written + dropped_by_the_program(&printed)), (written, 0, 2000), "{printed}");
     let waited = reasons["not accepted by any collector before the end"];
-    assert_eq!(reasons["dropped at the memory limit"] + waited, lost, "{said}");
-    assert!((300..500).contains(&waited), "2 MB hold less than 500 of them: {said}");
-    assert!(said.contains("hint: `OTEL_RS_MEMORY_LIMIT` bounds it"), "{said}");
+    assert_eq!(reasons["dropped at the memory limit"] + waited, lost, "{printed}");
+    assert!((300..500).contains(&waited), "2 MB hold less than 500 of them: {printed}");
+    assert!(printed.contains("hint: `OTEL_RS_MEMORY_LIMIT` bounds it"), "{printed}");
     assert!(!load("0", "2000", &[]).contains("the memory limit"));
 }
 
@@ -159,9 +161,9 @@ fn one_limit_of_memory_is_for_all_that_waits() {
 fn open_spans_are_within_the_limit_too() {
     let otlp = Otlp::start();
     let url = otlp.url();
-    let said = load("3000", "0", &[("OTEL_RS_MEMORY_LIMIT", "1MB"), ("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]);
-    let (lost, exported, written, reasons) = note(&said, "spans");
-    assert_eq!((written, exported), (3000, otlp.spans() as u64), "{said}");
-    assert_eq!(reasons, BTreeMap::from([("dropped at the memory limit while open".to_owned(), lost)]), "{said}");
+    let printed = load("3000", "0", &[("OTEL_RS_MEMORY_LIMIT", "1MB"), ("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]);
+    let (lost, exported, written, reasons) = note(&printed, "spans");
+    assert_eq!((written, exported), (3000, otlp.spans() as u64), "{printed}");
+    assert_eq!(reasons, BTreeMap::from([("dropped at the memory limit while open".to_owned(), lost)]), "{printed}");
     assert!(!load("3000", "0", &[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]).contains("lost"));
 }

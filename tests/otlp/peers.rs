@@ -1,4 +1,4 @@
-//! Receivers that others made, and JSON.
+//! Third-party receivers and OTLP/JSON.
 
 use super::run;
 use crate::support::peers::{Mock, Rotel};
@@ -15,7 +15,7 @@ fn elastics_mock_server_reads_our_json() {
 }
 
 #[test]
-fn rotel_passes_on_what_it_got_as_json() {
+fn rotel_forwards_our_json() {
     let onward = Otlp::start();
     let rotel = need!(Rotel::start(&onward));
     run("/a\n", &[("EXPORTER_OTLP_ENDPOINT", &rotel.http), ("EXPORTER_OTLP_PROTOCOL", "http/json")]).is_complete();

@@ -19,8 +19,8 @@ fn all_arrived(end: &End, otlp: &Otlp) {
     assert_eq!(otlp.metrics().count("http.server.request.duration", &[]), 1);
 }
 
-/// How the proxy is asked.
-fn asked(proxy: &HttpProxy) -> Vec<String> {
+/// The requests to the proxy.
+fn requests(proxy: &HttpProxy) -> Vec<String> {
     let mut first: Vec<String> =
         proxy.requests().iter().map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect();
     first.sort_unstable();
@@ -39,7 +39,7 @@ fn plain_requests_are_passed_on_and_others_are_tunneled() {
             "grpc" => vec![format!("CONNECT {host}")],
             _ => ["metrics", "traces"].map(|signal| format!("POST {url}/v1/{signal}")).to_vec(),
         };
-        assert_eq!(asked(&proxy), expected, "{protocol} {variable}");
+        assert_eq!(requests(&proxy), expected, "{protocol} {variable}");
     }
 }
 
@@ -48,12 +48,12 @@ fn tls_goes_through_a_tunnel() {
     let authority = Authority::new();
     for protocol in PROTOCOLS {
         let otlp = Otlp::secure(authority.server("127.0.0.1", false));
-        let proxy = HttpProxy::for_those_with(Some("Basic bWU6aHVudGVyKzI="));
+        let proxy = HttpProxy::requiring(Some("Basic bWU6aHVudGVyKzI="));
         let ca = authority.file("ca.pem");
         let variables =
             [("HTTPS_PROXY", &*proxy.url("me:hunter%2B2@")), ("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())];
         all_arrived(&run(&otlp.url(), protocol, &variables), &otlp);
-        assert_eq!(asked(&proxy), [format!("CONNECT {}", otlp.url().replace("https://", ""))], "{protocol}");
+        assert_eq!(requests(&proxy), [format!("CONNECT {}", otlp.url().replace("https://", ""))], "{protocol}");
     }
 }
 
@@ -61,18 +61,18 @@ fn tls_goes_through_a_tunnel() {
 fn credentials_open_a_proxy_and_are_never_shown() {
     for protocol in PROTOCOLS {
         let otlp = Otlp::start();
-        let proxy = HttpProxy::for_those_with(Some("Basic bWU6aHVudGVyMg=="));
+        let proxy = HttpProxy::requiring(Some("Basic bWU6aHVudGVyMg=="));
         let end = run(&otlp.url(), protocol, &[("HTTP_PROXY", &proxy.url("me:hunter2@"))]);
         all_arrived(&end, &otlp);
         assert!(otlp.requests("").iter().all(|seen| !seen.headers.contains_key("proxy-authorization")));
 
         let end = run(&otlp.url(), protocol, &[("HTTP_PROXY", &proxy.url("me:hunter3@"))]);
         end.is_good();
-        end.says(1, "cannot export");
-        end.says(1, "the proxy `http://127.0.0.1:");
-        end.says(1, "hint: check `HTTP_PROXY`, or name the collector's host in `NO_PROXY`");
-        end.says(0, "hunter");
-        end.says(1, "3 spans were lost");
+        end.prints(1, "cannot export");
+        end.prints(1, "the proxy `http://127.0.0.1:");
+        end.prints(1, "hint: check `HTTP_PROXY`, or name the collector's host in `NO_PROXY`");
+        end.prints(0, "hunter");
+        end.prints(1, "3 spans were lost");
         assert_eq!(otlp.spans(), 3);
     }
 }
@@ -95,18 +95,18 @@ fn a_proxy_that_cannot_be_used_is_named_once() {
         let otlp = Otlp::start();
         let end = run(&otlp.url(), "http/protobuf", &[("ALL_PROXY", bad)]);
         all_arrived(&end, &otlp);
-        end.says(1, "ignoring `ALL_PROXY` for exports");
-        end.says(0, "hunter");
+        end.prints(1, "ignoring `ALL_PROXY` for exports");
+        end.prints(0, "hunter");
     }
 }
 
 #[test]
-fn the_configuration_shows_the_proxy_and_knocks_through_it() {
+fn the_configuration_shows_the_proxy_and_probes_through_it() {
     let authority = Authority::new();
     for protocol in PROTOCOLS {
         for secure in [false, true] {
             let otlp = if secure { Otlp::secure(authority.server("127.0.0.1", false)) } else { Otlp::start() };
-            let proxy = HttpProxy::for_those_with(Some("Basic bWU6aHVudGVyMg=="));
+            let proxy = HttpProxy::requiring(Some("Basic bWU6aHVudGVyMg=="));
             let config = |proxy: &str| {
                 let mut command = clean(OTEL_RS);
                 command.arg("config").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url()).env("ALL_PROXY", proxy);
@@ -117,15 +117,15 @@ fn the_configuration_shows_the_proxy_and_knocks_through_it() {
                 let output = command.output().unwrap();
                 String::from_utf8(output.stdout).unwrap()
             };
-            let said = config(&proxy.url("me:hunter2@"));
+            let printed = config(&proxy.url("me:hunter2@"));
             let shown = format!("({protocol}) through {}/ (ALL_PROXY)", proxy.url(""));
-            assert_eq!((said.matches(&shown).count(), said.matches("takes it").count()), (3, 3), "{said}");
-            assert!(!proxy.requests().is_empty() && !said.contains("hunter"), "{said}");
+            assert_eq!((printed.matches(&shown).count(), printed.matches("accepts it").count()), (3, 3), "{printed}");
+            assert!(!proxy.requests().is_empty() && !printed.contains("hunter"), "{printed}");
 
-            let said = config(&proxy.url("me:hunter3@"));
-            let problem = format!("the proxy `{}/` does not lead to `{}`: it answers 407", proxy.url(""), otlp.url());
-            assert!(said.contains(&problem), "{protocol} {secure}: {said}");
-            assert!(said.contains("correct `ALL_PROXY`, or name the collector's host in `NO_PROXY`"), "{said}");
+            let printed = config(&proxy.url("me:hunter3@"));
+            let problem = format!("the proxy `{}/` cannot reach `{}`: it answers 407", proxy.url(""), otlp.url());
+            assert!(printed.contains(&problem), "{protocol} {secure}: {printed}");
+            assert!(printed.contains("correct `ALL_PROXY`, or name the collector's host in `NO_PROXY`"), "{printed}");
         }
     }
 }

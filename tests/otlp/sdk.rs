@@ -58,8 +58,8 @@ fn metrics_without_an_answer_are_given_up_at_the_deadline() {
         let end = metrics(protocol, &otlp, &[("EXPORTER_OTLP_METRICS_TIMEOUT", "300")]);
         end.is_good();
         assert_eq!(otlp.requests("metric").len(), 1, "{protocol}");
-        end.says(1, "caused by: no answer within 300 ms");
-        end.says(1, "metric points were lost");
+        end.prints(1, "caused by: no answer within 300 ms");
+        end.prints(1, "metric points were lost");
     }
 }
 
@@ -71,8 +71,8 @@ fn rejected_points_are_counted() {
         let end = metrics(protocol, &otlp, &[]);
         end.is_good();
         assert_eq!(otlp.requests("metric").len(), 1, "{protocol}");
-        end.says(1, "accepted the metrics with a warning: too many");
-        end.says(1, "4 metric points were lost: 4 rejected");
+        end.prints(1, "accepted the metrics with a warning: too many");
+        end.prints(1, "4 metric points were lost: 4 rejected");
     }
 }
 
@@ -84,8 +84,8 @@ fn refused_metrics_are_counted_and_not_sent_again() {
         let end = metrics(protocol, &otlp, &[]);
         end.is_good();
         assert_eq!(otlp.requests("metric").len(), 1, "{protocol}");
-        end.says(1, "hint: check `OTEL_EXPORTER_OTLP_HEADERS`");
-        end.says(1, "metric points were lost");
+        end.prints(1, "hint: check `OTEL_EXPORTER_OTLP_HEADERS`");
+        end.prints(1, "metric points were lost");
     }
 }
 

@@ -1,4 +1,4 @@
-//! TLS: whom we trust, who we are, and what is said when that does not fit.
+//! TLS: trusted authorities, client certificates, and the warnings about either.
 
 use super::{End, PROTOCOLS, run};
 use crate::support::Otlp;
@@ -22,8 +22,8 @@ fn all_arrived(end: &End, otlp: &Otlp) {
 fn nothing_arrived(end: &End, otlp: &Otlp) {
     end.is_good();
     assert!(otlp.requests("").is_empty());
-    end.says(1, "cannot export");
-    end.says(1, "3 spans were lost");
+    end.prints(1, "cannot export");
+    end.prints(1, "3 spans were lost");
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn an_authority_of_ones_own_is_trusted() {
 }
 
 #[test]
-fn an_unknown_authority_is_not() {
+fn an_unknown_authority_is_not_trusted() {
     let (authority, other) = (Authority::new(), Authority::new());
     for protocol in PROTOCOLS {
         for ca in [None, Some(other.file("ca.pem"))] {
@@ -45,8 +45,8 @@ fn an_unknown_authority_is_not() {
             let certificate = ca.as_deref().map(|file| ("EXPORTER_OTLP_CERTIFICATE", file));
             let end = over_tls(protocol, &otlp, certificate.as_slice());
             nothing_arrived(&end, &otlp);
-            end.says(1, "invalid peer certificate: UnknownIssuer");
-            end.says(1, "hint: set `OTEL_EXPORTER_OTLP_CERTIFICATE` to the certificate of the collector's authority");
+            end.prints(1, "invalid peer certificate: UnknownIssuer");
+            end.prints(1, "hint: set `OTEL_EXPORTER_OTLP_CERTIFICATE` to the certificate of the collector's authority");
         }
     }
 }
@@ -58,12 +58,12 @@ fn a_certificate_for_another_name_is_not_trusted() {
         let otlp = Otlp::secure(authority.server("collector.test", false));
         let end = over_tls(protocol, &otlp, &[("EXPORTER_OTLP_CERTIFICATE", &authority.file("ca.pem"))]);
         nothing_arrived(&end, &otlp);
-        end.says(1, "hint: use the name that the collector's certificate is for");
+        end.prints(1, "hint: use the name that the collector's certificate is for");
     }
 }
 
 #[test]
-fn a_collector_that_asks_who_we_are_is_told() {
+fn a_client_certificate_is_sent_to_a_collector_that_requires_it() {
     let authority = Authority::new();
     authority.sign("me", "me.test");
     for protocol in PROTOCOLS {
@@ -80,12 +80,12 @@ fn a_collector_that_asks_who_we_are_is_told() {
         let otlp = Otlp::secure(authority.server("127.0.0.1", true));
         let end = over_tls(protocol, &otlp, &settings[..1]);
         nothing_arrived(&end, &otlp);
-        end.says(1, "hint: set `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` and `OTEL_EXPORTER_OTLP_CLIENT_KEY`");
+        end.prints(1, "hint: set `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` and `OTEL_EXPORTER_OTLP_CLIENT_KEY`");
     }
 }
 
 #[test]
-fn a_collector_that_does_not_trust_us_is_told_of() {
+fn a_rejected_client_certificate_is_named() {
     let (authority, other) = (Authority::new(), Authority::new());
     other.sign("me", "me.test");
     for protocol in PROTOCOLS {
@@ -101,12 +101,12 @@ fn a_collector_that_does_not_trust_us_is_told_of() {
             ],
         );
         nothing_arrived(&end, &otlp);
-        end.says(1, "hint: check `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`");
+        end.prints(1, "hint: check `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`");
     }
 }
 
 #[test]
-fn tls_where_there_is_none_and_none_where_there_is() {
+fn a_scheme_that_does_not_fit_the_collector_is_reported_with_a_hint() {
     let authority = Authority::new();
     let (plain, secure) = (Otlp::start(), Otlp::secure(authority.server("127.0.0.1", false)));
     for protocol in PROTOCOLS {
@@ -116,13 +116,13 @@ fn tls_where_there_is_none_and_none_where_there_is() {
         ] {
             let end = run("/a\n", &[("EXPORTER_OTLP_ENDPOINT", &url), ("EXPORTER_OTLP_PROTOCOL", protocol)]);
             nothing_arrived(&end, otlp);
-            end.says(1, hint);
+            end.prints(1, hint);
         }
     }
 }
 
 #[test]
-fn files_that_are_of_no_use_are_named_and_the_program_runs() {
+fn unusable_files_are_named_and_the_program_runs() {
     let authority = Authority::new();
     authority.sign("me", "me.test");
     authority.sign("other", "other.test");
@@ -166,11 +166,11 @@ fn files_that_are_of_no_use_are_named_and_the_program_runs() {
         all.extend(names.iter().zip(&settings).map(|(name, (_, value))| (name.as_str(), value.as_str())));
         let end = run("/a\n", &all);
         end.is_good();
-        end.says(1, "warning: cannot export spans and metrics to `https://127.0.0.1:1`, the program keeps running, its telemetry is lost");
-        end.says(1, cause);
-        end.says(1, hint);
-        end.says(1, "warning: cannot");
-        end.says(0, "geheim");
+        end.prints(1, "warning: cannot export spans and metrics to `https://127.0.0.1:1`, the program keeps running, its telemetry is lost");
+        end.prints(1, cause);
+        end.prints(1, hint);
+        end.prints(1, "warning: cannot");
+        end.prints(0, "geheim");
     }
 }
 
@@ -182,7 +182,7 @@ fn one_signals_bad_certificate_does_not_cost_the_others() {
     let end =
         over_tls("grpc", &otlp, &[("EXPORTER_OTLP_CERTIFICATE", &ca), ("EXPORTER_OTLP_TRACES_CERTIFICATE", &none)]);
     end.is_good();
-    end.says(1, "cannot export spans to `https://127.0.0.1:");
+    end.prints(1, "cannot export spans to `https://127.0.0.1:");
     assert_eq!(otlp.spans(), 0);
     assert_eq!(otlp.metrics().count("http.server.request.duration", &[]), 1);
 }

@@ -1,4 +1,4 @@
-//! What a receiver sees of each protocol.
+//! Requests of each OTLP protocol as a receiver gets them.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ fn header<'a>(seen: &'a Seen, name: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn each_protocol_brings_spans_and_metrics_and_says_what_it_is() {
+fn each_protocol_delivers_spans_and_metrics_with_its_headers() {
     for protocol in PROTOCOLS {
         for compression in ["none", "gzip"] {
             let otlp = Otlp::start();
@@ -84,17 +84,17 @@ fn credentials_of_an_endpoint_are_sent_and_never_shown() {
         for request in otlp.requests("") {
             assert_eq!(header(&request, "authorization"), Some("Basic bWU6Z2VoZWlt"), "{protocol}");
         }
-        end.says(1, "cannot export");
-        end.says(1, "hint: check `OTEL_EXPORTER_OTLP_HEADERS`");
+        end.prints(1, "cannot export");
+        end.prints(1, "hint: check `OTEL_EXPORTER_OTLP_HEADERS`");
         for secret in ["geheim", "me:", "bWU6Z2VoZWlt"] {
-            end.says(0, secret);
+            end.prints(0, secret);
         }
     }
 }
 
 /// The rules of OTLP/JSON: names in lowerCamelCase, ids in hex, numbers of 64 bits as text, enums as numbers.
 #[test]
-fn json_is_as_the_specification_has_it() {
+fn json_follows_the_specification() {
     let otlp = Otlp::start();
     let settings = [("EXPORTER_OTLP_ENDPOINT", otlp.url()), ("EXPORTER_OTLP_PROTOCOL", "http/json".into())];
     run("/a\n/b 500\n", &settings.each_ref().map(|(name, value)| (*name, value.as_str()))).is_complete();

@@ -1,4 +1,4 @@
-//! Metrics of processes, against what is true.
+//! Metrics of processes, compared with their true values.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
@@ -72,7 +72,7 @@ fn the_usage_of_a_program_is_exported_as_it_is() {
     assert!(of("process.cpu.time", "cpu.mode", "user") > 0.0);
     assert!(of("process.context_switches", "process.context_switch.type", "voluntary") >= 50.0, "{metrics}");
     assert!(of("process.paging.faults", "system.paging.fault.type", "minor") > 100.0, "{metrics}");
-    // On a disk in memory nothing is written.
+    // A tmpfs counts no disk writes.
     if nix::sys::statfs::statfs(file.path()).unwrap().filesystem_type() != nix::sys::statfs::TMPFS_MAGIC {
         let written = of("process.disk.io", "disk.io.direction", "write");
         assert!((f64::from(1 << 20)..f64::from(8 << 20)).contains(&written), "{written} bytes");
@@ -194,21 +194,21 @@ fn a_script_keeps_its_name_until_it_becomes_something_else() {
         let name = |series: &Series| series.attributes["process.executable.name"].clone();
         let names = metrics.series().map(name).collect::<Vec<_>>();
         assert!(names.iter().all(|name| expected.map(Value::from).contains(name)), "{interpreter} {line}: {metrics}");
-        // Who it was in the end.
+        // The series of the executable that the process became last.
         let uptime = metrics.require("process.uptime", &[of(expected[0])]).value();
         assert!((0.3..20.0).contains(&uptime), "{metrics}");
     }
 }
 
 #[test]
-fn a_program_without_layers_that_lives_a_moment_is_measured() {
+fn a_short_lived_program_without_layers_is_measured() {
     let otlp = Otlp::start();
     let mut command = script(":", &otlp);
     assert!(command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").status().unwrap().success());
     let metrics = otlp.metrics();
     assert!(sum(&metrics, "process.paging.faults", &[]) > 10.0, "{metrics}");
     assert_eq!(metrics.all("process.cpu.time", &[]).len(), 2, "{metrics}");
-    // It may have been too quick for anybody to see; what is left then is the most that the kernel saw.
+    // The process may have ended before the first sample; only the kernel's peak is known then.
     let one = |metric: &str| metrics.require(metric, &[]).value();
     assert!(one("process.memory.usage") > 100_000.0, "{metrics}");
     assert!((0.0001..10.0).contains(&one("process.uptime")), "{metrics}");

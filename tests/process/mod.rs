@@ -1,4 +1,4 @@
-//! What the launcher finds out by itself: about processes and the machine, and about the run as a whole.
+//! Telemetry that the launcher collects itself: of processes, the machine, and the run as a whole.
 
 mod metrics;
 mod system;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{Project, SMALL, files, layers, target};
-use crate::support::fixture::{cargo_without_us, lock};
+use crate::support::fixture::{cargo_without_otel_rs, lock};
 use crate::support::{output, succeed};
 
 /// What may be committed.
@@ -115,7 +115,7 @@ fn a_clone_builds_where_otel_rs_is_not_installed() {
     let clone = project.folder.with_file_name("clone");
     super::git_in(project.folder.parent().unwrap(), &["clone", "--quiet", "project", "clone"]);
     let build = |folder: &Path| {
-        let mut build = cargo_without_us(folder);
+        let mut build = cargo_without_otel_rs(folder);
         build.args(["build", "--locked"]).env("CARGO_TARGET_DIR", target().join("without"));
         succeed(&mut build)
     };

@@ -1,4 +1,4 @@
-//! What otel-rs does to a project, which is next to nothing, and which ways of building it there are.
+//! The files that otel-rs changes in a project, and the ways in which the project is built.
 
 mod builds;
 mod hygiene;

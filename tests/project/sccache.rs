@@ -1,4 +1,4 @@
-//! sccache beside us.
+//! sccache as a compiler wrapper beside otel-rs.
 
 use super::{Project, SMALL, layers};
 use crate::support::fixture::lock;

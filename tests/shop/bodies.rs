@@ -137,7 +137,7 @@ fn bodies_that_fail_midway_are_counted_up_to_there() {
 }
 
 #[test]
-fn answers_without_a_body_have_one_of_no_bytes() {
+fn responses_without_a_body_have_size_zero() {
     for versions in SETS {
         let (unchanged, first) = answering("HTTP/1.1 304 Not Modified\r\ncontent-length: 1000\r\n\r\n");
         let (upgraded, second) =
@@ -249,12 +249,12 @@ fn connections_are_active_while_requests_use_them_and_then_idle() {
 
 #[test]
 fn servers_beyond_the_limit_are_counted_together() {
-    // What they are marked with is on no page.
+    // The attribute of the overflow series is not listed on a page.
     let (_, _, metrics) = received_with(
         "newest",
         |launch| launch,
         |shop| {
-            // Nobody listens there.
+            // The port has no listener.
             for port in 2..102 {
                 assert_eq!(shop.get(&format!("/fetch/{port}")).0, 502);
             }

@@ -1,4 +1,4 @@
-//! The shop, woven and launched: what a receiver gets.
+//! The fixture `shop`, woven and launched: its exported telemetry.
 
 mod bodies;
 mod client;

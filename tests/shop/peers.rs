@@ -1,4 +1,4 @@
-//! The same telemetry through receivers that others made, by both ways of OTLP.
+//! The same telemetry through third-party receivers, by both transports of OTLP.
 
 use super::{SPAN, TRACE, get_as_caller};
 use crate::support::expect::{client, server, span};

@@ -153,7 +153,7 @@ fn queries_to_a_server_are_recorded(versions: &str, system: &str, start: fn() ->
             .attr("db.response.returned_rows", 1)
             .not_failed(),
     );
-    // Nobody gave the pool a name.
+    // The pool has no configured name.
     let pool = format!("127.0.0.1:{}/shop", database.port);
     let pool = metrics.require("db.client.connection.max", &[("db.client.connection.pool.name", pool.as_str().into())]);
     assert_eq!(pool.value(), 4.0, "{metrics}");

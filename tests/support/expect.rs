@@ -1,4 +1,4 @@
-//! Sentences about spans: `traces.require(server().named("GET /users/{id}").attr("http.response.status_code", 200))`.
+//! Expectations of spans: `traces.require(server().named("GET /users/{id}").attr("http.response.status_code", 200))`.
 
 use std::fmt;
 

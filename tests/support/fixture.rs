@@ -74,7 +74,7 @@ impl Fixture {
         named.filter_map(|package| Some(package["version"].as_str()?.to_owned())).collect()
     }
 
-    /// A route's template as this shop's axum writes it.
+    /// A route's template in the syntax of this fixture's axum version.
     pub(crate) fn route(&self, template: &str) -> String {
         let colon = self.locked("axum").iter().all(|version| version.starts_with("0.7."));
         if colon { template.replace('{', ":").replace('}', "") } else { template.to_owned() }
@@ -175,7 +175,7 @@ pub(crate) fn otel_rs(folder: &Path) -> Command {
     command
 }
 
-/// `cargo` in a project of somebody who has otel-rs in PATH.
+/// `cargo` in a project of a user with otel-rs in PATH.
 pub(crate) fn cargo(folder: &Path) -> Command {
     let mut command = clean(env!("CARGO"));
     let own = Path::new(OTEL_RS).parent().expect("a folder").to_owned();
@@ -185,8 +185,8 @@ pub(crate) fn cargo(folder: &Path) -> Command {
     command
 }
 
-/// `cargo` in a project of somebody who does not have otel-rs, and has never had it.
-pub(crate) fn cargo_without_us(folder: &Path) -> Command {
+/// `cargo` in a project of a user who never installed otel-rs.
+pub(crate) fn cargo_without_otel_rs(folder: &Path) -> Command {
     let mut command = clean(env!("CARGO"));
     command.env("OTEL_RS_CACHE_DIR", kept("no cache"));
     let path = std::env::var_os("PATH").unwrap_or_default();

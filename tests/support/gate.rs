@@ -29,7 +29,7 @@ impl Gate {
         let shared = Arc::clone(&state);
         spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                // What is begun is ended in the midst.
+                // Connections in progress are cut.
                 let mut connections = shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
                 if shared.is_closed.load(SeqCst) {
                     shared.refused.fetch_add(1, SeqCst);
@@ -75,11 +75,11 @@ pub(crate) struct HttpProxy {
 
 impl HttpProxy {
     pub(crate) fn start() -> Self {
-        Self::for_those_with(None)
+        Self::requiring(None)
     }
 
     /// One that requires this value of `Proxy-Authorization`.
-    pub(crate) fn for_those_with(authorization: Option<&'static str>) -> Self {
+    pub(crate) fn requiring(authorization: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let requests = Arc::<Mutex<Vec<String>>>::default();

@@ -1,5 +1,5 @@
-//! What the end-to-end tests stand on: an OTLP receiver, sentences about what it received, projects that are built, apps
-//! that are launched, services that are started.
+//! Support for the end-to-end tests: an OTLP receiver, expectations about what it received, projects that are built,
+//! apps that are launched, services that are started.
 
 pub(crate) mod cloud;
 pub(crate) mod definition;

@@ -82,7 +82,7 @@ impl Drop for Database {
     }
 }
 
-/// A port that nobody listens on at the moment.
+/// A port that is free at the moment.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("its number").port()

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::told::{Run, Told};
+use super::run::{Outcome, Run};
 use super::variables;
 use crate::launcher::program;
 use crate::support::expect::{server, span};
@@ -17,16 +17,16 @@ fn file(text: &str) -> tempfile::NamedTempFile {
     file
 }
 
-fn recorded_by(text: &str) -> Told {
-    Run::new().env("OTEL_CONFIG_FILE", file(text).path().display()).tell()
+fn outcome_of(text: &str) -> Outcome {
+    Run::new().env("OTEL_CONFIG_FILE", file(text).path().display()).outcome()
 }
 
 /// The program ran, nothing was exported, and stderr has these.
-fn unusable(told: &Told, says: &[&str]) {
-    assert_eq!((told.traces.0.len(), told.otlp.ways().len()), (0, 0));
-    assert!(told.stderr.contains("running `records_everything` without telemetry"), "{}", told.stderr);
-    for text in says {
-        assert!(told.stderr.contains(text), "no {text:?} in:\n{}", told.stderr);
+fn unusable(outcome: &Outcome, warnings: &[&str]) {
+    assert_eq!((outcome.traces.0.len(), outcome.otlp.ways().len()), (0, 0));
+    assert!(outcome.stderr.contains("running `records_everything` without telemetry"), "{}", outcome.stderr);
+    for text in warnings {
+        assert!(outcome.stderr.contains(text), "no {text:?} in:\n{}", outcome.stderr);
     }
 }
 
@@ -51,19 +51,19 @@ tracer_provider:
             .env("TEAM", "blue")
             .start();
         assert!(running.sent.is_empty(), "without `propagator` nothing is sent along: {:?}", running.sent);
-        let told = running.end();
-        let resource = &told.traces.require(server()).resource;
+        let outcome = running.end();
+        let resource = &outcome.traces.require(server()).resource;
         assert_eq!(
             (&resource["service.name"], &resource["shop.floors"], &resource["team"]),
             (&"filed".into(), &3.into(), &"blue".into())
         );
-        assert!(told.stderr.contains("/orders/{id}"), "the console shows spans:\n{}", told.stderr);
-        assert!(!told.stderr.contains("configuration file"), "nothing to complain of:\n{}", told.stderr);
-        assert!(told.otlp.requests("metric").is_empty() && told.otlp.requests("log").is_empty());
+        assert!(outcome.stderr.contains("/orders/{id}"), "the console shows spans:\n{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("configuration file"), "no warning:\n{}", outcome.stderr);
+        assert!(outcome.otlp.requests("metric").is_empty() && outcome.otlp.requests("log").is_empty());
         // The same under its old name, with a warning.
-        let told = Run::new().env("OTEL_EXPERIMENTAL_CONFIG_FILE", file.path().display()).tell();
-        assert_eq!(told.traces.require(server()).resource["service.name"], "filed".into());
-        assert!(told.stderr.contains("`OTEL_EXPERIMENTAL_CONFIG_FILE` is now called"), "{}", told.stderr);
+        let outcome = Run::new().env("OTEL_EXPERIMENTAL_CONFIG_FILE", file.path().display()).outcome();
+        assert_eq!(outcome.traces.require(server()).resource["service.name"], "filed".into());
+        assert!(outcome.stderr.contains("`OTEL_EXPERIMENTAL_CONFIG_FILE` is now called"), "{}", outcome.stderr);
     }
 }
 
@@ -79,7 +79,7 @@ fn the_file_s_sampler_and_propagators_count() {
     let running = Run::new().env("OTEL_CONFIG_FILE", all.path().display()).start();
     assert!(running.sent.contains_key("traceparent"), "{:?}", running.sent);
     running.end().traces.require(span().named("work"));
-    let none = recorded_by(&text("{trace_id_ratio_based: {ratio: 0}}"));
+    let none = outcome_of(&text("{trace_id_ratio_based: {ratio: 0}}"));
     assert_eq!((none.traces.0.len(), none.stderr.as_str()), (0, ""));
 }
 
@@ -105,14 +105,14 @@ tracer_provider:
     let file = file(text);
     let run = Run::new();
     let host_and_port = run.url().replace("http://", "");
-    let told = run
+    let outcome = run
         .env("OTEL_CONFIG_FILE", file.path().display())
         .env("TENANT", "red")
         .env("HOST_AND_PORT", host_and_port)
         .env("LINES", lines.display())
-        .tell();
-    assert_eq!(told.stderr, "");
-    let requests = told.otlp.requests("trace");
+        .outcome();
+    assert_eq!(outcome.stderr, "");
+    let requests = outcome.otlp.requests("trace");
     let by = |path: &str| requests.iter().find(|seen| seen.path == path).unwrap_or_else(|| panic!("{requests:?}"));
     let json = &by("/v1/traces").headers;
     for (name, value) in
@@ -131,56 +131,56 @@ fn the_page_s_example_works_as_it_stands() {
     let page = std::fs::read_to_string(page).expect("the page");
     let (_, rest) = page.split_once("```yaml\n").expect("an example");
     let (example, _) = rest.split_once("```").expect("its end");
-    let told = recorded_by(example);
-    assert!(!told.stderr.contains("warning"), "{}", told.stderr);
-    let resource = &told.traces.require(server()).resource;
+    let outcome = outcome_of(example);
+    assert!(!outcome.stderr.contains("warning"), "{}", outcome.stderr);
+    let resource = &outcome.traces.require(server()).resource;
     assert_eq!((&resource["service.name"], &resource["shop.floors"]), (&"shop".into(), &3.into()));
     assert!(resource.contains_key("process.pid") && resource.contains_key("service.instance.id"), "{resource:?}");
-    assert!(!told.otlp.requests("metric").is_empty());
+    assert!(!outcome.otlp.requests("metric").is_empty());
 }
 
 #[test]
-fn an_unknown_key_costs_itself_only() {
-    let told = recorded_by(&format!(
+fn an_unknown_key_is_ignored_and_the_rest_is_used() {
+    let outcome = outcome_of(&format!(
         "file_format: '1.0'\ntracer_provider:\n  processors:\n    - batch:\n        max_queue_sise: 5\n        exporter: {EXPORTER}\n"
     ));
-    told.traces.require(server());
+    outcome.traces.require(server());
     assert!(
-        told.stderr.contains(":5:9: tracer_provider.processors[0].batch.max_queue_sise: unknown key"),
+        outcome.stderr.contains(":5:9: tracer_provider.processors[0].batch.max_queue_sise: unknown key"),
         "{}",
-        told.stderr
+        outcome.stderr
     );
-    assert!(told.stderr.contains("did you mean `max_queue_size`?"), "{}", told.stderr);
+    assert!(outcome.stderr.contains("did you mean `max_queue_size`?"), "{}", outcome.stderr);
 }
 
 #[test]
-fn a_file_that_cannot_be_used_costs_the_telemetry_and_not_the_program() {
+fn an_unusable_file_disables_telemetry_and_not_the_program() {
     unusable(
-        &recorded_by("file_format: '1.0'\nresource: [a: b\n"),
+        &outcome_of("file_format: '1.0'\nresource: [a: b\n"),
         &["cannot use the configuration file", ": not YAML: ", "hint: "],
     );
     unusable(
-        &recorded_by("file_format: '1.0'\nlog_level: ${LEVEL?}\n"),
-        &[":2:12: `${LEVEL?…}` is no reference to a variable"],
+        &outcome_of("file_format: '1.0'\nlog_level: ${LEVEL?}\n"),
+        &[":2:12: `${LEVEL?…}` is not a reference to a variable"],
     );
     unusable(
-        &recorded_by("disabled: 1\n"),
+        &outcome_of("disabled: 1\n"),
         &[":1:11: disabled: expected `true` or `false`", "`file_format` is missing"],
     );
-    let missing = Run::new().env("OTEL_CONFIG_FILE", "/none/otel.yaml").tell();
+    let missing = Run::new().env("OTEL_CONFIG_FILE", "/none/otel.yaml").outcome();
     unusable(&missing, &["cannot read the configuration file `/none/otel.yaml`", "No such file"]);
 }
 
 #[test]
-fn a_file_that_was_just_typed_must_be_good() {
+fn an_unusable_file_of_a_flag_is_a_usage_error() {
     let bad = file("file_format: '1.0'\ndisabled: 1\n");
-    for (path, says) in [(bad.path(), ":2:11: disabled: expected"), (Path::new("/none/otel.yaml"), "cannot read")] {
+    for (path, message) in [(bad.path(), ":2:11: disabled: expected"), (Path::new("/none/otel.yaml"), "cannot read")] {
         let mut command = clean(OTEL_RS);
         command.arg("instrument").arg("--config-file").arg(path).arg("--").arg(program("records_everything"));
         let output = command.output().expect("otel-rs starts");
         let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!((output.status.code(), stdout.as_ref()), (Some(2), ""), "the program does not run:\n{stderr}");
-        assert!(stderr.contains("error: ") && stderr.contains(says), "{stderr}");
+        assert!(stderr.contains("error: ") && stderr.contains(message), "{stderr}");
     }
 }
 
@@ -189,7 +189,11 @@ fn flags_beside_a_file_are_named_and_ignored() {
     let text = format!("file_format: '1.0'\ntracer_provider: {{processors: [{{batch: {{exporter: {EXPORTER}}}}}]}}\n");
     let file = file(&text);
     let run = Run::new().flag(&format!("--config-file={}", file.path().display())).flag("--service-name=typed");
-    let told = run.tell();
-    assert_eq!(told.traces.require(server()).resource["service.name"], "records_everything".into());
-    assert!(told.stderr.contains("ignoring `--service-name`: a configuration file counts alone"), "{}", told.stderr);
+    let outcome = run.outcome();
+    assert_eq!(outcome.traces.require(server()).resource["service.name"], "records_everything".into());
+    assert!(
+        outcome.stderr.contains("flags are ignored because `OTEL_CONFIG_FILE` is set: `--service-name`"),
+        "{}",
+        outcome.stderr
+    );
 }

@@ -1,8 +1,8 @@
-//! Variables of the program as a whole, and of what is told.
+//! Variables of the program as a whole, and of what is recorded.
 
 use std::os::unix::ffi::OsStringExt as _;
 
-use super::told::{Run, by_default, refused, refused_in, with};
+use super::run::{Run, by_default, refused, refused_in, with};
 use super::variables;
 use crate::launcher::{launch, program};
 use crate::support::expect::{client, server, span};
@@ -17,34 +17,34 @@ variables! {
         assert_eq!(by_default().traces.require(server()).resource["service.name"], "records_everything".into());
         assert_eq!(with("OTEL_SERVICE_NAME", "corner shop").traces.require(server()).resource["service.name"],
             "corner shop".into());
-        // Any text is good; what is none is not.
-        let told = Run::new().bytes("OTEL_SERVICE_NAME", std::ffi::OsString::from_vec(b"caf\xe9".to_vec())).tell();
-        told.warns("OTEL_SERVICE_NAME", "expected text in UTF-8");
-        told.is_as(by_default(), "OTEL_SERVICE_NAME");
+        // Any text is valid; bytes that are not UTF-8 are not.
+        let outcome = Run::new().bytes("OTEL_SERVICE_NAME", std::ffi::OsString::from_vec(b"caf\xe9".to_vec())).outcome();
+        outcome.warns("OTEL_SERVICE_NAME", "expected text in UTF-8");
+        outcome.is_as(by_default(), "OTEL_SERVICE_NAME");
     }
 
     OTEL_RESOURCE_ATTRIBUTES => {
         assert!(!by_default().traces.require(server()).resource.contains_key("team"));
-        let told = with("OTEL_RESOURCE_ATTRIBUTES", "team=red%2C%20mostly,service.name=named");
-        let resource = &told.traces.require(server()).resource;
+        let outcome = with("OTEL_RESOURCE_ATTRIBUTES", "team=red%2C%20mostly,service.name=named");
+        let resource = &outcome.traces.require(server()).resource;
         assert_eq!((&resource["team"], &resource["service.name"]), (&"red, mostly".into(), &"named".into()));
-        let both = Run::new().env("OTEL_RESOURCE_ATTRIBUTES", "service.name=a").env("OTEL_SERVICE_NAME", "b").tell();
+        let both = Run::new().env("OTEL_RESOURCE_ATTRIBUTES", "service.name=a").env("OTEL_SERVICE_NAME", "b").outcome();
         assert_eq!(both.traces.require(server()).resource["service.name"], "b".into());
         refused("OTEL_RESOURCE_ATTRIBUTES", "no-value");
     }
 
     OTEL_ENTITIES => {
         let pod = "k8s.pod{k8s.pod.uid=7f3a}[k8s.pod.name=shop%2C1,team=blue]@https://opentelemetry.io/schemas/1.21.0";
-        let told = Run::new().env("OTEL_ENTITIES", pod).env("OTEL_RESOURCE_ATTRIBUTES", "team=red,zone=eu").tell();
-        let resource = &told.traces.require(server()).resource;
+        let outcome = Run::new().env("OTEL_ENTITIES", pod).env("OTEL_RESOURCE_ATTRIBUTES", "team=red,zone=eu").outcome();
+        let resource = &outcome.traces.require(server()).resource;
         let of = |key: &str| resource.get(key).cloned();
         assert_eq!((of("k8s.pod.uid"), of("k8s.pod.name")), (Some("7f3a".into()), Some("shop,1".into())));
         assert_eq!((of("team"), of("zone")), (Some("blue".into()), Some("eu".into())), "an entity counts more");
-        assert_eq!(told.stderr, "");
-        // What is wrong costs itself only.
-        let told = with("OTEL_ENTITIES", "host{host.id=1}[rack=7];invalid{syntax");
-        told.warns("OTEL_ENTITIES", "invalid{syntax");
-        assert_eq!(told.traces.require(server()).resource["rack"], "7".into());
+        assert_eq!(outcome.stderr, "");
+        // An invalid part is ignored without the others.
+        let outcome = with("OTEL_ENTITIES", "host{host.id=1}[rack=7];invalid{syntax");
+        outcome.warns("OTEL_ENTITIES", "invalid{syntax");
+        assert_eq!(outcome.traces.require(server()).resource["rack"], "7".into());
         refused("OTEL_ENTITIES", "service{}");
     }
 
@@ -52,8 +52,8 @@ variables! {
         let all = &by_default().traces.require(server()).resource;
         let has = |resource: &Attributes, names: &[&str]| names.iter().all(|name| resource.contains_key(*name));
         assert!(has(all, &["process.pid", "host.name", "os.type", "service.instance.id"]), "{all:?}");
-        let told = with("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "os");
-        let some = &told.traces.require(server()).resource;
+        let outcome = with("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "os");
+        let some = &outcome.traces.require(server()).resource;
         assert!(has(some, &["os.type"]) && !has(some, &["process.pid"]) && !has(some, &["host.name"]), "{some:?}");
         refused("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "gps");
     }
@@ -76,13 +76,13 @@ variables! {
     OTEL_PROPAGATORS => {
         assert_eq!(by_default().sent.keys().collect::<Vec<_>>(), ["traceparent"]);
         let called = || Run::new().header("traceparent", &format!("00-{TRACE}-{SPAN}-01"));
-        let told = called().tell();
-        let call = told.traces.require(client().named("GET").in_trace(TRACE));
-        assert_eq!(told.sent["traceparent"], format!("00-{TRACE}-{}-01", call.id));
-        let none = called().env("OTEL_PROPAGATORS", "none").tell();
+        let outcome = called().outcome();
+        let call = outcome.traces.require(client().named("GET").in_trace(TRACE));
+        assert_eq!(outcome.sent["traceparent"], format!("00-{TRACE}-{}-01", call.id));
+        let none = called().env("OTEL_PROPAGATORS", "none").outcome();
         assert!(none.sent.is_empty());
         none.traces.forbid(span().in_trace(TRACE));
-        let b3 = Run::new().env("OTEL_PROPAGATORS", "b3").header("b3", &format!("{TRACE}-{SPAN}-1")).tell();
+        let b3 = Run::new().env("OTEL_PROPAGATORS", "b3").header("b3", &format!("{TRACE}-{SPAN}-1")).outcome();
         let call = b3.traces.require(client().named("GET").in_trace(TRACE));
         assert_eq!(b3.sent.keys().collect::<Vec<_>>(), ["b3"]);
         assert!(b3.sent["b3"].starts_with(&format!("{TRACE}-{}-1", call.id)), "{:?}", b3.sent);
@@ -92,48 +92,48 @@ variables! {
     OTEL_SDK_DISABLED => {
         by_default().traces.require(server());
         let off = || Run::new().env("OTEL_SDK_DISABLED", "true");
-        let told = off().tell();
-        assert_eq!((told.traces.0.len(), told.otlp.ways().len(), told.stderr.as_str()), (0, 0, ""));
-        assert!(told.sent.is_empty(), "{:?}", told.sent);
+        let outcome = off().outcome();
+        assert_eq!((outcome.traces.0.len(), outcome.otlp.ways().len(), outcome.stderr.as_str()), (0, 0, ""));
+        assert!(outcome.sent.is_empty(), "{:?}", outcome.sent);
         // It has no effect on propagators: who calls and who is called are one trace, as without this service.
         let called = || off().header("traceparent", &format!("00-{TRACE}-{SPAN}-01")).header("baggage", "a=b");
-        let told = called().tell();
-        assert_eq!(told.sent["traceparent"], format!("00-{TRACE}-{SPAN}-01"));
-        assert_eq!(told.sent["baggage"], "a=b");
-        assert_eq!((told.traces.0.len(), told.otlp.ways().len(), told.stderr.as_str()), (0, 0, ""));
-        let b3 = called().env("OTEL_PROPAGATORS", "tracecontext,b3").tell();
+        let outcome = called().outcome();
+        assert_eq!(outcome.sent["traceparent"], format!("00-{TRACE}-{SPAN}-01"));
+        assert_eq!(outcome.sent["baggage"], "a=b");
+        assert_eq!((outcome.traces.0.len(), outcome.otlp.ways().len(), outcome.stderr.as_str()), (0, 0, ""));
+        let b3 = called().env("OTEL_PROPAGATORS", "tracecontext,b3").outcome();
         assert_eq!(b3.sent["b3"], format!("{TRACE}-{SPAN}-1"));
-        assert!(called().env("OTEL_PROPAGATORS", "none").tell().sent.is_empty());
+        assert!(called().env("OTEL_PROPAGATORS", "none").outcome().sent.is_empty());
         refused("OTEL_SDK_DISABLED", "yes");
     }
 
     OTEL_LOG_LEVEL => {
         let warned = |level: &str| {
             let run = Run::new().env("OTEL_LOG_LEVEL", level).env("OTEL_TRACES_SAMPLER_ARG", "many");
-            run.tell().stderr.contains("OTEL_TRACES_SAMPLER_ARG")
+            run.outcome().stderr.contains("OTEL_TRACES_SAMPLER_ARG")
         };
-        assert!(warned("") && warned("warn"), "warnings are said");
-        assert!(!warned("error") && !warned("none"), "unless they are not wanted");
-        // Notes are said by default, details are not.
-        let said = |level: &str| {
+        assert!(warned("") && warned("warn"), "warnings are written");
+        assert!(!warned("error") && !warned("none"), "unless the level is higher");
+        // Notes are written by default, details are not.
+        let written = |level: &str| {
             let page = Run::new().env("OTEL_METRICS_EXPORTER", "prometheus").env("OTEL_EXPORTER_PROMETHEUS_PORT", 0);
-            let told = page.env("OTEL_LOG_LEVEL", level).tell();
-            let details = told.stderr.contains("`OTEL_METRICS_EXPORTER` is `prometheus`, by the environment");
-            (told.stderr.contains("metrics are at http://"), details)
+            let outcome = page.env("OTEL_LOG_LEVEL", level).outcome();
+            let details = outcome.stderr.contains("`OTEL_METRICS_EXPORTER` is `prometheus`, by the environment");
+            (outcome.stderr.contains("metrics are at http://"), details)
         };
-        assert_eq!((said("warn"), said("debug")), ((false, false), (true, true)));
-        assert_eq!((said(""), said("info")), ((true, false), (true, false)));
-        assert_eq!(said("loud"), said(""));
+        assert_eq!((written("warn"), written("debug")), ((false, false), (true, true)));
+        assert_eq!((written(""), written("info")), ((true, false), (true, false)));
+        assert_eq!(written("loud"), written(""));
         refused("OTEL_LOG_LEVEL", "loud");
     }
 
     OTEL_SEMCONV_STABILITY_OPT_IN => {
-        let stable = |told: &super::told::Told| told.traces.require(server().has("http.request.method")).attributes;
-        let told = with("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database");
-        assert_eq!(stable(&told).keys().collect::<Vec<_>>(), stable(by_default()).keys().collect::<Vec<_>>());
+        let stable = |outcome: &super::run::Outcome| outcome.traces.require(server().has("http.request.method")).attributes;
+        let outcome = with("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database");
+        assert_eq!(stable(&outcome).keys().collect::<Vec<_>>(), stable(by_default()).keys().collect::<Vec<_>>());
         let both = with("OTEL_SEMCONV_STABILITY_OPT_IN", "http/dup");
         assert!(both.stderr.contains("`/dup` in `OTEL_SEMCONV_STABILITY_OPT_IN` has no effect"), "{}", both.stderr);
-        // Words are for instrumentations of one kind each, and one that nobody knows costs itself only.
+        // Each word is for one kind of instrumentation; an unknown word is ignored without the others.
         let others = with("OTEL_SEMCONV_STABILITY_OPT_IN", "rpc,messaging,gen_ai_latest_experimental");
         assert_eq!(others.stderr, "");
         let some = with("OTEL_SEMCONV_STABILITY_OPT_IN", "http,quantum,rpc/dup");
@@ -153,24 +153,24 @@ variables! {
     }
 
     OTEL_RS_HOST_METRICS => {
-        let told = |value: &str| {
+        let measured = |value: &str| {
             let metrics = with("OTEL_RS_HOST_METRICS", value).metrics;
             ["process.cpu.time", "system.cpu.time"].map(|name| !metrics.all(name, &[]).is_empty())
         };
-        assert_eq!(told(""), [true, true], "both by default");
-        assert_eq!((told("process"), told("system"), told("none")), ([true, false], [false, true], [false, false]));
+        assert_eq!(measured(""), [true, true], "both by default");
+        assert_eq!((measured("process"), measured("system"), measured("none")), ([true, false], [false, true], [false, false]));
         let has_pid = |value: &str| {
             let all = with("OTEL_RS_HOST_METRICS", value).metrics.all("process.cpu.time", &[]);
             assert!(!all.is_empty(), "{value}");
             all.iter().any(|series| series.attributes.contains_key("process.pid"))
         };
         assert_eq!((has_pid("process"), has_pid("process.pid")), (false, true));
-        assert_eq!(told("everything"), [true, true]);
+        assert_eq!(measured("everything"), [true, true]);
         with("OTEL_RS_HOST_METRICS", "everything").warns("OTEL_RS_HOST_METRICS", "everything");
     }
 
     OTEL_RS_PROCESS_SPAN => {
-        // What stands in the span and below it is seen in `launcher::run`.
+        // The content of the span and its children is tested in `launcher::run`.
         let run = || span().named("records_everything");
         by_default().traces.forbid(run());
         with("OTEL_RS_PROCESS_SPAN", "true").traces.require(run().attr("process.exit.code", 0));
@@ -180,23 +180,23 @@ variables! {
 
     OTEL_RS_PROCESS_SPAN_ARGS => {
         let run = || Run::new().env("OTEL_RS_PROCESS_SPAN", "true");
-        run().tell().traces.require(span().named("records_everything").has("process.command_args"));
-        let without = run().env("OTEL_RS_PROCESS_SPAN_ARGS", "false").tell();
+        run().outcome().traces.require(span().named("records_everything").has("process.command_args"));
+        let without = run().env("OTEL_RS_PROCESS_SPAN_ARGS", "false").outcome();
         without.traces.require(span().named("records_everything").without("process.command_args"));
         refused_in(run, "OTEL_RS_PROCESS_SPAN_ARGS", "some");
     }
 
     OTEL_RS_ENVIRONMENT_PARENT => {
         let job = || Run::of("does_a_job").env("TRACEPARENT", format!("00-{TRACE}-{SPAN}-01"));
-        let told = job().env("OTEL_RS_ENVIRONMENT_PARENT", "true").tell();
-        told.traces.require(span().named("work").child_of_remote(TRACE, SPAN));
-        told.traces.require(server().root());
-        job().tell().traces.require(span().named("work").root());
+        let outcome = job().env("OTEL_RS_ENVIRONMENT_PARENT", "true").outcome();
+        outcome.traces.require(span().named("work").child_of_remote(TRACE, SPAN));
+        outcome.traces.require(server().root());
+        job().outcome().traces.require(span().named("work").root());
         refused_in(job, "OTEL_RS_ENVIRONMENT_PARENT", "mother");
     }
 
     OTEL_RS_FOLLOW => {
-        // What else there is to following is seen in `launcher::attaching`.
+        // Other cases of following are tested in `launcher::attaching`.
         let ends = |value: &str| {
             let mut command = crate::launcher::launch_file("/bin/sh");
             command.args(["-c", "(sleep 1; echo daemon) & exit 0"]).env("OTEL_RS_FOLLOW", value);
@@ -208,21 +208,21 @@ variables! {
     }
 
     OTEL_RS_RUNTIME_POLL_TIMES => {
-        // What is told then is seen in `metrics::runtimes`.
+        // What is recorded then is tested in `metrics::runtimes`.
         use crate::support::{Fixture, Otlp, launched::Launch};
-        let told = |value: &str| {
+        let measured = |value: &str| {
             let otlp = Otlp::start();
             let launch = Launch::of(&Fixture::with("runtime", "newest")).to(&otlp).env("COUNTS", 1);
             let end = launch.env("OTEL_RS_RUNTIME_POLL_TIMES", value).start().end();
             assert!(end.status.success(), "{end:?}");
             !otlp.metrics().all("tokio.runtime.worker.poll_duration", &[]).is_empty()
         };
-        assert_eq!(["", "false", "true"].map(told), [false, false, true]);
+        assert_eq!(["", "false", "true"].map(measured), [false, false, true]);
         refused("OTEL_RS_RUNTIME_POLL_TIMES", "seldom");
     }
 
     OTEL_RS_OBSERVER_THREAD => {
-        // Which thread looks when is seen in `launcher::observed`.
+        // The thread and the time of observations are tested in `launcher::observed`.
         let threads = |value: &str| {
             let mut command = launch("observes");
             command.env("OTEL_METRICS_EXPORTER", "console").env("OTEL_RS_OBSERVER_THREAD", value);
@@ -237,18 +237,18 @@ variables! {
     OTEL_RS_DETACH_AFTER => {
         // A task goes on 200 ms after its request; `shop::tasks` has real ones.
         let run = || Run::of("outlives_its_request");
-        let told = run().tell();
-        let request = told.traces.require(server());
-        told.traces.require(span().named("first").child_of(&request));
-        told.traces.require(span().named("second").child_of(&request));
-        let told = run().env("OTEL_RS_DETACH_AFTER", 50).tell();
-        told.traces.require(span().named("first").child_of(&told.traces.require(server())));
-        told.traces.require(span().named("second").root());
+        let outcome = run().outcome();
+        let request = outcome.traces.require(server());
+        outcome.traces.require(span().named("first").child_of(&request));
+        outcome.traces.require(span().named("second").child_of(&request));
+        let outcome = run().env("OTEL_RS_DETACH_AFTER", 50).outcome();
+        outcome.traces.require(span().named("first").child_of(&outcome.traces.require(server())));
+        outcome.traces.require(span().named("second").root());
         refused_in(run, "OTEL_RS_DETACH_AFTER", "0");
     }
 }
 
-/// A value that a flag does not take ends all, with a word about which flag it was.
+/// An invalid value of a flag is an error that names the flag.
 #[test]
 fn a_flag_with_a_bad_value_is_a_usage_error() {
     for (flag, value, expected) in [
@@ -278,7 +278,7 @@ fn a_flag_with_a_bad_value_is_a_usage_error() {
 #[test]
 fn a_flag_beats_the_environment_in_either_spelling() {
     for flag in ["--service-name=flag", "--service_name=flag"] {
-        let told = Run::new().env("OTEL_SERVICE_NAME", "environment").flag(flag).tell();
-        assert_eq!(told.traces.require(span().named("work")).resource["service.name"], "flag".into());
+        let outcome = Run::new().env("OTEL_SERVICE_NAME", "environment").flag(flag).outcome();
+        assert_eq!(outcome.traces.require(span().named("work")).resource["service.name"], "flag".into());
     }
 }

@@ -6,9 +6,9 @@ mod config_file;
 mod general;
 mod limits;
 mod otlp;
+mod run;
 mod signals;
 mod specification;
-mod told;
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ macro_rules! variables {
 }
 pub(crate) use variables;
 
-/// Variables that no run tells of, and where they are tested.
+/// Variables without effect on a run, and where they are tested.
 const ELSEWHERE: [(&str, &str); 4] = [
     ("OTEL_RS_CACHE_DIR", "tests/build/caching.rs"),
     ("OTEL_EXPERIMENTAL_CONFIG_FILE", "tests/variables/config_file.rs"),

@@ -1,6 +1,6 @@
 //! Variables of OTLP: for all signals, and for each.
 
-use super::told::{Run, Told, by_default, refused, refused_in, refused_unseen, with};
+use super::run::{Outcome, Run, by_default, refused, refused_in, refused_unseen, with};
 use super::variables;
 use crate::support::Otlp;
 use crate::support::expect::server;
@@ -21,9 +21,9 @@ fn header<'a>(seen: &'a Seen, name: &str) -> &'a str {
 }
 
 /// Whether the requests of `signal` pass `check`, and those of the others do not.
-fn only(told: &Told, signal: &str, check: impl Fn(&Seen) -> bool) {
+fn only(outcome: &Outcome, signal: &str, check: impl Fn(&Seen) -> bool) {
     for any in SIGNALS {
-        let seen = first(&told.otlp, any);
+        let seen = first(&outcome.otlp, any);
         assert_eq!(check(&seen), any == signal, "{seen:?}");
     }
 }
@@ -35,9 +35,9 @@ fn variable(signal: &str, what: &str) -> String {
 fn own_endpoint(signal: &str) {
     let own = Otlp::start();
     let name = variable(signal, "ENDPOINT");
-    let told = with(&name, format!("{}/v1/{signal}s", own.url()));
+    let outcome = with(&name, format!("{}/v1/{signal}s", own.url()));
     for any in SIGNALS {
-        let (there, here) = (own.requests(any).is_empty(), told.otlp.requests(any).is_empty());
+        let (there, here) = (own.requests(any).is_empty(), outcome.otlp.requests(any).is_empty());
         assert_eq!((there, here), (any != signal, any == signal), "{any}");
     }
     refused(&name, "ftp://host");
@@ -59,7 +59,7 @@ fn own_headers(signal: &str) {
 fn own_compression(signal: &str) {
     let name = variable(signal, "COMPRESSION");
     only(&with(&name, "gzip"), signal, |seen| header(seen, "content-encoding") == "gzip");
-    let all = Run::new().env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip").env(&name, "none").tell();
+    let all = Run::new().env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip").env(&name, "none").outcome();
     assert_eq!(header(&first(&all.otlp, signal), "content-encoding"), "");
     refused(&name, "tar");
 }
@@ -70,36 +70,36 @@ fn own_timeout(signal: &str) {
         let others = ["TRACES", "METRICS", "LOGS"].into_iter().filter(|other| !name.contains(other));
         let run =
             others.fold(Run::new().to(Otlp::silent()), |run, other| run.env(&format!("OTEL_{other}_EXPORTER"), "none"));
-        run.env("OTEL_EXPORTER_OTLP_TIMEOUT", 60_000).env(&name, limit).tell()
+        run.env("OTEL_EXPORTER_OTLP_TIMEOUT", 60_000).env(&name, limit).outcome()
     };
-    let told = run("123");
-    assert!(told.stderr.contains("123 ms"), "{}", told.stderr);
-    let told = run("soon");
-    told.warns(&name, "soon");
-    assert!(told.stderr.contains("no answer before the program's end"), "{}", told.stderr);
+    let outcome = run("123");
+    assert!(outcome.stderr.contains("123 ms"), "{}", outcome.stderr);
+    let outcome = run("soon");
+    outcome.warns(&name, "soon");
+    assert!(outcome.stderr.contains("no answer before the program's end"), "{}", outcome.stderr);
 }
 
-/// Signals that arrive over TLS when the files that `set` says are given.
+/// Signals that arrive over TLS when the files of `set` are given.
 fn arrive(authority: &Authority, asks: bool, set: &[(&str, &str)]) -> (Vec<&'static str>, String) {
     let run = Run::new().to(Otlp::secure(authority.server("127.0.0.1", asks)));
-    let told = set.iter().fold(run, |run, (name, file)| run.env(name, file)).tell();
-    (SIGNALS.into_iter().filter(|signal| !told.otlp.requests(signal).is_empty()).collect(), told.stderr)
+    let outcome = set.iter().fold(run, |run, (name, file)| run.env(name, file)).outcome();
+    (SIGNALS.into_iter().filter(|signal| !outcome.otlp.requests(signal).is_empty()).collect(), outcome.stderr)
 }
 
-/// `variable` names whom all signals trust, or one.
+/// `variable` names the authorities that all signals trust, or one signal.
 fn trusts(variable: &str, signal: Option<&'static str>) {
     let authority = Authority::new();
     let ca = authority.file("ca.pem");
     assert_eq!(arrive(&authority, false, &[]).0, [] as [&str; 0], "nobody knows our authority");
-    let wanted = signal.map_or(SIGNALS.to_vec(), |signal| vec![signal]);
-    assert_eq!(arrive(&authority, false, &[(variable, &ca)]).0, wanted);
-    assert_eq!(arrive(&authority, false, &[(variable, &ca), GRPC]).0, wanted);
+    let expected = signal.map_or(SIGNALS.to_vec(), |signal| vec![signal]);
+    assert_eq!(arrive(&authority, false, &[(variable, &ca)]).0, expected);
+    assert_eq!(arrive(&authority, false, &[(variable, &ca), GRPC]).0, expected);
     let missing = authority.file("missing.pem");
     let (arrived, stderr) = arrive(&authority, false, &[(variable, &missing)]);
     assert!(arrived.is_empty() && stderr.contains(&missing), "{stderr}");
 }
 
-/// `variable` and its counterpart name who we are, for all signals or one.
+/// `variable` and its counterpart name the client certificate and its key, for all signals or one.
 fn shows(variable: &str, signal: Option<&'static str>) {
     let authority = Authority::new();
     authority.sign("me", "me.test");
@@ -109,10 +109,10 @@ fn shows(variable: &str, signal: Option<&'static str>) {
         Some(prefix) => (variable, &key, format!("{prefix}CLIENT_CERTIFICATE"), &certificate),
         None => (variable, &certificate, variable.replace("CLIENT_CERTIFICATE", "CLIENT_KEY"), &key),
     };
-    let wanted = signal.map_or(SIGNALS.to_vec(), |signal| vec![signal]);
+    let expected = signal.map_or(SIGNALS.to_vec(), |signal| vec![signal]);
     let with_own = |file: &str| arrive(&authority, true, &[trusted, (&other, other_file), (own, file)]);
-    assert_eq!(with_own(file).0, wanted);
-    assert_eq!(arrive(&authority, true, &[trusted, (&other, other_file), (own, file), GRPC]).0, wanted);
+    assert_eq!(with_own(file).0, expected);
+    assert_eq!(arrive(&authority, true, &[trusted, (&other, other_file), (own, file), GRPC]).0, expected);
     assert_eq!(arrive(&authority, true, &[trusted]).0, [] as [&str; 0]);
     let (arrived, stderr) = with_own(&missing);
     assert!(arrived.is_empty() && stderr.contains(&missing), "{stderr}");
@@ -120,11 +120,11 @@ fn shows(variable: &str, signal: Option<&'static str>) {
 
 fn own_insecure(signal: &str) {
     let name = variable(signal, "INSECURE");
-    let told = schemeless().env(&name, "false").tell();
+    let outcome = schemeless().env(&name, "false").outcome();
     for any in SIGNALS {
-        assert_eq!(told.otlp.requests(any).is_empty(), any == signal, "{any}: TLS is not spoken there");
+        assert_eq!(outcome.otlp.requests(any).is_empty(), any == signal, "{any}: TLS is not used there");
     }
-    assert!(told.stderr.contains("`https://"), "{}", told.stderr);
+    assert!(outcome.stderr.contains("`https://"), "{}", outcome.stderr);
     refused_in(schemeless, &name, "perhaps");
 }
 
@@ -143,17 +143,17 @@ variables! {
         for signal in SIGNALS {
             assert_eq!(first(&by_default().otlp, signal).path, format!("/v1/{signal}s"));
         }
-        let told = with("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://me:hunter2@host");
-        assert!(told.stderr.contains("in `OTEL_EXPORTER_OTLP_ENDPOINT`: expected"), "{}", told.stderr);
-        assert!(!told.stderr.contains("hunter2"), "{}", told.stderr);
-        assert!(told.stderr.contains("`http://localhost:4318"), "the default is in effect: {}", told.stderr);
+        let outcome = with("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://me:hunter2@host");
+        assert!(outcome.stderr.contains("in `OTEL_EXPORTER_OTLP_ENDPOINT`: expected"), "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("`http://localhost:4318"), "the default is in effect: {}", outcome.stderr);
     }
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT => { own_endpoint("trace"); }
     OTEL_EXPORTER_OTLP_METRICS_ENDPOINT => { own_endpoint("metric"); }
     OTEL_EXPORTER_OTLP_LOGS_ENDPOINT => { own_endpoint("log"); }
 
     OTEL_EXPORTER_OTLP_PROTOCOL => {
-        let types = |told: &Told| SIGNALS.map(|signal| header(&first(&told.otlp, signal), "content-type").to_owned());
+        let types = |outcome: &Outcome| SIGNALS.map(|signal| header(&first(&outcome.otlp, signal), "content-type").to_owned());
         assert_eq!(types(by_default()), ["application/x-protobuf"; 3]);
         let json = with("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json");
         assert_eq!(types(&json), ["application/json"; 3]);
@@ -170,9 +170,9 @@ variables! {
     OTEL_EXPORTER_OTLP_HEADERS => {
         for protocol in ["http/protobuf", "grpc"] {
             let run = Run::new().env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol);
-            let told = run.env("OTEL_EXPORTER_OTLP_HEADERS", "X-Tenant=a%20b,authorization=Basic%20abc").tell();
+            let outcome = run.env("OTEL_EXPORTER_OTLP_HEADERS", "X-Tenant=a%20b,authorization=Basic%20abc").outcome();
             for signal in SIGNALS {
-                let seen = first(&told.otlp, signal);
+                let seen = first(&outcome.otlp, signal);
                 assert_eq!((header(&seen, "x-tenant"), header(&seen, "authorization")), ("a b", "Basic abc"));
             }
         }
@@ -184,14 +184,14 @@ variables! {
     OTEL_EXPORTER_OTLP_LOGS_HEADERS => { own_headers("log"); }
 
     OTEL_EXPORTER_OTLP_COMPRESSION => {
-        let told = with("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
-        told.traces.require(server());
+        let outcome = with("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
+        outcome.traces.require(server());
         let grpc = Run::new().env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc").env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
-        let grpc = grpc.tell();
+        let grpc = grpc.outcome();
         grpc.traces.require(server());
         for signal in SIGNALS {
             assert_eq!(header(&first(&by_default().otlp, signal), "content-encoding"), "");
-            assert_eq!(header(&first(&told.otlp, signal), "content-encoding"), "gzip");
+            assert_eq!(header(&first(&outcome.otlp, signal), "content-encoding"), "gzip");
             assert_eq!(header(&first(&grpc.otlp, signal), "grpc-encoding"), "gzip");
         }
         refused("OTEL_EXPORTER_OTLP_COMPRESSION", "tar");
@@ -201,11 +201,11 @@ variables! {
     OTEL_EXPORTER_OTLP_LOGS_COMPRESSION => { own_compression("log"); }
 
     OTEL_EXPORTER_OTLP_TIMEOUT => {
-        let told = Run::new().to(Otlp::silent()).env("OTEL_EXPORTER_OTLP_TIMEOUT", 123).tell();
-        assert!(told.stderr.contains("123 ms"), "{}", told.stderr);
-        let patient = Run::new().to(Otlp::silent()).tell();
+        let outcome = Run::new().to(Otlp::silent()).env("OTEL_EXPORTER_OTLP_TIMEOUT", 123).outcome();
+        assert!(outcome.stderr.contains("123 ms"), "{}", outcome.stderr);
+        let patient = Run::new().to(Otlp::silent()).outcome();
         assert!(patient.stderr.contains("no answer before the program's end"), "{}", patient.stderr);
-        let bad = Run::new().to(Otlp::silent()).env("OTEL_EXPORTER_OTLP_TIMEOUT", "soon").tell();
+        let bad = Run::new().to(Otlp::silent()).env("OTEL_EXPORTER_OTLP_TIMEOUT", "soon").outcome();
         bad.warns("OTEL_EXPORTER_OTLP_TIMEOUT", "soon");
         assert!(bad.stderr.contains("no answer before the program's end"), "{}", bad.stderr);
     }
@@ -233,8 +233,8 @@ variables! {
     OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY => { shows("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", Some("log")); }
 
     OTEL_EXPORTER_OTLP_INSECURE => {
-        schemeless().tell().traces.require(server());
-        let secure = schemeless().env("OTEL_EXPORTER_OTLP_INSECURE", "false").tell();
+        schemeless().outcome().traces.require(server());
+        let secure = schemeless().env("OTEL_EXPORTER_OTLP_INSECURE", "false").outcome();
         assert!(secure.traces.0.is_empty() && secure.stderr.contains("`https://"), "{}", secure.stderr);
         refused_in(schemeless, "OTEL_EXPORTER_OTLP_INSECURE", "perhaps");
     }
@@ -261,13 +261,17 @@ fn no_zipkin(name: &str, value: &str) {
 
 fn not_supported(name: &str, value: &str, instead: &str) {
     assert!(!by_default().stderr.contains(name));
-    let told = with(name, value);
-    assert!(told.stderr.contains(&format!("warning: `{name}` has no effect: it is not supported")), "{}", told.stderr);
-    assert!(told.stderr.contains(instead), "{}", told.stderr);
-    told.is_as(by_default(), name);
+    let outcome = with(name, value);
+    assert!(
+        outcome.stderr.contains(&format!("warning: `{name}` has no effect: it is not supported")),
+        "{}",
+        outcome.stderr
+    );
+    assert!(outcome.stderr.contains(instead), "{}", outcome.stderr);
+    outcome.is_as(by_default(), name);
 }
 
-/// The lines that an OpenTelemetry talk for Python people ends with, word for word, against a collector that speaks gRPC
+/// The lines that an OpenTelemetry talk for Python people ends with, word for word, against a collector of gRPC
 /// on 4317 alone.
 #[test]
 fn the_settings_of_a_talk_work_as_they_stand() {
@@ -279,11 +283,11 @@ fn the_settings_of_a_talk_work_as_they_stand() {
         .env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "0.0.0.0:4317")
         .env("OTEL_METRIC_EXPORT_INTERVAL", "1000")
         .start();
-    // Whoever uses the default port while this test runs is here too.
+    // Other programs that export to the default port while this test runs arrive here, too.
     let ours = |otlp: &Otlp| otlp.metrics().all("orders.served", &[]).into_iter().next();
     crate::support::wait_for("metrics while the program runs", 10, || ours(&otlp));
-    let told = running.end();
-    assert_eq!(told.stderr, "");
+    let outcome = running.end();
+    assert_eq!(outcome.stderr, "");
     let of_us: Vec<_> =
         otlp.traces().0.into_iter().filter(|s| s.resource["service.name"] == "meu-app".into()).collect();
     assert_eq!(of_us.len(), 4);

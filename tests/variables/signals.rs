@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use super::told::{Run, Running, Told, by_default, refused, refused_in, with};
+use super::run::{Outcome, Run, Running, by_default, refused, refused_in, with};
 use super::variables;
 use crate::support::expect::server;
 use crate::support::metrics::{Point, Series};
@@ -15,8 +15,8 @@ use crate::support::{Otlp, wait_for};
 const DRAWERS: &str = "drawers.opened";
 
 /// The series of one histogram that every run has.
-fn durations(told: &Told) -> Series {
-    told.metrics.require("http.server.request.duration", &[])
+fn durations(outcome: &Outcome) -> Series {
+    outcome.metrics.require("http.server.request.duration", &[])
 }
 
 /// A program that goes on after `rounds` rounds.
@@ -35,7 +35,7 @@ fn arrive(running: Running, count: usize) {
 }
 
 /// What is due later has not come yet.
-fn nothing_yet(running: Running) -> Told {
+fn nothing_yet(running: Running) -> Outcome {
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(running.otlp.spans(), 0);
     running.end()
@@ -46,7 +46,7 @@ fn says_when_it_is_late(variable: &str, settings: &[(&str, &str)]) {
     let silent = Otlp::silent();
     let run = |limit: &str| {
         let run = settings.iter().fold(Run::new(), |run, (name, value)| run.env(name, value));
-        run.env("OTEL_EXPORTER_OTLP_ENDPOINT", silent.url()).env(variable, limit).tell()
+        run.env("OTEL_EXPORTER_OTLP_ENDPOINT", silent.url()).env(variable, limit).outcome()
     };
     let late = run("137");
     assert!(late.stderr.contains("no answer within 137 ms"), "{}", late.stderr);
@@ -59,17 +59,17 @@ fn says_when_it_is_late(variable: &str, settings: &[(&str, &str)]) {
     }
 }
 
-/// Where the page for Prometheus listens: the port that was chosen is said.
+/// Where the page for Prometheus listens: the launcher writes the port that was chosen.
 fn page_port(running: &Running) -> u16 {
     wait_for("the page's port", 5, || {
-        let said = running.said();
-        let line = said.lines().find(|line| line.contains("/metrics"))?;
+        let stderr = running.stderr_so_far();
+        let line = stderr.lines().find(|line| line.contains("/metrics"))?;
         let after = &line[..line.find("/metrics")?];
         after[after.rfind(':')? + 1..].parse().ok()
     })
 }
 
-/// The page for Prometheus, if anybody answers.
+/// The page for Prometheus, if a server answers.
 fn page(host: &str, port: u16) -> Option<String> {
     let mut stream = TcpStream::connect((host, port)).ok()?;
     write!(stream, "GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").ok()?;
@@ -106,15 +106,15 @@ variables! {
         ] {
             let run = Run::new().env("OTEL_TRACES_SAMPLER", sampler).env("OTEL_TRACES_SAMPLER_ARG", ratio);
             let run = caller.into_iter().fold(run, |run, caller| run.header("traceparent", caller));
-            assert_eq!(run.tell().traces.0.len(), spans, "{sampler} {ratio} {caller:?}");
+            assert_eq!(run.outcome().traces.0.len(), spans, "{sampler} {ratio} {caller:?}");
         }
         for remote in ["jaeger_remote", "parentbased_jaeger_remote", "xray"] {
             let run = Run::new().env("OTEL_TRACES_SAMPLER", remote);
-            let told = run.env("OTEL_TRACES_SAMPLER_ARG", "endpoint=http://localhost:14250").tell();
-            told.warns("OTEL_TRACES_SAMPLER", remote);
-            let warnings = told.stderr.matches("warning").count();
-            assert!(warnings == 1 && told.stderr.contains("use `parentbased_traceidratio`"), "{}", told.stderr);
-            told.is_as(by_default(), "OTEL_TRACES_SAMPLER");
+            let outcome = run.env("OTEL_TRACES_SAMPLER_ARG", "endpoint=http://localhost:14250").outcome();
+            outcome.warns("OTEL_TRACES_SAMPLER", remote);
+            let warnings = outcome.stderr.matches("warning").count();
+            assert!(warnings == 1 && outcome.stderr.contains("use `parentbased_traceidratio`"), "{}", outcome.stderr);
+            outcome.is_as(by_default(), "OTEL_TRACES_SAMPLER");
         }
         refused("OTEL_TRACES_SAMPLER", "sometimes");
     }
@@ -146,9 +146,9 @@ variables! {
         nothing_yet(running(&[], 12));
         // Whole batches go at once.
         arrive(running(&[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "20")], 12), 40);
-        let told = nothing_yet(running(&[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0")], 12));
-        told.warns("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0");
-        assert_eq!(told.otlp.requests("trace").len(), 1, "all in one");
+        let outcome = nothing_yet(running(&[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0")], 12));
+        outcome.warns("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0");
+        assert_eq!(outcome.otlp.requests("trace").len(), 1, "all in one");
     }
 
     OTEL_BSP_MAX_QUEUE_SIZE => {
@@ -184,9 +184,9 @@ variables! {
             let minute = Run::new().env("OTEL_METRIC_EXPORT_INTERVAL", by_default).start();
             std::thread::sleep(Duration::from_millis(300));
             assert!(!arrived(&minute));
-            let told = minute.end();
+            let outcome = minute.end();
             if !by_default.is_empty() {
-                told.warns("OTEL_METRIC_EXPORT_INTERVAL", by_default);
+                outcome.warns("OTEL_METRIC_EXPORT_INTERVAL", by_default);
             }
         }
         let often = Run::new().env("OTEL_METRIC_EXPORT_INTERVAL", 50).start();
@@ -221,14 +221,14 @@ variables! {
     OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION => {
         let name = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
         assert!(matches!(durations(by_default()).point, Point::Histogram { .. }));
-        let told = with(name, "base2_exponential_bucket_histogram");
-        assert!(matches!(durations(&told).point, Point::Exponential { count: 1, .. }), "{}", durations(&told));
+        let outcome = with(name, "base2_exponential_bucket_histogram");
+        assert!(matches!(durations(&outcome).point, Point::Exponential { count: 1, .. }), "{}", durations(&outcome));
         refused(name, "linear");
     }
 
     OTEL_RS_METRICS_CARDINALITY_LIMIT => {
         let overflow = [("otel.metric.overflow", Value::Bool(true))];
-        let of = |told: &Told| (told.metrics.all(DRAWERS, &[]).len(), told.metrics.all(DRAWERS, &overflow).len());
+        let of = |outcome: &Outcome| (outcome.metrics.all(DRAWERS, &[]).len(), outcome.metrics.all(DRAWERS, &overflow).len());
         assert_eq!(of(by_default()), (3, 0));
         assert_eq!(of(&with("OTEL_RS_METRICS_CARDINALITY_LIMIT", 1)), (2, 1), "what is more is one series");
         refused("OTEL_RS_METRICS_CARDINALITY_LIMIT", "0");
@@ -245,14 +245,14 @@ variables! {
         for by_default in ["", "65536"] {
             let run = Run::new().env("OTEL_METRICS_EXPORTER", "prometheus");
             let running = run.env("OTEL_EXPORTER_PROMETHEUS_PORT", by_default).start();
-            // Where somebody else has taken the port, that is said.
+            // A port in use causes a warning.
             wait_for("the page, or a word about its port", 5, || {
                 let is_there = || page("127.0.0.1", 9464).filter(|text| text.contains("orders_served_total")).is_some();
-                (running.said().contains(":9464") || is_there()).then_some(())
+                (running.stderr_so_far().contains(":9464") || is_there()).then_some(())
             });
-            let told = running.end();
+            let outcome = running.end();
             if !by_default.is_empty() {
-                told.warns("OTEL_EXPORTER_PROMETHEUS_PORT", by_default);
+                outcome.warns("OTEL_EXPORTER_PROMETHEUS_PORT", by_default);
             }
         }
     }
@@ -269,19 +269,19 @@ variables! {
         wait_for("the page", 5, || page("127.0.0.2", port));
         assert!(page("127.0.0.1", port).is_none());
         elsewhere.end();
-        // No text is a bad host as such; one that is not ours cannot be listened on.
-        let told = Run::new()
+        // Any text is a valid host; a host of another machine cannot be bound.
+        let outcome = Run::new()
             .env("OTEL_METRICS_EXPORTER", "prometheus,otlp")
             .env("OTEL_EXPORTER_PROMETHEUS_HOST", "192.0.2.1")
-            .tell();
-        assert!(told.stderr.contains("192.0.2.1"), "{}", told.stderr);
-        assert_eq!(durations(&told).count(), 1, "the other reader works");
+            .outcome();
+        assert!(outcome.stderr.contains("192.0.2.1"), "{}", outcome.stderr);
+        assert_eq!(durations(&outcome).count(), 1, "the other reader works");
     }
 
     OTEL_METRICS_EXEMPLAR_FILTER => {
         let name = "OTEL_METRICS_EXEMPLAR_FILTER";
-        let exemplars = |told: &Told| {
-            let series = told.metrics.all("http.server.request.duration", &[]);
+        let exemplars = |outcome: &Outcome| {
+            let series = outcome.metrics.all("http.server.request.duration", &[]);
             series.into_iter().flat_map(|series| series.exemplars).collect::<Vec<_>>()
         };
         // By default of what is sampled: the duration leads to the trace.
@@ -289,8 +289,8 @@ variables! {
         let span = by_default().traces.require(server());
         assert_eq!(found, [(span.trace.clone(), span.id.clone())], "{}", by_default().metrics);
         let unsampled = || Run::new().env("OTEL_TRACES_SAMPLER", "always_off");
-        assert_eq!(exemplars(&unsampled().tell()).len(), 0);
-        assert_eq!(exemplars(&unsampled().env(name, "always_on").tell()).len(), 1);
+        assert_eq!(exemplars(&unsampled().outcome()).len(), 0);
+        assert_eq!(exemplars(&unsampled().env(name, "always_on").outcome()).len(), 1);
         assert_eq!(exemplars(&with(name, "always_off")).len(), 0);
         assert_eq!(exemplars(&with(name, "trace_based")).len(), 1);
         refused("OTEL_METRICS_EXEMPLAR_FILTER", "best");
@@ -350,10 +350,10 @@ variables! {
             let large = run(by_default);
             std::thread::sleep(Duration::from_millis(300));
             assert!(large.otlp.logs().is_empty(), "512 are a batch");
-            let told = large.end();
-            assert_eq!((told.logs.len(), told.otlp.requests("log").len()), (12, 1), "all in one");
+            let outcome = large.end();
+            assert_eq!((outcome.logs.len(), outcome.otlp.requests("log").len()), (12, 1), "all in one");
             if !by_default.is_empty() {
-                told.warns("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", by_default);
+                outcome.warns("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", by_default);
             }
         }
     }

@@ -47,15 +47,15 @@ fn text<'a>(variable: &'a Value, key: &str) -> &'a str {
     variable[key].as_str().unwrap_or_default()
 }
 
-/// The default that people are told of: a value, or what the help says in its place. Where that is another variable, it
+/// The default that the reference shows: a value, or what the help names in its place. Where that is another variable, it
 /// is that one's.
-fn told<'a>(variable: &'a Value, all: &'a BTreeMap<String, Value>) -> &'a str {
+fn shown<'a>(variable: &'a Value, all: &'a BTreeMap<String, Value>) -> &'a str {
     if text(variable, "group") == "Not supported" {
         return "not supported";
     }
     let in_help = text(variable, "help").split_once("[default: ").and_then(|(_, rest)| rest.strip_suffix(']'));
-    let told = if text(variable, "default").is_empty() { in_help.unwrap_or("") } else { text(variable, "default") };
-    all.get(told).map_or(told, |other| self::told(other, all))
+    let default = if text(variable, "default").is_empty() { in_help.unwrap_or("") } else { text(variable, "default") };
+    all.get(default).map_or(default, |other| shown(other, all))
 }
 
 fn is_same(ours: &str, specified: &str) -> bool {
@@ -74,23 +74,23 @@ fn every_variable_of_the_specification_is_known() {
 }
 
 #[test]
-fn what_is_said_to_be_specified_is() {
+fn variables_listed_as_specified_are_in_the_specification() {
     let (specified, registered) = (specified(), registered());
     let own = |name: &str| name.starts_with("OTEL_RS_");
-    let said: BTreeSet<_> = registered
+    let on_page: BTreeSet<_> = registered
         .iter()
         .filter(|(name, row)| !own(name) && !text(row, "spec").is_empty())
         .map(|(name, _)| name)
         .collect();
-    assert_eq!(said.difference(&specified.keys().collect()).collect::<Vec<_>>(), [] as [&&String; 0]);
+    assert_eq!(on_page.difference(&specified.keys().collect()).collect::<Vec<_>>(), [] as [&&String; 0]);
 }
 
 #[test]
-fn defaults_are_the_specification_s_or_it_is_said_why_not() {
+fn defaults_are_the_specification_s_or_the_difference_is_explained() {
     let (specified, registered) = (specified(), registered());
     for (name, specified) in &specified {
         let row = &registered[name];
-        let (ours, differs) = (told(row, &registered), text(row, "differs"));
+        let (ours, differs) = (shown(row, &registered), text(row, "differs"));
         match &specified.ours {
             _ if specified.default.is_empty() && specified.ours.is_none() => {
                 assert!(differs.is_empty(), "{name} differs from nothing: {differs}");
@@ -107,7 +107,7 @@ fn defaults_are_the_specification_s_or_it_is_said_why_not() {
                 assert_eq!(ours, expected, "the default of {name}");
                 let inherits = text(row, "help").contains("[default: OTEL_");
                 let explained = !differs.is_empty() || inherits || ours == "not supported";
-                assert!(explained, "nothing says why the default of {name} is {ours}, not {}", specified.default);
+                assert!(explained, "no reason is given why the default of {name} is {ours}, not {}", specified.default);
                 assert!(!is_same(ours, &specified.default), "{name} does not differ");
             }
         }

@@ -24,9 +24,9 @@ use crate::wire::ProcessId;
 /// The longest time a record waits in a ring. The data lies in shared memory, so a long wait costs latency and nothing
 /// else; a ring that is half full rings the doorbell.
 const TURN_MS: u8 = 100;
-/// The same while telemetry has no room for what is in the rings.
+/// The longest wait while telemetry has no room for the records in the rings.
 const STALLED_TURN_MS: u8 = 5;
-/// The same while a process is connected that does not ring, since a system call may be its end.
+/// The longest wait while some process cannot ring the doorbell: it filters system calls, or has closed its socket.
 const SILENT_TURN_MS: u8 = 20;
 /// How many processes are checked for system call filters in one turn.
 const FILTER_CHECKS: usize = 16;
@@ -51,7 +51,7 @@ pub(crate) struct Tally {
     pub(crate) attached: AtomicU64,
     /// Processes for which there was no descriptor left.
     pub(crate) refused: AtomicU64,
-    /// Processes that still ran at the end.
+    /// Processes that still ran when the channel was closed.
     pub(crate) left_behind: AtomicU64,
 }
 
@@ -253,7 +253,7 @@ impl Drain {
                 Ok(Hello::Waiting) => self.waiting.push(peer),
                 Ok(Hello::Left) => {}
                 Ok(Hello::Region(region)) => self.attach(peer, region),
-                // A foreign process without the token is none of the program's.
+                // A process of another user without the token does not belong to the program.
                 Err(PeerError::Stranger | PeerError::Hello) if peer.is_foreign => {}
                 Err(error) => self.refuse(&peer, &error),
             }

@@ -21,7 +21,7 @@ use crate::redact;
 /// The URL that a signal is sent to: the whole one for HTTP, scheme and authority for gRPC. Its scheme is `http` or
 /// `https`, it has a host, and no credentials.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Endpoint(Url);
+pub(crate) struct Endpoint(Box<Url>);
 
 impl Endpoint {
     /// The receiver on this machine, which is used where no endpoint is set.
@@ -34,7 +34,7 @@ impl Endpoint {
     /// An endpoint as a test writes it.
     #[cfg(test)]
     pub(crate) fn of_test(url: &str) -> Endpoint {
-        Endpoint(Url::parse(url).expect("a URL"))
+        Endpoint(Box::new(Url::parse(url).expect("a URL")))
     }
 
     /// The URL.
@@ -125,7 +125,7 @@ impl BaseEndpoint {
             let path = format!("{}/v1/{}", url.path().trim_end_matches('/'), signal.path());
             url.set_path(&path);
         }
-        Endpoint(url)
+        Endpoint(Box::new(url))
     }
 }
 

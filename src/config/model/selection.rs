@@ -29,7 +29,7 @@ pub(crate) fn glob_matches(pattern: &str, text: &str) -> bool {
                 retry = Some((rest.clone(), text.clone()));
                 pattern = rest;
             }
-            (Some(wanted), Some(found)) if wanted == '?' || wanted == found => (pattern, text) = (rest, read),
+            (Some(expected), Some(found)) if expected == '?' || expected == found => (pattern, text) = (rest, read),
             (_, None) => return false,
             _ => {
                 let Some((behind, from)) = &mut retry else { return false };
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_excluded_is_not_included() {
+    fn excluded_names_are_not_selected() {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let chosen = Selection { included: Some(texts(&["a.*", "b"])), excluded: texts(&["*.secret"]) };
         assert!(chosen.keeps("a.x") && chosen.keeps("b"));

@@ -56,7 +56,7 @@ pub(crate) enum ValueKind {
 pub(crate) struct Variable {
     /// Its name in the environment.
     pub(crate) env: &'static str,
-    /// The long flag, without dashes; none where a flag would not help anybody.
+    /// The long flag, without dashes; none where a flag would be of no use.
     pub(crate) flag: Option<&'static str>,
     /// What a value looks like.
     pub(crate) kind: ValueKind,
@@ -69,7 +69,7 @@ pub(crate) struct Variable {
     /// The heading under which the help shows it.
     pub(crate) group: &'static str,
     /// The page of the OpenTelemetry specification that defines it, below `https://opentelemetry.io/docs/specs/`;
-    /// empty for our own.
+    /// empty for those of otel-rs.
     pub(crate) spec: &'static str,
 }
 

@@ -129,7 +129,7 @@ variables! {
     "General" {
         OTEL_SERVICE_NAME "service-name" ValueKind::Text, "", SDK,
             "The service's name [default: the program's file name]",
-            "`unknown_service:` precedes the name there; here it is the name alone, as people look for it";
+            "`unknown_service:` precedes the name there; the name alone is easier to find";
         OTEL_RESOURCE_ATTRIBUTES "resource-attributes" ValueKind::Pairs, "", SDK,
             "Attributes of everything exported: key=value,…";
         OTEL_ENTITIES "entities" ValueKind::Entities, "", "otel/entities/entity-propagation/",
@@ -137,7 +137,7 @@ variables! {
         OTEL_EXPERIMENTAL_RESOURCE_DETECTORS "experimental-resource-detectors"
             ValueKind::List(&["process", "process_args", "host", "os", "container", "k8s", "cloud", "service_instance", "none"]),
             "process,host,os,container,k8s,cloud,service_instance", "",
-            "Detectors that describe the program and its surroundings; not process_args, since arguments may hold secrets";
+            "Enabled detectors of the program and its surroundings; not process_args, since arguments may hold secrets";
         OTEL_PROPAGATORS "propagators"
             ValueKind::List(&["tracecontext", "baggage", "b3", "b3multi", "jaeger", "xray", "ottrace", "none"]),
             "tracecontext,baggage", SDK,
@@ -145,7 +145,7 @@ variables! {
         OTEL_SDK_DISABLED "sdk-disabled" ValueKind::Bool, "false", SDK,
             "Run the program without collecting anything; the caller's trace is still passed on";
         OTEL_LOG_LEVEL "log-level" ValueKind::Choice(&["none", "error", "warn", "info", "debug"]), "info", SDK,
-            "How much otel-rs writes to stderr about its own work; debug lists each setting that is set, too";
+            "How much otel-rs writes to stderr about its own work; debug also lists the flags and variables that are set";
         OTEL_CONFIG_FILE "config-file" ValueKind::Path, "", SDK,
             "A YAML file that holds the whole configuration; all other variables are then ignored";
         OTEL_RS_MEMORY_LIMIT "memory-limit" ValueKind::Size, "64MB", "",
@@ -164,7 +164,7 @@ variables! {
         OTEL_RS_ENABLED_INSTRUMENTATIONS "enabled-instrumentations" ValueKind::Words, "*", "",
             "Enabled instrumentations: names of `otel-rs list`, * for all";
         OTEL_RS_DISABLED_INSTRUMENTATIONS "disabled-instrumentations" ValueKind::Words, "", "",
-            "Disabled instrumentations, also of those that are enabled";
+            "Disabled instrumentations; they stay so even if they are enabled, too";
         OTEL_RS_EXCLUDED_URLS "excluded-urls" ValueKind::Words, "", "",
             "Requests that are not recorded: /health, /internal/*, https://example.com/*";
         OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST

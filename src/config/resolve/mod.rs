@@ -133,8 +133,7 @@ fn warn_of_flags(flags: &VariableTexts, warnings: &mut Warnings) {
     let others: Vec<String> = others.filter_map(|variable| variable.flag).map(|flag| format!("--{flag}")).collect();
     if !others.is_empty() {
         let others: Vec<&str> = others.iter().map(String::as_str).collect();
-        let message =
-            format!("ignoring {}: flags are ignored because a configuration file is set", text::names(&others));
+        let message = format!("flags are ignored because `OTEL_CONFIG_FILE` is set: {}", text::names(&others));
         let hint = "set it in the file, which may refer to variables by `${NAME}`";
         warnings.warn(OTEL_CONFIG_FILE.env, message, Some(hint.into()));
     }

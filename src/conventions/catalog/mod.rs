@@ -88,7 +88,7 @@ impl Metric {
         }
     }
 
-    /// Its histogram, under the name of one of its streams.
+    /// Makes the metric's histogram under the name of one of its streams.
     pub(crate) fn histogram(&self, meter: &Meter, stream: String) -> opentelemetry::metrics::Histogram<f64> {
         let builder = meter.f64_histogram(stream).with_unit(self.unit).with_description(self.description);
         builder.with_boundaries(self.boundaries().to_vec()).build()

@@ -44,7 +44,7 @@ metrics! { SYSTEM
         "How large is one?";
     SYSTEM_MEMORY_LINUX_HUGEPAGES_RESERVED Development UpDownCounter "{page}" []
         "Number of reserved hugepages."
-        "How many are promised to somebody?";
+        "How many are reserved and not yet in use?";
     SYSTEM_MEMORY_LINUX_HUGEPAGES_SURPLUS Development UpDownCounter "{page}" []
         "Number of surplus hugepages."
         "How many were made beyond those set aside?";

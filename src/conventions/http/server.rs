@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_can_be_none_is_left_out() {
+    fn an_invalid_host_is_left_out() {
         for host in ["", "a b", "<x>", "a/b", "caf\u{e9}", ":80"] {
             let shown = shown(&described(&facts(&[(key::HTTP_HOST, host)]), None).attributes);
             assert!(!shown.iter().any(|attribute| attribute.starts_with("server.")), "{host}");

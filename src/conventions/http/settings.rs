@@ -48,7 +48,7 @@ impl HttpSettings {
         facts.headers(key).into_iter().map(attribute).collect()
     }
 
-    /// Whether the user hides it, whatever else is hidden.
+    /// Whether the user has set to hide the header; others are hidden by name.
     fn is_sanitized(&self, header: &str) -> bool {
         let matches = |pattern: &String| glob_matches(pattern, header);
         self.sanitized_headers.iter().any(matches)

@@ -7,7 +7,7 @@ use crate::wire::Language;
 pub(super) enum Known {
     Yes,
     No,
-    /// It depends on a setting, or nobody knows.
+    /// It depends on a setting, or the dialect is unknown.
     Maybe,
 }
 
@@ -16,7 +16,7 @@ pub(super) enum Known {
 pub(super) enum DoubleQuoted {
     Name,
     String,
-    /// A name where only a name can be, otherwise whatever it turns out to be.
+    /// A name where only a name can stand; elsewhere a name or a string.
     Either,
 }
 

@@ -16,7 +16,7 @@ const ORA: Language = Language::OracleSql;
 #[test]
 fn every_form_of_a_literal_is_replaced() {
     for (language, sql, clean) in [
-        // Booleans are literals, NULL is none
+        // Booleans are literals, NULL is not
         (
             PG,
             "SELECT TRUE, false, NULL WHERE a IS NOT TRUE AND b = FALSE",
@@ -126,7 +126,7 @@ fn every_form_of_a_literal_is_replaced() {
         ),
         (PG, "CREATE TABLE user (password TEXT, key INT)", "CREATE TABLE user (password TEXT, key INT)"),
         (MS, "EXEC sp_addlogin bob, hunter2, N'x'", "EXEC sp_addlogin ?, ?, ?"),
-        // What is no SQL
+        // Data behind a statement that is not SQL
         (
             PG,
             "COPY t (a, b) FROM STDIN WITH (FORMAT\ncsv);\nhunter2\t'x\n\\.\n",
@@ -175,7 +175,7 @@ impl Random {
         all[self.below(all.len())]
     }
 
-    /// Somebody's data, `hunter2` in it.
+    /// User data that contains `hunter2`.
     fn data(&mut self) -> String {
         const PIECES: &[&str] = &[
             "'",
@@ -319,7 +319,7 @@ fn no_literal_gets_through_if_the_text_is_cut_short_on_its_way() {
 
 /// A string that is followed by a word at once has not ended: so much is known of a text that is cut short, too.
 #[test]
-fn of_a_text_that_is_cut_short_only_what_is_in_doubt_is_cut() {
+fn only_the_doubtful_part_of_truncated_text_is_cut() {
     let cut = |sql: &str| format!("{}{sql}", " ".repeat(MAX_VALUE - sql.len()));
     assert_eq!(text(&cut(r"SELECT 'it\'s', a, b = 'hunter2"), MY), "SELECT ?, a, b = ?");
     assert_eq!(text(&cut(r"SELECT 'x\' , a, b = ' hunter2"), MY), "SELECT ?…");

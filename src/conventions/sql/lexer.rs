@@ -44,7 +44,7 @@ pub(super) struct Lexer<'a> {
     escapes: bool,
     place: Place,
     after_name: bool,
-    /// Where the token begins that another reading would end elsewhere.
+    /// The start of the first token that another reading would end elsewhere.
     doubt: Option<usize>,
     /// Reading on from there makes no sense in any reading.
     lost: bool,
@@ -57,7 +57,7 @@ pub(super) struct Lexer<'a> {
 /// How certain a reading was.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
-    /// Where the first token begins of which it is not known where it ends.
+    /// The start of the first token whose end is uncertain.
     pub(super) doubt: Option<usize>,
     /// No other reading can help.
     pub(super) lost: bool,
@@ -110,7 +110,7 @@ impl<'a> Lexer<'a> {
         self.at = found.map_or(self.sql.len(), |found| from + found + needle.len());
     }
 
-    /// From `at` on nobody can know what is a literal.
+    /// Gives up: from `at` on no reading can distinguish literals from the rest.
     fn lose(&mut self, at: usize) {
         self.doubt.get_or_insert(at);
         self.lost = true;
@@ -217,7 +217,7 @@ impl<'a> Lexer<'a> {
         self.at = self.sql.len();
     }
 
-    /// A name in quotes; what is never closed is none.
+    /// Reads a name in quotes; without a closing quote the rest counts as a literal.
     fn name(&mut self, close: u8) -> Token<'a> {
         let from = self.at;
         let was_open = std::mem::take(&mut self.open);

@@ -44,7 +44,7 @@ pub(super) fn read(sql: &str, language: Language) -> Statement {
     let Some(doubt) = reading.doubt else { return usual };
     if !reading.lost {
         let (other, other_reading) = pass(sql, dialect, !dialect.escapes, None);
-        // Of a text that was cut short on its way, nobody knows whether it ends within a literal.
+        // A text that was cut short on its way may end within a literal.
         let is_whole = sql.len() + 3 < MAX_VALUE;
         let makes_sense = |reading: Reading| !(reading.lost || reading.odd || (reading.open && is_whole));
         match (makes_sense(reading), makes_sense(other_reading)) {
@@ -56,7 +56,7 @@ pub(super) fn read(sql: &str, language: Language) -> Statement {
     pass(&sql[..doubt], dialect, dialect.escapes, Some("?\u{2026}")).0
 }
 
-/// `tail` stands for what is not read.
+/// Reads a statement once. `tail`, if given, replaces the part that is not read.
 fn pass(sql: &str, dialect: Dialect, escapes: bool, tail: Option<&str>) -> (Statement, Reading) {
     let mut text = Text::default();
     let mut reader = Reader::default();

@@ -20,7 +20,7 @@ const ANNOUNCING: &[&str] = &[
     "CONSTRAINT",
     "SAVEPOINT",
 ];
-/// What `CREATE` and `ALTER` are about if no password can follow.
+/// Kinds of objects in `CREATE` and `ALTER` that have no password.
 const PLAIN_OBJECTS: &[&str] = &[
     "TABLE",
     "VIEW",
@@ -52,7 +52,7 @@ const PLAIN_OBJECTS: &[&str] = &[
 ];
 /// Words behind which a password or a key may stand without quotes.
 const BEFORE_SECRETS: &[&str] = &["IDENTIFIED", "BY", "PASSWORD", "KEY", "SECRET", "CREDENTIALS", "REPLACE", "REKEY"];
-/// Words that stand there instead.
+/// Words that may stand in place of such a password.
 const NO_SECRETS: &[&str] = &[
     "BY",
     "WITH",
@@ -133,7 +133,7 @@ pub(super) struct Place {
     /// Behind `INSERT INTO name`, and within its list of columns.
     into: bool,
     columns: bool,
-    /// Data follow that are no SQL.
+    /// The text that follows is data, not SQL.
     pub(super) data: bool,
 }
 

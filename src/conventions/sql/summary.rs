@@ -350,7 +350,7 @@ impl Reader {
     }
 }
 
-/// What all statements have, if they have it all.
+/// The value that all statements have in common, if there is one.
 fn common<'s>(all: &'s [Summary], of: impl Fn(&'s Summary) -> Option<&'s str>) -> Option<&'s str> {
     let first = of(all.first()?)?;
     all.iter().all(|statement| of(statement) == Some(first)).then_some(first)

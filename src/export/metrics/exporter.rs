@@ -37,7 +37,7 @@ pub(super) struct Exporter {
 
 /// An export that has been tried once.
 pub(super) struct SentRequest {
-    /// As it is sent again.
+    /// The encoded request, for further attempts.
     pub(super) request: Bytes,
     pub(super) outcome: Outcome,
     _charge: Charge,
@@ -83,7 +83,7 @@ impl Exporter {
         *self.client.export.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&export));
         let exported = match (&self.exporter, export.programs.first()) {
             (Ok(exporter), Some(first)) => {
-                // What a collector answers is with the export: here is only text.
+                // The collector's answer is kept with the export; the exporter's own error is only text.
                 let exported = exporter.export(&first.metrics).await;
                 exported.map_err(|error| Failure::encoding(&std::io::Error::other(error)))
             }

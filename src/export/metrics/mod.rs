@@ -1,8 +1,8 @@
 //! Exports of one reader of metrics: one at a time, within a limit, and counted when they fail.
 //!
-//! Sums since the start are in the next export again, so one that fails is not repeated. Changes are in no other: their
-//! export is held, and repeated until it is accepted, rejected or the end has come. While it is held the reader reads
-//! nothing, so that its next export has all that came since.
+//! Sums since the start are in the next export again, so one that fails is not repeated. Changes are in one export
+//! only, which is held, and repeated until it is accepted, rejected or the end has come. While it is held the reader
+//! reads nothing, so that its next export has all that came since.
 
 mod exporter;
 

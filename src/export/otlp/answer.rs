@@ -1,4 +1,4 @@
-//! What a collector answers: how much it rejected, and what it has to object, in protobuf or in JSON.
+//! The answers of collectors, in protobuf or in JSON: how much was rejected, and why.
 
 use std::time::SystemTime;
 
@@ -52,7 +52,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(JSON.as_bytes()))
 }
 
-/// A collector's words about a failure; nothing where they would be a web page.
+/// The collector's message about a failure; empty if the body is something else, such as a web page.
 fn words(headers: &HeaderMap, body: &[u8]) -> String {
     let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let words = if kind.starts_with(PROTOBUF.as_bytes()) {
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_collector_rejected_is_read_from_its_answer() {
+    fn rejected_items_are_read_from_the_collector_s_response() {
         let with_message = [0x0a, 0x07, 0x08, 0xac, 0x02, 0x12, 0x02, b'n', b'o'];
         assert_eq!(partial_success_in_protobuf(&with_message), (300, "no".into()));
         assert_eq!(partial_success_in_protobuf(&[0x0a, 0x04, 0x12, 0x02, b'h', b'i']), (0, "hi".into()));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_collector_s_words_are_few_and_on_one_line() {
+    fn messages_of_a_collector_are_short_and_on_one_line() {
         let mut headers = HeaderMap::new();
         let mut of = |kind, body: &str| {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));

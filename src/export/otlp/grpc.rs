@@ -53,7 +53,8 @@ impl Method {
     pub(super) async fn call(&self, message: Bytes) -> Result<Bytes, Status> {
         let request = tonic::Request::from_parts(self.metadata.clone(), Extensions::default(), message);
         let mut client = self.client.clone();
-        // One message comes back. An answer without any has nothing to object, so it is not an error as in a unary call.
+        // One message comes back. An answer without a message rejects nothing, so it is not an error as in a unary
+        // call.
         let answer = client.server_streaming(request, self.path.clone(), BytesCodec).await?;
         let mut has_status = answer.metadata().contains_key(STATUS);
         let mut messages = answer.into_inner();
@@ -172,21 +173,21 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_specification_lists_is_tried_again() {
+    fn only_codes_that_the_specification_lists_are_retried() {
         let again = (1..17).filter(|code| failure_of(*code, &[]).is_retryable());
         assert_eq!(again.collect::<Vec<_>>(), [1, 4, 10, 11, 14, 15]);
         assert!(!failure_of(99, &[]).is_retryable());
     }
 
     #[test]
-    fn words_are_decoded() {
+    fn messages_are_percent_decoded() {
         let failure = failure_of(16, &[(MESSAGE, "no%20token%0A".into())]);
         assert_eq!(failure, Failure::grpc(tonic::Code::Unauthenticated, "no token"));
         assert_eq!(failure_of(16, &[(MESSAGE, "%ff".into())]), Failure::grpc(tonic::Code::Unauthenticated, ""));
     }
 
     #[test]
-    fn an_exhausted_collector_may_name_the_time_to_come_again() {
+    fn an_exhausted_collector_may_name_the_time_of_the_next_attempt() {
         let mut details = tonic_types::ErrorDetails::new();
         details.set_request_info("id", "data").set_retry_info(Some(Duration::from_millis(2500)));
         let status = Status::with_error_details(tonic::Code::ResourceExhausted, "full", details);

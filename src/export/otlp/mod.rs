@@ -45,7 +45,7 @@ pub(crate) struct OtlpSender {
     config: Otlp,
     signal: Signal,
     notices: Arc<ExportNotices>,
-    /// Until when the collector requires to be left alone.
+    /// The time before which the collector accepts no further request.
     paused_until: Mutex<Option<Instant>>,
 }
 

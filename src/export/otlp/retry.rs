@@ -12,10 +12,10 @@ use crate::export::failure::Failure;
 const FIRST: Duration = Duration::from_millis(100);
 /// The longest pause of our own choice.
 const LONGEST: Duration = Duration::from_secs(5);
-/// The longest pause that a collector may ask for.
-const LONGEST_ASKED: Duration = Duration::from_secs(3600);
-/// Retries while there is no answer at all. A program must not end late because nobody listens; what can wait is kept
-/// and tried again later.
+/// The longest pause that a collector may require.
+const LONGEST_REQUIRED: Duration = Duration::from_secs(3600);
+/// Retries while there is no answer at all: few, so that an absent collector does not delay the end of the program.
+/// Batches that can wait are kept and tried again later.
 const WITHOUT_ANSWER: u32 = 3;
 
 /// Whether trying again makes no sense, after `attempt` retries.
@@ -31,14 +31,14 @@ pub(super) fn backoff(attempt: u32) -> Duration {
     whole / 2 + whole.mul_f64(f64::from(random) / f64::from(u32::MAX) / 2.0)
 }
 
-/// What `Retry-After` asks for: a number of seconds, or a date.
+/// The pause that `Retry-After` requires: a number of seconds, or a date.
 pub(super) fn after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
     };
-    Some(wait.min(LONGEST_ASKED))
+    Some(wait.min(LONGEST_REQUIRED))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The page's connections: so many and no more, and the newest come first. Whoever opens connections and asks nothing
-//! must not keep out those who do.
+//! The page's connections: at most so many, and the newest come first, so that idle connections never keep out one with a
+//! request.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -18,7 +18,7 @@ pub(super) struct Connections(Mutex<VecDeque<Arc<State>>>);
 struct State {
     /// Requests that are being answered.
     answering: AtomicUsize,
-    unwanted: Notify,
+    displaced: Notify,
 }
 
 /// A connection that was admitted, until it is dropped.
@@ -38,7 +38,7 @@ impl Connections {
         let mut open = all.open();
         if open.len() >= MOST {
             let idle = open.iter().position(|state| state.answering.load(Relaxed) == 0)?;
-            open.remove(idle)?.unwanted.notify_one();
+            open.remove(idle)?.displaced.notify_one();
         }
         let state = Arc::<State>::default();
         open.push_back(Arc::clone(&state));
@@ -59,8 +59,8 @@ impl Connection {
     }
 
     /// Ends when another connection needs this one's place.
-    pub(super) async fn unwanted(&self) {
-        self.state.unwanted.notified().await;
+    pub(super) async fn displaced(&self) {
+        self.state.displaced.notified().await;
     }
 }
 
@@ -80,9 +80,9 @@ impl Drop for Answering {
 mod tests {
     use super::*;
 
-    fn is_unwanted(connection: &Connection) -> bool {
+    fn is_displaced(connection: &Connection) -> bool {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        std::pin::pin!(connection.unwanted()).poll(&mut context).is_ready()
+        std::pin::pin!(connection.displaced()).poll(&mut context).is_ready()
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
         let mut open: Vec<_> = (0..MOST).map(|_| Connections::admit(&all).unwrap()).collect();
         let first = open[0].answering();
         open.push(Connections::admit(&all).unwrap());
-        assert!(!is_unwanted(&open[0]) && is_unwanted(&open[1]) && !is_unwanted(&open[2]));
+        assert!(!is_displaced(&open[0]) && is_displaced(&open[1]) && !is_displaced(&open[2]));
         let answering: Vec<_> = open.iter().map(Connection::answering).collect();
         assert!(Connections::admit(&all).is_none(), "all are being answered");
         drop((first, answering));

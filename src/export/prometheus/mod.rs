@@ -22,8 +22,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use self::connections::{Connection, Connections};
 use self::text::Format;
 use crate::config::{self, OtlpSetting, SettingOrigin};
+use crate::export::notices::ExportNotices;
 use crate::signals::metrics::data::Collected;
-use crate::ui::{self, Explain};
+use crate::ui::Explain;
 
 /// How long a connection may take for the head of a request, and how long it may wait for the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -71,7 +72,7 @@ pub(crate) struct Page {
 
 impl Page {
     /// Listens, or warns and does without. Must be called within a runtime; `wake` is notified when a page is requested.
-    pub(crate) fn open(config: &config::Prometheus, wake: &Arc<Notify>) -> Option<Page> {
+    pub(crate) fn open(config: &config::Prometheus, notices: &Arc<ExportNotices>, wake: &Arc<Notify>) -> Option<Page> {
         let to_async = |listener: TcpListener| {
             listener.set_nonblocking(true)?;
             tokio::net::TcpListener::from_std(listener)
@@ -80,19 +81,20 @@ impl Page {
             let listeners: std::io::Result<Vec<_>> = bound.into_iter().map(to_async).collect();
             listeners.map_err(|cause| CannotListen::at(config, cause))
         });
-        let listeners = listeners.inspect_err(|error| ui::warning_of(error)).ok()?;
+        let listeners = listeners.inspect_err(|error| notices.warning_of(error)).ok()?;
         if config.port == 0
             && let Some(chosen) = listeners.first().and_then(|listener| listener.local_addr().ok())
         {
-            ui::note(format_args!("metrics are at http://{chosen}/metrics"));
+            notices.note(format_args!("metrics are at http://{chosen}/metrics"));
         }
-        let (ask, scrapes) = mpsc::channel(MAX_SCRAPES);
+        let (requests, scrapes) = mpsc::channel(MAX_SCRAPES);
         let server = Arc::new(Server {
             config: config.clone(),
-            ask,
+            requests,
             wake: Arc::clone(wake),
             connections: Arc::default(),
-            told: Mutex::default(),
+            notices: Arc::clone(notices),
+            left_out: Mutex::default(),
         });
         for listener in listeners {
             tokio::spawn(serve(Arc::clone(&server), listener));
@@ -115,7 +117,7 @@ fn listen(config: &config::Prometheus) -> Result<Vec<TcpListener>, CannotListen>
     bind(&config.host, config.port).map_err(|cause| CannotListen::at(config, cause))
 }
 
-/// Binds every address of a host: `localhost` is two of them, and who scrapes may try either.
+/// Binds every address of a host: `localhost` has two, and a scraper may try either.
 fn bind(host: &str, port: u16) -> std::io::Result<Vec<TcpListener>> {
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let mut bound: Vec<TcpListener> = Vec::new();
@@ -125,7 +127,7 @@ fn bind(host: &str, port: u16) -> std::io::Result<Vec<TcpListener>> {
         let chosen = bound.first().and_then(|first| first.local_addr().ok()).map_or(port, |first| first.port());
         match TcpListener::bind(SocketAddr::new(address.ip(), chosen)) {
             Ok(listener) => bound.push(listener),
-            // Another program would answer half of the questions.
+            // The program that has the port at this address would answer half of the requests.
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && port != 0 => return Err(error),
             Err(error) => why = Some(error),
         }
@@ -138,11 +140,12 @@ fn bind(host: &str, port: u16) -> std::io::Result<Vec<TcpListener>> {
 
 struct Server {
     config: config::Prometheus,
-    ask: mpsc::Sender<Scrape>,
+    requests: mpsc::Sender<Scrape>,
     wake: Arc<Notify>,
     connections: Arc<Connections>,
-    /// Metrics of which has been told that they cannot be shown.
-    told: Mutex<HashSet<String>>,
+    notices: Arc<ExportNotices>,
+    /// Metrics that cannot be shown, of which a warning has been given.
+    left_out: Mutex<HashSet<String>>,
 }
 
 async fn serve(server: Arc<Server>, listener: tokio::net::TcpListener) {
@@ -154,7 +157,7 @@ async fn serve(server: Arc<Server>, listener: tokio::net::TcpListener) {
                     tokio::spawn(converse(Arc::clone(&server), stream, connection));
                 }
             }
-            // No file descriptor is left, say: it will pass, and must not keep this thread busy till then.
+            // For example no file descriptor is left: that passes, and must not keep this thread busy until then.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
@@ -175,9 +178,9 @@ async fn converse(server: Arc<Server>, stream: TcpStream, connection: Connection
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), answer);
     tokio::select! {
-        // Whoever hangs up in the middle knows that.
+        // A client that hangs up in the middle needs no answer.
         _ = http => {}
-        () = connection.unwanted() => {}
+        () = connection.displaced() => {}
     }
 }
 
@@ -190,10 +193,10 @@ async fn answer(server: &Server, request: &Request<Incoming>) -> Response<String
         answer.headers_mut().insert(ALLOW, http::HeaderValue::from_static("GET, HEAD"));
         return answer;
     }
-    let (tell, told) = oneshot::channel();
-    let asked = server.ask.send(tell).await;
+    let (reply, collected) = oneshot::channel();
+    let requested = server.requests.send(reply).await;
     server.wake.notify_one();
-    let (Ok(()), Ok(all)) = (asked, told.await) else {
+    let (Ok(()), Ok(all)) = (requested, collected.await) else {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "the program has ended\n");
     };
     let accepts = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
@@ -206,11 +209,11 @@ async fn answer(server: &Server, request: &Request<Incoming>) -> Response<String
 }
 
 fn warn_of(server: &Server, left_out: Vec<String>) {
-    let mut told = server.told.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut warned = server.left_out.lock().unwrap_or_else(PoisonError::into_inner);
     for name in left_out {
-        if told.len() < MAX_WARNINGS && told.insert(name.clone()) {
+        if warned.len() < MAX_WARNINGS && warned.insert(name.clone()) {
             let cause = "another metric has this name and another type".to_owned();
-            ui::warning(format_args!("cannot offer `{name}` to Prometheus"), &[cause], None);
+            server.notices.warning(format_args!("cannot offer `{name}` to Prometheus"), vec![cause], None);
         }
     }
 }
@@ -222,19 +225,19 @@ fn plain(status: StatusCode, text: impl Into<String>) -> Response<String> {
     answer
 }
 
-/// OpenMetrics for those who ask for it by name and want nothing else more; the older format for all others.
+/// OpenMetrics for clients that accept it by name and prefer nothing else; the older format for all others.
 fn negotiate<'a>(accepts: impl Iterator<Item = &'a str>) -> Format {
     let (mut open, mut text) = (0.0, 0.0);
     for range in accepts.flat_map(|header| header.split(',')) {
         let mut parts = range.split(';').map(str::trim);
         let kind = parts.next().unwrap_or_default();
         let parameter = |name: &str| range.split(';').find_map(|part| part.trim().strip_prefix(name));
-        let wanted: f32 = parameter("q=").and_then(|q| q.parse().ok()).unwrap_or(1.0);
+        let quality: f32 = parameter("q=").and_then(|q| q.parse().ok()).unwrap_or(1.0);
         let version = parameter("version=").unwrap_or("");
         if kind.eq_ignore_ascii_case("application/openmetrics-text") && ["", "1.0.0"].contains(&version) {
-            open = wanted.max(open);
+            open = quality.max(open);
         } else if kind.eq_ignore_ascii_case("text/plain") && ["", "0.0.4"].contains(&version) {
-            text = wanted.max(text);
+            text = quality.max(text);
         }
     }
     if open > 0.0 && open >= text { Format::OpenMetrics } else { Format::Text }
@@ -245,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_format_is_what_was_asked_for() {
+    fn the_format_is_the_one_that_the_client_prefers() {
         for (accept, expected) in [
             ("", Format::Text),
             ("*/*", Format::Text),

@@ -33,7 +33,7 @@ const UNITS: &[(&str, &str)] = &[
     ("%", "percent"),
 ];
 
-/// What stands below a fraction's line, in the singular.
+/// Units behind the slash of a fraction, in the singular.
 const PER: &[(&str, &str)] = &[
     ("s", "second"),
     ("min", "minute"),
@@ -97,7 +97,7 @@ pub(super) fn label(name: &str) -> String {
     legal(name, false)
 }
 
-/// Other letters become `_`, several of them one; a digit cannot stand first.
+/// Letters that Prometheus does not allow become `_`, several in a row one `_`; a digit cannot come first.
 fn legal(name: &str, with_colon: bool) -> String {
     let mut legal = String::with_capacity(name.len() + 1);
     for c in name.chars() {
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn families_are_named_as_the_specification_says() {
-        for (name, unit, gauge, counter, expected, said) in [
+        for (name, unit, gauge, counter, expected, kept) in [
             (
                 "http.server.request.duration",
                 "s",
@@ -142,7 +142,7 @@ mod tests {
             ("", "", true, false, "_", None),
         ] {
             let found = family(name, unit, gauge, counter);
-            assert_eq!(found, (expected.to_owned(), said.map(str::to_owned)), "{name} in {unit}");
+            assert_eq!(found, (expected.to_owned(), kept.map(str::to_owned)), "{name} in {unit}");
         }
         assert_eq!(label("a.b:c"), "a_b_c");
     }

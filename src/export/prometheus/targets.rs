@@ -1,4 +1,4 @@
-//! What tells the series of several programs apart on one page: `job` and `instance`, made of the resource as the
+//! The labels that distinguish the series of several programs on one page: `job` and `instance`, made of the resource as the
 //! specification has it for everything that shows metrics of several targets.
 
 use opentelemetry::Key;
@@ -22,7 +22,7 @@ pub(super) fn targets(all: &[&Collected]) -> Vec<Labels> {
         let job = get(name::SERVICE_NAMESPACE).map_or_else(|| service.clone(), |space| format!("{space}/{service}"));
         let instance = get(name::SERVICE_INSTANCE_ID);
         let labels = |instance| vec![("job".to_owned(), job.clone()), ("instance".to_owned(), instance)];
-        // A user may have given all the same.
+        // A user may have given all programs the same name and instance.
         let numbered = instance.as_ref().map_or_else(|| number.to_string(), |instance| format!("{instance}/{number}"));
         let target = labels(instance.unwrap_or_default());
         targets.push(if targets.contains(&target) { labels(numbered) } else { target });

@@ -23,13 +23,13 @@ use crate::signals::BatchItem;
 
 /// Exports on the way at once; more when they pile up, since a collector that answers slowly may still take many.
 const IN_FLIGHT: usize = 8;
-/// Waiting items that allow for one more.
+/// The number of waiting items for which one more export may be on the way.
 const PILE: usize = 4096;
 /// The part of the memory that batches on their way may take. The rest is for those that can still be dropped.
 const IN_FLIGHT_SHARE: usize = 4;
 /// The part of a queue that one batch may hold, so that dropping one leaves the others.
 const BATCH_SHARE: usize = 4;
-/// Bytes in one batch: collectors accept 4 MiB in one message of gRPC, and a small memory limit wants small batches.
+/// Bytes in one batch: collectors accept 4 MiB in one message of gRPC, and a small memory limit requires small batches.
 const MAX_BATCH_BYTES: usize = 2 << 20;
 /// The part of the memory that one batch may take.
 const BATCH_BYTES_SHARE: usize = 16;
@@ -177,7 +177,8 @@ impl<T: BatchItem> Queue<T> {
             Health::Bad { pause, .. } => Health::bad(now, pause.next()),
             _ => Health::bad(now, RetryPause::first()),
         };
-        // It was not the first: at the end, everything else would fail in the same way, only later.
+        // The collector was not healthy before either: at the end all further attempts would fail in the same way, only
+        // later.
         if self.flushing && !was_good {
             self.lost.add(Reason::Unanswered, batch.count as u64);
             self.give_up_waiting();

@@ -167,7 +167,7 @@ fn an_outage_loses_nothing_that_fits_into_the_queue() {
 }
 
 #[test]
-fn a_healthy_collector_that_vanishes_costs_none_of_what_was_on_its_way() {
+fn a_healthy_collector_that_vanishes_loses_no_batch_on_its_way() {
     for failure in [unreachable(ErrorKind::ConnectionReset), busy()] {
         run(async {
             let mut fake = fake(failure);
@@ -210,7 +210,7 @@ fn an_attempt_that_times_out_is_made_again() {
 }
 
 #[test]
-fn what_does_not_fit_goes_oldest_first_in_whole_batches_and_is_counted() {
+fn a_full_queue_drops_its_oldest_batches_and_counts_their_items() {
     run(async {
         let never_old = Batch { delay: Duration::from_secs(3600), ..batch(2048) };
         let mut fake = fake_of(unreachable(ErrorKind::ConnectionRefused), never_old, &Budget::new(64_000_000));
@@ -282,7 +282,7 @@ fn a_small_memory_limit_makes_small_batches() {
 }
 
 #[test]
-fn what_is_refused_or_does_not_fit_is_counted() {
+fn rejected_items_and_items_that_do_not_fit_are_counted() {
     run(async {
         let mut fake = fake(Failure::http(http::StatusCode::BAD_REQUEST, ""));
         fake.is_down(true);
@@ -330,7 +330,7 @@ fn one_failed_attempt_at_the_end_costs_nothing_where_the_collector_was_healthy()
 }
 
 #[test]
-fn what_is_on_its_way_at_the_end_is_counted() {
+fn items_in_flight_at_the_end_are_counted() {
     run(async {
         let mut fake = fake(busy());
         fake.silent.store(true, Ordering::Relaxed);

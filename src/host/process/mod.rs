@@ -1,4 +1,4 @@
-//! The program's processes: who they are, what they use.
+//! The program's processes: their names, and what they use.
 
 mod account;
 mod scan;
@@ -99,7 +99,7 @@ impl Reporting {
     /// Notes the programs of those that were seen. A process that does not report, such as a worker that has had no work
     /// yet, is known by its executable.
     fn note(&mut self, seen: &mut [Seen]) {
-        // A pid that is nobody's may be given to another process.
+        // The pid of an ended process may be given to another one.
         self.by_pid.retain(|pid, _| seen.iter().any(|seen| seen.pid == *pid));
         for seen in seen {
             let by_name = || self.by_name.get(seen.name.as_ref()?).copied().flatten();
@@ -108,11 +108,11 @@ impl Reporting {
     }
 }
 
-/// Follows them.
+/// The program's processes, from one scan to the next.
 pub(super) struct Processes {
     accounts: Accounts,
     since: SystemTime,
-    /// The program, if it is one.
+    /// The launched script, if the program is a script.
     script: Option<Script>,
     reporting: Reporting,
 }
@@ -158,7 +158,7 @@ impl Processes {
     pub(super) fn final_scan(&mut self, pid: u32, ended: &Ended, now: Instant) -> Vec<Point> {
         let usage = &ended.usage;
         self.accounts.end(pid, usage.most_memory, ended.at.duration_since(self.since).unwrap_or_default());
-        // Its pid may already be somebody else's.
+        // Its pid may already belong to another process.
         let known: Vec<u32> = self.accounts.known().into_iter().filter(|known| *known != pid).collect();
         self.take(pid, scan::tree(0, &known));
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
@@ -194,7 +194,7 @@ mod tests {
         let seen = [(1, "sh"), (2, "a"), (3, "a"), (4, "b"), (5, "gzip")];
         assert_eq!(programs(&mut reporting, &seen), [None, Some(0), Some(0), Some(1), None]);
         assert!(!reporting.by_pid.contains_key(&9), "it is gone");
-        // Another program of the same executable: who does not report may be either's.
+        // Two programs have this executable: a process that does not report may belong to either.
         assert!(!reporting.add(6, 2, "a"));
         assert_eq!(programs(&mut reporting, &[(2, "a"), (3, "a"), (6, "a")]), [Some(0), None, Some(2)]);
     }

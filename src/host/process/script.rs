@@ -31,8 +31,8 @@ impl Script {
         Script { file: file.to_owned(), name: name.to_owned(), interpreter: None, known: HashMap::new() }
     }
 
-    /// Gives its name to those that run it: `root`, until it becomes something else (`exec ./server`), and copies that it
-    /// makes of itself. `arguments` reads those of a process.
+    /// Gives the script's name to the processes that run it: `root` and its forks, as long as they are not another
+    /// program. `arguments` reads the arguments of a process.
     pub(super) fn rename(&mut self, root: u32, seen: &mut [Seen], arguments: impl Fn(u32) -> Option<Vec<u8>>) {
         self.known.retain(|pid, _| seen.iter().any(|seen| seen.pid == *pid));
         // Once it has ended, copies may still run.
@@ -48,13 +48,13 @@ impl Script {
 
     fn is_run_by(&mut self, process: &Seen, arguments: &impl Fn(u32) -> Option<Vec<u8>>) -> bool {
         let Some(executable) = &process.name else { return false };
-        // Arguments may be changed by whoever has them (`setproctitle`), so their first value counts.
+        // A process may change its own arguments (`setproctitle`), so their first value counts.
         if let Some((started, known, is_script)) = self.known.get(&process.pid)
             && (started, known) == (&process.started, executable)
         {
             return *is_script;
         }
-        // There are none for a moment while it becomes something else.
+        // A process has no arguments for a moment while it becomes another program.
         let Some(arguments) = arguments(process.pid).filter(|arguments| !arguments.is_empty()) else { return true };
         // The kernel puts the script's path behind the interpreter and its argument.
         let mut words = arguments.split(|byte| *byte == 0).skip(1).take(ARGUMENTS);

@@ -1,4 +1,4 @@
-//! Files of `/proc/PID`, as text. What is not as expected is not there.
+//! Files of `/proc/PID`, as text. Fields that are not as expected are left out.
 
 /// `/proc/PID/stat`, as far as it is of interest.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -95,7 +95,7 @@ fn cores() -> usize {
 
 /// What each CPU runs at.
 pub(super) fn frequencies() -> Vec<Point> {
-    // Virtual CPUs mostly have nobody who would change it, but the kernel has measured it.
+    // Virtual CPUs mostly have no governor that sets a frequency, but the kernel has measured one.
     let mut hertz = text("/proc/cpuinfo").map(|text| measured(&text)).unwrap_or_default();
     for (number, folder) in folders() {
         let file = std::fs::read_to_string(folder.join("cpufreq/scaling_cur_freq"));

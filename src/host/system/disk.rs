@@ -20,7 +20,7 @@ const SECTOR: u64 = 512;
 pub(super) fn points(disks: &[DiskStat], size: &dyn Fn(&str) -> Option<u64>) -> Vec<Point> {
     let mut points = Vec::new();
     for disk in disks {
-        // Loop and RAM devices are there whether anybody uses them or not.
+        // Loop and RAM devices exist whether they are in use or not.
         let Some(sectors) = size(&disk.name).filter(|_| disk.reads + disk.writes > 0) else { continue };
         let device = (key::SYSTEM_DEVICE, Attribute::from(disk.name.clone()));
         let seconds = |millis: u64| millis as f64 / 1e3;

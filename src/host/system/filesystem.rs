@@ -25,7 +25,7 @@ const LOCAL: &[&str] = &["overlay", "zfs"];
 struct Room {
     all: u64,
     free: u64,
-    /// Of what is free, what is not only for root.
+    /// Free bytes that are not reserved for root.
     available: u64,
 }
 

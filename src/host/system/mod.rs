@@ -49,7 +49,7 @@ impl System {
         self.final_scan(now)
     }
 
-    /// Nobody is held up at the program's end by what costs much.
+    /// Repeats the last values of what costs much, so as not to delay the program's end.
     pub(super) fn final_scan(&mut self, _now: Instant) -> Vec<Point> {
         let mut found = self.all();
         for point in found.iter_mut().filter(|point| point.metric.kind == MetricKind::Counter) {
@@ -96,7 +96,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn this_machine_answers() {
+    fn metrics_of_this_machine_are_read() {
         let mut system = System::new();
         let names: BTreeSet<_> = system.scan(Instant::now()).iter().map(|point| point.metric.name).collect();
         let everywhere = [

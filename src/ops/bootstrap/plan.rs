@@ -181,7 +181,7 @@ struct Unknown {
 
 impl Explain for Unknown {
     fn hint(&self) -> Option<String> {
-        Some("run `otel-rs list` to see what there is".to_owned())
+        Some("run `otel-rs list` to see all instrumentations".to_owned())
     }
 }
 
@@ -331,7 +331,7 @@ fn local(dirs: &ProjectDirs, path: &Path, before: Option<&str>) -> Result<Form, 
     let name = if path.extension().is_some() { ".cargo/config.toml" } else { ".cargo/config" };
     match git::tracks(dirs.root(), path) {
         Tracked::Yes => return Ok(Form::Apart(ApartReason::Tracked(name))),
-        // What is not there yet is not tracked, or as good as deleted.
+        // A file that does not exist is not tracked, or its deletion is not committed yet.
         Tracked::Unknown if before.is_some() => return Ok(Form::Apart(ApartReason::Unknown(name))),
         _ => {}
     }

@@ -26,7 +26,7 @@ pub(super) fn run(dirs: &ProjectDirs) -> Outcome {
         ui::out("nothing of otel-rs is in this project");
         return Ok(0);
     }
-    // A manifest that cannot be understood goes, too.
+    // A manifest that cannot be parsed does not prevent the removal.
     let created = Manifest::read(dirs).ok().flatten().unwrap_or_default().created;
     if in_project {
         check_writable(dirs)?;
@@ -38,7 +38,7 @@ pub(super) fn run(dirs: &ProjectDirs) -> Outcome {
             if text.is_empty() && is_new {
                 files::remove(&config_path).map_err(WriteError::NotWritten)?;
                 if let Some(folder) = config_path.parent().filter(|_| created != Created::ConfigFile) {
-                    // Not when something else is in it by now.
+                    // The folder stays if something else is in it by now.
                     let _ = std::fs::remove_dir(folder);
                 }
             } else {
@@ -56,7 +56,7 @@ pub(super) fn run(dirs: &ProjectDirs) -> Outcome {
         files::remove(dirs.folder()).map_err(WriteError::NotWritten)?;
     }
     match std::fs::read_dir(&shared) {
-        Ok(_) => ui::out(format_args!("removed; what is left in `{}` is not of otel-rs", shared.display())),
+        Ok(_) => ui::out(format_args!("removed; what is left in `{}` does not belong to otel-rs", shared.display())),
         Err(_) => ui::out("removed; the project is as it was"),
     }
     Ok(0)

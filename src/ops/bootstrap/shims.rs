@@ -82,7 +82,7 @@ pub(super) fn check_runs(shim: &Path) -> Result<(), CacheError> {
     access(shim, AccessFlags::X_OK).map_err(|_| CacheError::NoExec(folder()))
 }
 
-/// The shims of the shared form. What else is in the project's folder they do not look at: a clone brings it along.
+/// The shims of the shared form. They ignore all other files in the project's folder, which a clone may bring along.
 pub(super) fn shared(dirs: &ProjectDirs, manifest: &Manifest) -> [OutputFile; 2] {
     const FILE: &str = "${OTEL_RS_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/otel-rs}/tool";
     let former = |program: Option<&String>| match program {
@@ -103,7 +103,7 @@ fn shim(template: &str, commit: &str, file: &str, former: &str) -> String {
     template.replace("@COMMIT@", commit).replace("@TOOL@\n", &tool).replace("@FORMER@", former)
 }
 
-/// As a shell takes it for one word.
+/// Quotes text as one word for a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

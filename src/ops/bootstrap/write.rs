@@ -49,7 +49,7 @@ impl Explain for WriteError {
     }
 }
 
-/// Fails before anything is written. What a link leads to is not ours to change, and git carries links.
+/// Refuses links before anything is written: they may lead out of the project, and a clone brings them along.
 pub(super) fn check_writable(dirs: &ProjectDirs) -> Result<(), WriteError> {
     let config = cargo_config::path(dirs.root());
     let cargo = config.parent().unwrap_or(dirs.root());
@@ -140,7 +140,7 @@ impl Undo {
         undo
     }
 
-    /// What cannot be put back now could be written a moment ago: `remove` restores it later.
+    /// A file that cannot be put back now is restored by `remove` later.
     fn run(&self) {
         for (path, content) in &self.files {
             let _ = match content {
@@ -179,7 +179,7 @@ fn in_project(plan: &BootstrapPlan) -> Vec<OutputFile> {
     files
 }
 
-/// What keeps a configuration file that bootstrap made from being shown by git.
+/// The file that keeps git from showing a configuration file that bootstrap made.
 fn hidden(plan: &BootstrapPlan, edit: &ConfigEdit) -> Option<OutputFile> {
     if plan.context.manifest.created == Created::None {
         return None;
@@ -187,7 +187,7 @@ fn hidden(plan: &BootstrapPlan, edit: &ConfigEdit) -> Option<OutputFile> {
     let path = edit.path.with_file_name(".gitignore");
     match std::fs::read_to_string(&path) {
         Ok(text) if text != HIDDEN => {
-            // The folder has one of the user's; the repository has a list that belongs to this machine.
+            // The folder has a `.gitignore` of the user's, so the repository's list for this machine is used.
             let (path, pattern) = git::exclude(plan.dirs.root(), ".cargo/config.toml")?;
             let text = std::fs::read_to_string(&path).unwrap_or_default();
             let line_end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };

@@ -1,13 +1,13 @@
-//! Where telemetry would go, and whether anybody is there.
+//! Where telemetry would go, and what is there.
 
 use serde::Serialize;
 
 use crate::config::{Config, Exporter, JsonTarget, Otlp, Reader, SettingOrigin};
 use crate::export;
-use crate::export::probe::Answer;
+use crate::export::probe::ProbeResult;
 use crate::export::prometheus::CannotListen;
 
-/// One way out for one kind of telemetry.
+/// One exporter of one kind of telemetry.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Export {
@@ -17,12 +17,12 @@ pub(super) struct Export {
     pub(super) exporter: &'static str,
     /// Where to; empty for the console.
     pub(super) to: String,
-    /// What came of knocking there.
+    /// The outcome of the probe, in short.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) answer: Option<String>,
     #[serde(skip)]
-    pub(super) otlp: Option<(Otlp, Answer)>,
-    /// Why there can be no page.
+    pub(super) otlp: Option<(Otlp, ProbeResult)>,
+    /// Why the page cannot be served.
     #[serde(skip)]
     pub(super) page: Option<CannotListen>,
 }
@@ -33,12 +33,12 @@ impl Export {
     }
 }
 
-/// All of them, each collector asked once for each kind of telemetry.
+/// All of them, each collector probed once for each kind of telemetry.
 pub(super) fn of(config: &Config) -> Vec<Export> {
     if config.disabled {
         return Vec::new();
     }
-    let mut asked: Vec<(Otlp, Answer)> = Vec::new();
+    let mut probed: Vec<(Otlp, ProbeResult)> = Vec::new();
     let mut export = |what, exporter: &Exporter| match exporter {
         Exporter::Console => Export::new(what, "console", "stderr".into()),
         Exporter::JsonLines(target) => {
@@ -49,11 +49,11 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
             Export::new(what, exporter, to)
         }
         Exporter::Otlp(otlp) => {
-            // gRPC has one endpoint for all; whatever differs besides (a certificate, a header) is asked about apart.
+            // gRPC has one endpoint for all; settings that differ besides (a certificate, a header) have a probe of their own.
             let key = Otlp { written: SettingOrigin::default(), ..otlp.clone() };
-            let known = asked.iter().find(|(known, _)| *known == key).map(|(_, answer)| answer.clone());
+            let known = probed.iter().find(|(known, _)| *known == key).map(|(_, answer)| answer.clone());
             let answer = known.unwrap_or_else(|| export::probe::probe(otlp));
-            asked.push((key, answer.clone()));
+            probed.push((key, answer.clone()));
             let mut to = format!("{} ({})", otlp.endpoint.redacted(), otlp.protocol.name());
             if let Some(proxy) = &otlp.proxy {
                 to.push_str(&format!(" through {} ({})", proxy.url, proxy.variable));
@@ -73,7 +73,7 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
             Reader::Prometheus(page) => {
                 let to = format!("a page at http://{}:{}/metrics", page.host, page.port);
                 let page = export::prometheus::try_page(page).err();
-                let answer = if page.is_some() { "cannot be offered" } else { "is free" };
+                let answer = if page.is_some() { "cannot be served" } else { "is free" };
                 Export { answer: Some(answer.into()), page, ..Export::new("metrics", "prometheus", to) }
             }
         });
@@ -82,15 +82,15 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
     exports
 }
 
-fn in_short(answer: &Answer) -> String {
+fn in_short(answer: &ProbeResult) -> String {
     match answer {
-        Answer::Takes => "takes it".into(),
-        Answer::Unprepared(..) => "was not asked".into(),
-        Answer::Distrusts(reason) => format!("is there, but TLS fails: {reason}"),
-        Answer::Refuses(status) => format!("refuses it: {status}"),
-        Answer::SpeaksOther => "speaks another protocol".into(),
-        Answer::Stranger => "does not understand it".into(),
-        Answer::Silent(reason) => format!("does not answer: {reason}"),
-        Answer::NoWay { reason, .. } => format!("is not reached through the proxy: {reason}"),
+        ProbeResult::Accepts => "accepts it".into(),
+        ProbeResult::ExporterUnusable(..) => "is not probed".into(),
+        ProbeResult::TlsFailed(reason) => format!("is there, but the TLS handshake failed: {reason}"),
+        ProbeResult::Rejects(status) => format!("rejects it: {status}"),
+        ProbeResult::OtherProtocol => "uses another protocol".into(),
+        ProbeResult::NotOtlp => "is not an OTLP receiver".into(),
+        ProbeResult::NoAnswer(reason) => format!("cannot be reached: {reason}"),
+        ProbeResult::ProxyFailed { reason, .. } => format!("cannot be reached through the proxy: {reason}"),
     }
 }

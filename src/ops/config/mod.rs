@@ -1,6 +1,6 @@
 //! `otel-rs config`: what `otel-rs instrument` would do with a program, and what is in the way of its telemetry.
 //!
-//! Nothing is run. Collectors are knocked at, since most telemetry that is missed was sent to nobody.
+//! Nothing is run. Collectors are probed, since most telemetry that is missed was sent where no receiver is.
 
 mod exports;
 mod problems;
@@ -25,7 +25,7 @@ use problems::Problem;
 /// The exit status for a mistyped command line.
 const USAGE: i32 = 2;
 
-/// What is asked for.
+/// What to report.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// Flags given, under the names of the variables that they override.
@@ -38,14 +38,14 @@ pub(crate) struct Options {
     pub(crate) format: Format,
 }
 
-/// All there is to say.
+/// The report.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Report {
-    settings: Vec<Setting>,
+struct ConfigReport {
+    settings: Vec<SettingRow>,
     resource: Vec<(String, String)>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    program: Option<Looked>,
+    program: Option<InspectedProgram>,
     exports: Vec<Export>,
     problems: Vec<Problem>,
 }
@@ -53,7 +53,7 @@ struct Report {
 /// A variable's value, for people.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Setting {
+struct SettingRow {
     group: &'static str,
     name: &'static str,
     /// Without secrets; empty if there is none.
@@ -65,20 +65,20 @@ struct Setting {
 /// What was found out about the program.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Looked {
+struct InspectedProgram {
     name: String,
     file: PathBuf,
-    /// `None` for a script, which has none of its own and may start something that has.
+    /// `None` for a script, which has no layers of its own but may start a program that has.
     layers: Option<Vec<LayerNote>>,
 }
 
-/// Resolves, looks, knocks, and tells.
+/// Resolves the configuration, inspects the program, probes the collectors, and reports.
 pub(crate) fn run(options: Options) -> Outcome {
     let environment = Environment::take();
     let resolved = config::resolve(&options.flags, &|name| environment.get(name))
         .map_err(|error| Failure { status: USAGE, error: Box::new(error) })?;
-    let (program, missing) = program(&options, &environment);
-    let looked = program.as_ref().filter(|_| options.program.is_some()).map(look);
+    let (program, not_found) = program(&options, &environment);
+    let inspected = program.as_ref().map(inspect);
     let exports = exports::of(&resolved.config);
     let unnamed = Program { name: "PROGRAM".into(), file: "PROGRAM".into(), args: Vec::new() };
     let program_or_none = program.as_ref().unwrap_or(&unnamed);
@@ -87,11 +87,11 @@ pub(crate) fn run(options: Options) -> Outcome {
     let problems = problems::of(&problems::Evidence {
         resolved: &resolved,
         environment: &environment,
-        missing: missing.as_ref(),
-        looked: looked.as_ref(),
+        not_found: not_found.as_ref(),
+        program: inspected.as_ref(),
         exports: &exports,
     });
-    let report = Report { settings: settings(&resolved), resource, program: looked, exports, problems };
+    let report = ConfigReport { settings: settings(&resolved), resource, program: inspected, exports, problems };
     match options.format {
         Format::Json => ui::out(serde_json::json!(report)),
         Format::Table => ui::out_raw(show::text(&report)),
@@ -107,12 +107,12 @@ fn program(options: &Options, environment: &Environment) -> (Option<Program>, Op
     }
 }
 
-fn look(program: &Program) -> Looked {
+fn inspect(program: &Program) -> InspectedProgram {
     let layers = launch::is_elf(&program.file).then(|| layers::layers_in(&program.file).unwrap_or_default());
-    Looked { name: program.short_name(), file: program.file.clone(), layers }
+    InspectedProgram { name: program.short_name(), file: program.file.clone(), layers }
 }
 
-fn settings(resolved: &config::Resolved) -> Vec<Setting> {
+fn settings(resolved: &config::Resolved) -> Vec<SettingRow> {
     let shown = resolved.settings.iter().filter_map(|setting| {
         let variable = config::variable(setting.env)?;
         let from = match setting.source {
@@ -120,7 +120,7 @@ fn settings(resolved: &config::Resolved) -> Vec<Setting> {
             ValueSource::Environment => "environment".to_owned(),
             ValueSource::Default => "default".to_owned(),
         };
-        Some(Setting { group: variable.group, name: setting.env, value: setting.shown.clone(), from })
+        Some(SettingRow { group: variable.group, name: setting.env, value: setting.shown.clone(), from })
     });
     shown.collect()
 }

@@ -1,10 +1,10 @@
 //! The report as text.
 
-use super::Report;
+use super::ConfigReport;
 use crate::ui;
 
-/// Sections, what the user looks for last: it is what a terminal shows.
-pub(super) fn text(report: &Report) -> String {
+/// Sections of the report. The most important one comes last, since a terminal shows the end of a text.
+pub(super) fn text(report: &ConfigReport) -> String {
     let mut text = String::new();
     let mut group = "";
     let mut rows: Vec<Vec<String>> = Vec::new();

@@ -13,7 +13,7 @@ use crate::wire;
 /// When processes are looked at for the first time, and the longest time between two looks.
 const FIRST_LOOK: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// No more processes are looked at.
+/// The most processes that are looked at.
 const MOST: usize = 500;
 
 /// A process with layers that will never attach.
@@ -31,9 +31,9 @@ enum Why {
     Version(u32),
     #[error("`{}` is not in its environment", wire::CHANNEL_VARIABLE)]
     Environment,
-    #[error("it runs with rights that its file gave it, and takes no orders from its environment then")]
+    #[error("its file gives it more rights than its caller has, so it ignores settings in its environment")]
     Rights,
-    #[error("its files and its network are not the launcher's, whose socket it cannot reach")]
+    #[error("its files and its network are not the launcher's, so it cannot reach the launcher's socket")]
     Unreachable,
 }
 
@@ -42,10 +42,13 @@ impl Explain for Absent {
         Some(match self.why {
             Why::Version(_) => "run this otel-rs's `bootstrap` in its project and build it again".into(),
             Why::Environment => {
-                format!("let `{}` through, or start otel-rs behind what clears the environment", wire::CHANNEL_VARIABLE)
+                format!(
+                    "let `{}` through, or start otel-rs behind the command that clears the environment",
+                    wire::CHANNEL_VARIABLE
+                )
             }
             Why::Rights => "start otel-rs as the user who is to run it".into(),
-            Why::Unreachable => "start otel-rs inside: behind the program that changes root and network".into(),
+            Why::Unreachable => "start otel-rs behind the command that changes root and network".into(),
         })
     }
 }
@@ -61,12 +64,12 @@ pub(super) struct Census {
 }
 
 impl Census {
-    /// Of a program that has just been started, and may attach at `socket`.
+    /// A census of a program that has just been started, and may attach at `socket`.
     pub(super) fn of(program: u32, socket: PathBuf, now: Instant) -> Census {
         Census { program, socket, next: now + FIRST_LOOK, pause: FIRST_LOOK, known: HashMap::new() }
     }
 
-    /// Looks if it is time to; a process that will never attach.
+    /// Looks at the processes if it is time to; returns one that will never attach.
     pub(super) fn look(&mut self, now: Instant) -> Option<Absent> {
         if now < self.next {
             return None;
@@ -87,7 +90,7 @@ impl Census {
         Some(Absent { program, pid, why })
     }
 
-    /// Of a program with layers.
+    /// The wire version of a program's layers, `None` without any; one that is not ours if there is such a layer.
     fn wire_version(&mut self, file: &Path) -> Option<u32> {
         let found = std::fs::metadata(file).ok()?;
         *self.known.entry((found.dev(), found.ino())).or_insert_with(|| {
@@ -112,7 +115,7 @@ fn why(folder: &Path, socket: &Path) -> Option<Why> {
     if numbers.chunks_exact(2).any(|pair| u64::from_ne_bytes(pair[0]) == AT_SECURE && pair[1] != [0; 8]) {
         return Some(Why::Rights);
     }
-    // The abstract address is one network's.
+    // An abstract address is reachable within one network namespace only.
     let network = |folder: &Path| std::fs::metadata(folder.join("ns/net")).map(|found| (found.dev(), found.ino()));
     let (Ok(theirs), Ok(ours)) = (network(folder), network(Path::new("/proc/self"))) else { return None };
     let their_socket = folder.join("root").join(socket.strip_prefix("/").unwrap_or(socket));

@@ -12,7 +12,7 @@ mod session;
 
 use std::ffi::OsString;
 
-use super::{Failure, Outcome, speakers};
+use super::{Failure, Outcome, instrumentation_names};
 use crate::channel::{self, ChannelError};
 use crate::config;
 use crate::launch::{self, ChildEnd, Environment, NotReady, Program, Signals, Variable};
@@ -35,7 +35,7 @@ pub(crate) struct Options {
     pub(crate) args: Vec<OsString>,
 }
 
-/// What goes wrong on our side.
+/// Errors of the launcher itself.
 #[derive(Debug, thiserror::Error)]
 enum InstrumentError {
     #[error("running `{program}` without telemetry: signals cannot be watched")]
@@ -62,7 +62,7 @@ impl Explain for InstrumentError {
     }
 }
 
-/// Why nothing will be heard of a program.
+/// Why a program will have no telemetry of its own.
 #[derive(Debug, thiserror::Error)]
 enum LayersError {
     #[error("`{program}` was built without layers, so there will be no telemetry of its own")]
@@ -113,7 +113,7 @@ pub(crate) fn run(options: Options) -> Outcome {
 
     let notes = layers_of(&program);
     let known = notes.as_deref().unwrap_or_default();
-    speakers::unknown(&config.instrumentations, known).iter().for_each(|name| ui::warning_of(name));
+    instrumentation_names::unknown(&config.instrumentations, known).iter().for_each(|name| ui::warning_of(name));
     if !understands_us(&program, notes.as_deref(), config.run.span) {
         return Err(replace_ourselves(&program, &environment, &[]));
     }

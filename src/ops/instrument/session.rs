@@ -18,7 +18,7 @@ use crate::wire;
 const LAST_EXPORT: Duration = Duration::from_secs(4);
 /// Records that telemetry has not read yet may take this part of the memory limit.
 const UNREAD_SHARE: usize = 4;
-/// How often the exporting process looks for changes that nobody reports to it.
+/// How often the exporting process polls for changes that it is not notified of.
 const TURN: Duration = Duration::from_millis(100);
 
 /// All that can fail has been done, and the program waits for the word.
@@ -74,7 +74,7 @@ impl Session {
         match child.start() {
             Ok(child) => {
                 exporter.started(child.pid());
-                // It prints what was to be warned of, too.
+                // The exporting process prints the warnings that were held back, too.
                 ui::leave();
                 launch::let_go_of_inherited();
                 launch::replace_by_nothing(1);
@@ -96,7 +96,7 @@ impl Running {
     }
 }
 
-/// What the exporting process knows.
+/// What the exporting process works with.
 struct Work {
     config: Config,
     environment: Environment,
@@ -120,7 +120,7 @@ impl Work {
             Ok(draining) => draining,
             Err(error) => return refuse(orders, &error),
         };
-        // As far as there is room these come before the program's own.
+        // Messages that were held back come before the program's own output, as far as there is room.
         ui::release();
         orders.ready();
         let Some(ended) = self.serve(&running, &draining, orders) else { return };

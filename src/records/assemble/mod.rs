@@ -182,7 +182,7 @@ pub(crate) struct Assembler {
     open_traces: HashMap<[u8; 16], u32>,
     /// Spans that were given up.
     pub(crate) lost: Losses,
-    /// LogHeader records that have come since somebody last took them away.
+    /// Log records since they were last taken.
     pub(crate) logged: Vec<CompleteRecord<LogHeader>>,
     /// Measurements since they were last taken.
     pub(crate) measured: Vec<CompleteRecord<MeasurementHeader>>,
@@ -218,7 +218,7 @@ impl Assembler {
         self.processes.insert(id, process);
     }
 
-    /// Takes the records in `bytes`. An error says why the rest of them cannot be read.
+    /// Assembles the records in `bytes`. An error is the reason why the rest of them cannot be read.
     pub(crate) fn records(&mut self, id: ProcessId, bytes: &[u8]) -> Result<(), &'static str> {
         let share = self.budget.limit() / SHARE;
         let Some(process) = self.processes.get_mut(&id) else { return Ok(()) };
@@ -433,7 +433,7 @@ fn finish(
     Some(finished)
 }
 
-/// One span of a trace is open no more.
+/// Counts one open span of a trace less.
 fn close_trace(open_traces: &mut HashMap<[u8; 16], u32>, trace: [u8; 16]) {
     if let Some(open) = open_traces.get_mut(&trace) {
         *open -= 1;

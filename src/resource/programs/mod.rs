@@ -203,7 +203,7 @@ impl Programs {
         }
         let is_launched = self.launched.get() == Some(&pid)
             || fs_err::canonicalize(&self.program.file).is_ok_and(|file| file == identity.executable);
-        // The command line of another program is known to its process alone.
+        // The command line of another program is read from its process.
         let file = identity.executable.clone();
         let other = Program { name: file.clone().into_os_string(), file, args: Vec::new() };
         let program = if is_launched { &self.program } else { &other };
@@ -221,7 +221,8 @@ impl Programs {
     /// The configuration for a program with attributes of its own.
     fn config_of(&self, identity: &Identity) -> config::Resource {
         let (service_name, attributes) = (identity.service_name.as_deref(), identity.attributes.as_deref());
-        // A name in the environment of all outranks one among attributes, as in every program for itself.
+        // OTEL_SERVICE_NAME in the launcher's environment outranks a name among attributes, as it does within one
+        // program.
         let name = self.environment.get("OTEL_SERVICE_NAME");
         let is_named = !self.config.takes_own_name || name.is_some_and(|name| !name.is_empty());
         self.config.with_own(service_name, attributes, is_named).unwrap_or_else(|expected| {

@@ -35,7 +35,7 @@ fn service(source: &Source) -> String {
     get(source, "service.name").unwrap()
 }
 
-/// No process has these pids.
+/// A pid that no process has, nor has one the next few.
 const GONE: u32 = 4_194_304;
 
 #[test]
@@ -64,7 +64,7 @@ fn an_ended_process_is_described_by_its_introduction_alone() {
 
 #[test]
 fn a_reused_pid_does_not_describe_the_process_before() {
-    // We are the process, and no /srv/b.
+    // The pid is this test's own, whose executable is not /srv/b.
     let b = programs(&[]).attached(std::process::id(), &introduced("/srv/b", None, None));
     assert_eq!(get(&b, "process.executable.name").as_deref(), Some("b"));
     assert_eq!(get(&b, "process.owner"), None);
@@ -128,7 +128,7 @@ fn unowned_telemetry_belongs_to_the_first_program_or_to_the_launcher_of_several(
     assert_eq!(get(&launched, "process.pid"), Some(std::process::id().to_string()));
     let mut unattached = programs(&[]);
     let launched = unattached.launched();
-    // It is the process that attaches at last.
+    // The launched process itself attaches at last.
     let executable = std::env::current_exe().unwrap();
     let attached = unattached.attached(std::process::id(), &introduced(executable.to_str().unwrap(), None, None));
     assert_eq!(attached, launched);

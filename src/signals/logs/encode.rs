@@ -28,7 +28,7 @@ fn encoded(resource: &ResourceAttributesWithSchema) -> (proto::Resource, String)
     (encoded, resource.schema_url.clone().unwrap_or_default())
 }
 
-/// The SDK's own conversion does not know how many attributes were dropped.
+/// Groups records by scope. The SDK's own conversion would leave out the number of dropped attributes.
 fn by_scope(logs: &[LogData]) -> Vec<ScopeLogs> {
     let mut scopes: HashMap<&InstrumentationScope, usize> = HashMap::new();
     let mut scope_logs: Vec<ScopeLogs> = Vec::new();

@@ -12,7 +12,7 @@ use crate::wire::{ProcessId, cell_kind, key};
 /// Time series of counters that are kept; a process cannot make more by attaching again under new names. Further series
 /// are counted in one overflow series of their instrument.
 const MAX_SERIES: usize = 16384;
-/// Overflow series: one for each of so many instruments.
+/// The most overflow series, of which each instrument has one.
 const MAX_OVERFLOWS: usize = 256;
 
 /// A counter as a process left it in shared memory.

@@ -62,7 +62,7 @@ impl Distribution {
         self.buckets.iter().fold(0, |count, bucket| count.saturating_add(*bucket))
     }
 
-    /// Adds what has as many buckets, or is nothing yet.
+    /// Adds a distribution over the same bounds; either one may still be empty.
     pub(super) fn add(&mut self, more: &Distribution) {
         self.buckets.resize(self.buckets.len().max(more.buckets.len()), 0);
         self.buckets.iter_mut().zip(&more.buckets).for_each(|(sum, more)| *sum = sum.wrapping_add(*more));
@@ -71,7 +71,7 @@ impl Distribution {
         self.max = self.max.into_iter().chain(more.max).reduce(f64::max);
     }
 
-    /// What has come since. Smallest and largest of that are not known.
+    /// The values that came after `before`. Their smallest and largest are not known.
     pub(super) fn since(&self, before: &Distribution) -> Distribution {
         let buckets = self.buckets.iter().zip(before.buckets.iter().chain(std::iter::repeat(&0)));
         let buckets = buckets.map(|(now, before)| now.saturating_sub(*before)).collect();
@@ -92,7 +92,7 @@ impl Distribution {
     }
 }
 
-/// How fine exponential buckets may be, and how many. See "Base2 ExponentialShape Bucket Histogram Aggregation" of the
+/// How fine exponential buckets may be, and how many. See "Base2 Exponential Bucket Histogram Aggregation" of the
 /// specification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ExponentialShape {

@@ -26,7 +26,7 @@ pub(crate) fn complete(first: ExportMetricsServiceRequest, programs: &[Collected
 
 fn of_program(mut resource_metrics: Vec<ResourceMetrics>, all: &Collected) -> Vec<ResourceMetrics> {
     let Some(resource) = resource_metrics.first_mut() else { return resource_metrics };
-    // What was made of the SDK's metrics is in the order in which these are.
+    // The encoded metrics are in the order of the SDK's metrics.
     for (scope, encoded) in all.metrics.scope_metrics().zip(&mut resource.scope_metrics) {
         for (metric, encoded) in scope.metrics().zip(&mut encoded.metrics) {
             let of = |attributes: &mut dyn Iterator<Item = &KeyValue>| {

@@ -1,5 +1,5 @@
-//! Exemplars: of the measurements in a series of a histogram some are kept whole, with the span in which they were made.
-//! See "Exemplar" of the specification's metrics SDK. The SDK keeps none, so that its part is played here.
+//! Exemplars: of the measurements in a series of a histogram some are kept whole, with the span in which they were
+//! made. See "Exemplar" of the specification's metrics SDK. The SDK keeps none, so this is done here.
 //!
 //! One is kept for each doubling of the value, the last one: a bucket has one if it has any, whatever its bounds.
 
@@ -36,7 +36,7 @@ impl Exemplars {
         kept: &[KeyValue],
         (value, origin): (f64, Origin),
     ) {
-        // Copies are made for what is new only.
+        // Names are copied only for a new scope or stream.
         if self.stream(scope, stream).is_none() {
             self.scopes.entry(scope.clone()).or_default().insert(stream.to_owned(), StreamExemplars::default());
         }

@@ -52,7 +52,7 @@ impl ExponentialShape {
         }
     }
 
-    /// The finest scale at which each of the counted lies in one bucket, and all of them in few enough.
+    /// The finest scale at which each counted bucket lies within one exponential bucket, of which there are few enough.
     fn scale(self, counted: &[(f64, f64, u64)]) -> i8 {
         let most = i64::from(self.max_size.max(2));
         let fits = |scale: i8| {
@@ -94,7 +94,7 @@ mod tests {
     use super::super::testing::reading;
     use super::*;
 
-    /// As the hooks have them, with some that a maker advises.
+    /// The bounds of the hooks, and some that an instrument advises.
     fn bounds() -> Vec<f64> {
         let octave = |octave: i32| {
             let steps = if (-20..40).contains(&octave) { 8 } else { 1 };

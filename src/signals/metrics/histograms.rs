@@ -78,7 +78,7 @@ impl HistogramReader {
             Buckets::Exponential(_) if all.advised.is_some() => {
                 "it holds negative values, of which only the sum is known"
             }
-            _ => "its values are counted elsewhere, in buckets that cannot be divided",
+            _ => "the program counts its values itself, in buckets that cannot be divided",
         };
         if self.warned.insert((all.name.clone(), stream.stream.instrument_name.clone())) {
             let what = format!("the histogram `{}` of `{}` keeps its own buckets", all.name, all.scope.name());

@@ -38,7 +38,8 @@ pub(crate) struct ReaderPlan {
 }
 
 impl ReaderPlan {
-    /// Histograms of the SDK are in the buckets of `sdk`, those that programs add up themselves in those of `programs`.
+    /// A plan: the SDK keeps histograms in the buckets of `sdk`; those that programs add up themselves get the buckets
+    /// of `programs`.
     pub(crate) fn new(
         temporality: Temporality,
         views: &Views,
@@ -129,8 +130,8 @@ impl Ledgers {
         requested.iter().for_each(|(table, request)| _ = table.wait(*request, deadline));
     }
 
-    /// Brings all up to date. What was `found` of the kernel's belongs to the program that it is about, or to what was
-    /// launched.
+    /// Brings all ledgers up to date. A point that was `found` in the kernel goes to the program that it is about,
+    /// otherwise to the launched program.
     pub(crate) fn refresh(&mut self, found: &[Point], programs: &mut Programs) {
         let is_others = |point: &Point| point.program.is_none();
         let launched = (self.all.is_empty() || found.iter().any(is_others)).then(|| programs.launched());

@@ -31,10 +31,13 @@ enum ObservedInstrument {
 
 /// The values of a gauge until the next observation.
 #[derive(Clone, Default)]
-struct GaugeValues(Arc<Mutex<Vec<(Vec<KeyValue>, f64)>>>);
+struct GaugeValues(Arc<Mutex<Vec<GaugeValue>>>);
+
+/// Attributes, and the value observed for them.
+type GaugeValue = (Vec<KeyValue>, f64);
 
 impl GaugeValues {
-    fn change(&self, change: impl FnOnce(&mut Vec<(Vec<KeyValue>, f64)>)) {
+    fn change(&self, change: impl FnOnce(&mut Vec<GaugeValue>)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 

@@ -13,8 +13,8 @@ use crate::records::facts::Facts;
 use crate::signals::metrics::data::Origin;
 use crate::wire::key;
 
-/// Makes the SDK's span of a finished one, its `facts` and their description by the conventions, within its limits. Links
-/// have no limit: there are none.
+/// Makes the SDK's span of a finished one, its `facts` and their description by the conventions, within its limits. No
+/// limit applies to links, since no span has any.
 pub(crate) fn data(span: &FinishedSpan, facts: &Facts<'_>, mut described: Described, limits: &SpanLimits) -> SpanData {
     let dropped = limits::attributes(&mut described.attributes, limits.attributes, limits.value_length);
     let mut events = SpanEvents::default();

@@ -79,7 +79,7 @@ impl Engine {
         loop {
             tokio::select! {
                 received = &mut ending, if end.is_none() => {
-                    // A launcher that ended without a message is not kept waiting.
+                    // The launcher ended without a message: the last export gets no time.
                     let none = Ended { end: ChildEnd::Exited(0), usage: Usage::default(), at: SystemTime::now() };
                     let received = received.unwrap_or(ProgramEnd { ended: none, deadline: Duration::ZERO });
                     end = Some((received.ended, Instant::now() + received.deadline));
@@ -103,7 +103,7 @@ impl Engine {
                 metrics.serve(now, &mut self.programs);
             }
             self.export_due(now);
-            self.output.drop_what_exceeds_the_limit(feed.waiting());
+            self.output.keep_within_limit(feed.waiting());
             if let Some((ended, deadline)) = end
                 && (is_closed || Instant::now() >= deadline)
             {
@@ -132,7 +132,7 @@ impl Engine {
         if let Some(run) = self.run.take() {
             self.output.run(run, ended, self.programs.launched());
         }
-        self.output.drop_what_exceeds_the_limit(0);
+        self.output.keep_within_limit(0);
         let is_unreachable = self.output.is_unreachable();
         let deadline = if is_unreachable { deadline.min(now + TIME_FOR_UNREACHABLE) } else { deadline };
         self.output.flush();
@@ -162,7 +162,7 @@ impl Engine {
     }
 }
 
-/// Waits until then, or for ever.
+/// Waits until `then`; for ever if it is `None`.
 async fn until(then: Option<Instant>) {
     match then {
         Some(then) => tokio::time::sleep_until(then.into()).await,

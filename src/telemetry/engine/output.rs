@@ -12,7 +12,7 @@ use crate::bounds::losses::Reason;
 use crate::config::{Config, SpanLimits};
 use crate::conventions::{self, HttpSettings};
 use crate::export::destinations::{self, Destinations};
-use crate::export::notices::ExportNotices;
+use crate::export::notices::{ExportNotices, Notice};
 use crate::host::Host;
 use crate::launch::Ended;
 use crate::records::assemble::{CompleteRecord, FinishedSpan};
@@ -24,6 +24,7 @@ use crate::signals::traces::data;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::run_span::RunSpan;
+use crate::ui;
 
 /// The three signals, each `None` without an exporter, but for traces.
 pub(super) struct Output {
@@ -39,7 +40,7 @@ pub(super) struct Output {
 impl Output {
     /// Must be called within the runtime in which exports will run; `wake` is notified when there is something to do.
     pub(super) fn new(config: &Config, host: Host, budget: &Budget, wake: &Arc<Notify>) -> Output {
-        let notices = Arc::new(ExportNotices::default());
+        let notices = Arc::new(ExportNotices::new(show));
         let traces = destinations::of_spans(&config.traces, &notices, wake, budget);
         let logs = Logs::new(&config.logs, &notices, wake, budget);
         let metrics = Metrics::new(&config.metrics, host, &notices, wake, budget);
@@ -104,7 +105,7 @@ impl Output {
 
     /// Keeps within the memory limit, of which the feed holds `unread` bytes: the oldest batches are dropped, of whatever
     /// signal.
-    pub(super) fn drop_what_exceeds_the_limit(&mut self, unread: usize) {
+    pub(super) fn keep_within_limit(&mut self, unread: usize) {
         while self.budget.is_exceeded_with(unread) {
             let logs = self.logs.as_ref().and_then(Logs::oldest);
             match (self.traces.oldest(), logs) {
@@ -133,5 +134,13 @@ impl Output {
     /// Whether a destination of spans or log records does not answer.
     pub(super) fn is_unreachable(&self) -> bool {
         self.traces.is_unreachable() || self.logs.as_ref().is_some_and(Logs::is_unreachable)
+    }
+}
+
+/// Shows a notice about exports.
+fn show(notice: Notice) {
+    match notice {
+        Notice::Warning { message, causes, hint } => ui::warning(message, &causes, hint.as_deref()),
+        Notice::Note(text) => ui::note(text),
     }
 }

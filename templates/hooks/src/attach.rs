@@ -297,7 +297,7 @@ mod tests {
                 assert_eq!((waitpid(child, &mut status, 0), status), (child, 0));
             }
         };
-        // One that finds no launcher to attach to, and a child of its own.
+        // The child process finds no launcher, and forks a child of its own.
         in_a_child(|| {
             // SAFETY: as above.
             unsafe {

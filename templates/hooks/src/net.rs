@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn one_socket_or_none_or_too_many() {
+    fn only_a_single_socket_has_a_peer() {
         for sockets in [Sockets::NONE, Sockets::SEVERAL, Sockets::UNWATCHED] {
             assert!(!sockets.is_one() && sockets.peer().is_none(), "{sockets:?}");
         }

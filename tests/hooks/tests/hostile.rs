@@ -24,10 +24,10 @@ static HISTOGRAM: Metric =
     Metric::new(&SCOPE, InstrumentKind::Histogram, NumberKind::F64, "hostile.histogram", "1", "");
 
 /// Attaching happens before `main`, so that the program under test is this one, started once more with a channel.
-const NAME: &str = "a_region_that_is_written_over_harms_nobody";
+const NAME: &str = "an_overwritten_region_does_not_harm_the_program";
 
 #[test]
-fn a_region_that_is_written_over_harms_nobody() {
+fn an_overwritten_region_does_not_harm_the_program() {
     if std::env::var_os(wire::CHANNEL_VARIABLE).is_some() {
         return be_attacked();
     }
@@ -108,7 +108,7 @@ fn be_attacked() {
     println!("unharmed after {} rounds", rounds.load(Relaxed));
 }
 
-/// Values that hurt, where they hurt, and chance everywhere.
+/// Overwrites critical words with critical values, and all words with random ones.
 fn attack(region: &[AtomicU64], stop: &AtomicBool) {
     let mut random = Random(0x0123_4567_89ab_cdef);
     let half = |region: &[AtomicU64], at: usize, value: u64| {
@@ -146,7 +146,7 @@ fn attack(region: &[AtomicU64], stop: &AtomicBool) {
             6 => region[[cells, strings][random.below(2)] / 8 + random.below(1024)].store(bad, Relaxed),
             _ => (0..512).for_each(|_| region[random.below(region.len())].store(bad, Relaxed)),
         }
-        // Filtered, nothing would be rung: mostly it is not.
+        // This flag would silence the doorbell, so it is mostly 0.
         half(region, wire::header::FILTERED, u64::from(random.below(8) == 0));
         if random.below(64) == 0 {
             std::thread::yield_now();

@@ -1,6 +1,6 @@
 //! OTEL_CONFIG_FILE: OpenTelemetry's declarative configuration, in YAML.
 //!
-//! A text becomes a tree that knows its places (`tree`), references to variables replaced (`substitute`); a walk over the
+//! A text becomes a tree with places (`tree`), references to variables replaced (`substitute`); a walk over the
 //! tree (`walk`) by the schema makes a [`Config`] of it. The files beside this one are the schema, part by part: what
 //! they read is supported, what they call unsupported is in the schema only, and every other key is reported as unknown.
 //!
@@ -9,7 +9,9 @@
 
 mod exporters;
 mod instrumentation;
+mod limits;
 mod metrics;
+mod notice;
 mod processors;
 mod resource;
 mod root;
@@ -18,16 +20,16 @@ mod substitute;
 mod tree;
 mod walk;
 
-use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::model::{Config, Exporter, Reader, SettingOrigin};
 use crate::ui::Explain;
+use notice::Notice;
 
-/// Longer than any configuration is.
+/// Maximum length of a configuration file in bytes.
 const LONGEST: u64 = 1 << 20;
-/// How much of a long list is shown: more than a file that somebody has written can be wrong in.
+/// How much of a long list is shown: more mistakes than a file by hand has.
 const SHOWN: usize = 200;
 
 /// A file that was understood.
@@ -36,29 +38,6 @@ pub(crate) struct Loaded {
     pub(crate) config: Config,
     /// What of it is not used, in the order of the file.
     pub(crate) notices: Vec<Notice>,
-}
-
-/// Something found in a file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Notice {
-    /// Counted from 1.
-    pub(crate) line: usize,
-    /// Counted from 1, in characters.
-    pub(crate) column: usize,
-    /// Where in the configuration: `tracer_provider.processors[0].batch`; empty if that is not known.
-    pub(crate) path: String,
-    /// What is found.
-    pub(crate) text: String,
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: ", self.line, self.column)?;
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        f.write_str(&self.text)
-    }
 }
 
 /// Why a file cannot be used.
@@ -86,7 +65,7 @@ pub(crate) fn not_used(file: &Path, notices: &[Notice]) -> Option<String> {
     (!notices.is_empty()).then(message)
 }
 
-/// One line for each, as editors and terminals know to jump to.
+/// One line for each, to which editors and terminals can jump.
 fn list(file: &Path, notices: &[Notice]) -> String {
     let mut lines: String =
         notices.iter().take(SHOWN).map(|notice| format!("\n  {}:{notice}", file.display())).collect();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::exporters;
-use super::root::attribute_limits;
+use super::limits::attribute_limits;
 use super::walk::{Field, Map};
 use crate::config::model::{Batch, LogLimits, Logs, Processor, Signal, SpanLimits, Traces};
 use crate::config::registry::{BATCHES_OF_LOGS, BATCHES_OF_SPANS};

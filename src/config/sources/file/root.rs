@@ -1,5 +1,6 @@
-//! The top of the schema, and what has no parts worth a file of their own.
+//! The top level of the schema, and its sections that are too small for a file of their own.
 
+use super::limits::attribute_limits;
 use super::walk::{Field, Map};
 use super::{instrumentation, metrics, processors, resource, sampler};
 use crate::config::model::{
@@ -84,7 +85,7 @@ fn file_format(file: &Map) {
     let numbers = version.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
     match (numbers, candidate.parse::<u32>()) {
         (Some((1, minor)), Ok(_)) if minor > NEWEST => {
-            field.not_used(format!("newer than 1.{NEWEST}, the newest format that this otel-rs knows"));
+            field.not_used(format!("newer than 1.{NEWEST}, the newest format that this otel-rs supports"));
         }
         (Some((1, _) | (0, 4)), Ok(_)) => {}
         _ => field.wrong("a version of the format: \"1.0\" or another 1.x, or \"0.4\""),
@@ -105,16 +106,6 @@ fn log_level(file: &Map) -> Option<LogLevel> {
             return None;
         }
     })
-}
-
-/// The limits of attributes, of everything or of one signal: `general` counts where they are not set.
-pub(super) fn attribute_limits(limits: Option<&Map>, general: LogLimits) -> LogLimits {
-    let Some(limits) = limits else { return general };
-    limits.unsupported("attribute_value_depth_limit", "no attribute has nested values here");
-    LogLimits {
-        value_length: limits.whole("attribute_value_length_limit", text::limit).or(general.value_length),
-        attributes: limits.whole("attribute_count_limit", text::limit).unwrap_or(general.attributes),
-    }
 }
 
 fn propagators(file: &Map) -> Vec<&'static str> {

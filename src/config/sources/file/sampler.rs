@@ -5,7 +5,7 @@ use crate::config::model::Sampler;
 use crate::config::text;
 
 const KNOWN: &[&str] = &["always_on", "always_off", "trace_id_ratio_based", "parent_based"];
-/// What the schema has besides.
+/// Samplers of the schema that are not supported.
 const UNSUPPORTED: &[&str] = &["always_record", "composite", "jaeger_remote", "probability"];
 
 pub(super) fn read(sampler: Option<Field>) -> Sampler {

@@ -2,9 +2,9 @@
 //!
 //! The rules are the specification's: `$$` is a `$` that starts nothing, text is read from left to right and only once, so
 //! neither a variable's value nor a default is searched for further references. Any other `${…}` spoils the whole file:
-//! what it was meant to say cannot be guessed.
+//! its meaning cannot be guessed.
 
-/// Something that looks like a reference and is none.
+/// A malformed reference.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadReference(pub(super) String);
 
@@ -52,7 +52,7 @@ fn reference(inside: &str) -> Option<(&str, &str)> {
     (starts_well && goes_on_well).then_some((name, default))
 }
 
-/// What stands behind a name may be somebody's password.
+/// The reference for messages: only its name is shown, since the rest may be a password.
 fn bad(inside: &str) -> BadReference {
     BadReference(match inside.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')) {
         Some(end) => format!("${{{}…}}", &inside[..end + inside[end..].chars().next().map_or(0, char::len_utf8)]),

@@ -6,7 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::Notice;
+use super::notice::Notice;
 use super::tree::{At, Entry, Node, Yaml};
 use crate::config::model::Selection;
 use crate::config::text::{names, size};

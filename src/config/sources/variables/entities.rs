@@ -1,4 +1,4 @@
-//! OTEL_ENTITIES: what the program is part of, by whoever starts it.
+//! OTEL_ENTITIES: entities that the program is part of, set by the process that starts it.
 //!
 //! The specification (otel/entities/entity-propagation) is in development: it defines how the variable is read, and that
 //! the entities become part of the resource. Their types and schemas are not exported: exporters have attributes only.
@@ -28,9 +28,9 @@ struct Entity {
 /// Something that is wrong with the list.
 #[derive(Debug, PartialEq, Eq)]
 enum Mistake {
-    /// This is none: it is left out.
+    /// The text is not an entity: it is left out.
     Malformed(String),
-    /// Its schema is no URL: it is used without.
+    /// The schema of this entity is not a URL: the entity is used without it.
     Schema(String),
     /// Two entities of this type exclude each other, or are the same: the later one counts.
     Kind(String),

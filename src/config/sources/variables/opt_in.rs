@@ -8,7 +8,7 @@ use crate::config::sources::Settings;
 use crate::config::text;
 use crate::config::warnings::BadFlag;
 
-/// Warns of what is set and has no effect.
+/// Warns of variables that are set and have no effect.
 pub(super) fn warn(settings: &mut Settings) -> Result<(), BadFlag> {
     stability(settings)?;
     exceptions(settings)?;
@@ -53,7 +53,7 @@ fn exceptions(settings: &mut Settings) -> Result<(), BadFlag> {
     Ok(())
 }
 
-/// Limits of what no span has.
+/// Limits of links, which spans of otel-rs do not have.
 fn links(settings: &mut Settings) -> Result<(), BadFlag> {
     for variable in [OTEL_SPAN_LINK_COUNT_LIMIT, OTEL_LINK_ATTRIBUTE_COUNT_LIMIT] {
         if settings.get(&variable, text::limit)?.is_some() {

@@ -70,11 +70,11 @@ fn batch(settings: &mut Settings, variables: &BatchVariables) -> Result<Batch, B
 /// The limits of a signal's attributes. Its own count more than those for all attributes.
 fn attribute_limits(settings: &mut Settings, own: (&Variable, &Variable)) -> Result<LogLimits, BadFlag> {
     let (length, count) = own;
-    let mut limits = LogLimits::default();
-    limits.value_length = match settings.get(length, text::limit)? {
+    let value_length = match settings.get(length, text::limit)? {
         Some(limit) => Some(limit),
         None => settings.get(&OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT, text::limit)?,
     };
+    let mut limits = LogLimits { value_length, ..LogLimits::default() };
     match settings.get(count, text::limit)? {
         Some(limit) => limits.attributes = limit,
         None => settings.read(&mut limits.attributes, &OTEL_ATTRIBUTE_COUNT_LIMIT, text::limit)?,

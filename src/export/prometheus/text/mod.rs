@@ -50,7 +50,7 @@ enum Kind {
     Histogram,
 }
 
-/// Metrics of one name from all scopes: Prometheus wants them in one place.
+/// Metrics of one name from all scopes: Prometheus requires them in one place.
 #[derive(Debug)]
 struct Family {
     kind: Kind,
@@ -60,9 +60,9 @@ struct Family {
     series: BTreeMap<String, String>,
 }
 
-/// Writes the metrics of all programs as `config` wants them.
+/// Writes the metrics of all programs as `config` has them.
 pub(super) fn render(all: &[Collected], format: Format, config: &config::Prometheus) -> Page {
-    // Who has none is shown where nobody has any.
+    // Programs without metrics are left out, but for the first one if all of them are without.
     let mut measured: Vec<&Collected> = all.iter().filter(|program| !program.is_empty()).collect();
     if measured.is_empty() {
         measured.extend(all.first());
@@ -97,7 +97,7 @@ fn add_program(
     let chosen = config.resource_labels.as_ref().map(|chosen| of_resource(all, |key| chosen.keeps(key)));
     let mut of_all = labels(&[], chosen.iter().flatten(), false);
     of_all.extend(target.iter().cloned());
-    // The SDK keeps no order, and who comes first decides what a name means.
+    // Scopes are sorted, since the SDK keeps no order and the first metric of a name decides its type.
     let mut scopes: Vec<_> = all.scope_metrics().collect();
     scopes.sort_by_key(|scope| (scope.scope().name(), scope.scope().version()));
     for scope in scopes {
@@ -156,7 +156,7 @@ fn family<'a>(
     families.entry(name.to_owned()).or_insert_with(new)
 }
 
-/// The type of a family, and whether it is a gauge in OpenTelemetry's eyes too.
+/// The type of a family, and whether the metric is a gauge in OpenTelemetry, too: here a sum that may fall is a gauge.
 fn kind(data: &AggregatedMetrics) -> (Kind, bool) {
     fn of<T>(data: &MetricData<T>) -> (Kind, bool) {
         match data {
@@ -296,7 +296,7 @@ fn of_scope(scope: &InstrumentationScope) -> Vec<(String, String)> {
     labels
 }
 
-/// Labels by name. What becomes the same name shares it, the values side by side.
+/// Labels by name. Attributes whose names become equal share one label, which holds all of their values.
 fn labels<'a>(
     common: &[(String, String)],
     attributes: impl Iterator<Item = &'a KeyValue>,
@@ -381,7 +381,7 @@ fn below(bounds: impl Iterator<Item = f64>, counts: impl Iterator<Item = u64>) -
     bounds.zip(counts).collect()
 }
 
-/// Leaves those of many fine buckets that [`powers_of_two`] would make, from the first that holds something to the last.
+/// Keeps of many fine buckets those that [`powers_of_two`] would make, from the first that holds something to the last.
 fn only_powers_of_two(buckets: &mut Vec<(f64, u64)>, count: u64) {
     buckets.retain(|(bound, below)| *below > 0 && bound.log2().fract() == 0.0);
     let last = buckets.iter().position(|(_, below)| *below == count).map_or(buckets.len(), |last| last + 1);

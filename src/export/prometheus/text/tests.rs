@@ -6,7 +6,7 @@ use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{Aggregation, Instrument, SdkMeterProvider, Stream};
 
-/// A page that says nothing of scope and resource.
+/// A page without scope and resource.
 fn bare() -> config::Prometheus {
     config::Prometheus {
         host: String::new(),
@@ -50,7 +50,7 @@ fn shop(provider: &SdkMeterProvider) {
 }
 
 #[test]
-fn the_older_format() {
+fn the_text_format_0_0_4_has_families_and_their_series() {
     let expected = r#"# HELP target_info Where these metrics come from.
 # TYPE target_info gauge
 target_info{service_name="a \"shop\""} 1
@@ -73,7 +73,7 @@ process_cpu_time_seconds_total{otel_scope_name="hyper",otel_scope_schema_url="ht
 }
 
 #[test]
-fn programs_are_told_apart_where_there_are_several() {
+fn labels_distinguish_several_programs() {
     let program = |attributes: Vec<KeyValue>, count| {
         let resource = Resource::builder_empty().with_attributes(attributes).build();
         let record = |provider: &SdkMeterProvider| {
@@ -89,7 +89,7 @@ fn programs_are_told_apart_where_there_are_several() {
     let all = [
         program(named("a", "x", None), 1),
         program(named("b", "y", Some("shops")), 2),
-        // Told apart by nothing that labels are made of.
+        // They differ in nothing that labels are made of.
         program(named("a", "x", None), 3),
         program(vec![], 4),
         Collected::default(),
@@ -152,7 +152,7 @@ fn openmetrics_differs_in_families_units_and_its_end() {
 }
 
 #[test]
-fn labels_of_scope_and_resource_are_a_choice() {
+fn labels_of_scope_and_resource_are_configurable() {
     let config = config::Prometheus {
         resource_labels: Some(config::Selection { included: Some(vec!["service.*".into()]), excluded: vec![] }),
         ..bare()

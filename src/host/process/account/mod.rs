@@ -32,7 +32,7 @@ const OTHER: &str = "_OTHER";
 /// The shortest time over which utilization means something.
 const MIN_SECONDS: f64 = 0.1;
 
-/// Whose series it is.
+/// The owner of a series.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Who {
     /// The number of the program, if it is one that reports.
@@ -58,7 +58,7 @@ struct Account {
     parent: u32,
     who: Who,
     own: Used,
-    /// Of children that are no more.
+    /// What ended children had used.
     inherited: Used,
     switches: HashMap<u32, [u64; 2]>,
 }
@@ -80,13 +80,13 @@ pub(super) struct Accounts {
     cpus: usize,
     accounts: HashMap<u32, Account>,
     totals: BTreeMap<Who, Total>,
-    /// What those that run hold now.
+    /// What running processes hold now.
     held: BTreeMap<Who, Held>,
     /// What the program itself held when it was seen last.
     program_held: Option<(Who, Held)>,
-    /// CPU time when utilization was found out, and when that was.
+    /// CPU time at the last reading of utilization, and the time of that reading.
     before: (BTreeMap<Who, [u64; 2]>, Instant),
-    /// Utilization as it was found out last.
+    /// The last reading of utilization.
     shares: Vec<Point>,
 }
 
@@ -106,20 +106,21 @@ impl Accounts {
         }
     }
 
-    /// Processes that were there the last time.
+    /// Processes that the last scan has seen.
     pub(super) fn known(&self) -> Vec<u32> {
         self.accounts.keys().copied().collect()
     }
 
-    /// Takes what was seen, parents before their children. `root` is the program, whose account stays open to the end.
+    /// Takes the processes of a scan, parents before their children. `root` is the program, whose account stays open to
+    /// the end.
     pub(super) fn update(&mut self, root: u32, seen: &[Seen]) {
         self.close(root, seen);
         self.held.clear();
         for process in seen {
             self.process(root, process);
         }
-        // The program's end is shown as it was, or nobody could see what a job of some seconds needs. Children that have
-        // ended hold nothing.
+        // Once the program has ended, its last sample is exported: a job of some seconds may have no other. Children
+        // that have ended hold nothing.
         if !seen.iter().any(|seen| seen.pid == root && seen.held.is_some())
             && let Some((who, held)) = &self.program_held
         {
@@ -127,7 +128,7 @@ impl Accounts {
         }
     }
 
-    /// What is no more leaves its account to the next of its parents that is.
+    /// Closes the accounts of ended processes, each in favour of the nearest ancestor that still runs.
     fn close(&mut self, root: u32, seen: &[Seen]) {
         let alive: HashSet<(u32, u64)> = seen.iter().map(|seen| (seen.pid, seen.started)).collect();
         let is_alive = |pid: &u32, account: &Account| *pid == root || alive.contains(&(*pid, account.started));
@@ -174,7 +175,7 @@ impl Accounts {
         for (thread, switches) in &seen.switches {
             let before = account.switches.insert(*thread, *switches).unwrap_or_default();
             for (sum, (now, before)) in switched.iter_mut().zip(switches.iter().zip(before)) {
-                // A number that falls is that of a new thread under an old number.
+                // A count that falls belongs to a new thread with the id of an ended one.
                 *sum += now.checked_sub(before).unwrap_or(*now);
             }
         }
@@ -197,7 +198,7 @@ impl Accounts {
         }
     }
 
-    /// All processes of that name are those of a program that reports, as has just become known.
+    /// Gives all processes of that name to a program that has begun to report.
     pub(super) fn adopt(&mut self, name: &str, program: usize) {
         let is_its = |who: &Who| who.program.is_none() && who.name == name;
         let to = |from: &Who| Who { program: Some(program), ..from.clone() };
@@ -246,7 +247,7 @@ impl Accounts {
         total.used.iter_mut().zip(&used).for_each(|(total, used)| *total += used);
         total.knows_disk |= known.0;
         total.knows_switches |= known.1;
-        // Nor has it used all of that since utilization was found out.
+        // The part from before the last reading of utilization moves along, so that it does not count as new.
         if let Some(before) = self.before.0.remove(&from) {
             let part = [used[used::USER], used[used::SYSTEM]];
             let moved = [0, 1].map(|mode| before[mode].min(part[mode]));
@@ -256,8 +257,7 @@ impl Accounts {
         }
     }
 
-    /// The program has ended, `lived` after its start. Where nobody ever saw it, the most memory that it had is better
-    /// than nothing.
+    /// The program has ended, `lived` after its start. If no scan ever saw it, its peak memory is exported.
     pub(super) fn end(&mut self, root: u32, most_memory: u64, lived: Duration) {
         let memory = Some(most_memory).filter(|most| *most > 0);
         let seen = self.program_held.take();
@@ -281,7 +281,7 @@ impl Accounts {
         }
     }
 
-    /// Whose series a process belongs to: there is no end of names and pids.
+    /// The series that a process belongs to; names and pids beyond the limits share one.
     fn who(&self, program: Option<usize>, name: String, pid: u32) -> Who {
         let has_room = |who: &Who, most: usize| {
             let alike = self.totals.keys().filter(|known| known.pid.is_some() == who.pid.is_some());
@@ -295,7 +295,7 @@ impl Accounts {
         if has_room(&all, MAX_NAMES) { all } else { Who { program: None, name: OTHER.to_owned(), pid: None } }
     }
 
-    /// All that is known now.
+    /// All points, as of the last scan.
     pub(super) fn points(&mut self, now: Instant) -> Vec<Point> {
         let mut all = Vec::new();
         for (who, total) in &self.totals {
@@ -336,7 +336,7 @@ impl Accounts {
         all
     }
 
-    /// Finds out utilization since the last time, if that is long enough ago.
+    /// Reads utilization since the last reading, if that is long enough ago.
     fn share(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.before.1).as_secs_f64();
         let is_early = elapsed < MIN_SECONDS && !self.shares.is_empty();

@@ -25,7 +25,7 @@ fn sums_do_not_fall_when_children_come_and_go() {
     // The worker has used 3 more and has ended; the kernel has added its 8 to the app.
     accounts.update(1, &[seen(1, 0, "app", 12, 8), seen(3, 1, "worker", 1, 0)]);
     assert_eq!(user(&accounts), [("app", 15), ("worker", 6)]);
-    // One that was never seen.
+    // A child that no scan ever saw.
     accounts.update(1, &[seen(1, 0, "app", 12, 18), seen(3, 1, "worker", 2, 0)]);
     assert_eq!(user(&accounts), [("app", 25), ("worker", 7)]);
     accounts.finalize(1, &[12 + 18 + 4, 0, 0, 0, 0, 0, 0, 0]);
@@ -123,10 +123,10 @@ fn ended_children_hold_no_memory() {
 fn the_last_sample_of_the_program_is_exported() {
     let mut accounts = accounts();
     accounts.update(1, &[seen(1, 0, "app", 5, 0), seen(2, 1, "worker", 0, 0), seen(3, 1, "app", 0, 0)]);
-    // A zombie that nobody has waited for yet.
+    // A zombie whose parent has not waited for it yet.
     accounts.update(1, &[Seen { name: None, held: None, ..seen(1, 0, "", 6, 0) }]);
     assert_eq!(values(&mut accounts, &metric::PROCESS_MEMORY_USAGE), [100.0]);
-    // One of its name was left behind.
+    // A process of the same name was left behind.
     accounts.end(1, 7000, Duration::from_secs(9));
     accounts.update(1, &[seen(3, 99, "app", 0, 0)]);
     accounts.finalize(1, &[7, 0, 0, 0, 0, 0, 0, 0]);
@@ -209,7 +209,7 @@ fn usage_before_a_program_reports_is_its_own() {
     accounts.update(1, &[seen(1, 0, "sh", 10, 0), seen(2, 1, "shop", 5, 0), seen(3, 1, "shop", 2, 0)]);
     let points = accounts.points(Instant::now() + Duration::from_secs(1));
     assert!(points.iter().all(|point| point.program.is_none()));
-    // One of them has ended before anybody knew.
+    // One worker ended before its program was known.
     accounts.update(1, &[seen(1, 0, "sh", 10, 2), seen(2, 1, "shop", 6, 0)]);
     accounts.adopt("shop", 7);
     assert_eq!(by_program(&accounts), [(None, "sh", 10), (Some(7), "shop", 8)]);

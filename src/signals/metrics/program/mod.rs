@@ -22,7 +22,7 @@ use crate::wire::series::{instrument_kind, note, what};
 use description::{InstrumentDescription, InstrumentId, description};
 use recorder::{Recorder, recorders};
 
-/// Instruments and series that are kept of all processes; a process cannot make more by attaching again.
+/// Instruments and series that are kept of one program, whatever the number of its processes and how often they attach.
 const MAX_INSTRUMENTS: usize = 16384;
 const MAX_SERIES: usize = 65536;
 /// Instruments that are named in warnings of one reason; further ones have the same cause.
@@ -82,7 +82,7 @@ struct ProcessSeries {
 #[derive(Default)]
 pub(super) struct ProgramMetrics {
     processes: BTreeMap<ProcessId, AttachedProcess>,
-    /// The first of the attached processes, or of those attached last: the others are its children.
+    /// The process that attached while no other was attached: the others are its children.
     first: Option<ProcessId>,
     instruments: Vec<ProgramInstrument>,
     by_id: HashMap<InstrumentId, usize>,
@@ -96,7 +96,7 @@ impl ProgramMetrics {
     /// A process has attached.
     pub(super) fn attach(&mut self, process: ProcessId, table: SeriesTable) {
         if self.processes.is_empty() {
-            // The values that the former program left at its end were exported until now.
+            // Until now the last values of the exited processes were exported.
             for instrument in self.instruments.iter_mut().filter(|instrument| instrument.may_fall()) {
                 instrument.series.iter_mut().for_each(|series| series.carried = instrument_zero(instrument.id.number));
             }
@@ -300,7 +300,7 @@ impl ProgramMetrics {
         if now.without_room > before.without_room {
             self.warn(
                 "some of the program's metrics are left out",
-                "there are more of them, or longer ones, than there is room for",
+                "the shared memory has no room for more of them, or for longer names and attributes",
             );
         }
         if now.refused > before.refused {
@@ -434,7 +434,8 @@ impl ProgramInstrument {
                 }
                 continue;
             }
-            // An up-down counter counts what there is, of which an exited process has nothing; at the end it shows what there was.
+            // An up-down counter counts objects that exist, and an exited process has none; at the end its last value
+            // is exported.
             let sum = if may_fall && !is_over { *now } else { carried.plus(*now) };
             let by = sum.minus(series.recorded.unwrap_or(zero));
             // A counter that falls was overwritten by its program, or its callback has started anew.

@@ -102,7 +102,7 @@ fn up_down_counters_lose_the_share_of_exited_children_but_keep_the_program_s() {
     metrics.program.attach(ProcessId(1), fakes[0].region.series());
     metrics.program.attach(ProcessId(2), fakes[1].region.series());
     assert_eq!(values(&mut metrics), [13.0]);
-    // In whichever order they end.
+    // The result does not depend on the order of their ends.
     metrics.program.detach(ProcessId(1));
     assert_eq!(values(&mut metrics), [10.0]);
     metrics.program.detach(ProcessId(2));

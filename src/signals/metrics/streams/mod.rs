@@ -193,7 +193,7 @@ impl ViewConfig {
                 fine.then_some(EXPONENTIAL)
             }
             config::Aggregation::Drop => Some(Aggregation::Drop),
-            // Neither can be made of the other.
+            // Only a gauge has a last value, and only a gauge has no sum.
             config::Aggregation::LastValue => is_gauge.then_some(Aggregation::LastValue),
             config::Aggregation::Sum => (!is_gauge).then_some(Aggregation::Sum),
             config::Aggregation::ExplicitBuckets { boundaries, record_min_max } => {

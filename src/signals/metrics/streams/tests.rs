@@ -94,7 +94,7 @@ fn a_view_changes_the_aggregation() {
         (fine, "scale 3"),
         (config::Aggregation::Sum, "sum 0.002"),
         (config::Aggregation::Default, "9 bounds"),
-        // Not to be made: it stays what it is.
+        // The SDK cannot make this one, so the stream keeps its own aggregation.
         (config::Aggregation::LastValue, "9 bounds"),
     ] {
         let stream = StreamConfig { aggregation: Some(aggregation.clone()), ..StreamConfig::default() };

@@ -22,7 +22,7 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Nothing to outlive.
+    /// No local root: it never counts as ended.
     pub(crate) const NEVER: Live = Live { id: 0, slot: 0 };
 
     /// Marks the root span `id` as open.

@@ -30,7 +30,7 @@ pub(crate) mod flag {
     pub(crate) const DECIDED: u8 = 1 << 5;
     /// Never sampled, nor is any work below it.
     pub(crate) const MUTED: u8 = 1 << 4;
-    /// There is no record of this very span.
+    /// The span itself is not recorded; its context is only passed on.
     pub(crate) const NOT_RECORDED: u8 = 1 << 3;
     /// This very span is a request that is being sent.
     pub(crate) const REQUEST: u8 = 1 << 2;
@@ -43,7 +43,7 @@ pub struct Context {
     pub(crate) span: [u8; 8],
     pub(crate) flags: u8,
     pub(crate) remote: bool,
-    /// Whether the request this belongs to is still open.
+    /// The entry that shows whether the request of this context is still open.
     pub(crate) live: Live,
     /// The caller's span, as the request being served named it; zeros where none did.
     pub(crate) brought: Ids,

@@ -18,7 +18,7 @@ pub use super::host::{ActiveRequest, Host};
 pub struct Connection(Option<Arc<ConnectionState>>);
 
 impl Connection {
-    /// A connection of which nothing is recorded.
+    /// A connection that is not recorded.
     pub const NONE: Connection = Connection(None);
 
     /// A connection has been made. It counts as open until the [`OpenConnection`] is dropped.

@@ -1,4 +1,4 @@
-//! What proxies report of a request as its client sent it: `Forwarded` (RFC 7239), and the headers from before it. Of several
+//! The original request as proxies report it: `Forwarded` (RFC 7239), and the headers from before it. Of several
 //! hops the first counts, which is the one next to the client. Compiled at both ends.
 
 /// The first element of a `Forwarded` header. What is malformed is left out.
@@ -36,7 +36,7 @@ pub(crate) fn first_item(list: &[u8]) -> &[u8] {
     trim(split(list, b',').0)
 }
 
-/// The scheme that a proxy's word or a URL's stands for; `None` for what is no scheme of HTTP. A WebSocket is opened by a
+/// The scheme of a forwarding header or a URL; `None` if it is not a scheme of HTTP. A WebSocket is opened by a
 /// request of HTTP (RFC 6455, RFC 8441).
 pub(crate) fn scheme(word: &[u8]) -> Option<&'static str> {
     let known = [("http", "http"), ("https", "https"), ("ws", "http"), ("wss", "https")];

@@ -17,7 +17,7 @@ const MAX_HOSTS: usize = 64;
 #[allow(clippy::declare_interior_mutable_const)]
 const NONE: AtomicPtr<Host> = AtomicPtr::new(std::ptr::null_mut());
 static HOSTS: [AtomicPtr<Host>; MAX_HOSTS] = [NONE; MAX_HOSTS];
-/// All that found no place in the table.
+/// The host that stands for all servers without an entry in the table.
 static OTHERS: AtomicPtr<Host> = NONE;
 
 /// Methods that are counted separately; the last stands for all others.
@@ -217,7 +217,7 @@ mod tests {
 
     static SCOPE: Scope = Scope::new("otel-rs:layer:1|client|1.0.0|0.1.0|\n");
 
-    // One test, since there is one table.
+    // One test only, since the table is shared by all tests of the process.
     #[test]
     fn servers_are_counted_separately_until_the_table_is_full() {
         let first = Host::of(&SCOPE, "shop.test", 443);

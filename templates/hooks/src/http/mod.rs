@@ -128,7 +128,7 @@ fn excludes(pattern: &str, scheme: &str, authority: &[u8], path: &str) -> bool {
 }
 
 /// The scheme of a request that a server received: the one that its client used as proxies report it, otherwise `own`, that of the
-/// connection or of the target. One that is not HTTP's is none, since it is an attribute of metrics.
+/// connection or of the target. Schemes other than HTTP's are dropped, since the scheme is an attribute of metrics.
 pub fn scheme(headers: &dyn Headers, own: Option<&str>) -> Option<&'static str> {
     let proxied = first(headers, "forwarded").and_then(|header| Forwarded::first(header).scheme);
     let older = || first(headers, "x-forwarded-proto").and_then(|list| forwarded::scheme(forwarded::first_item(list)));

@@ -35,7 +35,7 @@ struct TransferSlot {
     method: AtomicU8,
     /// Whether a measurement is written at its end.
     is_recorded: AtomicU8,
-    /// Whether the request went out at all.
+    /// Whether the request was sent.
     begun: AtomicU8,
     version: AtomicU8,
     status: AtomicU16,
@@ -151,16 +151,16 @@ impl Handle {
 pub struct Transfer(Option<Handle>);
 
 impl Transfer {
-    /// Of no request, or of one that is not recorded.
+    /// A transfer that counts nothing: there is no request, or it is not recorded.
     pub const NONE: Transfer = Transfer(None);
 
-    /// Of a request that is being served. The server's advice records the [`sizes`](Self::sizes).
+    /// The transfer of a request that is being served. The server's advice records the [`sizes`](Self::sizes).
     #[inline]
     pub fn served() -> Transfer {
         Transfer(if active() { Some(Handle::claim()) } else { None })
     }
 
-    /// Of a client's request, over that connection; recorded when it is over.
+    /// The transfer of a client's request over `connection`; it is recorded when it ends.
     pub(super) fn sent_over(connection: Arc<ConnectionState>, method: usize, is_recorded: bool) -> Transfer {
         connection.enter();
         let handle = Handle::claim();
@@ -171,7 +171,7 @@ impl Transfer {
         Transfer(Some(handle))
     }
 
-    /// Of the client's request that this thread is handing over to its connection; see
+    /// The transfer of the client's request that this thread is handing over to its connection; see
     /// [`Connection::sending`](crate::http::client::Connection::sending).
     #[inline]
     pub fn of_sending() -> Transfer {
@@ -223,7 +223,7 @@ impl Transfer {
         self.slot().map_or(false, |slot| slot.status.load(Ordering::Relaxed) != 0)
     }
 
-    /// There is no more to come: `class` is one of `timeout`, `connection_closed`, `invalid_response`,
+    /// The transfer has failed: `class` is one of `timeout`, `connection_closed`, `invalid_response`,
     /// `body_error` and `stream_reset`.
     pub fn failed(&self, class: &str) {
         if let Some(slot) = self.slot() {

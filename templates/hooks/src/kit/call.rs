@@ -1,5 +1,4 @@
-//! Remote procedure calls that do not travel as HTTP requests of an instrumented library; and what makes a call of one
-//! that does.
+//! Remote procedure calls: over a transport that is not instrumented, or as HTTP requests of an instrumented library.
 //!
 //! ```text
 //! // A client: the context goes into the call's metadata.
@@ -16,7 +15,7 @@ use crate::kit::Operation;
 use crate::scope::Scope;
 use crate::span::{Domain, Span};
 
-/// What is called.
+/// The method that is called.
 #[derive(Clone, Copy, Debug)]
 pub struct Method<'a> {
     /// A value of `rpc.system.name`: `grpc`, `jsonrpc`.

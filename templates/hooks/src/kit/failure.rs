@@ -5,7 +5,7 @@ use std::fmt;
 use crate::attribute::Value;
 use crate::http::FormattedText;
 
-/// The value of `error.type` of whatever was dropped before it came to an end.
+/// The value of `error.type` of an operation that was dropped before its end.
 pub(crate) const CANCELLED: &str = "cancelled";
 
 /// What a span records of an error: its code where the other side gave one, otherwise its class. No message: it may quote

@@ -95,7 +95,7 @@ impl<'h, F: Fn(&str) -> Option<&'h [u8]>> Headers for Getter<'h, F> {
         }
     }
 
-    // Names cannot be listed: a format whose headers have names of their own is not read.
+    // A getter cannot list names, so formats with variable header names (`uberctx-*`) are not read.
     fn each<'a>(&'a self, _: &mut dyn FnMut(&'a str, &'a [u8])) {}
 }
 

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A span has one parent and no links: those do not exist on the wire. So work on one message is a child of the span that
-//! sent it, and a batch that is received is a child of whatever received it.
+//! sent it, and a batch that is received is a child of the span that received it.
 
 use crate::attribute::{key, Attribute, Value};
 use crate::context::{self, Context};
@@ -16,7 +16,7 @@ use crate::scope::Scope;
 use crate::span::{Domain, Span};
 use crate::wire::MessagingOperation;
 
-/// A queue or topic, as a client sees it. What is not known is left empty.
+/// A queue or topic, as a client sees it. Unknown fields are left empty.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Destination<'a> {
     /// A value of `messaging.system`: `kafka`, `rabbitmq`.
@@ -25,7 +25,7 @@ pub struct Destination<'a> {
     pub name: &'a str,
     /// Template of the name, where names are made per user or entity: without one each of them is a series of metrics.
     pub template: &'a str,
-    /// Whether it is gone once nobody uses it (a reply queue).
+    /// Whether the destination is temporary: it is deleted when it is no longer used (a reply queue).
     pub is_temporary: bool,
     /// Whether its name was generated.
     pub is_anonymous: bool,

@@ -1,5 +1,5 @@
-//! The shapes that instrumentations have in common, so that advice holds no more than what its crate alone knows: where
-//! an address is kept, how an error gives its code, what counts as a row.
+//! Building blocks that instrumentations share. Advice then holds only what is specific to its crate: where an address
+//! is kept, how an error exposes its code, what counts as a row.
 //!
 //! | shape | here |
 //! | --- | --- |
@@ -11,7 +11,7 @@
 //! | an HTTP request sent | the same, with [`Host`](crate::http::client::Host) for its connections |
 //! | a task that carries its context | [`carry`](crate::carry()), [`detach`](crate::detach) |
 //!
-//! Guards end their spans: with what is known, with a [`Failure`], or as `cancelled` when they are dropped early.
+//! Guards end their spans: with a result, with a [`Failure`], or as `cancelled` when they are dropped early.
 
 pub mod call;
 mod failure;

@@ -24,7 +24,7 @@ impl Operation {
         Operation { span, status }
     }
 
-    /// Whether nothing is recorded of it.
+    /// Whether the operation is not recorded.
     pub fn is_none(&self) -> bool {
         self.span.is_none()
     }

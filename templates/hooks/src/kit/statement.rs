@@ -83,7 +83,7 @@ impl Session {
         Session(Arc::new(Shared { scope, system, language, namespace, address, port, multiplexed, busy }))
     }
 
-    /// Nothing is under way.
+    /// No statement is in progress.
     pub fn ready(&self) {
         self.0.busy.store(false, Relaxed);
     }
@@ -108,12 +108,12 @@ impl Session {
         Statement { session: Some(self.clone()), span, rows: None, answered: false }
     }
 
-    /// Marks the moment of an operation whose end nobody waits for.
+    /// Records an operation whose end is not awaited as a span without duration.
     pub fn mark(&self, operation: &str) {
         self.start(operation, "").end();
     }
 
-    /// Runs what answers but once, on this thread.
+    /// Runs a statement with a single result, on this thread.
     pub fn run<T, E>(
         &self,
         operation: &str,
@@ -143,7 +143,7 @@ impl Session {
         }
     }
 
-    /// Runs what answers but once.
+    /// Runs a statement with a single result, as a future.
     pub async fn command<Q, F, T, E>(
         self,
         operation: &'static str,
@@ -166,10 +166,10 @@ impl Session {
 #[derive(Debug)]
 #[must_use = "the statement is over as soon as this is dropped"]
 pub struct Statement {
-    /// `None` when nothing is recorded, or all has been.
+    /// `None` while the hooks are dormant, and once the statement has ended.
     session: Option<Session>,
     span: Span,
-    /// `None` where there cannot be any.
+    /// Rows so far; `None` for statements that cannot return rows.
     rows: Option<u64>,
     answered: bool,
 }
@@ -219,7 +219,7 @@ impl Statement {
         }
     }
 
-    /// All that it answers with is there.
+    /// The result is complete: the statement ends without an error.
     pub fn end(&mut self) {
         self.finish(&[(key::DB_ROWS, self.rows.into())]);
     }
@@ -235,7 +235,7 @@ impl Statement {
 impl Drop for Statement {
     fn drop(&mut self) {
         if self.answered {
-            // Whoever reads only the first row has all that is needed.
+            // A caller that reads only the first row may drop the stream without cancelling the statement.
             self.end();
         } else {
             self.finish(&[(key::ERROR_TYPE, CANCELLED.into())]);

@@ -1,4 +1,4 @@
-//! Values that stay where they were put.
+//! An arena of fixed size on the stack: values never move, so that they can be borrowed.
 
 use std::cell::{Cell, UnsafeCell};
 use std::fmt;

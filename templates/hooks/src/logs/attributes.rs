@@ -8,7 +8,7 @@ use crate::wire;
 
 /// What one record may hold, in bytes.
 const ROOM: usize = 4 << 10;
-/// Stands at the end of text that is not whole.
+/// Marks truncated text, at its end.
 const CUT: &str = "…";
 /// Text is not begun with less room than this.
 const LEAST: usize = 16;
@@ -147,7 +147,7 @@ impl LogAttributes {
         is_last
     }
 
-    /// Counts one that is not there.
+    /// Counts an attribute that is left out.
     pub(super) fn count_dropped(&mut self) {
         self.dropped = self.dropped.saturating_add(1);
     }

@@ -62,7 +62,7 @@ impl Log {
         }
     }
 
-    /// The record of what the program made, which lies at the address `subject`, before the program's logger has it.
+    /// Begins the record for the program's record or event at the address `subject`, before the program's logger gets it.
     /// Where a panic `aborts` the program, nothing is formatted for us: `cfg!(panic = "abort")`.
     #[inline]
     pub fn pending(self, subject: usize, aborts: bool) -> PendingLog {

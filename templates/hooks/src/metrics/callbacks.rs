@@ -1,4 +1,4 @@
-//! Callbacks: they observe what only the program can look up, when metrics are about to be read.
+//! Callbacks of observable instruments: the program looks up current values when metrics are about to be read.
 //!
 //! This is the one place where the hooks start a thread: callbacks must run when the launcher is about to read. The thread
 //! sleeps in between. The callbacks run on a second one that lives for one round, so that one that does not come back
@@ -37,7 +37,7 @@ struct Callback {
     /// The region of the process that has it; the children it forks do not.
     owner: u64,
     is_quick: bool,
-    /// Null when it is over.
+    /// The callback; null once it has ended.
     run: AtomicPtr<CallbackFn>,
     state: AtomicU8,
     was_stuck: AtomicBool,
@@ -65,7 +65,7 @@ const NONE: u8 = 0;
 const WAITING: u8 = 1;
 /// A thread runs them.
 const THREAD: u8 = 2;
-/// No thread can be had, or none may be.
+/// A thread cannot be started, or is not allowed.
 const REFUSED: u8 = 3;
 /// How many there are, and may be: they stay in the list.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -240,7 +240,7 @@ extern "C" fn once_more() {
         if all(region).iter().all(|callback| callback.is_quick) {
             return;
         }
-        // A program that ends has no more use for being one thread.
+        // At its end, a program need not stay single-threaded any longer.
         start(region);
     }
     if OBSERVER.load(Ordering::Acquire) != THREAD {
@@ -267,7 +267,7 @@ extern "C" fn once_more() {
 
 /// One pass over callbacks on a thread of its own.
 struct Round {
-    /// The first that has not been through.
+    /// The first callback that has not been run in this round.
     at: AtomicUsize,
     is_given_up: AtomicBool,
     waiter: Thread,

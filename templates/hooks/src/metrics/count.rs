@@ -1,6 +1,6 @@
-//! Counters of whole numbers. An addition that other processors must see at once is what counting costs most, and most
-//! counters are counted by one thread: the first one has a word of its own, and adds to it without a lock. The sum is that
-//! word and the one that all others add to.
+//! Counters of whole numbers. The atomic read-modify-write is the most expensive part of an addition, and most counters
+//! are used by one thread only. So the first thread owns a word that it adds to without a lock prefix; all other
+//! threads add to a second word atomically. The counter is the sum of both words.
 
 #[cfg(target_arch = "x86_64")]
 use std::sync::atomic::AtomicU64;

@@ -1,4 +1,4 @@
-//! Descriptions of instruments: whose they are, what they do, and what identifies them.
+//! Descriptions of instruments: scope, kind, and the fields that identify them.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::attribute::{key, Attribute, Value};
 use crate::scope::Scope;
 use crate::wire;
 
-/// Whose an instrument is.
+/// The scope of an instrument.
 #[derive(Clone, Copy)]
 pub enum Owner<'a> {
     /// An instrumentation's own.
@@ -37,12 +37,12 @@ impl fmt::Debug for Owner<'_> {
     }
 }
 
-/// What an instrument is.
+/// The description of an instrument.
 #[derive(Clone, Copy, Debug)]
 pub struct Description<'a> {
-    /// Whose it is.
+    /// Its scope.
     pub owner: Owner<'a>,
-    /// What it does with measurements.
+    /// Its kind.
     pub kind: InstrumentKind,
     /// The type of its numbers.
     pub number: NumberKind,

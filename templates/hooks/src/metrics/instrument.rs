@@ -24,7 +24,7 @@ pub(super) struct Core {
     number: NumberKind,
     pub(super) bounds: Box<[f64]>,
     place: EntryPlace,
-    /// The series for what is beyond the limit.
+    /// The overflow series, for attributes beyond the limit.
     overflow: EntryPlace,
     overflow_is_shown: AtomicBool,
     series_count: AtomicUsize,
@@ -41,7 +41,7 @@ struct KnownInstrument {
     core: Core,
 }
 
-/// As many as the region has room for.
+/// Most instruments: as many as the region has room for.
 static KNOWN: AppendOnlyTable<KnownInstrument> = AppendOnlyTable::new();
 
 /// Longest attributes of a series. Others would soon have no room.
@@ -175,7 +175,7 @@ impl Core {
         self.given_series(region, set)
     }
 
-    /// A call, so that what has no attributes saves no registers, and all types of numbers share it.
+    /// Not inlined: measurements without attributes then save no registers, and all number types share this code.
     #[inline(never)]
     fn given_series(&self, region: &Region, set: &(impl AttributeSet + ?Sized)) -> u32 {
         match set.count() {
@@ -227,7 +227,7 @@ impl Core {
         let place = match self.found.series.find(content, fits) {
             Some(known) => known.place,
             None => {
-                // One is for what is beyond the limit.
+                // One series is reserved for the overflow.
                 let more = |count: usize| Some(count + 1).filter(|count| *count < limit);
                 let is_within =
                     bytes.len() <= MOST_CONTENT && self.series_count.fetch_update(Relaxed, Relaxed, more).is_ok();
@@ -251,7 +251,7 @@ impl Core {
         place.unit
     }
 
-    /// The series of what is beyond the limit, or too long.
+    /// The overflow series, for attributes that are beyond the limit or too long.
     fn overflow(&self, region: &Region) -> u32 {
         if !self.overflow_is_shown.swap(true, Relaxed) {
             region.show(self.overflow);
@@ -301,7 +301,7 @@ impl Core {
                 let bucket = self.bounds.partition_point(|bound| *bound < float);
                 region.word(unit, wire::series::BUCKETS + bucket * 8).fetch_add(1, Relaxed);
             }
-            // What is no number is no value: the last one stays, as with the SDK.
+            // NaN and infinities do not change a gauge: it keeps its last value, as with the SDK.
             _ if !number.to_f64().is_finite() => {}
             _ => {
                 value.store(number.bits(self.number), Relaxed);
@@ -327,7 +327,7 @@ fn add(to: &AtomicU64, number: Number, kind: NumberKind) {
     if kind == NumberKind::F64 {
         add_fraction(to, f64::from_bits(bits));
     } else {
-        // The two's complement adds signed numbers as well.
+        // Two's complement: an unsigned addition is right for signed numbers as well.
         to.fetch_add(bits, Relaxed);
     }
 }

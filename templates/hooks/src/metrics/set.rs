@@ -154,7 +154,7 @@ impl<'a> Fingerprint<'a> {
         }
     }
 
-    /// What is not known by its address.
+    /// The text that is not identified by its address.
     pub(super) fn unknown(&self) -> impl Iterator<Item = &'a str> {
         [self.key, self.value].into_iter().flatten()
     }
@@ -162,7 +162,7 @@ impl<'a> Fingerprint<'a> {
     /// An attribute that is text.
     #[inline(always)]
     pub fn text(key: AttributeText<'a>, value: AttributeText<'a>) -> Fingerprint<'a> {
-        // No text is so long that lengths and marks could meet.
+        // A text is never so long that its length reaches the bits of the marks.
         let long = (value.as_str().len() as u64).rotate_left(28);
         match value {
             AttributeText::Static(text) => Fingerprint::of(key, STATIC_VALUE ^ long, text.as_ptr() as u64, None),
@@ -251,7 +251,7 @@ impl<const N: usize> SetFingerprint<N> {
     }
 }
 
-/// A call: what is rare makes what is common neither larger nor slower.
+/// Not inlined: this rare path would make the common one larger and slower.
 #[inline(never)]
 fn rare_fingerprint<'a>(set: &'a (impl AttributeSet + ?Sized), index: usize) -> Option<Fingerprint<'a>> {
     set.fingerprint(index)

@@ -101,7 +101,7 @@ fn adds_of_all_threads_are_counted() {
 }
 
 #[test]
-fn the_thread_that_counts_first_may_end_and_others_come() {
+fn no_count_is_lost_when_the_first_counting_thread_ends() {
     let counter = made("test.succession", InstrumentKind::Counter, NumberKind::U64);
     let add = move |times: u64| {
         (0..times).for_each(|_| counter.measure(1_u64, &[("adds", "of generations".into())]));
@@ -255,7 +255,7 @@ fn a_counter_never_falls_and_a_gauge_may() {
 }
 
 #[test]
-fn a_gauge_without_a_number_keeps_its_last() {
+fn nan_and_infinities_do_not_change_a_gauge() {
     let heat = made("test.heat", InstrumentKind::Gauge, NumberKind::F64).bind(&[("which", "heat".into())]);
     [21.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY].into_iter().for_each(|value| heat.measure(value));
     let [unit] = shown(series::what::SERIES, "heat")[..] else { panic!("one series") };

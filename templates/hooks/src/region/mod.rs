@@ -110,7 +110,7 @@ impl Region {
         let (memory, mut region) = match made {
             Ok(made) => made,
             Err(errno) => {
-                // Only the launcher can report why.
+                // The launcher reports the reason; the hooks never print.
                 report(settings, errno);
                 return Err(errno);
             }
@@ -122,7 +122,7 @@ impl Region {
         let Some(socket) = socket else {
             sys::unmap(region.base, region.shape.size());
             if matches!(errno, sys::EMFILE | sys::ENFILE) {
-                // There was one descriptor and not two.
+                // The process had one free descriptor, but two are needed.
                 report(settings, errno);
             }
             return Err(errno);
@@ -262,7 +262,7 @@ impl Region {
         self.at::<AtomicU64>(header::DROPPED).fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A forked child has a reason not to attach. Its parent's region is the only place where it can leave word.
+    /// Reports in the parent's region that a forked child could not attach: the child has no channel of its own.
     #[cold]
     pub(crate) fn count_unattached(&self, errno: i32) {
         self.at::<AtomicU32>(header::UNATTACHED_ERRNO).store(errno as u32, Ordering::Relaxed);

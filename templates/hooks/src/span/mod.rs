@@ -84,7 +84,7 @@ impl Span {
         self.context.set(attributes);
     }
 
-    /// Ends the span with last words.
+    /// Ends the span with final attributes.
     #[inline]
     pub fn end(mut self, attributes: &[Attribute<'_>]) {
         if !self.context.is_empty() {
@@ -142,8 +142,8 @@ impl Context {
     }
 }
 
-/// No span, as the specification has it without an SDK: the work below belongs to whatever span this one would have
-/// been a child of.
+/// A span that is not recorded, as the API behaves without an SDK: work below it becomes a child of the parent that
+/// this span would have had.
 fn pass_on(parent: Context, id: [u8; 8]) -> Span {
     if parent.is_empty() {
         return Span::NONE;

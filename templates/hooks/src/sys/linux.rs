@@ -327,7 +327,7 @@ fn connected(path: &[u8], is_abstract: bool) -> Option<i32> {
     None
 }
 
-/// The user who listens at the other end.
+/// The user id of the listening process.
 fn listener(fd: i32) -> Option<u32> {
     const SOL_SOCKET: i32 = 1;
     const SO_PEERCRED: i32 = 17;
@@ -387,7 +387,7 @@ pub(crate) fn wait(word: &AtomicU32, value: u32, most: Option<Duration>) {
     unsafe { syscall(SYS_FUTEX, word as *const AtomicU32, FUTEX_WAIT, value, most) };
 }
 
-/// Wakes all who wait for `word`.
+/// Wakes all threads that wait for `word`.
 pub(crate) fn wake(word: &AtomicU32) {
     const FUTEX_WAKE: i32 = 1;
     // SAFETY: the word lives through the call.

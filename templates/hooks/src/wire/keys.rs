@@ -134,7 +134,7 @@ macro_rules! attribute_keys {
             MESSAGING_DESTINATION = 104, "messaging.destination.name";
             /// Template of the destination's name, where names are made per user or entity.
             MESSAGING_TEMPLATE = 105, "messaging.destination.template";
-            /// Bool: whether the destination is gone once nobody uses it.
+            /// Bool: whether the destination is temporary, that is, deleted when it is no longer used.
             MESSAGING_TEMPORARY = 106, "messaging.destination.temporary";
             /// Bool: whether the destination's name was generated.
             MESSAGING_ANONYMOUS = 107, "messaging.destination.anonymous";

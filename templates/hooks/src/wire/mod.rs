@@ -20,7 +20,6 @@ mod keys;
 // Two lines, since the formatters of both ends would sort one differently.
 pub use facts::domain;
 pub use facts::{Domain, Language, MessagingOperation};
-#[allow(unused_imports)] // Only the hooks make constants of it.
 pub(crate) use keys::attribute_keys;
 pub use keys::key;
 

@@ -1,4 +1,4 @@
-//! Leaves grandchildren behind that end at once, and exits with 0 if somebody reaped them, else with 5.
+//! Leaves grandchildren behind that end at once, and exits with 0 if they were reaped, else with 5.
 
 use std::process::Command;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_file_that_cannot_be_read_says_why() {
+fn an_unreadable_file_is_reported_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let read = |path: &Path| load(path, &|_| None).unwrap_err();
     assert!(matches!(read(&folder.path().join("none.yaml")), FileError::Unreadable { .. }));
@@ -17,10 +17,10 @@ fn a_file_that_cannot_be_read_says_why() {
 fn a_misspelt_key_is_named_beside_the_one_that_is_missing() {
     let text = "file_fromat: '1.0'\ntracer_provider: {processors: [{batch: {exportr: {console: }}}]}\n";
     let problems = understand(text, &|_| None).unwrap_err();
-    let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    assert_eq!(told.len(), 4, "{told:?}");
-    assert!(told.iter().any(|told| told.contains("unknown key") && told.contains("did you mean `file_format`?")));
-    assert!(told.iter().any(|told| told.contains("unknown key") && told.contains("did you mean `exporter`?")));
+    let found: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert!(found.iter().any(|found| found.contains("unknown key") && found.contains("did you mean `file_format`?")));
+    assert!(found.iter().any(|found| found.contains("unknown key") && found.contains("did you mean `exporter`?")));
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn published_examples_have_no_key_that_we_do_not_know() {
     let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(!files.is_empty());
     for file in files {
-        let told = match load(&file, &|_| None) {
+        let found = match load(&file, &|_| None) {
             Ok(loaded) => loaded.notices,
             // A format that is too old is refused as a whole, and nothing else is.
             Err(FileError::Wrong { problems, .. }) if problems.iter().any(|problem| problem.path == "file_format") => {
@@ -59,7 +59,7 @@ fn published_examples_have_no_key_that_we_do_not_know() {
             Err(error) => panic!("{error}"),
         };
         let fine = |notice: &Notice| notice.text.starts_with("not supported: ");
-        let unknown: Vec<_> = told.iter().filter(|notice| !fine(notice)).collect();
+        let unknown: Vec<_> = found.iter().filter(|notice| !fine(notice)).collect();
         assert!(unknown.is_empty(), "{}: {unknown:#?}", file.display());
     }
 }

@@ -75,7 +75,7 @@ fn every_key_is_read_or_named_as_unsupported() {
 }
 
 #[test]
-fn what_is_common_to_all_telemetry_is_read() {
+fn settings_of_all_signals_are_read() {
     let (config, _) = loaded("everything.yaml");
     assert!(config.disabled);
     assert_eq!(config.log_level, LogLevel::Warn);
@@ -122,7 +122,7 @@ fn what_is_common_to_all_telemetry_is_read() {
 }
 
 #[test]
-fn spans_and_log_records_go_where_the_file_says() {
+fn spans_and_log_records_have_the_file_s_exporters() {
     let (config, _) = loaded("everything.yaml");
     let headers = [("x-zone", "eu"), ("x-tenant", "7")].map(|(name, value)| (name.to_owned(), value.to_owned()));
     let first = Otlp {
@@ -169,7 +169,7 @@ fn spans_and_log_records_go_where_the_file_says() {
 }
 
 #[test]
-fn metrics_are_read_and_shaped_as_the_file_says() {
+fn readers_and_views_are_read() {
     let (config, _) = loaded("everything.yaml");
     let grpc = Otlp {
         headers: crate::config::Headers(vec![("a".into(), "b".into())]),
@@ -243,13 +243,13 @@ fn metrics_are_read_and_shaped_as_the_file_says() {
 }
 
 #[test]
-fn what_a_file_does_not_say_is_the_schema_s_default() {
+fn missing_keys_have_the_schema_s_defaults() {
     let config = config("");
     assert!(config.traces.processors.is_empty() && config.logs.processors.is_empty(), "nothing is exported");
     assert!(config.metrics.readers.is_empty() && config.propagators.is_empty());
     assert!(config.resource.attributes.is_empty() && config.resource.detectors.is_empty());
     assert_eq!(config.sampler, Sampler { name: "parentbased_always_on", ratio: 1.0 });
-    // Where both say nothing, a file and no file mean the same.
+    // Where nothing is set, a file and no file mean the same.
     let mut without = crate::config::resolve(&[], &|_| None).unwrap().config;
     name_file(&mut without, Path::new("otel.yaml"));
     let config_of = |text| {
@@ -271,7 +271,7 @@ fn what_a_file_does_not_say_is_the_schema_s_default() {
 }
 
 #[test]
-fn all_that_is_wrong_is_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let found = problems(
         "disabled: perhaps
 log_level: loud
@@ -364,7 +364,7 @@ distribution: {otel_rs: {excluded_url: []}}
 }
 
 #[test]
-fn what_only_repeats_the_default_is_no_finding_even_by_a_variable() {
+fn keys_that_repeat_the_default_are_not_warned_of_even_if_a_variable_sets_them() {
     let text = "
 tracer_provider:
   processors: [{simple: {exporter: {console: }}}]
@@ -389,7 +389,7 @@ meter_provider:
 }
 
 #[test]
-fn where_the_text_is_no_yaml_reading_stops_and_that_place_is_told() {
+fn malformed_yaml_stops_the_reading_and_is_reported_with_its_position() {
     assert_eq!(
         problems("disbled: true\nresource: {attributes: [}\nmeter_providr: 1\n"),
         ["3:25: not YAML: while parsing a node, did not find expected node content"]
@@ -431,13 +431,13 @@ fn samplers_have_the_names_of_the_variable() {
 }
 
 #[test]
-fn what_is_measured_besides_is_a_list() {
-    let told = |list: &str| {
+fn host_metrics_are_a_list() {
+    let measured = |list: &str| {
         let host = config(&format!("distribution: {{otel_rs: {{host_metrics: {list}}}}}")).host_metrics;
         [host.process, host.process_ids, host.system]
     };
-    assert_eq!((told("[]"), told("[process, system]")), ([false; 3], [true, false, true]));
-    assert_eq!((told("[process.pid]"), told("[system]")), ([true, true, false], [false, false, true]));
+    assert_eq!((measured("[]"), measured("[process, system]")), ([false; 3], [true, false, true]));
+    assert_eq!((measured("[process.pid]"), measured("[system]")), ([true, true, false], [false, false, true]));
     assert!(problems("distribution: {otel_rs: {host_metrics: [pid]}}")[0].contains("`process.pid`"));
 }
 
@@ -474,7 +474,7 @@ fn the_service_detector_reads_the_name_from_its_variable() {
 }
 
 #[test]
-fn an_endpoint_without_a_scheme_is_secure_over_grpc_unless_told_otherwise() {
+fn an_endpoint_without_a_scheme_is_secure_over_grpc_unless_set_otherwise() {
     let endpoint = |exporter: &str| {
         let text = format!("tracer_provider: {{processors: [{{simple: {{exporter: {exporter}}}}}]}}");
         match &config(&text).traces.processors[0].exporter {

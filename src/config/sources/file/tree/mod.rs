@@ -1,4 +1,4 @@
-//! A YAML text as a tree in which every node knows where it was written.
+//! A YAML text as a tree in which every node has its place.
 //!
 //! The types of plain scalars are those of YAML 1.2's core schema, decided after variables were replaced; quoted scalars
 //! and blocks are text. Anchors, aliases and merge keys (`<<`) work. What they expand to is counted: a short text can
@@ -8,12 +8,12 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
-use super::Notice;
+use super::notice::Notice;
 use super::substitute::{BadReference, substitute};
 
-/// More nodes than any configuration has.
+/// Maximum number of nodes, aliases expanded.
 const MOST_NODES: usize = 10_000;
-/// Deeper than any configuration is.
+/// Maximum depth of the tree.
 const DEEPEST: usize = 64;
 
 /// A place in the text; both count from 1.
@@ -202,7 +202,7 @@ impl<'a> Loader<'a> {
             }
         }
         for entry in merged {
-            // What the mapping says itself counts more, then what was merged first.
+            // The mapping's own entries count more, then what was merged first.
             if !entries.iter().any(|known| known.key == entry.key) {
                 entries.push(entry);
             }
@@ -226,7 +226,7 @@ impl<'a> Loader<'a> {
             self.fault(
                 at,
                 format!(
-                    "`{reference}` is no reference to a variable: expected `${{NAME}}`, `${{env:NAME}}` or \
+                    "`{reference}` is not a reference to a variable: expected `${{NAME}}`, `${{env:NAME}}` or \
                      `${{NAME:-default}}`; a `$` itself is written `$$`"
                 ),
             );
@@ -241,8 +241,8 @@ impl<'a> Loader<'a> {
     }
 
     fn tagged(&mut self, tag: &Tag, text: &str, at: At) -> Yaml {
-        let wanted = if tag.is_yaml_core_schema() || tag.suffix.is_empty() { tag.suffix.as_str() } else { "?" };
-        match (wanted, plain(text)) {
+        let kind = if tag.is_yaml_core_schema() || tag.suffix.is_empty() { tag.suffix.as_str() } else { "?" };
+        match (kind, plain(text)) {
             ("str" | "", _) => Yaml::Text(text.to_owned()),
             ("int", Some(yaml @ Yaml::Int(_)))
             | ("float", Some(yaml @ Yaml::Float(_)))
@@ -250,7 +250,7 @@ impl<'a> Loader<'a> {
             | ("null", Some(yaml @ Yaml::Null)) => yaml,
             ("float", Some(Yaml::Int(number))) => Yaml::Float(number as f64),
             ("int" | "float" | "bool" | "null", _) => {
-                self.fault(at, format!("the value is no `!!{wanted}`"));
+                self.fault(at, format!("the value is no `!!{kind}`"));
                 Yaml::Null
             }
             _ => {

@@ -83,7 +83,7 @@ fn variables_are_replaced_as_the_specification_s_table_says() {
 }
 
 #[test]
-fn what_only_looks_like_a_reference_spoils_the_file() {
+fn malformed_references_make_the_file_unusable() {
     for yaml in ["${STRING_VALUE:?error}", "${1API_KEY}", "\"${API_$KEY}\"", "${}", "${sys:STRING_VALUE}", "${A B}"] {
         let found = faults(&format!("ok: 1\nkey: {yaml}"));
         assert!(found.len() == 1 && found[0].starts_with("2:6: "), "{yaml}: {found:?}");
@@ -129,7 +129,7 @@ fn plain_scalars_have_the_types_of_the_core_schema() {
 }
 
 #[test]
-fn everything_knows_its_place() {
+fn every_node_has_its_position() {
     let entries = entries("a:\n  b: [1, 2]\n  c:\nd: ü ${BOOL_VALUE}\n");
     let Yaml::Map(inner) = &entries[0].node.yaml else { panic!() };
     let Yaml::List(items) = &inner[0].node.yaml else { panic!() };
@@ -166,7 +166,7 @@ fn aliases_and_merges_bring_what_was_anchored() {
 }
 
 #[test]
-fn a_short_text_cannot_stand_for_a_long_one() {
+fn the_expansion_of_aliases_is_limited() {
     let mut bomb = String::from("a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n");
     for level in 1..12 {
         let before = level - 1;
@@ -182,13 +182,13 @@ fn a_short_text_cannot_stand_for_a_long_one() {
 }
 
 #[test]
-fn what_is_no_yaml_is_told_with_its_place() {
+fn malformed_yaml_is_reported_with_its_position() {
     for (yaml, place) in [("a: [1, 2", "2:1"), ("a: b: c", "1:5"), ("a: *b", "1:4"), ("a: 1\n b: 2\n", "2:")] {
         let found = faults(yaml);
         assert!(found.len() == 1 && found[0].starts_with(place), "{yaml}: {found:?}");
     }
     assert_eq!(faults(""), ["1:1: the file is empty"]);
     assert_eq!(faults("a: 1\n---\nb: 2\n"), ["3:1: a second document begins: expected one"]);
-    assert_eq!(faults("[a]: 1\nb: ${?}\n").len(), 2, "all that can be found is told");
+    assert_eq!(faults("[a]: 1\nb: ${?}\n").len(), 2, "all that can be found is reported");
     assert_eq!(value("\u{feff}a: 1"), Yaml::Int(1));
 }

@@ -133,7 +133,7 @@ mod tests {
             let out = through(&[("baggage", from)], &[Baggage], &[Baggage]);
             assert_eq!(out.first().map_or("", |(_, value)| value), kept, "{from}");
         }
-        // As many and as long as all must pass on.
+        // The limits that the specification requires every propagator to support.
         let most = (0..64).map(|number| format!("k{number:03}={}", "v".repeat(122))).collect::<Vec<_>>().join(",");
         assert_eq!(most.len(), 8191);
         assert_eq!(shown(&through(&[("baggage", &most)], &[Baggage], &[Baggage])), [("baggage", most.as_str())]);

@@ -6,7 +6,7 @@ use super::{baggage, remote};
 use crate::headers::{first, Headers, HeadersMut};
 
 const UBER_TRACE_ID: &str = "uber-trace-id";
-/// A list that people send by hand.
+/// Header with a baggage list, which people set by hand when debugging.
 const BAGGAGE: &str = "jaeger-baggage";
 const MEMBER: &str = "uberctx-";
 
@@ -48,7 +48,7 @@ fn parse(value: &[u8]) -> Option<Context> {
     let (_parent, flags) = next(rest)?;
     let significant = flags.iter().position(|digit| *digit != b'0').unwrap_or(flags.len().saturating_sub(1));
     let [bits] = padded::<1>(flags.get(significant..)?)?;
-    // Debug is for what is sampled, and nothing without it.
+    // The debug flag counts only together with the sampled flag.
     let flags = match (bits & SAMPLED != 0, bits & DEBUG != 0) {
         (false, _) => 0,
         (true, false) => flag::SAMPLED,

@@ -1,4 +1,4 @@
-//! How a trace travels from process to process: one file for each format of headers.
+//! Propagators: a trace context in headers, one file for each format.
 //!
 //! Formats are tried in the order in which OTEL_PROPAGATORS names them. One that finds a trace replaces what another found
 //! before, as the specification's composite propagator has it, and the same goes for baggage; a header that is missing or
@@ -172,7 +172,7 @@ fn extract_with(propagators: &[Propagator], headers: &dyn Headers) -> Context {
         if !list.is_empty() {
             carried.baggage = list;
         }
-        // A decision alone is less than a trace.
+        // A sampling decision without a trace does not replace a trace.
         if let Some(found) = found.filter(|found| !found.is_empty() || context.is_empty()) {
             context = found;
             carried.tracestate.clear();
@@ -208,7 +208,7 @@ fn inject_with(propagators: &[Propagator], context: &Context, headers: &mut dyn 
     }
 }
 
-/// The caller's span, if its ids are ids.
+/// The caller's span, if its ids are valid (not all zeros).
 fn remote(trace: [u8; 16], span: [u8; 8], flags: u8) -> Option<Context> {
     if trace == [0; 16] || span == [0; 8] {
         return None;

@@ -1,4 +1,4 @@
-//! What a request names already when it is about to be sent.
+//! Trace headers that a request already has when it is about to be sent.
 //!
 //! A proxy copies the headers of the request that it serves, trace and all. Such copies give way, and so does what is
 //! malformed: all formats then name the span of the request that is sent. A trace that the program itself named stays as
@@ -202,7 +202,7 @@ mod tests {
             let (sent, _) = through(&[TraceContext], &Map::of(&headers), Map::of(&headers));
             assert_eq!(sent.value("tracestate"), expected, "{parent:?} {state}");
         }
-        // The program's own is its own business.
+        // A trace that the program set itself is not replaced.
         let own = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let sent = Map::of(&[("traceparent", own), ("tracestate", "own=1")]);
         let served = Map::of(&[good, ("tracestate", "a=1")]);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn copied_baggage_is_sent_once() {
+    fn baggage_that_the_program_copies_is_not_added_again() {
         let served = Map::of(&[("baggage", "a=1"), ("baggage", "b=2"), ("uberctx-c", "3")]);
         let (sent, _) = through(&[TraceContext, Baggage], &served, Map(served.0.clone()));
         assert_eq!(sent.0.iter().filter(|(name, _)| name == "baggage").count(), 2, "as the program copied it");

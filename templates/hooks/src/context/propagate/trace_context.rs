@@ -24,7 +24,7 @@ pub(super) fn extract(headers: &dyn Headers) -> Option<Context> {
         seen += 1;
         found = parse(trim(value));
     });
-    // Two of them contradict each other: none counts.
+    // Repeated traceparents contradict each other, so all are ignored.
     found.filter(|_| seen == 1)
 }
 
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn two_traceparents_are_none() {
+    fn repeated_traceparents_are_ignored() {
         let value = format!("00-{TRACE}-{SPAN}-01");
         assert_eq!(extracted(&[TraceContext], &[("traceparent", &value), ("traceparent", &value)]), None);
     }

@@ -14,7 +14,7 @@ use super::attributes::LogAttributes;
 use super::{run_formatting, Log};
 use crate::attribute::{Key, Value};
 
-/// Places for text that one record may have.
+/// Most slots for text in one record.
 const SLOTS: usize = u64::BITS as usize;
 /// How deep records lie in each other, on one thread, that can be found.
 const DEPTH: usize = 8;

@@ -149,7 +149,7 @@ fn a_panic_passes_through_and_leaves_the_text_so_far() {
 }
 
 #[test]
-fn a_panic_while_formatting_for_us_ends_here() {
+fn a_panic_while_formatting_for_us_is_caught() {
     struct Panics;
     impl fmt::Display for Panics {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,24 +1,24 @@
-//! Names of instrumentations in `OTEL_RS_ENABLED_INSTRUMENTATIONS` and `OTEL_RS_DISABLED_INSTRUMENTATIONS`: one that is
-//! nobody's silences everything, or nothing.
+//! Names of instrumentations in `OTEL_RS_ENABLED_INSTRUMENTATIONS` and `OTEL_RS_DISABLED_INSTRUMENTATIONS`: an unknown one
+//! enables or disables nothing.
 
 use std::collections::BTreeSet;
 
-use crate::config::Instrumentations;
+use crate::config::{Instrumentations, OTEL_RS_DISABLED_INSTRUMENTATIONS, OTEL_RS_ENABLED_INSTRUMENTATIONS};
 use crate::layers::LayerNote;
 use crate::rules::Catalog;
-use crate::ui::Explain;
+use crate::ui::{self, Explain};
 
-/// A name that is no instrumentation's.
+/// A name of no instrumentation.
 #[derive(Debug, thiserror::Error)]
-#[error("`{name}` in `{variable}` is no instrumentation")]
-pub(super) struct Unknown {
+#[error("unknown instrumentation `{name}` in `{variable}`")]
+pub(super) struct UnknownInstrumentation {
     name: String,
     variable: &'static str,
     /// The one that was meant.
     meant: Option<String>,
 }
 
-impl Explain for Unknown {
+impl Explain for UnknownInstrumentation {
     fn hint(&self) -> Option<String> {
         Some(match &self.meant {
             Some(meant) => format!("did you mean `{meant}`?"),
@@ -27,29 +27,27 @@ impl Explain for Unknown {
     }
 }
 
-/// All such names. A program may have layers by rules of somebody's own, which are known where it was built.
-pub(super) fn unknown(chosen: &Instrumentations, layers: &[LayerNote]) -> Vec<Unknown> {
+/// All such names. A program may have layers by a user's own rules, which are not known here.
+pub(super) fn unknown(chosen: &Instrumentations, layers: &[LayerNote]) -> Vec<UnknownInstrumentation> {
     let lists = [
-        ("OTEL_RS_ENABLED_INSTRUMENTATIONS", &chosen.enabled),
-        ("OTEL_RS_DISABLED_INSTRUMENTATIONS", &chosen.disabled),
+        (OTEL_RS_ENABLED_INSTRUMENTATIONS.env, &chosen.enabled),
+        (OTEL_RS_DISABLED_INSTRUMENTATIONS.env, &chosen.disabled),
     ];
     let given = || lists.iter().flat_map(|(variable, names)| names.iter().map(move |name| (*variable, name)));
     if given().all(|(_, name)| name == "*") {
         return Vec::new();
     }
-    // Rules that cannot be read are bootstrap's to complain about.
+    // Rules that cannot be read are an error of bootstrap.
     let Ok(catalog) = Catalog::load_one("") else { return Vec::new() };
     let known: BTreeSet<&str> = catalog.all_names().chain(layers.iter().map(|layer| layer.name.as_str())).collect();
     given()
         .filter(|(_, name)| *name != "*" && !known.contains(name.as_str()))
-        .map(|(variable, name)| Unknown { name: name.clone(), variable, meant: meant(name, &known) })
+        .map(|(variable, name)| UnknownInstrumentation { name: name.clone(), variable, meant: meant(name, &known) })
         .collect()
 }
 
 fn meant(name: &str, known: &BTreeSet<&str>) -> Option<String> {
-    let distance = |known: &str| strsim::damerau_levenshtein(&name.to_lowercase(), known);
-    let closest = known.iter().min_by_key(|known| distance(known))?;
-    (distance(closest) <= 1 + name.len() / 4).then(|| (*closest).to_owned())
+    ui::nearest(&name.to_lowercase(), known.iter().copied()).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -57,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_nobody_has_are_told_with_the_one_that_was_meant() {
+    fn an_unknown_name_is_reported_with_the_nearest_known_one() {
         let catalog = Catalog::load_one("").unwrap();
         let real = catalog.all_names().max_by_key(|name| name.len()).unwrap().to_owned();
         let misspelt = format!("{real}x");
@@ -66,13 +64,16 @@ mod tests {
             disabled: vec![real.clone(), misspelt.clone(), "zzzzzzzzz".into()],
         };
         let unknown = unknown(&chosen, &[]);
-        let told: Vec<_> = unknown.iter().map(|unknown| (unknown.to_string(), unknown.hint().unwrap())).collect();
+        let found: Vec<_> = unknown.iter().map(|unknown| (unknown.to_string(), unknown.hint().unwrap())).collect();
         let variable = "OTEL_RS_DISABLED_INSTRUMENTATIONS";
         assert_eq!(
-            told,
+            found,
             [
-                (format!("`{misspelt}` in `{variable}` is no instrumentation"), format!("did you mean `{real}`?")),
-                (format!("`zzzzzzzzz` in `{variable}` is no instrumentation"), "`otel-rs list` shows the names".into()),
+                (format!("unknown instrumentation `{misspelt}` in `{variable}`"), format!("did you mean `{real}`?")),
+                (
+                    format!("unknown instrumentation `zzzzzzzzz` in `{variable}`"),
+                    "`otel-rs list` shows the names".into()
+                ),
             ]
         );
     }

@@ -1,4 +1,4 @@
-//! One run of `records_everything` under the launcher, and all that could be seen of it.
+//! One run of `records_everything` under the launcher, and its outcome: what is exported and written to stderr.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,19 +23,19 @@ pub(super) struct Run {
     otlp: Otlp,
 }
 
-/// A run that has told its first round.
+/// A run whose first round is recorded.
 pub(super) struct Running {
     child: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
     stderr: JoinHandle<()>,
-    said: Arc<Mutex<String>>,
+    written: Arc<Mutex<String>>,
     pub(super) sent: BTreeMap<String, String>,
     pub(super) otlp: Otlp,
 }
 
-/// What was seen of a run.
-pub(super) struct Told {
+/// What came of a run.
+pub(super) struct Outcome {
     /// Headers that a call took along.
     pub(super) sent: BTreeMap<String, String>,
     pub(super) stderr: String,
@@ -46,39 +46,39 @@ pub(super) struct Told {
 }
 
 /// A run with one variable set.
-pub(super) fn with(name: &str, value: impl ToString) -> Told {
-    Run::new().env(name, value).tell()
+pub(super) fn with(name: &str, value: impl ToString) -> Outcome {
+    Run::new().env(name, value).outcome()
 }
 
 /// A run with nothing set but where the collector is.
-pub(super) fn by_default() -> &'static Told {
-    static TOLD: OnceLock<Told> = OnceLock::new();
-    TOLD.get_or_init(|| Run::new().tell())
+pub(super) fn by_default() -> &'static Outcome {
+    static OUTCOME: OnceLock<Outcome> = OnceLock::new();
+    OUTCOME.get_or_init(|| Run::new().outcome())
 }
 
-/// What is said of a bad value; all that is told is what is told by default.
+/// A bad value is warned of, and everything exported is what is exported by default.
 #[track_caller]
 pub(super) fn refused(name: &str, value: &str) {
-    let told = with(name, value);
-    told.warns(name, value);
-    told.is_as(by_default(), name);
+    let outcome = with(name, value);
+    outcome.warns(name, value);
+    outcome.is_as(by_default(), name);
 }
 
 /// The same, where the variable acts on `run` alone.
 #[track_caller]
 pub(super) fn refused_in(run: impl Fn() -> Run, name: &str, value: &str) {
-    let (told, unset) = (run().env(name, value).tell(), run().env(name, "").tell());
-    told.warns(name, value);
-    told.is_as(&unset, name);
+    let (outcome, unset) = (run().env(name, value).outcome(), run().env(name, "").outcome());
+    outcome.warns(name, value);
+    outcome.is_as(&unset, name);
 }
 
 /// The same for a secret, which is not shown.
 #[track_caller]
 pub(super) fn refused_unseen(name: &str, value: &str) {
-    let told = with(name, value);
-    told.warns(name, "");
-    assert!(!told.stderr.contains(value), "{}", told.stderr);
-    told.is_as(by_default(), name);
+    let outcome = with(name, value);
+    outcome.warns(name, "");
+    assert!(!outcome.stderr.contains(value), "{}", outcome.stderr);
+    outcome.is_as(by_default(), name);
 }
 
 /// What differs between two runs of the same.
@@ -98,18 +98,18 @@ fn lasting(attributes: &Attributes) -> String {
     lasting.map(|(key, value)| format!(" {key}={value}")).collect()
 }
 
-impl Told {
+impl Outcome {
     /// Names the variable in a warning, and its value.
     #[track_caller]
     pub(super) fn warns(&self, name: &str, value: &str) {
-        let said = &self.stderr;
-        let line = said.lines().find(|line| line.contains("warning") && line.contains(&format!("`{name}`")));
-        assert!(line.is_some_and(|line| line.contains(value)), "no warning names {name} and {value}:\n{said}");
+        let stderr = &self.stderr;
+        let line = stderr.lines().find(|line| line.contains("warning") && line.contains(&format!("`{name}`")));
+        assert!(line.is_some_and(|line| line.contains(value)), "no warning names {name} and {value}:\n{stderr}");
     }
 
-    /// All that was told is what `other` told, but for what was said of the variable.
+    /// Everything exported and written is as in `other`, but for the warnings of the variable.
     #[track_caller]
-    pub(super) fn is_as(&self, other: &Told, name: &str) {
+    pub(super) fn is_as(&self, other: &Outcome, name: &str) {
         let (found, expected) = (self.picture(name), other.picture(name));
         let only = |ours: &str, theirs: &str| {
             let lines = ours.lines().filter(|line| !theirs.lines().any(|other| other == *line));
@@ -119,8 +119,8 @@ impl Told {
         assert!(found == expected, "`{name}` is in effect; with it:\n{more}without it:\n{less}");
     }
 
-    /// All that was told, how it came, and what was said but for what concerns `name`: without what differs from run to
-    /// run, such as times, ids and the order of what arrives.
+    /// Everything exported, how it came, and what was written but for what concerns `name`: without what differs from run
+    /// to run, such as times, ids and the order of what arrives.
     fn picture(&self, name: &str) -> String {
         let by_id: BTreeMap<_, _> = self.traces.0.iter().map(|span| (span.id.as_str(), span.name.as_str())).collect();
         let mut picture = Vec::new();
@@ -161,7 +161,7 @@ impl Told {
         for line in self.stderr.lines() {
             concerns = line.contains(&format!("`{name}`")) || concerns && line.contains("hint: ");
             if !concerns {
-                picture.push(format!("said {line}"));
+                picture.push(format!("stderr {line}"));
             }
         }
         // In how many requests it came is a matter of time.
@@ -202,7 +202,7 @@ impl Run {
         self.bytes(name, value.to_string())
     }
 
-    /// The same for what may be no text.
+    /// The same for bytes that may not be text.
     pub(super) fn bytes(mut self, name: &str, value: impl Into<OsString>) -> Run {
         self.environment.push((name.to_owned(), value.into()));
         self
@@ -226,45 +226,45 @@ impl Run {
     pub(super) fn start(self) -> Running {
         let mut command = clean(OTEL_RS);
         command.arg("instrument").args(&self.flags).arg("--").arg(program(self.program)).args(&self.headers);
-        // What the machine does is no business of most variables.
+        // The machine's metrics have nothing to do with most variables.
         command.env("OTEL_RS_HOST_METRICS", "none").envs(self.environment);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("otel-rs starts");
         let errors = BufReader::new(child.stderr.take().expect("piped"));
-        let said = Arc::<Mutex<String>>::default();
-        let saying = Arc::clone(&said);
+        let written = Arc::<Mutex<String>>::default();
+        let sink = Arc::clone(&written);
         let stderr = std::thread::spawn(move || {
             for line in errors.lines().map_while(Result::ok) {
-                let mut said = saying.lock().expect("no panic while it was held");
-                said.push_str(&line);
-                said.push('\n');
+                let mut written = sink.lock().expect("no panic while it was held");
+                written.push_str(&line);
+                written.push('\n');
             }
         });
         let (stdin, stdout) = (child.stdin.take().expect("piped"), BufReader::new(child.stdout.take().expect("piped")));
-        let mut running = Running { child, stdin, stdout, stderr, said, sent: BTreeMap::new(), otlp: self.otlp };
+        let mut running = Running { child, stdin, stdout, stderr, written, sent: BTreeMap::new(), otlp: self.otlp };
         running.round();
         running
     }
 
     /// One round, and the end.
-    pub(super) fn tell(self) -> Told {
+    pub(super) fn outcome(self) -> Outcome {
         self.start().end()
     }
 }
 
 impl Running {
-    /// What was said on stderr so far.
-    pub(super) fn said(&self) -> String {
-        self.said.lock().expect("no panic while it was held").clone()
+    /// What was written to stderr so far.
+    pub(super) fn stderr_so_far(&self) -> String {
+        self.written.lock().expect("no panic while it was held").clone()
     }
 
-    /// Has it told many times, as fast as it can.
+    /// Runs many rounds, as fast as it can.
     pub(super) fn rounds(&mut self, count: usize) {
         self.stdin.write_all("\n".repeat(count).as_bytes()).expect("it reads");
         (0..count).for_each(|_| self.round());
     }
 
-    /// Has it told once more.
+    /// Runs one more round.
     pub(super) fn again(&mut self) {
         self.stdin.write_all(b"\n").expect("it reads");
         self.round();
@@ -280,16 +280,16 @@ impl Running {
         }
     }
 
-    pub(super) fn end(self) -> Told {
-        let Running { mut child, stdin, mut stdout, stderr, said, sent, otlp } = self;
+    pub(super) fn end(self) -> Outcome {
+        let Running { mut child, stdin, mut stdout, stderr, written, sent, otlp } = self;
         drop(stdin);
         let mut rest = String::new();
         let _ = stdout.read_to_string(&mut rest);
         let status = child.wait().expect("a child");
         stderr.join().expect("read");
-        let stderr = std::mem::take(&mut *said.lock().expect("no panic while it was held"));
+        let stderr = std::mem::take(&mut *written.lock().expect("no panic while it was held"));
         assert_eq!(status.code(), Some(0), "the program's own end; stderr:\n{stderr}");
         let (traces, metrics, logs) = (otlp.traces(), otlp.metrics(), otlp.logs());
-        Told { sent, stderr, traces, metrics, logs, otlp }
+        Outcome { sent, stderr, traces, metrics, logs, otlp }
     }
 }
