@@ -21,7 +21,7 @@ use nix::unistd::Pid;
 use expected::{Expected, Received};
 use support::fixture::{Fixture, otel_rs, tested};
 use support::services::Service;
-use support::{OTEL_RS, Otlp, clean, skip_test, source, succeed};
+use support::{OTEL_RS, Otlp, clean, output, skip_test, source};
 
 /// How many seconds an example may run.
 const PATIENCE: u64 = 60;
@@ -89,13 +89,18 @@ fn run(name: &str, of: &str, version: &str) -> Result<(), Failed> {
 
 /// Fails unless the program has the layer of this version, and no layer was left out.
 fn require_woven(fixture: &Fixture, of: &str, version: &str) -> Result<(), Failed> {
-    let mut inspect = otel_rs(&fixture.folder);
-    inspect.args(["inspect", "--format", "json"]).arg(&fixture.program);
-    let layers: Vec<serde_json::Value> = serde_json::from_str(&succeed(&mut inspect).0).expect("JSON");
-    let is_it = |layer: &serde_json::Value| layer["crate"] == of && layer["version"] == version;
+    // First, since it states the reason.
     if fixture.stderr.contains("as it is") {
         return Err(format!("a layer was left plain:\n{}", fixture.stderr).into());
     }
+    let mut inspect = otel_rs(&fixture.folder);
+    inspect.args(["inspect", "--format", "json"]).arg(&fixture.program);
+    let (is_good, stdout, stderr) = output(&mut inspect);
+    if !is_good {
+        return Err(format!("{of} {version} is not woven:\n{stderr}\n{}", fixture.stderr).into());
+    }
+    let layers: Vec<serde_json::Value> = serde_json::from_str(&stdout).expect("JSON");
+    let is_it = |layer: &serde_json::Value| layer["crate"] == of && layer["version"] == version;
     if !layers.iter().any(is_it) {
         return Err(format!("{of} {version} is not woven; the layers are {layers:?}\n{}", fixture.stderr).into());
     }
