@@ -3,6 +3,7 @@
 //! Each row is a constant with the variable's own name, by which the code that reads it refers to it.
 
 mod alternatives;
+#[allow(rustdoc::bare_urls, reason = "a row's documentation is its help, which is shown on terminals")]
 mod rows;
 
 pub(super) use alternatives::*;

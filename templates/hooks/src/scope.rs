@@ -19,7 +19,7 @@ const YES: u8 = 1;
 const NO: u8 = 2;
 
 impl Scope {
-    /// A scope with its marker, see [`wire::LAYER_MARKER`].
+    /// A scope with its marker, see `LAYER_MARKER` of the wire format.
     pub const fn new(marker: &'static str) -> Scope {
         Scope { marker, id: AtomicU32::new(0), enabled: AtomicU8::new(UNKNOWN) }
     }

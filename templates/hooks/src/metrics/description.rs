@@ -54,7 +54,7 @@ pub struct Description<'a> {
     pub description: &'a str,
     /// Upper bounds of a histogram's buckets, rising; `None` for those that the specification has for all.
     pub boundaries: Option<&'a [f64]>,
-    /// Whether its values are counted elsewhere, between these bounds and no others: see [`Instrument::observe`].
+    /// Whether its values are counted elsewhere, between these bounds and no others: see `Instrument::observe`.
     pub is_observed: bool,
 }
 

@@ -71,7 +71,7 @@ macro_rules! attribute_keys {
             DB_ROWS = 44;
             /// Operation name where there is no statement (`BEGIN`, `COMMIT`, `ROLLBACK`).
             DB_OPERATION = 45;
-            /// Int: the [`Language`](super::Language) of `DB_QUERY`; absent, SQL of an unknown dialect.
+            /// Int: the `Language` of `DB_QUERY`; absent, SQL of an unknown dialect.
             DB_LANGUAGE = 46;
             /// The table or collection, where the query's text does not show it.
             DB_COLLECTION = 47;
@@ -124,7 +124,7 @@ macro_rules! attribute_keys {
             RPC_STATUS = 93;
             /// A value of `messaging.system`: `kafka`, `rabbitmq`, …
             MESSAGING_SYSTEM = 100, "messaging.system";
-            /// Int: a [`MessagingOperation`](super::MessagingOperation).
+            /// Int: a `MessagingOperation`.
             MESSAGING_OPERATION = 101;
             /// The library's word for the operation: `publish`, `poll`, `ack`.
             MESSAGING_OPERATION_NAME = 102, "messaging.operation.name";
