@@ -414,9 +414,9 @@ mod tests {
         assert!(hint(&variables, &unknown).ends_with("or set `OTEL_METRICS_EXPORTER` to `none`"));
         assert!(hint(&file, &unknown).ends_with("or leave the exporter out of `otel.yaml`"));
         let refused = Failure::http(StatusCode::UNAUTHORIZED, "");
-        assert!(hint(&file, &refused).starts_with("check `headers` in `otel.yaml`: the collector does not accept"));
+        assert!(hint(&file, &refused).starts_with("check `headers` in `otel.yaml`: the collector accepts no exports"));
         let down = Failure::transport(&std::io::Error::from(ErrorKind::ConnectionRefused));
-        assert!(hint(&variables, &down).starts_with("check `--exporter-otlp-metrics-endpoint`: nothing answers"));
+        assert!(hint(&variables, &down).starts_with("check `--exporter-otlp-metrics-endpoint`: no collector answers"));
         let issuer = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         assert!(hint(&file, &Failure::tls(&issuer)).starts_with("set `ca_file` in `otel.yaml` to"));
     }
@@ -424,7 +424,7 @@ mod tests {
     #[test]
     fn a_timeout_of_4010_ms_is_no_401() {
         let late = Failure::timeout(Duration::from_millis(4010));
-        assert!(hint(&variables(), &late).starts_with("check `--exporter-otlp-metrics-endpoint`: nothing answers"));
+        assert!(hint(&variables(), &late).starts_with("check `--exporter-otlp-metrics-endpoint`: no collector answers"));
     }
 
     #[test]
