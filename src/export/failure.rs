@@ -424,7 +424,9 @@ mod tests {
     #[test]
     fn a_timeout_of_4010_ms_is_no_401() {
         let late = Failure::timeout(Duration::from_millis(4010));
-        assert!(hint(&variables(), &late).starts_with("check `--exporter-otlp-metrics-endpoint`: no collector answers"));
+        assert!(
+            hint(&variables(), &late).starts_with("check `--exporter-otlp-metrics-endpoint`: no collector answers")
+        );
     }
 
     #[test]

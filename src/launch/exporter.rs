@@ -183,6 +183,7 @@ impl Exporter {
 
     /// Requests that the program's callbacks observe while it still runs; waits a little for that. Allocates nothing.
     pub(crate) fn observe(&self) {
+        self.go_on();
         self.send(&[OBSERVE]);
         self.wait_for_answer(Instant::now() + LAST_WORDS, &mut [0; 1]);
     }
@@ -204,6 +205,8 @@ impl Exporter {
         self.send(&encode(ended));
         let deadline = Instant::now() + limit;
         loop {
+            // It may have stopped itself just after the launcher was continued, and waits for a second signal then.
+            self.go_on();
             match waitpid(Pid::from_raw(self.pid), Some(WaitPidFlag::WNOHANG)).map(end_of) {
                 Ok(None) | Err(nix::Error::EINTR) => {}
                 Ok(Some(ChildEnd::Exited(0))) => return true,

@@ -85,9 +85,9 @@ fn records_dropped_on_full_rings_are_counted_and_reported() {
     command.args(["100000000", "2", "0"]).arg(counts.0.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut launcher = command.spawn().unwrap();
     let pid = first_pid(&mut launcher);
-    // A stopped launcher empties no ring.
+    // A stopped launcher empties no ring: the exporting process finds it stopped within a second, and stops as well.
     kill(nix::unistd::Pid::from_raw(launcher.id() as i32), Signal::SIGSTOP).unwrap();
-    std::thread::sleep(Duration::from_millis(500));
+    std::thread::sleep(Duration::from_millis(1500));
     kill(pid, Signal::SIGTERM).unwrap();
     kill(nix::unistd::Pid::from_raw(launcher.id() as i32), Signal::SIGCONT).unwrap();
     let output = launcher.wait_with_output().unwrap();

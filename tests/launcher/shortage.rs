@@ -2,12 +2,13 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::collector::Collector;
-use super::records::CountFile;
+use super::records::{CountFile, exporting};
 use super::{Launched, after, can, launch, launch_file, until};
 use crate::support::skip;
 
@@ -175,6 +176,23 @@ fn the_death_of_the_exporting_process_is_one_warning_and_no_more() {
         assert_eq!(launched.launcher.wait().unwrap().code(), Some(3));
         assert!(!lines.any(|line| line.unwrap().contains("warning")));
     }
+}
+
+/// It stops itself where it finds the launcher stopped, which may be just after that has been continued.
+#[test]
+fn an_exporting_process_that_is_still_stopped_at_the_end_exports_everything() {
+    let collector = Collector::start();
+    let counts = CountFile::new();
+    let mut command = exporting("writes_spans", &collector);
+    command.args(["100000000", "1", "2000"]).arg(counts.0.path());
+    let mut launched = Launched::start(command);
+    kill(exporter(&launched), Signal::SIGSTOP).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    kill(launched.app, Signal::SIGKILL).unwrap();
+    assert_eq!(launched.launcher.wait().unwrap().signal(), Some(9));
+    let (_, ended) = counts.read();
+    let whole = collector.numbers().iter().filter(|number| **number >= 0).count();
+    assert!(ended > 0 && whole >= ended, "{whole} of {ended} spans were exported");
 }
 
 #[test]
