@@ -239,9 +239,20 @@ fn require_four_million(metrics: &Metrics, scope: &str) {
 
 #[test]
 fn callbacks_run_before_a_signal_that_ends_the_program_is_passed_on() {
-    let metrics = metrics_after_the_end("all", None, End::Terminated);
-    require_counted(&metrics);
-    require_observed(&metrics);
+    // The signal is held back for 100 ms, in which a busy machine may not get around to the callbacks.
+    let runs = (0..3).map(|_| metrics_after_the_end("all", None, End::Terminated));
+    let is_observed =
+        |metrics: &Metrics| VERSIONS.iter().all(|scope| !series(metrics, scope, "shop.deliveries").is_empty());
+    let mut latest = None;
+    for metrics in runs {
+        require_counted(&metrics);
+        let is_enough = is_observed(&metrics);
+        latest = Some(metrics);
+        if is_enough {
+            break;
+        }
+    }
+    require_observed(&latest.expect("a run"));
 }
 
 #[test]
