@@ -222,6 +222,9 @@ impl Exporter {
                 None => left.is_zero(),
             };
             if is_requested {
+                if left.is_zero() {
+                    ui::warning("telemetry did not finish in time, some of it is lost", &[], None);
+                }
                 self.kill();
                 return false;
             }
