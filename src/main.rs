@@ -6,6 +6,7 @@
 
 mod attributes;
 mod bounds;
+mod catalog;
 mod channel;
 mod cli;
 mod config;

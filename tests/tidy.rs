@@ -123,6 +123,7 @@ fn the_pure_rooms_do_no_input_or_output() {
         ["std::fs", "fs_err", "std::env", "std::process", "std::net"].iter().any(|name| line.contains(name))
     };
     forbid("weave is pure", &files("src/weave", ".rs"), &[], touches);
+    forbid("rules are pure", &files("src/rules", ".rs"), &[], touches);
 }
 
 #[test]

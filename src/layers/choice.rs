@@ -6,9 +6,10 @@ use semver::Version;
 
 use super::HooksSource;
 use super::quarantine::{Held, Quarantine};
+use crate::catalog::{Catalog, CatalogError};
 use crate::digest::short_digest;
 use crate::project::{ProjectDirs, manifest::Manifest, manifest::ManifestError};
-use crate::rules::{Catalog, CatalogError, Instrumentation};
+use crate::rules::Instrumentation;
 use crate::ui::Explain;
 
 /// Raised when layers are written in another way than before, so that all are written anew.

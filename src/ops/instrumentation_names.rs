@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::catalog::Catalog;
 use crate::config::{Instrumentations, OTEL_RS_DISABLED_INSTRUMENTATIONS, OTEL_RS_ENABLED_INSTRUMENTATIONS};
 use crate::layers::LayerNote;
-use crate::rules::Catalog;
 use crate::ui::{self, Explain};
 
 /// A name of no instrumentation.

@@ -1,7 +1,8 @@
 //! `otel-rs list`: what can be instrumented.
 
+use crate::catalog::Catalog;
 use crate::ops::{Format, Outcome};
-use crate::rules::{Catalog, Instrumentation};
+use crate::rules::Instrumentation;
 use crate::ui;
 use crate::weave::Rule;
 

@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::catalog::CatalogError;
 use crate::layers::{WeavingContext, WeavingContextError};
 use crate::ops::Outcome;
 use crate::project::manifest::Manifest;
 use crate::project::{CacheError, ProjectDirs, files, former};
-use crate::rules::CatalogError;
 use crate::rustc::{Call, Compilation, Compiled, VersionAnswer, answer_version, become_plain, compile, compile_plain};
 use crate::ui::{self, Explain};
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Outcome, rustc};
 use crate::config::{self, VARIABLES, ValueKind, Variable};
 use crate::project::cache;
-use crate::{rules, ui};
+use crate::{catalog, ui};
 
 #[derive(Serialize)]
 struct Entry {
@@ -30,7 +30,7 @@ const OTHERS: [(&str, &str, &str); 4] = [
          `~/.cache/otel-rs`; other users must not be able to write there",
     ),
     (
-        rules::EXTRA_VARIABLE,
+        catalog::EXTRA_VARIABLE,
         "the path of a folder",
         "Instrumentations that replace the built-in ones of the same crates: for authors of instrumentations",
     ),

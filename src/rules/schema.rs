@@ -72,7 +72,7 @@ pub(super) fn mistake<T>(at: &Spanned<T>, what: impl Into<String>) -> Mistake {
 }
 
 /// Reads the text of an `instrumentation.toml`. The error names line, expected and found, but not the file.
-pub(super) fn parse(text: &str, advice: &str, digest: String) -> Result<Instrumentation, String> {
+pub(crate) fn parse(text: &str, advice: &str, digest: String) -> Result<Instrumentation, String> {
     let file: File = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
     check(file, advice, digest).map_err(|Mistake { at, what }| {
         let line = text[..at].matches('\n').count();

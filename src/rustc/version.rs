@@ -7,11 +7,11 @@ use std::process::Stdio;
 
 use super::toolchain::Toolchain;
 use super::{Call, command, status_code};
+use crate::catalog::Catalog;
 use crate::digest::short_digest;
 use crate::layers::{HooksSource, LAYER_FORMAT, WeavingContext, refresh_stamps};
 use crate::project::manifest::Manifest;
 use crate::project::{ProjectDirs, files, locked};
-use crate::rules::Catalog;
 
 /// The answer to `rustc -vV`.
 #[derive(Debug)]

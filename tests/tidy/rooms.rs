@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{ROOT, code, files};
 
 /// Each room with the rooms that it may use, lowest first: a room may only name rooms that stand before it.
-const ROOMS: [(&str, &[&str]); 25] = [
+const ROOMS: [(&str, &[&str]); 26] = [
     ("digest", &[]),
     ("wire", &[]),
     ("marker", &["wire"]),
@@ -18,9 +18,10 @@ const ROOMS: [(&str, &[&str]); 25] = [
     ("launch", &["config", "ui"]),
     ("project", &["digest", "ui"]),
     ("weave", &["ui"]),
-    ("rules", &["digest", "ui", "weave"]),
-    ("layers", &["digest", "marker", "project", "rules", "ui", "weave"]),
-    ("rustc", &["digest", "layers", "project", "rules", "ui"]),
+    ("rules", &["weave"]),
+    ("catalog", &["digest", "rules", "ui", "weave"]),
+    ("layers", &["catalog", "digest", "marker", "project", "rules", "ui", "weave"]),
+    ("rustc", &["catalog", "digest", "layers", "project", "rules", "ui"]),
     ("channel", &["ui", "wire"]),
     ("resource", &["attributes", "channel", "config", "launch", "layers", "redact", "ui"]),
     ("records", &["bounds", "marker", "resource", "wire"]),
@@ -65,6 +66,7 @@ const ROOMS: [(&str, &[&str]); 25] = [
     (
         "ops",
         &[
+            "catalog",
             "channel",
             "config",
             "conventions",

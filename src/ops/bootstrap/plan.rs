@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use semver::{Version, VersionReq};
 
 use super::{Action, Options, usage};
+use crate::catalog::Catalog;
 use crate::layers::{Choice, Layer, LayerError, LayerLocation, Original, PlainReason, WeavingContext};
 use crate::ops::{Failure, note_fetching};
 use crate::project::cargo_config::{self, ConfigError};
 use crate::project::git::{self, Tracked};
 use crate::project::manifest::{Created, Manifest};
 use crate::project::{CacheError, Locked, Package, ProjectDirs, Source, Usage, Use, cargo_version, locked, packages};
-use crate::rules::{Catalog, Instrumentation};
+use crate::rules::Instrumentation;
 use crate::ui::Explain;
 
 /// What bootstrap will write and show.

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{CatalogError, schema};
+use super::CatalogError;
+use crate::rules;
 use crate::ui::Explain;
 use crate::weave::weave;
 
@@ -95,7 +96,7 @@ fn check(case: &Path, update: bool) -> Result<(), String> {
 
 /// The woven source; otherwise the message as a user reads it.
 fn woven(rules: &str, input: Option<&str>) -> Result<String, String> {
-    let known = schema::parse(rules, "", String::new())
+    let known = rules::parse(rules, "", String::new())
         .map_err(|reason| message(&CatalogError::Malformed { path: "rules.toml".into(), reason }))?;
     let rules: Vec<_> = known.rules.iter().collect();
     weave(input.unwrap_or_default(), &rules).map(|(text, _)| text).map_err(|error| message(&error))

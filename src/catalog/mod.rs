@@ -1,12 +1,15 @@
 //! The catalog: every instrumentation that this otel-rs carries, and those of a folder.
 
+#[cfg(test)]
+mod weaving_cases;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
-use super::{Instrumentation, schema};
 use crate::digest::short_digest;
+use crate::rules::{self, Instrumentation};
 use crate::ui::Explain;
 
 static EMBEDDED: Dir<'static> = include_dir!("$OUT_DIR/instrumentations");
@@ -30,7 +33,7 @@ pub(crate) struct Catalog {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CatalogError {
     /// A file does not follow the schema.
-    #[error("cannot read `{}`: {reason}", path.display())]
+    #[error("cannot understand `{}`: {reason}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -114,7 +117,7 @@ impl Catalog {
     fn add(&mut self, path: &Path, rules: &str, advice: &str) -> Result<(), CatalogError> {
         let digest = short_digest([rules.as_bytes(), advice.as_bytes()]);
         let malformed = |reason| CatalogError::Malformed { path: path.to_owned(), reason };
-        let instrumentation = schema::parse(rules, advice, digest).map_err(malformed)?;
+        let instrumentation = rules::parse(rules, advice, digest).map_err(malformed)?;
         let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
         if folder != instrumentation.name.as_str() {
             let (expected, found) = (folder.display(), &instrumentation.name);
