@@ -102,7 +102,7 @@ mod bridge {
         fn common_fingerprint(&self, index: usize) -> Option<Fingerprint<'_>> {
             let KeyValue { key, value, .. } = self.0.get(index)?;
             let key @ AttributeText::Static(_) = key.otel_text() else { return None };
-            // With more kinds, the compiler makes a table of jumps.
+            // Two kinds only, or the compiler would make a table of jumps; the others are left to the fingerprint.
             match value {
                 Value::String(text) => Some(Fingerprint::text(key, text.otel_text())),
                 Value::I64(number) => Some(Fingerprint::int(key, *number)),

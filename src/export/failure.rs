@@ -268,7 +268,10 @@ impl TlsFailure {
             }
             TlsFailure::NoTls => "use an `http://` endpoint: the collector does not use TLS there".into(),
             TlsFailure::Certificate | TlsFailure::Other => {
-                format!("renew the collector's certificate, or set {} to one to trust", name(OtlpSetting::Certificate))
+                format!(
+                    "renew the collector's certificate, or set {} to the certificate of its authority",
+                    name(OtlpSetting::Certificate)
+                )
             }
         }
     }

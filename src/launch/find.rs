@@ -53,7 +53,9 @@ impl Explain for FindError {
             }
             FindError::NotInPath { .. } => Some("give a path, or check PATH".into()),
             FindError::Directory(path) => Some(format!("name a program inside `{}`", path.display())),
-            FindError::NotExecutable(path) => Some(format!("run `chmod +x {}`", path.display())),
+            FindError::NotExecutable(path) => {
+                Some(format!("run `chmod +x {}`, or check the permissions of the folders above it", path.display()))
+            }
         }
     }
 }

@@ -24,7 +24,8 @@ pub(crate) fn message(text: &str) -> Cow<'_, str> {
     database::quoting(Scan::new(text, Secrecy::Pair, 0).run())
 }
 
-/// A text whose names are those of parameters: an argument.
+/// A text without its secrets, where names are those of parameters, as in an argument or a query. There `code` and
+/// `key` count as secrets, too, which they do not in a message.
 pub(super) fn parameters(text: &str) -> Cow<'_, str> {
     database::quoting(Scan::new(text, Secrecy::Parameter, 0).run())
 }

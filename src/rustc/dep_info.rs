@@ -123,7 +123,7 @@ mod tests {
         let mapping = Mapping { layer: "/l/toy-1", original: &package, module: "src/otel_rs.rs" };
         let text = rewritten(text, Some(mapping), &stamp);
         let lines: Vec<&str> = text.lines().filter(|line| line.starts_with(CHECKSUM)).collect();
-        // printf plain | sha256sum; printf woven | sha256sum
+        // printf plain | sha256sum
         let plain = "a116c9ed46d6207734a43317d30fd88f52ac8634c37d904bbf4e41d865f90475";
         assert_eq!(lines.len(), 2, "{text}");
         assert_eq!(lines[0], format!("# checksum:sha256={plain} file_len:5 {package}/src/lib.rs"));

@@ -118,7 +118,7 @@ fn a_wait_for_room_in_a_buffer_is_seen() {
 }
 
 #[test]
-fn each_counter_of_middleware_agrees_with_its_page() {
+fn the_metrics_of_middleware_are_as_the_docs_define_them() {
     for versions in GENERATIONS {
         let (_, _, metrics) = received(versions, |shop| {
             shop.get("/limits/timeout");

@@ -60,7 +60,7 @@ fn the_oldest_versions_keep_traces_apart_too() {
 }
 
 #[test]
-fn a_task_without_an_end_releases_its_request() {
+fn a_task_without_an_end_is_detached_from_its_request() {
     let (_, traces, _) = received_with(
         "newest",
         |launch| launch.env("OTEL_RS_DETACH_AFTER", 500),

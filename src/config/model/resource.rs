@@ -16,7 +16,8 @@ pub(crate) struct Resource {
     pub(crate) detected: Option<Selection>,
     /// The schema of `attributes`, if one is set.
     pub(crate) schema_url: Option<String>,
-    /// Whether OTEL_SERVICE_NAME counts that a program was started with. It does not where a flag or a file counts more.
+    /// Whether the OTEL_SERVICE_NAME that a program itself was started with counts for it. It does not where a flag sets it
+    /// or a file is the configuration.
     pub(crate) takes_own_name: bool,
     /// The same for OTEL_RESOURCE_ATTRIBUTES.
     pub(crate) takes_own_attributes: bool,

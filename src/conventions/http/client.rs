@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_statuses_and_errors_are_errors() {
+    fn statuses_from_400_on_and_errors_set_error_type_and_the_spans_status() {
         for (recorded, error) in [
             (vec![(key::HTTP_STATUS, "399")], None),
             (vec![(key::HTTP_STATUS, "404")], Some("404")),

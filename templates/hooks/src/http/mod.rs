@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_has_the_port_that_is_known() {
+    fn a_servers_port_is_that_of_its_authority_or_its_scheme() {
         for (authority, scheme, expected) in [
             ("shop.test", Some("http"), (Some("shop.test"), Some(80))),
             ("shop.test:81", Some("https"), (Some("shop.test"), Some(81))),

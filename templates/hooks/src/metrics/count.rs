@@ -11,7 +11,7 @@ use crate::wire;
 
 #[cfg(target_arch = "x86_64")]
 thread_local! {
-    /// Its address differs from that of every other living thread.
+    /// Its address differs from that in every other living thread.
     static ME: u8 = const { 0 };
 }
 
