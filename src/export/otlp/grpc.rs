@@ -1,6 +1,8 @@
 //! OTLP over gRPC: tonic frames and compresses a message and reads the status; the message itself stays bytes.
 
+use std::error::Error as _;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine as _};
@@ -39,7 +41,10 @@ pub(super) struct Method {
 impl Method {
     /// The method at `origin` that accepts a signal; `headers` go with each call.
     pub(super) fn new(client: Client, origin: Uri, signal: Signal, headers: HeaderMap, gzip: bool) -> Method {
-        let client = Grpc::with_origin(GrpcOnly(client), origin).max_decoding_message_size(MAX_ANSWER);
+        // A server may answer in the encoding of the request, whether or not the client offers to accept that (grpc-go).
+        let client = Grpc::with_origin(GrpcOnly(client), origin)
+            .max_decoding_message_size(MAX_ANSWER)
+            .accept_compressed(CompressionEncoding::Gzip);
         let client = if gzip { client.send_compressed(CompressionEncoding::Gzip) } else { client };
         let path = PathAndQuery::from_static(match signal {
             Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -49,22 +54,49 @@ impl Method {
         Method { client, path, metadata: MetadataMap::from_headers(headers) }
     }
 
-    /// Sends a message and returns the answer's, which is empty where there is none.
+    /// Sends a message and returns the answer's, which is empty where there is none. An error without a source is the
+    /// status that the collector has sent.
     pub(super) async fn call(&self, message: Bytes) -> Result<Bytes, Status> {
-        let request = tonic::Request::from_parts(self.metadata.clone(), Extensions::default(), message);
+        let seen = SeenStatus::default();
+        let answer = self.answer(message, seen.clone()).await;
+        match (answer, seen.0.get()) {
+            (Ok(message), Some(_)) => Ok(message),
+            (Err(status), seen) if seen.is_some() || status.source().is_some() => Err(status),
+            // tonic makes a status of its own of what it cannot read.
+            (Ok(_) | Err(_), _) => Err(Status::from_error(Box::new(Failure::not_grpc()))),
+        }
+    }
+
+    async fn answer(&self, message: Bytes, seen: SeenStatus) -> Result<Bytes, Status> {
+        let mut extensions = Extensions::default();
+        extensions.insert(seen);
+        let request = tonic::Request::from_parts(self.metadata.clone(), extensions, message);
         let mut client = self.client.clone();
         // One message comes back. An answer without a message rejects nothing, so it is not an error as in a unary
         // call.
         let answer = client.server_streaming(request, self.path.clone(), BytesCodec).await?;
-        let mut has_status = answer.metadata().contains_key(STATUS);
         let mut messages = answer.into_inner();
         let message = messages.message().await?.unwrap_or_default();
-        has_status |= messages.trailers().await?.is_some_and(|trailers| trailers.contains_key(STATUS));
-        if has_status { Ok(message) } else { Err(Status::from_error(Box::new(Failure::not_grpc()))) }
+        // The status is in the trailers.
+        messages.trailers().await?;
+        Ok(message)
     }
 }
 
-/// What a status of the collector's own stands for.
+/// Set when the collector has sent a status, whatever it is.
+#[derive(Clone, Default)]
+struct SeenStatus(Arc<OnceLock<()>>);
+
+impl SeenStatus {
+    /// Looks for it in a block of headers or trailers.
+    fn read(&self, headers: &HeaderMap) {
+        if headers.contains_key(STATUS) {
+            let _ = self.0.set(());
+        }
+    }
+}
+
+/// The failure that a status of the collector stands for.
 pub(super) fn failure(status: &Status) -> Failure {
     let wait = status.get_details_retry_info().and_then(|info| info.retry_delay);
     Failure::grpc(status.code(), &answer::shortened(status.message())).with_retry_after(wait)
@@ -84,6 +116,7 @@ impl Service<Request<Body>> for GrpcOnly {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let seen = request.extensions().get::<SeenStatus>().cloned().unwrap_or_default();
         let calling = self.0.request(request);
         Box::pin(async move {
             let (mut head, body) = calling.await?.into_parts();
@@ -95,9 +128,11 @@ impl Service<Request<Body>> for GrpcOnly {
             if !is_grpc && !head.headers.contains_key(STATUS) {
                 return Err(Failure::not_grpc().into());
             }
+            seen.read(&head.headers);
             drop_malformed(&mut head.headers);
-            let body = body.map_frame(|frame| match frame.into_trailers() {
+            let body = body.map_frame(move |frame| match frame.into_trailers() {
                 Ok(mut trailers) => {
+                    seen.read(&trailers);
                     drop_malformed(&mut trailers);
                     Frame::trailers(trailers)
                 }
