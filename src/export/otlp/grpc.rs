@@ -1,4 +1,4 @@
-//! OTLP over gRPC: tonic frames and compresses a message and reads the status; the message itself stays bytes.
+//! OTLP over gRPC: tonic frames a message and reads the status; the message itself stays bytes, compressed before.
 
 use std::error::Error as _;
 use std::pin::Pin;
@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine as _};
 use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper::body::{Bytes, Frame};
 use percent_encoding::percent_decode;
-use prost::bytes::{Buf as _, BufMut as _};
+use prost::bytes::{Buf as _, BufMut as _, BytesMut};
 use tonic::body::Body;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -29,6 +29,7 @@ use crate::signals::Signal;
 /// The header or trailer that holds a call's status.
 const STATUS: &str = "grpc-status";
 const MESSAGE: &str = "grpc-message";
+const ENCODING: &str = "grpc-encoding";
 const DETAILS: &str = "grpc-status-details-bin";
 
 /// Calls one method of one collector.
@@ -39,13 +40,12 @@ pub(super) struct Method {
 }
 
 impl Method {
-    /// The method at `origin` that accepts a signal; `headers` go with each call.
+    /// The method at `origin` that accepts a signal; `headers` go with each call. `gzip`: messages are compressed already.
     pub(super) fn new(client: Client, origin: Uri, signal: Signal, headers: HeaderMap, gzip: bool) -> Method {
         // A server may answer in the encoding of the request, whether or not the client offers to accept that (grpc-go).
-        let client = Grpc::with_origin(GrpcOnly(client), origin)
+        let client = Grpc::with_origin(GrpcOnly { client, gzip }, origin)
             .max_decoding_message_size(MAX_ANSWER)
             .accept_compressed(CompressionEncoding::Gzip);
-        let client = if gzip { client.send_compressed(CompressionEncoding::Gzip) } else { client };
         let path = PathAndQuery::from_static(match signal {
             Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
             Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
@@ -104,7 +104,10 @@ pub(super) fn failure(status: &Status) -> Failure {
 
 /// An HTTP client whose answers are those of gRPC: others, such as a web server's, are failures.
 #[derive(Clone)]
-struct GrpcOnly(Client);
+struct GrpcOnly {
+    client: Client,
+    gzip: bool,
+}
 
 impl Service<Request<Body>> for GrpcOnly {
     type Response = Response<Body>;
@@ -115,9 +118,13 @@ impl Service<Request<Body>> for GrpcOnly {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        if self.gzip {
+            request.headers_mut().insert(ENCODING, HeaderValue::from_static("gzip"));
+            request = request.map(marked_as_compressed);
+        }
         let seen = request.extensions().get::<SeenStatus>().cloned().unwrap_or_default();
-        let calling = self.0.request(request);
+        let calling = self.client.request(request);
         Box::pin(async move {
             let (mut head, body) = calling.await?.into_parts();
             if head.status != StatusCode::OK {
@@ -141,6 +148,21 @@ impl Service<Request<Body>> for GrpcOnly {
             Ok(Response::from_parts(head, Body::new(body)))
         })
     }
+}
+
+/// A message that was compressed before tonic framed it: a frame begins with a byte that states so. tonic would compress
+/// the message at each attempt, and a batch that waits would take its whole size.
+fn marked_as_compressed(body: Body) -> Body {
+    let mut is_begun = false;
+    Body::new(body.map_frame(move |frame| match frame.into_data() {
+        Ok(data) if !std::mem::replace(&mut is_begun, true) => {
+            let mut data = BytesMut::from(data);
+            data.first_mut().into_iter().for_each(|flag| *flag = 1);
+            Frame::data(data.freeze())
+        }
+        Ok(data) => Frame::data(data),
+        Err(frame) => frame,
+    }))
 }
 
 /// Removes what tonic cannot read: it panics at details that are not base64, and takes a message that is not UTF-8 for
