@@ -51,6 +51,16 @@ pub(crate) fn write_span(kind: u8, span: [u8; 8], time: u64, attributes: &[Attri
     });
 }
 
+/// An update with attributes that are written already, and how many they are.
+pub(crate) fn write_update(span: [u8; 8], time: u64, encoded: (&[u8], u16), attributes: &[Attribute<'_>]) {
+    let (bytes, count) = encoded;
+    write(wire::kind::SPAN_UPDATE, record::SPAN + bytes.len(), count, &[], attributes, |to| {
+        to.array(span);
+        to.array(time.to_le_bytes());
+        to.bytes(bytes);
+    });
+}
+
 /// A log record.
 pub(crate) struct LogRecord<'a> {
     pub(crate) trace: [u8; 16],

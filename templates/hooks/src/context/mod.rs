@@ -3,6 +3,7 @@
 mod carry;
 mod live;
 mod propagate;
+pub(crate) mod scopes;
 
 use std::cell::Cell;
 use std::fmt;
@@ -92,6 +93,12 @@ pub fn current() -> Context {
         context
     };
     CURRENT.try_with(peek).unwrap_or_default()
+}
+
+/// Replaces what is current, for tests: they are dormant.
+#[cfg(test)]
+pub(crate) fn replace_current(context: Context) -> Context {
+    CURRENT.with(|cell| cell.replace(context))
 }
 
 /// The context of the work this thread is doing now, or what the process was started with when it does none.

@@ -38,6 +38,13 @@ struct Piece {
     is_full: bool,
 }
 
+/// Where an attribute, and its value, stand.
+struct Place {
+    start: usize,
+    value: usize,
+    end: usize,
+}
+
 impl LogAttributes {
     pub(super) fn new() -> LogAttributes {
         LogAttributes {
@@ -154,17 +161,58 @@ impl LogAttributes {
 
     /// Whether there is an attribute of that name.
     pub(super) fn has(&self, name: &str) -> bool {
-        let mut rest = self.bytes();
-        while let Some([_, _, _, length, l0, l1, l2, l3]) = rest.get(..wire::ATTRIBUTE_HEADER) {
-            let named = usize::from(*length);
-            let value = u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize;
-            let end = wire::ATTRIBUTE_HEADER + named;
-            if named > 0 && rest.get(wire::ATTRIBUTE_HEADER..end) == Some(name.as_bytes()) {
-                return true;
-            }
-            rest = rest.get(end + value..).unwrap_or(&[]);
+        self.find(name).is_some()
+    }
+
+    /// Leaves no room for a message, of which there is none.
+    pub(super) fn use_all(&mut self) {
+        self.has_body = true;
+    }
+
+    /// Gives the attribute of that name, if there is one, a key that has no name.
+    pub(super) fn rename(&mut self, name: &str, key: Key<'_>) {
+        let Some(Place { start, value, end }) = self.find(name) else { return };
+        let Some([_, _, kind, ..]) = self.bytes().get(start..value) else { return };
+        let header = attribute::header(&key, *kind, end - value);
+        if let Some(to) = self.bytes.get_mut(start..start + wire::ATTRIBUTE_HEADER) {
+            to.iter_mut().zip(header).for_each(|(to, byte)| *to = MaybeUninit::new(byte));
         }
-        false
+        self.remove(start + wire::ATTRIBUTE_HEADER, value);
+    }
+
+    /// Takes the text of that name out, if it is there.
+    pub(super) fn take_text<R>(&mut self, name: &str, then: impl FnOnce(&str) -> R) -> Option<R> {
+        let Place { start, value, end } = self.find(name)?;
+        let text = std::str::from_utf8(self.bytes().get(value..end)?).ok()?;
+        let result = then(text);
+        self.remove(start, end);
+        self.count = self.count.saturating_sub(1);
+        Some(result)
+    }
+
+    fn find(&self, name: &str) -> Option<Place> {
+        let mut start = 0;
+        while let Some([_, _, _, length, l0, l1, l2, l3]) = self.bytes().get(start..start + wire::ATTRIBUTE_HEADER) {
+            let value = start + wire::ATTRIBUTE_HEADER + usize::from(*length);
+            let end = value + u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize;
+            let found = self.bytes().get(start + wire::ATTRIBUTE_HEADER..value);
+            if *length > 0 && found == Some(name.as_bytes()) {
+                return Some(Place { start, value, end });
+            }
+            start = end;
+        }
+        None
+    }
+
+    /// Removes bytes between attributes, or within one. None may be open.
+    fn remove(&mut self, from: usize, to: usize) {
+        if let Some(written) = self.bytes.get_mut(..self.len).filter(|_| from <= to && self.open.is_none()) {
+            if to <= written.len() {
+                written.copy_within(to.., from);
+                self.len -= to - from;
+                self.last = (0, 0);
+            }
+        }
     }
 
     /// The attributes.
@@ -286,6 +334,23 @@ mod tests {
         assert_eq!(read(&attributes), expected);
         assert_eq!(attributes.dropped, 0);
         assert!(attributes.has("bytes") && !attributes.has("byte") && !attributes.has(""));
+    }
+
+    #[test]
+    fn attributes_are_renamed_and_taken_out_by_name() {
+        let mut attributes = LogAttributes::new();
+        attributes.set_display(Key::Named("first"), &1);
+        attributes.set_display(Key::Named("kind"), &"server");
+        attributes.set(Key::Named("count"), 2.into());
+        attributes.rename("first", key::SPAN_NAME);
+        attributes.rename("absent", key::SPAN_NAME);
+        assert_eq!(attributes.take_text("kind", str::len), Some(6));
+        assert_eq!(attributes.take_text("kind", str::len), None);
+        let expected = [
+            (wire::key::SPAN_NAME, String::new(), b"1".to_vec()),
+            (0, "count".into(), 2_i64.to_le_bytes().to_vec()),
+        ];
+        assert_eq!(read(&attributes), expected);
     }
 
     #[test]

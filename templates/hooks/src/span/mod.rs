@@ -1,6 +1,7 @@
 //! Spans: started, updated, ended. Each step is one record; the launcher puts them together.
 
 mod sample;
+mod shared;
 
 use crate::attribute::{key, Attribute, Value};
 use crate::clock::now;
@@ -8,6 +9,8 @@ use crate::context::{self, flag, Context, Live};
 use crate::scope::Scope;
 use crate::{ids, ring, settings, wire};
 
+pub(crate) use shared::Shared;
+pub use shared::{About, SharedSpan};
 pub use wire::Domain;
 
 /// An open span. Dropping it ends it; a dormant one does nothing.
@@ -63,7 +66,13 @@ impl Span {
     /// A span of a test: open, and recorded nowhere.
     #[cfg(test)]
     pub(crate) fn of_test() -> Span {
-        Span { context: Context { trace: [1; 16], span: [1; 8], ..Context::EMPTY }, root: Live::NEVER }
+        Span::of_test_with(1)
+    }
+
+    /// The same with an id.
+    #[cfg(test)]
+    pub(crate) fn of_test_with(id: u8) -> Span {
+        Span { context: Context { trace: [1; 16], span: [id; 8], ..Context::EMPTY }, root: Live::NEVER }
     }
 
     /// Whether the span does nothing.
@@ -114,7 +123,7 @@ impl Drop for Span {
 impl Context {
     /// Whether records may be written about its span.
     #[inline]
-    fn is_recorded(&self) -> bool {
+    pub(crate) fn is_recorded(&self) -> bool {
         !self.is_empty() && !self.remote && self.flags & flag::NOT_RECORDED == 0
     }
 

@@ -12,7 +12,7 @@ use std::ptr;
 
 use super::attributes::LogAttributes;
 use super::{run_formatting, Log};
-use crate::attribute::{Key, Value};
+use crate::attribute::{key, Key, Value};
 
 /// Most slots for text in one record.
 const SLOTS: usize = u64::BITS as usize;
@@ -24,7 +24,8 @@ const DEPTH: usize = 8;
 /// Each value that is code of the program's has a slot below 64, by which it is known when it is formatted. When the record
 /// is dropped while a panic unwinds, it is written with what was taken.
 pub struct PendingLog {
-    log: Log,
+    /// `None` for values of a span, which are written elsewhere.
+    log: Option<Log>,
     /// The address of what the program made: it differs from others that are being logged at the same time.
     subject: usize,
     may_format: Cell<bool>,
@@ -74,6 +75,18 @@ fn bit(slot: usize) -> u64 {
 
 impl PendingLog {
     pub(super) fn new(log: Log, subject: usize, aborts: bool) -> PendingLog {
+        PendingLog::with(Some(log), subject, aborts)
+    }
+
+    /// The values of a span, which are taken like those of a record.
+    pub(crate) fn of_span(subject: usize, aborts: bool) -> PendingLog {
+        let pending = PendingLog::with(None, subject, aborts);
+        pending.is_written.set(true);
+        pending.attributes.borrow_mut().use_all();
+        pending
+    }
+
+    fn with(log: Option<Log>, subject: usize, aborts: bool) -> PendingLog {
         PendingLog {
             log,
             subject,
@@ -226,10 +239,33 @@ impl PendingLog {
 
     /// Writes the record. `complete` adds what is not there yet, and may run code of the app.
     pub fn write(&self, complete: impl FnOnce(&PendingLog)) {
+        self.complete(complete);
+        self.write_once();
+    }
+
+    pub(crate) fn complete(&self, complete: impl FnOnce(&PendingLog)) {
         if !run_formatting(|| complete(self)) {
             self.count_dropped();
         }
-        self.write_once();
+    }
+
+    /// Gives `then` the attributes, and how many they are.
+    pub(crate) fn read(&self, then: impl FnOnce(&[u8], u16)) {
+        if let Ok(attributes) = self.attributes.try_borrow() {
+            then(attributes.bytes(), attributes.count());
+        }
+    }
+
+    /// Gives an attribute another key, by its name.
+    pub fn rename(&self, name: &str, key: Key<'static>) {
+        if let Ok(mut attributes) = self.attributes.try_borrow_mut() {
+            attributes.rename(name, key);
+        }
+    }
+
+    /// Takes text out that is there under that name, and gives it to `then`.
+    pub fn take_text<R>(&self, name: &str, then: impl FnOnce(&str) -> R) -> Option<R> {
+        self.attributes.try_borrow_mut().ok()?.take_text(name, then)
     }
 
     /// Drops the record.
@@ -243,12 +279,16 @@ impl PendingLog {
         }
         if let Ok(attributes) = self.attributes.try_borrow() {
             let missing = (self.begun.get() & !self.kept.get()).count_ones() as u8;
-            self.log.write(&attributes, missing);
+            if let Some(log) = &self.log {
+                log.write(&attributes, missing);
+            }
         }
     }
 
     /// Begins a slot's text, unless it is there already. What broke off is begun anew, if nothing came after it.
     fn open(&self, slot: usize, key: Key<'_>) -> Option<OpenText<'_>> {
+        // Of a span, it is a field like others.
+        let key = if self.log.is_none() && key == key::LOG_BODY { Key::Named("message") } else { key };
         let bit = bit(slot);
         let is_first = self.begun.get() & bit == 0;
         self.begun.set(self.begun.get() | bit);

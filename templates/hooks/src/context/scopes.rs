@@ -1,0 +1,110 @@
+//! Spans that a program enters and leaves by itself, in whatever order.
+//!
+//! [`Context::enter`] is for scopes that nest. A program may leave its spans in another order than it entered them, on
+//! another thread, or never. So each thread keeps the spans that it has entered, each with what was current before: a span
+//! that is left gives that back if it is current, and otherwise hands it on to the span that was entered next.
+
+use std::cell::{Cell, RefCell};
+use std::mem;
+use std::sync::{Arc, Weak};
+
+use super::{Context, CURRENT};
+use crate::span::Shared;
+
+/// From this many entries on, those whose spans are over are looked for, each time their number has doubled.
+const MANY: usize = 32;
+
+struct Scope {
+    span: Weak<Shared>,
+    id: [u8; 8],
+    before: Context,
+}
+
+thread_local! {
+    static SCOPES: RefCell<Vec<Scope>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `run` with the thread's scopes. Nothing runs where the thread ends, nor in a signal's handler that interrupts this.
+fn with_scopes<R>(run: impl FnOnce(&mut Vec<Scope>) -> R) -> Option<R> {
+    SCOPES.try_with(|scopes| scopes.try_borrow_mut().ok().map(|mut scopes| run(&mut scopes))).ok().flatten()
+}
+
+/// Makes the context of `span` the current one, until the span is left.
+pub(crate) fn enter(span: &Arc<Shared>) {
+    let context = span.context();
+    with_scopes(|scopes| {
+        if scopes.len() >= MANY && scopes.len().is_power_of_two() {
+            forget_ended(scopes);
+        }
+        if let Ok(before) = CURRENT.try_with(|current| current.replace(context.clone())) {
+            scopes.push(Scope { span: Arc::downgrade(span), id: context.span, before });
+        }
+    });
+}
+
+/// Leaves `span`, as it was entered last on this thread. Nothing happens where it was not.
+pub(crate) fn leave(span: &Arc<Shared>) {
+    with_scopes(|scopes| {
+        let entered = scopes.iter().rposition(|scope| scope.span.as_ptr() == Arc::as_ptr(span));
+        if let Some(index) = entered {
+            remove(scopes, index);
+        }
+    });
+}
+
+/// The span of a program's that is current, if this thread has entered it.
+pub(crate) fn current() -> Option<Arc<Shared>> {
+    let id = CURRENT.try_with(id_of).ok()?;
+    with_scopes(|scopes| scopes.iter().rev().find(|scope| scope.id == id)?.span.upgrade()).flatten()
+}
+
+fn id_of(current: &Cell<Context>) -> [u8; 8] {
+    let context = current.take();
+    let id = context.span;
+    current.set(context);
+    id
+}
+
+fn remove(scopes: &mut Vec<Scope>, index: usize) {
+    let Scope { id, before, .. } = scopes.remove(index);
+    if let Some(next) = scopes.get_mut(index) {
+        next.before = before;
+        return;
+    }
+    let _ = CURRENT.try_with(|current| {
+        if id_of(current) == id {
+            current.set(before);
+        }
+    });
+}
+
+/// Forgets spans that were never left on this thread and are over.
+fn forget_ended(scopes: &mut Vec<Scope>) {
+    let current = CURRENT.try_with(id_of).unwrap_or_default();
+    // What was current before the first of several in a row.
+    let mut before: Option<Context> = None;
+    let mut is_current = false;
+    let mut kept = Vec::with_capacity(scopes.len());
+    for mut scope in mem::take(scopes) {
+        if scope.span.strong_count() == 0 {
+            is_current |= scope.id == current;
+            before.get_or_insert(scope.before);
+            continue;
+        }
+        if let Some(before) = before.take() {
+            scope.before = before;
+        }
+        is_current = false;
+        kept.push(scope);
+    }
+    *scopes = kept;
+    if let Some(before) = before.filter(|_| is_current) {
+        let _ = CURRENT.try_with(|current| current.set(before));
+    }
+}
+
+/// How many spans this thread has entered and not left.
+#[cfg(test)]
+pub(crate) fn depth() -> usize {
+    with_scopes(|scopes| scopes.len()).unwrap_or(0)
+}

@@ -1,0 +1,271 @@
+//! Spans of the program's own, which have several owners.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::Arc;
+
+use crate::clock::now;
+use crate::context::{self, flag, scopes, Context};
+use crate::logs::PendingLog;
+use crate::span::Span;
+use crate::{attach, ring};
+
+/// What the program's type of a span is described by, such as the metadata of a callsite.
+pub type About = &'static (dyn Any + Send + Sync);
+
+/// A span that the program makes, clones, enters and leaves by itself. It ends when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct SharedSpan(Arc<Shared>);
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    kind: Kind,
+    about: Option<About>,
+    status: AtomicU8,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Own(Span),
+    /// A handle of what is current, whose span is another's to end.
+    Other(Context),
+}
+
+/// Values of [`Shared::status`].
+const NO_STATUS: u8 = 0;
+const GIVEN: u8 = 1;
+const FAILED: u8 = 2;
+
+thread_local! {
+    /// The span that the program's library converted last, see [`SharedSpan::noted`].
+    static NOTED: Cell<Option<Context>> = const { Cell::new(None) };
+}
+
+impl Shared {
+    pub(crate) fn context(&self) -> &Context {
+        match &self.kind {
+            Kind::Own(span) => span.context(),
+            Kind::Other(context) => context,
+        }
+    }
+}
+
+impl SharedSpan {
+    /// A span with owners. `None` for one that does nothing.
+    pub fn new(span: Span, about: Option<About>) -> Option<SharedSpan> {
+        if span.is_none() {
+            return None;
+        }
+        Some(SharedSpan(Arc::new(Shared { kind: Kind::Own(span), about, status: AtomicU8::new(NO_STATUS) })))
+    }
+
+    /// The program's span that is current on this thread; where another kind of span is, a handle that can be entered.
+    pub fn current() -> Option<SharedSpan> {
+        if !attach::active() {
+            return None;
+        }
+        if let Some(span) = scopes::current() {
+            return Some(SharedSpan(span));
+        }
+        let context = context::current();
+        if context.is_empty() {
+            return None;
+        }
+        Some(SharedSpan(Arc::new(Shared { kind: Kind::Other(context), about: None, status: AtomicU8::new(GIVEN) })))
+    }
+
+    /// Whether it is a span of the program's, rather than a handle of another.
+    pub fn is_own(&self) -> bool {
+        matches!(self.0.kind, Kind::Own(_))
+    }
+
+    /// What was given when it was made.
+    pub fn about(&self) -> Option<About> {
+        self.0.about
+    }
+
+    /// The context of its work.
+    pub fn context(&self) -> &Context {
+        self.0.context()
+    }
+
+    /// Makes its context the current one of this thread, until it is left. Unlike [`Context::enter`], spans may be left
+    /// in any order.
+    pub fn enter(&self) {
+        scopes::enter(&self.0);
+    }
+
+    /// Leaves the span, if it was entered on this thread.
+    pub fn leave(&self) {
+        scopes::leave(&self.0);
+    }
+
+    /// Whether values of its own are recorded, so that it is worth to format them.
+    pub fn takes_values(&self) -> bool {
+        let context = self.context();
+        self.is_own() && context.is_recorded() && context.flags & flag::SAMPLED != 0
+    }
+
+    /// Runs `run`, while which the program's subscriber formats values of the span; their text is copied. Those that it has
+    /// not formatted are added by `complete`, which may run code of the app. Both are found and told apart by `of` and
+    /// `subject`, see [`PendingLog`].
+    pub fn set_values<R>(
+        &self,
+        (of, subject): (usize, usize),
+        aborts: bool,
+        run: impl FnOnce() -> R,
+        complete: impl FnOnce(&PendingLog),
+    ) -> R {
+        let pending = PendingLog::of_span(subject, aborts);
+        let result = pending.while_registered(of, run);
+        pending.complete(complete);
+        pending.read(|bytes, count| {
+            if count > 0 {
+                ring::write_update(self.context().span, now(), (bytes, count), &[]);
+            }
+        });
+        result
+    }
+
+    /// Links the span to another that it follows from.
+    pub fn link(&self, _to: &Context) {}
+
+    /// Notes that the program has given the span a status, which an error below does not change.
+    pub fn mark_status(&self) {
+        self.0.status.store(GIVEN, Relaxed);
+    }
+
+    /// Something in the current span of the program has failed: its status is an error, unless the program gave it one.
+    pub fn fail_current() {
+        if !attach::active() {
+            return;
+        }
+        let Some(span) = scopes::current() else { return };
+        if span.status.compare_exchange(NO_STATUS, FAILED, Relaxed, Relaxed).is_ok() {
+            span.context().set(&[(crate::Key::Known(9999), 2_i64.into())]);
+        }
+    }
+
+    /// Notes that the library converts this span into something that does not show it, see [`noted`](Self::noted).
+    #[inline]
+    pub fn note(span: Option<&SharedSpan>) {
+        if let Some(span) = span {
+            let _ = NOTED.try_with(|noted| noted.set(Some(span.context().clone())));
+        }
+    }
+
+    /// Runs `convert`; the context of the span that it converts can be taken by [`take_noted`](Self::take_noted).
+    #[inline]
+    pub fn noted<R>(convert: impl FnOnce() -> R) -> R {
+        if attach::active() {
+            SharedSpan::take_noted();
+        }
+        convert()
+    }
+
+    /// The context of the span that was converted last.
+    pub fn take_noted() -> Option<Context> {
+        NOTED.try_with(Cell::take).ok().flatten()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    fn span(id: u8) -> SharedSpan {
+        SharedSpan::new(Span::of_test_with(id), None).unwrap()
+    }
+
+    fn is_current(id: u8) -> bool {
+        scopes::current().map_or(id == 0, |span| span.context().span == [id; 8])
+    }
+
+    #[test]
+    fn spans_are_left_in_any_order() {
+        let spans = [1, 2, 3].map(span);
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            spans.iter().for_each(SharedSpan::enter);
+            assert!(is_current(3));
+            for index in order {
+                spans[index].leave();
+            }
+            assert!(is_current(0), "{order:?}");
+            assert_eq!(scopes::depth(), 0, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn a_span_that_is_left_below_another_leaves_that_current() {
+        let (outer, inner) = (span(1), span(2));
+        outer.enter();
+        inner.enter();
+        outer.leave();
+        assert!(is_current(2));
+        inner.leave();
+        assert!(is_current(0));
+    }
+
+    #[test]
+    fn a_span_may_be_entered_again_within_itself() {
+        let (outer, inner) = (span(1), span(2));
+        outer.enter();
+        inner.enter();
+        outer.enter();
+        outer.leave();
+        assert!(is_current(2));
+        outer.leave();
+        inner.leave();
+        assert_eq!(scopes::depth(), 0);
+    }
+
+    #[test]
+    fn leaving_on_another_thread_changes_nothing_there() {
+        let span = span(1);
+        span.enter();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                span.leave();
+                assert_eq!(scopes::depth(), 0);
+            });
+        });
+        assert!(is_current(1));
+        span.leave();
+        assert!(is_current(0));
+    }
+
+    #[test]
+    fn spans_that_are_never_left_are_forgotten_when_they_are_over() {
+        let first = span(1);
+        first.enter();
+        for _ in 0..10_000 {
+            span(2).enter();
+        }
+        assert!(scopes::depth() < 200, "{}", scopes::depth());
+        let last = span(3);
+        last.enter();
+        last.leave();
+        first.leave();
+        assert!(scopes::depth() < 200);
+    }
+
+    #[test]
+    fn a_context_of_the_hooks_that_is_current_stays() {
+        let (span, other) = (span(1), Span::of_test_with(9));
+        span.enter();
+        let before = context::replace_current(other.context().clone());
+        span.leave();
+        let current = context::replace_current(Context::EMPTY);
+        assert_eq!((before.span, current.span, scopes::depth()), ([1; 8], [9; 8], 0));
+    }
+
+    #[test]
+    fn a_conversion_is_noted_once() {
+        let span = span(7);
+        SharedSpan::note(Some(&span));
+        SharedSpan::note(None);
+        assert_eq!(SharedSpan::take_noted().unwrap().span, [7; 8]);
+        assert!(SharedSpan::take_noted().is_none());
+    }
+}
