@@ -174,12 +174,17 @@ fn variables_beside_a_configuration_file_are_reported() {
     let text = "file_format: '1.0'\nresource: {attributes_list: '${OTEL_RESOURCE_ATTRIBUTES}'}\n";
     std::fs::write(file.path(), text).unwrap();
     let path = file.path().to_str().unwrap();
-    let found = problems(&[("OTEL_CONFIG_FILE", path), ("OTEL_RESOURCE_ATTRIBUTES", "a=b")]);
     let expected = format!(
-        "variables are ignored because `OTEL_CONFIG_FILE` is set and `{path}` does not refer to them: \
+        "variables are ignored because the configuration file `{path}` is used and does not refer to them: \
          `OTEL_EXPORTER_OTLP_ENDPOINT`"
     );
-    assert!(found.contains(&expected), "{found:?}");
+    for name in ["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"] {
+        let found = problems(&[(name, path), ("OTEL_RESOURCE_ATTRIBUTES", "a=b")]);
+        assert!(found.contains(&expected), "{found:?}");
+    }
+    let environment = [("OTEL_RESOURCE_ATTRIBUTES", "a=b"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")];
+    let (output, _) = config(&environment, &["--config-file", path]);
+    assert!(output.contains(&expected), "{output}");
     let (output, _) = config(&[("OTEL_CONFIG_FILE", path)], &[]);
     assert!(output.contains(&format!("hint: correct it in `{path}`")), "no variable would help: {output}");
     assert!(!output.contains("hint: set `OTEL_TRACES_EXPORTER`"), "{output}");

@@ -42,7 +42,7 @@ pub(super) fn problems(evidence: &Evidence<'_>, found: &mut Vec<Problem>) {
         if !names.is_empty() {
             found.push(problem(
                 format!(
-                    "variables are ignored because `OTEL_CONFIG_FILE` is set and `{file}` does not refer to them: {}",
+                    "variables are ignored because the configuration file `{file}` is used and does not refer to them: {}",
                     names.join(", ")
                 ),
                 "refer to a variable in the file as `${NAME}`",
