@@ -64,6 +64,18 @@ fn a_port_without_a_server_is_reported() {
 }
 
 #[test]
+fn a_server_without_an_answer_is_not_one_that_answered() {
+    // The kernel accepts connections of the backlog.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.local_addr().unwrap());
+    let found = || problems(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &url), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
+    let expected = |text: &str| [format!("spans, metrics and log records do not arrive: {text}")];
+    assert_eq!(found(), expected(&format!("connected to `{url}`, but it did not answer within 2 s")));
+    std::thread::spawn(move || server.incoming().for_each(drop));
+    assert_eq!(found(), expected(&format!("`{url}` closed the connection without an answer")));
+}
+
+#[test]
 fn a_wrong_path_and_a_wrong_protocol_are_reported() {
     let otlp = Otlp::start();
     let elsewhere = format!("{}/no/such/path", otlp.url());

@@ -90,7 +90,9 @@ fn in_short(answer: &ProbeResult) -> String {
         ProbeResult::Rejects(status) => format!("rejects it: {status}"),
         ProbeResult::OtherProtocol => "uses another protocol".into(),
         ProbeResult::NotOtlp => "is not an OTLP receiver".into(),
-        ProbeResult::NoAnswer(reason) => format!("cannot be reached: {reason}"),
+        ProbeResult::TimedOut(time) => format!("does not answer within {} s", time.as_secs()),
+        ProbeResult::Closed => "closes the connection without an answer".into(),
+        ProbeResult::CannotConnect(reason) => format!("cannot be reached: {reason}"),
         ProbeResult::ProxyFailed { reason, .. } => format!("cannot be reached through the proxy: {reason}"),
     }
 }

@@ -70,7 +70,7 @@ fn problem_at(otlp: &Otlp, answer: &ProbeResult) -> Option<(String, String)> {
                 written.name(OtlpSetting::Certificate)
             ),
         ),
-        ProbeResult::NoAnswer(reason) => (
+        ProbeResult::CannotConnect(reason) => (
             format!("cannot connect to `{server}`: {reason}"),
             match usual {
                 Some(usual) => format!("start a collector there; its port is that of `{usual}`, not of `{configured}`"),
@@ -87,6 +87,13 @@ fn problem_at(otlp: &Otlp, answer: &ProbeResult) -> Option<(String, String)> {
         ),
         ProbeResult::NotOtlp => {
             (format!("`{server}` answered, but is not an OTLP receiver"), correct(OtlpSetting::Endpoint))
+        }
+        ProbeResult::TimedOut(time) => (
+            format!("connected to `{server}`, but it did not answer within {} s", time.as_secs()),
+            format!("look into its log, or {}", correct(OtlpSetting::Endpoint)),
+        ),
+        ProbeResult::Closed => {
+            (format!("`{server}` closed the connection without an answer"), correct(OtlpSetting::Endpoint))
         }
         ProbeResult::Rejects(status @ (401 | 403)) => {
             (format!("`{endpoint}` requires authentication ({status})"), correct(OtlpSetting::Headers))
