@@ -81,9 +81,9 @@ pub(crate) fn run(options: Options) -> Outcome {
     let inspected = program.as_ref().map(inspect);
     let exports = exports::of(&resolved.config);
     let unnamed = Program { name: "PROGRAM".into(), file: "PROGRAM".into(), args: Vec::new() };
-    let program_or_none = program.as_ref().unwrap_or(&unnamed);
+    let program_or_unnamed = program.as_ref().unwrap_or(&unnamed);
     let sdk = signals::resource::sdk_attributes();
-    let resource = resource::resource_of(&resolved.config.resource, program_or_none, &environment, &sdk);
+    let resource = resource::resource_of(&resolved.config.resource, program_or_unnamed, &environment, &sdk);
     let problems = problems::of(&problems::Evidence {
         resolved: &resolved,
         environment: &environment,
