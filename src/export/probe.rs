@@ -12,7 +12,7 @@ use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, ClientConfig, ClientConnection, StreamOwned};
 use url::Url;
 
-use crate::config::{Otlp, OtlpSetting, Protocol, Proxy, Tls};
+use crate::config::{ExporterSetting, Otlp, Protocol, Proxy, Tls};
 use crate::export::tls;
 
 /// How long each step may take.
@@ -113,7 +113,7 @@ impl Probe<'_> {
         let mut config = tls::client(&to.tls).map_err(|error| {
             let causes = std::iter::successors(std::error::Error::source(&error), |error| error.source());
             let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-            ProbeResult::ExporterUnusable(text, error.hint(&to.written))
+            ProbeResult::ExporterUnusable(text, error.hint(&to.origin))
         })?;
         config.alpn_protocols = match to.protocol {
             Protocol::Grpc => vec![b"h2".to_vec()],
@@ -123,7 +123,7 @@ impl Probe<'_> {
             let host = url.host_str().unwrap_or_default();
             ProbeResult::ExporterUnusable(
                 format!("no TLS server can have the name `{host}`"),
-                Some(format!("correct {}", to.written.name(OtlpSetting::Endpoint))),
+                Some(format!("correct {}", to.origin.name(ExporterSetting::Endpoint))),
             )
         })?;
         Ok(Probe { url, to, tls: Some((Arc::new(config), name)) })

@@ -50,7 +50,7 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
         }
         Exporter::Otlp(otlp) => {
             // gRPC has one endpoint for all; settings that differ besides (a certificate, a header) have a probe of their own.
-            let key = Otlp { written: SettingOrigin::default(), ..otlp.clone() };
+            let key = Otlp { origin: SettingOrigin::default(), ..otlp.clone() };
             let known = probed.iter().find(|(known, _)| *known == key).map(|(_, answer)| answer.clone());
             let answer = known.unwrap_or_else(|| export::probe::probe(otlp));
             probed.push((key, answer.clone()));

@@ -49,7 +49,7 @@ fn otlp(endpoint: &str, protocol: Protocol) -> Otlp {
         timeout: Duration::from_secs(10),
         tls: Tls::default(),
         proxy: None,
-        written: SettingOrigin::default(),
+        origin: SettingOrigin::default(),
     }
 }
 
@@ -214,7 +214,7 @@ fn readers_and_views_are_read() {
                 scope_info: false,
                 target_info: false,
                 resource_labels: Some(Selection { included: Some(vec!["service.*".into()]), excluded: vec![] }),
-                written: SettingOrigin::default(),
+                origin: SettingOrigin::default(),
             }),
         ]
     );
