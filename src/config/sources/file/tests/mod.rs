@@ -364,6 +364,13 @@ distribution: {otel_rs: {excluded_url: []}}
 }
 
 #[test]
+fn a_long_key_without_one_of_its_words_is_named_with_the_known_one() {
+    let text = "meter_provider: {readers: [], views: [{stream: {aggregation: {base2_exponential_histogram: null}}}]}\n";
+    let found = notices(text).join("\n");
+    assert!(found.contains("did you mean `base2_exponential_bucket_histogram`?"), "{found}");
+}
+
+#[test]
 fn keys_that_repeat_the_default_are_not_warned_of_even_if_a_variable_sets_them() {
     let text = "
 tracer_provider:
