@@ -5,9 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Outcome;
 use super::bootstrap::write_in_cache;
-use super::{rustc, rustdoc};
+use super::{Outcome, rustc, rustdoc};
 use crate::project::{ProjectDirs, former, workspace_of};
 use crate::ui::{self, Explain};
 

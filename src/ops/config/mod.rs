@@ -11,14 +11,11 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::Format;
-use super::{Failure, Outcome};
+use super::{Failure, Format, Outcome};
 use crate::config::{self, ValueSource};
 use crate::launch::{self, Environment, FindError, Program};
 use crate::layers::{self, LayerNote};
-use crate::resource;
-use crate::signals;
-use crate::ui;
+use crate::{resource, signals, ui};
 use exports::Export;
 use problems::Problem;
 
