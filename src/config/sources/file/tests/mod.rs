@@ -365,7 +365,7 @@ distribution: {otel_rs: {excluded_url: []}}
 
 #[test]
 fn a_long_key_without_one_of_its_words_is_named_with_the_known_one() {
-    let text = "meter_provider: {readers: [], views: [{stream: {aggregation: {base2_exponential_histogram: null}}}]}\n";
+    let text = "meter_provider: {readers: [{periodic: {exporter: {console: }}}], views: [{selector: {}, stream: {aggregation: {base2_exponential_histogram: }}}]}\n";
     let found = notices(text).join("\n");
     assert!(found.contains("did you mean `base2_exponential_bucket_histogram`?"), "{found}");
 }
