@@ -31,7 +31,7 @@ pub(crate) use metrics::{
     CardinalityLimit, ExemplarFilter, HistogramAggregation, HostMetrics, Metrics, Periodic, Prometheus, Reader,
     Temporality,
 };
-pub(crate) use origin::{OtlpSetting, SettingOrigin};
+pub(crate) use origin::{ExporterSetting, SettingOrigin};
 pub(crate) use processors::{Batch, Logs, Processor, Traces};
 pub(crate) use proxy::Proxy;
 pub(crate) use resource::{AttributeValue, Resource};

@@ -120,8 +120,7 @@ mod tests {
     use crate::records::record::SpanStart;
     use crate::records::record::make::{self, Given};
     use crate::resource::testing::source;
-    use crate::wire::ProcessId;
-    use crate::wire::kind;
+    use crate::wire::{ProcessId, kind};
 
     /// A span with three attributes, and three events of two each.
     fn finished() -> FinishedSpan {
