@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use otel_rs_hooks::{key, Key, Log, PendingLog, Severity};
+use otel_rs_hooks::{directives, key, Key, Log, PendingLog, Severity, SharedSpan};
 
 use crate::callsite::Identifier;
 use crate::field::{Field, Visit};
@@ -33,12 +33,19 @@ fn hand(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>) -> bool 
 
 fn start(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>) -> Option<Log> {
     let metadata = event.metadata();
+    if *metadata.level() == Level::ERROR {
+        SharedSpan::fail_current();
+    }
     // A record of the `log` crate that a bridge made an event of: it was recorded where it came from.
     let bridged = metadata.target() == "log" && metadata.name() == "log event";
     if bridged || subscriber.is::<NoSubscriber>() {
         return None;
     }
-    Log::now(&SCOPE, severity(metadata.level()))
+    let severity = severity(metadata.level());
+    if directives::wants_log(metadata.target(), severity) == Some(false) {
+        return None;
+    }
+    Log::now(&SCOPE, severity)
 }
 
 fn severity(level: &Level) -> Severity {

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use otel_rs_hooks::{key, Context, Decisions, Domain, Key, Log, PendingLog, Severity, SharedSpan};
+use otel_rs_hooks::wire::{SpanKind, SpanStatus};
+use otel_rs_hooks::{directives, key, Context, Decisions, Domain, Key, Log, PendingLog, Severity, SharedSpan};
 
 use crate::field::{Field, ValueSet, Visit};
 use crate::span::{Attributes, Id, Span};
@@ -37,9 +38,8 @@ pub(crate) enum Parent {
 }
 
 /// Values of a decision about a callsite.
-const NO: u8 = 0;
 const YES: u8 = 1;
-/// The user named nothing for its target.
+/// The user has set no directives.
 const BY_DEFAULT: u8 = 2;
 
 fn severity(level: &Level) -> Severity {
@@ -59,17 +59,16 @@ fn is_covered(target: &str) -> bool {
     })
 }
 
-/// Whether a level is severe enough, by default or for any target.
-fn is_severe(level: &Level, most: Option<Severity>) -> bool {
-    let severity = severity(level) as u8;
-    severity >= Severity::Info as u8 || most.map_or(false, |most| severity >= most as u8)
+/// Whether a level is severe enough for any target.
+fn is_severe(level: &Level, least: Option<Severity>) -> bool {
+    least.map_or(false, |least| severity(level) as u8 >= least as u8)
 }
 
 /// Whether spans of that level may be wanted.
 #[doc(hidden)]
 #[inline]
 pub fn otel_wants_level(level: Level) -> bool {
-    otel_rs_hooks::active() && SCOPE.enabled() && is_severe(&level, most_span())
+    otel_rs_hooks::active() && SCOPE.enabled() && is_severe(&level, directives::least_span())
 }
 
 /// Whether a span is wanted, whatever the program's subscriber decides.
@@ -84,11 +83,11 @@ fn wants_span(metadata: &'static Metadata<'static>) -> bool {
     static DECISIONS: Decisions = Decisions::new();
     let level = metadata.level();
     SCOPE.enabled()
-        && is_severe(level, most_span())
+        && is_severe(level, directives::least_span())
         && !otel_rs_hooks::formatting()
         && DECISIONS.of(metadata, || {
-            let named = named_span(metadata.target(), severity(level));
-            u8::from(named.unwrap_or(*level <= Level::INFO && !is_covered(metadata.target())))
+            let target = metadata.target();
+            u8::from(directives::wants_span(target, severity(level), is_covered(target)))
         }) == YES
 }
 
@@ -103,15 +102,18 @@ pub fn otel_wants_event(metadata: &'static Metadata<'static>) -> bool {
 fn wants_event(metadata: &'static Metadata<'static>) -> bool {
     static DECISIONS: Decisions = Decisions::new();
     let level = metadata.level();
-    if !is_severe(level, most_log()) || !SCOPE.enabled() || otel_rs_hooks::formatting() {
+    let is_wanted_by_default = *level <= Level::INFO && !has_consumer();
+    if !is_wanted_by_default && !is_severe(level, directives::least_log()) {
         return false;
     }
-    let decided = DECISIONS.of(metadata, || match named_log(metadata.target(), severity(level)) {
+    if !SCOPE.enabled() || otel_rs_hooks::formatting() {
+        return false;
+    }
+    let decided = DECISIONS.of(metadata, || match directives::wants_log(metadata.target(), severity(level)) {
         Some(is_wanted) => u8::from(is_wanted),
-        None if *level <= Level::INFO => BY_DEFAULT,
-        None => NO,
+        None => BY_DEFAULT,
     });
-    decided == YES || decided == BY_DEFAULT && !has_consumer()
+    decided == YES || decided == BY_DEFAULT && is_wanted_by_default
 }
 
 /// Whether the program has something that takes its events.
@@ -279,16 +281,31 @@ fn set_special(otel: &SharedSpan, pending: &PendingLog) {
     pending.rename("otel.name", key::SPAN_NAME);
     pending.rename("otel.status_description", key::ERROR_MESSAGE);
     pending.rename("otel.status_message", key::ERROR_MESSAGE);
-    let number = |name: &str, texts: &[(&str, i64)]| {
-        let number_of = |text: &str| texts.iter().find(|(known, _)| text.eq_ignore_ascii_case(known)).map(|known| known.1);
-        pending.take_text(name, number_of).and_then(|number| number)
-    };
-    if let Some(kind) = number("otel.kind", &KINDS) {
-        pending.set(SPAN_KIND, kind.into());
+    if let Some(Some(kind)) = pending.take_text("otel.kind", kind_of) {
+        pending.set(key::SPAN_KIND, (kind as i64).into());
     }
-    if let Some(status) = number("otel.status_code", &STATUSES) {
-        pending.set(SPAN_STATUS, status.into());
+    if let Some(Some(status)) = pending.take_text("otel.status_code", status_of) {
+        pending.set(key::SPAN_STATUS, (status as i64).into());
         otel.mark_status();
+    }
+}
+
+fn kind_of(text: &str) -> Option<SpanKind> {
+    match text.to_ascii_lowercase().as_str() {
+        "internal" => Some(SpanKind::Internal),
+        "server" => Some(SpanKind::Server),
+        "client" => Some(SpanKind::Client),
+        "producer" => Some(SpanKind::Producer),
+        "consumer" => Some(SpanKind::Consumer),
+        _ => None,
+    }
+}
+
+fn status_of(text: &str) -> Option<SpanStatus> {
+    match text.to_ascii_lowercase().as_str() {
+        "ok" => Some(SpanStatus::Ok),
+        "error" => Some(SpanStatus::Error),
+        _ => None,
     }
 }
 
@@ -338,7 +355,7 @@ pub(crate) fn linked(span: &Span, convert: impl FnOnce() -> Option<Id>) -> Optio
     let id = SharedSpan::noted(convert);
     if let Some(otel) = &span.otel {
         if let Some(cause) = SharedSpan::take_noted() {
-            otel.link(&cause);
+            otel.context().link(&cause, &[]);
         }
     }
     id
@@ -438,13 +455,3 @@ impl Visit for Fields<'_> {
         self.pending.set(key, value.into());
     }
 }
-
-// Until the foundation is there.
-const SPAN_KIND: Key<'static> = Key::Known(9998);
-const SPAN_STATUS: Key<'static> = Key::Known(9999);
-const KINDS: [(&str, i64); 5] = [("internal", 1), ("server", 2), ("client", 3), ("producer", 4), ("consumer", 5)];
-const STATUSES: [(&str, i64); 2] = [("ok", 1), ("error", 2)];
-fn most_span() -> Option<Severity> { None }
-fn most_log() -> Option<Severity> { None }
-fn named_span(_: &str, _: Severity) -> Option<bool> { None }
-fn named_log(_: &str, _: Severity) -> Option<bool> { None }

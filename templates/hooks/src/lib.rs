@@ -16,6 +16,7 @@ mod cells;
 mod clock;
 mod context;
 mod decisions;
+pub mod directives;
 mod headers;
 pub mod http;
 mod ids;

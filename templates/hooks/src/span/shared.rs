@@ -5,11 +5,12 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::Arc;
 
+use crate::attribute::key;
 use crate::clock::now;
 use crate::context::{self, flag, scopes, Context};
 use crate::logs::PendingLog;
 use crate::span::Span;
-use crate::{attach, ring};
+use crate::{attach, ring, wire};
 
 /// What the program's type of a span is described by, such as the metadata of a callsite.
 pub type About = &'static (dyn Any + Send + Sync);
@@ -128,9 +129,6 @@ impl SharedSpan {
         result
     }
 
-    /// Links the span to another that it follows from.
-    pub fn link(&self, _to: &Context) {}
-
     /// Notes that the program has given the span a status, which an error below does not change.
     pub fn mark_status(&self) {
         self.0.status.store(GIVEN, Relaxed);
@@ -143,7 +141,7 @@ impl SharedSpan {
         }
         let Some(span) = scopes::current() else { return };
         if span.status.compare_exchange(NO_STATUS, FAILED, Relaxed, Relaxed).is_ok() {
-            span.context().set(&[(crate::Key::Known(9999), 2_i64.into())]);
+            span.context().set(&[(key::SPAN_STATUS, (wire::SpanStatus::Error as i64).into())]);
         }
     }
 
