@@ -12,6 +12,7 @@ mod otlp;
 mod process;
 mod project;
 mod shop;
+mod spans;
 #[allow(dead_code, reason = "the target `examples` uses the rest")]
 mod support;
 mod variables;

@@ -102,6 +102,10 @@ pub fn otel_wants_event(metadata: &'static Metadata<'static>) -> bool {
 fn wants_event(metadata: &'static Metadata<'static>) -> bool {
     static DECISIONS: Decisions = Decisions::new();
     let level = metadata.level();
+    // What fails is independent of what is recorded of it. An event that the subscriber accepts is seen by `tracing-core`.
+    if *level == Level::ERROR && SCOPE.enabled() && !otel_rs_hooks::formatting() {
+        SharedSpan::fail_current();
+    }
     let is_wanted_by_default = *level <= Level::INFO && !has_consumer();
     if !is_wanted_by_default && !is_severe(level, directives::least_log()) {
         return false;
@@ -128,9 +132,6 @@ fn has_consumer() -> bool {
 /// Records an event that is wanted and that the program's subscriber does not accept.
 #[doc(hidden)]
 pub fn otel_event(metadata: &'static Metadata<'static>, values: &ValueSet<'_>) {
-    if *metadata.level() == Level::ERROR {
-        SharedSpan::fail_current();
-    }
     if is_logged(metadata) {
         return;
     }
@@ -291,22 +292,19 @@ fn set_special(otel: &SharedSpan, pending: &PendingLog) {
 }
 
 fn kind_of(text: &str) -> Option<SpanKind> {
-    match text.to_ascii_lowercase().as_str() {
-        "internal" => Some(SpanKind::Internal),
-        "server" => Some(SpanKind::Server),
-        "client" => Some(SpanKind::Client),
-        "producer" => Some(SpanKind::Producer),
-        "consumer" => Some(SpanKind::Consumer),
-        _ => None,
-    }
+    let kinds = [
+        ("internal", SpanKind::Internal),
+        ("server", SpanKind::Server),
+        ("client", SpanKind::Client),
+        ("producer", SpanKind::Producer),
+        ("consumer", SpanKind::Consumer),
+    ];
+    kinds.iter().find(|(known, _)| text.eq_ignore_ascii_case(known)).map(|(_, kind)| *kind)
 }
 
 fn status_of(text: &str) -> Option<SpanStatus> {
-    match text.to_ascii_lowercase().as_str() {
-        "ok" => Some(SpanStatus::Ok),
-        "error" => Some(SpanStatus::Error),
-        _ => None,
-    }
+    let statuses = [("ok", SpanStatus::Ok), ("error", SpanStatus::Error)];
+    statuses.iter().find(|(known, _)| text.eq_ignore_ascii_case(known)).map(|(_, status)| *status)
 }
 
 /// The span that the program's subscriber has as current, or none, as what it is for us.

@@ -347,10 +347,8 @@ mod tests {
         attributes.rename("absent", key::SPAN_NAME);
         assert_eq!(attributes.take_text("kind", str::len), Some(6));
         assert_eq!(attributes.take_text("kind", str::len), None);
-        let expected = [
-            (wire::key::SPAN_NAME, String::new(), b"1".to_vec()),
-            (0, "count".into(), 2_i64.to_le_bytes().to_vec()),
-        ];
+        let expected =
+            [(wire::key::SPAN_NAME, String::new(), b"1".to_vec()), (0, "count".into(), 2_i64.to_le_bytes().to_vec())];
         assert_eq!(read(&attributes), expected);
     }
 

@@ -195,6 +195,21 @@ mod tests {
     }
 
     #[test]
+    fn ten_thousand_spans_on_eight_threads_leave_nothing_behind() {
+        let entered_and_left = |thread: usize| {
+            for round in 0..1250 {
+                let spans: Vec<_> = (1..=8).map(span).collect();
+                spans.iter().for_each(SharedSpan::enter);
+                let step = [1, 3, 5, 7][(round + thread) % 4];
+                (0..8).for_each(|index| spans[(index * step + round) % 8].leave());
+                assert!(is_current(0) && scopes::depth() == 0);
+            }
+        };
+        let entered_and_left = &entered_and_left;
+        std::thread::scope(|scope| (0..8).for_each(|thread| drop(scope.spawn(move || entered_and_left(thread)))));
+    }
+
+    #[test]
     fn a_span_that_is_left_below_another_leaves_that_current() {
         let (outer, inner) = (span(1), span(2));
         outer.enter();
