@@ -128,18 +128,18 @@ impl Destination<'_> {
     ) -> [Attribute<'a>; 14] {
         let only_if = |truth: bool| if truth { Value::Bool(true) } else { Value::None };
         [
-            (key::MESSAGING_SYSTEM, text(self.system)),
+            (key::MESSAGING_SYSTEM, Value::known(self.system)),
             (key::MESSAGING_OPERATION, i64::from(kind as u8).into()),
-            (key::MESSAGING_OPERATION_NAME, text(operation)),
-            (key::MESSAGING_DESTINATION, text(self.name)),
-            (key::MESSAGING_TEMPLATE, text(self.template)),
+            (key::MESSAGING_OPERATION_NAME, Value::known(operation)),
+            (key::MESSAGING_DESTINATION, Value::known(self.name)),
+            (key::MESSAGING_TEMPLATE, Value::known(self.template)),
             (key::MESSAGING_TEMPORARY, only_if(self.is_temporary)),
             (key::MESSAGING_ANONYMOUS, only_if(self.is_anonymous)),
-            (key::MESSAGING_PARTITION, text(self.partition)),
-            (key::MESSAGING_SUBSCRIPTION, text(self.subscription)),
-            (key::MESSAGING_GROUP, text(self.group)),
-            (key::MESSAGING_CLIENT, text(self.client)),
-            (key::SERVER_ADDRESS, text(self.address)),
+            (key::MESSAGING_PARTITION, Value::known(self.partition)),
+            (key::MESSAGING_SUBSCRIPTION, Value::known(self.subscription)),
+            (key::MESSAGING_GROUP, Value::known(self.group)),
+            (key::MESSAGING_CLIENT, Value::known(self.client)),
+            (key::SERVER_ADDRESS, Value::known(self.address)),
             (key::SERVER_PORT, self.port.into()),
             own,
         ]
@@ -149,15 +149,6 @@ impl Destination<'_> {
 /// Ends a [`Destination::receive`] that got so many messages.
 pub fn received(mut operation: Operation, count: usize) {
     operation.end(&[(key::MESSAGING_BATCH_SIZE, count.into())]);
-}
-
-/// Text that is known.
-fn text(text: &str) -> Value<'_> {
-    if text.is_empty() {
-        Value::None
-    } else {
-        text.into()
-    }
 }
 
 #[cfg(test)]
