@@ -294,7 +294,7 @@ fn kind_of(error: &(dyn StdError + 'static)) -> FailureKind {
     }
     // A server that does not use HTTP/2 ends the connection amid the first frames, of which h2 has an error of its own.
     let is_wrong_protocol = |cause: &(dyn StdError + 'static)| {
-        cause.is::<h2::Error>()
+        cause.downcast_ref().is_some_and(h2::Error::is_library)
             || cause.downcast_ref().is_some_and(is_not_http)
             || cause.downcast_ref().is_some_and(|io: &std::io::Error| {
                 io.kind() == ErrorKind::BrokenPipe && io.raw_os_error().is_none() && io.get_ref().is_some()
@@ -302,6 +302,9 @@ fn kind_of(error: &(dyn StdError + 'static)) -> FailureKind {
     };
     if causes(error).any(is_wrong_protocol) {
         return FailureKind::WrongProtocol;
+    }
+    if causes(error).any(|cause| cause.downcast_ref().is_some_and(h2::Error::is_remote)) {
+        return FailureKind::Io(ErrorKind::ConnectionReset);
     }
     let io = causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>()).last();
     FailureKind::Io(io.map_or(ErrorKind::Other, std::io::Error::kind))

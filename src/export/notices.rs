@@ -9,7 +9,7 @@ use super::sink::Unusable;
 use crate::bounds::losses::Reason;
 use crate::config::SettingOrigin;
 use crate::redact;
-use crate::ui::{Explain, plural};
+use crate::ui::{self, Explain, plural};
 
 /// The warning about a failure.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub(crate) struct ExportTarget {
 
 /// The warning about an exporter that cannot be made, for one signal or several.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot export {} to `{target}`, the program keeps running, its telemetry is lost", plural::list(signals))]
+#[error("cannot export {} to `{target}`, the program keeps running without this exporter", plural::list(signals))]
 struct CannotMakeExporter {
     signals: Vec<&'static str>,
     target: String,
@@ -72,8 +72,7 @@ pub(crate) enum Notice {
 impl Notice {
     /// A warning with an error's own causes and its hint.
     fn of(error: &dyn Explain) -> Notice {
-        let causes = std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
-        Notice::Warning { message: error.to_string(), causes: causes.collect(), hint: error.hint() }
+        Notice::Warning { message: error.to_string(), causes: ui::causes(error), hint: error.hint() }
     }
 }
 

@@ -292,6 +292,9 @@ impl RunningChild {
                     if is_over && let Some(gone) = exporter.take_if(|exporter| exporter.pid() == pid) {
                         gone.has_ended(ChildEnd::of(status));
                     }
+                    // It stops itself while the launcher is stopped, and may do so too late.
+                    let stopped = exporter.iter().filter(|exporter| libc::WIFSTOPPED(status) && exporter.pid() == pid);
+                    stopped.for_each(Exporter::go_on);
                 }
                 _ if is_over => {
                     shortage::note_status(status);

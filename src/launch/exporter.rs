@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
 
 use super::end::signal_name;
@@ -183,7 +183,6 @@ impl Exporter {
 
     /// Requests that the program's callbacks observe while it still runs; waits a little for that. Allocates nothing.
     pub(crate) fn observe(&self) {
-        self.go_on();
         self.send(&[OBSERVE]);
         self.wait_for_answer(Instant::now() + LAST_WORDS, &mut [0; 1]);
     }
@@ -205,16 +204,8 @@ impl Exporter {
         self.send(&encode(ended));
         let deadline = Instant::now() + limit;
         loop {
-            // It may have stopped itself just after the launcher was continued, and waits for a second signal then.
-            self.go_on();
-            match waitpid(Pid::from_raw(self.pid), Some(WaitPidFlag::WNOHANG)).map(end_of) {
-                Ok(None) | Err(nix::Error::EINTR) => {}
-                Ok(Some(ChildEnd::Exited(0))) => return true,
-                Ok(Some(end)) => {
-                    ui::warning("telemetry has stopped before all of it was exported", &[why(end)], None);
-                    return true;
-                }
-                Err(_) => return true,
+            if self.is_over() {
+                return true;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             let is_requested = match signals.wait_for(left.min(Duration::from_millis(100))) {
@@ -222,12 +213,36 @@ impl Exporter {
                 None => left.is_zero(),
             };
             if is_requested {
+                if self.is_over() {
+                    return true;
+                }
                 if left.is_zero() {
-                    ui::warning("telemetry did not finish in time, some of it is lost", &[], None);
+                    ui::warning("the exporting process did not end in time, some telemetry is lost", &[], None);
                 }
                 self.kill();
                 return false;
             }
+        }
+    }
+
+    /// Whether it has ended after the program; warns if that was not by itself. One that has stopped itself too late, when
+    /// the launcher had been continued already, is continued.
+    fn is_over(&self) -> bool {
+        match waitpid(Pid::from_raw(self.pid), Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)) {
+            Ok(WaitStatus::Stopped(..)) => {
+                self.go_on();
+                false
+            }
+            Ok(status) => match end_of(status) {
+                None => false,
+                Some(ChildEnd::Exited(0)) => true,
+                Some(end) => {
+                    ui::warning("telemetry has stopped before all of it was exported", &[why(end)], None);
+                    true
+                }
+            },
+            Err(nix::Error::EINTR) => false,
+            Err(_) => true,
         }
     }
 
@@ -349,10 +364,10 @@ fn why(end: ChildEnd) -> String {
     }
 }
 
-fn end_of(status: nix::sys::wait::WaitStatus) -> Option<ChildEnd> {
+fn end_of(status: WaitStatus) -> Option<ChildEnd> {
     match status {
-        nix::sys::wait::WaitStatus::Exited(_, code) => Some(ChildEnd::Exited(code)),
-        nix::sys::wait::WaitStatus::Signaled(_, signal, _) => Some(ChildEnd::Killed(signal as i32)),
+        WaitStatus::Exited(_, code) => Some(ChildEnd::Exited(code)),
+        WaitStatus::Signaled(_, signal, _) => Some(ChildEnd::Killed(signal as i32)),
         _ => None,
     }
 }

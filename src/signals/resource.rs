@@ -1,7 +1,7 @@
 //! Resources as the SDK and OTLP have them.
 
 use opentelemetry::KeyValue;
-use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::common::tonic::{Attributes, ResourceAttributesWithSchema};
 use opentelemetry_sdk::resource::{ResourceDetector, TelemetryResourceDetector};
 
 use crate::resource::Resource;
@@ -18,7 +18,8 @@ pub(crate) fn to_sdk(resource: &Resource) -> opentelemetry_sdk::Resource {
     builder.with_schema_url(resource.attributes.iter().cloned(), resource.schema_url.clone()).build()
 }
 
-/// OTLP's form of a resource.
+/// OTLP's form of a resource, in its order: the SDK's has none.
 pub(crate) fn to_otlp(resource: &Resource) -> ResourceAttributesWithSchema {
-    ResourceAttributesWithSchema::from(&to_sdk(resource))
+    let schema_url = Some(resource.schema_url.clone()).filter(|url| !url.is_empty());
+    ResourceAttributesWithSchema { attributes: Attributes::from(resource.attributes.clone()), schema_url }
 }

@@ -185,7 +185,8 @@ pub(crate) fn error(error: &dyn Explain) {
     message_block("error", anstyle::AnsiColor::Red, &error.to_string(), &causes(error), error.hint().as_deref());
 }
 
-fn causes(error: &dyn Explain) -> Vec<String> {
+/// The texts of an error's causes, the nearest first.
+pub(crate) fn causes(error: &dyn Explain) -> Vec<String> {
     std::iter::successors(error.source(), |e| e.source()).map(ToString::to_string).collect()
 }
 

@@ -143,3 +143,41 @@ fn a_collector_that_never_answers_costs_its_timeout_and_the_telemetry() {
         end.prints(1, "3 spans were lost");
     }
 }
+
+/// A server of HTTP/2 that answers every request with these headers and this text.
+fn other_server(headers: &'static [(&'static str, &'static str)], text: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = move || async move { (axum::response::AppendHeaders(headers.iter().copied()), text) };
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            axum::serve(listener, axum::Router::new().fallback(answer)).await
+        })
+    });
+    url
+}
+
+#[test]
+fn an_answer_that_is_not_one_of_grpc_accepts_nothing() {
+    let cases: [(&'static [_], &'static str); 3] = [
+        (&[("content-type", "text/plain")], "hello"),
+        // Without a status: before a message was read, and with a message that cannot be.
+        (&[("content-type", "application/grpc")], ""),
+        (&[("content-type", "application/grpc")], "\u{7}not framed"),
+    ];
+    for (headers, text) in cases {
+        let url = other_server(headers, text);
+        let settings = [
+            ("EXPORTER_OTLP_ENDPOINT", url.as_str()),
+            ("EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("METRICS_EXPORTER", "none"),
+        ];
+        let end = run("/a\n", &settings);
+        end.is_good();
+        end.prints(1, "not one of gRPC");
+        end.prints(1, "3 spans were lost");
+    }
+}

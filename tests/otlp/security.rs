@@ -166,7 +166,7 @@ fn unusable_files_are_named_and_the_program_runs() {
         all.extend(names.iter().zip(&settings).map(|(name, (_, value))| (name.as_str(), value.as_str())));
         let end = run("/a\n", &all);
         end.is_good();
-        end.prints(1, "warning: cannot export spans and metrics to `https://127.0.0.1:1`, the program keeps running, its telemetry is lost");
+        end.prints(1, "warning: cannot export spans and metrics to `https://127.0.0.1:1`, the program keeps running without this exporter");
         end.prints(1, cause);
         end.prints(1, hint);
         end.prints(1, "warning: cannot");

@@ -288,7 +288,8 @@ fn unpacked(headers: &HeaderMap, body: &[u8]) -> Option<Vec<u8>> {
     Some(plain)
 }
 
-/// Remembers a request before it is answered, which may be never.
+/// Remembers a request before it is answered, which may be never. An answer of gRPC names the encoding of its request, as
+/// grpc-go's do.
 async fn see(State((store, silent)): State<(Store, bool)>, request: HttpRequest, next: Next) -> Reply {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = request.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
@@ -297,7 +298,12 @@ async fn see(State((store, silent)): State<(Store, bool)>, request: HttpRequest,
     if silent {
         std::future::pending::<()>().await;
     }
-    next.run(request).await
+    let encoding = request.headers().get("grpc-encoding").cloned();
+    let mut reply = next.run(request).await;
+    if let Some(encoding) = encoding {
+        reply.headers_mut().insert("grpc-encoding", encoding);
+    }
+    reply
 }
 
 fn router(store: Store, silent: bool) -> Router {

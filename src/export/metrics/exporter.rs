@@ -81,18 +81,16 @@ impl Exporter {
     pub(super) async fn export(&self, programs: Vec<Collected>, points: u64) -> Option<SentRequest> {
         let export = Arc::new(Export { programs, points, sent: OnceLock::new() });
         *self.client.export.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&export));
-        let exported = match (&self.exporter, export.programs.first()) {
-            (Ok(exporter), Some(first)) => {
-                // The collector's answer is kept with the export; the exporter's own error is only text.
-                let exported = exporter.export(&first.metrics).await;
-                exported.map_err(|error| Failure::encoding(&std::io::Error::other(error)))
-            }
-            (Err(failure), _) => Err(failure.clone()),
-            (Ok(_), None) => Ok(()),
+        let first = export.programs.first()?;
+        let exported = match &self.exporter {
+            // The collector's answer is kept with the export; the exporter's own error is only text.
+            Ok(exporter) => exporter.export(&first.metrics).await.map_err(std::io::Error::other),
+            Err(failure) => Err(std::io::Error::other(failure.clone())),
         };
         self.client.export.lock().unwrap_or_else(PoisonError::into_inner).take();
         let sent = Arc::into_inner(export).and_then(|export| export.sent.into_inner());
-        match sent.unwrap_or_else(|| Err(exported.err().unwrap_or_else(Failure::closing))) {
+        let unsent = || exported.err().unwrap_or_else(|| std::io::Error::other("the exporter has sent nothing"));
+        match sent.unwrap_or_else(|| Err(Failure::encoding(&unsent()))) {
             Ok(sent) => Some(sent),
             Err(failure) => {
                 self.client.delivery.failed(&failure);

@@ -1,16 +1,18 @@
-//! OTLP over gRPC: tonic frames and compresses a message and reads the status; the message itself stays bytes.
+//! OTLP over gRPC: tonic frames a message and reads the status; the message itself stays bytes, compressed before.
 
+use std::error::Error as _;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine as _};
 use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper::body::{Bytes, Frame};
 use percent_encoding::percent_decode;
-use prost::bytes::{Buf as _, BufMut as _};
+use prost::bytes::{Buf as _, BufMut as _, BytesMut};
 use tonic::body::Body;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -27,6 +29,7 @@ use crate::signals::Signal;
 /// The header or trailer that holds a call's status.
 const STATUS: &str = "grpc-status";
 const MESSAGE: &str = "grpc-message";
+const ENCODING: &str = "grpc-encoding";
 const DETAILS: &str = "grpc-status-details-bin";
 
 /// Calls one method of one collector.
@@ -37,10 +40,12 @@ pub(super) struct Method {
 }
 
 impl Method {
-    /// The method at `origin` that accepts a signal; `headers` go with each call.
+    /// The method at `origin` that accepts a signal; `headers` go with each call. `gzip`: messages are compressed already.
     pub(super) fn new(client: Client, origin: Uri, signal: Signal, headers: HeaderMap, gzip: bool) -> Method {
-        let client = Grpc::with_origin(GrpcOnly(client), origin).max_decoding_message_size(MAX_ANSWER);
-        let client = if gzip { client.send_compressed(CompressionEncoding::Gzip) } else { client };
+        // A server may answer in the encoding of the request, whether or not the client offers to accept that (grpc-go).
+        let client = Grpc::with_origin(GrpcOnly { client, gzip }, origin)
+            .max_decoding_message_size(MAX_ANSWER)
+            .accept_compressed(CompressionEncoding::Gzip);
         let path = PathAndQuery::from_static(match signal {
             Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
             Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
@@ -49,22 +54,49 @@ impl Method {
         Method { client, path, metadata: MetadataMap::from_headers(headers) }
     }
 
-    /// Sends a message and returns the answer's, which is empty where there is none.
+    /// Sends a message and returns the answer's, which is empty where there is none. An error without a source is the
+    /// status that the collector has sent.
     pub(super) async fn call(&self, message: Bytes) -> Result<Bytes, Status> {
-        let request = tonic::Request::from_parts(self.metadata.clone(), Extensions::default(), message);
+        let seen = SeenStatus::default();
+        let answer = self.answer(message, seen.clone()).await;
+        match (answer, seen.0.get()) {
+            (Ok(message), Some(_)) => Ok(message),
+            (Err(status), seen) if seen.is_some() || status.source().is_some() => Err(status),
+            // tonic makes a status of its own of what it cannot read.
+            (Ok(_) | Err(_), _) => Err(Status::from_error(Box::new(Failure::not_grpc()))),
+        }
+    }
+
+    async fn answer(&self, message: Bytes, seen: SeenStatus) -> Result<Bytes, Status> {
+        let mut extensions = Extensions::default();
+        extensions.insert(seen);
+        let request = tonic::Request::from_parts(self.metadata.clone(), extensions, message);
         let mut client = self.client.clone();
         // One message comes back. An answer without a message rejects nothing, so it is not an error as in a unary
         // call.
         let answer = client.server_streaming(request, self.path.clone(), BytesCodec).await?;
-        let mut has_status = answer.metadata().contains_key(STATUS);
         let mut messages = answer.into_inner();
         let message = messages.message().await?.unwrap_or_default();
-        has_status |= messages.trailers().await?.is_some_and(|trailers| trailers.contains_key(STATUS));
-        if has_status { Ok(message) } else { Err(Status::from_error(Box::new(Failure::not_grpc()))) }
+        // The status is in the trailers.
+        messages.trailers().await?;
+        Ok(message)
     }
 }
 
-/// What a status of the collector's own stands for.
+/// Set when the collector has sent a status, whatever it is.
+#[derive(Clone, Default)]
+struct SeenStatus(Arc<OnceLock<()>>);
+
+impl SeenStatus {
+    /// Looks for it in a block of headers or trailers.
+    fn read(&self, headers: &HeaderMap) {
+        if headers.contains_key(STATUS) {
+            let _ = self.0.set(());
+        }
+    }
+}
+
+/// The failure that a status of the collector stands for.
 pub(super) fn failure(status: &Status) -> Failure {
     let wait = status.get_details_retry_info().and_then(|info| info.retry_delay);
     Failure::grpc(status.code(), &answer::shortened(status.message())).with_retry_after(wait)
@@ -72,7 +104,10 @@ pub(super) fn failure(status: &Status) -> Failure {
 
 /// An HTTP client whose answers are those of gRPC: others, such as a web server's, are failures.
 #[derive(Clone)]
-struct GrpcOnly(Client);
+struct GrpcOnly {
+    client: Client,
+    gzip: bool,
+}
 
 impl Service<Request<Body>> for GrpcOnly {
     type Response = Response<Body>;
@@ -83,8 +118,13 @@ impl Service<Request<Body>> for GrpcOnly {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let calling = self.0.request(request);
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        if self.gzip {
+            request.headers_mut().insert(ENCODING, HeaderValue::from_static("gzip"));
+            request = request.map(marked_as_compressed);
+        }
+        let seen = request.extensions().get::<SeenStatus>().cloned().unwrap_or_default();
+        let calling = self.client.request(request);
         Box::pin(async move {
             let (mut head, body) = calling.await?.into_parts();
             if head.status != StatusCode::OK {
@@ -95,9 +135,11 @@ impl Service<Request<Body>> for GrpcOnly {
             if !is_grpc && !head.headers.contains_key(STATUS) {
                 return Err(Failure::not_grpc().into());
             }
+            seen.read(&head.headers);
             drop_malformed(&mut head.headers);
-            let body = body.map_frame(|frame| match frame.into_trailers() {
+            let body = body.map_frame(move |frame| match frame.into_trailers() {
                 Ok(mut trailers) => {
+                    seen.read(&trailers);
                     drop_malformed(&mut trailers);
                     Frame::trailers(trailers)
                 }
@@ -106,6 +148,21 @@ impl Service<Request<Body>> for GrpcOnly {
             Ok(Response::from_parts(head, Body::new(body)))
         })
     }
+}
+
+/// A message that was compressed before tonic framed it: a frame begins with a byte that states so. tonic would compress
+/// the message at each attempt, and a batch that waits would take its whole size.
+fn marked_as_compressed(body: Body) -> Body {
+    let mut is_begun = false;
+    Body::new(body.map_frame(move |frame| match frame.into_data() {
+        Ok(data) if !std::mem::replace(&mut is_begun, true) => {
+            let mut data = BytesMut::from(data);
+            data.first_mut().into_iter().for_each(|flag| *flag = 1);
+            Frame::data(data.freeze())
+        }
+        Ok(data) => Frame::data(data),
+        Err(frame) => frame,
+    }))
 }
 
 /// Removes what tonic cannot read: it panics at details that are not base64, and takes a message that is not UTF-8 for

@@ -79,11 +79,10 @@ impl OtlpSender {
         ExportTarget { name: self.config.endpoint.as_str().to_owned(), origin: self.config.written.clone(), proxy }
     }
 
-    /// A request as it is sent. tonic frames and compresses that of gRPC.
+    /// A request as it is sent. tonic frames that of gRPC.
     pub(super) fn encode(&self, request: &(impl Message + Serialize)) -> std::io::Result<Bytes> {
         let plain = match self.config.protocol {
-            Protocol::Grpc => return Ok(request.encode_to_vec().into()),
-            Protocol::HttpProtobuf => request.encode_to_vec(),
+            Protocol::Grpc | Protocol::HttpProtobuf => request.encode_to_vec(),
             Protocol::HttpJson => json::encode(request)?,
         };
         let packed = if self.config.gzip {

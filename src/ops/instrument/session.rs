@@ -172,8 +172,7 @@ impl Work {
 }
 
 fn refuse(orders: &Orders, error: &(impl Explain + 'static)) {
-    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
-    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    let text = ui::causes(error).iter().fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
     orders.failed(&text, error.hint().as_deref());
 }
 

@@ -92,6 +92,11 @@ impl Engine {
                 }
                 () = wake.notified() => {}
                 Some(request) = requests.recv() => {
+                    // A process that has just attached is among those that observe.
+                    if let Some(message) = feed.try_recv().filter(|_| !is_closed) {
+                        let Engine { programs, intake, output, report, .. } = &mut self;
+                        is_closed = intake.take_some(Some(message), &mut feed, programs, output, report);
+                    }
                     self.output.metrics.iter_mut().for_each(Metrics::observe);
                     let _ = request.send(());
                 }

@@ -178,11 +178,15 @@ fn start(region: &'static Region) {
     if OBSERVER.compare_exchange(WAITING, THREAD, Ordering::AcqRel, Ordering::Relaxed).is_err() {
         return;
     }
+    // Before the thread runs: a round that is requested meanwhile is its first.
+    let has_observer = region.at::<AtomicU32>(header::HAS_OBSERVER);
+    has_observer.store(1, Ordering::Release);
     let before = sys::block_signals();
     // It lives as long as the program. Signals are for the program's own threads.
     let started = thread::Builder::new().name("otel-rs-metrics".into()).spawn(move || run_rounds(region));
     sys::restore_signals(&before);
     if started.is_err() {
+        has_observer.store(0, Ordering::Release);
         OBSERVER.store(REFUSED, Ordering::Release);
     }
 }
@@ -217,7 +221,6 @@ fn run_quick(region: &Region) {
 fn run_rounds(region: &'static Region) {
     let (requested, finished) =
         (region.at::<AtomicU32>(header::REQUESTED_ROUND), region.at::<AtomicU32>(header::FINISHED_ROUND));
-    region.at::<AtomicU32>(header::HAS_OBSERVER).store(1, Ordering::Release);
     loop {
         let round = requested.load(Ordering::Acquire);
         if finished.load(Ordering::Acquire) == round {
