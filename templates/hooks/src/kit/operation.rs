@@ -64,6 +64,9 @@ impl Operation {
 
     /// Runs `work` as the operation's own.
     pub fn run<T, E>(mut self, work: impl FnOnce() -> Result<T, E>, failure: fn(&E) -> Failure) -> Result<T, E> {
+        if self.is_none() {
+            return work();
+        }
         let entered = self.context().enter();
         let result = work();
         drop(entered);
