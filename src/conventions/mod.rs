@@ -243,6 +243,14 @@ mod tests {
     fn text_of_calls_messages_and_procedures_is_redacted() {
         let operation = key::MESSAGING_OPERATION_NAME;
         for (domain, more, key, attribute, named) in [
+            (Domain::RpcServer, vec![], key::RPC_METHOD, "rpc.method", "{}"),
+            (Domain::RpcClient, vec![], key::RPC_METHOD, "rpc.method", "{}"),
+            (Domain::RpcServer, vec![], key::RPC_METHOD_ORIGINAL, "rpc.method_original", "other"),
+            (Domain::RpcServer, vec![], key::RPC_SYSTEM, "rpc.system.name", "{}"),
+            (Domain::RpcClient, vec![], key::RPC_STATUS, "rpc.response.status_code", "other"),
+            (Domain::RpcClient, vec![], key::SERVER_ADDRESS, "server.address", "other"),
+            (Domain::HttpServer, vec![(key::RPC_SYSTEM, "grpc")], key::RPC_METHOD, "rpc.method", "{}"),
+            (Domain::HttpClient, vec![(key::RPC_SYSTEM, "grpc")], key::RPC_METHOD, "rpc.method", "{}"),
             (Domain::Messaging, vec![], key::MESSAGING_DESTINATION, "messaging.destination.name", "message {}"),
             (Domain::Messaging, vec![], key::MESSAGING_TEMPLATE, "messaging.destination.template", "message {}"),
             (Domain::Messaging, vec![], operation, "messaging.operation.name", "{}"),

@@ -81,6 +81,22 @@ numbered! {
     }
 }
 
+numbered! {
+    /// The statuses that a remote procedure call ends with: how they are written, and which of them are errors.
+    RpcStatuses {
+        /// gRPC's, by number or by name.
+        Grpc = 1,
+        /// Connect's codes of errors, by number or by name.
+        Connect = 2,
+        /// Those of both protocols of Dubbo, by number or by name.
+        Dubbo = 3,
+        /// All are errors but `OK`.
+        AllButOk = 4,
+        /// All are errors: a call that succeeds has none, as in JSON-RPC.
+        Errors = 5,
+    }
+}
+
 /// The numbers of [`Domain`].
 pub mod domain {
     use super::Domain;

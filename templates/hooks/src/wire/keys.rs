@@ -122,6 +122,8 @@ macro_rules! attribute_keys {
             RPC_METHOD_ORIGINAL = 92;
             /// The call's status, as the system writes or numbers it: `NOT_FOUND`, 5.
             RPC_STATUS = 93;
+            /// Int: the `RpcStatuses` of `RPC_STATUS`; absent, no status is an error by itself.
+            RPC_STATUSES = 94;
             /// A value of `messaging.system`: `kafka`, `rabbitmq`, …
             MESSAGING_SYSTEM = 100, "messaging.system";
             /// Int: a `MessagingOperation`.

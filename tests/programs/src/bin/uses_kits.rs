@@ -1,7 +1,7 @@
 //! Advice made of the hooks' kits: statements of two databases, a message that is sent, fetched and processed, a call that
 //! is sent and served, all within one piece of work.
 
-use otel_rs_hooks::kit::call::{self, Method};
+use otel_rs_hooks::kit::call::{self, Method, RpcStatuses};
 use otel_rs_hooks::kit::message::{self, Destination};
 use otel_rs_hooks::kit::statement::{Database, Language, Session};
 use otel_rs_hooks::kit::{Failure, Getter, Operation, work};
@@ -71,7 +71,8 @@ fn messages() {
 }
 
 fn calls() {
-    let method = Method { system: "grpc", name: "shop.Orders/Place" };
+    let statuses = Some(RpcStatuses::Grpc);
+    let method = Method { system: "grpc", statuses, success: "OK", name: "shop.Orders/Place" };
     let mut metadata = Vec::<(String, Vec<u8>)>::new();
     let mut sent: Operation = call::sent(&SCOPE, &method, "shop.test", Some(50051), &mut metadata);
     call::served(&SCOPE, &method, &metadata).end(&[(key::RPC_STATUS, 5.into())]);
