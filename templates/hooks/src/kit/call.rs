@@ -7,7 +7,7 @@
 //! call.around(send(request), |error| Failure::code(&error.code)).await
 //! // A server that runs on hyper: the request's span becomes the call's.
 //! let name = path.trim_start_matches('/');
-//! call::over_http(&Method { system: "grpc", statuses: Some(RpcStatuses::Grpc), success: "OK", name });
+//! call::over_http(&SCOPE, &Method { system: "grpc", statuses: Some(RpcStatuses::Grpc), success: "OK", name });
 //! ```
 
 use crate::attribute::{key, Attribute, Value};
@@ -77,6 +77,8 @@ pub fn sent(
 
 /// The current HTTP request is a call: its span is described as one. The status that ends the call, that of success
 /// included, is recorded by `current().set(&[(key::RPC_STATUS, …)])`.
-pub fn over_http(method: &Method<'_>) {
-    context::current().set(&method.attributes());
+pub fn over_http(scope: &'static Scope, method: &Method<'_>) {
+    if scope.enabled() {
+        context::current().set(&method.attributes());
+    }
 }
