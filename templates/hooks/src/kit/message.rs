@@ -44,12 +44,14 @@ pub struct Destination<'a> {
 }
 
 impl Destination<'_> {
-    /// A message is made that will be sent with others: its own context is put into its headers.
+    /// A message is made that will be sent with others: its own context is put into its headers. No operation where they
+    /// name a trace already: the program has made the message's context itself.
     pub fn create(&self, scope: &'static Scope, operation: &str, headers: &mut dyn HeadersMut) -> Operation {
         self.produce(scope, MessagingOperation::Create, operation, headers)
     }
 
-    /// A message is about to be handed over. Its context is put into its headers, unless they name a trace already.
+    /// A message is about to be handed over. Its context is put into its headers, unless they name a trace already: that
+    /// one's span is the parent then.
     pub fn send(&self, scope: &'static Scope, operation: &str, headers: &mut dyn HeadersMut) -> Operation {
         self.produce(scope, MessagingOperation::Send, operation, headers)
     }
@@ -98,9 +100,16 @@ impl Destination<'_> {
         if !scope.enabled() {
             return Operation::NONE;
         }
+        let current = context::current_or_process();
+        let named = current.named_beside(headers);
+        if named.is_some() && kind == MessagingOperation::Create {
+            return Operation::NONE;
+        }
         let attributes = self.attributes(kind, operation, (key::MESSAGING_INJECTED, true.into()));
-        let span = Span::start_with_parent(scope, Domain::Messaging, Context::of_request(headers), &attributes);
-        span.context().inject(headers);
+        let span = Span::start_with_parent(scope, Domain::Messaging, named.unwrap_or(current), &attributes);
+        if !span.context().inject_if_unnamed(headers) {
+            span.set(&[(key::MESSAGING_INJECTED, false.into())]);
+        }
         Operation::of(span, None)
     }
 
