@@ -49,7 +49,7 @@ fn kits_record_spans_and_metrics_of_all_their_shapes() {
     let sent = traces.require(of_kafka().named("publish orders").child_of(&job).attr("messaging.message.id", "m7"));
     let fetched =
         traces.require(of_kafka().named("poll orders").child_of(&job).attr("messaging.batch.message_count", 3));
-    let processed = traces.require(of_kafka().named("handle orders").child_of(&sent).failed());
+    let processed = traces.require(of_kafka().named("handle orders").child_of(&job).failed());
     let batch = traces.require(of_kafka().named("publish all orders").attr("messaging.batch.message_count", 2));
     let settled = traces.require(of_kafka().named("ack orders").attr("messaging.operation.type", "settle"));
     let kinds = [&sent, &fetched, &processed, &batch, &settled].map(|span| span.kind);

@@ -5,8 +5,9 @@
 //! topic.send(&SCOPE, "publish", &mut record.headers).around(produce(record), |error| Failure::code(&error.code())).await
 //! ```
 //!
-//! A span has one parent and no links: those do not exist on the wire. So work on one message is a child of the span that
-//! sent it, and a batch that is received is a child of the span that received it.
+//! A span has one parent and no links: those do not exist on the wire. So work on one message is a child of the current
+//! span, where there is one, and otherwise of the span that sent it, as the conventions recommend; and a batch that is
+//! received is a child of the span that received it.
 
 use crate::attribute::{key, Attribute, Value};
 use crate::context::{self, Context};
@@ -72,8 +73,8 @@ impl Destination<'_> {
         self.consume(scope, MessagingOperation::Receive, operation, None)
     }
 
-    /// The program works on a message that it was handed. Its parent is the span that its headers name, otherwise the
-    /// current one.
+    /// The program works on a message that it was handed. Its parent is the current span, such as that of an HTTP request
+    /// that brought the message; without one, the span that its headers name.
     pub fn process(&self, scope: &'static Scope, operation: &str, headers: &dyn Headers) -> Operation {
         self.consume(scope, MessagingOperation::Process, operation, Some(headers))
     }
@@ -124,8 +125,13 @@ impl Destination<'_> {
             return Operation::NONE;
         }
         let attributes = self.attributes(kind, operation, (key::MESSAGING_BATCH_SIZE, Value::None));
-        let sender = headers.map_or(Context::EMPTY, Context::extract);
-        let parent = if sender.is_empty() { context::current_or_process() } else { sender };
+        let mut parent = context::current();
+        if parent.is_empty() {
+            parent = headers.map_or(Context::EMPTY, Context::extract);
+        }
+        if parent.is_empty() {
+            parent = context::current_or_process();
+        }
         Operation::of(Span::start_with_parent(scope, Domain::Messaging, parent, &attributes), None)
     }
 
