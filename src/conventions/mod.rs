@@ -259,6 +259,10 @@ mod tests {
             (Domain::Messaging, vec![], key::MESSAGING_CONVERSATION, "messaging.message.conversation_id", "message"),
             (Domain::Messaging, vec![], key::SERVER_ADDRESS, "server.address", "message {}"),
             (Domain::Messaging, vec![], key::ERROR_TYPE, "error.type", "message"),
+            (Domain::Database, vec![], key::DB_PROCEDURE, "db.stored_procedure.name", "{}"),
+            (Domain::Database, vec![], key::DB_COLLECTION, "db.collection.name", "{}"),
+            (Domain::Database, vec![], key::DB_OPERATION, "db.operation.name", "{}"),
+            (Domain::Database, vec![], key::SERVER_ADDRESS, "server.address", "other_sql"),
         ] {
             let recorded = [more, vec![(key, TEXT)]].concat();
             let described = describe(domain as u8, &testing::facts(&recorded), None, &HttpSettings::default());
