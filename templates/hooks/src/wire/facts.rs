@@ -96,18 +96,3 @@ numbered! {
         Errors = 5,
     }
 }
-
-/// The numbers of [`Domain`].
-pub mod domain {
-    use super::Domain;
-    /// See [`Domain::Internal`].
-    pub const INTERNAL: u8 = Domain::Internal as u8;
-    /// See [`Domain::HttpServer`].
-    pub const HTTP_SERVER: u8 = Domain::HttpServer as u8;
-    /// See [`Domain::HttpClient`].
-    pub const HTTP_CLIENT: u8 = Domain::HttpClient as u8;
-    /// See [`Domain::Database`].
-    pub const DATABASE: u8 = Domain::Database as u8;
-    /// See [`Domain::Faas`].
-    pub const FAAS: u8 = Domain::Faas as u8;
-}
