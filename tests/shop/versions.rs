@@ -1,8 +1,10 @@
 //! One order with every set of versions: the same spans and metrics.
 
+use std::collections::BTreeSet;
+
 use super::{SPAN, TRACE, get_as_caller, received, received_with};
 use crate::support::expect::{Traces, client, server, span};
-use crate::support::fixture::sets;
+use crate::support::fixture::{instrumentations, left_out, sets};
 use crate::support::launched::Launched;
 use crate::support::metrics::Metrics;
 use crate::support::services::{Database, mariadb, postgres};
@@ -178,16 +180,15 @@ pub(super) fn transactions(traces: &Traces) {
     }
 }
 
-/// The versions that an instrumentation promises are built and run by the target `examples`.
+/// Each version whose example `examples` leaves out is compiled, woven, into a program that other tests run.
 #[test]
-fn no_layer_of_a_fixture_is_left_plain() {
+fn every_version_without_an_example_run_is_woven_into_a_fixture() {
     let single = ["hello", "business"].map(Fixture::of);
-    let runtime = Fixture::with("runtime", "oldest");
-    let others = ["shop", "function", "facade", "logging", "registry"];
+    let others = ["shop", "edge", "function", "logging", "registry", "runtime", "facade"];
     let others = others.into_iter().flat_map(|project| sets(project).into_iter().map(move |set| (project, set)));
     let others = others.map(|(project, set)| Fixture::with(project, &set));
-    for fixture in single.into_iter().chain([runtime]).chain(others) {
-        let plain = fixture.stderr.contains("as it is");
-        assert!(!plain, "{} has a layer that was left plain:\n{}", fixture.folder.display(), fixture.stderr);
-    }
+    let woven: BTreeSet<_> = single.into_iter().chain(others).flat_map(|fixture| fixture.layers()).collect();
+    let of = |name: String| left_out(&name).into_iter().map(move |version| (name.clone(), version));
+    let missing: Vec<_> = instrumentations().into_iter().flat_map(of).filter(|layer| !woven.contains(layer)).collect();
+    assert!(missing.is_empty(), "no program of a fixture has these layers: {missing:?}\nwoven: {woven:?}");
 }
