@@ -157,6 +157,7 @@ fn no_instrumented_crate_is_named_in_the_source() {
     let mut sources = files("src", ".rs");
     sources.retain(|path| !path.components().any(|part| part.as_os_str() == "tests"));
     forbid("instrumentations are folders, not code", &sources, &own_tools, names);
+    forbid("what concerns one instrumentation stands in its notes.md", &files("src", ".md"), &[], names);
 }
 
 #[test]
