@@ -10,7 +10,7 @@ use opentelemetry_semantic_conventions::attribute as name;
 use super::{Amount, Attributes, Described, Measured, error_type, status};
 use crate::conventions::catalog::{FAAS_ERRORS, FAAS_INVOKE_DURATION, FAAS_TIMEOUTS};
 use crate::records::facts::Facts;
-use crate::records::record::FactValue;
+use crate::records::value::FactValue;
 use crate::wire::key;
 
 /// The trigger stands in the invocation's payload, which is never read.

@@ -10,7 +10,7 @@ use crate::conventions::catalog::{
     MESSAGING_PROCESS_DURATION, Metric,
 };
 use crate::records::facts::Facts;
-use crate::records::record::FactValue;
+use crate::records::value::FactValue;
 use crate::wire::{MessagingOperation, key};
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {

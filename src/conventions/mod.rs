@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 pub(crate) use http::HttpSettings;
-use opentelemetry::trace::{SpanKind, Status};
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Key, KeyValue};
 use opentelemetry_semantic_conventions::attribute as name;
 
@@ -24,6 +24,7 @@ use crate::attributes::redacted;
 use crate::conventions::catalog::Metric;
 use crate::records::facts::Facts;
 use crate::records::record::Fact;
+use crate::records::value::FactValue;
 use crate::redact;
 use crate::wire::{Domain, key, measure};
 
@@ -130,6 +131,26 @@ pub(crate) fn event<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> (Cow<'stati
     (event_name, attributes)
 }
 
+/// A link of a span: the span that it is to, and its attributes. `None` if that span is not a valid one.
+pub(crate) fn link<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> Option<(SpanContext, Vec<KeyValue>)> {
+    let mut linked = None;
+    let mut state = TraceState::default();
+    let mut attributes = Vec::new();
+    for attribute in recorded {
+        match (attribute.key, attribute.value) {
+            (key::LINKED, FactValue::Bytes(bytes)) => linked = <[u8; 26]>::try_from(bytes).ok(),
+            (key::TRACE_STATE, value) => state = value.text().parse().unwrap_or_default(),
+            _ => attributes.extend(named(&attribute)),
+        }
+    }
+    let linked = linked?;
+    let (trace, rest) = linked.split_first_chunk::<16>()?;
+    let (span, rest) = rest.split_first_chunk::<8>()?;
+    let (trace, span) = (TraceId::from_bytes(*trace), SpanId::from_bytes(*span));
+    let context = SpanContext::new(trace, span, TraceFlags::new(rest[0]), rest[1] == 1, state);
+    context.is_valid().then_some((context, attributes))
+}
+
 /// An attribute outside its domain, under the name that the conventions give its key. Most other raw facts may hold
 /// data that must not be exported, and are left out.
 pub(crate) fn named(recorded: &Fact<'_>) -> Option<KeyValue> {
@@ -209,7 +230,7 @@ impl Attributes {
 #[cfg(test)]
 mod testing {
     use super::*;
-    use crate::records::record::FactValue;
+    use crate::records::value::FactValue;
 
     /// Facts from text: numbers become numbers.
     pub(crate) fn facts<'a>(recorded: &[(u16, &'a str)]) -> Facts<'a> {
@@ -228,7 +249,7 @@ mod testing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::record::FactValue;
+    use crate::records::value::FactValue;
 
     #[test]
     fn an_event_keeps_its_attributes_and_hides_secrets() {

@@ -1,13 +1,14 @@
 //! The plan of `otel-rs bootstrap`: which crates are woven, and what cargo's configuration will hold.
 //!
-//! Planning reads the project and weaves in memory; `write` carries the plan out.
+//! Planning reads the project and weaves in memory; `write` carries the plan out. What is to be written to is checked first,
+//! since cargo may have to download sources, and weaving takes its time.
 
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
 use semver::{Version, VersionReq};
 
-use super::{Action, Options, usage};
+use super::{Action, Options, usage, write};
 use crate::catalog::Catalog;
 use crate::layers::{Choice, Layer, LayerError, LayerLocation, Original, PlainReason, WeavingContext};
 use crate::ops::{Failure, note_fetching};
@@ -187,15 +188,19 @@ impl Explain for Unknown {
 }
 
 impl BootstrapPlan {
-    /// Reads the project and weaves in memory what can be woven. Nothing is written.
+    /// Reads the project and weaves in memory what can be woven. Nothing is written but the folders of the cache, and these
+    /// only to install.
     pub(super) fn make(dirs: &ProjectDirs, options: &Options) -> Result<BootstrapPlan, Failure> {
         let locked = locked(dirs.root())?;
         let catalog = Catalog::load()?;
         let manifest = manifest(dirs, &catalog, options)?;
         let dirs = dirs.clone().with_shared(dirs.is_shared() || options.shared);
+        let mut known: Vec<_> = locked.iter().filter(|locked| catalog.get(&locked.name).is_some()).collect();
+        if options.action == Action::Install && !known.is_empty() {
+            write::prepare(&dirs)?;
+        }
         let (form, manifest) = form(&dirs, manifest, options.action)?;
 
-        let mut known: Vec<_> = locked.iter().filter(|locked| catalog.get(&locked.name).is_some()).collect();
         known.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
         let packages = if known.is_empty() { Vec::new() } else { packages(dirs.root(), note_fetching)? };
         let context = WeavingContext::new(&dirs, catalog, manifest);

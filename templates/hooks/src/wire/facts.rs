@@ -44,6 +44,32 @@ numbered! {
 }
 
 numbered! {
+    /// How a span relates to others (OpenTelemetry's trace API, `SpanKind`).
+    SpanKind {
+        /// Work inside the program.
+        Internal = 1,
+        /// A request that is served.
+        Server = 2,
+        /// A request that is sent, and answered.
+        Client = 3,
+        /// A message or a job that is handed over.
+        Producer = 4,
+        /// The work on one.
+        Consumer = 5,
+    }
+}
+
+numbered! {
+    /// The status that the program has given a span (OpenTelemetry's trace API, `Set Status`).
+    SpanStatus {
+        /// It has succeeded, whatever was recorded before.
+        Ok = 1,
+        /// It has failed.
+        Error = 2,
+    }
+}
+
+numbered! {
     /// The language of a query's text: how its values are taken out, and how it is summed up.
     Language {
         /// SQL of an unknown dialect. More is taken out of it than of any other.

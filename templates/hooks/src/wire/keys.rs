@@ -17,6 +17,14 @@ macro_rules! attribute_keys {
             ERROR_MESSAGE = 5;
             /// W3C tracestate that came with the trace, as a list in one piece.
             TRACE_STATE = 6;
+            /// Int: the `SpanKind` of a span of the internal domain; absent, internal.
+            SPAN_KIND = 7;
+            /// Int: the `SpanStatus`, where the program has set one. It counts more than `ERROR_TYPE`; `ERROR_MESSAGE` is its
+            /// description.
+            SPAN_STATUS = 8;
+            /// The span that a link is to: `[u8; 16]` trace id, `[u8; 8]` span id, `u8` W3C trace flags, `u8` 1 if it is
+            /// remote. `TRACE_STATE` may follow, and attributes of the link.
+            LINKED = 9;
             /// The request's method as sent.
             HTTP_METHOD = 10;
             /// Path of the request's target, raw.
