@@ -89,9 +89,10 @@ const ROOMS: [(&str, &[&str]); 26] = [
 ];
 
 /// The same for the modules of the hooks.
-const HOOKS: [(&str, &[&str]); 23] = [
+const HOOKS: [(&str, &[&str]); 25] = [
     ("wire", &[]),
     ("clock", &[]),
+    ("decisions", &[]),
     ("headers", &[]),
     ("sys", &[]),
     ("writer", &[]),
@@ -110,9 +111,26 @@ const HOOKS: [(&str, &[&str]); 23] = [
     ("span", &["attribute", "clock", "context", "ids", "ring", "scope", "settings", "wire"]),
     ("logs", &["attribute", "clock", "context", "ring", "scope", "settings", "wire"]),
     ("directives", &["attach", "logs", "settings"]),
+    ("shared", &["attach", "attribute", "clock", "context", "logs", "ring", "span", "wire"]),
     ("http", &["attach", "attribute", "cells", "clock", "context", "headers", "ring", "scope", "settings", "wire"]),
     ("kit", &["attribute", "context", "headers", "http", "scope", "span", "wire"]),
-    ("lib", &["attach", "attribute", "cells", "context", "headers", "http", "logs", "scope", "span", "sys"]),
+    (
+        "lib",
+        &[
+            "attach",
+            "attribute",
+            "cells",
+            "context",
+            "decisions",
+            "headers",
+            "http",
+            "logs",
+            "scope",
+            "shared",
+            "span",
+            "sys",
+        ],
+    ),
 ];
 
 /// The rooms that the code of each room of `folder` names by their path; a room is a file or a folder there. `module` is

@@ -29,6 +29,7 @@ mod ring;
 mod scope;
 mod seed;
 mod settings;
+mod shared;
 mod span;
 mod sys;
 pub mod wire;
@@ -42,7 +43,8 @@ pub use headers::{Headers, HeadersMut};
 pub use http::Transfer;
 pub use logs::{format_error, formatting, log, Copied, Log, LogAttributes, PendingLog, Severity, StackArena};
 pub use scope::Scope;
-pub use span::{About, Domain, SharedSpan, Span};
+pub use shared::{About, SharedSpan};
+pub use span::{Domain, Span};
 
 /// Whether a launcher listens. One relaxed load once that is known; hooks whose arguments cost something check it first.
 #[inline(always)]

@@ -3,7 +3,6 @@
 mod carry;
 mod live;
 mod propagate;
-pub(crate) mod scopes;
 
 use std::cell::Cell;
 use std::fmt;
@@ -95,10 +94,20 @@ pub fn current() -> Context {
     CURRENT.try_with(peek).unwrap_or_default()
 }
 
-/// Replaces what is current, for tests: they are dormant.
-#[cfg(test)]
-pub(crate) fn replace_current(context: Context) -> Context {
-    CURRENT.with(|cell| cell.replace(context))
+/// Makes a context the current one, and gives back the one before. `None` where the thread is ending.
+pub(crate) fn replace_current(context: Context) -> Option<Context> {
+    CURRENT.try_with(|cell| cell.replace(context)).ok()
+}
+
+/// The id of the current span; zeros for none.
+pub(crate) fn current_id() -> [u8; 8] {
+    let peek = |cell: &Cell<Context>| {
+        let context = cell.take();
+        let id = context.span;
+        cell.set(context);
+        id
+    };
+    CURRENT.try_with(peek).unwrap_or_default()
 }
 
 /// The context of the work this thread is doing now, or what the process was started with when it does none.

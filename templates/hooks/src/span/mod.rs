@@ -1,7 +1,6 @@
 //! Spans: started, updated, ended. Each step is one record; the launcher puts them together.
 
 mod sample;
-mod shared;
 
 use crate::attribute::{key, Attribute, Value};
 use crate::clock::now;
@@ -9,8 +8,6 @@ use crate::context::{self, flag, Context, Live};
 use crate::scope::Scope;
 use crate::{ids, ring, settings, wire};
 
-pub(crate) use shared::Shared;
-pub use shared::{About, SharedSpan};
 pub use wire::Domain;
 
 /// An open span. Dropping it ends it; a dormant one does nothing.

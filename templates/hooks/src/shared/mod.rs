@@ -1,5 +1,7 @@
 //! Spans of the program's own, which have several owners.
 
+mod scopes;
+
 use std::any::Any;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -7,7 +9,7 @@ use std::sync::Arc;
 
 use crate::attribute::key;
 use crate::clock::now;
-use crate::context::{self, flag, scopes, Context};
+use crate::context::{self, flag, Context};
 use crate::logs::PendingLog;
 use crate::span::Span;
 use crate::{attach, ring, wire};
@@ -267,9 +269,9 @@ mod tests {
     fn a_context_of_the_hooks_that_is_current_stays() {
         let (span, other) = (span(1), Span::of_test_with(9));
         span.enter();
-        let before = context::replace_current(other.context().clone());
+        let before = context::replace_current(other.context().clone()).unwrap();
         span.leave();
-        let current = context::replace_current(Context::EMPTY);
+        let current = context::replace_current(Context::EMPTY).unwrap();
         assert_eq!((before.span, current.span, scopes::depth()), ([1; 8], [9; 8], 0));
     }
 

@@ -4,12 +4,12 @@
 //! another thread, or never. So each thread keeps the spans that it has entered, each with what was current before: a span
 //! that is left gives that back if it is current, and otherwise hands it on to the span that was entered next.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::mem;
 use std::sync::{Arc, Weak};
 
-use super::{Context, CURRENT};
-use crate::span::Shared;
+use super::Shared;
+use crate::context::{current_id, replace_current, Context};
 
 /// From this many entries on, those whose spans are over are looked for, each time their number has doubled.
 const MANY: usize = 32;
@@ -36,7 +36,7 @@ pub(crate) fn enter(span: &Arc<Shared>) {
         if scopes.len() >= MANY && scopes.len().is_power_of_two() {
             forget_ended(scopes);
         }
-        if let Ok(before) = CURRENT.try_with(|current| current.replace(context.clone())) {
+        if let Some(before) = replace_current(context.clone()) {
             scopes.push(Scope { span: Arc::downgrade(span), id: context.span, before });
         }
     });
@@ -54,15 +54,8 @@ pub(crate) fn leave(span: &Arc<Shared>) {
 
 /// The span of a program's that is current, if this thread has entered it.
 pub(crate) fn current() -> Option<Arc<Shared>> {
-    let id = CURRENT.try_with(id_of).ok()?;
+    let id = current_id();
     with_scopes(|scopes| scopes.iter().rev().find(|scope| scope.id == id)?.span.upgrade()).flatten()
-}
-
-fn id_of(current: &Cell<Context>) -> [u8; 8] {
-    let context = current.take();
-    let id = context.span;
-    current.set(context);
-    id
 }
 
 fn remove(scopes: &mut Vec<Scope>, index: usize) {
@@ -71,16 +64,14 @@ fn remove(scopes: &mut Vec<Scope>, index: usize) {
         next.before = before;
         return;
     }
-    let _ = CURRENT.try_with(|current| {
-        if id_of(current) == id {
-            current.set(before);
-        }
-    });
+    if current_id() == id {
+        replace_current(before);
+    }
 }
 
 /// Forgets spans that were never left on this thread and are over.
 fn forget_ended(scopes: &mut Vec<Scope>) {
-    let current = CURRENT.try_with(id_of).unwrap_or_default();
+    let current = current_id();
     // What was current before the first of several in a row.
     let mut before: Option<Context> = None;
     let mut is_current = false;
@@ -99,7 +90,7 @@ fn forget_ended(scopes: &mut Vec<Scope>) {
     }
     *scopes = kept;
     if let Some(before) = before.filter(|_| is_current) {
-        let _ = CURRENT.try_with(|current| current.set(before));
+        replace_current(before);
     }
 }
 
