@@ -148,6 +148,14 @@ pub fn otel_event(metadata: &'static Metadata<'static>, values: &ValueSet<'_>) {
     });
 }
 
+/// The same of an event that names its parent.
+#[doc(hidden)]
+pub fn otel_child_event(parent: impl Into<Option<Id>>, metadata: &'static Metadata<'static>, values: &ValueSet<'_>) {
+    SharedSpan::noted(|| parent.into());
+    let _entered = SharedSpan::enter_noted();
+    otel_event(metadata, values);
+}
+
 /// Whether the event is handed to the `log` crate, where it is recorded.
 #[cfg(feature = "log")]
 fn is_logged(metadata: &Metadata<'_>) -> bool {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::attribute::key;
 use crate::clock::now;
-use crate::context::{self, flag, Context};
+use crate::context::{self, flag, Context, Entered};
 use crate::logs::PendingLog;
 use crate::span::Span;
 use crate::{attach, ring, wire};
@@ -162,6 +162,15 @@ impl SharedSpan {
             SharedSpan::take_noted();
         }
         convert()
+    }
+
+    /// Makes the context of the span that was converted last the current one, if there is one.
+    #[inline]
+    pub fn enter_noted() -> Option<Entered> {
+        if !attach::active() {
+            return None;
+        }
+        SharedSpan::take_noted().map(|context| context.enter())
     }
 
     /// The context of the span that was converted last.
