@@ -93,7 +93,7 @@ fn order() {
     });
     block_on(ship().instrument(order.clone()));
     let elsewhere = info_span!(parent: &order, "elsewhere");
-    thread::spawn(move || elsewhere.in_scope(|| info!("on another thread"))).join().unwrap();
+    thread::spawn(move || elsewhere.in_scope(|| debug!("this is not recorded"))).join().unwrap();
     let root = info_span!(parent: None, "root", otel.status_code = "OK");
     root.follows_from(&order);
     root.in_scope(|| error!("failed"));
