@@ -59,7 +59,7 @@ async fn tasks(local: &LocalExecutor<'_>) {
     });
     spawned.await;
     local.spawn(task("local_task")).await;
-    // The panic is the thread's that polls the task.
+    // The panic comes where the task is executed, or where it is awaited.
     let panicking = local.spawn(async { panic!("no room") });
     let panicked = AssertUnwindSafe(local.run(panicking)).catch_unwind().await.is_err();
     println!("panicked: {panicked}");
