@@ -15,4 +15,5 @@ mod shop;
 mod spans;
 #[allow(dead_code, reason = "the target `examples` uses the rest")]
 mod support;
+mod threads;
 mod variables;
