@@ -89,7 +89,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
 ];
 
 /// The same for the modules of the hooks.
-const HOOKS: [(&str, &[&str]); 23] = [
+const HOOKS: [(&str, &[&str]); 24] = [
     ("wire", &[]),
     ("clock", &[]),
     ("headers", &[]),
@@ -109,10 +109,11 @@ const HOOKS: [(&str, &[&str]); 23] = [
     ("ring", &["attach", "attribute", "metrics", "region", "scope", "wire", "writer"]),
     ("span", &["attribute", "clock", "context", "ids", "ring", "scope", "settings", "wire"]),
     ("logs", &["attribute", "clock", "context", "ring", "scope", "settings", "wire"]),
+    ("panics", &["attribute", "clock", "context", "logs", "ring", "scope", "settings", "span", "wire"]),
     ("directives", &["attach", "logs", "settings"]),
     ("http", &["attach", "attribute", "cells", "clock", "context", "headers", "ring", "scope", "settings", "wire"]),
     ("kit", &["attribute", "context", "headers", "http", "scope", "span", "wire"]),
-    ("lib", &["attach", "attribute", "cells", "context", "headers", "http", "logs", "scope", "span", "sys"]),
+    ("lib", &["attach", "attribute", "cells", "context", "headers", "http", "logs", "panics", "scope", "span", "sys"]),
 ];
 
 /// The rooms that the code of each room of `folder` names by their path; a room is a file or a folder there. `module` is

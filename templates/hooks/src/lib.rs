@@ -23,6 +23,7 @@ pub mod kit;
 mod logs;
 pub mod metrics;
 pub mod net;
+pub mod panics;
 mod region;
 mod ring;
 mod scope;
@@ -46,6 +47,19 @@ pub use span::{Domain, Span};
 #[inline(always)]
 pub fn active() -> bool {
     attach::active()
+}
+
+/// The loader calls this before `main`. Threads and filters of system calls come later.
+#[cfg(all(not(test), target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
+#[used]
+#[link_section = ".init_array"]
+static BEFORE_MAIN: extern "C" fn() = before_main;
+
+#[cfg(all(not(test), target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
+extern "C" fn before_main() {
+    if active() {
+        panics::install();
+    }
 }
 
 /// CPU time that the process has used so far, by all its threads; `None` where it is unknown. A system call.
