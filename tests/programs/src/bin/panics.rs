@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use otel_rs_hooks::{Domain, Scope, Severity, Span, key, log};
 
-static SCOPE: Scope = Scope::new("otel-rs:layer:4|panicking|1.2.3|0.1.0|\n");
+static SCOPE: Scope = Scope::new("otel-rs:layer:5|panicking|1.2.3|0.1.0|\n");
 static FORMATTED: AtomicUsize = AtomicUsize::new(0);
 
 struct Shown;
