@@ -108,7 +108,7 @@ const HOOKS: [(&str, &[&str]); 24] = [
     ("metrics", &["attach", "attribute", "clock", "region", "scope", "seed", "settings", "sys", "wire"]),
     ("ring", &["attach", "attribute", "metrics", "region", "scope", "wire", "writer"]),
     ("span", &["attribute", "clock", "context", "ids", "ring", "scope", "settings", "wire"]),
-    ("logs", &["attribute", "clock", "context", "ring", "scope", "settings", "wire"]),
+    ("logs", &["attach", "attribute", "clock", "context", "ring", "scope", "settings", "wire"]),
     ("panics", &["attribute", "clock", "context", "logs", "ring", "scope", "settings", "span", "wire"]),
     ("directives", &["attach", "logs", "settings"]),
     ("http", &["attach", "attribute", "cells", "clock", "context", "headers", "ring", "scope", "settings", "wire"]),

@@ -39,7 +39,9 @@ pub use cells::{Cell, CellKind};
 pub use context::{carry, carry_fn, current, detach, detached, Carry, Context, Entered};
 pub use headers::{Headers, HeadersMut};
 pub use http::Transfer;
-pub use logs::{format_error, formatting, log, Copied, Log, LogAttributes, PendingLog, Severity, StackArena};
+pub use logs::{
+    format_error, formatting, log, shown_ids, Copied, Log, LogAttributes, PendingLog, Severity, ShownIds, StackArena,
+};
 pub use scope::Scope;
 pub use span::{Domain, Span};
 

@@ -57,7 +57,7 @@ pub fn caught(payload: &(dyn Any + Send)) {
 }
 
 fn is_wanted() -> bool {
-    SCOPE.enabled() && settings::logs() && !settings::pass_on()
+    SCOPE.enabled() && settings::logs()
 }
 
 fn message(payload: &dyn Any) -> Option<&str> {
@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn the_trace_begins_with_the_program_s_calls() {
-        let trace = "   0: otel_rs_hooks::panics::record\n   1: std::sys::backtrace::__rust_end_short_backtrace\n             \
+        let trace =
+            "   0: otel_rs_hooks::panics::record\n   1: std::sys::backtrace::__rust_end_short_backtrace\n             \
                      at /rustc/a/backtrace.rs:168:18\n   2: shop::pay\n             at ./src/main.rs:3:5\n   \
                      3: std::sys::backtrace::__rust_begin_short_backtrace\n   4: main";
         assert_eq!(of_program(trace), "   2: shop::pay\n             at ./src/main.rs:3:5");
