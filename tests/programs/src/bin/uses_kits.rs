@@ -7,9 +7,9 @@ use otel_rs_hooks::kit::statement::{Database, Language, Session};
 use otel_rs_hooks::kit::{Failure, Getter, Operation, work};
 use otel_rs_hooks::{Context, Domain, Key, Scope, Span, current, key};
 
-static SCOPE: Scope = Scope::new("otel-rs:layer:4|kits|1.0.0|0.1.0|\n");
+static SCOPE: Scope = Scope::new("otel-rs:layer:5|kits|1.0.0|0.1.0|\n");
 /// That of the program around them, which may be recorded while theirs is not.
-static PROGRAM: Scope = Scope::new("otel-rs:layer:4|around|1.0.0|0.1.0|\n");
+static PROGRAM: Scope = Scope::new("otel-rs:layer:5|around|1.0.0|0.1.0|\n");
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
