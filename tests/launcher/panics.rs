@@ -45,7 +45,8 @@ impl Run {
         let text = |output: &Output| {
             // The first line of a panic's message has the thread's id.
             let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-            let lines: Vec<_> = stderr.lines().map(|line| line.rsplit(") panicked").next().unwrap().to_owned()).collect();
+            let lines: Vec<_> =
+                stderr.lines().map(|line| line.rsplit(") panicked").next().unwrap().to_owned()).collect();
             (output.status, String::from_utf8_lossy(&output.stdout).into_owned(), lines)
         };
         assert_eq!(text(&self.with), text(&self.without));
