@@ -1,7 +1,7 @@
 //! Log records that the program's logger accepts; their text is copied while the logger formats it. Others that the user
 //! names are formatted for us alone.
 
-use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use otel_rs_hooks::{directives, key, Log as LogRecord, PendingLog, Severity};
 

@@ -43,7 +43,7 @@ pub(crate) fn install() {
         if !logs::formatting() && is_wanted() {
             let message = message(info.payload());
             remember(message);
-            record(message, info.location());
+            record(clock::now(), message, info.location(), stack_trace());
         }
     }));
 }
@@ -52,7 +52,8 @@ pub(crate) fn install() {
 pub fn caught(payload: &(dyn Any + Send)) {
     // What is no text cannot be told from one that was recorded.
     if let Some(message) = message(payload).filter(|message| is_wanted() && !is_recorded(message)) {
-        record(Some(message), None);
+        // The calls that led to it are gone.
+        record(clock::now(), Some(message), None, None);
     }
 }
 
@@ -79,9 +80,7 @@ fn is_recorded(message: &str) -> bool {
 }
 
 #[cold]
-fn record(message: Option<&str>, location: Option<&Location<'_>>) {
-    let time = clock::now();
-    let trace = stack_trace();
+fn record(time: u64, message: Option<&str>, location: Option<&Location<'_>>, trace: Option<String>) {
     let (thread, number) = this_thread();
     let (attributes, count) = attribute::encoded(&[
         (Key::Named("exception.type"), PANIC.into()),
