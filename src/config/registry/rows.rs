@@ -164,7 +164,7 @@ variables! {
         OTEL_RS_ENABLED_INSTRUMENTATIONS "enabled-instrumentations" ValueKind::Words, "*", "",
             "Enabled instrumentations: names of `otel-rs list`, * for all";
         OTEL_RS_DISABLED_INSTRUMENTATIONS "disabled-instrumentations" ValueKind::Words, "", "",
-            "Disabled instrumentations; they stay so even if they are enabled, too";
+            "Disabled instrumentations; they stay so even if they are enabled, too. panic: log records of panics";
         OTEL_RS_EXCLUDED_URLS "excluded-urls" ValueKind::Words, "", "",
             "Requests that are not recorded: /health, /internal/*, https://example.com/*";
         OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST
