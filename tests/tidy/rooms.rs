@@ -89,7 +89,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
 ];
 
 /// The same for the modules of the hooks.
-const HOOKS: [(&str, &[&str]); 25] = [
+const HOOKS: [(&str, &[&str]); 26] = [
     ("wire", &[]),
     ("clock", &[]),
     ("decisions", &[]),
@@ -109,7 +109,8 @@ const HOOKS: [(&str, &[&str]); 25] = [
     ("metrics", &["attach", "attribute", "clock", "region", "scope", "seed", "settings", "sys", "wire"]),
     ("ring", &["attach", "attribute", "metrics", "region", "scope", "wire", "writer"]),
     ("span", &["attribute", "clock", "context", "ids", "ring", "scope", "settings", "wire"]),
-    ("logs", &["attribute", "clock", "context", "ring", "scope", "settings", "wire"]),
+    ("logs", &["attach", "attribute", "clock", "context", "ring", "scope", "settings", "wire"]),
+    ("panics", &["attribute", "clock", "context", "logs", "ring", "scope", "settings", "span", "wire"]),
     ("directives", &["attach", "logs", "settings"]),
     ("shared", &["attach", "attribute", "clock", "context", "logs", "ring", "span", "wire"]),
     ("http", &["attach", "attribute", "cells", "clock", "context", "headers", "ring", "scope", "settings", "wire"]),
@@ -125,6 +126,7 @@ const HOOKS: [(&str, &[&str]); 25] = [
             "headers",
             "http",
             "logs",
+            "panics",
             "scope",
             "shared",
             "span",

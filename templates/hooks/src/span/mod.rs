@@ -10,7 +10,19 @@ use crate::{ids, ring, settings, wire};
 
 pub use wire::Domain;
 
-/// An open span. Dropping it ends it; a dormant one does nothing.
+/// The class of error of what a panic ends, and of the panic itself.
+pub(crate) const PANIC: &str = "panic";
+
+/// The class of error of what is dropped before its end: a panic's if there is one.
+pub(crate) fn panic_or(otherwise: &'static str) -> &'static str {
+    if std::thread::panicking() {
+        PANIC
+    } else {
+        otherwise
+    }
+}
+
+/// An open span. Dropping it ends it, with an error if the thread is panicking; a dormant one does nothing.
 #[derive(Debug)]
 #[must_use = "a span ends when it is dropped"]
 pub struct Span {
@@ -134,7 +146,8 @@ impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
         if !self.context.is_empty() {
-            self.finish(now(), &[]);
+            let error = if std::thread::panicking() { PANIC.into() } else { Value::None };
+            self.finish(now(), &[(key::ERROR_TYPE, error)]);
         }
     }
 }

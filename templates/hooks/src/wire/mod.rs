@@ -54,6 +54,8 @@ pub mod settings {
     pub const SPAN_DIRECTIVES: &str = "spans";
     /// The same of OTEL_RS_LOGS, for log records.
     pub const LOG_DIRECTIVES: &str = "log-records";
+    /// `on` or `off`: whether the program's own log lines show the ids of spans.
+    pub const LOG_IDS: &str = "log-ids";
     /// The levels of directives, and the least severity number of log records that each accepts.
     pub const LEVELS: [(&str, u8); 6] =
         [("off", u8::MAX), ("error", 17), ("warn", 13), ("info", 9), ("debug", 5), ("trace", 1)];
