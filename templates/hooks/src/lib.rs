@@ -35,12 +35,14 @@ mod writer;
 
 pub use attribute::{key, Attribute, Key, Value};
 pub use cells::{Cell, CellKind};
-pub use context::{carry, carry_fn, current, detach, detached, Carry, Context, Entered};
+pub use context::{
+    carry, carry_fn, current, detach, detached, Attached, BaggageMember, Carry, Context, Entered,
+};
 pub use headers::{Headers, HeadersMut};
 pub use http::Transfer;
 pub use logs::{format_error, formatting, log, Copied, Log, LogAttributes, PendingLog, Severity, StackArena};
 pub use scope::Scope;
-pub use span::{Domain, Span};
+pub use span::{Chosen, Domain, Span};
 
 /// Whether a launcher listens. One relaxed load once that is known; hooks whose arguments cost something check it first.
 #[inline(always)]
