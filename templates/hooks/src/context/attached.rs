@@ -69,7 +69,8 @@ impl Attached {
             if let Some(at) = entries.iter().rposition(|entry| entry.number == self.0) {
                 let left = entries.remove(at);
                 match entries.get_mut(at) {
-                    Some(above) => above.before = left.before,
+                    Some(above) if above.before.ids() == left.ids => above.before = left.before,
+                    Some(_) => {}
                     None => restore(left),
                 }
             }

@@ -38,14 +38,13 @@ impl Context {
             list.push_str(key);
             list.push('=');
             value.bytes().for_each(|byte| push_encoded(&mut list, byte));
-            let mut is_valid = is_token(key.as_bytes()) && list.len() <= MAX_CARRIED;
+            let is_valid = is_token(key.as_bytes()) && list.len() <= MAX_CARRIED;
             if is_valid && !properties.is_empty() {
                 let end = list.len();
                 list.push(';');
                 list.push_str(properties);
                 let member = list.get(start..).unwrap_or("").trim_start_matches(',');
                 if list.len() > MAX_CARRIED || properties.contains(',') || !is_baggage_member(trim(member.as_bytes())) {
-                    is_valid = list.len() <= MAX_CARRIED;
                     list.truncate(end);
                 }
             }
