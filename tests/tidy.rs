@@ -171,6 +171,8 @@ fn no_instrumented_crate_is_named_in_the_source() {
     let why = "instrumentations are folders, not code";
     forbid(why, &with_api, &own_tools, |line| names(&without_api, line));
     forbid(why, &others, &own_tools, |line| names(&crates, line));
+    let why = "what concerns one instrumentation stands in its notes.md";
+    forbid(why, &files("src", ".md"), &[], |line| names(&crates, line));
 }
 
 #[test]

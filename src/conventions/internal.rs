@@ -5,16 +5,15 @@ use std::borrow::Cow;
 use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::{Attributes, Described, error_type, status};
+use super::{Attributes, Described, clean, error_type, status};
 use crate::records::facts::Facts;
-use crate::redact;
 use crate::wire::{self, SpanStatus, key};
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     let mut to = Attributes::default();
     let error = error_type(facts, cut);
     to.text(name::ERROR_TYPE, error.clone());
-    let own = facts.text(key::SPAN_NAME).map(|text| redact::message(&text).into_owned());
+    let own = clean(facts, key::SPAN_NAME);
     let span_name = own.map_or("internal".into(), Cow::Owned);
     let given = facts.int(key::SPAN_STATUS).and_then(SpanStatus::of).filter(|_| cut.is_none());
     let status = match given {

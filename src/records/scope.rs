@@ -45,9 +45,9 @@ mod tests {
 
     #[test]
     fn a_layer_s_scope_is_its_crate_and_version() {
-        let scope = of_layer("otel-rs:layer:4|hyper|1.6.0|0.1.0|\n");
+        let scope = of_layer("otel-rs:layer:5|hyper|1.6.0|0.1.0|\n");
         assert_eq!((scope.name(), scope.version()), ("hyper", Some("1.6.0")));
-        for marker in ["", "hyper", "otel-rs:layer:4||1.6.0|0.1.0|"] {
+        for marker in ["", "hyper", "otel-rs:layer:5||1.6.0|0.1.0|"] {
             assert_eq!(of_layer(marker), own(), "{marker}");
         }
         assert_eq!((own().name(), own().version()), ("otel-rs", None));

@@ -126,7 +126,9 @@ pub(crate) struct Span {
     pub(crate) event_times: Vec<u64>,
     pub(crate) links: Vec<Link>,
     pub(crate) error: bool,
-    /// The status' description.
+    /// The status's number, 0 for none.
+    pub(crate) status: i32,
+    /// The status's description.
     pub(crate) message: String,
     pub(crate) scope: (String, String),
     pub(crate) resource: Attributes,
@@ -229,6 +231,7 @@ fn one(span: &proto::Span, scope: (String, String), resource: &Attributes) -> Sp
         event_times: span.events.iter().map(|event| event.time_unix_nano).collect(),
         links: span.links.iter().map(link).collect(),
         message: span.status.as_ref().map(|status| status.message.clone()).unwrap_or_default(),
+        status: span.status.as_ref().map_or(0, |status| status.code),
         error: span.status.as_ref().is_some_and(|status| status.code() == proto::status::StatusCode::Error),
         scope,
         resource: resource.clone(),

@@ -86,6 +86,14 @@ fn print_table(plan: &BootstrapPlan, action: Action) {
     }
     let rows: Vec<Vec<String>> = plan.rows.iter().map(row_cells).collect();
     ui::out(ui::table(&["CRATE", "VERSION", "STATE", "EMITS"], &rows));
+    if !plan.overlaps.is_empty() {
+        let notes: Vec<_> = plan
+            .overlaps
+            .iter()
+            .map(|overlap| format!("  {} {}: {}", overlap.name, overlap.version, overlap.note))
+            .collect();
+        ui::out(format_args!("\nthe program is instrumented already:\n{}", notes.join("\n")));
+    }
     if action == Action::Install {
         let program = plan.programs.first().map_or("PROGRAM", String::as_str);
         let cargo = if matches!(plan.form, Form::Apart(_)) { "otel-rs cargo" } else { "cargo" };
@@ -143,8 +151,19 @@ fn json(plan: &BootstrapPlan) -> String {
         Form::Apart(_) => "apart",
         Form::Shared(_) => "shared",
     };
-    serde_json::json!({ "root": plan.dirs.root(), "form": form, "crates": crates, "programs": plan.programs })
-        .to_string()
+    let overlaps: Vec<serde_json::Value> = plan
+        .overlaps
+        .iter()
+        .map(|overlap| serde_json::json!({ "crate": overlap.name, "version": overlap.version, "note": overlap.note }))
+        .collect();
+    serde_json::json!({
+        "root": plan.dirs.root(),
+        "form": form,
+        "crates": crates,
+        "overlaps": overlaps,
+        "programs": plan.programs,
+    })
+    .to_string()
 }
 
 /// A wrapper in the environment outranks the project's configuration, and cargo does not warn of it.

@@ -26,6 +26,8 @@ pub(super) struct BootstrapPlan {
     /// The packages of the lock file.
     pub(super) locked: Vec<Locked>,
     pub(super) rows: Vec<CrateRow>,
+    /// Packages by which the program records already what woven crates record.
+    pub(super) overlaps: Vec<OverlapRow>,
     pub(super) context: WeavingContext,
     pub(super) form: Form,
     pub(super) programs: Vec<String>,
@@ -103,6 +105,15 @@ impl CrateRow {
     pub(super) fn is_woven(&self) -> bool {
         matches!(self.state, CrateState::Woven)
     }
+}
+
+/// A package by which the program records already what a woven crate records.
+#[derive(Debug)]
+pub(super) struct OverlapRow {
+    pub(super) name: String,
+    pub(super) version: Version,
+    /// What happens, and what its user can choose.
+    pub(super) note: String,
 }
 
 /// The layer of a crate, and what is still to be written of it.
@@ -215,7 +226,8 @@ impl BootstrapPlan {
         mark_unused(&dirs, &mut rows);
         let own = packages.iter().filter(|package| package.source == Source::Path);
         let programs = own.flat_map(|package| package.programs.clone()).collect();
-        Ok(BootstrapPlan { dirs, locked, rows, context, form, programs })
+        let overlaps = overlaps(&locked, &rows, &context.catalog);
+        Ok(BootstrapPlan { dirs, locked, rows, overlaps, context, form, programs })
     }
 }
 
@@ -264,6 +276,21 @@ fn form(dirs: &ProjectDirs, mut manifest: Manifest, action: Action) -> Result<(F
         };
     }
     Ok((form, manifest))
+}
+
+/// The locked packages that record what woven crates record, each as often as it has something to note.
+fn overlaps(locked: &[Locked], rows: &[CrateRow], catalog: &Catalog) -> Vec<OverlapRow> {
+    let woven = rows.iter().filter(|row| row.is_woven()).filter_map(|row| catalog.get(&row.name));
+    let mut found: Vec<OverlapRow> = Vec::new();
+    for overlap in woven.flat_map(|known| &known.overlaps) {
+        for package in locked.iter().filter(|package| overlap.is_about(&package.name, &package.version)) {
+            if !found.iter().any(|known| known.name == package.name && known.note == overlap.note) {
+                let (name, version, note) = (package.name.clone(), package.version.clone(), overlap.note.clone());
+                found.push(OverlapRow { name, version, note });
+            }
+        }
+    }
+    found
 }
 
 /// Marks the crates that no program contains: a lock file holds more than programs do. Where cargo cannot list what

@@ -103,7 +103,16 @@ impl Key<'_> {
 /// What stands before an item of a list: type and length.
 const ITEM_HEADER: usize = 5;
 
-impl Value<'_> {
+impl<'a> Value<'a> {
+    /// Text, of which an empty one stands for "not known".
+    pub(crate) fn known(text: &'a str) -> Value<'a> {
+        if text.is_empty() {
+            Value::None
+        } else {
+            text.into()
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             Value::None => 0,

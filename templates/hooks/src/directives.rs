@@ -1,5 +1,7 @@
 //! Which spans and log records of the program's own the user wants: `OTEL_RS_SPANS`, `OTEL_RS_LOGS`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::attach::active;
 use crate::logs::Severity;
 use crate::settings;
@@ -51,4 +53,19 @@ pub fn least_log() -> Option<Severity> {
         return None;
     }
     settings::get()?.log_records.as_ref()?.least().and_then(Severity::of)
+}
+
+/// Whether the program exports spans of its own by itself, see [`spans_are_exported_elsewhere`].
+static ELSEWHERE: AtomicBool = AtomicBool::new(false);
+
+/// The program hands its own spans to a tracer of its own: from now on they are not recorded here.
+#[cold]
+pub fn export_spans_elsewhere() {
+    ELSEWHERE.store(true, Ordering::Relaxed);
+}
+
+/// Whether the program hands its own spans to a tracer of its own.
+#[inline]
+pub fn spans_are_exported_elsewhere() -> bool {
+    ELSEWHERE.load(Ordering::Relaxed)
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use otel_rs_hooks::{key, log, wire, Cell, CellKind, Domain, Key, Scope, Severity, Span};
 
-static SCOPE: Scope = Scope::new("otel-rs:layer:4|frugal|1.0.0|0.1.0|\n");
+static SCOPE: Scope = Scope::new("otel-rs:layer:5|frugal|1.0.0|0.1.0|\n");
 static OPEN: Cell = Cell::new(&SCOPE, CellKind::UpDownCounter, "frugal.open", "1", "", &[]);
 
 const NAME: &str = "records_are_written_without_allocations";

@@ -170,10 +170,15 @@ impl Context {
     /// them, otherwise the current one. Headers copied from the request being served name nothing new.
     pub fn of_request(headers: &dyn Headers) -> Context {
         let current = current_or_process();
+        current.named_beside(headers).unwrap_or(current)
+    }
+
+    /// The span that the program itself named in the headers of what it is about to send within this context.
+    pub(crate) fn named_beside(&self, headers: &dyn Headers) -> Option<Context> {
         if active() {
-            propagate::named(&current, headers).unwrap_or(current)
+            propagate::named(self, headers)
         } else {
-            current
+            None
         }
     }
 
@@ -279,9 +284,12 @@ impl Context {
 
     /// Writes this context to a request's headers. A trace that the program itself named in them stays.
     pub fn inject(&self, headers: &mut dyn HeadersMut) {
-        if active() {
-            propagate::inject(self, headers);
-        }
+        self.inject_if_unnamed(headers);
+    }
+
+    /// The same; returns whether the headers carry this very span's context then.
+    pub(crate) fn inject_if_unnamed(&self, headers: &mut dyn HeadersMut) -> bool {
+        active() && propagate::inject(self, headers)
     }
 }
 

@@ -77,11 +77,11 @@ mod tests {
 
     #[test]
     fn the_longest_target_decides() {
-        let all = directives("info,shop::db=debug,noisy=off,shop::db=WARN,shop::db=error,tower");
+        let all = directives("info,noisy=off,shop=debug,shop::db=WARN,shop::db=error,tower");
         for (target, severity, expected) in [
             ("other", 9, Verdict::General(true)),
             ("other", 5, Verdict::General(false)),
-            ("hyper::proto", 17, Verdict::Named(false)),
+            ("noisy::inner", 17, Verdict::Named(false)),
             ("shop", 5, Verdict::Named(true)),
             ("shop::cart", 1, Verdict::Named(false)),
             ("shop::db", 13, Verdict::Named(false)),

@@ -107,17 +107,18 @@ numbered! {
     }
 }
 
-/// The numbers of [`Domain`].
-pub mod domain {
-    use super::Domain;
-    /// See [`Domain::Internal`].
-    pub const INTERNAL: u8 = Domain::Internal as u8;
-    /// See [`Domain::HttpServer`].
-    pub const HTTP_SERVER: u8 = Domain::HttpServer as u8;
-    /// See [`Domain::HttpClient`].
-    pub const HTTP_CLIENT: u8 = Domain::HttpClient as u8;
-    /// See [`Domain::Database`].
-    pub const DATABASE: u8 = Domain::Database as u8;
-    /// See [`Domain::Faas`].
-    pub const FAAS: u8 = Domain::Faas as u8;
+numbered! {
+    /// The statuses that a remote procedure call ends with: how they are written, and which of them are errors.
+    RpcStatuses {
+        /// gRPC's, by number or by name.
+        Grpc = 1,
+        /// Connect's codes of errors, by number or by name.
+        Connect = 2,
+        /// Those of both protocols of Dubbo, by number or by name.
+        Dubbo = 3,
+        /// All are errors but `OK`.
+        AllButOk = 4,
+        /// All are errors: a call that succeeds has none, as in JSON-RPC.
+        Errors = 5,
+    }
 }

@@ -17,9 +17,7 @@
 mod facts;
 mod keys;
 
-// Two lines, since the formatters of both ends would sort one differently.
-pub use facts::domain;
-pub use facts::{Domain, Language, MessagingOperation, SpanKind, SpanStatus};
+pub use facts::{Domain, Language, MessagingOperation, RpcStatuses, SpanKind, SpanStatus};
 pub(crate) use keys::attribute_keys;
 pub use keys::key;
 
