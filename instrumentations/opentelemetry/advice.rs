@@ -4,9 +4,9 @@
 #[cfg(feature = "metrics")]
 pub(crate) use bridge::{own_provider, Provider};
 #[cfg(feature = "trace")]
-pub(crate) use traces::{enter, own_tracer_provider, seen, Given, Propagator, TracerProvider};
+pub(crate) use traces::{enter, mirrored, own_tracer_provider, seen, Given, Propagator, TracerProvider};
 #[cfg(not(feature = "trace"))]
-pub(crate) use without_traces::{enter, seen};
+pub(crate) use without_traces::{enter, mirrored, seen};
 
 #[cfg(feature = "metrics")]
 mod bridge {
@@ -240,7 +240,9 @@ mod without_traces {
     use crate::Context;
     use otel_rs_hooks::Attached;
 
-    pub(crate) fn enter(_: &Context) -> Attached {
+    pub(crate) fn mirrored(_: &Context) {}
+
+    pub(crate) fn enter(_: ()) -> Attached {
         Attached::NONE
     }
 

@@ -76,6 +76,8 @@ impl trace::Tracer for Tracer {
         let attributes = builder.attributes.as_deref().unwrap_or(&[]);
         let (first, rest) = attributes.split_at(attributes.len().min(AT_ONCE));
         let parent = context_of(parent);
+        // Another version of the API may have suppressed telemetry, which this one's contexts do not show.
+        let parent = if parent.is_empty() && hooks::current().is_muted() { parent.muted() } else { parent };
         let manual = converted(first, |first| ManualSpan::start(&super::SCOPE, parent, &start, first));
         let mut span = Span { context: span_context_of(manual.context()), manual: Some(manual) };
         span.set(rest);
@@ -211,17 +213,18 @@ fn items(value: &Value) -> Vec<hooks::Value<'_>> {
     }
 }
 
-/// A context is attached: it is current for the hooks, too.
-pub(crate) fn enter(cx: &Context) -> Attached {
+/// The hooks' context of one that is about to be attached.
+pub(crate) fn mirrored(cx: &Context) -> Option<hooks::Context> {
     if !super::SCOPE.enabled() {
-        return Attached::NONE;
+        return None;
     }
     let context = context_of(cx);
-    if cx.otel_is_suppressed() {
-        context.muted().attach()
-    } else {
-        context.attach()
-    }
+    Some(if cx.otel_is_suppressed() { context.muted() } else { context })
+}
+
+/// A context has been attached: it is current for the hooks, too.
+pub(crate) fn enter(mirrored: Option<hooks::Context>) -> Attached {
+    mirrored.map_or(Attached::NONE, hooks::Context::attach)
 }
 
 /// Calls `read` with the current context: this crate's own, with the span and the baggage that are current for the hooks.

@@ -35,9 +35,7 @@ mod writer;
 
 pub use attribute::{key, Attribute, Key, Value};
 pub use cells::{Cell, CellKind};
-pub use context::{
-    carry, carry_fn, current, detach, detached, Attached, BaggageMember, Carry, Context, Entered,
-};
+pub use context::{carry, carry_fn, current, detach, detached, Attached, BaggageMember, Carry, Context, Entered};
 pub use headers::{Headers, HeadersMut};
 pub use http::Transfer;
 pub use logs::{format_error, formatting, log, Copied, Log, LogAttributes, PendingLog, Severity, StackArena};

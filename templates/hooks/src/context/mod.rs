@@ -258,9 +258,14 @@ impl Context {
         Context { flags: self.flags & !flag::SAMPLED | flag::MUTED, ..self }
     }
 
+    /// Whether it is [`muted`](Self::muted).
+    pub fn is_muted(&self) -> bool {
+        self.flags & flag::MUTED != 0
+    }
+
     /// This context, or, if it has no span, that of the process: what the environment names as the parent of its work.
     pub fn or_of_process(self) -> Context {
-        if self.is_empty() && self.flags & flag::MUTED == 0 {
+        if self.is_empty() && !self.is_muted() {
             let process = process_parent();
             if !process.is_empty() {
                 return process;

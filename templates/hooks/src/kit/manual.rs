@@ -199,7 +199,10 @@ mod tests {
 
     #[test]
     fn texts_are_cut_between_characters() {
-        assert_eq!((cut("short", 9), cut("h\u{e9}", 2), cut("h\u{e9}", 3), cut("\u{e9}", 0)), ("short", "h", "h\u{e9}", ""));
+        assert_eq!(
+            (cut("short", 9), cut("h\u{e9}", 2), cut("h\u{e9}", 3), cut("\u{e9}", 0)),
+            ("short", "h", "h\u{e9}", "")
+        );
     }
 
     #[test]
