@@ -111,7 +111,7 @@ const HOOKS: [(&str, &[&str]); 23] = [
     ("logs", &["attribute", "clock", "context", "ring", "scope", "settings", "wire"]),
     ("directives", &["attach", "logs", "settings"]),
     ("http", &["attach", "attribute", "cells", "clock", "context", "headers", "ring", "scope", "settings", "wire"]),
-    ("kit", &["attribute", "context", "headers", "http", "scope", "span", "wire"]),
+    ("kit", &["attribute", "clock", "context", "headers", "http", "scope", "span", "wire"]),
     ("lib", &["attach", "attribute", "cells", "context", "headers", "http", "logs", "scope", "span", "sys"]),
 ];
 
