@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::{Link, Span, SpanKind, Status, TraceContextExt, Tracer};
-use opentelemetry::{global, Context, KeyValue};
+use opentelemetry::{global, Context, InstrumentationScope, KeyValue};
 
 pub fn take() {
-    let tracer = global::tracer("orders");
+    let scope = InstrumentationScope::builder("orders").with_version("1.0.0").build();
+    let tracer = global::tracer_with_scope(scope);
 
     // An order is sent: its headers carry the span and the baggage, in the configured format.
     let span = tracer.span_builder("place order").with_kind(SpanKind::Producer).start(&tracer);
