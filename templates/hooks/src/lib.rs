@@ -38,7 +38,7 @@ mod writer;
 
 pub use attribute::{key, Attribute, Key, Value};
 pub use cells::{Cell, CellKind};
-pub use context::{carry, carry_fn, current, detach, detached, Carry, Context, Entered};
+pub use context::{carry, carry_fn, current, detach, detached, Attached, BaggageMember, Carry, Context, Entered};
 pub use decisions::Decisions;
 pub use headers::{Headers, HeadersMut};
 pub use http::Transfer;
@@ -47,7 +47,7 @@ pub use logs::{
 };
 pub use scope::Scope;
 pub use shared::{About, SharedSpan};
-pub use span::{Domain, Span};
+pub use span::{Chosen, Domain, Span};
 
 /// Whether a launcher listens. One relaxed load once that is known; hooks whose arguments cost something check it first.
 #[inline(always)]

@@ -280,6 +280,8 @@ pub mod series {
         pub const OWN_PROVIDER: u8 = 2;
         /// The program has installed a recorder of its own.
         pub const OWN_RECORDER: u8 = 3;
+        /// The program has set a tracer provider of its own.
+        pub const OWN_TRACER_PROVIDER: u8 = 4;
     }
     /// Values of an instrument's `KIND`.
     pub mod instrument_kind {
