@@ -7,6 +7,7 @@
 //! | a message sent, received, processed | [`message::Destination`] |
 //! | a remote procedure call served or sent | [`call`] |
 //! | internal work | [`work`] |
+//! | a function of the user's own | [`function`] |
 //! | an HTTP request served | [`Span`](crate::Span) with [`http`](crate::http): proxies, headers, excluded URLs |
 //! | an HTTP request sent | the same, with [`Host`](crate::http::client::Host) for its connections |
 //! | a task that carries its context | [`carry`](crate::carry()), [`detach`](crate::detach) |
@@ -16,6 +17,7 @@
 pub mod call;
 mod failure;
 mod fields;
+pub mod function;
 pub mod message;
 mod operation;
 pub mod statement;
