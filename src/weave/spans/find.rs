@@ -30,6 +30,13 @@ pub(crate) struct FoundFunction {
     pub(super) body: Range<usize>,
 }
 
+impl FoundFunction {
+    /// Whether the value that it returns can be looked at.
+    pub(crate) fn looks_at_result(&self) -> bool {
+        matches!(self.shape, Ok(Shape::Call { result: Some(_) } | Shape::Async { is_result: true, .. }))
+    }
+}
+
 /// A `mod name;`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ModuleFile {
