@@ -14,7 +14,7 @@ mod quarantine;
 mod stamp;
 
 pub(crate) use choice::{Choice, LAYER_FORMAT, PlainReason, WeavingContext, WeavingContextError};
-pub(crate) use functions::{SourceFunctions, functions_of};
+pub(crate) use functions::functions_of;
 pub(crate) use hooks::HooksSource;
 pub(crate) use layer::{Layer, LayerError, LayerLocation, Original, library_root};
 pub(crate) use note::{LayerNote, layers_in};

@@ -18,7 +18,7 @@ use super::hooks_rlib::HooksRlib;
 use super::warning::CompileWarning;
 use super::{Call, command, status_code};
 use crate::layers::{Exceptions, OwnCrate, OwnLayer};
-use crate::project::ProjectDirs;
+use crate::project::{ProjectDirs, is_from_cargo};
 use crate::weave::spans::SpanPattern;
 
 /// A crate of the user's own that may have spans.
@@ -34,14 +34,15 @@ pub(super) struct Own {
 
 /// The crate of this call, if it is the user's own and becomes a part of a program.
 pub(super) fn own(dirs: &ProjectDirs, call: &Call) -> Option<Own> {
-    if call.is_foreign() || !call.is_for_programs() {
+    if !call.is_for_programs() {
         return None;
     }
     let package = std::env::var("CARGO_PKG_NAME").ok()?;
     let version = Version::parse(&std::env::var("CARGO_PKG_VERSION").ok()?).ok()?;
     let folder = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
     let (name, input) = (call.crate_name()?.to_owned(), call.input()?);
-    if name.starts_with("build_script_") || !is_own(dirs, &package, &version, &folder) {
+    let is_foreign = call.is_foreign() && is_from_cargo(&folder);
+    if is_foreign || name.starts_with("build_script_") || !is_own(dirs, &package, &version, &folder) {
         return None;
     }
     // Cargo names the files of a workspace from its root on, all others by their whole path.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use semver::{Version, VersionReq};
 
+use super::spans::{self, SpanRow};
 use super::{Action, Options, usage};
 use crate::catalog::Catalog;
 use crate::layers::{Choice, Layer, LayerError, LayerLocation, Original, PlainReason, WeavingContext};
@@ -16,7 +17,8 @@ use crate::project::git::{self, Tracked};
 use crate::project::manifest::{Created, Manifest};
 use crate::project::{CacheError, Locked, Package, ProjectDirs, Source, Usage, Use, cargo_version, locked, packages};
 use crate::rules::Instrumentation;
-use crate::ui::Explain;
+use crate::ui::{self, Explain};
+use crate::weave::spans::SpanPattern;
 
 /// What bootstrap will write and show.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub(super) struct BootstrapPlan {
     /// The packages of the lock file.
     pub(super) locked: Vec<Locked>,
     pub(super) rows: Vec<CrateRow>,
+    pub(super) spans: Vec<SpanRow>,
     pub(super) context: WeavingContext,
     pub(super) form: Form,
     pub(super) programs: Vec<String>,
@@ -197,7 +200,9 @@ impl BootstrapPlan {
 
         let mut known: Vec<_> = locked.iter().filter(|locked| catalog.get(&locked.name).is_some()).collect();
         known.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
-        let packages = if known.is_empty() { Vec::new() } else { packages(dirs.root(), note_fetching)? };
+        let is_empty = known.is_empty() && manifest.spans.is_empty();
+        let packages = if is_empty { Vec::new() } else { packages(dirs.root(), note_fetching)? };
+        let spans = spans(&manifest, &packages, options.spans.is_some())?;
         let context = WeavingContext::new(&dirs, catalog, manifest);
         let mut rows = Vec::new();
         for locked in known {
@@ -210,7 +215,12 @@ impl BootstrapPlan {
         mark_unused(&dirs, &mut rows);
         let own = packages.iter().filter(|package| package.source == Source::Path);
         let programs = own.flat_map(|package| package.programs.clone()).collect();
-        Ok(BootstrapPlan { dirs, locked, rows, context, form, programs })
+        Ok(BootstrapPlan { dirs, locked, rows, spans, context, form, programs })
+    }
+
+    /// Whether there is nothing to do in this project.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.context.manifest.spans.is_empty()
     }
 }
 
@@ -228,8 +238,29 @@ fn manifest(dirs: &ProjectDirs, catalog: &Catalog, options: &Options) -> Result<
     if let Some(exclude) = &options.exclude {
         manifest.exclude.clone_from(exclude);
     }
+    if let Some(spans) = &options.spans {
+        manifest.spans.clone_from(spans);
+    }
     manifest.version = env!("CARGO_PKG_VERSION").to_owned();
     Ok(manifest)
+}
+
+/// What the patterns of the manifest choose. One that the user has just given must choose something; an earlier one may have
+/// lost its functions since.
+fn spans(manifest: &Manifest, packages: &[Package], are_given: bool) -> Result<Vec<SpanRow>, Failure> {
+    let mut rows = Vec::new();
+    for text in &manifest.spans {
+        let row = match SpanPattern::parse(text) {
+            Ok(pattern) => spans::row(&pattern, packages).map_err(usage),
+            Err(error) => Err(usage(error)),
+        };
+        match row {
+            Ok(row) => rows.push(row),
+            Err(failure) if are_given => return Err(failure),
+            Err(failure) => ui::warning_of(&*failure.error),
+        }
+    }
+    Ok(rows)
 }
 
 /// How cargo will be led to our shims, and the manifest that records it.
