@@ -47,13 +47,13 @@ pub(crate) struct OwnLayer {
 pub(crate) struct OwnSpan {
     /// Its file, as the compiler names it.
     pub(crate) file: String,
-    /// Its lines.
+    /// Its lines, attributes included.
     pub(crate) lines: Range<usize>,
     /// Its whole path.
     pub(crate) path: String,
     /// Changes whenever its text does.
     key: String,
-    looks_at_result: bool,
+    with_value: bool,
 }
 
 /// What was seen not to compile woven: functions that are woven with less, or not at all, as long as they are the same.
@@ -80,12 +80,12 @@ impl Exceptions {
 
     /// Notes a function that did not compile woven; whether it is left out from now on.
     pub(crate) fn add(&mut self, span: &OwnSpan) -> bool {
-        if span.looks_at_result {
+        if span.with_value {
             self.calls_only.insert(span.key.clone());
         } else {
             self.plain.insert(span.key.clone());
         }
-        !span.looks_at_result
+        !span.with_value
     }
 
     /// Writes them. What cannot be written costs another attempt at the next compilation.
@@ -111,7 +111,9 @@ impl OwnLayer {
     ) -> io::Result<Option<OwnLayer>> {
         let mut woven = BTreeMap::new();
         let mut spans = Vec::new();
-        for file in functions_of(own.root)? {
+        // What cannot be read here is for the compiler to name.
+        let Ok(files) = functions_of(own.root) else { return Ok(None) };
+        for file in files {
             // A file elsewhere has no place in the mirror.
             let Ok(relative) = file.path.strip_prefix(own.base).map(Path::to_owned) else { continue };
             let Some(relative_text) = relative.to_str() else { continue };
@@ -125,25 +127,24 @@ impl OwnLayer {
                     continue;
                 }
                 let path = format!("{}::{}", own.name, path.join("::"));
-                let text: Vec<&str> =
-                    file.text.lines().skip(function.lines.start - 1).take(function.lines.len()).collect();
+                let lines = function.first_line..function.lines.end;
+                let text: Vec<&str> = file.text.lines().skip(lines.start - 1).take(lines.len()).collect();
                 let key = short_digest([path.as_bytes(), text.join("\n").as_bytes()]);
                 if exceptions.plain.contains(&key) {
                     continue;
                 }
-                let looks_at_result = function.looks_at_result() && !exceptions.calls_only.contains(&key);
-                let lines = function.lines.clone();
-                chosen.push((function, OwnSpan { file: shown.clone(), lines, path, key, looks_at_result }));
+                let with_value = function.can_hold_value() && !exceptions.calls_only.contains(&key);
+                chosen.push((function, OwnSpan { file: shown.clone(), lines, path, key, with_value }));
             }
             if chosen.is_empty() && file.path != own.root {
                 continue;
             }
             let placed: Vec<_> = chosen
                 .iter()
-                .map(|(function, OwnSpan { path, looks_at_result, .. })| PlacedSpan {
+                .map(|(function, OwnSpan { path, with_value, .. })| PlacedSpan {
                     function,
                     path,
-                    looks_at_result: *looks_at_result,
+                    with_value: *with_value,
                 })
                 .collect();
             let mut text = with_spans(&file.text, &shown, &placed);

@@ -208,16 +208,27 @@ fn compile_own(
     };
     let mut patterns = context.spans();
     patterns.retain(|pattern| pattern.crate_name() == own.name);
-    if !patterns.is_empty()
-        && !bare_metal(call.target())
-        && let Some(compiled) = own::compile(compilation, own, &patterns, hooks, search, &stamp)?
-    {
-        if let Some((path, note)) = program(call).filter(|_| compiled.status == 0) {
-            let _ = note.append(&path);
+    let woven = if patterns.is_empty() || bare_metal(call.target()) {
+        Ok(None)
+    } else {
+        own::compile(compilation, own, &patterns, hooks, search, &stamp)
+    };
+    match woven {
+        Ok(Some(compiled)) => {
+            if let Some((path, note)) = program(call).filter(|_| compiled.status == 0) {
+                // Without it the program's telemetry lacks a version.
+                let _ = note.append(&path);
+            }
+            Ok(compiled)
         }
-        return Ok(compiled);
+        Ok(None) => compile_unknown(compilation, toolchain, search, Some(&stamp)),
+        Err(error) => {
+            let mut compiled = compile_unknown(compilation, toolchain, search, Some(&stamp))?;
+            let warning = CompileWarning::OwnCrateLeftOut { name: own.name.clone(), reason: error.to_string() };
+            compiled.warnings.push(warning);
+            Ok(compiled)
+        }
     }
-    compile_unknown(compilation, toolchain, search, Some(&stamp))
 }
 
 /// Compiles a crate without an instrumentation. A foreign one is watched: if it does not compile because of a woven

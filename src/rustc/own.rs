@@ -15,7 +15,7 @@ use super::compile::{Compilation, Compiled, finish_dep_info, first_lines, is_own
 use super::dep_info::Mapping;
 use super::held::{self, Held, Wanted};
 use super::hooks_rlib::HooksRlib;
-use super::warning::CompileWarning;
+use super::warning::{CompileWarning, NotWoven};
 use super::{Call, command, status_code};
 use crate::layers::{Exceptions, OwnCrate, OwnLayer};
 use crate::project::{ProjectDirs, is_from_cargo};
@@ -63,7 +63,7 @@ pub(super) fn compile(
     hooks: &HooksRlib,
     search: &[OsString],
     stamp: &Path,
-) -> io::Result<Option<Compiled>> {
+) -> Result<Option<Compiled>, NotWoven> {
     let Compilation { dirs, context, call, .. } = compilation;
     let Some(unit) = call.unit() else { return Ok(None) };
     let folder = dirs.folder().join("own").join(unit);
@@ -77,9 +77,8 @@ pub(super) fn compile(
     };
     let write = |exceptions: &Exceptions| OwnLayer::write(source, patterns, exceptions, &context.hooks, &folder);
     let mut exceptions = Exceptions::read(&folder);
-    // Whatever prevents weaving here does not prevent the compilation.
-    let Ok(Some(layer)) = write(&exceptions) else { return Ok(None) };
-    let Ok(library) = hooks.ensure(dirs, &context.hooks, call.compiler()) else { return Ok(None) };
+    let Some(layer) = write(&exceptions)? else { return Ok(None) };
+    let library = hooks.ensure(dirs, &context.hooks, call.compiler())?;
     let attempt = Attempt { compilation, search, library: &library, shown: &own.shown };
     let finish = |warnings| {
         let mapping = Mapping { layer: &folder.to_string_lossy(), original: &own.shown, module: None };

@@ -22,6 +22,8 @@ pub(crate) struct Contents {
 pub(crate) struct FoundFunction {
     /// Its path below the source's own module: modules, the type or trait of a method, its name.
     pub(crate) path: Vec<String>,
+    /// The line of its first attribute or keyword.
+    pub(crate) first_line: usize,
     /// The lines from `fn` to the end of the body.
     pub(crate) lines: Range<usize>,
     /// How a span is put around it, or why none is.
@@ -31,9 +33,9 @@ pub(crate) struct FoundFunction {
 }
 
 impl FoundFunction {
-    /// Whether the value that it returns can be looked at.
-    pub(crate) fn looks_at_result(&self) -> bool {
-        matches!(self.shape, Ok(Shape::Call { result: Some(_) } | Shape::Async { is_result: true, .. }))
+    /// Whether the value that it returns can be woven as well: a `Result` is looked at, a future gets the span.
+    pub(crate) fn can_hold_value(&self) -> bool {
+        matches!(self.shape, Ok(Shape::Call { result: Some(_) } | Shape::Async { is_result: true, .. } | Shape::Future))
     }
 }
 
@@ -107,6 +109,8 @@ struct Place {
 /// What stands before an item's keyword.
 #[derive(Default)]
 struct Head<'a> {
+    /// The position of the item's first token.
+    begin: usize,
     attributes: Vec<&'a Trees>,
     is_const: bool,
     is_async: bool,
@@ -154,7 +158,7 @@ impl Finder<'_> {
 
     /// Looks at the item that begins at `at`; the position after it.
     fn item(&mut self, trees: &[Tree], mut at: usize, place: &mut Place) -> usize {
-        let mut head = Head::default();
+        let mut head = Head { begin: at, ..Head::default() };
         while let Some(tree) = trees.get(at) {
             match &tree.kind {
                 TokenKind::Punct('#') => {
@@ -162,10 +166,12 @@ impl Finder<'_> {
                     match trees.get(at + 1 + inner).map(|tree| &tree.kind) {
                         Some(TokenKind::Group('[', attribute)) => {
                             // One for the whole file or module is not the next item's.
+                            at += 2 + inner;
                             if inner == 0 {
                                 head.attributes.push(attribute);
+                            } else {
+                                head.begin = at;
                             }
-                            at += 2 + inner;
                         }
                         _ => return at + 1,
                     }
@@ -232,7 +238,8 @@ impl Finder<'_> {
         };
         let path = place.path.iter().map(String::as_str).chain([plain(name)]).map(str::to_owned).collect();
         let lines = self.line(trees[keyword].range.start)..self.line(trees[end].range.end) + 1;
-        self.contents.functions.push(FoundFunction { path, lines, shape, body: begin..inside.end });
+        let first_line = self.line(trees[head.begin].range.start);
+        self.contents.functions.push(FoundFunction { path, first_line, lines, shape, body: begin..inside.end });
         end + 1
     }
 

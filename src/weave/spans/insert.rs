@@ -13,21 +13,21 @@ pub(crate) struct PlacedSpan<'a> {
     pub(crate) function: &'a FoundFunction,
     /// Its whole path.
     pub(crate) path: &'a str,
-    /// Whether the value that it returns is looked at as well. It takes a closure, which does not do everywhere.
-    pub(crate) looks_at_result: bool,
+    /// Whether the value that it returns is woven as well, which does not compile everywhere.
+    pub(crate) with_value: bool,
 }
 
 /// The source of `file` with the calls that make spans. No line is added.
 pub(crate) fn with_spans(source: &str, file: &str, placed: &[PlacedSpan<'_>]) -> String {
     let mut inserts: Vec<(usize, String)> = Vec::new();
-    for PlacedSpan { function, path, looks_at_result } in placed {
+    for PlacedSpan { function, path, with_value } in placed {
         let Ok(shape) = &function.shape else { continue };
         let line = function.lines.start;
         let name = last_two(path);
         let place = format!(
             "&crate::{MODULE}::SCOPE, &{HOOKS}::Function {{ name: {name:?}, path: {path:?}, file: {file:?}, line: {line} }}"
         );
-        let (before, after) = texts(shape, &place, *looks_at_result);
+        let (before, after) = texts(shape, &place, *with_value);
         inserts.push((function.body.start, before));
         inserts.push((function.body.end, after));
     }
@@ -44,19 +44,19 @@ pub(crate) fn with_spans(source: &str, file: &str, placed: &[PlacedSpan<'_>]) ->
 }
 
 /// What stands before a body's first statement and behind its last.
-fn texts(shape: &Shape, place: &str, looks_at_result: bool) -> (String, String) {
+fn texts(shape: &Shape, place: &str, with_value: bool) -> (String, String) {
     match shape {
-        Shape::Call { result: Some(result) } if looks_at_result => (
+        Shape::Call { result: Some(result) } if with_value => (
             format!(" {HOOKS}::Guard::returned({HOOKS}::enter({place}), (move || -> {result} {{ "),
             " })()) ".to_owned(),
         ),
-        Shape::Call { .. } => (format!(" let __otel_rs = {HOOKS}::enter({place}); "), String::new()),
-        Shape::Future => (
+        Shape::Future if with_value => (
             format!(" let __otel_rs = {HOOKS}::enter({place}); let __otel_rs_future = {{ "),
             " }; __otel_rs.future(__otel_rs_future) ".to_owned(),
         ),
+        Shape::Call { .. } | Shape::Future => (format!(" let __otel_rs = {HOOKS}::enter({place}); "), String::new()),
         Shape::Async { output, is_result } => {
-            let around = if *is_result && looks_at_result { "around_result" } else { "around" };
+            let around = if *is_result && with_value { "around_result" } else { "around" };
             // What the block returns must be known before its statements are read: values are coerced to it.
             let returned = output.as_ref().map_or_else(String::new, |output| {
                 format!(
@@ -101,7 +101,7 @@ mod tests {
             .functions
             .iter()
             .zip(&paths)
-            .map(|(function, path)| PlacedSpan { function, path, looks_at_result: true })
+            .map(|(function, path)| PlacedSpan { function, path, with_value: true })
             .collect();
         with_spans(source, "src/lib.rs", &placed)
     }
