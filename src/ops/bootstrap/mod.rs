@@ -84,7 +84,7 @@ fn usage<E: ui::Explain + 'static>(error: E) -> Failure {
 }
 
 fn print_table(plan: &BootstrapPlan, action: Action) {
-    if plan.is_empty() {
+    if plan.rows.is_empty() && plan.spans.is_empty() {
         ui::out("nothing in this project's Cargo.lock can be instrumented (`otel-rs list` shows what can)");
         return;
     }

@@ -28,6 +28,8 @@ pub(super) struct BootstrapPlan {
     pub(super) locked: Vec<Locked>,
     pub(super) rows: Vec<CrateRow>,
     pub(super) spans: Vec<SpanRow>,
+    /// Whether there were patterns before.
+    pub(super) had_spans: bool,
     pub(super) context: WeavingContext,
     pub(super) form: Form,
     pub(super) programs: Vec<String>,
@@ -194,6 +196,7 @@ impl BootstrapPlan {
     pub(super) fn make(dirs: &ProjectDirs, options: &Options) -> Result<BootstrapPlan, Failure> {
         let locked = locked(dirs.root())?;
         let catalog = Catalog::load()?;
+        let had_spans = Manifest::read(dirs)?.is_some_and(|manifest| !manifest.spans.is_empty());
         let manifest = manifest(dirs, &catalog, options)?;
         let dirs = dirs.clone().with_shared(dirs.is_shared() || options.shared);
         let (form, manifest) = form(&dirs, manifest, options.action)?;
@@ -215,12 +218,12 @@ impl BootstrapPlan {
         mark_unused(&dirs, &mut rows);
         let own = packages.iter().filter(|package| package.source == Source::Path);
         let programs = own.flat_map(|package| package.programs.clone()).collect();
-        Ok(BootstrapPlan { dirs, locked, rows, spans, context, form, programs })
+        Ok(BootstrapPlan { dirs, locked, rows, spans, had_spans, context, form, programs })
     }
 
     /// Whether there is nothing to do in this project.
     pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.context.manifest.spans.is_empty()
+        self.rows.is_empty() && self.context.manifest.spans.is_empty() && !self.had_spans
     }
 }
 
