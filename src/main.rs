@@ -1,7 +1,7 @@
 //! `otel-rs`: OpenTelemetry for Rust programs, with no code change.
 //!
-//! The build half (`project`, `rules`, `weave`, `layers`, `rustc`) weaves dependencies as they pass through the compiler;
-//! the run half (`launch`, `channel`, `config`, `telemetry`) is the launcher that holds the SDK. They share the
+//! The build half (`project`, `weave`, `rules`, `catalog`, `layers`, `rustc`) weaves dependencies as they pass through the
+//! compiler; the run half (`launch`, `channel`, `config`, `telemetry`) is the launcher that holds the SDK. They share the
 //! wire format and the marker of a layer. `docs/design/ARCHITECTURE.md` lists all rooms.
 
 mod attributes;
@@ -30,7 +30,8 @@ mod ui;
 mod weave;
 mod wire;
 
-// The one place that ends the process, so that every exit status can be found from here.
+// The one place where the program exits, so that every exit status can be found from here. What `launch` has forked ends
+// there.
 fn main() {
     let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
     launch::prepare_for_shortage(&args);

@@ -54,16 +54,16 @@ mod tests {
     fn a_marker_is_parsed_as_it_was_written() {
         let marker = Marker { wire_version: 4, crate_name: "toy", crate_version: "1.2.3", hooks_version: "0.1.0" };
         let text = marker.to_string();
-        assert_eq!(text, "otel-rs:layer:4|toy|1.2.3|0.1.0|");
+        assert_eq!(text, "otel-rs:layer:5|toy|1.2.3|0.1.0|");
         assert_eq!(Marker::parse(&text), Some(marker));
         assert_eq!(Marker::parse(&format!("{text}\n")), Some(marker));
     }
 
     #[test]
     fn an_incomplete_marker_is_refused() {
-        for text in ["", PREFIX, "otel-rs:layer:4|toy|1.2.3|0.1.0", "otel-rs:layer:x|toy|1.2.3|0.1.0|", "4|toy|1|1|"] {
+        for text in ["", PREFIX, "otel-rs:layer:5|toy|1.2.3|0.1.0", "otel-rs:layer:x|toy|1.2.3|0.1.0|", "5|toy|1|1|"] {
             assert_eq!(Marker::parse(text), None, "{text}");
         }
-        assert_eq!(Marker::parse("otel-rs:layer:4|toy|1.2.3|0.1.0|more|"), None);
+        assert_eq!(Marker::parse("otel-rs:layer:5|toy|1.2.3|0.1.0|more|"), None);
     }
 }

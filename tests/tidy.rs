@@ -9,17 +9,12 @@ use std::path::{Path, PathBuf};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The rooms that turn records into telemetry.
-const TELEMETRY: [&str; 8] = [
-    "src/attributes",
-    "src/conventions",
-    "src/export",
-    "src/host",
-    "src/records",
-    "src/resource",
-    "src/signals",
-    "src/telemetry",
-];
+/// The rooms that use the types of OpenTelemetry's API.
+const API: [&str; 7] =
+    ["src/attributes", "src/conventions", "src/export", "src/records", "src/resource", "src/signals", "src/telemetry"];
+
+/// The rooms that use the SDK, and what it is made of.
+const SDK: [&str; 3] = ["src/export", "src/signals", "src/telemetry"];
 
 /// All files below `folder` whose name ends in `ending`, build output left out.
 fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
@@ -76,13 +71,18 @@ fn has_word(line: &str, word: &str) -> bool {
 
 #[test]
 fn only_the_rooms_of_telemetry_name_opentelemetry_and_only_the_upper_ones_the_sdk() {
-    let names_any = |line: &str, crates: &[&str]| crates.iter().any(|name| has_word(line, name));
-    let api = |line: &str| names_any(line, &["opentelemetry", "opentelemetry_semantic_conventions"]);
-    forbid("OpenTelemetry belongs to telemetry", &files("src", ".rs"), &TELEMETRY, api);
-    let sdk =
-        |line: &str| names_any(line, &["opentelemetry_sdk", "opentelemetry_proto", "opentelemetry_otlp", "prost"]);
-    let upper = ["src/signals", "src/export", "src/telemetry"];
-    forbid("the SDK belongs to the upper rooms of telemetry", &files("src", ".rs"), &upper, sdk);
+    let sources = files("src", ".rs");
+    forbid("OpenTelemetry belongs to telemetry", &sources, &API, |line| has_word(line, "opentelemetry"));
+    let conventions = [&API[..], &["src/host"]].concat();
+    forbid("names of conventions belong to telemetry", &sources, &conventions, |line| {
+        has_word(line, "opentelemetry_semantic_conventions")
+    });
+    let names_sdk = |line: &str| {
+        ["opentelemetry_sdk", "opentelemetry_proto", "opentelemetry_otlp", "prost"]
+            .iter()
+            .any(|name| has_word(line, name))
+    };
+    forbid("the SDK belongs to the upper rooms of telemetry", &sources, &SDK, names_sdk);
 }
 
 #[test]
@@ -97,11 +97,15 @@ fn only_the_configuration_names_the_parser_of_yaml() {
 }
 
 #[test]
-fn only_ui_prints_and_only_main_exits() {
+fn only_ui_prints_and_only_main_and_launch_exit() {
     let prints = |line: &str| ["println!", "eprintln!", "print!(", "eprint!("].iter().any(|name| line.contains(name));
     forbid("printing belongs to src/ui", &files("src", ".rs"), &["src/ui"], prints);
     forbid("exiting belongs to src/main.rs", &files("src", ".rs"), &["src/main.rs"], |line| {
         line.contains("process::exit")
+    });
+    // A forked process may not run what the launcher has registered for its own end.
+    forbid("ending a forked process belongs to src/launch", &files("src", ".rs"), &["src/launch"], |line| {
+        has_word(line, "_exit")
     });
 }
 
@@ -124,6 +128,7 @@ fn the_pure_rooms_do_no_input_or_output() {
     };
     forbid("weave is pure", &files("src/weave", ".rs"), &[], touches);
     forbid("rules are pure", &files("src/rules", ".rs"), &[], touches);
+    forbid("records are pure", &files("src/records", ".rs"), &[], touches);
 }
 
 #[test]
@@ -134,9 +139,8 @@ fn no_instrumented_crate_is_named_in_the_source() {
         .collect();
     // The launcher's exporters run on some of the very crates that it instruments in others; the demo names what it is
     // made of.
-    let own_tools =
-        [&TELEMETRY[..], &["src/channel/feed.rs", "src/config/sources/proxies.rs", "src/ops/demo.rs"]].concat();
-    let names = |line: &str| {
+    let own_tools = [&SDK[..], &["src/channel/feed.rs", "src/config/sources/proxies.rs", "src/ops/demo.rs"]].concat();
+    let names = |crates: &BTreeSet<String>, line: &str| {
         crates.iter().any(|name| match name.as_str() {
             // A word of English and a signal of OpenTelemetry: a crate only where it is written as one.
             "log" => {
@@ -155,8 +159,20 @@ fn no_instrumented_crate_is_named_in_the_source() {
         })
     };
     let mut sources = files("src", ".rs");
-    sources.retain(|path| !path.components().any(|part| part.as_os_str() == "tests"));
-    forbid("instrumentations are folders, not code", &sources, &own_tools, names);
+    sources.retain(|path| {
+        !path.components().any(|part| ["tests", "tests.rs"].iter().any(|name| part.as_os_str() == *name))
+    });
+    // The API of OpenTelemetry is an instrumented crate as well: some rooms use it.
+    let without_api: BTreeSet<String> = crates.iter().filter(|name| *name != "opentelemetry").cloned().collect();
+    let (with_api, others): (Vec<_>, Vec<_>) = sources.into_iter().partition(|path| {
+        let path = path.strip_prefix(ROOT).unwrap_or(path);
+        API.iter().any(|room| path.starts_with(room))
+    });
+    let why = "instrumentations are folders, not code";
+    forbid(why, &with_api, &own_tools, |line| names(&without_api, line));
+    forbid(why, &others, &own_tools, |line| names(&crates, line));
+    let why = "what concerns one instrumentation stands in its notes.md";
+    forbid(why, &files("src", ".md"), &[], |line| names(&crates, line));
 }
 
 #[test]

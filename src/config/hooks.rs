@@ -41,6 +41,8 @@ impl Config {
         }
         let lists = [
             (name::DISABLED, &self.instrumentations.disabled),
+            (name::SPAN_DIRECTIVES, &self.spans),
+            (name::LOG_DIRECTIVES, &self.log_records),
             (name::EXCLUDED_URLS, &self.excluded_urls),
             (name::SERVER_REQUEST_HEADERS, &self.http.server_request_headers),
             (name::SERVER_RESPONSE_HEADERS, &self.http.server_response_headers),

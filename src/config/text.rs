@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
+use crate::wire;
+
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" => Ok(true),
@@ -91,6 +93,24 @@ pub(super) fn url_patterns(text: &str) -> Result<Vec<String>, String> {
         false => {
             Err("paths from `/` on or whole URLs, separated by commas, in which `*` stands for any characters".into())
         }
+    }
+}
+
+/// Directives as `tracing-subscriber`'s `EnvFilter` has them, without spans and fields: levels, targets with a level, targets.
+pub(super) fn directives(text: &str) -> Result<Vec<String>, String> {
+    let levels = wire::settings::LEVELS.map(|(name, _)| name);
+    let is_level = |word: &str| levels.iter().any(|level| level.eq_ignore_ascii_case(word));
+    let is_target = |word: &str| {
+        !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | ':' | '-' | '.' | '/'))
+    };
+    let found = words(text)?;
+    let fits = |directive: &String| match directive.split_once('=') {
+        Some((target, level)) => is_target(target) && is_level(level),
+        None => is_target(directive),
+    };
+    match found.iter().all(fits) {
+        true => Ok(found),
+        false => Err(format!("levels ({}) and `target=level`, separated by commas", names(&levels))),
     }
 }
 
@@ -208,6 +228,16 @@ mod tests {
     use super::*;
 
     const EXPORTERS: &[&str] = &["otlp", "console", "none"];
+
+    #[test]
+    fn directives_are_levels_and_targets() {
+        let found = directives("info, hyper=OFF,shop::cart=debug,my-app,info");
+        assert_eq!(found, Ok(vec!["info".into(), "hyper=OFF".into(), "shop::cart=debug".into(), "my-app".into()]));
+        assert_eq!(directives(""), Ok(Vec::new()));
+        for wrong in ["shop=loud", "=info", "shop[span]=info", "shop=", "a b", "shop=debug=info"] {
+            assert!(directives(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn lists_keep_order_drop_repeats_and_reject_a_mixed_none() {

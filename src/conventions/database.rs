@@ -6,7 +6,7 @@ use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry_semantic_conventions::attribute as name;
 
 use super::sql::{self, Statement};
-use super::{Attributes, Described, Measured, command, error_type};
+use super::{Attributes, Described, Measured, clean, command, error_type};
 use crate::conventions::catalog::{DB_CLIENT_OPERATION_DURATION, DB_CLIENT_RESPONSE_RETURNED_ROWS};
 use crate::records::facts::Facts;
 use crate::redact;
@@ -27,37 +27,37 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     let system = facts.text(key::DB_SYSTEM).unwrap_or(Cow::Borrowed("other_sql"));
     let namespace = facts.text(key::DB_NAMESPACE).map(|namespace| redact::url(&namespace).into_owned());
     let Statement { text, summary, operation, collection, batch } = query(facts);
-    let recorded = |key| facts.text(key).map(Cow::into_owned);
     let summary = summary.filter(|_| facts.get(key::DB_OPERATION).is_none());
-    let operation = recorded(key::DB_OPERATION).or(operation);
-    let target = recorded(key::DB_COLLECTION);
-    let summary = summary.or_else(|| match (&operation, &target) {
+    let operation = clean(facts, key::DB_OPERATION).or(operation);
+    let (target, procedure) = (clean(facts, key::DB_COLLECTION), clean(facts, key::DB_PROCEDURE));
+    // A text that calls a procedure is summed up by its operation alone: `CALL`.
+    let summary = summary.filter(|summary| procedure.is_none() || Some(summary) != operation.as_ref());
+    let summary = summary.or_else(|| match (&operation, target.as_ref().or(procedure.as_ref())) {
         (Some(operation), Some(target)) => Some(format!("{operation} {target}")),
         (operation, _) => operation.clone(),
     });
     let collection = target.or(collection);
     let batch = batch.and_then(|size| i64::try_from(size).ok());
     let batch = facts.int(key::DB_BATCH_SIZE).filter(|size| *size >= 0 && *size != 1).or(batch);
-    let address = facts.text(key::SERVER_ADDRESS);
+    let address = clean(facts, key::SERVER_ADDRESS);
     to.text(name::DB_SYSTEM_NAME, Some(system.as_ref()));
     to.text(name::DB_NAMESPACE, namespace.as_deref());
     to.text(name::DB_OPERATION_NAME, operation.as_deref());
     to.int(name::DB_OPERATION_BATCH_SIZE, batch);
     to.text(name::DB_COLLECTION_NAME, collection.as_deref());
-    to.as_recorded(facts, &[key::DB_PROCEDURE]);
+    to.text(name::DB_STORED_PROCEDURE_NAME, procedure.as_deref());
     to.text(name::DB_QUERY_TEXT, text);
     to.text(name::DB_QUERY_SUMMARY, summary.as_deref());
     to.text(name::SERVER_ADDRESS, address.as_deref());
     to.int(name::SERVER_PORT, facts.port(key::SERVER_PORT).filter(|_| address.is_some()));
     to.text(name::NETWORK_PEER_ADDRESS, facts.text(key::PEER_ADDRESS));
     to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
-    let code = facts.text(key::DB_STATUS);
+    let code = clean(facts, key::DB_STATUS);
     to.text(name::DB_RESPONSE_STATUS_CODE, code.as_deref());
     let rows = facts.int(key::DB_ROWS);
     to.int(name::DB_RESPONSE_RETURNED_ROWS, rows);
     let failed = error_type(facts, cut);
     to.text(name::ERROR_TYPE, failed.as_deref());
-    let procedure = facts.text(key::DB_PROCEDURE).map(Cow::into_owned);
     let span_name = summary.or(collection).or(procedure).or(namespace).unwrap_or_else(|| system.clone().into_owned());
     let returned = &DB_CLIENT_RESPONSE_RETURNED_ROWS;
     Described {
@@ -217,5 +217,18 @@ mod tests {
             described(&[(key::DB_SYSTEM, "redis"), (key::DB_PROCEDURE, "f"), (key::DB_BATCH_SIZE, "1")]);
         assert_eq!(name, "f");
         assert_eq!(attributes, ["db.stored_procedure.name=f", "db.system.name=redis"]);
+    }
+
+    #[test]
+    fn a_procedure_is_the_target_of_its_call() {
+        let called = [(key::DB_SYSTEM, "mysql"), (key::DB_OPERATION, "CALL"), (key::DB_PROCEDURE, "f")];
+        let described = describe(&facts(&called), None);
+        assert_eq!(described.name, "CALL f");
+        let attributes =
+            ["db.operation.name=CALL", "db.query.summary=CALL f", "db.stored_procedure.name=f", "db.system.name=mysql"];
+        assert_eq!(shown(&described.attributes), attributes);
+        assert_eq!(shown(&described.measured[0].attributes), attributes);
+        let called = [(key::DB_SYSTEM, "mysql"), (key::DB_QUERY, "CALL f(7)"), (key::DB_PROCEDURE, "f")];
+        assert_eq!(describe(&facts(&called), None).name, "CALL f");
     }
 }

@@ -7,10 +7,10 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::{Amount, Attributes, Described, Measured, error_type, status};
+use super::{Amount, Attributes, Described, Measured, clean, error_type, status};
 use crate::conventions::catalog::{FAAS_ERRORS, FAAS_INVOKE_DURATION, FAAS_TIMEOUTS};
 use crate::records::facts::Facts;
-use crate::records::record::FactValue;
+use crate::records::value::FactValue;
 use crate::wire::key;
 
 /// The trigger stands in the invocation's payload, which is never read.
@@ -44,7 +44,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
         measured.push(Measured { metric: &FAAS_TIMEOUTS, amount, attributes: to.of(&FAAS_TIMEOUTS) });
     }
     Described {
-        name: facts.text(key::SPAN_NAME).map_or("function".into(), |text| Cow::Owned(text.into_owned())),
+        name: clean(facts, key::SPAN_NAME).map_or("function".into(), Cow::Owned),
         kind: SpanKind::Server,
         status: status(facts, error.is_some(), cut),
         measured,

@@ -1,37 +1,45 @@
-//! Work inside the program.
+//! Work inside the program, and spans of the program's own, which may be of any kind.
 
 use std::borrow::Cow;
 
-use opentelemetry::trace::SpanKind;
+use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::{Attributes, Described, error_type, status};
+use super::{Attributes, Described, clean, error_type, status};
 use crate::records::facts::Facts;
-use crate::redact;
-use crate::wire::key;
+use crate::wire::{self, SpanStatus, key};
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     let mut to = Attributes::default();
     let error = error_type(facts, cut);
     to.text(name::ERROR_TYPE, error.clone());
-    let own = facts.text(key::SPAN_NAME).map(|text| redact::message(&text).into_owned());
+    let own = clean(facts, key::SPAN_NAME);
     let span_name = own.map_or("internal".into(), Cow::Owned);
-    Described {
-        name: span_name,
-        kind: SpanKind::Internal,
-        attributes: to.0,
-        status: status(facts, error.is_some(), cut),
-        measured: Vec::new(),
+    let given = facts.int(key::SPAN_STATUS).and_then(SpanStatus::of).filter(|_| cut.is_none());
+    let status = match given {
+        Some(SpanStatus::Ok) => Status::Ok,
+        Some(SpanStatus::Error) => status(facts, true, cut),
+        None => status(facts, error.is_some(), cut),
+    };
+    Described { name: span_name, kind: kind(facts), attributes: to.0, status, measured: Vec::new() }
+}
+
+fn kind(facts: &Facts<'_>) -> SpanKind {
+    match facts.int(key::SPAN_KIND).and_then(wire::SpanKind::of) {
+        Some(wire::SpanKind::Server) => SpanKind::Server,
+        Some(wire::SpanKind::Client) => SpanKind::Client,
+        Some(wire::SpanKind::Producer) => SpanKind::Producer,
+        Some(wire::SpanKind::Consumer) => SpanKind::Consumer,
+        Some(wire::SpanKind::Internal) | None => SpanKind::Internal,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::trace::Status;
-
     use super::super::{HttpSettings, describe, testing};
     use super::*;
-    use crate::records::record::{Fact, FactValue};
+    use crate::records::record::Fact;
+    use crate::records::value::FactValue;
     use crate::wire::Domain;
 
     #[test]
@@ -46,5 +54,19 @@ mod tests {
         assert_eq!((described.name.as_ref(), described.kind), ("buffer wait", SpanKind::Internal));
         assert_eq!(testing::shown(&described.attributes), ["tower.limit=3", "user.password=REDACTED"]);
         assert_eq!(described.status, Status::Unset);
+    }
+
+    #[test]
+    fn a_span_of_the_program_has_the_kind_and_status_that_it_was_given() {
+        let ok = [(key::SPAN_KIND, "3"), (key::ERROR_TYPE, "io"), (key::SPAN_STATUS, "1")];
+        let described = |recorded: &[(u16, &'static str)], cut| {
+            describe(Domain::Internal as u8, &testing::facts(recorded), cut, &HttpSettings::default())
+        };
+        assert_eq!((described(&ok, None).kind, described(&ok, None).status), (SpanKind::Client, Status::Ok));
+        let failed = [(key::SPAN_KIND, "9"), (key::SPAN_STATUS, "2"), (key::ERROR_MESSAGE, "no stock")];
+        let failed = described(&failed, None);
+        assert_eq!((failed.kind, failed.status), (SpanKind::Internal, Status::error("no stock")));
+        // One that the process's end has cut was not over.
+        assert!(matches!(described(&ok, Some("SIGKILL")).status, Status::Error { .. }));
     }
 }

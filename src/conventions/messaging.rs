@@ -4,13 +4,13 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::{Amount, Attributes, Described, Measured, error_type, status};
+use super::{Amount, Attributes, Described, Measured, clean, error_type, status};
 use crate::conventions::catalog::{
     MESSAGING_CLIENT_CONSUMED_MESSAGES, MESSAGING_CLIENT_OPERATION_DURATION, MESSAGING_CLIENT_SENT_MESSAGES,
     MESSAGING_PROCESS_DURATION, Metric,
 };
 use crate::records::facts::Facts;
-use crate::records::record::FactValue;
+use crate::records::value::FactValue;
 use crate::wire::{MessagingOperation, key};
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
@@ -38,7 +38,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
         ],
     );
     to.text(name::MESSAGING_OPERATION_TYPE, kind.map(type_name));
-    let address = facts.text(key::SERVER_ADDRESS);
+    let address = clean(facts, key::SERVER_ADDRESS);
     to.text(name::SERVER_ADDRESS, address.as_deref());
     to.int(name::SERVER_PORT, facts.port(key::SERVER_PORT).filter(|_| address.is_some()));
     to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
@@ -75,20 +75,20 @@ fn type_name(kind: MessagingOperation) -> &'static str {
 
 /// The operation, and a destination of which there are few.
 fn span_name(facts: &Facts<'_>, kind: Option<MessagingOperation>) -> String {
-    let operation = facts.text(key::MESSAGING_OPERATION_NAME);
+    let operation = clean(facts, key::MESSAGING_OPERATION_NAME);
     let operation = operation.unwrap_or_else(|| kind.map_or("message", type_name).into());
-    let own = facts.text(key::MESSAGING_DESTINATION).filter(|_| has_lasting_name(facts));
+    let own = clean(facts, key::MESSAGING_DESTINATION).filter(|_| has_lasting_name(facts));
     let server = || {
-        let address = facts.text(key::SERVER_ADDRESS)?;
+        let address = clean(facts, key::SERVER_ADDRESS)?;
         Some(match facts.port(key::SERVER_PORT) {
-            Some(port) if address.contains(':') => format!("[{address}]:{port}").into(),
-            Some(port) => format!("{address}:{port}").into(),
+            Some(port) if address.contains(':') => format!("[{address}]:{port}"),
+            Some(port) => format!("{address}:{port}"),
             None => address,
         })
     };
-    match facts.text(key::MESSAGING_TEMPLATE).or(own).or_else(server) {
+    match clean(facts, key::MESSAGING_TEMPLATE).or(own).or_else(server) {
         Some(destination) => format!("{operation} {destination}"),
-        None => operation.into_owned(),
+        None => operation,
     }
 }
 

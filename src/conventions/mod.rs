@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 pub(crate) use http::HttpSettings;
-use opentelemetry::trace::{SpanKind, Status};
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Key, KeyValue};
 use opentelemetry_semantic_conventions::attribute as name;
 
@@ -24,6 +24,7 @@ use crate::attributes::redacted;
 use crate::conventions::catalog::Metric;
 use crate::records::facts::Facts;
 use crate::records::record::Fact;
+use crate::records::value::FactValue;
 use crate::redact;
 use crate::wire::{Domain, key, measure};
 
@@ -130,6 +131,26 @@ pub(crate) fn event<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> (Cow<'stati
     (event_name, attributes)
 }
 
+/// A link of a span: the span that it is to, and its attributes. `None` if that span is not a valid one.
+pub(crate) fn link<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> Option<(SpanContext, Vec<KeyValue>)> {
+    let mut linked = None;
+    let mut state = TraceState::default();
+    let mut attributes = Vec::new();
+    for attribute in recorded {
+        match (attribute.key, attribute.value) {
+            (key::LINKED, FactValue::Bytes(bytes)) => linked = <[u8; 26]>::try_from(bytes).ok(),
+            (key::TRACE_STATE, value) => state = value.text().parse().unwrap_or_default(),
+            _ => attributes.extend(named(&attribute)),
+        }
+    }
+    let linked = linked?;
+    let (trace, rest) = linked.split_first_chunk::<16>()?;
+    let (span, rest) = rest.split_first_chunk::<8>()?;
+    let (trace, span) = (TraceId::from_bytes(*trace), SpanId::from_bytes(*span));
+    let context = SpanContext::new(trace, span, TraceFlags::new(rest[0]), rest[1] == 1, state);
+    context.is_valid().then_some((context, attributes))
+}
+
 /// An attribute outside its domain, under the name that the conventions give its key. Most other raw facts may hold
 /// data that must not be exported, and are left out.
 pub(crate) fn named(recorded: &Fact<'_>) -> Option<KeyValue> {
@@ -147,12 +168,23 @@ pub(crate) fn named(recorded: &Fact<'_>) -> Option<KeyValue> {
             let (method, _) = HttpSettings::default().method(&recorded.value.text());
             Some(KeyValue::new(name::HTTP_REQUEST_METHOD, method))
         }
-        other => key::attribute(other).map(|known| KeyValue::new(known, recorded.value.to_sdk())),
+        other => as_recorded(other, recorded.value),
     }
 }
 
+/// The attribute that a key's value becomes as it was recorded, but for secrets.
+fn as_recorded(key: u16, value: FactValue<'_>) -> Option<KeyValue> {
+    let name = key::attribute(key)?;
+    Some(KeyValue::new(name, redacted::attribute_value(name, value.to_sdk())))
+}
+
+/// Text as it was recorded, but for secrets.
+fn clean(facts: &Facts<'_>, key: u16) -> Option<String> {
+    facts.text(key).map(|text| redact::message(&text).into_owned())
+}
+
 fn error_type(facts: &Facts<'_>, cut: Option<&str>) -> Option<String> {
-    cut.map(str::to_owned).or_else(|| facts.text(key::ERROR_TYPE).map(Cow::into_owned))
+    cut.map(str::to_owned).or_else(|| clean(facts, key::ERROR_TYPE))
 }
 
 fn status(facts: &Facts<'_>, failed: bool, cut: Option<&str>) -> Status {
@@ -183,13 +215,9 @@ impl Attributes {
         }
     }
 
-    /// The values of keys that are attributes as they are.
+    /// The values of keys that are attributes as they were recorded.
     fn as_recorded(&mut self, facts: &Facts<'_>, keys: &[u16]) {
-        for key in keys {
-            if let (Some(name), Some(value)) = (key::attribute(*key), facts.get(*key)) {
-                self.0.push(KeyValue::new(name, value.to_sdk()));
-            }
-        }
+        self.0.extend(keys.iter().filter_map(|key| as_recorded(*key, facts.get(*key)?)));
     }
 
     /// The overflow that the hooks have marked, if there was one.
@@ -209,7 +237,6 @@ impl Attributes {
 #[cfg(test)]
 mod testing {
     use super::*;
-    use crate::records::record::FactValue;
 
     /// Facts from text: numbers become numbers.
     pub(crate) fn facts<'a>(recorded: &[(u16, &'a str)]) -> Facts<'a> {
@@ -228,7 +255,63 @@ mod testing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::record::FactValue;
+
+    /// Text that holds a secret, and what may be shown of it.
+    const TEXT: &str = "amqp://shop:hunter2@mq.test/?token=hunter2";
+    const CLEAN: &str = "amqp://REDACTED:REDACTED@mq.test/?token=REDACTED";
+
+    #[test]
+    fn text_of_calls_messages_and_procedures_is_redacted() {
+        let operation = key::MESSAGING_OPERATION_NAME;
+        for (domain, more, key, attribute, named) in [
+            (Domain::RpcServer, vec![], key::RPC_METHOD, "rpc.method", "{}"),
+            (Domain::RpcClient, vec![], key::RPC_METHOD, "rpc.method", "{}"),
+            (Domain::RpcServer, vec![], key::RPC_METHOD_ORIGINAL, "rpc.method_original", "other"),
+            (Domain::RpcServer, vec![], key::RPC_SYSTEM, "rpc.system.name", "{}"),
+            (Domain::RpcClient, vec![], key::RPC_STATUS, "rpc.response.status_code", "other"),
+            (Domain::RpcClient, vec![], key::SERVER_ADDRESS, "server.address", "other"),
+            (Domain::HttpServer, vec![(key::RPC_SYSTEM, "grpc")], key::RPC_METHOD, "rpc.method", "{}"),
+            (Domain::HttpClient, vec![(key::RPC_SYSTEM, "grpc")], key::RPC_METHOD, "rpc.method", "{}"),
+            (Domain::Messaging, vec![], key::MESSAGING_DESTINATION, "messaging.destination.name", "message {}"),
+            (Domain::Messaging, vec![], key::MESSAGING_TEMPLATE, "messaging.destination.template", "message {}"),
+            (Domain::Messaging, vec![], operation, "messaging.operation.name", "{}"),
+            (Domain::Messaging, vec![], key::MESSAGING_CLIENT, "messaging.client.id", "message"),
+            (Domain::Messaging, vec![], key::MESSAGING_MESSAGE, "messaging.message.id", "message"),
+            (Domain::Messaging, vec![], key::MESSAGING_CONVERSATION, "messaging.message.conversation_id", "message"),
+            (Domain::Messaging, vec![], key::SERVER_ADDRESS, "server.address", "message {}"),
+            (Domain::Messaging, vec![], key::ERROR_TYPE, "error.type", "message"),
+            (Domain::Database, vec![], key::DB_PROCEDURE, "db.stored_procedure.name", "{}"),
+            (Domain::Database, vec![], key::DB_COLLECTION, "db.collection.name", "{}"),
+            (Domain::Database, vec![], key::DB_OPERATION, "db.operation.name", "{}"),
+            (Domain::Database, vec![], key::SERVER_ADDRESS, "server.address", "other_sql"),
+        ] {
+            let recorded = [more, vec![(key, TEXT)]].concat();
+            let described = describe(domain as u8, &testing::facts(&recorded), None, &HttpSettings::default());
+            let attributes = testing::shown(&described.attributes);
+            assert!(attributes.contains(&format!("{attribute}={CLEAN}")), "{attributes:?}");
+            assert_eq!(described.name, named.replace("{}", CLEAN), "{attribute}");
+            let everything = format!("{described:?}");
+            assert!(!everything.contains("hunter2"), "{attribute}: {everything}");
+        }
+        let named = [(key::SPAN_NAME, TEXT)];
+        for domain in [Domain::Faas, Domain::Internal] {
+            let described = describe(domain as u8, &testing::facts(&named), None, &HttpSettings::default());
+            assert_eq!(described.name, CLEAN, "{domain:?}");
+        }
+    }
+
+    #[test]
+    fn no_key_is_called_a_secret() {
+        let names = (0..u16::MAX).filter_map(key::attribute);
+        assert_eq!(names.filter(|name| redact::is_secret_attribute(name)).collect::<Vec<_>>(), [""; 0]);
+    }
+
+    #[test]
+    fn an_event_hides_secrets_under_known_keys() {
+        let recorded = Fact { key: key::MESSAGING_DESTINATION, name: b"", value: FactValue::Bytes(TEXT.as_bytes()) };
+        let (_, attributes) = event([recorded].into_iter());
+        assert_eq!(testing::shown(&attributes), [format!("messaging.destination.name={CLEAN}")]);
+    }
 
     #[test]
     fn an_event_keeps_its_attributes_and_hides_secrets() {

@@ -9,7 +9,7 @@ use http::StatusCode;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use tonic::Code;
 
-use crate::config::{OtlpSetting, SettingOrigin};
+use crate::config::{ExporterSetting, SettingOrigin};
 
 /// An export that did not arrive, or not as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,15 +211,15 @@ impl Failure {
             FailureKind::Http(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             | FailureKind::Grpc(Code::Unauthenticated | Code::PermissionDenied) => Some(format!(
                 "check {}: the collector accepts no exports with these headers",
-                name(OtlpSetting::Headers)
+                name(ExporterSetting::Headers)
             )),
             FailureKind::Http(StatusCode::NOT_FOUND) | FailureKind::Grpc(Code::Unimplemented) => {
-                Some(format!("check the endpoint's path, or {}", origin.set(OtlpSetting::Exporter, "none")))
+                Some(format!("check the endpoint's path, or {}", origin.set(ExporterSetting::Exporter, "none")))
             }
             FailureKind::WrongProtocol | FailureKind::NotGrpc => {
                 let mut hint = format!(
                     "check {}: 4317 is usually the port for `grpc`, 4318 for `http/protobuf`",
-                    name(OtlpSetting::Protocol)
+                    name(ExporterSetting::Protocol)
                 );
                 if endpoint.starts_with("http:") {
                     hint.push_str("; or use an `https://` endpoint if the collector requires TLS");
@@ -231,13 +231,13 @@ impl Failure {
             _ if endpoint.contains("localhost") => Some(match origin {
                 SettingOrigin::Variables(_) => format!(
                     "start a collector there, set {}, or try OTEL_TRACES_EXPORTER=console",
-                    name(OtlpSetting::Endpoint)
+                    name(ExporterSetting::Endpoint)
                 ),
                 SettingOrigin::File(_) => {
-                    format!("start a collector there, or correct {}", name(OtlpSetting::Endpoint))
+                    format!("start a collector there, or correct {}", name(ExporterSetting::Endpoint))
                 }
             }),
-            _ => Some(format!("check {}: no collector answers there", name(OtlpSetting::Endpoint))),
+            _ => Some(format!("check {}: no collector answers there", name(ExporterSetting::Endpoint))),
         }
     }
 }
@@ -255,22 +255,22 @@ impl TlsFailure {
         let name = |setting| origin.name(setting);
         match self {
             TlsFailure::ClientCertificateRequired => {
-                format!("set {} and {}", name(OtlpSetting::ClientCertificate), name(OtlpSetting::ClientKey))
+                format!("set {} and {}", name(ExporterSetting::ClientCertificate), name(ExporterSetting::ClientKey))
             }
             TlsFailure::ClientCertificateRejected => {
-                format!("check {}: the collector does not accept it", name(OtlpSetting::ClientCertificate))
+                format!("check {}: the collector does not accept it", name(ExporterSetting::ClientCertificate))
             }
             TlsFailure::UnknownIssuer => {
-                format!("set {} to the certificate of the collector's authority", name(OtlpSetting::Certificate))
+                format!("set {} to the certificate of the collector's authority", name(ExporterSetting::Certificate))
             }
             TlsFailure::WrongName => {
-                format!("use the name that the collector's certificate is for in {}", name(OtlpSetting::Endpoint))
+                format!("use the name that the collector's certificate is for in {}", name(ExporterSetting::Endpoint))
             }
             TlsFailure::NoTls => "use an `http://` endpoint: the collector does not use TLS there".into(),
             TlsFailure::Certificate | TlsFailure::Other => {
                 format!(
                     "renew the collector's certificate, or set {} to the certificate of its authority",
-                    name(OtlpSetting::Certificate)
+                    name(ExporterSetting::Certificate)
                 )
             }
         }
@@ -376,8 +376,8 @@ mod tests {
 
     fn variables() -> SettingOrigin {
         let names = [
-            (OtlpSetting::Exporter, "OTEL_METRICS_EXPORTER"),
-            (OtlpSetting::Endpoint, "--exporter-otlp-metrics-endpoint"),
+            (ExporterSetting::Exporter, "OTEL_METRICS_EXPORTER"),
+            (ExporterSetting::Endpoint, "--exporter-otlp-metrics-endpoint"),
         ];
         SettingOrigin::Variables(names.map(|(setting, name)| (setting, name.to_owned())).into())
     }

@@ -3,7 +3,7 @@
 //! Of HTTP the status line is read, of HTTP/2 the frame that every server sends first: enough to distinguish a receiver
 //! from a web page and one protocol from the other. TLS is set up as the exporters do it, so its files are read, too.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, ClientConfig, ClientConnection, StreamOwned};
 use url::Url;
 
-use crate::config::{Otlp, Protocol, Proxy, Tls};
+use crate::config::{ExporterSetting, Otlp, Protocol, Proxy, Tls};
 use crate::export::tls;
 
 /// How long each step may take.
@@ -37,10 +37,14 @@ pub(crate) enum ProbeResult {
     Rejects(u16),
     /// A server of gRPC's HTTP/2 where HTTP/1 is configured, or the other way round.
     OtherProtocol,
-    /// A server of neither.
+    /// A server of neither: bytes arrived, but none that begin an answer of either protocol.
     NotOtlp,
-    /// No server, and why.
-    NoAnswer(String),
+    /// A server accepts the connection, but no byte of an answer arrived in this time.
+    TimedOut(Duration),
+    /// A server closed the connection before a byte of an answer arrived.
+    Closed,
+    /// No connection, and why.
+    CannotConnect(String),
     /// The proxy before it does not lead there: the proxy, its variable, and why.
     ProxyFailed { proxy: String, variable: &'static str, reason: String },
 }
@@ -59,30 +63,35 @@ pub(crate) fn probe(to: &Otlp) -> ProbeResult {
     // A server may hang up on the protocol that it does not have, so the other one gets a connection of its own.
     match to.protocol {
         Protocol::Grpc => {
-            match is_http2(connection) {
+            let without = match is_http2(connection) {
                 Ok(true) => return ProbeResult::Accepts,
-                Ok(false) => {}
-                Err(error) => {
-                    if let Some(answer) = tls_error(&error) {
-                        return answer;
-                    }
-                }
+                Ok(false) => ProbeResult::NotOtlp,
+                Err(error) if let Some(answer) = tls_error(&error) => return answer,
+                Err(error) => probe.without_answer(&error),
+            };
+            match probe.connect().map(|again| http_status(again, url, to)) {
+                Ok(Ok(Some(_))) => ProbeResult::OtherProtocol,
+                Ok(Ok(None)) => ProbeResult::NotOtlp,
+                Ok(Err(_)) | Err(_) => without,
             }
-            let status = probe.connect().ok().and_then(|again| http_status(again, url, to).ok()?);
-            status.map_or(ProbeResult::NotOtlp, |_| ProbeResult::OtherProtocol)
         }
-        Protocol::HttpProtobuf | Protocol::HttpJson => match http_status(connection, url, to) {
-            Ok(Some(200..300)) => ProbeResult::Accepts,
-            Ok(Some(status @ (407 | 502..=504))) if probe.forwarding_proxy().is_some() => {
-                probe.proxy_failed(format!("it answers {status}"))
+        Protocol::HttpProtobuf | Protocol::HttpJson => {
+            let without = match http_status(connection, url, to) {
+                Ok(Some(200..300)) => return ProbeResult::Accepts,
+                Ok(Some(status @ (407 | 502..=504))) if probe.forwarding_proxy().is_some() => {
+                    return probe.proxy_failed(format!("it answers {status}"));
+                }
+                Ok(Some(status)) => return ProbeResult::Rejects(status),
+                Ok(None) => ProbeResult::NotOtlp,
+                Err(error) if let Some(answer) = tls_error(&error) => return answer,
+                Err(error) => probe.without_answer(&error),
+            };
+            match probe.connect().map(is_http2) {
+                Ok(Ok(true)) => ProbeResult::OtherProtocol,
+                Ok(Ok(false)) => ProbeResult::NotOtlp,
+                Ok(Err(_)) | Err(_) => without,
             }
-            Ok(Some(status)) => ProbeResult::Rejects(status),
-            Err(error) if let Some(answer) = tls_error(&error) => answer,
-            _ if probe.connect().is_ok_and(|again| is_http2(again).is_ok_and(|is_http2| is_http2)) => {
-                ProbeResult::OtherProtocol
-            }
-            _ => ProbeResult::NotOtlp,
-        },
+        }
     }
 }
 
@@ -104,13 +113,19 @@ impl Probe<'_> {
         let mut config = tls::client(&to.tls).map_err(|error| {
             let causes = std::iter::successors(std::error::Error::source(&error), |error| error.source());
             let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-            ProbeResult::ExporterUnusable(text, error.hint(&to.written))
+            ProbeResult::ExporterUnusable(text, error.hint(&to.origin))
         })?;
         config.alpn_protocols = match to.protocol {
             Protocol::Grpc => vec![b"h2".to_vec()],
             Protocol::HttpProtobuf | Protocol::HttpJson => vec![b"http/1.1".to_vec()],
         };
-        let name = server_name(url).map_err(|error| ProbeResult::NoAnswer(error.to_string()))?;
+        let name = server_name(url).map_err(|_| {
+            let host = url.host_str().unwrap_or_default();
+            ProbeResult::ExporterUnusable(
+                format!("no TLS server can have the name `{host}`"),
+                Some(format!("correct {}", to.origin.name(ExporterSetting::Endpoint))),
+            )
+        })?;
         Ok(Probe { url, to, tls: Some((Arc::new(config), name)) })
     }
 
@@ -122,15 +137,39 @@ impl Probe<'_> {
     fn proxy_failed(&self, reason: String) -> ProbeResult {
         match self.to.proxy.as_deref() {
             Some(Proxy { url, variable, .. }) => ProbeResult::ProxyFailed { proxy: url.clone(), variable, reason },
-            None => ProbeResult::NoAnswer(reason),
+            None => ProbeResult::CannotConnect(reason),
+        }
+    }
+
+    /// The result where the connection failed before a byte of an answer arrived.
+    fn without_answer(&self, error: &std::io::Error) -> ProbeResult {
+        let result = match error.kind() {
+            _ if is_timeout(error) => ProbeResult::TimedOut(STEP_TIMEOUT),
+            ErrorKind::UnexpectedEof
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe => ProbeResult::Closed,
+            _ => ProbeResult::CannotConnect(error.to_string()),
+        };
+        // What was connected to is the proxy.
+        match (self.forwarding_proxy(), result) {
+            (None, result) => result,
+            (Some(_), ProbeResult::TimedOut(time)) => {
+                self.proxy_failed(format!("it does not answer within {} s", time.as_secs()))
+            }
+            (Some(_), ProbeResult::Closed) => self.proxy_failed("it closes the connection without an answer".into()),
+            (Some(_), _) => self.proxy_failed(error.to_string()),
         }
     }
 
     fn connect(&self) -> Result<Box<dyn Connection>, ProbeResult> {
         let connection = self.connect_first().map_err(|error| self.proxy_failed(error.to_string()))?;
         let Some((config, name)) = &self.tls else { return Ok(connection) };
-        let with_tls = handshake(connection, config, name);
-        with_tls.map_err(|error| tls_error(&error).unwrap_or_else(|| ProbeResult::TlsFailed(error.to_string())))
+        handshake(connection, config, name).map_err(|error| match tls_error(&error) {
+            Some(answer) => answer,
+            None if is_timeout(&error) => ProbeResult::TimedOut(STEP_TIMEOUT),
+            None => ProbeResult::TlsFailed(error.to_string()),
+        })
     }
 
     /// Connects to the collector, or to the proxy in front of it.
@@ -220,7 +259,28 @@ fn connect(url: &Url) -> std::io::Result<TcpStream> {
     Err(last)
 }
 
-/// Exports nothing; the status of the answer.
+/// Whether a read or write did not end in time.
+fn is_timeout(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// The first bytes of an answer: as many as are there before the end. An error where there are none.
+fn first_bytes<const N: usize>(connection: &mut dyn Connection) -> std::io::Result<[u8; N]> {
+    let (mut bytes, mut length) = ([0; N], 0);
+    while length < N {
+        match connection.read(&mut bytes[length..]) {
+            Ok(0) if length == 0 => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if length == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(bytes)
+}
+
+/// Exports nothing; the status of the answer, if it is one of HTTP/1.
 fn http_status(mut connection: Box<dyn Connection>, url: &Url, to: &Otlp) -> std::io::Result<Option<u16>> {
     let (kind, body) = match to.protocol {
         Protocol::HttpJson => ("application/json", "{}"),
@@ -242,16 +302,13 @@ fn http_status(mut connection: Box<dyn Connection>, url: &Url, to: &Otlp) -> std
     }
     connection.write_all(format!("{request}\r\n{body}").as_bytes())?;
     // "HTTP/1.1 200"
-    let mut head = [0; 12];
-    connection.read_exact(&mut head)?;
-    Ok(status(&head))
+    Ok(status(&first_bytes::<12>(&mut *connection)?))
 }
 
 fn is_http2(mut connection: Box<dyn Connection>) -> std::io::Result<bool> {
     // A frame begins with three bytes of length, then its kind.
-    let mut head = [0; 9];
     connection.write_all(HTTP2)?;
-    connection.read_exact(&mut head)?;
+    let head = first_bytes::<9>(&mut *connection)?;
     Ok(head[3] == SETTINGS && head[..2] == [0, 0])
 }
 
@@ -282,10 +339,14 @@ mod tests {
     }
 
     fn probed(endpoint: String, protocol: Protocol) -> ProbeResult {
+        probe(&otlp(endpoint, protocol))
+    }
+
+    fn otlp(endpoint: String, protocol: Protocol) -> Otlp {
         let endpoint = crate::config::Endpoint::of_test(&endpoint);
         let config = crate::config::resolve(&[], &|_| None).unwrap().config;
         let crate::config::Exporter::Otlp(otlp) = config.traces.processors[0].exporter.clone() else { panic!() };
-        probe(&Otlp { endpoint, protocol, ..otlp })
+        Otlp { endpoint, protocol, ..otlp }
     }
 
     const GRPC: &[(&str, &[u8])] = &[("PRI ", b"\0\0\x06\x04\0\0\0\0\0\0\x05\0\0\x40\0")];
@@ -303,12 +364,59 @@ mod tests {
         assert_eq!(probed(server(GRPC), HttpProtobuf), ProbeResult::OtherProtocol);
         assert_eq!(probed(server(PAGE), HttpProtobuf), ProbeResult::Rejects(404));
         assert_eq!(probed(server(&[("POST", b"SSH-2.0-OpenSSH\r\n")]), HttpProtobuf), ProbeResult::NotOtlp);
+        // Less than the head of an answer is an answer as well.
+        const SHORT: [&[(&str, &[u8])]; 3] = [&[("", b"-ERR")], &[("POST", b"-ERR")], &[("PRI ", b"-ERR")]];
+        for answers in SHORT {
+            assert_eq!(probed(server(answers), HttpProtobuf), ProbeResult::NotOtlp, "{answers:?}");
+            assert_eq!(probed(server(answers), Grpc), ProbeResult::NotOtlp, "{answers:?}");
+        }
     }
 
     #[test]
-    fn a_port_without_a_server_does_not_answer() {
+    fn a_server_that_closes_the_connection_has_not_answered() {
+        for protocol in [Protocol::HttpProtobuf, Protocol::Grpc] {
+            assert_eq!(probed(server(&[]), protocol), ProbeResult::Closed);
+        }
+    }
+
+    #[test]
+    fn a_server_without_an_answer_in_time_has_not_answered() {
+        // The kernel accepts connections of the backlog.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        for (scheme, protocol) in
+            [("http", Protocol::HttpProtobuf), ("http", Protocol::Grpc), ("https", Protocol::Grpc)]
+        {
+            let endpoint = format!("{scheme}://{address}/v1/traces");
+            assert_eq!(probed(endpoint, protocol), ProbeResult::TimedOut(STEP_TIMEOUT), "{scheme}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_closes_the_connection_is_named() {
+        let url = server(&[]);
+        let proxy = Proxy { url: url.clone(), authorization: None, variable: "HTTP_PROXY" };
+        let otlp = otlp("http://collector.example/".into(), Protocol::HttpProtobuf);
+        let reason = "it closes the connection without an answer".to_owned();
+        assert_eq!(
+            probe(&Otlp { proxy: Some(proxy.into()), ..otlp }),
+            ProbeResult::ProxyFailed { proxy: url, variable: "HTTP_PROXY", reason }
+        );
+    }
+
+    #[test]
+    fn a_host_that_is_no_name_for_tls_is_an_error_of_the_endpoint() {
+        let ProbeResult::ExporterUnusable(reason, hint) = probed("https://-a.example/".into(), Protocol::Grpc) else {
+            panic!()
+        };
+        assert_eq!(reason, "no TLS server can have the name `-a.example`");
+        assert_eq!(hint.as_deref(), Some("correct `OTEL_EXPORTER_OTLP_ENDPOINT`"));
+    }
+
+    #[test]
+    fn a_port_without_a_server_refuses_connections() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let ProbeResult::NoAnswer(reason) = probed(format!("http://{free}/"), Protocol::Grpc) else { panic!() };
+        let ProbeResult::CannotConnect(reason) = probed(format!("http://{free}/"), Protocol::Grpc) else { panic!() };
         assert!(reason.contains("refused"), "{reason}");
     }
 }

@@ -12,7 +12,7 @@ use super::lines::Lines;
 use super::notices::{ExportNotices, ExportTarget};
 use super::otlp::OtlpSender;
 use super::tls::TlsError;
-use crate::config::{Exporter, Otlp, OtlpSetting, SettingOrigin};
+use crate::config::{Exporter, ExporterSetting, Otlp, SettingOrigin};
 use crate::signals::Signal;
 
 /// What keeps an exporter from being made.
@@ -34,7 +34,7 @@ impl Unusable {
     fn hint(&self, origin: &SettingOrigin) -> Option<String> {
         match self {
             Unusable::Tls(error) => error.hint(origin),
-            Unusable::Endpoint(_) => Some(origin.set(OtlpSetting::Endpoint, "http://HOST:PORT")),
+            Unusable::Endpoint(_) => Some(origin.set(ExporterSetting::Endpoint, "http://HOST:PORT")),
             Unusable::File(_) => Some("make the file's folder, or allow the launcher's user to write there".into()),
         }
     }
@@ -59,7 +59,7 @@ impl Sink {
             Ok(sink) => Some(Arc::new(sink)),
             Err(cause) => {
                 let hint = match exporter {
-                    Exporter::Otlp(otlp) => cause.hint(&otlp.written),
+                    Exporter::Otlp(otlp) => cause.hint(&otlp.origin),
                     _ => cause.hint(&SettingOrigin::default()),
                 };
                 notices.unusable(signal.many(), target_of(exporter), cause, hint);

@@ -60,19 +60,19 @@ impl TlsFile {
         }
     }
 
-    fn setting(self) -> config::OtlpSetting {
+    fn setting(self) -> config::ExporterSetting {
         match self {
-            TlsFile::Authority => config::OtlpSetting::Certificate,
-            TlsFile::Certificate => config::OtlpSetting::ClientCertificate,
-            TlsFile::Key => config::OtlpSetting::ClientKey,
+            TlsFile::Authority => config::ExporterSetting::Certificate,
+            TlsFile::Certificate => config::ExporterSetting::ClientCertificate,
+            TlsFile::Key => config::ExporterSetting::ClientKey,
         }
     }
 }
 
 impl TlsError {
     /// What to do about it, where the settings are written.
-    pub(crate) fn hint(&self, written: &config::SettingOrigin) -> Option<String> {
-        let name = |what: TlsFile| written.name(what.setting());
+    pub(crate) fn hint(&self, origin: &config::SettingOrigin) -> Option<String> {
+        let name = |what: TlsFile| origin.name(what.setting());
         Some(match self {
             TlsError::Other { what: TlsFile::Key, found, .. } if found.contains("ENCRYPTED") => {
                 "decrypt the key with `openssl pkey`: the launcher cannot prompt for its password".into()

@@ -1,15 +1,13 @@
 //! Measurements of the program's processes and of the machine, from the kernel, made when metrics are read.
 //!
-//! `process` follows the tree of processes below the launched program and adds
-//! up what they use; `system` reads the machine's own numbers. In both, parsing and adding up are apart from reading, and
-//! what cannot be read is left out.
+//! `process` follows the tree of processes below the launched program and adds up what they use; `system` reads the
+//! machine's own numbers. In both, parsing and adding up are apart from reading, and what cannot be read is left out.
 
 mod process;
 mod system;
 
 use std::borrow::Cow;
 use std::path::Path;
-
 use std::time::{Duration, Instant};
 
 use crate::config::HostMetrics;

@@ -12,8 +12,7 @@ use crate::digest::{Digest, short_digest};
 use crate::project::{ProjectDirs, files};
 use crate::rules::Instrumentation;
 use crate::ui::Explain;
-use crate::weave::Rule;
-use crate::weave::{WeaveError, weave};
+use crate::weave::{Rule, WeaveError, weave};
 
 /// The advice's module in a woven crate.
 const MODULE: &str = "otel_rs";

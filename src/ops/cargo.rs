@@ -5,9 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Outcome;
 use super::bootstrap::write_in_cache;
-use super::{rustc, rustdoc};
+use super::{Outcome, rustc, rustdoc};
 use crate::project::{ProjectDirs, former, workspace_of};
 use crate::ui::{self, Explain};
 
@@ -59,7 +58,7 @@ pub(crate) fn run(options: Options) -> Outcome {
     let mut command = Command::new(&program);
     command.args(call.toolchain);
     if let Some(root) = call.root(&program) {
-        match ProjectDirs::of(&root).and_then(|dirs| write_in_cache(&dirs).map(|()| dirs)) {
+        match ProjectDirs::of(&root).and_then(|dirs| dirs.ready().and_then(|()| write_in_cache(&dirs)).map(|()| dirs)) {
             Ok(dirs) => weave(&mut command, &dirs, &call),
             // This process becomes cargo.
             Err(error) => rustc::warn_once(&error, nix::unistd::getpid()),

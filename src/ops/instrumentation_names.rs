@@ -55,6 +55,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_quarter_of_a_long_name_may_be_misspelt() {
+        let known = BTreeSet::from(["metrics-exporter-prometheus"]);
+        assert_eq!(meant("Metrics-Prometheus", &known), None);
+        assert_eq!(meant("metrics_exporters_prometeus", &known).as_deref(), Some("metrics-exporter-prometheus"));
+    }
+
+    #[test]
     fn an_unknown_name_is_reported_with_the_nearest_known_one() {
         let catalog = Catalog::load_one("").unwrap();
         let real = catalog.all_names().max_by_key(|name| name.len()).unwrap().to_owned();

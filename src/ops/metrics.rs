@@ -43,6 +43,7 @@ fn kind(kind: MetricKind) -> &'static str {
 fn stability(stability: Stability) -> &'static str {
     match stability {
         Stability::Stable => "stable",
+        Stability::ReleaseCandidate => "release candidate",
         Stability::Development => "development",
     }
 }

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::records::record::{Fact, FactValue};
+use crate::records::record::Fact;
+use crate::records::value::FactValue;
 use crate::wire::key;
 
 /// Raw facts about a span, in the order in which they were recorded.

@@ -4,3 +4,4 @@ pub(crate) mod assemble;
 pub(crate) mod facts;
 pub(crate) mod record;
 pub(crate) mod scope;
+pub(crate) mod value;

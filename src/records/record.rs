@@ -1,57 +1,7 @@
 //! Records as bytes, and the facts in them. Everything borrows, and every length is checked.
 
-use std::borrow::Cow;
-
+use crate::records::value::FactValue;
 use crate::wire;
-
-/// The value of a fact about a span or a time series.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum FactValue<'a> {
-    Bytes(&'a [u8]),
-    Int(i64),
-    Float(f64),
-    Bool(bool),
-}
-
-impl<'a> FactValue<'a> {
-    /// The value as text, whatever it is.
-    pub(crate) fn text(&self) -> Cow<'a, str> {
-        match self {
-            FactValue::Bytes(bytes) => String::from_utf8_lossy(bytes),
-            FactValue::Int(number) => number.to_string().into(),
-            FactValue::Float(number) => number.to_string().into(),
-            FactValue::Bool(truth) => truth.to_string().into(),
-        }
-    }
-
-    /// The value as a number; text that holds one counts.
-    pub(crate) fn int(&self) -> Option<i64> {
-        match self {
-            FactValue::Int(number) => Some(*number),
-            FactValue::Bytes(bytes) => std::str::from_utf8(bytes).ok()?.trim().parse().ok(),
-            FactValue::Float(_) | FactValue::Bool(_) => None,
-        }
-    }
-
-    /// The value as a fraction; a whole number is one, too.
-    pub(crate) fn float(&self) -> Option<f64> {
-        match self {
-            FactValue::Float(number) => Some(*number),
-            FactValue::Int(number) => Some(*number as f64),
-            FactValue::Bytes(_) | FactValue::Bool(_) => None,
-        }
-    }
-
-    /// The value as the SDK holds it.
-    pub(crate) fn to_sdk(self) -> opentelemetry::Value {
-        match self {
-            FactValue::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
-            FactValue::Int(number) => number.into(),
-            FactValue::Float(number) => number.into(),
-            FactValue::Bool(truth) => truth.into(),
-        }
-    }
-}
 
 /// One attribute of a record, as a program has recorded it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,13 +39,7 @@ impl<'a> Iterator for FactReader<'a> {
             let (name, rest) = rest.split_at_checked(header[3].into())?;
             let (value, rest) = rest.split_at_checked(length)?;
             self.bytes = rest;
-            let value = match (header[2], value) {
-                (wire::value::STR, bytes) => FactValue::Bytes(bytes),
-                (wire::value::INT, bytes) => FactValue::Int(i64::from_le_bytes(bytes.try_into().ok()?)),
-                (wire::value::FLOAT, bytes) => FactValue::Float(f64::from_le_bytes(bytes.try_into().ok()?)),
-                (wire::value::BOOL, [truth]) => FactValue::Bool(*truth != 0),
-                _ => continue,
-            };
+            let Some(value) = FactValue::read(header[2], value) else { continue };
             return Some(Fact { key, name, value });
         }
     }
@@ -150,7 +94,7 @@ pub(crate) enum Record<'a> {
     Start(SpanStart, FactBlock<'a>),
     Log(LogHeader, FactBlock<'a>),
     Measure(MeasurementHeader, FactBlock<'a>),
-    /// `SPAN_UPDATE`, `SPAN_EVENT` or `SPAN_END`.
+    /// `SPAN_UPDATE`, `SPAN_EVENT`, `SPAN_LINK` or `SPAN_END`.
     Span {
         kind: u8,
         span: [u8; 8],
@@ -201,7 +145,7 @@ impl<'a> Records<'a> {
                 let Some(scope) = array(fixed, 0).map(u32::from_le_bytes) else { return Ok(None) };
                 Ok(Some(Record::Measure(MeasurementHeader { scope, about: fixed[4] }, FactBlock { bytes, count })))
             }
-            wire::kind::SPAN_UPDATE | wire::kind::SPAN_EVENT | wire::kind::SPAN_END => {
+            wire::kind::SPAN_UPDATE | wire::kind::SPAN_EVENT | wire::kind::SPAN_LINK | wire::kind::SPAN_END => {
                 let (fixed, bytes) = body.split_at_checked(wire::record::SPAN).ok_or("a record is too short")?;
                 let (Some(span), Some(time)) = (array(fixed, 0), array(fixed, 8)) else { return Ok(None) };
                 let facts = FactBlock { bytes, count };
@@ -289,6 +233,7 @@ pub(crate) mod make {
 
     pub(crate) enum Given<'a> {
         Text(u16, &'a str),
+        Bytes(u16, &'a [u8]),
         Int(u16, i64),
         Named(&'a str, &'a str),
         NamedInt(&'a str, i64),
@@ -300,6 +245,7 @@ pub(crate) mod make {
             let number;
             let (key, name, kind, value) = match fact {
                 Given::Text(key, text) => (*key, "", wire::value::STR, text.as_bytes()),
+                Given::Bytes(key, bytes) => (*key, "", wire::value::STR, *bytes),
                 Given::Named(name, text) => (wire::key::NAMED, *name, wire::value::STR, text.as_bytes()),
                 Given::Int(key, int) => {
                     number = int.to_le_bytes();

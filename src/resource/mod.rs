@@ -20,9 +20,8 @@ use opentelemetry::{Array, KeyValue, StringValue, Value};
 use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute as name};
 
 use crate::attributes::redacted;
-use crate::config;
 use crate::launch::{Environment, Program};
-use crate::redact;
+use crate::{config, redact};
 #[cfg(test)]
 pub(crate) use programs::testing;
 pub(crate) use programs::{Programs, Source};

@@ -8,6 +8,7 @@ pub(crate) use metric::{DeclaredKind, DeclaredMetric, DeclaredNumber};
 pub(crate) use schema::parse;
 
 use semver::{Version, VersionReq};
+use serde::Deserialize;
 
 use crate::weave::Rule;
 
@@ -30,12 +31,34 @@ pub(crate) struct Instrumentation {
     pub(crate) convention_metrics: Vec<String>,
     /// Metrics that its advice records.
     pub(crate) metrics: Vec<DeclaredMetric>,
+    /// Crates by which a program may record the same already.
+    pub(crate) overlaps: Vec<Overlap>,
     /// The edits.
     pub(crate) rules: Vec<Rule>,
     /// The text of `advice.rs`.
     pub(crate) advice: String,
     /// Changes whenever the folder's rules or advice do.
     pub(crate) digest: String,
+}
+
+/// A crate by which a program may record, of its own accord, what the instrumentation records.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Overlap {
+    /// The package's name.
+    #[serde(rename = "crate")]
+    pub(crate) name: String,
+    /// The versions that this is about; all where none are named.
+    pub(crate) versions: Option<VersionReq>,
+    /// What happens in a program that has both, and what its user can choose.
+    pub(crate) note: String,
+}
+
+impl Overlap {
+    /// Whether this is about a package.
+    pub(crate) fn is_about(&self, name: &str, version: &Version) -> bool {
+        self.name == name && self.versions.as_ref().is_none_or(|versions| versions.matches(version))
+    }
 }
 
 impl Instrumentation {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::metric::{self, FileMetric};
-use super::{Instrumentation, Rule};
+use super::{Instrumentation, Overlap, Rule};
 use crate::weave::{edit, pattern, scope};
 
 const SIGNALS: [&str; 4] = ["traces", "metrics", "logs", "context"];
@@ -25,6 +25,8 @@ struct File {
     convention_metrics: Vec<Spanned<String>>,
     #[serde(default, rename = "metric")]
     metrics: Vec<FileMetric>,
+    #[serde(default, rename = "overlap")]
+    overlaps: Vec<Overlap>,
     #[serde(default, rename = "rule")]
     rules: Vec<FileRule>,
 }
@@ -122,6 +124,7 @@ fn check(file: File, advice: &str, digest: String) -> Result<Instrumentation, Mi
         emits: file.emits,
         convention_metrics: file.convention_metrics.into_iter().map(Spanned::into_inner).collect(),
         metrics,
+        overlaps: file.overlaps,
         rules,
         advice: advice.to_owned(),
         digest,
@@ -225,6 +228,15 @@ mod tests {
         assert!(message.starts_with("line 8: metric `a.b` is there twice"), "{message}");
         let message = error("convention-metrics = [\"A\"]");
         assert!(message.starts_with("line 6: expected a name such as"), "{message}");
+    }
+
+    #[test]
+    fn an_overlap_is_about_its_versions() {
+        let text = format!("{HEAD}[[overlap]]\ncrate = \"doll\"\nversions = \"<2\"\nnote = \"both\"\n");
+        let known = parse(&text, "", String::new()).unwrap();
+        let about = |name: &str, major| known.overlaps[0].is_about(name, &Version::new(major, 0, 0));
+        assert!(about("doll", 1) && !about("doll", 2) && !about("toy", 1));
+        assert!(error("[[overlap]]\ncrate = \"doll\"\nnotes = \"both\"\n").contains("`notes`"));
     }
 
     #[test]

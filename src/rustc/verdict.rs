@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use semver::Version;
 
-use super::Call;
 use super::compile::running_note;
-use super::dep_info;
 use super::toolchain::Toolchain;
 use super::warning::CompileWarning;
+use super::{Call, dep_info};
 use crate::digest::short_digest;
 use crate::layers::{Dependent, QuarantineChange, WeavingContext, Woven, name_and_version};
 use crate::project::ProjectDirs;

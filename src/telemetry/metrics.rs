@@ -10,7 +10,6 @@ use super::readers::Readers;
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::Losses;
 use crate::channel::SeriesTable;
-use crate::config;
 use crate::conventions::Measured;
 use crate::export::notices::ExportNotices;
 use crate::host::Host;
@@ -18,8 +17,8 @@ use crate::launch::Ended;
 use crate::resource::{Programs, Source};
 use crate::signals::metrics::data::Origin;
 use crate::signals::metrics::{Cells, Ledgers, Views, unusable_part};
-use crate::ui;
 use crate::wire::ProcessId;
+use crate::{config, ui};
 
 /// The metrics of all programs, and their readers.
 pub(crate) struct Metrics {

@@ -8,7 +8,7 @@ pub(crate) mod plural;
 mod stream;
 mod table;
 
-pub(crate) use nearest::nearest;
+pub(crate) use nearest::{nearest, nearest_variable};
 pub(crate) use table::table;
 
 use std::fmt::Display;

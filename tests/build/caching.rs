@@ -76,7 +76,10 @@ fn a_cache_that_others_can_write_is_not_used() {
     for part in ["", "layers", "projects"] {
         let folder = project.cache(part);
         chmod(&folder, 0o770);
+        // Cargo cannot read the sources, so the cache is checked before they are looked for.
+        fs::rename(project.path("p/vendor"), project.path("vendor")).unwrap();
         let refused = project.otel_rs(&["bootstrap"]);
+        fs::rename(project.path("vendor"), project.path("p/vendor")).unwrap();
         assert_eq!(refused.status, 1);
         assert!(
             refused.err.contains("can be written by others (mode 770)") && refused.err.contains("chmod go-w"),

@@ -38,12 +38,15 @@ fn links_are_refused_and_lead_nowhere() {
             files.map(|entry| (entry.path().to_owned(), fs::read(entry.path()).unwrap())).collect::<Vec<_>>()
         };
         let before = (state(&project.path("victim")), state(&project.path("p")));
+        // Cargo cannot read the sources, so it is refused before they are looked for.
+        fs::rename(project.path("p/vendor"), project.path("vendor")).unwrap();
         for args in [&["bootstrap"][..], &["bootstrap", "--shared"]] {
             let refused = project.otel_rs(args);
             assert_eq!(refused.status, 1, "{link}: {}", refused.out);
             let expected = format!("expected no link, found one at `{}`", at.display());
             assert!(refused.err.contains(&expected) && refused.err.contains("hint: "), "{link}: {}", refused.err);
         }
+        fs::rename(project.path("vendor"), project.path("p/vendor")).unwrap();
         project.otel_rs(&["bootstrap", "-a", "remove"]);
         project.otel_rs(&["cache"]).ok();
         assert!(before == (state(&project.path("victim")), state(&project.path("p"))), "{link}: a file changed");

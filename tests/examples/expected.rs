@@ -43,7 +43,7 @@ pub(crate) struct Expected {
     /// The crate and its version.
     #[serde(skip)]
     of: (String, String),
-    /// Whether no version has an entry.
+    /// Whether there is no entry for this version.
     #[serde(skip)]
     is_empty: bool,
 }
@@ -133,7 +133,6 @@ impl Expected {
         let spans = expected.span.iter().map(|entry| &entry.common);
         let metrics = expected.metric.iter().map(|entry| &entry.common);
         let mut all = spans.chain(metrics).chain(expected.log.iter().map(|entry| &entry.common));
-        let is_empty = all.clone().next().is_none();
         if let Some(key) = all.find_map(|common| common.unknown.keys().next()) {
             return Err(format!("{}: unknown key `{key}`", path.display()));
         }
@@ -144,7 +143,7 @@ impl Expected {
         expected.span.retain(|entry| is_now(&entry.common));
         expected.metric.retain(|entry| is_now(&entry.common));
         expected.log.retain(|entry| is_now(&entry.common));
-        expected.is_empty = is_empty;
+        expected.is_empty = expected.span.is_empty() && expected.metric.is_empty() && expected.log.is_empty();
         expected.of = (of.to_owned(), version.to_owned());
         Ok(expected)
     }
@@ -156,7 +155,7 @@ impl Expected {
             problems.push(format!("stdout is:\n{}\ninstead of:\n{}", received.stdout, self.stdout));
         }
         if self.is_empty {
-            problems.push("expected.toml has no span, metric or log record".to_owned());
+            problems.push("expected.toml has no span, metric or log record for this version".to_owned());
         }
         let spans = self.spans(&received.traces, &mut problems);
         problems.extend(self.metric.iter().filter_map(|metric| metric.problem(&self.of, &received.metrics)));

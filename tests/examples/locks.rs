@@ -1,8 +1,6 @@
 //! Lock files of the examples: `UPDATE_LOCKS=1 cargo test --test examples <crate>` makes those that are missing.
 
-use std::path::{Path, PathBuf};
-
-use crate::support::fixture::{cargo, example_lock, example_name, put, write_example};
+use crate::support::fixture::{cargo, example_lock, example_name, fixture_with, put, write_example};
 use crate::support::{kept, output, source};
 
 /// The lock file whose versions the examples share.
@@ -35,17 +33,4 @@ pub(crate) fn update(of: &str, version: &str) {
         failures.push(stderr);
     }
     panic!("{of} {version} cannot be locked:\n{}", failures.join("\n"));
-}
-
-/// The lock file of a project of `tests/fixtures` that has the crate in this version.
-pub(crate) fn fixture_with(of: &str, version: &str) -> Option<PathBuf> {
-    let folder = walkdir::WalkDir::new(source("tests/fixtures")).sort_by_file_name();
-    let mut locks =
-        folder.into_iter().flatten().map(walkdir::DirEntry::into_path).filter(|path| path.ends_with("Cargo.lock"));
-    locks.find(|path| has(path, of, version))
-}
-
-fn has(lock: &Path, name: &str, version: &str) -> bool {
-    let text = std::fs::read_to_string(lock).expect("a lock file");
-    text.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n"))
 }

@@ -19,9 +19,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use expected::{Expected, Received};
-use support::fixture::{Fixture, otel_rs, tested};
+use support::fixture::{Fixture, instrumentations, left_out, tested};
 use support::services::Service;
-use support::{OTEL_RS, Otlp, clean, output, skip_test, source};
+use support::{OTEL_RS, Otlp, clean, skip_test};
 
 /// How many seconds an example may run.
 const PATIENCE: u64 = 60;
@@ -34,11 +34,9 @@ fn main() -> ExitCode {
         || std::env::var("OTEL_RS_TEST_MATRIX").is_ok_and(|matrix| matrix == "full");
     let mut trials = Vec::new();
     for of in instrumentations() {
-        let tested = tested(&of);
-        let ends = [tested.first().cloned(), tested.last().cloned()];
-        for version in tested {
-            let is_between = !ends.contains(&Some(version.clone()));
-            let is_ignored = !is_full && is_between && locks::fixture_with(&of, &version).is_some();
+        let left_out = if is_full { Vec::new() } else { left_out(&of) };
+        for version in tested(&of) {
+            let is_ignored = left_out.contains(&version);
             let name = format!("{of} {version}");
             let of = of.clone();
             let trial = Trial::test(name.clone(), move || run(&name, &of, &version));
@@ -46,16 +44,6 @@ fn main() -> ExitCode {
         }
     }
     libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-/// The crates that have an instrumentation.
-fn instrumentations() -> Vec<String> {
-    let entries = std::fs::read_dir(source("instrumentations")).expect("instrumentations").flatten();
-    let folders = entries.filter(|entry| entry.path().join("instrumentation.toml").exists());
-    let mut names: Vec<_> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    assert!(!names.is_empty(), "there are no instrumentations");
-    names.sort();
-    names
 }
 
 /// Weaves, builds and runs one example.
@@ -75,7 +63,10 @@ fn run(name: &str, of: &str, version: &str) -> Result<(), Failed> {
         }
     }
     let fixture = Fixture::example(of, version);
-    require_woven(&fixture, of, version)?;
+    let layers = fixture.layers();
+    if !layers.contains(&(of.to_owned(), version.to_owned())) {
+        return Err(format!("{of} {version} is not woven; the layers are {layers:?}\n{}", fixture.stderr).into());
+    }
     let received = launch(&fixture, &expected, &services)?;
     let file = fixture.folder.join("received.txt");
     std::fs::write(&file, received.to_string()).map_err(|error| error.to_string())?;
@@ -85,26 +76,6 @@ fn run(name: &str, of: &str, version: &str) -> Result<(), Failed> {
     }
     let all = format!("all that was received: {}", file.display());
     Err(format!("{}\n\n{all}\nthe project: {}", problems.join("\n\n"), fixture.folder.display()).into())
-}
-
-/// Fails unless the program has the layer of this version, and no layer was left out.
-fn require_woven(fixture: &Fixture, of: &str, version: &str) -> Result<(), Failed> {
-    // First, since it states the reason.
-    if fixture.stderr.contains("as it is") {
-        return Err(format!("a layer was left plain:\n{}", fixture.stderr).into());
-    }
-    let mut inspect = otel_rs(&fixture.folder);
-    inspect.args(["inspect", "--format", "json"]).arg(&fixture.program);
-    let (is_good, stdout, stderr) = output(&mut inspect);
-    if !is_good {
-        return Err(format!("{of} {version} is not woven:\n{stderr}\n{}", fixture.stderr).into());
-    }
-    let layers: Vec<serde_json::Value> = serde_json::from_str(&stdout).expect("JSON");
-    let is_it = |layer: &serde_json::Value| layer["crate"] == of && layer["version"] == version;
-    if !layers.iter().any(is_it) {
-        return Err(format!("{of} {version} is not woven; the layers are {layers:?}\n{}", fixture.stderr).into());
-    }
-    Ok(())
 }
 
 /// Runs the program to its end under the launcher.

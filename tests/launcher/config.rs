@@ -64,6 +64,18 @@ fn a_port_without_a_server_is_reported() {
 }
 
 #[test]
+fn a_server_without_an_answer_is_not_one_that_answered() {
+    // The kernel accepts connections of the backlog.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.local_addr().unwrap());
+    let found = || problems(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &url), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
+    let expected = |text: &str| [format!("spans, metrics and log records do not arrive: {text}")];
+    assert_eq!(found(), expected(&format!("connected to `{url}`, but it did not answer within 2 s")));
+    std::thread::spawn(move || server.incoming().for_each(drop));
+    assert_eq!(found(), expected(&format!("`{url}` closed the connection without an answer")));
+}
+
+#[test]
 fn a_wrong_path_and_a_wrong_protocol_are_reported() {
     let otlp = Otlp::start();
     let elsewhere = format!("{}/no/such/path", otlp.url());
@@ -174,12 +186,17 @@ fn variables_beside_a_configuration_file_are_reported() {
     let text = "file_format: '1.0'\nresource: {attributes_list: '${OTEL_RESOURCE_ATTRIBUTES}'}\n";
     std::fs::write(file.path(), text).unwrap();
     let path = file.path().to_str().unwrap();
-    let found = problems(&[("OTEL_CONFIG_FILE", path), ("OTEL_RESOURCE_ATTRIBUTES", "a=b")]);
     let expected = format!(
-        "variables are ignored because `OTEL_CONFIG_FILE` is set and `{path}` does not refer to them: \
+        "variables are ignored because the configuration file `{path}` is used and does not refer to them: \
          `OTEL_EXPORTER_OTLP_ENDPOINT`"
     );
-    assert!(found.contains(&expected), "{found:?}");
+    for name in ["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"] {
+        let found = problems(&[(name, path), ("OTEL_RESOURCE_ATTRIBUTES", "a=b")]);
+        assert!(found.contains(&expected), "{found:?}");
+    }
+    let environment = [("OTEL_RESOURCE_ATTRIBUTES", "a=b"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")];
+    let (output, _) = config(&environment, &["--config-file", path]);
+    assert!(output.contains(&expected), "{output}");
     let (output, _) = config(&[("OTEL_CONFIG_FILE", path)], &[]);
     assert!(output.contains(&format!("hint: correct it in `{path}`")), "no variable would help: {output}");
     assert!(!output.contains("hint: set `OTEL_TRACES_EXPORTER`"), "{output}");

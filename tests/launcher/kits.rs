@@ -8,13 +8,18 @@ use crate::support::expect::{Traces, client, server, span};
 use crate::support::metrics::Metrics;
 use crate::support::model::Kind;
 
-fn exported() -> (Traces, Metrics) {
+/// The caller that the program's headers name.
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const CALLER: &str = "b7ad6b7169203331";
+
+fn exported(variables: &[(&str, &str)]) -> (Traces, Metrics) {
     let otlp = Otlp::start();
     let mut command = launch("uses_kits");
     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
     for signal in ["TRACES", "METRICS"] {
         command.env(format!("OTEL_{signal}_EXPORTER"), "otlp");
     }
+    command.envs(variables.iter().copied());
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     (otlp.traces(), otlp.metrics())
@@ -22,7 +27,7 @@ fn exported() -> (Traces, Metrics) {
 
 #[test]
 fn kits_record_spans_and_metrics_of_all_their_shapes() {
-    let (traces, metrics) = exported();
+    let (traces, metrics) = exported(&[]);
     let job = traces.require(span().named("nightly").root().attr("job.attempt", 2).not_failed());
     assert_eq!(job.kind, Kind::Internal);
     traces.require(span().named("hasty").failed().attr("error.type", "E7"));
@@ -49,15 +54,19 @@ fn kits_record_spans_and_metrics_of_all_their_shapes() {
     let sent = traces.require(of_kafka().named("publish orders").child_of(&job).attr("messaging.message.id", "m7"));
     let fetched =
         traces.require(of_kafka().named("poll orders").child_of(&job).attr("messaging.batch.message_count", 3));
-    let processed = traces.require(of_kafka().named("handle orders").child_of(&sent).failed());
+    let processed = traces.require(of_kafka().named("handle orders").child_of(&job).failed());
     let batch = traces.require(of_kafka().named("publish all orders").attr("messaging.batch.message_count", 2));
     let settled = traces.require(of_kafka().named("ack orders").attr("messaging.operation.type", "settle"));
     let kinds = [&sent, &fetched, &processed, &batch, &settled].map(|span| span.kind);
     assert_eq!(kinds, [Kind::Producer, Kind::Client, Kind::Consumer, Kind::Client, Kind::Client]);
-    let counted = |name: &str| -> f64 { metrics.all(name, &[]).iter().map(|series| series.value()).sum() };
-    assert_eq!(counted("messaging.client.sent.messages"), 3.0, "{metrics}");
-    assert_eq!(counted("messaging.client.consumed.messages"), 3.0, "{metrics}");
-    assert_eq!(metrics.count("messaging.client.operation.duration", &[]), 4, "{metrics}");
+    let counted = |name: &str| -> f64 {
+        let of_orders = [("messaging.destination.name", "orders".into())];
+        metrics.all(name, &of_orders).iter().map(|series| series.value()).sum()
+    };
+    assert_eq!(counted("messaging.client.sent.messages"), 4.0, "{metrics}");
+    assert_eq!(counted("messaging.client.consumed.messages"), 4.0, "{metrics}");
+    let of_orders = [("messaging.destination.name", "orders".into())];
+    assert_eq!(metrics.count("messaging.client.operation.duration", &of_orders), 5, "{metrics}");
     assert_eq!(metrics.count("messaging.process.duration", &[("error.type", "bad_order".into())]), 1, "{metrics}");
 
     let call = client().named("shop.Orders/Place").child_of(&job).failed().attr("error.type", "NOT_FOUND");
@@ -65,6 +74,57 @@ fn kits_record_spans_and_metrics_of_all_their_shapes() {
     let served = server().named("shop.Orders/Place").child_of(&call).not_failed();
     traces.require(served.attr("rpc.response.status_code", "NOT_FOUND").attr("rpc.system.name", "grpc"));
     for metric in ["rpc.client.call.duration", "rpc.server.call.duration"] {
-        assert_eq!(metrics.count(metric, &[("rpc.method", "shop.Orders/Place".into())]), 1, "{metrics}");
+        let of_status = |status: &str| {
+            let method = ("rpc.method", "shop.Orders/Place".into());
+            metrics.count(metric, &[method, ("rpc.response.status_code", status.into())])
+        };
+        assert_eq!(["NOT_FOUND", "OK"].map(of_status), [1, 1], "{metrics}");
     }
+}
+
+#[test]
+fn a_call_has_the_status_of_its_end() {
+    let (traces, metrics) = exported(&[]);
+    let done = client().named("shop.Orders/List").not_failed().without("error.type");
+    traces.require(done.attr("rpc.response.status_code", "OK"));
+    let over_http = server().named("shop.Orders/Cancel").failed().attr("error.type", "503");
+    traces.require(over_http.attr("http.response.status_code", 503).without("rpc.response.status_code"));
+    let failed = [("rpc.method", "shop.Orders/Cancel".into()), ("error.type", "503".into())];
+    assert_eq!(metrics.count("rpc.server.call.duration", &failed), 1, "{metrics}");
+}
+
+#[test]
+fn a_message_names_its_sender_where_there_is_no_other_work() {
+    let (traces, _) = exported(&[]);
+    let sent = traces.require(span().named("publish payments").root());
+    assert_eq!(sent.kind, Kind::Producer);
+    let processed = traces.require(span().named("handle payments").child_of(&sent));
+    assert_eq!(processed.kind, Kind::Consumer);
+    traces.forbid(span().named("create payments"));
+    // The message carries another span's context.
+    let passed_on = traces.require(span().named("pass on payments").child_of_remote(TRACE, CALLER));
+    assert_eq!(passed_on.kind, Kind::Client);
+}
+
+#[test]
+fn work_of_a_kit_is_a_child_of_its_operation_or_of_the_work_around_it_if_disabled() {
+    let (traces, _) = exported(&[]);
+    let request = traces.require(span().named("request").child_of_remote(TRACE, CALLER));
+    let within = traces.trace(TRACE);
+    let below = within.require_count(6, span().named("below"));
+    for name in ["shut", "publish orders", "handle orders", "shop.Orders/Place"] {
+        let of_kits = within.all(&span().named(name));
+        assert!(!of_kits.is_empty(), "{name}");
+        for operation in of_kits {
+            assert!(below.iter().any(|below| below.parent == operation.id), "{name}: {below:?}");
+        }
+    }
+    // A statement is not current while it runs.
+    within.require(span().named("below").child_of(&request));
+
+    let (traces, _) = exported(&[("OTEL_RS_DISABLED_INSTRUMENTATIONS", "kits")]);
+    let request = traces.require(span().named("request").child_of_remote(TRACE, CALLER));
+    traces.require_count(6, span().named("below").child_of(&request));
+    traces.require(server().named("POST").failed().attr("error.type", "503").without("rpc.method"));
+    traces.require_count(8, span());
 }

@@ -1,6 +1,6 @@
 //! Projects that are bootstrapped and built with plain cargo, once per run, all into one target directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::fcntl::{Flock, FlockArg};
 
-use super::{OTEL_RS, clean, kept, source, succeed};
+use super::{OTEL_RS, clean, kept, output, source, succeed};
 
 const MANIFEST: &str = "Cargo.toml.in";
 
@@ -72,6 +72,19 @@ impl Fixture {
         let packages = lock["package"].as_array().expect("packages");
         let named = packages.iter().filter(|package| package["name"].as_str() == Some(name));
         named.filter_map(|package| Some(package["version"].as_str()?.to_owned())).collect()
+    }
+
+    /// The crates and versions whose layers the program was built with. Fails if it has none, or if one was left out.
+    pub(crate) fn layers(&self) -> BTreeSet<(String, String)> {
+        let (program, stderr) = (self.program.display(), &self.stderr);
+        // First, since it states the reason.
+        assert!(!stderr.contains("as it is"), "{program} has a layer that was left plain:\n{stderr}");
+        let mut inspect = otel_rs(&self.folder);
+        let (good, stdout, why) = output(inspect.args(["inspect", "--format", "json"]).arg(&self.program));
+        assert!(good, "{program} is not woven:\n{why}\n{stderr}");
+        let layers: Vec<serde_json::Value> = serde_json::from_str(&stdout).expect("JSON");
+        let text = |layer: &serde_json::Value, key: &str| layer[key].as_str().expect("text").to_owned();
+        layers.iter().map(|layer| (text(layer, "crate"), text(layer, "version"))).collect()
     }
 
     /// A route's template in the syntax of this fixture's axum version.
@@ -146,6 +159,37 @@ pub(crate) fn tested(of: &str) -> Vec<String> {
     let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let tested = table["tested"].as_array().expect("`tested` is a list");
     tested.iter().map(|version| version.as_str().expect("a version").to_owned()).collect()
+}
+
+/// The crates that have an instrumentation.
+pub(crate) fn instrumentations() -> Vec<String> {
+    let entries = fs::read_dir(source("instrumentations")).expect("instrumentations").flatten();
+    let folders = entries.filter(|entry| entry.path().join("instrumentation.toml").exists());
+    let mut names: Vec<_> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    assert!(!names.is_empty(), "there are no instrumentations");
+    names.sort();
+    names
+}
+
+/// The versions of an instrumentation whose examples are left out by default: those between the lowest and the newest that
+/// a project of `tests/fixtures` has. `shop::versions` requires that one of its programs has their layer.
+pub(crate) fn left_out(of: &str) -> Vec<String> {
+    let tested = tested(of);
+    let between = tested.iter().skip(1).take(tested.len().saturating_sub(2));
+    between.filter(|version| fixture_with(of, version).is_some()).cloned().collect()
+}
+
+/// The lock file of a project of `tests/fixtures` that has the crate in this version.
+pub(crate) fn fixture_with(of: &str, version: &str) -> Option<PathBuf> {
+    let folder = walkdir::WalkDir::new(source("tests/fixtures")).sort_by_file_name();
+    let mut locks =
+        folder.into_iter().flatten().map(walkdir::DirEntry::into_path).filter(|path| path.ends_with("Cargo.lock"));
+    locks.find(|path| has(path, of, version))
+}
+
+fn has(lock: &Path, name: &str, version: &str) -> bool {
+    let text = fs::read_to_string(lock).expect("a lock file");
+    text.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n"))
 }
 
 /// Copies the files of a folder.

@@ -89,7 +89,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
 ];
 
 /// The same for the modules of the hooks.
-const HOOKS: [(&str, &[&str]); 22] = [
+const HOOKS: [(&str, &[&str]); 23] = [
     ("wire", &[]),
     ("clock", &[]),
     ("headers", &[]),
@@ -109,6 +109,7 @@ const HOOKS: [(&str, &[&str]); 22] = [
     ("ring", &["attach", "attribute", "metrics", "region", "scope", "wire", "writer"]),
     ("span", &["attribute", "clock", "context", "ids", "ring", "scope", "settings", "wire"]),
     ("logs", &["attribute", "clock", "context", "ring", "scope", "settings", "wire"]),
+    ("directives", &["attach", "logs", "settings"]),
     ("http", &["attach", "attribute", "cells", "clock", "context", "headers", "ring", "scope", "settings", "wire"]),
     ("kit", &["attribute", "context", "headers", "http", "scope", "span", "wire"]),
     ("lib", &["attach", "attribute", "cells", "context", "headers", "http", "logs", "scope", "span", "sys"]),

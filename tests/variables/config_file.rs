@@ -188,12 +188,13 @@ fn an_unusable_file_of_a_flag_is_a_usage_error() {
 fn flags_beside_a_file_are_named_and_ignored() {
     let text = format!("file_format: '1.0'\ntracer_provider: {{processors: [{{batch: {{exporter: {EXPORTER}}}}}]}}\n");
     let file = file(&text);
-    let run = Run::new().flag(&format!("--config-file={}", file.path().display())).flag("--service-name=typed");
-    let outcome = run.outcome();
-    assert_eq!(outcome.traces.require(server()).resource["service.name"], "records_everything".into());
-    assert!(
-        outcome.stderr.contains("flags are ignored because `OTEL_CONFIG_FILE` is set: `--service-name`"),
-        "{}",
-        outcome.stderr
-    );
+    let path = file.path().display();
+    let expected = format!("flags are ignored because the configuration file `{path}` is used: `--service-name`");
+    let by_flag = Run::new().flag(&format!("--config-file={path}"));
+    let by_variable = ["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"].map(|name| Run::new().env(name, &path));
+    for run in [by_flag].into_iter().chain(by_variable) {
+        let outcome = run.flag("--service-name=typed").outcome();
+        assert_eq!(outcome.traces.require(server()).resource["service.name"], "records_everything".into());
+        assert!(outcome.stderr.contains(&expected), "{}", outcome.stderr);
+    }
 }

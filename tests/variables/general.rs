@@ -113,7 +113,7 @@ variables! {
             run.outcome().stderr.contains("OTEL_TRACES_SAMPLER_ARG")
         };
         assert!(warned("") && warned("warn"), "warnings are written");
-        assert!(!warned("error") && !warned("none"), "unless the level is higher");
+        assert!(!warned("error") && !warned("none"), "unless the level excludes them");
         // Notes are written by default, details are not.
         let written = |level: &str| {
             let page = Run::new().env("OTEL_METRICS_EXPORTER", "prometheus").env("OTEL_EXPORTER_PROMETHEUS_PORT", 0);

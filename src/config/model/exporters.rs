@@ -72,7 +72,7 @@ pub(crate) struct Otlp {
     /// The proxy between.
     pub(crate) proxy: Option<Box<Proxy>>,
     /// Where these settings are written.
-    pub(crate) written: SettingOrigin,
+    pub(crate) origin: SettingOrigin,
 }
 
 impl Otlp {
@@ -86,7 +86,7 @@ impl Otlp {
             timeout: OTEL_EXPORTER_OTLP_TIMEOUT.default_as(text::timeout),
             tls: Tls::default(),
             proxy: None,
-            written: SettingOrigin::default(),
+            origin: SettingOrigin::default(),
         }
     }
 

@@ -67,7 +67,7 @@ pub(crate) struct Prometheus {
     /// Attributes of the resource that are labels of every series; `None` for none of them.
     pub(crate) resource_labels: Option<Selection>,
     /// Where these settings are written.
-    pub(crate) written: SettingOrigin,
+    pub(crate) origin: SettingOrigin,
 }
 
 impl Default for Prometheus {
@@ -79,7 +79,7 @@ impl Default for Prometheus {
             scope_info: true,
             target_info: true,
             resource_labels: None,
-            written: SettingOrigin::default(),
+            origin: SettingOrigin::default(),
         }
     }
 }

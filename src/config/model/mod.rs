@@ -31,7 +31,7 @@ pub(crate) use metrics::{
     CardinalityLimit, ExemplarFilter, HistogramAggregation, HostMetrics, Metrics, Periodic, Prometheus, Reader,
     Temporality,
 };
-pub(crate) use origin::{OtlpSetting, SettingOrigin};
+pub(crate) use origin::{ExporterSetting, SettingOrigin};
 pub(crate) use processors::{Batch, Logs, Processor, Traces};
 pub(crate) use proxy::Proxy;
 pub(crate) use resource::{AttributeValue, Resource};
@@ -77,6 +77,10 @@ pub(crate) struct Config {
     pub(crate) memory_limit: usize,
     /// OTEL_RS_RUNTIME_POLL_TIMES: whether the polls of asynchronous runtimes are timed.
     pub(crate) runtime_poll_times: bool,
+    /// OTEL_RS_SPANS: which of the program's own spans are recorded, as directives; empty for the default.
+    pub(crate) spans: Vec<String>,
+    /// OTEL_RS_LOGS: which log records are recorded, as directives; empty for those that the program's logger accepts.
+    pub(crate) log_records: Vec<String>,
     /// OTEL_RS_OBSERVER_THREAD: whether callbacks of metrics may have a thread in the program.
     pub(crate) observer_thread: ObserverThread,
 }

@@ -5,21 +5,23 @@ use std::path::{Path, PathBuf};
 use crate::config::registry::{
     OTEL_EXPORTER_OTLP_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_KEY,
     OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_OTLP_PROTOCOL,
-    OTEL_EXPORTER_PROMETHEUS_HOST, OTEL_EXPORTER_PROMETHEUS_PORT, OTEL_TRACES_EXPORTER, Variable,
+    OTEL_EXPORTER_PROMETHEUS_HOST, OTEL_EXPORTER_PROMETHEUS_PORT, OTEL_LOGS_EXPORTER, OTEL_METRICS_EXPORTER,
+    OTEL_TRACES_EXPORTER, Variable,
 };
 
 /// Where an exporter's settings are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SettingOrigin {
-    /// In variables and flags: the one that counts for each setting.
-    Variables(Vec<(OtlpSetting, String)>),
+    /// In variables and flags: the one that counts for each setting. A setting without one has its variables for all
+    /// signals.
+    Variables(Vec<(ExporterSetting, String)>),
     /// In a configuration file.
     File(PathBuf),
 }
 
 /// A setting of an exporter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OtlpSetting {
+pub(crate) enum ExporterSetting {
     Exporter,
     Endpoint,
     Protocol,
@@ -31,34 +33,34 @@ pub(crate) enum OtlpSetting {
     Port,
 }
 
-impl OtlpSetting {
-    /// The variable for all signals. The exporter has one for each of them.
-    fn variable(self) -> Variable {
+impl ExporterSetting {
+    /// The variable for all signals, or those for each of them where there is none for all.
+    fn variables(self) -> &'static [Variable] {
         match self {
-            OtlpSetting::Exporter => OTEL_TRACES_EXPORTER,
-            OtlpSetting::Endpoint => OTEL_EXPORTER_OTLP_ENDPOINT,
-            OtlpSetting::Protocol => OTEL_EXPORTER_OTLP_PROTOCOL,
-            OtlpSetting::Headers => OTEL_EXPORTER_OTLP_HEADERS,
-            OtlpSetting::Certificate => OTEL_EXPORTER_OTLP_CERTIFICATE,
-            OtlpSetting::ClientCertificate => OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE,
-            OtlpSetting::ClientKey => OTEL_EXPORTER_OTLP_CLIENT_KEY,
-            OtlpSetting::Host => OTEL_EXPORTER_PROMETHEUS_HOST,
-            OtlpSetting::Port => OTEL_EXPORTER_PROMETHEUS_PORT,
+            ExporterSetting::Exporter => &[OTEL_TRACES_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER],
+            ExporterSetting::Endpoint => &[OTEL_EXPORTER_OTLP_ENDPOINT],
+            ExporterSetting::Protocol => &[OTEL_EXPORTER_OTLP_PROTOCOL],
+            ExporterSetting::Headers => &[OTEL_EXPORTER_OTLP_HEADERS],
+            ExporterSetting::Certificate => &[OTEL_EXPORTER_OTLP_CERTIFICATE],
+            ExporterSetting::ClientCertificate => &[OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE],
+            ExporterSetting::ClientKey => &[OTEL_EXPORTER_OTLP_CLIENT_KEY],
+            ExporterSetting::Host => &[OTEL_EXPORTER_PROMETHEUS_HOST],
+            ExporterSetting::Port => &[OTEL_EXPORTER_PROMETHEUS_PORT],
         }
     }
 
     /// Its key in a configuration file.
     fn key(self) -> &'static str {
         match self {
-            OtlpSetting::Exporter => "exporter",
-            OtlpSetting::Endpoint => "endpoint",
-            OtlpSetting::Protocol => "otlp_http` or `otlp_grpc",
-            OtlpSetting::Headers => "headers",
-            OtlpSetting::Certificate => "ca_file",
-            OtlpSetting::ClientCertificate => "cert_file",
-            OtlpSetting::ClientKey => "key_file",
-            OtlpSetting::Host => "host",
-            OtlpSetting::Port => "port",
+            ExporterSetting::Exporter => "exporter",
+            ExporterSetting::Endpoint => "endpoint",
+            ExporterSetting::Protocol => "otlp_http` or `otlp_grpc",
+            ExporterSetting::Headers => "headers",
+            ExporterSetting::Certificate => "ca_file",
+            ExporterSetting::ClientCertificate => "cert_file",
+            ExporterSetting::ClientKey => "key_file",
+            ExporterSetting::Host => "host",
+            ExporterSetting::Port => "port",
         }
     }
 }
@@ -71,24 +73,27 @@ impl Default for SettingOrigin {
 
 impl SettingOrigin {
     /// The setting's name, with its file if it has one: what to check, to correct or to set.
-    pub(crate) fn name(&self, what: OtlpSetting) -> String {
+    pub(crate) fn name(&self, what: ExporterSetting) -> String {
         match self {
             SettingOrigin::Variables(names) => {
-                let name = names.iter().find(|(known, _)| *known == what).map(|(_, name)| name.as_str());
-                format!("`{}`", name.unwrap_or(what.variable().env))
+                if let Some((_, name)) = names.iter().find(|(known, _)| *known == what) {
+                    return format!("`{name}`");
+                }
+                let names: Vec<_> = what.variables().iter().map(|variable| format!("`{}`", variable.env)).collect();
+                names.join(" or ")
             }
             SettingOrigin::File(file) => format!("`{}` in `{}`", what.key(), file.display()),
         }
     }
 
     /// How to give the setting a value.
-    pub(crate) fn set(&self, what: OtlpSetting, value: &str) -> String {
+    pub(crate) fn set(&self, what: ExporterSetting, value: &str) -> String {
         match self {
-            SettingOrigin::File(file) if what == OtlpSetting::Protocol => {
+            SettingOrigin::File(file) if what == ExporterSetting::Protocol => {
                 let exporter = if value == "grpc" { "otlp_grpc" } else { "otlp_http" };
                 format!("use `{exporter}` in `{}`", file.display())
             }
-            SettingOrigin::File(file) if what == OtlpSetting::Exporter => {
+            SettingOrigin::File(file) if what == ExporterSetting::Exporter => {
                 format!("leave the exporter out of `{}`", file.display())
             }
             _ => format!("set {} to `{value}`", self.name(what)),
@@ -98,5 +103,25 @@ impl SettingOrigin {
     /// In this file.
     pub(in crate::config) fn in_file(file: &Path) -> SettingOrigin {
         SettingOrigin::File(file.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_that_of_the_variable_that_counts() {
+        let origin = SettingOrigin::Variables(vec![(ExporterSetting::Exporter, "OTEL_LOGS_EXPORTER".into())]);
+        assert_eq!(origin.set(ExporterSetting::Exporter, "none"), "set `OTEL_LOGS_EXPORTER` to `none`");
+        assert_eq!(origin.name(ExporterSetting::Headers), "`OTEL_EXPORTER_OTLP_HEADERS`");
+    }
+
+    #[test]
+    fn an_exporter_without_a_name_may_be_that_of_any_signal() {
+        assert_eq!(
+            SettingOrigin::default().name(ExporterSetting::Exporter),
+            "`OTEL_TRACES_EXPORTER` or `OTEL_METRICS_EXPORTER` or `OTEL_LOGS_EXPORTER`"
+        );
     }
 }

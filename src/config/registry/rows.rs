@@ -216,6 +216,8 @@ variables! {
             "Spans that may wait; beyond that the oldest are dropped and counted", LONG_QUEUE;
         OTEL_BSP_MAX_EXPORT_BATCH_SIZE "bsp-max-export-batch-size" ValueKind::Count, "512", SDK,
             "Spans in one export";
+        OTEL_RS_SPANS "spans" ValueKind::Words, "", "",
+            "Which of the program's own spans are recorded: info,shop::db=debug,noisy=off [default: info, without those that an instrumentation records already]";
     }
     "Metrics" {
         OTEL_METRICS_EXPORTER "metrics-exporter" METRIC_EXPORTERS, "otlp", SDK,
@@ -259,6 +261,8 @@ variables! {
             "Log records that may wait; beyond that the oldest are dropped and counted", LONG_QUEUE;
         OTEL_BLRP_MAX_EXPORT_BATCH_SIZE "blrp-max-export-batch-size" ValueKind::Count, "512", SDK,
             "Log records in one export";
+        OTEL_RS_LOGS "logs" ValueKind::Words, "", "",
+            "Which log records are recorded: info,shop::db=debug,noisy=off [default: those that the program's logger accepts; where it has none, info]";
     }
     "Limits" {
         OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT "attribute-value-length-limit" ValueKind::Limit, "", SDK,
@@ -272,11 +276,11 @@ variables! {
         OTEL_SPAN_EVENT_COUNT_LIMIT "span-event-count-limit" ValueKind::Limit, "128", SDK,
             "Events of a span";
         OTEL_SPAN_LINK_COUNT_LIMIT "span-link-count-limit" ValueKind::Limit, "128", SDK,
-            "Links of a span; otel-rs never records span links";
+            "Links of a span";
         OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT "event-attribute-count-limit" ValueKind::Limit, "128", SDK,
             "Attributes of a span's event";
         OTEL_LINK_ATTRIBUTE_COUNT_LIMIT "link-attribute-count-limit" ValueKind::Limit, "128", SDK,
-            "Attributes of a span's link; otel-rs never records span links";
+            "Attributes of a span's link";
         OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT "logrecord-attribute-value-length-limit" ValueKind::Limit, "", SDK,
             "Characters in the text of a log record's attribute [default: OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT]";
         OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT "logrecord-attribute-count-limit" ValueKind::Limit, "", SDK,

@@ -113,7 +113,7 @@ fn of_file(
     let path = Path::new(&named.shown);
     match file::load(path, env) {
         Ok(loaded) => {
-            warn_of_flags(flags, warnings);
+            warn_of_flags(&named.shown, flags, warnings);
             if let Some(message) = file::not_used(path, &loaded.notices) {
                 warnings.warn(named.env, message, None);
             }
@@ -128,12 +128,13 @@ fn of_file(
     }
 }
 
-fn warn_of_flags(flags: &VariableTexts, warnings: &mut Warnings) {
+fn warn_of_flags(file: &str, flags: &VariableTexts, warnings: &mut Warnings) {
     let others = flags.variables().filter(|variable| variable.env != OTEL_CONFIG_FILE.env);
     let others: Vec<String> = others.filter_map(|variable| variable.flag).map(|flag| format!("--{flag}")).collect();
     if !others.is_empty() {
         let others: Vec<&str> = others.iter().map(String::as_str).collect();
-        let message = format!("flags are ignored because `OTEL_CONFIG_FILE` is set: {}", text::names(&others));
+        let others = text::names(&others);
+        let message = format!("flags are ignored because the configuration file `{file}` is used: {others}");
         let hint = "set it in the file, which may refer to variables by `${NAME}`";
         warnings.warn(OTEL_CONFIG_FILE.env, message, Some(hint.into()));
     }

@@ -61,6 +61,7 @@ pub(crate) struct Metric {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stability {
     Stable,
+    ReleaseCandidate,
     Development,
 }
 

@@ -14,6 +14,9 @@ use crate::records::facts::Facts;
 use crate::redact;
 use crate::wire::key;
 
+/// The first status code that is an error for a client.
+pub(in crate::conventions) const ERRORS_FROM: i64 = 400;
+
 pub(in crate::conventions) fn describe(facts: &Facts<'_>, cut: Option<&str>, settings: &HttpSettings) -> Described {
     let mut to = Attributes::default();
     let (method, original) = settings.method(&facts.text(key::HTTP_METHOD).unwrap_or_default());
@@ -21,7 +24,7 @@ pub(in crate::conventions) fn describe(facts: &Facts<'_>, cut: Option<&str>, set
     to.text(name::HTTP_REQUEST_METHOD_ORIGINAL, original);
     let url = facts.text(key::URL_FULL);
     to.text(name::URL_FULL, url.as_deref().map(redact::url));
-    let (address, port) = server(facts, url.as_deref());
+    let (address, port) = server(facts);
     to.text(name::SERVER_ADDRESS, address);
     to.int(name::SERVER_PORT, port);
     let code = facts.int(key::HTTP_STATUS);
@@ -32,7 +35,7 @@ pub(in crate::conventions) fn describe(facts: &Facts<'_>, cut: Option<&str>, set
     to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
     to.0.extend(settings.headers(facts, key::HTTP_REQUEST_HEADER, "http.request.header."));
     to.0.extend(settings.headers(facts, key::HTTP_RESPONSE_HEADER, "http.response.header."));
-    let error = http_error_type(facts, 400, cut);
+    let error = http_error_type(facts, ERRORS_FROM, cut);
     to.text(name::ERROR_TYPE, error.as_deref());
     Described {
         name: method_in_name(method),
@@ -49,7 +52,7 @@ pub(in crate::conventions) fn transfer(facts: &Facts<'_>, settings: &HttpSetting
     to.text(name::HTTP_REQUEST_METHOD, Some(settings.method(&facts.text(key::HTTP_METHOD).unwrap_or_default()).0));
     server_and_version(&mut to, facts);
     to.int(name::HTTP_RESPONSE_STATUS_CODE, facts.int(key::HTTP_STATUS));
-    to.text(name::ERROR_TYPE, http_error_type(facts, 400, None));
+    to.text(name::ERROR_TYPE, http_error_type(facts, ERRORS_FROM, None));
     let size = |metric, key| Measured::counted(metric, facts.int(key), to.of(metric));
     let request = size(&HTTP_CLIENT_REQUEST_BODY_SIZE, key::HTTP_REQUEST_BODY_SIZE);
     let response = size(&HTTP_CLIENT_RESPONSE_BODY_SIZE, key::HTTP_RESPONSE_BODY_SIZE);
@@ -75,8 +78,8 @@ fn server_and_version(to: &mut Attributes, facts: &Facts<'_>) {
 }
 
 /// The server that the request was for: the recorded one, else the one in the URL.
-fn server(facts: &Facts<'_>, url: Option<&str>) -> (Option<String>, Option<i64>) {
-    let parsed = url.and_then(|url| Url::parse(url).ok());
+pub(in crate::conventions) fn server(facts: &Facts<'_>) -> (Option<String>, Option<i64>) {
+    let parsed = facts.text(key::URL_FULL).and_then(|url| Url::parse(&url).ok());
     let from_url = parsed.as_ref().and_then(Url::host_str).map(|host| host.trim_matches(['[', ']']).to_owned());
     let recorded = facts.text(key::SERVER_ADDRESS).map(|address| host_and_port(&address).0);
     let port = facts.port(key::SERVER_PORT);

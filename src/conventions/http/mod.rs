@@ -19,7 +19,7 @@ fn method_in_name(method: Cow<'static, str>) -> Cow<'static, str> {
 
 /// The error of an HTTP request whose status codes count as errors from `from` on. An error that was recorded before a
 /// good answer came was overcome on the way, such as a timeout that was followed by a retry.
-fn http_error_type(facts: &Facts<'_>, from: i64, cut: Option<&str>) -> Option<String> {
+pub(super) fn http_error_type(facts: &Facts<'_>, from: i64, cut: Option<&str>) -> Option<String> {
     let code = facts.int(key::HTTP_STATUS);
     let failed = code.filter(|code| *code >= from);
     let overcome = code.is_some() && failed.is_none() && !facts.is_recorded_after(key::ERROR_TYPE, key::HTTP_STATUS);
@@ -28,7 +28,7 @@ fn http_error_type(facts: &Facts<'_>, from: i64, cut: Option<&str>) -> Option<St
 }
 
 /// `host:port`, `[v6]:port` or a bare host; the port only if it is one.
-pub(super) fn host_and_port(authority: &str) -> (String, Option<i64>) {
+fn host_and_port(authority: &str) -> (String, Option<i64>) {
     let authority = authority.rsplit_once('@').map_or(authority, |(_, rest)| rest).trim();
     let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0).map(i64::from);
     if let Some(rest) = authority.strip_prefix('[') {

@@ -15,6 +15,9 @@ use crate::records::facts::Facts;
 use crate::redact;
 use crate::wire::key;
 
+/// The first status code by which a server shows that it has failed.
+pub(in crate::conventions) const ERRORS_FROM: i64 = 500;
+
 pub(in crate::conventions) fn describe(facts: &Facts<'_>, cut: Option<&str>, settings: &HttpSettings) -> Described {
     let mut to = Attributes::default();
     let header = facts.text(key::HTTP_FORWARDED).unwrap_or_default();
@@ -45,7 +48,7 @@ pub(in crate::conventions) fn describe(facts: &Facts<'_>, cut: Option<&str>, set
     to.text(name::USER_AGENT_ORIGINAL, facts.text(key::USER_AGENT).map(|agent| redact::message(&agent).into_owned()));
     to.0.extend(settings.headers(facts, key::HTTP_REQUEST_HEADER, "http.request.header."));
     to.0.extend(settings.headers(facts, key::HTTP_RESPONSE_HEADER, "http.response.header."));
-    let error = http_error_type(facts, 500, cut);
+    let error = http_error_type(facts, ERRORS_FROM, cut);
     to.text(name::ERROR_TYPE, error.as_deref());
     let size = |metric, key| Measured::counted(metric, facts.int(key), to.of(metric));
     let span_name = match &route {
@@ -66,6 +69,12 @@ pub(in crate::conventions) fn describe(facts: &Facts<'_>, cut: Option<&str>, set
         .collect(),
         attributes: to.0,
     }
+}
+
+/// The server that the request was for, as its headers name it.
+pub(in crate::conventions) fn address(facts: &Facts<'_>) -> Option<(String, Option<i64>)> {
+    let header = facts.text(key::HTTP_FORWARDED).unwrap_or_default();
+    server(facts, Forwarded::first(header.as_bytes()).host)
 }
 
 /// The server that the request was for: the original host where a proxy passes it on, with its port if that is known.

@@ -59,7 +59,8 @@ impl HttpSettings {
 mod tests {
     use super::super::super::testing::shown;
     use super::*;
-    use crate::records::record::{self, Fact};
+    use crate::records::record::Fact;
+    use crate::records::value::FactValue;
     use crate::wire::key::HTTP_REQUEST_HEADER;
 
     #[test]
@@ -67,7 +68,7 @@ mod tests {
         let recorded = |name: &'static str, value: &'static str| Fact {
             key: HTTP_REQUEST_HEADER,
             name: name.as_bytes(),
-            value: record::FactValue::Bytes(value.as_bytes()),
+            value: FactValue::Bytes(value.as_bytes()),
         };
         let facts = Facts::new(vec![
             recorded("accept", "text/html"),

@@ -76,7 +76,7 @@ impl OtlpSender {
     /// Where it sends.
     pub(crate) fn target(&self) -> ExportTarget {
         let proxy = self.config.proxy.as_ref().map(|proxy| proxy.variable);
-        ExportTarget { name: self.config.endpoint.as_str().to_owned(), origin: self.config.written.clone(), proxy }
+        ExportTarget { name: self.config.endpoint.as_str().to_owned(), origin: self.config.origin.clone(), proxy }
     }
 
     /// A request as it is sent. tonic frames that of gRPC.
@@ -238,7 +238,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             tls: crate::config::Tls::default(),
             proxy: None,
-            written: crate::config::SettingOrigin::default(),
+            origin: crate::config::SettingOrigin::default(),
         };
         let map = headers(&otlp);
         assert_eq!((&map["x"], &map["content-type"]), (&HeaderValue::from_static("a%20b"), &JSON));

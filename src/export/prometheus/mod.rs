@@ -21,7 +21,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::connections::{Connection, Connections};
 use self::text::Format;
-use crate::config::{self, OtlpSetting, SettingOrigin};
+use crate::config::{self, ExporterSetting, SettingOrigin};
 use crate::export::notices::ExportNotices;
 use crate::signals::metrics::data::Collected;
 use crate::ui::Explain;
@@ -38,7 +38,7 @@ const MAX_SCRAPES: usize = connections::MOST;
 #[error("cannot offer metrics to Prometheus at `{at}`, the program keeps running without the page")]
 pub(crate) struct CannotListen {
     at: String,
-    written: SettingOrigin,
+    origin: SettingOrigin,
     #[source]
     cause: std::io::Error,
 }
@@ -46,17 +46,17 @@ pub(crate) struct CannotListen {
 impl CannotListen {
     fn at(config: &config::Prometheus, cause: std::io::Error) -> CannotListen {
         let at = format!("{}:{}", config.host, config.port);
-        CannotListen { at, written: config.written.clone(), cause }
+        CannotListen { at, origin: config.origin.clone(), cause }
     }
 }
 
 impl Explain for CannotListen {
     fn hint(&self) -> Option<String> {
-        let port = self.written.name(OtlpSetting::Port);
+        let port = self.origin.name(ExporterSetting::Port);
         Some(match self.cause.kind() {
             std::io::ErrorKind::AddrInUse => format!("set {port} to a port that is free"),
             std::io::ErrorKind::PermissionDenied => format!("set {port} to a port above 1023"),
-            _ => format!("set {} to an address of this machine", self.written.name(OtlpSetting::Host)),
+            _ => format!("set {} to an address of this machine", self.origin.name(ExporterSetting::Host)),
         })
     }
 }

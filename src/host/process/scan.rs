@@ -3,13 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 
-use super::Held;
-
-use super::Seen;
-
-use super::text;
-
-use super::used;
+use super::{Held, Seen, text, used};
 
 /// The most processes that are scanned; a program that makes more has other troubles.
 const MAX_PROCESSES: usize = 2000;

@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use opentelemetry_semantic_conventions::attribute as key;
 
-use super::super::Attribute;
-
-use super::super::Point;
-
-use super::super::point;
+use super::super::{Attribute, Point, point};
 use super::text;
 use crate::conventions::catalog::SYSTEM_NETWORK_CONNECTION_COUNT;
 

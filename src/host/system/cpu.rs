@@ -5,13 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use opentelemetry_semantic_conventions::attribute as key;
 use procfs::{CpuTime, KernelStats};
 
-use super::super::Attribute;
-
-use super::super::Point;
-
-use super::super::point;
-
-use super::super::share;
+use super::super::{Attribute, Point, point, share};
 use super::text;
 use crate::conventions::catalog::{
     SYSTEM_CPU_FREQUENCY, SYSTEM_CPU_LOGICAL_COUNT, SYSTEM_CPU_PHYSICAL_COUNT, SYSTEM_CPU_TIME, SYSTEM_CPU_UTILIZATION,

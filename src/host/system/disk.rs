@@ -6,11 +6,7 @@ use std::path::Path;
 use opentelemetry_semantic_conventions::attribute as key;
 use procfs::DiskStat;
 
-use super::super::Attribute;
-
-use super::super::Point;
-
-use super::super::point;
+use super::super::{Attribute, Point, point};
 use crate::conventions::catalog as metric;
 
 /// What `/proc/diskstats` and `/sys` call a sector, whatever the disk's own are.

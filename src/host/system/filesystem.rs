@@ -7,13 +7,7 @@ use opentelemetry_semantic_conventions::attribute as key;
 use procfs::process::MountInfo;
 use procfs::{FromBufRead as _, process::MountInfos};
 
-use super::super::Attribute;
-
-use super::super::Point;
-
-use super::super::point;
-
-use super::super::share;
+use super::super::{Attribute, Point, point, share};
 use super::text;
 use crate::conventions::catalog as metric;
 

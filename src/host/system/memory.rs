@@ -5,13 +5,7 @@ use std::collections::HashMap;
 use opentelemetry_semantic_conventions::attribute as key;
 use procfs::Meminfo;
 
-use super::super::Attribute;
-
-use super::super::Point;
-
-use super::super::point;
-
-use super::super::share;
+use super::super::{Attribute, Point, point, share};
 use crate::conventions::catalog as metric;
 
 pub(super) fn points(memory: &Meminfo) -> Vec<Point> {

@@ -12,9 +12,7 @@ use std::time::{Duration, Instant};
 
 use procfs::{Current as _, CurrentSI as _};
 
-use super::Point;
-
-use super::point;
+use super::{Point, point};
 use crate::conventions::catalog::{MetricKind, SYSTEM_UPTIME};
 
 /// The shortest time between two readings of what costs much.

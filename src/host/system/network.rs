@@ -2,11 +2,7 @@
 
 use opentelemetry_semantic_conventions::attribute as key;
 
-use super::super::Attribute;
-
-use super::super::Point;
-
-use super::super::point;
+use super::super::{Attribute, Point, point};
 use crate::conventions::catalog as metric;
 
 /// Of `/proc/net/dev`: two lines of headings, then eight numbers received and eight sent.

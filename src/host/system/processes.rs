@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use opentelemetry_semantic_conventions::attribute as key;
 use procfs::KernelStats;
 
-use super::super::Point;
-
-use super::super::point;
+use super::super::{Point, point};
 use super::text;
 use crate::conventions::catalog::{SYSTEM_PROCESS_COUNT, SYSTEM_PROCESS_CREATED};
 

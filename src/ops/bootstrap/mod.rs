@@ -97,6 +97,14 @@ fn print_table(plan: &BootstrapPlan, action: Action) {
         let rows: Vec<Vec<String>> = plan.spans.iter().map(span_cells).collect();
         ui::out(format_args!("{separator}{}", ui::table(&["SPANS OF", "FUNCTIONS", "LEFT AS THEY ARE"], &rows)));
     }
+    if !plan.overlaps.is_empty() {
+        let notes: Vec<_> = plan
+            .overlaps
+            .iter()
+            .map(|overlap| format!("  {} {}: {}", overlap.name, overlap.version, overlap.note))
+            .collect();
+        ui::out(format_args!("\nthe program is instrumented already:\n{}", notes.join("\n")));
+    }
     if action == Action::Install {
         let program = plan.programs.first().map_or("PROGRAM", String::as_str);
         let cargo = if matches!(plan.form, Form::Apart(_)) { "otel-rs cargo" } else { "cargo" };
@@ -166,9 +174,20 @@ fn json(plan: &BootstrapPlan) -> String {
         serde_json::json!({ "pattern": row.pattern, "functions": row.functions, "left": left })
     });
     let spans: Vec<_> = spans.collect();
-    let root = plan.dirs.root();
-    serde_json::json!({ "root": root, "form": form, "crates": crates, "spans": spans, "programs": plan.programs })
-        .to_string()
+    let overlaps: Vec<serde_json::Value> = plan
+        .overlaps
+        .iter()
+        .map(|overlap| serde_json::json!({ "crate": overlap.name, "version": overlap.version, "note": overlap.note }))
+        .collect();
+    serde_json::json!({
+        "root": plan.dirs.root(),
+        "form": form,
+        "crates": crates,
+        "overlaps": overlaps,
+        "spans": spans,
+        "programs": plan.programs,
+    })
+    .to_string()
 }
 
 /// A wrapper in the environment outranks the project's configuration, and cargo does not warn of it.

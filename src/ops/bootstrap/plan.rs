@@ -1,6 +1,7 @@
 //! The plan of `otel-rs bootstrap`: which crates are woven, and what cargo's configuration will hold.
 //!
-//! Planning reads the project and weaves in memory; `write` carries the plan out.
+//! Planning reads the project and weaves in memory; `write` carries the plan out. What is to be written to is checked first,
+//! since cargo may have to download sources, and weaving takes its time.
 
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use semver::{Version, VersionReq};
 
 use super::spans::{self, SpanRow};
-use super::{Action, Options, usage};
+use super::{Action, Options, usage, write};
 use crate::catalog::Catalog;
 use crate::layers::{Choice, Layer, LayerError, LayerLocation, Original, PlainReason, WeavingContext};
 use crate::ops::{Failure, note_fetching};
@@ -30,6 +31,8 @@ pub(super) struct BootstrapPlan {
     pub(super) spans: Vec<SpanRow>,
     /// Whether there were patterns before.
     pub(super) had_spans: bool,
+    /// Packages by which the program records already what woven crates record.
+    pub(super) overlaps: Vec<OverlapRow>,
     pub(super) context: WeavingContext,
     pub(super) form: Form,
     pub(super) programs: Vec<String>,
@@ -107,6 +110,15 @@ impl CrateRow {
     pub(super) fn is_woven(&self) -> bool {
         matches!(self.state, CrateState::Woven)
     }
+}
+
+/// A package by which the program records already what a woven crate records.
+#[derive(Debug)]
+pub(super) struct OverlapRow {
+    pub(super) name: String,
+    pub(super) version: Version,
+    /// What happens, and what its user can choose.
+    pub(super) note: String,
 }
 
 /// The layer of a crate, and what is still to be written of it.
@@ -192,18 +204,22 @@ impl Explain for Unknown {
 }
 
 impl BootstrapPlan {
-    /// Reads the project and weaves in memory what can be woven. Nothing is written.
+    /// Reads the project and weaves in memory what can be woven. Nothing is written but the folders of the cache, and these
+    /// only to install.
     pub(super) fn make(dirs: &ProjectDirs, options: &Options) -> Result<BootstrapPlan, Failure> {
         let locked = locked(dirs.root())?;
         let catalog = Catalog::load()?;
         let had_spans = Manifest::read(dirs)?.is_some_and(|manifest| !manifest.spans.is_empty());
         let manifest = manifest(dirs, &catalog, options)?;
         let dirs = dirs.clone().with_shared(dirs.is_shared() || options.shared);
+        let mut known: Vec<_> = locked.iter().filter(|locked| catalog.get(&locked.name).is_some()).collect();
+        let is_empty = known.is_empty() && manifest.spans.is_empty();
+        if options.action == Action::Install && (!is_empty || had_spans) {
+            write::prepare(&dirs)?;
+        }
         let (form, manifest) = form(&dirs, manifest, options.action)?;
 
-        let mut known: Vec<_> = locked.iter().filter(|locked| catalog.get(&locked.name).is_some()).collect();
         known.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
-        let is_empty = known.is_empty() && manifest.spans.is_empty();
         let packages = if is_empty { Vec::new() } else { packages(dirs.root(), note_fetching)? };
         let spans = spans(&manifest, &packages, options.spans.is_some())?;
         let context = WeavingContext::new(&dirs, catalog, manifest);
@@ -218,7 +234,8 @@ impl BootstrapPlan {
         mark_unused(&dirs, &mut rows);
         let own = packages.iter().filter(|package| package.source == Source::Path);
         let programs = own.flat_map(|package| package.programs.clone()).collect();
-        Ok(BootstrapPlan { dirs, locked, rows, spans, had_spans, context, form, programs })
+        let overlaps = overlaps(&locked, &rows, &context.catalog);
+        Ok(BootstrapPlan { dirs, locked, rows, spans, had_spans, overlaps, context, form, programs })
     }
 
     /// Whether there is nothing to do in this project.
@@ -293,6 +310,21 @@ fn form(dirs: &ProjectDirs, mut manifest: Manifest, action: Action) -> Result<(F
         };
     }
     Ok((form, manifest))
+}
+
+/// The locked packages that record what woven crates record, each as often as it has something to note.
+fn overlaps(locked: &[Locked], rows: &[CrateRow], catalog: &Catalog) -> Vec<OverlapRow> {
+    let woven = rows.iter().filter(|row| row.is_woven()).filter_map(|row| catalog.get(&row.name));
+    let mut found: Vec<OverlapRow> = Vec::new();
+    for overlap in woven.flat_map(|known| &known.overlaps) {
+        for package in locked.iter().filter(|package| overlap.is_about(&package.name, &package.version)) {
+            if !found.iter().any(|known| known.name == package.name && known.note == overlap.note) {
+                let (name, version, note) = (package.name.clone(), package.version.clone(), overlap.note.clone());
+                found.push(OverlapRow { name, version, note });
+            }
+        }
+    }
+    found
 }
 
 /// Marks the crates that no program contains: a lock file holds more than programs do. Where cargo cannot list what

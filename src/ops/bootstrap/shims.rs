@@ -60,9 +60,8 @@ pub(super) fn in_cache(dirs: &ProjectDirs) -> Result<Vec<OutputFile>, CacheError
     ])
 }
 
-/// Writes them, and which otel-rs they are to run.
+/// Writes them, and which otel-rs they are to run. The cache's folders are there.
 pub(crate) fn write_in_cache(dirs: &ProjectDirs) -> Result<(), CacheError> {
-    dirs.ready()?;
     let tool = std::env::current_exe().map_err(CacheError::Unwritable)?;
     for folder in [dirs.cache(), dirs.folder()] {
         let tool = OutputFile::new(folder.join("tool"), format!("{}\n", tool.display()));

@@ -49,6 +49,12 @@ impl Explain for WriteError {
     }
 }
 
+/// Refuses what cannot be written to, before anything is: the project and the cache, whose folders are made.
+pub(super) fn prepare(dirs: &ProjectDirs) -> Result<(), Failure> {
+    check_writable(dirs)?;
+    Ok(dirs.ready()?)
+}
+
 /// Refuses links before anything is written: they may lead out of the project, and a clone brings them along.
 pub(super) fn check_writable(dirs: &ProjectDirs) -> Result<(), WriteError> {
     let config = cargo_config::path(dirs.root());
@@ -64,11 +70,9 @@ pub(super) fn check_writable(dirs: &ProjectDirs) -> Result<(), WriteError> {
     if dirs.is_shared() { files::check_writable(&dirs.shared_folder()).map_err(NotWritten) } else { Ok(()) }
 }
 
-/// Writes what is not there yet. Where cargo cannot read the project with it, all is undone, and the plan becomes to leave
-/// the project alone.
+/// Writes what is not there yet, into the cache and then into the project. Where cargo cannot read the project with it, the
+/// project's files are restored, the cache keeps what was written there, and the plan becomes to leave the project alone.
 pub(super) fn install(plan: &mut BootstrapPlan) -> Result<(), Failure> {
-    check_writable(&plan.dirs)?;
-    plan.dirs.ready()?;
     write_layers(plan);
     let dirs = &plan.dirs;
     shims::write_in_cache(dirs)?;

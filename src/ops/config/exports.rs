@@ -50,7 +50,7 @@ pub(super) fn of(config: &Config) -> Vec<Export> {
         }
         Exporter::Otlp(otlp) => {
             // gRPC has one endpoint for all; settings that differ besides (a certificate, a header) have a probe of their own.
-            let key = Otlp { written: SettingOrigin::default(), ..otlp.clone() };
+            let key = Otlp { origin: SettingOrigin::default(), ..otlp.clone() };
             let known = probed.iter().find(|(known, _)| *known == key).map(|(_, answer)| answer.clone());
             let answer = known.unwrap_or_else(|| export::probe::probe(otlp));
             probed.push((key, answer.clone()));
@@ -90,7 +90,9 @@ fn in_short(answer: &ProbeResult) -> String {
         ProbeResult::Rejects(status) => format!("rejects it: {status}"),
         ProbeResult::OtherProtocol => "uses another protocol".into(),
         ProbeResult::NotOtlp => "is not an OTLP receiver".into(),
-        ProbeResult::NoAnswer(reason) => format!("cannot be reached: {reason}"),
+        ProbeResult::TimedOut(time) => format!("does not answer within {} s", time.as_secs()),
+        ProbeResult::Closed => "closes the connection without an answer".into(),
+        ProbeResult::CannotConnect(reason) => format!("cannot be reached: {reason}"),
         ProbeResult::ProxyFailed { reason, .. } => format!("cannot be reached through the proxy: {reason}"),
     }
 }

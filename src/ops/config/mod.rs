@@ -11,14 +11,11 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::Format;
-use super::{Failure, Outcome};
+use super::{Failure, Format, Outcome};
 use crate::config::{self, ValueSource};
 use crate::launch::{self, Environment, FindError, Program};
 use crate::layers::{self, LayerNote};
-use crate::resource;
-use crate::signals;
-use crate::ui;
+use crate::{resource, signals, ui};
 use exports::Export;
 use problems::Problem;
 
@@ -81,9 +78,9 @@ pub(crate) fn run(options: Options) -> Outcome {
     let inspected = program.as_ref().map(inspect);
     let exports = exports::of(&resolved.config);
     let unnamed = Program { name: "PROGRAM".into(), file: "PROGRAM".into(), args: Vec::new() };
-    let program_or_none = program.as_ref().unwrap_or(&unnamed);
+    let program_or_unnamed = program.as_ref().unwrap_or(&unnamed);
     let sdk = signals::resource::sdk_attributes();
-    let resource = resource::resource_of(&resolved.config.resource, program_or_none, &environment, &sdk);
+    let resource = resource::resource_of(&resolved.config.resource, program_or_unnamed, &environment, &sdk);
     let problems = problems::of(&problems::Evidence {
         resolved: &resolved,
         environment: &environment,

@@ -14,11 +14,10 @@ use std::ffi::OsString;
 
 use super::{Failure, Outcome, instrumentation_names};
 use crate::channel::{self, ChannelError};
-use crate::config;
 use crate::launch::{self, ChildEnd, Environment, NotReady, Program, Signals, Variable};
 use crate::layers::{self, LayerNote};
 use crate::ui::{self, Explain, plural};
-use crate::wire;
+use crate::{config, wire};
 use session::Session;
 
 /// The exit status for a mistyped command line.

@@ -9,10 +9,9 @@ use super::census::Census;
 use crate::channel::{Channel, ChannelDirectory, Draining, Listening, feed};
 use crate::config::{Config, Exporter as To, JsonTarget, Reader};
 use crate::launch::{self, ChildEnd, Ended, Environment, Exporter, Order, Orders, Program, RunningChild, Signals};
-use crate::telemetry;
 use crate::telemetry::{PreparedTelemetry, RunningTelemetry, TelemetryReport};
 use crate::ui::{self, Explain, plural};
-use crate::wire;
+use crate::{telemetry, wire};
 
 /// How long the program's end may be held up for its telemetry.
 const LAST_EXPORT: Duration = Duration::from_secs(4);

@@ -29,7 +29,7 @@ const ROOM: usize = 7;
 const MAX_DROPPED: usize = 1 << 18;
 /// Bytes of attributes that one span may gather.
 const MAX_FACT_BYTES: usize = 64 << 10;
-/// Events that one span may gather, whatever its limits allow.
+/// Events, and as many links, that one span may gather, whatever its limits allow.
 const MAX_EVENTS: usize = 4096;
 /// Scopes that are remembered for one process.
 const MAX_SCOPES: usize = 1024;
@@ -48,8 +48,10 @@ pub(crate) struct FinishedSpan {
     pub(crate) end: u64,
     pub(crate) scope: InstrumentationScope,
     pub(crate) events: Vec<(u64, FactRange)>,
+    pub(crate) links: Vec<(u64, FactRange)>,
     pub(crate) dropped_attributes: u32,
     pub(crate) dropped_events: u32,
+    pub(crate) dropped_links: u32,
     /// Why the span did not end by itself, as a value of `error.type`.
     pub(crate) cut: Option<String>,
     bytes: Vec<u8>,
@@ -104,8 +106,10 @@ struct OpenSpan {
     bytes: Vec<u8>,
     parts: Vec<(u64, FactRange)>,
     events: Vec<(u64, FactRange)>,
+    links: Vec<(u64, FactRange)>,
     dropped_attributes: u32,
     dropped_events: u32,
+    dropped_links: u32,
 }
 
 impl OpenSpan {
@@ -117,15 +121,17 @@ impl OpenSpan {
             bytes: Vec::new(),
             parts: Vec::new(),
             events: Vec::new(),
+            links: Vec::new(),
             dropped_attributes: 0,
             dropped_events: 0,
+            dropped_links: 0,
         })
     }
 
     /// Bytes of memory that it takes, with its places in the tables.
     fn weight(&self) -> usize {
         const TABLES: usize = 128;
-        let parts = self.parts.capacity() + self.events.capacity();
+        let parts = self.parts.capacity() + self.events.capacity() + self.links.capacity();
         size_of::<OpenSpan>() + TABLES + self.bytes.capacity() + parts * size_of::<(u64, FactRange)>()
     }
 
@@ -154,6 +160,13 @@ impl OpenSpan {
         match self.keep(block).filter(|_| self.events.len() < MAX_EVENTS) {
             Some(part) => self.events.push((time, part)),
             None => self.dropped_events += 1,
+        }
+    }
+
+    fn link(&mut self, time: u64, block: FactBlock<'_>) {
+        match self.keep(block).filter(|_| self.links.len() < MAX_EVENTS) {
+            Some(part) => self.links.push((time, part)),
+            None => self.dropped_links += 1,
         }
     }
 }
@@ -265,6 +278,8 @@ impl Assembler {
                 Ok(Record::Span { kind, time, facts, .. }) => match kind {
                     wire::kind::SPAN_EVENT if is_full => entry.dropped_events += 1,
                     wire::kind::SPAN_EVENT => entry.event(time, facts),
+                    wire::kind::SPAN_LINK if is_full => entry.dropped_links += 1,
+                    wire::kind::SPAN_LINK => entry.link(time, facts),
                     wire::kind::SPAN_END if entry.end.is_none() => {
                         entry.end = Some(time);
                         entry.add_facts(time, facts);
@@ -410,26 +425,32 @@ fn finish(
 ) -> Option<FinishedSpan> {
     let start = entry.start?;
     close_trace(open_traces, start.trace);
-    let last_record = entry.parts.iter().chain(&entry.events).map(|(time, _)| *time).max().unwrap_or(0);
+    let last_record =
+        entry.parts.iter().chain(&entry.events).chain(&entry.links).map(|(time, _)| *time).max().unwrap_or(0);
     let end = entry.end.or_else(|| cut_at.map(|seen| seen.max(last_record)))?.max(start.time);
     let mut parts = entry.parts;
     parts.sort_by_key(|(time, _)| *time);
     let mut events = entry.events;
     events.sort_by_key(|(time, _)| *time);
+    let mut links = entry.links;
+    links.sort_by_key(|(time, _)| *time);
     let mut finished = FinishedSpan {
         source: process.source.clone(),
         start,
         end,
         scope: InstrumentationScope::default(),
         events,
+        links,
         dropped_attributes: entry.dropped_attributes,
         dropped_events: entry.dropped_events,
+        dropped_links: entry.dropped_links,
         cut: None,
         bytes: entry.bytes,
         parts,
         _charge: entry.charge,
     };
-    finished.scope = scope_of(process, finished.start.scope, || finished.facts());
+    let named = scope::of_program(&finished.facts());
+    finished.scope = named.unwrap_or_else(|| scope_of(process, finished.start.scope, || finished.facts()));
     Some(finished)
 }
 

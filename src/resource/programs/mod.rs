@@ -14,9 +14,8 @@ use opentelemetry_semantic_conventions::attribute as name;
 use super::surroundings::Surroundings;
 use super::{Resource, of, of_any, process};
 use crate::channel::Introduction;
-use crate::config;
 use crate::launch::{Environment, LaunchedPid, Program};
-use crate::ui;
+use crate::{config, ui};
 
 /// Programs that have a resource of their own; those beyond share one.
 const MAX_PROGRAMS: usize = 100;

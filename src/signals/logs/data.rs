@@ -10,7 +10,8 @@ use opentelemetry_semantic_conventions::attribute as name;
 use crate::attributes::limits;
 use crate::config::LogLimits;
 use crate::records::assemble::CompleteRecord;
-use crate::records::record::{FactValue, LogHeader};
+use crate::records::record::LogHeader;
+use crate::records::value::FactValue;
 use crate::redact;
 use crate::signals::traces::data;
 use crate::wire::key;
@@ -79,6 +80,7 @@ fn any(name: &str, value: FactValue<'_>, length: Option<usize>) -> AnyValue {
         }
         FactValue::Int(number) => number.into(),
         FactValue::Float(number) => number.into(),
+        FactValue::List(_) => AnyValue::ListAny(Box::new(value.items().map(|item| any(name, item, length)).collect())),
     }
 }
 

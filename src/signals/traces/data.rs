@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use opentelemetry::trace::{Event, SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{Event, Link, SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 use crate::attributes::limits;
@@ -13,8 +13,7 @@ use crate::records::facts::Facts;
 use crate::signals::metrics::data::Origin;
 use crate::wire::key;
 
-/// Makes the SDK's span of a finished one, its `facts` and their description by the conventions, within its limits. No
-/// limit applies to links, since no span has any.
+/// Makes the SDK's span of a finished one, its `facts` and their description by the conventions, within its limits.
 pub(crate) fn data(span: &FinishedSpan, facts: &Facts<'_>, mut described: Described, limits: &SpanLimits) -> SpanData {
     let dropped = limits::attributes(&mut described.attributes, limits.attributes, limits.value_length);
     let mut events = SpanEvents::default();
@@ -25,6 +24,18 @@ pub(crate) fn data(span: &FinishedSpan, facts: &Facts<'_>, mut described: Descri
     }
     let beyond = span.events.len().saturating_sub(limits.events);
     events.dropped_count = span.dropped_events.saturating_add(u32::try_from(beyond).unwrap_or(u32::MAX));
+    let mut links = SpanLinks::default();
+    let mut invalid = 0;
+    for (_, part) in span.links.iter().take(limits.links) {
+        let Some((linked, mut attributes)) = conventions::link(span.attributes(*part)) else {
+            invalid += 1;
+            continue;
+        };
+        let dropped = limits::attributes(&mut attributes, limits.link_attributes, limits.value_length);
+        links.links.push(Link::new(linked, attributes, dropped));
+    }
+    let beyond = span.links.len().saturating_sub(limits.links) + invalid;
+    links.dropped_count = span.dropped_links.saturating_add(u32::try_from(beyond).unwrap_or(u32::MAX));
     SpanData {
         span_context: SpanContext::new(
             TraceId::from_bytes(span.start.trace),
@@ -42,7 +53,7 @@ pub(crate) fn data(span: &FinishedSpan, facts: &Facts<'_>, mut described: Descri
         attributes: described.attributes,
         dropped_attributes_count: span.dropped_attributes.saturating_add(dropped),
         events,
-        links: SpanLinks::default(),
+        links,
         status: described.status,
         instrumentation_scope: span.scope.clone(),
     }
@@ -109,8 +120,7 @@ mod tests {
     use crate::records::record::SpanStart;
     use crate::records::record::make::{self, Given};
     use crate::resource::testing::source;
-    use crate::wire::ProcessId;
-    use crate::wire::kind;
+    use crate::wire::{ProcessId, kind};
 
     /// A span with three attributes, and three events of two each.
     fn finished() -> FinishedSpan {
@@ -131,12 +141,65 @@ mod tests {
             bytes.extend(make::span(kind::SPAN_EVENT, [2; 8], time, &facts));
         }
         bytes.extend(make::span(kind::SPAN_END, [2; 8], 20, &[]));
+        assembled(&bytes)
+    }
+
+    /// The one span in these records.
+    fn assembled(bytes: &[u8]) -> FinishedSpan {
         let mut assembler = Assembler::new(&Budget::new(64_000_000));
         assembler.attach(ProcessId(1), source(0, "test"), Box::new(|_| None));
-        assembler.records(ProcessId(1), &bytes).unwrap();
+        assembler.records(ProcessId(1), bytes).unwrap();
         let mut all = Vec::new();
         (0..2).for_each(|_| assembler.pass(ProcessId(1), &mut all));
         all.pop().unwrap()
+    }
+
+    #[test]
+    fn links_are_valid_spans_within_the_limit() {
+        let linked = |span: u8| {
+            let mut bytes = [7; 26];
+            bytes[16..24].fill(span);
+            bytes[24..].copy_from_slice(&[1, 1]);
+            bytes
+        };
+        let start = SpanStart {
+            trace: [1; 16],
+            span: [2; 8],
+            parent: [0; 8],
+            time: 10,
+            scope: 0,
+            domain: 0,
+            flags: 1,
+            parent_remote: false,
+        };
+        let mut bytes = make::start(&start, &[]);
+        for (time, span) in [(12, 4), (11, 3), (13, 0), (14, 5), (15, 6)] {
+            let facts = [
+                Given::Bytes(key::LINKED, &linked(span)),
+                Given::Text(key::TRACE_STATE, "a=1"),
+                Given::Named("k", "v"),
+            ];
+            bytes.extend(make::span(kind::SPAN_LINK, [2; 8], time, &facts));
+        }
+        bytes.extend(make::span(kind::SPAN_END, [2; 8], 20, &[]));
+        let finished = assembled(&bytes);
+        let limits = SpanLimits {
+            value_length: None,
+            attributes: 128,
+            events: 128,
+            links: 4,
+            event_attributes: 128,
+            link_attributes: 128,
+        };
+        let described = conventions::describe(0, &finished.facts(), None, &conventions::HttpSettings::default());
+        let data = data(&finished, &finished.facts(), described, &limits);
+        let spans: Vec<_> = data.links.iter().map(|link| link.span_context.span_id().to_bytes()[0]).collect();
+        // One of those within the limit is no span, and one is beyond it.
+        assert_eq!((spans, data.links.dropped_count), (vec![3, 4, 5], 2));
+        let first = &data.links.links[0];
+        assert!(first.span_context.is_remote() && first.span_context.is_sampled());
+        assert_eq!(first.span_context.trace_state().header(), "a=1");
+        assert_eq!(first.attributes, [opentelemetry::KeyValue::new("k", "v")]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 pub(crate) mod data;
 
-use opentelemetry::trace::Event;
+use opentelemetry::trace::{Event, Link};
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
@@ -23,7 +23,8 @@ impl BatchItem for SpanData {
             attributes.iter().map(|kv| size_of::<KeyValue>() + text(&kv.value)).sum()
         };
         let events: usize = self.events.iter().map(|event| size_of::<Event>() + of(&event.attributes)).sum();
-        size_of::<SpanData>() + of(&self.attributes) + events
+        let links: usize = self.links.iter().map(|link| size_of::<Link>() + of(&link.attributes)).sum();
+        size_of::<SpanData>() + of(&self.attributes) + events + links
     }
 }
 

@@ -14,7 +14,7 @@ use crate::resource::{Programs, Source};
 use crate::signals::metrics::{CellValue, Cells};
 use crate::telemetry::report::TelemetryReport;
 use crate::ui;
-use crate::wire::{ProcessId, domain};
+use crate::wire::{Domain, ProcessId};
 
 /// Messages that are taken at once before exports get their turn.
 const AT_ONCE: usize = 8;
@@ -174,7 +174,10 @@ impl Intake {
         if let Some(metrics) = &mut output.metrics {
             metrics.process_exited(process);
         }
-        let requests = self.cut[before..].iter().filter(|span| span.start.domain == domain::HTTP_SERVER).count();
+        let is_served = |span: &&FinishedSpan| {
+            matches!(Domain::of(span.start.domain.into()), Some(Domain::HttpServer | Domain::RpcServer))
+        };
+        let requests = self.cut[before..].iter().filter(is_served).count();
         report.open_requests += requests as u64;
         if self.cut.len() > before {
             self.cut_since.get_or_insert_with(Instant::now);

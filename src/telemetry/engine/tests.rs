@@ -8,7 +8,7 @@ use crate::launch::{Environment, Program};
 use crate::records::record::SpanStart;
 use crate::records::record::make::{self, Given};
 use crate::signals::metrics::CellValue;
-use crate::wire::{ProcessId, cell_kind, domain, key, kind};
+use crate::wire::{Domain, ProcessId, cell_kind, key, kind};
 
 const PROCESS: ProcessId = ProcessId(1);
 
@@ -44,18 +44,18 @@ fn trace(now: u64, number: u8) -> Vec<u8> {
             Given::Text(key::HTTP_VERSION, "1.1"),
         ]
     };
-    let mut all = start(1, 0, domain::HTTP_SERVER, 4, 0, &server("/orders/7"));
+    let mut all = start(1, 0, Domain::HttpServer as u8, 4, 0, &server("/orders/7"));
     all.extend(make::span(kind::SPAN_UPDATE, id(1), now, &[Given::Text(key::HTTP_ROUTE, "/orders/{id}")]));
     let query = "SELECT * FROM orders WHERE note = 'hunter2' AND id = ?";
     let facts = [Given::Text(key::DB_SYSTEM, "sqlite"), Given::Text(key::DB_QUERY, query)];
-    all.extend(start(2, 1, domain::DATABASE, 8, 1, &facts));
+    all.extend(start(2, 1, Domain::Database as u8, 8, 1, &facts));
     all.extend(end(2, 2, &[Given::Int(key::DB_ROWS, 1)]));
     let url = "http://u:hunter2@127.0.0.1:3001/stock/7?token=hunter2";
     let facts = [Given::Text(key::HTTP_METHOD, "GET"), Given::Text(key::URL_FULL, url)];
-    all.extend(start(3, 1, domain::HTTP_CLIENT, 12, 3, &facts));
+    all.extend(start(3, 1, Domain::HttpClient as u8, 12, 3, &facts));
     let facts = [Given::Text(key::EVENT_NAME, "retry"), Given::NamedInt("attempt", 2)];
     all.extend(make::span(kind::SPAN_EVENT, id(3), now + 4 * ms, &facts));
-    all.extend(start(4, 3, domain::HTTP_SERVER, 4, 5, &server("/stock/7")));
+    all.extend(start(4, 3, Domain::HttpServer as u8, 4, 5, &server("/stock/7")));
     all.extend(end(4, 7, &[Given::Text(key::HTTP_ROUTE, "/stock/{id}"), Given::Int(key::HTTP_STATUS, 503)]));
     all.extend(end(3, 9, &[Given::Int(key::HTTP_STATUS, 503)]));
     all.extend(end(1, 12, &[Given::Int(key::HTTP_STATUS, 200)]));
@@ -69,10 +69,11 @@ fn programs(config: &Config) -> Programs {
 
 /// Runs an engine over `traces` requests and one that is never finished.
 fn run(config: &Config, traces: u8, end: ChildEnd) -> TelemetryReport {
-    run_within(Duration::from_secs(5), config, traces, end)
+    run_within(Duration::from_secs(5), config, traces, &[Domain::HttpServer], end)
 }
 
-fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) -> TelemetryReport {
+/// The same, with a span that is never finished in each of those domains.
+fn run_within(deadline: Duration, config: &Config, traces: u8, open: &[Domain], end: ChildEnd) -> TelemetryReport {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let entered = runtime.enter();
     let nothing = HostMetrics { process: false, process_ids: false, system: false };
@@ -101,17 +102,19 @@ fn run_within(deadline: Duration, config: &Config, traces: u8, end: ChildEnd) ->
         sender.records(PROCESS, trace(now, number));
     }
     sender.send(Feed::PassDone { process: PROCESS });
-    let open = SpanStart {
-        trace: [250; 16],
-        span: [250; 8],
-        parent: [0; 8],
-        time: now,
-        scope: 4,
-        domain: domain::HTTP_SERVER,
-        flags: 1,
-        parent_remote: false,
-    };
-    sender.records(PROCESS, make::start(&open, &[Given::Text(key::HTTP_METHOD, "POST")]));
+    for (domain, number) in open.iter().zip(240..) {
+        let open = SpanStart {
+            trace: [number; 16],
+            span: [number; 8],
+            parent: [0; 8],
+            time: now,
+            scope: 4,
+            domain: *domain as u8,
+            flags: 1,
+            parent_remote: false,
+        };
+        sender.records(PROCESS, make::start(&open, &[Given::Text(key::HTTP_METHOD, "POST")]));
+    }
     sender.send(Feed::Exited { process: PROCESS, dropped: 0, last_seen_unix_ns: now + 1_000_000 });
     sender.send(Feed::Closed);
     let (sender, ending) = oneshot::channel();
@@ -126,6 +129,14 @@ fn spans_on_the_console_count_as_exported() {
     let report = run(&config, 2, ChildEnd::Killed(9));
     let expected = TelemetryReport { exported_spans: 9, open_requests: 1, ..TelemetryReport::default() };
     assert_eq!(report, expected);
+}
+
+#[test]
+fn only_what_is_served_counts_as_an_open_request() {
+    let open = [Domain::HttpServer, Domain::RpcServer, Domain::HttpClient, Domain::RpcClient, Domain::Internal];
+    let config = config(&[("OTEL_TRACES_EXPORTER", "console"), ("OTEL_METRICS_EXPORTER", "none")]);
+    let report = run_within(Duration::from_secs(5), &config, 0, &open, ChildEnd::Killed(9));
+    assert_eq!((report.exported_spans, report.open_requests), (5, 2));
 }
 
 #[test]
@@ -149,7 +160,8 @@ fn a_collector_that_never_answers_is_given_up_at_the_deadline() {
     for protocol in ["grpc", "http/protobuf"] {
         let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", address.as_str()), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)];
         let since = Instant::now();
-        let report = run_within(Duration::from_secs(1), &config(&settings), 1, ChildEnd::Exited(0));
+        let report =
+            run_within(Duration::from_secs(1), &config(&settings), 1, &[Domain::HttpServer], ChildEnd::Exited(0));
         assert_eq!((report.exported_spans, report.lost), (0, 5), "{protocol}");
         assert!(since.elapsed() < Duration::from_secs(3), "{protocol}: {:?}", since.elapsed());
     }

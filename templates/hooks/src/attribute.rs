@@ -29,6 +29,8 @@ pub enum Value<'a> {
     Float(f64),
     /// A truth value.
     Bool(bool),
+    /// Several values, none of which is a list. As many as there is room for.
+    List(&'a [Value<'a>]),
 }
 
 /// A key and its value.
@@ -98,15 +100,69 @@ impl Key<'_> {
     }
 }
 
-impl Value<'_> {
+/// What stands before an item of a list: type and length.
+const ITEM_HEADER: usize = 5;
+
+impl<'a> Value<'a> {
+    /// Text, of which an empty one stands for "not known".
+    pub(crate) fn known(text: &'a str) -> Value<'a> {
+        if text.is_empty() {
+            Value::None
+        } else {
+            text.into()
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             Value::None => 0,
             Value::Bytes(bytes) => cut(bytes, wire::MAX_VALUE).len(),
             Value::Int(_) | Value::Float(_) => 8,
             Value::Bool(_) => 1,
+            Value::List(items) => listed(items).map(|item| ITEM_HEADER + item.len()).sum(),
         }
     }
+
+    /// `wire::value`; `None` for what is not written.
+    fn kind(&self) -> Option<u8> {
+        match self {
+            Value::None => None,
+            Value::Bytes(_) => Some(wire::value::STR),
+            Value::Int(_) => Some(wire::value::INT),
+            Value::Float(_) => Some(wire::value::FLOAT),
+            Value::Bool(_) => Some(wire::value::BOOL),
+            Value::List(_) => Some(wire::value::LIST),
+        }
+    }
+
+    fn write(&self, to: &mut Writer<'_>) {
+        match self {
+            Value::None => {}
+            Value::Bytes(bytes) => to.bytes(cut(bytes, wire::MAX_VALUE)),
+            Value::Int(number) => to.array(number.to_le_bytes()),
+            Value::Float(number) => to.array(number.to_le_bytes()),
+            Value::Bool(truth) => to.array([u8::from(*truth)]),
+            Value::List(items) => {
+                for item in listed(items) {
+                    to.array([item.kind().unwrap_or(0)]);
+                    to.array((item.len() as u32).to_le_bytes());
+                    item.write(to);
+                }
+            }
+        }
+    }
+}
+
+/// The items of a list that are written: values that are no lists, as long as there is room.
+fn listed<'a, 'b>(items: &'b [Value<'a>]) -> impl Iterator<Item = &'b Value<'a>> {
+    let mut room = wire::MAX_VALUE;
+    let scalars = items.iter().filter(|item| !matches!(item, Value::None | Value::List(_)));
+    scalars.take_while(move |item| {
+        let length = ITEM_HEADER + item.len();
+        let fits = length <= room;
+        room = room.saturating_sub(length);
+        fits
+    })
 }
 
 /// Bytes the attributes take in a record, and how many they are.
@@ -139,25 +195,13 @@ pub(crate) fn header(key: &Key<'_>, kind: u8, length: usize) -> [u8; wire::ATTRI
 pub(crate) fn write(to: &mut Writer<'_>, attributes: &[Attribute<'_>]) {
     for (key, value) in attributes {
         let name = key.name();
-        let kind = match value {
-            Value::None => continue,
-            Value::Bytes(_) => wire::value::STR,
-            Value::Int(_) => wire::value::INT,
-            Value::Float(_) => wire::value::FLOAT,
-            Value::Bool(_) => wire::value::BOOL,
-        };
+        let Some(kind) = value.kind() else { continue };
         // In one store.
         to.array(header(key, kind, value.len()));
         if !name.is_empty() {
             to.bytes(name);
         }
-        match value {
-            Value::None => {}
-            Value::Bytes(bytes) => to.bytes(cut(bytes, wire::MAX_VALUE)),
-            Value::Int(number) => to.array(number.to_le_bytes()),
-            Value::Float(number) => to.array(number.to_le_bytes()),
-            Value::Bool(truth) => to.array([u8::from(*truth)]),
-        }
+        value.write(to);
     }
 }
 
@@ -169,4 +213,23 @@ pub(crate) fn encoded(attributes: &[Attribute<'_>]) -> (Vec<u8>, u16) {
     let mut to = unsafe { Writer::new(bytes.as_mut_ptr(), length) };
     write(&mut to, attributes);
     (bytes, count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_holds_scalars_as_long_as_there_is_room() {
+        let items = [Value::Int(1), Value::None, "ab".into(), Value::List(&[Value::Int(2)]), Value::Bool(true)];
+        let (bytes, count) = encoded(&[(Key::Named("l"), Value::List(&items))]);
+        let mut expected = vec![0, 0, wire::value::LIST, 1, 26, 0, 0, 0, b'l', wire::value::INT, 8, 0, 0, 0];
+        expected.extend(1_u64.to_le_bytes());
+        expected.extend([wire::value::STR, 2, 0, 0, 0, b'a', b'b', wire::value::BOOL, 1, 0, 0, 0, 1]);
+        assert_eq!((bytes, count), (expected, 1));
+        let long = "x".repeat(wire::MAX_VALUE / 2);
+        let many = [long.as_str().into(), long.as_str().into(), Value::Int(1)];
+        let (bytes, _) = encoded(&[(Key::Named("l"), Value::List(&many))]);
+        assert!(bytes.len() <= wire::MAX_VALUE + 9 && bytes.len() > wire::MAX_VALUE / 2, "{}", bytes.len());
+    }
 }

@@ -15,6 +15,7 @@ mod attribute;
 mod cells;
 mod clock;
 mod context;
+pub mod directives;
 mod headers;
 pub mod http;
 mod ids;

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use otel_rs_hooks::{carry, current, key, net, Cell, CellKind, Context, Domain, Scope, Span, Transfer};
 
-static SCOPE: Scope = Scope::new("otel-rs:layer:4|bench|0.0.0|0.0.0|\n");
+static SCOPE: Scope = Scope::new("otel-rs:layer:5|bench|0.0.0|0.0.0|\n");
 static CELL: Cell = Cell::new(&SCOPE, CellKind::Counter, "bench.count", "{call}", "Calls.", &[]);
 
 const CALLS: u32 = 20_000_000;

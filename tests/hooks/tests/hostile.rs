@@ -10,12 +10,12 @@ use otel_rs_hooks::metrics::{
 };
 use otel_rs_hooks::{key, log, wire, Cell, CellKind, Domain, Key, Scope, Severity, Span};
 
-static SCOPE: Scope = Scope::new("otel-rs:layer:4|hostile|1.0.0|0.1.0|\n");
+static SCOPE: Scope = Scope::new("otel-rs:layer:5|hostile|1.0.0|0.1.0|\n");
 static OTHER: [Scope; 4] = [
-    Scope::new("otel-rs:layer:4|one|1.0.0|0.1.0|\n"),
-    Scope::new("otel-rs:layer:4|two|1.0.0|0.1.0|\n"),
-    Scope::new("otel-rs:layer:4|three|1.0.0|0.1.0|\n"),
-    Scope::new("otel-rs:layer:4|four|1.0.0|0.1.0|\n"),
+    Scope::new("otel-rs:layer:5|one|1.0.0|0.1.0|\n"),
+    Scope::new("otel-rs:layer:5|two|1.0.0|0.1.0|\n"),
+    Scope::new("otel-rs:layer:5|three|1.0.0|0.1.0|\n"),
+    Scope::new("otel-rs:layer:5|four|1.0.0|0.1.0|\n"),
 ];
 static COUNTER: Metric = Metric::new(&SCOPE, InstrumentKind::Counter, NumberKind::U64, "hostile.counter", "1", "");
 static SUM: Metric = Metric::new(&SCOPE, InstrumentKind::UpDownCounter, NumberKind::F64, "hostile.sum", "1", "");

@@ -7,7 +7,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 use otel_rs_hooks::{Domain, Headers, HeadersMut, Key, Scope, Span, key};
 
 /// The scope of all that is counted.
-pub static SCOPE: Scope = Scope::new("otel-rs:layer:4|counted|1.0.0|0.1.0|\n");
+pub static SCOPE: Scope = Scope::new("otel-rs:layer:5|counted|1.0.0|0.1.0|\n");
 
 /// Writes one span of the name `counted`.
 pub fn write_span(number: u64) {

@@ -1,4 +1,5 @@
-//! A shelf of books in MySQL or MariaDB, at DATABASE_URL: a transaction, queries, and one statement that fails.
+//! A shelf of books in MySQL or MariaDB, at DATABASE_URL: two transactions, one of them dropped, queries,
+//! and one statement that fails.
 
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::Row;
@@ -17,6 +18,10 @@ async fn main() -> Result<(), sqlx::Error> {
         sqlx::query("INSERT INTO books (title) VALUES (?)").bind(title).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
+
+    let mut transaction = pool.begin().await?;
+    sqlx::query("DELETE FROM books").execute(&mut *transaction).await?;
+    drop(transaction);
 
     let books = sqlx::query("SELECT title FROM books ORDER BY title").fetch_all(&pool).await?;
     let first: String = books[0].get("title");

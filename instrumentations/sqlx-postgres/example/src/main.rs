@@ -1,5 +1,7 @@
-//! A shelf of books in PostgreSQL, at DATABASE_URL: a transaction, queries, and one statement that fails.
+//! A shelf of books in PostgreSQL, at DATABASE_URL: two transactions, one of them dropped, queries, copied data, and
+//! statements that fail.
 
+use futures_util::TryStreamExt;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::Row;
 
@@ -16,10 +18,30 @@ async fn main() -> Result<(), sqlx::Error> {
     }
     transaction.commit().await?;
 
+    let mut transaction = pool.begin().await?;
+    sqlx::query("DELETE FROM books").execute(&mut *transaction).await?;
+    drop(transaction);
+
     let books = sqlx::query("SELECT title FROM books ORDER BY title").fetch_all(&pool).await?;
     let first: String = books[0].get("title");
     let twice = sqlx::query("INSERT INTO books (title) VALUES ('Emma')").execute(&pool).await;
     println!("{} books, {first} first, twice: {}", books.len(), twice.is_ok());
+
+    let mut connection = pool.acquire().await?;
+    let mut copy = connection.copy_in_raw("COPY books (title) FROM STDIN").await?;
+    copy.send(&b"Persuasion\nWalden\n"[..]).await?;
+    let copied = copy.finish().await?;
+    let mut copy = connection.copy_in_raw("COPY books (title) FROM STDIN").await?;
+    copy.send(&b"Emma\n"[..]).await?;
+    let twice = copy.finish().await;
+    let mut copy = connection.copy_out_raw("COPY books TO STDOUT").await?;
+    let mut lines = 0;
+    while let Some(data) = copy.try_next().await? {
+        lines += data.iter().filter(|byte| **byte == b'\n').count();
+    }
+    drop(copy);
+    drop(connection);
+    println!("{copied} books copied in, {lines} out, twice: {}", twice.is_ok());
     pool.close().await;
     Ok(())
 }

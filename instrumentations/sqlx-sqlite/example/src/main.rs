@@ -1,4 +1,4 @@
-//! A shelf of books in SQLite: a transaction, queries, and one statement that fails.
+//! A shelf of books in SQLite: two transactions, one of them dropped, queries, and one statement that fails.
 
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::Row;
@@ -14,6 +14,10 @@ async fn main() -> Result<(), sqlx::Error> {
         sqlx::query("INSERT INTO books (title) VALUES (?)").bind(title).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
+
+    let mut transaction = pool.begin().await?;
+    sqlx::query("DELETE FROM books").execute(&mut *transaction).await?;
+    drop(transaction);
 
     let books = sqlx::query("SELECT title FROM books ORDER BY title").fetch_all(&pool).await?;
     let first: String = books[0].get("title");

@@ -46,7 +46,8 @@ fn flags_beside_a_file_and_the_old_name_are_warned_of() {
     let found = resolved(&flags, &[("OTEL_EXPERIMENTAL_CONFIG_FILE", path)]).unwrap();
     let [old, flags, unknown] = &warnings(&found)[..] else { panic!("{:?}", found.warnings) };
     assert_eq!(old, "`OTEL_EXPERIMENTAL_CONFIG_FILE` is now called `OTEL_CONFIG_FILE`");
-    assert_eq!(flags, "flags are ignored because `OTEL_CONFIG_FILE` is set: `--service-name`, `--traces-exporter`");
+    let expected = format!("flags are ignored because the configuration file `{path}` is used: ");
+    assert_eq!(flags, &format!("{expected}`--service-name`, `--traces-exporter`"));
     assert!(unknown.contains(&format!("\n  {path}:2:1: sampler: unknown key")), "{unknown}");
 }
 

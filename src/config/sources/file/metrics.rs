@@ -100,7 +100,7 @@ fn prometheus(settings: &Map, cardinality_limit: CardinalityLimit) -> Prometheus
         scope_info: info("scope_info_enabled", "without_scope_info", page.scope_info),
         target_info: info("target_info_enabled/development", "without_target_info/development", page.target_info),
         resource_labels,
-        written: page.written,
+        origin: page.origin,
     }
 }
 

@@ -99,7 +99,7 @@ fn read(path: &Path) -> std::io::Result<String> {
 fn name_file(config: &mut Config, file: &Path) {
     let note = |exporter: &mut Exporter| {
         if let Some(otlp) = exporter.otlp_mut() {
-            otlp.written = SettingOrigin::in_file(file);
+            otlp.origin = SettingOrigin::in_file(file);
         }
     };
     let processors = config.traces.processors.iter_mut().chain(&mut config.logs.processors);
@@ -107,7 +107,7 @@ fn name_file(config: &mut Config, file: &Path) {
     for reader in &mut config.metrics.readers {
         match reader {
             Reader::Periodic(periodic) => note(&mut periodic.exporter),
-            Reader::Prometheus(page) => page.written = SettingOrigin::in_file(file),
+            Reader::Prometheus(page) => page.origin = SettingOrigin::in_file(file),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::processors::exporter;
 use crate::config::model::{
-    CardinalityLimit, ExemplarFilter, Exporter, HistogramAggregation, HostMetrics, Metrics, OtlpSetting, Periodic,
+    CardinalityLimit, ExemplarFilter, Exporter, ExporterSetting, HistogramAggregation, HostMetrics, Metrics, Periodic,
     Prometheus, Reader, SettingOrigin, Signal, Temporality,
 };
 use crate::config::registry::{
@@ -59,9 +59,9 @@ fn page(settings: &mut Settings) -> Result<Prometheus, BadFlag> {
     let mut page = Prometheus::default();
     settings.read(&mut page.host, host, |text| Ok(text.trim().to_owned()))?;
     settings.read(&mut page.port, port, text::port)?;
-    page.written = SettingOrigin::Variables(vec![
-        (OtlpSetting::Host, settings.name_of(host)),
-        (OtlpSetting::Port, settings.name_of(port)),
+    page.origin = SettingOrigin::Variables(vec![
+        (ExporterSetting::Host, settings.name_of(host)),
+        (ExporterSetting::Port, settings.name_of(port)),
     ]);
     Ok(page)
 }

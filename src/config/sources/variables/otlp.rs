@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::model::{BaseEndpoint, Endpoint, Otlp, OtlpSetting, Protocol, SettingOrigin, Signal, Tls};
+use crate::config::model::{BaseEndpoint, Endpoint, ExporterSetting, Otlp, Protocol, SettingOrigin, Signal, Tls};
 use crate::config::registry::{
     OTEL_EXPORTER_OTLP_COMPRESSION, OTEL_EXPORTER_OTLP_INSECURE, OTLP_OF_ALL, OTLP_OF_LOGS, OTLP_OF_METRICS,
     OTLP_OF_TRACES, OtlpVariables, Variable,
@@ -54,7 +54,7 @@ pub(super) fn read(settings: &mut Settings, signal: Signal, exporter: &Variable)
     };
     let compression = own_or_shared(settings, [own.compression, OTLP_OF_ALL.compression], Settings::choice)?;
     otlp.gzip = compression.unwrap_or(OTEL_EXPORTER_OTLP_COMPRESSION.default) == "gzip";
-    otlp.written = written(settings, own, exporter);
+    otlp.origin = origin(settings, own, exporter);
     Ok(otlp)
 }
 
@@ -95,18 +95,18 @@ fn protocol_of_others(settings: &mut Settings) -> Result<Protocol, BadFlag> {
 }
 
 /// The names under which the settings of a signal's collector are to be corrected.
-fn written(settings: &Settings, own: &OtlpVariables, exporter: &Variable) -> SettingOrigin {
+fn origin(settings: &Settings, own: &OtlpVariables, exporter: &Variable) -> SettingOrigin {
     let all = &OTLP_OF_ALL;
     let names = [
-        (OtlpSetting::Endpoint, &own.endpoint, &all.endpoint),
-        (OtlpSetting::Protocol, &own.protocol, &all.protocol),
-        (OtlpSetting::Headers, &own.headers, &all.headers),
-        (OtlpSetting::Certificate, &own.certificate, &all.certificate),
-        (OtlpSetting::ClientCertificate, &own.client_certificate, &all.client_certificate),
-        (OtlpSetting::ClientKey, &own.client_key, &all.client_key),
-        (OtlpSetting::Exporter, exporter, exporter),
+        (ExporterSetting::Endpoint, &own.endpoint, &all.endpoint),
+        (ExporterSetting::Protocol, &own.protocol, &all.protocol),
+        (ExporterSetting::Headers, &own.headers, &all.headers),
+        (ExporterSetting::Certificate, &own.certificate, &all.certificate),
+        (ExporterSetting::ClientCertificate, &own.client_certificate, &all.client_certificate),
+        (ExporterSetting::ClientKey, &own.client_key, &all.client_key),
+        (ExporterSetting::Exporter, exporter, exporter),
     ];
-    let name = |(setting, own, shared): (OtlpSetting, &Variable, &Variable)| {
+    let name = |(setting, own, shared): (ExporterSetting, &Variable, &Variable)| {
         let is_own = own_counts(settings, own, shared) && settings.given(own).is_some();
         (setting, settings.name_of(if is_own { own } else { shared }))
     };

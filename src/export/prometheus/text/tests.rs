@@ -15,7 +15,7 @@ fn bare() -> config::Prometheus {
         scope_info: false,
         target_info: false,
         resource_labels: None,
-        written: config::SettingOrigin::default(),
+        origin: config::SettingOrigin::default(),
     }
 }
 

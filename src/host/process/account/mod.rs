@@ -9,17 +9,8 @@ use std::time::{Duration, Instant};
 
 use opentelemetry_semantic_conventions::attribute as key;
 
-use super::super::Attribute;
-
-use super::super::Attributes;
-
-use super::super::Point;
-
-use super::super::point;
-use super::Held;
-use super::Seen;
-use super::Used;
-use super::used;
+use super::super::{Attribute, Attributes, Point, point};
+use super::{Held, Seen, Used, used};
 use crate::conventions::catalog as metric;
 
 /// Names of programs that have series of their own.

@@ -1,7 +1,7 @@
 //! Collectors that do not accept telemetry, and pages that cannot be served.
 
 use super::{Problem, explained, problem};
-use crate::config::{Otlp, OtlpSetting, Protocol, Tls};
+use crate::config::{ExporterSetting, Otlp, Protocol, Tls};
 use crate::export::probe::ProbeResult;
 use crate::ops::config::exports::Export;
 use crate::ui::plural;
@@ -29,23 +29,23 @@ pub(super) fn problems(exports: &[Export], found: &mut Vec<Problem>) {
 fn without_effect(otlp: &Otlp) -> Option<Problem> {
     let Tls { certificate, client_certificate, client_key } = &otlp.tls;
     let files = [
-        (OtlpSetting::Certificate, certificate),
-        (OtlpSetting::ClientCertificate, client_certificate),
-        (OtlpSetting::ClientKey, client_key),
+        (ExporterSetting::Certificate, certificate),
+        (ExporterSetting::ClientCertificate, client_certificate),
+        (ExporterSetting::ClientKey, client_key),
     ];
     let set: Vec<String> =
-        files.iter().filter(|(_, file)| file.is_some()).map(|(what, _)| otlp.written.name(*what)).collect();
+        files.iter().filter(|(_, file)| file.is_some()).map(|(what, _)| otlp.origin.name(*what)).collect();
     if set.is_empty() || otlp.endpoint.is_https() {
         return None;
     }
     let endpoint = otlp.endpoint.redacted();
     let text = format!("no TLS is used with `{endpoint}`, so these have no effect: {}", set.join(", "));
-    Some(problem(text, &format!("begin {} with `https://`", otlp.written.name(OtlpSetting::Endpoint))))
+    Some(problem(text, &format!("begin {} with `https://`", otlp.origin.name(ExporterSetting::Endpoint))))
 }
 
 /// What is wrong with an endpoint by the outcome of its probe, and what would be right.
 fn problem_at(otlp: &Otlp, answer: &ProbeResult) -> Option<(String, String)> {
-    let (endpoint, written) = (&otlp.endpoint, &otlp.written);
+    let (endpoint, origin) = (&otlp.endpoint, &otlp.origin);
     // Without the path: a server that cannot be reached, or uses another protocol, is the same for all paths.
     let server = endpoint.server();
     // The port is a hint only where the server does not answer as it should.
@@ -57,24 +57,24 @@ fn problem_at(otlp: &Otlp, answer: &ProbeResult) -> Option<(String, String)> {
     let configured = otlp.protocol.name();
     let other = if configured == "grpc" { "http/protobuf" } else { "grpc" };
     let endpoint = endpoint.redacted();
-    let correct = |what| format!("correct {}", written.name(what));
+    let correct = |what| format!("correct {}", origin.name(what));
     Some(match answer {
         ProbeResult::Accepts => return None,
         ProbeResult::ExporterUnusable(reason, hint) => {
-            (reason.clone(), hint.clone().unwrap_or_else(|| correct(OtlpSetting::Certificate)))
+            (reason.clone(), hint.clone().unwrap_or_else(|| correct(ExporterSetting::Certificate)))
         }
         ProbeResult::TlsFailed(reason) => (
             format!("TLS handshake with `{server}` failed: {reason}"),
             format!(
                 "set {} to the certificate of its authority (PEM), and a client certificate if it requires one",
-                written.name(OtlpSetting::Certificate)
+                origin.name(ExporterSetting::Certificate)
             ),
         ),
-        ProbeResult::NoAnswer(reason) => (
+        ProbeResult::CannotConnect(reason) => (
             format!("cannot connect to `{server}`: {reason}"),
             match usual {
                 Some(usual) => format!("start a collector there; its port is that of `{usual}`, not of `{configured}`"),
-                None => format!("start a collector there, or {}", correct(OtlpSetting::Endpoint)),
+                None => format!("start a collector there, or {}", correct(ExporterSetting::Endpoint)),
             },
         ),
         ProbeResult::ProxyFailed { proxy, variable, reason } => (
@@ -83,17 +83,24 @@ fn problem_at(otlp: &Otlp, answer: &ProbeResult) -> Option<(String, String)> {
         ),
         ProbeResult::OtherProtocol => (
             format!("`{server}` uses `{other}`, but `{configured}` is configured"),
-            written.set(OtlpSetting::Protocol, other),
+            origin.set(ExporterSetting::Protocol, other),
         ),
         ProbeResult::NotOtlp => {
-            (format!("`{server}` answered, but is not an OTLP receiver"), correct(OtlpSetting::Endpoint))
+            (format!("`{server}` answered, but is not an OTLP receiver"), correct(ExporterSetting::Endpoint))
+        }
+        ProbeResult::TimedOut(time) => (
+            format!("connected to `{server}`, but it did not answer within {} s", time.as_secs()),
+            format!("look into its log, or {}", correct(ExporterSetting::Endpoint)),
+        ),
+        ProbeResult::Closed => {
+            (format!("`{server}` closed the connection without an answer"), correct(ExporterSetting::Endpoint))
         }
         ProbeResult::Rejects(status @ (401 | 403)) => {
-            (format!("`{endpoint}` requires authentication ({status})"), correct(OtlpSetting::Headers))
+            (format!("`{endpoint}` requires authentication ({status})"), correct(ExporterSetting::Headers))
         }
         ProbeResult::Rejects(status @ (404 | 405)) => (
             format!("no OTLP receiver is at `{endpoint}`: {status}"),
-            format!("{}; receivers are usually at `/v1/traces` and the like", correct(OtlpSetting::Endpoint)),
+            format!("{}; receivers are usually at `/v1/traces` and the like", correct(ExporterSetting::Endpoint)),
         ),
         ProbeResult::Rejects(status) => {
             (format!("`{endpoint}` rejects an empty export: {status}"), "look into the collector's log".into())

@@ -24,7 +24,7 @@ pub(super) fn problems(evidence: &Evidence<'_>, found: &mut Vec<Problem>) {
             found.push(problem(format!("`{name}` is empty, which counts as not set"), "set it or unset it"));
         } else if !is_known(name)
             && !OF_OTHERS.contains(&name.as_str())
-            && let Some(meant) = ui::nearest(name, VARIABLES.iter().map(|variable| variable.env))
+            && let Some(meant) = ui::nearest_variable(name, VARIABLES.iter().map(|variable| variable.env))
         {
             found.push(problem(
                 format!("`{name}` is not a variable that otel-rs reads"),
@@ -42,7 +42,7 @@ pub(super) fn problems(evidence: &Evidence<'_>, found: &mut Vec<Problem>) {
         if !names.is_empty() {
             found.push(problem(
                 format!(
-                    "variables are ignored because `OTEL_CONFIG_FILE` is set and `{file}` does not refer to them: {}",
+                    "variables are ignored because the configuration file `{file}` is used and does not refer to them: {}",
                     names.join(", ")
                 ),
                 "refer to a variable in the file as `${NAME}`",

@@ -4,8 +4,9 @@ use opentelemetry::InstrumentationScope;
 
 use crate::channel::SeriesEntry;
 use crate::conventions;
-use crate::records::record::{FactReader, FactValue};
+use crate::records::record::FactReader;
 use crate::records::scope;
+use crate::records::value::FactValue;
 use crate::wire::key;
 use crate::wire::series::{instrument_kind, number};
 

@@ -14,11 +14,10 @@ use super::histograms::ProgramHistogram;
 use super::numbers::Number;
 use super::registry::{FanOut, InstrumentRegistry};
 use crate::channel::{MetricFaults, SeriesEntry, SeriesTable};
-use crate::conventions;
 use crate::records::record::FactReader;
-use crate::ui;
 use crate::wire::ProcessId;
 use crate::wire::series::{instrument_kind, note, what};
+use crate::{conventions, ui};
 use description::{InstrumentDescription, InstrumentId, description};
 use recorder::{Recorder, recorders};
 

@@ -171,10 +171,15 @@ impl Context {
     /// them, otherwise the current one. Headers copied from the request being served name nothing new.
     pub fn of_request(headers: &dyn Headers) -> Context {
         let current = current_or_process();
+        current.named_beside(headers).unwrap_or(current)
+    }
+
+    /// The span that the program itself named in the headers of what it is about to send within this context.
+    pub(crate) fn named_beside(&self, headers: &dyn Headers) -> Option<Context> {
         if active() {
-            propagate::named(&current, headers).unwrap_or(current)
+            propagate::named(self, headers)
         } else {
-            current
+            None
         }
     }
 
@@ -185,15 +190,74 @@ impl Context {
         }
     }
 
+    /// A context that the program itself names. `flags` are W3C's; `is_remote` is whether its span is another process's.
+    pub fn of_program(trace: [u8; 16], span: [u8; 8], flags: u8, tracestate: &str, is_remote: bool) -> Context {
+        if !active() || trace == [0; 16] || span == [0; 8] {
+            return Context::EMPTY;
+        }
+        let carried = Carried { tracestate: tracestate.as_bytes().to_vec(), ..Carried::default() };
+        let carried = if tracestate.is_empty() { None } else { Some(Arc::new(carried)) };
+        Context { trace, span, flags: flags & flag::W3C, remote: is_remote, carried, ..Context::EMPTY }
+    }
+
+    /// The trace's id; zeros if there is no span.
+    #[inline]
+    pub fn trace_id(&self) -> [u8; 16] {
+        self.trace
+    }
+
+    /// The span's id; zeros if there is no span.
+    #[inline]
+    pub fn span_id(&self) -> [u8; 8] {
+        self.span
+    }
+
+    /// W3C's trace flags.
+    #[inline]
+    pub fn trace_flags(&self) -> u8 {
+        self.flags & flag::W3C
+    }
+
+    /// Whether the span is sampled, and so may be exported.
+    #[inline]
+    pub fn is_sampled(&self) -> bool {
+        self.flags & flag::SAMPLED != 0
+    }
+
+    /// The tracestate that travels with the trace, as it came.
+    pub fn tracestate(&self) -> &str {
+        let state = self.carried.as_deref().map_or(&[][..], |carried| &carried.tracestate);
+        std::str::from_utf8(state).unwrap_or("")
+    }
+
+    /// The baggage that travels with the work, in the form of W3C's header, as it came.
+    pub fn baggage(&self) -> &str {
+        let baggage = self.carried.as_deref().map_or(&[][..], |carried| &carried.baggage);
+        std::str::from_utf8(baggage).unwrap_or("")
+    }
+
+    /// The same context with other baggage, in the form of W3C's header.
+    pub fn with_baggage(self, baggage: &str) -> Context {
+        let (tracestate, others) = match self.carried.as_deref() {
+            Some(known) => (known.tracestate.clone(), known.others.clone()),
+            None => (Vec::new(), Vec::new()),
+        };
+        let carried = Carried { tracestate, baggage: baggage.as_bytes().to_vec(), others };
+        Context { carried: Some(Arc::new(carried)), ..self }
+    }
+
     pub(crate) fn ids(&self) -> Ids {
         Ids { trace: self.trace, span: self.span }
     }
 
     /// Writes this context to a request's headers. A trace that the program itself named in them stays.
     pub fn inject(&self, headers: &mut dyn HeadersMut) {
-        if active() {
-            propagate::inject(self, headers);
-        }
+        self.inject_if_unnamed(headers);
+    }
+
+    /// The same; returns whether the headers carry this very span's context then.
+    pub(crate) fn inject_if_unnamed(&self, headers: &mut dyn HeadersMut) -> bool {
+        active() && propagate::inject(self, headers)
     }
 }
 

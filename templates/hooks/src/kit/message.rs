@@ -5,8 +5,9 @@
 //! topic.send(&SCOPE, "publish", &mut record.headers).around(produce(record), |error| Failure::code(&error.code())).await
 //! ```
 //!
-//! A span has one parent and no links: those do not exist on the wire. So work on one message is a child of the span that
-//! sent it, and a batch that is received is a child of the span that received it.
+//! A span has one parent and no links: those do not exist on the wire. So work on one message is a child of the current
+//! span, where there is one, and otherwise of the span that sent it, as the conventions recommend; and a batch that is
+//! received is a child of the span that received it.
 
 use crate::attribute::{key, Attribute, Value};
 use crate::context::{self, Context};
@@ -44,12 +45,14 @@ pub struct Destination<'a> {
 }
 
 impl Destination<'_> {
-    /// A message is made that will be sent with others: its own context is put into its headers.
+    /// A message is made that will be sent with others: its own context is put into its headers. No operation where they
+    /// name a trace already: the program has made the message's context itself.
     pub fn create(&self, scope: &'static Scope, operation: &str, headers: &mut dyn HeadersMut) -> Operation {
         self.produce(scope, MessagingOperation::Create, operation, headers)
     }
 
-    /// A message is about to be handed over. Its context is put into its headers, unless they name a trace already.
+    /// A message is about to be handed over. Its context is put into its headers, unless they name a trace already: that
+    /// one's span is the parent then.
     pub fn send(&self, scope: &'static Scope, operation: &str, headers: &mut dyn HeadersMut) -> Operation {
         self.produce(scope, MessagingOperation::Send, operation, headers)
     }
@@ -70,8 +73,8 @@ impl Destination<'_> {
         self.consume(scope, MessagingOperation::Receive, operation, None)
     }
 
-    /// The program works on a message that it was handed. Its parent is the span that its headers name, otherwise the
-    /// current one.
+    /// The program works on a message that it was handed. Its parent is the current span, such as that of an HTTP request
+    /// that brought the message; without one, the span that its headers name.
     pub fn process(&self, scope: &'static Scope, operation: &str, headers: &dyn Headers) -> Operation {
         self.consume(scope, MessagingOperation::Process, operation, Some(headers))
     }
@@ -98,9 +101,16 @@ impl Destination<'_> {
         if !scope.enabled() {
             return Operation::NONE;
         }
+        let current = context::current_or_process();
+        let named = current.named_beside(headers);
+        if named.is_some() && kind == MessagingOperation::Create {
+            return Operation::NONE;
+        }
         let attributes = self.attributes(kind, operation, (key::MESSAGING_INJECTED, true.into()));
-        let span = Span::start_with_parent(scope, Domain::Messaging, Context::of_request(headers), &attributes);
-        span.context().inject(headers);
+        let span = Span::start_with_parent(scope, Domain::Messaging, named.unwrap_or(current), &attributes);
+        if !span.context().inject_if_unnamed(headers) {
+            span.set(&[(key::MESSAGING_INJECTED, false.into())]);
+        }
         Operation::of(span, None)
     }
 
@@ -115,8 +125,13 @@ impl Destination<'_> {
             return Operation::NONE;
         }
         let attributes = self.attributes(kind, operation, (key::MESSAGING_BATCH_SIZE, Value::None));
-        let sender = headers.map_or(Context::EMPTY, Context::extract);
-        let parent = if sender.is_empty() { context::current_or_process() } else { sender };
+        let mut parent = context::current();
+        if parent.is_empty() {
+            parent = headers.map_or(Context::EMPTY, Context::extract);
+        }
+        if parent.is_empty() {
+            parent = context::current_or_process();
+        }
         Operation::of(Span::start_with_parent(scope, Domain::Messaging, parent, &attributes), None)
     }
 
@@ -128,18 +143,18 @@ impl Destination<'_> {
     ) -> [Attribute<'a>; 14] {
         let only_if = |truth: bool| if truth { Value::Bool(true) } else { Value::None };
         [
-            (key::MESSAGING_SYSTEM, text(self.system)),
+            (key::MESSAGING_SYSTEM, Value::known(self.system)),
             (key::MESSAGING_OPERATION, i64::from(kind as u8).into()),
-            (key::MESSAGING_OPERATION_NAME, text(operation)),
-            (key::MESSAGING_DESTINATION, text(self.name)),
-            (key::MESSAGING_TEMPLATE, text(self.template)),
+            (key::MESSAGING_OPERATION_NAME, Value::known(operation)),
+            (key::MESSAGING_DESTINATION, Value::known(self.name)),
+            (key::MESSAGING_TEMPLATE, Value::known(self.template)),
             (key::MESSAGING_TEMPORARY, only_if(self.is_temporary)),
             (key::MESSAGING_ANONYMOUS, only_if(self.is_anonymous)),
-            (key::MESSAGING_PARTITION, text(self.partition)),
-            (key::MESSAGING_SUBSCRIPTION, text(self.subscription)),
-            (key::MESSAGING_GROUP, text(self.group)),
-            (key::MESSAGING_CLIENT, text(self.client)),
-            (key::SERVER_ADDRESS, text(self.address)),
+            (key::MESSAGING_PARTITION, Value::known(self.partition)),
+            (key::MESSAGING_SUBSCRIPTION, Value::known(self.subscription)),
+            (key::MESSAGING_GROUP, Value::known(self.group)),
+            (key::MESSAGING_CLIENT, Value::known(self.client)),
+            (key::SERVER_ADDRESS, Value::known(self.address)),
             (key::SERVER_PORT, self.port.into()),
             own,
         ]
@@ -149,15 +164,6 @@ impl Destination<'_> {
 /// Ends a [`Destination::receive`] that got so many messages.
 pub fn received(mut operation: Operation, count: usize) {
     operation.end(&[(key::MESSAGING_BATCH_SIZE, count.into())]);
-}
-
-/// Text that is known.
-fn text(text: &str) -> Value<'_> {
-    if text.is_empty() {
-        Value::None
-    } else {
-        text.into()
-    }
 }
 
 #[cfg(test)]

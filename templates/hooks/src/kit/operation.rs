@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use crate::attribute::{key, Attribute, Key};
+use crate::attribute::{key, Attribute, Key, Value};
 use crate::context::{Carry, Context};
 use crate::kit::failure::{Failure, CANCELLED};
 use crate::span::Span;
@@ -12,15 +12,24 @@ use crate::span::Span;
 #[must_use = "the operation counts as cancelled as soon as this is dropped"]
 pub struct Operation {
     span: Span,
+    /// The status that ends it, of a kind of operation that has one.
+    status: Option<Status>,
+}
+
+/// How an operation's status is recorded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Status {
     /// The key under which a failure's code is recorded besides `error.type`.
-    status: Option<Key<'static>>,
+    pub(crate) key: Key<'static>,
+    /// The status of success; empty where success has none.
+    pub(crate) success: &'static str,
 }
 
 impl Operation {
     /// No operation.
     pub const NONE: Operation = Operation { span: Span::NONE, status: None };
 
-    pub(crate) fn of(span: Span, status: Option<Key<'static>>) -> Operation {
+    pub(crate) fn of(span: Span, status: Option<Status>) -> Operation {
         Operation { span, status }
     }
 
@@ -39,7 +48,7 @@ impl Operation {
         self.span.set(attributes);
     }
 
-    /// The operation has come to its end.
+    /// The operation has come to its end: with the status in `last`, if it is of a kind that has one.
     pub fn end(&mut self, last: &[Attribute<'_>]) {
         std::mem::replace(&mut self.span, Span::NONE).end(last);
     }
@@ -48,7 +57,7 @@ impl Operation {
     pub fn fail(&mut self, failure: &Failure) {
         let error = (key::ERROR_TYPE, failure.kind());
         match self.status {
-            Some(status) => self.end(&[(status, failure.status()), error]),
+            Some(status) => self.end(&[(status.key, failure.status()), error]),
             None => self.end(&[error]),
         }
     }
@@ -56,7 +65,10 @@ impl Operation {
     /// Ends with `result`.
     pub fn ended<T, E>(&mut self, result: &Result<T, E>, failure: fn(&E) -> Failure) {
         match result {
-            Ok(_) => self.end(&[]),
+            Ok(_) => match self.status {
+                Some(Status { key, success }) => self.end(&[(key, Value::known(success))]),
+                None => self.end(&[]),
+            },
             Err(error) if !self.is_none() => self.fail(&failure(error)),
             Err(_) => {}
         }
@@ -64,6 +76,9 @@ impl Operation {
 
     /// Runs `work` as the operation's own.
     pub fn run<T, E>(mut self, work: impl FnOnce() -> Result<T, E>, failure: fn(&E) -> Failure) -> Result<T, E> {
+        if self.is_none() {
+            return work();
+        }
         let entered = self.context().enter();
         let result = work();
         drop(entered);
@@ -118,7 +133,7 @@ mod tests {
     fn results_of_work_come_back_unchanged() {
         assert_eq!(Operation::of(Span::of_test(), None).run(|| Err::<(), _>(()), failure), Err(()));
         assert_eq!(Operation::NONE.run(|| Ok::<_, ()>(7), failure), Ok(7));
-        let status = Some(key::RPC_STATUS);
+        let status = Some(Status { key: key::RPC_STATUS, success: "OK" });
         assert_eq!(now(Operation::of(Span::of_test(), status).around(async { Ok::<_, ()>(7) }, failure)), Ok(7));
         assert_eq!(now(Operation::NONE.around(async { Err::<(), _>(()) }, failure)), Err(()));
     }

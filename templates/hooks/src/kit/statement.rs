@@ -97,12 +97,12 @@ impl Session {
         let language = if sql.is_empty() { Value::None } else { i64::from(shared.language as u8).into() };
         let attributes = [
             (key::DB_SYSTEM, shared.system.into()),
-            (key::DB_NAMESPACE, text(&shared.namespace)),
-            (key::SERVER_ADDRESS, text(&shared.address)),
+            (key::DB_NAMESPACE, Value::known(&shared.namespace)),
+            (key::SERVER_ADDRESS, Value::known(&shared.address)),
             (key::SERVER_PORT, shared.port.into()),
-            (key::DB_OPERATION, text(operation)),
+            (key::DB_OPERATION, Value::known(operation)),
             (key::DB_LANGUAGE, language),
-            (key::DB_QUERY, text(sql)),
+            (key::DB_QUERY, Value::known(sql)),
         ];
         let span = Span::start(shared.scope, Domain::Database, &attributes);
         Statement { session: Some(self.clone()), span, rows: None, answered: false }
@@ -240,15 +240,6 @@ impl Drop for Statement {
         } else {
             self.finish(&[(key::ERROR_TYPE, CANCELLED.into())]);
         }
-    }
-}
-
-/// Text that is known.
-fn text(text: &str) -> Value<'_> {
-    if text.is_empty() {
-        Value::None
-    } else {
-        text.into()
     }
 }
 

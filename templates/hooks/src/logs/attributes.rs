@@ -69,6 +69,7 @@ impl LogAttributes {
                 (kind, number) = (wire::value::BOOL, u64::from(truth).to_le_bytes());
                 number.get(..1).unwrap_or(&[])
             }
+            Value::List(_) => return self.count_dropped(),
         };
         let (start, limit) = (self.len, self.limit(key));
         if self.header(key, kind, bytes.len(), limit) && self.put(bytes, limit) {

@@ -20,7 +20,7 @@ pub use attributes::LogAttributes;
 pub use pending::{format_error, Copied, PendingLog};
 
 /// How serious a record is: OpenTelemetry's severity numbers, of those that have a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 #[allow(missing_docs)]
 pub enum Severity {
@@ -30,6 +30,14 @@ pub enum Severity {
     Warn = 13,
     Error = 17,
     Fatal = 21,
+}
+
+impl Severity {
+    /// The one of that number.
+    pub(crate) fn of(number: u8) -> Option<Severity> {
+        let all = [Severity::Trace, Severity::Debug, Severity::Info, Severity::Warn, Severity::Error, Severity::Fatal];
+        all.into_iter().find(|severity| *severity as u8 == number)
+    }
 }
 
 thread_local! {

@@ -109,8 +109,8 @@ pub(super) fn is_allowed(description: &Description<'_>) -> bool {
 pub(super) fn attributes<'a>(description: &Description<'a>) -> Vec<Attribute<'a>> {
     let mut attributes: Vec<Attribute<'_>> = vec![
         (key::METRIC_NAME, description.name.into()),
-        (key::METRIC_UNIT, some(description.unit)),
-        (key::METRIC_DESCRIPTION, some(description.description)),
+        (key::METRIC_UNIT, Value::known(description.unit)),
+        (key::METRIC_DESCRIPTION, Value::known(description.description)),
     ];
     match description.owner {
         Owner::Layer(scope) => attributes.push((key::SCOPE, scope.marker().into())),
@@ -121,12 +121,4 @@ pub(super) fn attributes<'a>(description: &Description<'a>) -> Vec<Attribute<'a>
         ]),
     }
     attributes
-}
-
-fn some(text: &str) -> Value<'_> {
-    if text.is_empty() {
-        Value::None
-    } else {
-        text.into()
-    }
 }

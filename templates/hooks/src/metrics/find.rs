@@ -110,7 +110,7 @@ fn find_until<T>(
 pub(super) struct Alias {
     count: usize,
     pub(super) place: EntryPlace,
-    /// The words of each one's head.
+    /// The words of each one's fingerprint.
     words: [[u64; 3]; MOST],
     /// The text that is not known by its address, in order.
     content: Box<[u8]>,
@@ -161,13 +161,13 @@ impl SeriesTable {
         self.aliases.find(fingerprint.hash, fits).map(|alias| alias.place)
     }
 
-    /// For a set of up to [`MOST`] attributes that all have heads; `hash` is its fingerprint's.
+    /// For a set of up to [`MOST`] attributes that all have fingerprints; `hash` is the set's.
     #[cold]
     pub(super) fn add_alias(&self, hash: u64, set: &(impl AttributeSet + ?Sized), place: EntryPlace, most: usize) {
         let (mut length, mut words, mut count) = (0, [[0; 3]; MOST], 0);
-        for (to, head) in words.iter_mut().zip((0..set.count()).filter_map(|index| set.fingerprint(index))) {
-            length += head.unknown().map(str::len).sum::<usize>();
-            *to = head.words;
+        for (to, fingerprint) in words.iter_mut().zip((0..set.count()).filter_map(|index| set.fingerprint(index))) {
+            length += fingerprint.unknown().map(str::len).sum::<usize>();
+            *to = fingerprint.words;
             count += 1;
         }
         // Without an alias a series is found all the same, only slower.
@@ -179,8 +179,8 @@ impl SeriesTable {
             return;
         }
         let mut content = Vec::with_capacity(length);
-        for head in (0..set.count()).filter_map(|index| set.fingerprint(index)) {
-            head.unknown().for_each(|text| content.extend_from_slice(text.as_bytes()));
+        for fingerprint in (0..set.count()).filter_map(|index| set.fingerprint(index)) {
+            fingerprint.unknown().for_each(|text| content.extend_from_slice(text.as_bytes()));
         }
         let alias = Alias { words, count, content: content.into(), place };
         let given = words.get(..count).unwrap_or(&[]);
@@ -197,9 +197,9 @@ impl Alias {
     /// Lengths are the same: they are in the words.
     fn has_text_of(&self, set: &(impl AttributeSet + ?Sized)) -> bool {
         let mut rest = &*self.content;
-        (0..set.count()).filter_map(|index| set.fingerprint(index)).all(|head| {
-            head.key.map_or(true, |text| is_next(&mut rest, text))
-                && head.value.map_or(true, |text| is_next(&mut rest, text))
+        (0..set.count()).filter_map(|index| set.fingerprint(index)).all(|fingerprint| {
+            fingerprint.key.map_or(true, |text| is_next(&mut rest, text))
+                && fingerprint.value.map_or(true, |text| is_next(&mut rest, text))
         })
     }
 }

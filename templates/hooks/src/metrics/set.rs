@@ -215,13 +215,13 @@ pub(super) struct SetFingerprint<const N: usize> {
 }
 
 impl<const N: usize> SetFingerprint<N> {
-    /// Of a set of `N`; `None` where one has no head.
+    /// Of a set of `N`; `None` where one has no fingerprint.
     #[inline(always)]
     pub(super) fn new(set: &(impl AttributeSet + ?Sized)) -> Option<SetFingerprint<N>> {
         let mut fingerprint = SetFingerprint { words: [[0; 3]; N], hash: K, is_whole: true };
         for (index, to) in fingerprint.words.iter_mut().enumerate() {
             let Fingerprint { words, key, value } = match set.common_fingerprint(index) {
-                Some(head) => head,
+                Some(known) => known,
                 None => rare_fingerprint(set, index)?,
             };
             *to = words;

@@ -8,7 +8,7 @@ use crate::region::Region;
 use crate::wire::{self, header, series};
 use crate::Scope;
 
-static SCOPE: Scope = Scope::new("otel-rs:layer:4|metrics|1.0.0|0.1.0|\n");
+static SCOPE: Scope = Scope::new("otel-rs:layer:5|metrics|1.0.0|0.1.0|\n");
 const LIMIT: usize = 50;
 
 /// A region without a launcher.

@@ -1,5 +1,6 @@
 //! The settings that the launcher passed to this process, read once when it attached.
 
+pub(crate) mod directives;
 mod exponential;
 pub(crate) mod ratio;
 
@@ -7,6 +8,8 @@ use std::ffi::OsStr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::wire::{self, settings as name};
+
+use directives::Directives;
 
 /// How new traces are sampled; see the specification's built-in samplers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,6 +78,10 @@ pub(crate) struct Settings {
     pub(crate) series_limit: usize,
     /// Upper bounds of buckets that readers need besides those that histograms advise.
     pub(crate) bounds: Vec<f64>,
+    /// Which spans of the program's own are recorded; `None` where the user has not named any.
+    pub(crate) spans: Option<Directives>,
+    /// The same for log records.
+    pub(crate) log_records: Option<Directives>,
     enabled: Vec<String>,
     disabled: Vec<String>,
     pub(crate) excluded_urls: Vec<String>,
@@ -148,6 +155,8 @@ impl Settings {
             environment: None,
             series_limit: 2000,
             bounds: Vec::new(),
+            spans: None,
+            log_records: None,
             enabled: vec!["*".to_owned()],
             disabled: Vec::new(),
             excluded_urls: Vec::new(),
@@ -195,6 +204,10 @@ impl Settings {
                 settings.series_limit = number()? as usize;
             } else if key == name::BOUNDS.as_bytes() {
                 settings.bounds = bounds(value)?;
+            } else if key == name::SPAN_DIRECTIVES.as_bytes() {
+                settings.spans = Some(Directives::new(&list(value)));
+            } else if key == name::LOG_DIRECTIVES.as_bytes() {
+                settings.log_records = Some(Directives::new(&list(value)));
             } else if key == name::PROPAGATORS.as_bytes() {
                 settings.propagators = value.split(|byte| *byte == b',').filter_map(Propagator::named).collect();
             } else if let Some(into) = settings.list(key) {

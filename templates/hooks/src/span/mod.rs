@@ -29,7 +29,7 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, context::current_or_process(), attributes)
+        begin(scope, domain, context::current_or_process(), now(), attributes)
     }
 
     /// Starts a span as a child of `parent`, or as the root of a new trace when `parent` is empty. For work that came
@@ -44,7 +44,22 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, parent, attributes)
+        begin(scope, domain, parent, now(), attributes)
+    }
+
+    /// Starts a span at a time that the program gives, in nanoseconds since 1970. Otherwise as [`start_with_parent`](
+    /// Self::start_with_parent).
+    pub fn start_at(
+        scope: &'static Scope,
+        domain: Domain,
+        parent: Context,
+        time: u64,
+        attributes: &[Attribute<'_>],
+    ) -> Span {
+        if !scope.enabled() {
+            return Span::NONE;
+        }
+        begin(scope, domain, parent, time, attributes)
     }
 
     /// A request that the user excluded: nothing is recorded of it, and the work below it is never
@@ -88,15 +103,22 @@ impl Span {
     #[inline]
     pub fn end(mut self, attributes: &[Attribute<'_>]) {
         if !self.context.is_empty() {
-            self.finish(attributes);
+            self.finish(now(), attributes);
+        }
+    }
+
+    /// Ends the span at a time that the program gives, in nanoseconds since 1970.
+    pub fn end_at(mut self, time: u64, attributes: &[Attribute<'_>]) {
+        if !self.context.is_empty() {
+            self.finish(time, attributes);
         }
     }
 
     #[inline(never)]
-    fn finish(&mut self, attributes: &[Attribute<'_>]) {
+    fn finish(&mut self, time: u64, attributes: &[Attribute<'_>]) {
         self.root.release();
         if self.context.is_recorded() {
-            ring::write_span(wire::kind::SPAN_END, self.context.span, now(), attributes);
+            ring::write_span(wire::kind::SPAN_END, self.context.span, time, attributes);
         }
         self.context = Context::EMPTY;
     }
@@ -106,7 +128,7 @@ impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
         if !self.context.is_empty() {
-            self.finish(&[]);
+            self.finish(now(), &[]);
         }
     }
 }
@@ -128,6 +150,13 @@ impl Context {
 
     /// Adds an event to the span this context belongs to. At most 15 attributes; more are left out.
     pub fn event(&self, name: &str, attributes: &[Attribute<'_>]) {
+        if self.is_recorded() {
+            self.event_at(name, now(), attributes);
+        }
+    }
+
+    /// The same at a time that the program gives, in nanoseconds since 1970.
+    pub fn event_at(&self, name: &str, time: u64, attributes: &[Attribute<'_>]) {
         if !self.is_recorded() {
             return;
         }
@@ -138,7 +167,23 @@ impl Context {
         if let Some(first) = all.first_mut() {
             *first = (key::EVENT_NAME, name.into());
         }
-        ring::write_span(wire::kind::SPAN_EVENT, self.span, now(), &all);
+        ring::write_span(wire::kind::SPAN_EVENT, self.span, time, &all);
+    }
+
+    /// Links the span this context belongs to with that of another one. At most 14 attributes; more are left out.
+    pub fn link(&self, to: &Context, attributes: &[Attribute<'_>]) {
+        if !self.is_recorded() || to.is_empty() {
+            return;
+        }
+        let mut linked = [0; 26];
+        let ids = to.trace.iter().chain(&to.span).copied().chain([to.flags & flag::W3C, u8::from(to.remote)]);
+        linked.iter_mut().zip(ids).for_each(|(slot, byte)| *slot = byte);
+        let mut all = [(key::LINKED, Value::None); 16];
+        let state = to.carried.as_deref().map_or(&[][..], |carried| &carried.tracestate);
+        let state = if state.is_empty() { Value::None } else { state.into() };
+        let own = [(key::LINKED, linked[..].into()), (key::TRACE_STATE, state)];
+        all.iter_mut().zip(own.iter().chain(attributes)).for_each(|(slot, attribute)| *slot = *attribute);
+        ring::write_span(wire::kind::SPAN_LINK, self.span, now(), &all);
     }
 }
 
@@ -156,7 +201,7 @@ fn pass_on(parent: Context, id: [u8; 8]) -> Span {
 }
 
 #[inline(never)]
-fn begin(scope: &'static Scope, domain: Domain, parent: Context, attributes: &[Attribute<'_>]) -> Span {
+fn begin(scope: &'static Scope, domain: Domain, parent: Context, time: u64, attributes: &[Attribute<'_>]) -> Span {
     let id = ids::span_id();
     if settings::pass_on() {
         return pass_on(parent, id);
@@ -179,7 +224,7 @@ fn begin(scope: &'static Scope, domain: Domain, parent: Context, attributes: &[A
         trace,
         span: id,
         parent: parent.span,
-        time: now(),
+        time,
         domain: domain as u8,
         flags: flags & flag::W3C,
         parent_remote: parent.remote,

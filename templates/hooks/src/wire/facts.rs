@@ -44,6 +44,32 @@ numbered! {
 }
 
 numbered! {
+    /// How a span relates to others (OpenTelemetry's trace API, `SpanKind`).
+    SpanKind {
+        /// Work inside the program.
+        Internal = 1,
+        /// A request that is served.
+        Server = 2,
+        /// A request that is sent, and answered.
+        Client = 3,
+        /// A message or a job that is handed over.
+        Producer = 4,
+        /// The work on one.
+        Consumer = 5,
+    }
+}
+
+numbered! {
+    /// The status that the program has given a span (OpenTelemetry's trace API, `Set Status`).
+    SpanStatus {
+        /// It has succeeded, whatever was recorded before.
+        Ok = 1,
+        /// It has failed.
+        Error = 2,
+    }
+}
+
+numbered! {
     /// The language of a query's text: how its values are taken out, and how it is summed up.
     Language {
         /// SQL of an unknown dialect. More is taken out of it than of any other.
@@ -81,17 +107,18 @@ numbered! {
     }
 }
 
-/// The numbers of [`Domain`].
-pub mod domain {
-    use super::Domain;
-    /// See [`Domain::Internal`].
-    pub const INTERNAL: u8 = Domain::Internal as u8;
-    /// See [`Domain::HttpServer`].
-    pub const HTTP_SERVER: u8 = Domain::HttpServer as u8;
-    /// See [`Domain::HttpClient`].
-    pub const HTTP_CLIENT: u8 = Domain::HttpClient as u8;
-    /// See [`Domain::Database`].
-    pub const DATABASE: u8 = Domain::Database as u8;
-    /// See [`Domain::Faas`].
-    pub const FAAS: u8 = Domain::Faas as u8;
+numbered! {
+    /// The statuses that a remote procedure call ends with: how they are written, and which of them are errors.
+    RpcStatuses {
+        /// gRPC's, by number or by name.
+        Grpc = 1,
+        /// Connect's codes of errors, by number or by name.
+        Connect = 2,
+        /// Those of both protocols of Dubbo, by number or by name.
+        Dubbo = 3,
+        /// All are errors but `OK`.
+        AllButOk = 4,
+        /// All are errors: a call that succeeds has none, as in JSON-RPC.
+        Errors = 5,
+    }
 }

@@ -1,7 +1,7 @@
 //! Keys of attributes: one table, from which both ends make what they need.
 
 /// Passes the table to the macro `$define`. A row is the key's meaning, its name and number, and, if its value may be
-/// exported just as the app wrote it, the attribute that it becomes.
+/// exported as the app wrote it, but for secrets that are found in any text, the attribute that it becomes.
 macro_rules! attribute_keys {
     ($define:ident) => {
         $define! {
@@ -17,6 +17,14 @@ macro_rules! attribute_keys {
             ERROR_MESSAGE = 5;
             /// W3C tracestate that came with the trace, as a list in one piece.
             TRACE_STATE = 6;
+            /// Int: the `SpanKind` of a span of the internal domain; absent, internal.
+            SPAN_KIND = 7;
+            /// Int: the `SpanStatus`, where the program has set one. It counts more than `ERROR_TYPE`; `ERROR_MESSAGE` is its
+            /// description.
+            SPAN_STATUS = 8;
+            /// The span that a link is to: `[u8; 16]` trace id, `[u8; 8]` span id, `u8` W3C trace flags, `u8` 1 if it is
+            /// remote. `TRACE_STATE` may follow, and attributes of the link.
+            LINKED = 9;
             /// The request's method as sent.
             HTTP_METHOD = 10;
             /// Path of the request's target, raw.
@@ -122,6 +130,8 @@ macro_rules! attribute_keys {
             RPC_METHOD_ORIGINAL = 92;
             /// The call's status, as the system writes or numbers it: `NOT_FOUND`, 5.
             RPC_STATUS = 93;
+            /// Int: the `RpcStatuses` of `RPC_STATUS`; absent, no status is an error by itself.
+            RPC_STATUSES = 94;
             /// A value of `messaging.system`: `kafka`, `rabbitmq`, …
             MESSAGING_SYSTEM = 100, "messaging.system";
             /// Int: a `MessagingOperation`.
@@ -177,8 +187,8 @@ pub mod key {
         ($($(#[$doc:meta])* $name:ident = $number:literal $(, $attribute:literal)?;)*) => {
             $($(#[$doc])* pub const $name: u16 = $number;)*
 
-            /// The attribute that a key's value becomes as it is. `None` for values that must first be looked at: they
-            /// may hold secrets, or are no attribute by themselves.
+            /// The attribute that a key's value becomes, redacted as any other. `None` for values that must first be
+            /// looked at: they hold secrets of a kind of their own, or are no attribute by themselves.
             pub fn attribute(key: u16) -> Option<&'static str> {
                 match key {
                     $($($number => Some($attribute),)?)*

@@ -17,14 +17,12 @@
 mod facts;
 mod keys;
 
-// Two lines, since the formatters of both ends would sort one differently.
-pub use facts::domain;
-pub use facts::{Domain, Language, MessagingOperation};
+pub use facts::{Domain, Language, MessagingOperation, RpcStatuses, SpanKind, SpanStatus};
 pub(crate) use keys::attribute_keys;
 pub use keys::key;
 
 /// Changes whenever a field of this file does; a launcher refuses other versions.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// First bytes of a region and of *Hello*.
 pub const MAGIC: [u8; 8] = *b"OTEL-RS\0";
 
@@ -51,6 +49,14 @@ pub mod settings {
     pub const PROPAGATORS: &str = "propagators";
     /// `on` when each poll of an asynchronous runtime's tasks is to be timed.
     pub const POLL_TIMES: &str = "poll-times";
+    /// The value of OTEL_RS_SPANS, already validated: which spans of the program's own are recorded. Absent where it is not
+    /// set. It is percent-encoded as the items of lists are, and so are the next.
+    pub const SPAN_DIRECTIVES: &str = "spans";
+    /// The same of OTEL_RS_LOGS, for log records.
+    pub const LOG_DIRECTIVES: &str = "log-records";
+    /// The levels of directives, and the least severity number of log records that each accepts.
+    pub const LEVELS: [(&str, u8); 6] =
+        [("off", u8::MAX), ("error", 17), ("warn", 13), ("info", 9), ("debug", 5), ("trace", 1)];
     /// Whether callbacks of metrics have a thread of their own: `always` or `never`; otherwise, once the program has several.
     pub const OBSERVER_THREAD: &str = "observer-thread";
     /// How long after a request's end a task spawned by it still counts as its work, in milliseconds.
@@ -318,7 +324,7 @@ pub mod record {
     /// `[u8; 16]` trace id, `[u8; 8]` span id, `[u8; 8]` parent span id (zeros: none), `u64` time, `u32` scope (string id
     /// of a layer marker, 0: given as `key::SCOPE`), `u8` domain, `u8` W3C trace flags, `u8` 1 if the parent is remote, `u8` zero.
     pub const START: usize = 16 + 8 + 8 + 8 + 4 + 4;
-    /// `[u8; 8]` span id, `u64` time: the fixed part of update, event and end.
+    /// `[u8; 8]` span id, `u64` time: the fixed part of update, event, link and end.
     pub const SPAN: usize = 8 + 8;
     /// `[u8; 16]` trace id and `[u8; 8]` span id (zeros: none), `u64` time, `u32` scope as in `START`, `u8` W3C trace
     /// flags, `u8` severity number, `u8` attributes that found no room, `u8` zero: the fixed part of a log record.
@@ -347,6 +353,8 @@ pub mod kind {
     pub const LOG: u8 = 5;
     /// A measurement that belongs to no span, or becomes known only after it has ended.
     pub const MEASURE: u8 = 6;
+    /// A span's link to another one, which is `key::LINKED`.
+    pub const SPAN_LINK: u8 = 7;
 }
 
 /// What a measurement is about: which metrics the launcher makes of it.
@@ -373,4 +381,6 @@ pub mod value {
     pub const FLOAT: u8 = 3;
     /// `u8`, 0 or 1.
     pub const BOOL: u8 = 4;
+    /// Values of the types above, each as `u8` type, `u32` length, and the value. Nothing is aligned.
+    pub const LIST: u8 = 5;
 }

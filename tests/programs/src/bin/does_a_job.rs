@@ -7,7 +7,7 @@ use std::process::Command;
 use otel_rs_hooks::{Context, Domain, Scope, Severity, Span, key, log};
 use otel_rs_test_programs::HeaderList;
 
-static SCOPE: Scope = Scope::new("otel-rs:layer:4|job|1.0.0|0.1.0|\n");
+static SCOPE: Scope = Scope::new("otel-rs:layer:5|job|1.0.0|0.1.0|\n");
 
 fn main() {
     let work = Span::start(&SCOPE, Domain::Internal, &[(key::SPAN_NAME, "work".into())]);

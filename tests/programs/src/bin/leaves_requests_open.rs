@@ -2,7 +2,7 @@
 
 use otel_rs_hooks::{Domain, Scope, Span, key};
 
-static SCOPE: Scope = Scope::new("otel-rs:layer:4|counted|1.0.0|0.1.0|\n");
+static SCOPE: Scope = Scope::new("otel-rs:layer:5|counted|1.0.0|0.1.0|\n");
 
 fn main() {
     let begin = |path: &'static str| {

@@ -5,9 +5,9 @@ use std::io::{BufRead, Write};
 
 use otel_rs_hooks::{Cell, CellKind, Domain, Scope, Span, key};
 
-static SERVER: Scope = Scope::new("otel-rs:layer:4|server|1.0.0|0.1.0|\n");
-static CLIENT: Scope = Scope::new("otel-rs:layer:4|client|2.0.0|0.1.0|\n");
-static DATABASE: Scope = Scope::new("otel-rs:layer:4|database|3.0.0|0.1.0|\n");
+static SERVER: Scope = Scope::new("otel-rs:layer:5|server|1.0.0|0.1.0|\n");
+static CLIENT: Scope = Scope::new("otel-rs:layer:5|client|2.0.0|0.1.0|\n");
+static DATABASE: Scope = Scope::new("otel-rs:layer:5|database|3.0.0|0.1.0|\n");
 
 static ORDERS: Cell =
     Cell::new(&SERVER, CellKind::Counter, "orders.served", "{order}", "Orders that were served.", &[]);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use otel_rs_hooks::{Context, Domain, Scope, Span, carry, key};
 use otel_rs_test_programs::HeaderList;
 
-static SCOPE: Scope = Scope::new("otel-rs:layer:4|shop|1.0.0|0.1.0|\n");
+static SCOPE: Scope = Scope::new("otel-rs:layer:5|shop|1.0.0|0.1.0|\n");
 
 fn main() {
     let request = Span::start_with_parent(

@@ -9,10 +9,10 @@ use otel_rs_hooks::http::{Message, capture_headers, is_excluded};
 use otel_rs_hooks::{Cell, CellKind, Context, Domain, Key, Scope, Severity, Span, key, log};
 use otel_rs_test_programs::HeaderList;
 
-static SERVER: Scope = Scope::new("otel-rs:layer:4|server|1.0.0|0.1.0|\n");
-static CLIENT: Scope = Scope::new("otel-rs:layer:4|client|1.0.0|0.1.0|\n");
-static DATABASE: Scope = Scope::new("otel-rs:layer:4|database|1.0.0|0.1.0|\n");
-static WORK: Scope = Scope::new("otel-rs:layer:4|work|1.0.0|0.1.0|\n");
+static SERVER: Scope = Scope::new("otel-rs:layer:5|server|1.0.0|0.1.0|\n");
+static CLIENT: Scope = Scope::new("otel-rs:layer:5|client|1.0.0|0.1.0|\n");
+static DATABASE: Scope = Scope::new("otel-rs:layer:5|database|1.0.0|0.1.0|\n");
+static WORK: Scope = Scope::new("otel-rs:layer:5|work|1.0.0|0.1.0|\n");
 
 fn main() {
     let headers = std::env::args()

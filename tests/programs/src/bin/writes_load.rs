@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use otel_rs_hooks::{Domain, Key, Scope, Severity, Span, key, log};
 
-static SCOPE: Scope = Scope::new("otel-rs:layer:4|load|1.0.0|0.1.0|\n");
+static SCOPE: Scope = Scope::new("otel-rs:layer:5|load|1.0.0|0.1.0|\n");
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();

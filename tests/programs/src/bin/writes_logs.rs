@@ -6,7 +6,7 @@ use std::path::Path;
 use otel_rs_hooks::{Domain, Key, Scope, Severity, Span, key, log};
 use otel_rs_test_programs::Counts;
 
-static SCOPE: Scope = Scope::new("otel-rs:layer:4|logger|1.2.3|0.1.0|\n");
+static SCOPE: Scope = Scope::new("otel-rs:layer:5|logger|1.2.3|0.1.0|\n");
 
 /// Logs while it is formatted.
 struct Talkative;

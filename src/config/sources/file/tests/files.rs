@@ -30,7 +30,7 @@ fn a_file_s_exporters_are_corrected_in_the_file() {
     std::fs::write(file.path(), text).unwrap();
     let config = load(file.path(), &|_| None).unwrap().config;
     let Exporter::Otlp(otlp) = &config.traces.processors[0].exporter else { panic!() };
-    assert_eq!(otlp.written, SettingOrigin::File(file.path().to_owned()));
+    assert_eq!(otlp.origin, SettingOrigin::File(file.path().to_owned()));
 }
 
 #[test]

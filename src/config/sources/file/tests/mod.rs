@@ -49,7 +49,7 @@ fn otlp(endpoint: &str, protocol: Protocol) -> Otlp {
         timeout: Duration::from_secs(10),
         tls: Tls::default(),
         proxy: None,
-        written: SettingOrigin::default(),
+        origin: SettingOrigin::default(),
     }
 }
 
@@ -214,7 +214,7 @@ fn readers_and_views_are_read() {
                 scope_info: false,
                 target_info: false,
                 resource_labels: Some(Selection { included: Some(vec!["service.*".into()]), excluded: vec![] }),
-                written: SettingOrigin::default(),
+                origin: SettingOrigin::default(),
             }),
         ]
     );
@@ -361,6 +361,13 @@ distribution: {otel_rs: {excluded_url: []}}
     let config = understood(text).unwrap().config;
     assert_eq!(config.propagators, ["b3"]);
     assert_eq!(config.traces.processors.len(), 1);
+}
+
+#[test]
+fn a_long_key_without_one_of_its_words_is_named_with_the_known_one() {
+    let text = "meter_provider: {readers: [{periodic: {exporter: {console: }}}], views: [{selector: {}, stream: {aggregation: {base2_exponential_histogram: }}}]}\n";
+    let found = notices(text).join("\n");
+    assert!(found.contains("did you mean `base2_exponential_bucket_histogram`?"), "{found}");
 }
 
 #[test]

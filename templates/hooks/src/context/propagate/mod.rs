@@ -127,10 +127,9 @@ impl Headers for Variables<'_> {
     }
 }
 
-pub(crate) fn inject(context: &Context, headers: &mut dyn HeadersMut) {
-    if let Some(settings) = settings::get() {
-        inject_with(&settings.propagators, context, headers);
-    }
+/// Writes the context; returns whether the headers carry its span then.
+pub(crate) fn inject(context: &Context, headers: &mut dyn HeadersMut) -> bool {
+    settings::get().map_or(false, |settings| inject_with(&settings.propagators, context, headers))
 }
 
 pub(crate) fn withdraw(context: &Context, headers: &mut dyn HeadersMut) {
@@ -192,10 +191,8 @@ fn extract_with(propagators: &[Propagator], headers: &dyn Headers) -> Context {
     context
 }
 
-fn inject_with(propagators: &[Propagator], context: &Context, headers: &mut dyn HeadersMut) {
-    if !context.is_empty() {
-        outgoing::write(propagators, context, headers);
-    }
+fn inject_with(propagators: &[Propagator], context: &Context, headers: &mut dyn HeadersMut) -> bool {
+    let is_carried = !context.is_empty() && outgoing::write(propagators, context, headers);
     let baggage = context.carried.as_deref().map_or(&[][..], |carried| &carried.baggage);
     for propagator in propagators {
         match propagator {
@@ -206,6 +203,7 @@ fn inject_with(propagators: &[Propagator], context: &Context, headers: &mut dyn 
             _ => {}
         }
     }
+    is_carried
 }
 
 /// The caller's span, if its ids are valid (not all zeros).

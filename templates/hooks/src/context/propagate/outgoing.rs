@@ -52,8 +52,9 @@ pub(super) fn named(propagators: &[Propagator], current: &Context, headers: &dyn
     Some(Context { flags, brought: current.brought, carried, ..own })
 }
 
-/// Has all formats name the span of `context`, or the one that the program named in any of them.
-pub(super) fn write(propagators: &[Propagator], context: &Context, headers: &mut dyn HeadersMut) {
+/// Has all formats name the span of `context`, or the one that the program named in any of them; returns whether one
+/// names the span of `context` then.
+pub(super) fn write(propagators: &[Propagator], context: &Context, headers: &mut dyn HeadersMut) -> bool {
     let mut span = context.clone();
     let mut kept = [false; 6];
     for format in formats(propagators) {
@@ -74,11 +75,14 @@ pub(super) fn write(propagators: &[Propagator], context: &Context, headers: &mut
             None => format.fields().iter().for_each(|name| headers.remove(name)),
         }
     }
+    let mut is_written = false;
     for format in propagators.iter().filter_map(|propagator| propagator.writes()) {
         if kept.get(format as usize) == Some(&false) {
             format.inject(&span, headers);
+            is_written = true;
         }
     }
+    is_written && span.ids() == context.ids()
 }
 
 /// Takes the span of `context` out of the headers again.

@@ -220,7 +220,7 @@ impl PendingLog {
             let mut entries = stack.entries.get(..depth)?.iter().rev().map(Cell::get);
             entries.find(|(known, _)| *known == of).map(|(_, log)| log)
         });
-        // SAFETY: put there by `during`, which is running below on this thread, and has borrowed it.
+        // SAFETY: put there by `while_registered`, which is running below on this thread, and has borrowed it.
         then(found.ok().flatten().and_then(|log| unsafe { log.as_ref() }))
     }
 

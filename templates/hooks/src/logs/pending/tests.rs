@@ -4,7 +4,7 @@ use crate::logs::attributes::read;
 use crate::logs::Severity;
 use crate::scope::Scope;
 
-static SCOPE: Scope = Scope::new("otel-rs:layer:4|logs|1.0.0|0.1.0|\n");
+static SCOPE: Scope = Scope::new("otel-rs:layer:5|logs|1.0.0|0.1.0|\n");
 
 fn pending() -> PendingLog {
     PendingLog::new(Log { scope: &SCOPE, severity: Severity::Info, time: 1 }, 7, false)
