@@ -3,9 +3,9 @@
 
 use crate::layers::functions_of;
 use crate::project::{OwnTarget, Package, Source};
-use crate::ui::Explain;
 use crate::ui::plural::counted;
-use crate::weave::spans::{NotWovenFunction, SpanPattern, nearest};
+use crate::ui::{self, Explain};
+use crate::weave::spans::{NotWovenFunction, SpanPattern};
 
 /// A pattern and what it chooses.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub(super) fn row(pattern: &SpanPattern, packages: &[Package]) -> Result<SpanRow
     let targets: Vec<&OwnTarget> = own().filter(|target| target.name == pattern.crate_name()).collect();
     if targets.is_empty() {
         let found = pattern.crate_name().to_owned();
-        let hint = match nearest(&found, own().map(|target| target.name.as_str())) {
+        let hint = match ui::nearest(&found, own().map(|target| target.name.as_str())) {
             Some(name) => format!("did you mean `{}`?", pattern.text().replacen(&found, name, 1)),
             None => {
                 let mut names: Vec<_> = own().map(|target| format!("`{}`", target.name)).collect();
@@ -86,7 +86,7 @@ pub(super) fn row(pattern: &SpanPattern, packages: &[Package]) -> Result<SpanRow
         return Err(SpanError::NotWoven { pattern: text(), path, reason });
     }
     let paths: Vec<String> = known.iter().filter(|(_, reason)| reason.is_none()).map(|(path, _)| full(path)).collect();
-    let hint = match nearest(pattern.text().trim_end_matches(['*', ':']), paths.iter().map(String::as_str)) {
+    let hint = match ui::nearest(pattern.text().trim_end_matches(['*', ':']), paths.iter().map(String::as_str)) {
         Some(path) => format!("there is `{path}`; methods are written as `crate::module::Type::method`"),
         None => {
             "functions are written as `crate::module::function`, methods as `crate::module::Type::method`".to_owned()

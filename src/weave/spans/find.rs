@@ -269,17 +269,15 @@ impl Finder<'_> {
         let Some(TokenKind::Ident(name)) = trees.get(keyword + 1).map(|tree| &tree.kind) else { return keyword + 1 };
         let path = head.attributes.iter().find_map(|attribute| path_of(attribute));
         match trees.get(keyword + 2).map(|tree| &tree.kind) {
-            Some(TokenKind::Group('{', inner)) => {
+            Some(TokenKind::Group('{', inner)) if !head.is_test() => {
+                place.path.push(plain(name).to_owned());
+                let modules = self.contents.modules.len();
+                self.items(&inner.0, place);
                 // The folder of its own that an inline module may have (`#[path]`) is not followed.
-                if !head.is_test() {
-                    place.path.push(plain(name).to_owned());
-                    let modules = self.contents.modules.len();
-                    self.items(&inner.0, place);
-                    if path.is_some() {
-                        self.contents.modules.truncate(modules);
-                    }
-                    place.path.pop();
+                if path.is_some() {
+                    self.contents.modules.truncate(modules);
                 }
+                place.path.pop();
             }
             Some(TokenKind::Punct(';')) if !head.is_test() => {
                 self.contents.modules.push(ModuleFile {

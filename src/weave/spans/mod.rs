@@ -8,4 +8,4 @@ mod shape;
 
 pub(crate) use find::{Contents, FoundFunction, ModuleFile, NotWovenFunction, find};
 pub(crate) use insert::{PlacedSpan, with_module, with_spans};
-pub(crate) use pattern::{SpanPattern, nearest};
+pub(crate) use pattern::SpanPattern;

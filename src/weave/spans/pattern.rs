@@ -138,12 +138,6 @@ fn is_name(word: &str) -> bool {
     word.chars().next().is_some_and(begins) && word.chars().all(|c| begins(c) || c.is_numeric())
 }
 
-/// The name that `found` was probably meant to be.
-pub(crate) fn nearest<'a>(found: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = names.map(|name| (strsim::jaro_winkler(found, name), name)).filter(|(score, _)| *score > 0.75);
-    scored.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, name)| name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,11 +202,5 @@ mod tests {
         assert!(error("shop").hint().unwrap().contains("`shop::**`"));
         assert!(error("*::place").to_string().contains("found `*`"));
         assert!(error("shop-app::x").hint().unwrap().contains("`shop_app`"));
-    }
-
-    #[test]
-    fn the_nearest_name_is_found() {
-        assert_eq!(nearest("chekout::place", PATHS.into_iter()), Some("checkout::place"));
-        assert_eq!(nearest("zzz", PATHS.into_iter()), None);
     }
 }
