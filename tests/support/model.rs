@@ -123,6 +123,10 @@ pub(crate) struct Span {
     pub(crate) attributes: Attributes,
     pub(crate) events: Vec<(String, Attributes)>,
     pub(crate) error: bool,
+    /// The status's number, 0 for none.
+    pub(crate) status: i32,
+    /// Trace and span of each.
+    pub(crate) links: Vec<(String, String)>,
     pub(crate) scope: (String, String),
     pub(crate) resource: Attributes,
 }
@@ -203,6 +207,8 @@ fn one(span: &proto::Span, scope: (String, String), resource: &Attributes) -> Sp
         end: span.end_time_unix_nano,
         attributes: attributes(&span.attributes),
         events: span.events.iter().map(|event| (event.name.clone(), attributes(&event.attributes))).collect(),
+        status: span.status.as_ref().map_or(0, |status| status.code),
+        links: span.links.iter().map(|link| (hex(&link.trace_id), hex(&link.span_id))).collect(),
         error: span.status.as_ref().is_some_and(|status| status.code() == proto::status::StatusCode::Error),
         scope,
         resource: resource.clone(),

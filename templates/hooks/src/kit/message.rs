@@ -5,9 +5,8 @@
 //! topic.send(&SCOPE, "publish", &mut record.headers).around(produce(record), |error| Failure::code(&error.code())).await
 //! ```
 //!
-//! A span has one parent and no links: those do not exist on the wire. So work on one message is a child of the current
-//! span, where there is one, and otherwise of the span that sent it, as the conventions recommend; and a batch that is
-//! received is a child of the span that received it.
+//! Work on one message is a child of the current span, where there is one, and linked with the span that sent it; otherwise it
+//! is a child of that span, as the conventions recommend. A batch that is received is a child of the span that received it.
 
 use crate::attribute::{key, Attribute, Value};
 use crate::context::{self, Context};
@@ -74,7 +73,7 @@ impl Destination<'_> {
     }
 
     /// The program works on a message that it was handed. Its parent is the current span, such as that of an HTTP request
-    /// that brought the message; without one, the span that its headers name.
+    /// that brought the message, and it is linked with the span that its headers name; without one, that span is the parent.
     pub fn process(&self, scope: &'static Scope, operation: &str, headers: &dyn Headers) -> Operation {
         self.consume(scope, MessagingOperation::Process, operation, Some(headers))
     }
@@ -125,14 +124,20 @@ impl Destination<'_> {
             return Operation::NONE;
         }
         let attributes = self.attributes(kind, operation, (key::MESSAGING_BATCH_SIZE, Value::None));
+        let sender = headers.map_or(Context::EMPTY, Context::extract);
         let mut parent = context::current();
         if parent.is_empty() {
-            parent = headers.map_or(Context::EMPTY, Context::extract);
+            parent = sender.clone();
         }
         if parent.is_empty() {
             parent = context::current_or_process();
         }
-        Operation::of(Span::start_with_parent(scope, Domain::Messaging, parent, &attributes), None)
+        let is_linked = parent.ids() != sender.ids();
+        let span = Span::start_with_parent(scope, Domain::Messaging, parent, &attributes);
+        if is_linked {
+            span.context().link(&sender, &[]);
+        }
+        Operation::of(span, None)
     }
 
     fn attributes<'a>(
