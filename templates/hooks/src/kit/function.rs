@@ -33,7 +33,11 @@ pub struct Function {
 /// Starts the span of a call and makes it the current one, until the guard is dropped at the end of the body.
 #[inline(always)]
 pub fn enter(scope: &'static Scope, function: &'static Function) -> Guard {
-    Guard { open: if scope.enabled() { Open::of(scope, function) } else { None } }
+    if scope.enabled() {
+        Guard::begun(scope, function)
+    } else {
+        Guard { open: None }
+    }
 }
 
 /// Wraps the body of an `async` function, whose span starts here and is the current one in each poll.
@@ -91,24 +95,6 @@ struct Open {
     entered: Entered,
 }
 
-impl Open {
-    #[inline(never)]
-    fn of(scope: &'static Scope, function: &'static Function) -> Option<Open> {
-        let span = start(scope, function);
-        if span.is_none() {
-            return None;
-        }
-        let entered = span.context().enter();
-        Some(Open { span, unwinding: std::thread::panicking(), entered })
-    }
-
-    #[inline(never)]
-    fn end(self, error: Option<&'static str>) {
-        drop(self.entered);
-        end(self.span, error.or_else(|| (!self.unwinding && std::thread::panicking()).then_some(PANIC)));
-    }
-}
-
 fn end(span: Span, error: Option<&'static str>) {
     match error {
         Some(error) => span.end(&[(key::ERROR_TYPE, error.into())]),
@@ -117,11 +103,22 @@ fn end(span: Span, error: Option<&'static str>) {
 }
 
 impl Guard {
+    /// Out of line, as [`end`](Self::end) is: a dormant call must not move what an active one holds.
+    #[inline(never)]
+    fn begun(scope: &'static Scope, function: &'static Function) -> Guard {
+        let span = start(scope, function);
+        if span.is_none() {
+            return Guard { open: None };
+        }
+        let entered = span.context().enter();
+        Guard { open: Some(Open { span, unwinding: std::thread::panicking(), entered }) }
+    }
+
     /// Ends the span with what the function returns.
     #[inline(always)]
     pub fn returned<T, E>(mut self, result: Result<T, E>) -> Result<T, E> {
-        if let Some(open) = self.open.take() {
-            open.end(error_type(&result));
+        if self.open.is_some() {
+            self.end(error_type(&result));
         }
         result
     }
@@ -129,22 +126,32 @@ impl Guard {
     /// Lets the span go on until the future that the function returns has ended.
     #[inline(always)]
     pub fn future<F: Future>(mut self, body: F) -> Within<F> {
-        let span = match self.open.take() {
-            Some(Open { span, entered, .. }) => {
-                drop(entered);
-                span
-            }
-            None => Span::NONE,
-        };
+        let span = if self.open.is_some() { self.leave() } else { Span::NONE };
         Within { span, error: |_| None, body: ManuallyDrop::new(body) }
+    }
+
+    #[inline(never)]
+    fn end(&mut self, error: Option<&'static str>) {
+        if let Some(Open { span, unwinding, entered }) = self.open.take() {
+            drop(entered);
+            end(span, error.or_else(|| (!unwinding && std::thread::panicking()).then_some(PANIC)));
+        }
+    }
+
+    #[inline(never)]
+    fn leave(&mut self) -> Span {
+        self.open.take().map_or(Span::NONE, |Open { span, entered, .. }| {
+            drop(entered);
+            span
+        })
     }
 }
 
 impl Drop for Guard {
     #[inline(always)]
     fn drop(&mut self) {
-        if let Some(open) = self.open.take() {
-            open.end(None);
+        if self.open.is_some() {
+            self.end(None);
         }
     }
 }
