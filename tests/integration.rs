@@ -15,4 +15,5 @@ mod project;
 mod shop;
 #[allow(dead_code, reason = "the target `examples` uses the rest")]
 mod support;
+mod threads;
 mod variables;

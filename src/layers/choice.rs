@@ -14,7 +14,7 @@ use crate::ui::Explain;
 use crate::weave::spans::SpanPattern;
 
 /// Raised when layers are written in another way than before, so that all are written anew.
-pub(crate) const LAYER_FORMAT: &str = "6";
+pub(crate) const LAYER_FORMAT: &str = "7";
 
 /// All that decides how the crates of a project are compiled.
 #[derive(Debug)]

@@ -72,10 +72,12 @@ impl Scope {
         if !trees[at].is_ident(&self.keyword) || !self.begins_item(trees, at) {
             return None;
         }
-        let tuple_struct = self.keyword == "struct";
-        let length = trees[at + 1..]
+        let header = &trees[at + 1..];
+        let tuple = if self.keyword == "struct" { tuple_of_struct(header) } else { None };
+        let length = header
             .iter()
-            .position(|tree| tree.is_group('{') || tree.is_punct(';') || (tuple_struct && tree.is_group('(')))?;
+            .enumerate()
+            .position(|(at, tree)| tree.is_group('{') || tree.is_punct(';') || Some(at) == tuple)?;
         let end = at + 1 + length;
         let TokenKind::Group(_, inner) = &trees[end].kind else { return None };
         if !self.agrees(&trees[at + 1..end]) {
@@ -119,6 +121,24 @@ impl Scope {
             _ => found.first() == self.header.first() && subsequence(&self.header, &found),
         }
     }
+}
+
+/// Where the fields of a tuple struct may be: the brackets that follow the name and its generics. Bounds such as `F: Fn(u8)`
+/// have brackets too.
+fn tuple_of_struct(header: &[Tree]) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, tree) in header.iter().enumerate() {
+        let is_arrow = at > 0 && header[at - 1].is_punct('-');
+        match &tree.kind {
+            TokenKind::Punct('<') => depth += 1,
+            TokenKind::Punct('>') if !is_arrow => depth = depth.saturating_sub(1),
+            TokenKind::Group('(', _) if depth == 0 => return Some(at),
+            TokenKind::Group('{', _) if depth == 0 => return None,
+            TokenKind::Ident(word) if word == "where" => return None,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The tokens of `trees`, brackets as punctuation.
@@ -213,8 +233,15 @@ mod tests {
     }
 
     #[test]
+    fn bounds_with_brackets_are_no_body_of_a_struct() {
+        assert_eq!(found("struct S", "struct S<F> where F: FnOnce(bool) -> R, { f: F }"), ["f: F"]);
+        assert_eq!(found("struct S", "struct S<F: FnOnce(bool) -> R> { f: F }"), ["f: F"]);
+    }
+
+    #[test]
     fn tuple_struct_and_match_have_bodies() {
         assert_eq!(found("struct S", "struct S(u8, u16);"), ["u8, u16"]);
+        assert_eq!(found("struct S", "struct S<F: Fn(u8) -> u8>(F) where F: Fn(u8);"), ["F"]);
         assert_eq!(found("match self.state", "match self.state { A => b } match other { C => d }"), ["A => b"]);
     }
 
