@@ -21,7 +21,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
     ("rules", &["weave"]),
     ("catalog", &["digest", "rules", "ui", "weave"]),
     ("layers", &["catalog", "digest", "marker", "project", "rules", "ui", "weave"]),
-    ("rustc", &["catalog", "digest", "layers", "project", "rules", "ui"]),
+    ("rustc", &["catalog", "digest", "layers", "project", "rules", "ui", "weave"]),
     ("channel", &["ui", "wire"]),
     ("resource", &["attributes", "channel", "config", "launch", "layers", "redact", "ui"]),
     ("records", &["bounds", "marker", "resource", "wire"]),

@@ -8,6 +8,7 @@
 //! | a remote procedure call served or sent | [`call`] |
 //! | internal work | [`work`] |
 //! | a span that the program makes by itself | [`ManualSpan`] |
+//! | a function of the user's own | [`function`] |
 //! | an HTTP request served | [`Span`](crate::Span) with [`http`](crate::http): proxies, headers, excluded URLs |
 //! | an HTTP request sent | the same, with [`Host`](crate::http::client::Host) for its connections |
 //! | a task that carries its context | [`carry`](crate::carry()), [`detach`](crate::detach) |
@@ -17,6 +18,7 @@
 pub mod call;
 mod failure;
 mod fields;
+pub mod function;
 mod manual;
 pub mod message;
 mod operation;
