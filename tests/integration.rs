@@ -9,6 +9,7 @@ mod launcher;
 mod logging;
 mod metrics;
 mod otlp;
+mod own;
 mod process;
 mod project;
 mod shop;

@@ -1,8 +1,11 @@
-//! Log records that the program's logger accepts; their text is copied while the logger formats it.
+//! Log records that the program's logger accepts; their text is copied while the logger formats it. Others that the user
+//! names are formatted for us alone.
 
-use otel_rs_hooks::{key, Log as LogRecord, PendingLog, Severity};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use crate::{Level, Log, Metadata, Record};
+use otel_rs_hooks::{directives, key, Log as LogRecord, PendingLog, Severity};
+
+use crate::{Level, LevelFilter, Log, Metadata, Record};
 
 /// The program's logger, whichever it is when a record comes.
 #[derive(Debug)]
@@ -24,15 +27,118 @@ impl Log for Bridge {
             return;
         }
         let logger = crate::otel_logger();
-        let log = if ::otel_rs_hooks::active() { LogRecord::now(&SCOPE, severity(record.level())) } else { None };
-        match log {
-            Some(log) => take(logger, record, log),
+        match begin(record) {
+            Some((log, is_wanted)) => take(logger, record, log, is_wanted),
             None => logger.log(record),
         }
     }
 
     fn flush(&self) {
         crate::otel_logger().flush();
+    }
+}
+
+/// A logger that is not there.
+struct Nobody;
+
+impl Log for Nobody {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn log(&self, _: &Record<'_>) {}
+
+    fn flush(&self) {}
+}
+
+/// What is recorded where the program has no logger, and the user has named nothing.
+const WITHOUT_LOGGER: LevelFilter = LevelFilter::Info;
+
+/// Where the program has a logger, and the user has named nothing, or the level that the user has named.
+static LEVEL: AtomicU8 = AtomicU8::new(UNKNOWN);
+const UNKNOWN: u8 = u8::MAX;
+const UNNAMED: u8 = u8::MAX - 1;
+
+/// The level down to which the macros make records: the program's, or the launcher's if that is lower.
+#[inline]
+pub(crate) fn max_level() -> LevelFilter {
+    let programs = crate::max_level();
+    if ::otel_rs_hooks::active() {
+        programs.max(launchers_level())
+    } else {
+        programs
+    }
+}
+
+#[inline(never)]
+fn launchers_level() -> LevelFilter {
+    let known = match LEVEL.load(Relaxed) {
+        // What is logged while a record is formatted for us is left out, and is no answer for others.
+        UNKNOWN if ::otel_rs_hooks::formatting() => return LevelFilter::Off,
+        UNKNOWN => {
+            let level = named_level();
+            LEVEL.store(level, Relaxed);
+            level
+        }
+        known => known,
+    };
+    let filters = [
+        LevelFilter::Off,
+        LevelFilter::Error,
+        LevelFilter::Warn,
+        LevelFilter::Info,
+        LevelFilter::Debug,
+        LevelFilter::Trace,
+    ];
+    match filters.get(usize::from(known)) {
+        Some(level) => *level,
+        None if has_logger() => LevelFilter::Off,
+        None => WITHOUT_LOGGER,
+    }
+}
+
+/// The level that the user has named, as a number.
+fn named_level() -> u8 {
+    if LogRecord::now(&SCOPE, Severity::Fatal).is_none() {
+        return LevelFilter::Off as u8;
+    }
+    match (directives::wants_log("", Severity::Fatal), directives::least_log()) {
+        (None, _) => UNNAMED,
+        (_, None | Some(Severity::Fatal)) => LevelFilter::Off as u8,
+        (_, Some(Severity::Error)) => LevelFilter::Error as u8,
+        (_, Some(Severity::Warn)) => LevelFilter::Warn as u8,
+        (_, Some(Severity::Info)) => LevelFilter::Info as u8,
+        (_, Some(Severity::Debug)) => LevelFilter::Debug as u8,
+        (_, Some(Severity::Trace)) => LevelFilter::Trace as u8,
+    }
+}
+
+fn has_logger() -> bool {
+    crate::STATE.load(Relaxed) == crate::INITIALIZED
+}
+
+/// Begins our record, and whether it is wanted whatever the program's logger does with it. `None` if it is not recorded.
+#[inline]
+fn begin(record: &Record<'_>) -> Option<(LogRecord, bool)> {
+    if !::otel_rs_hooks::active() {
+        return None;
+    }
+    let severity = severity(record.level());
+    let is_wanted = match directives::wants_log(record.target(), severity) {
+        Some(false) => return None,
+        Some(true) => true,
+        None => record.level() <= WITHOUT_LOGGER && !has_logger(),
+    };
+    Some((LogRecord::now(&SCOPE, severity)?, is_wanted))
+}
+
+/// A macro has made a record: the program's logger gets it if the program's level allows that.
+#[inline]
+pub(crate) fn made<L: Log>(logger: L, record: &Record<'_>) {
+    if record.level() <= crate::max_level() {
+        logger.log(record);
+    } else if let Some((log, true)) = begin(record) {
+        take(&Nobody, record, log, true);
     }
 }
 
@@ -48,7 +154,7 @@ fn severity(level: Level) -> Severity {
 
 // A function of its own: a record uses stack space only while a launcher listens.
 #[inline(never)]
-fn take(logger: &dyn Log, record: &Record<'_>, log: LogRecord) {
+fn take(logger: &dyn Log, record: &Record<'_>, log: LogRecord, is_wanted: bool) {
     let pending = log.pending(record as *const Record<'_> as usize, cfg!(panic = "abort"));
     pending.set(key::LOG_TARGET, record.target().into());
     pending.set(key::CODE_FILE, record.file().into());
@@ -71,7 +177,7 @@ fn take(logger: &dyn Log, record: &Record<'_>, log: LogRecord) {
         None => logger.log(&given(format_args!("{}", copied))),
     }
     // A logger that read the record accepts it; another decides by its metadata.
-    if !pending.is_read() && !logger.enabled(record.metadata()) {
+    if !is_wanted && !pending.is_read() && !logger.enabled(record.metadata()) {
         return pending.discard();
     }
     pending.write(|pending| {

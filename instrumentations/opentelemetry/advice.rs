@@ -1,7 +1,12 @@
-//! The default meter provider, in use until the program sets its own: its instruments are those of the hooks.
+//! The default meter provider, tracer provider and propagator, in use until the program sets its own: their instruments and
+//! spans are those of the hooks. Contexts of the API and of the hooks show the same current span.
 
 #[cfg(feature = "metrics")]
 pub(crate) use bridge::{own_provider, Provider};
+#[cfg(feature = "trace")]
+pub(crate) use traces::{enter, mirrored, own_tracer_provider, seen, Given, Propagator, TracerProvider};
+#[cfg(not(feature = "trace"))]
+pub(crate) use without_traces::{enter, mirrored, seen};
 
 #[cfg(feature = "metrics")]
 mod bridge {
@@ -226,5 +231,22 @@ mod bridge {
             i64_observable_gauge(ObservableGauge<i64>) is ObservableGauge of I64;
             f64_observable_gauge(ObservableGauge<f64>) is ObservableGauge of F64;
         }
+    }
+}
+
+/// Without spans, there is nothing that both contexts could show.
+#[cfg(not(feature = "trace"))]
+mod without_traces {
+    use crate::Context;
+    use otel_rs_hooks::Attached;
+
+    pub(crate) fn mirrored(_: &Context) {}
+
+    pub(crate) fn enter(_: ()) -> Attached {
+        Attached::NONE
+    }
+
+    pub(crate) fn seen<T>(own: &Context, read: impl FnOnce(&Context) -> T) -> T {
+        read(own)
     }
 }

@@ -77,7 +77,9 @@ impl Catalog {
             let Some(rules) = text(RULES_FILE) else { continue };
             if catalog.add_name(folder.path(), &is_read) {
                 let path = Path::new("instrumentations").join(folder.path()).join(RULES_FILE);
-                catalog.add(&path, rules, text(ADVICE_FILE).unwrap_or_default())?;
+                let name = |file: &include_dir::File<'_>| Some(file.path().file_name()?.to_str()?.to_owned());
+                let files = folder.files().filter_map(|file| Some((name(file)?, file.contents_utf8()?.to_owned())));
+                catalog.add(&path, rules, &advice(files))?;
             }
         }
         if let Some(extra) = std::env::var_os(EXTRA_VARIABLE).filter(|value| !value.is_empty()) {
@@ -104,12 +106,8 @@ impl Catalog {
                 continue;
             }
             let rules = fs_err::read_to_string(&path).map_err(CatalogError::Unreadable)?;
-            let advice = match fs_err::read_to_string(folder.join(ADVICE_FILE)) {
-                Ok(advice) => advice,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-                Err(error) => return Err(CatalogError::Unreadable(error)),
-            };
-            self.add(&path, &rules, &advice)?;
+            let files = advice_files(&folder).map_err(CatalogError::Unreadable)?;
+            self.add(&path, &rules, &advice(files.into_iter()))?;
         }
         Ok(())
     }
@@ -155,6 +153,31 @@ impl Catalog {
     }
 }
 
+/// The advice of a folder, of its files with their names: [`ADVICE_FILE`], and for each `<module>_advice.rs` a module of
+/// that name.
+fn advice(files: impl Iterator<Item = (String, String)>) -> String {
+    let files: BTreeMap<String, String> = files.collect();
+    let mut advice = files.get(ADVICE_FILE).cloned().unwrap_or_default();
+    for (name, text) in &files {
+        if let Some(module) = name.strip_suffix(ADVICE_FILE).and_then(|name| name.strip_suffix('_')) {
+            advice.push_str(&format!("\nmod {module} {{\n{text}\n}}\n"));
+        }
+    }
+    advice
+}
+
+/// The files of a folder that hold advice, with their names.
+fn advice_files(folder: &Path) -> std::io::Result<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    for entry in fs_err::read_dir(folder)? {
+        let path = entry?.path();
+        if let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(ADVICE_FILE)) {
+            files.push((name.to_owned(), fs_err::read_to_string(&path)?));
+        }
+    }
+    Ok(files)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +214,10 @@ mod tests {
         fs_err::write(toy.join(ADVICE_FILE), "// more").unwrap();
         catalog.add_folders(dir.path(), |_| true).unwrap();
         assert_ne!(catalog.by_name["toy"].digest, plain);
+        fs_err::write(toy.join("spans_advice.rs"), "//! Spans.\nfn start() {}").unwrap();
+        fs_err::write(toy.join("notes.md"), "").unwrap();
+        catalog.add_folders(dir.path(), |_| true).unwrap();
+        assert_eq!(catalog.by_name["toy"].advice, "// more\nmod spans {\n//! Spans.\nfn start() {}\n}\n");
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub(super) struct Args {
     /// Do not weave these crates
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     exclude: Option<Vec<String>>,
+    /// Make spans of your own functions: `shop::checkout::*`; may be given several times, empty for none
+    #[arg(long, value_name = "PATTERN")]
+    span: Option<Vec<String>>,
     /// Write what can be committed with the project, for everybody who builds it
     #[arg(long)]
     shared: bool,
@@ -57,6 +60,7 @@ impl Args {
             },
             only: names(self.only),
             exclude: names(self.exclude),
+            spans: names(self.span),
             shared: self.shared,
             format: self.format,
         }

@@ -34,6 +34,9 @@ impl Config {
         if self.runtime_poll_times {
             pairs.push((name::POLL_TIMES, "on".to_owned()));
         }
+        if self.log_ids {
+            pairs.push((name::LOG_IDS, "on".to_owned()));
+        }
         match self.observer_thread {
             ObserverThread::Auto => {}
             ObserverThread::Always => pairs.push((name::OBSERVER_THREAD, "always".to_owned())),

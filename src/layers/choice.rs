@@ -11,6 +11,7 @@ use crate::digest::short_digest;
 use crate::project::{ProjectDirs, manifest::Manifest, manifest::ManifestError};
 use crate::rules::Instrumentation;
 use crate::ui::Explain;
+use crate::weave::spans::SpanPattern;
 
 /// Raised when layers are written in another way than before, so that all are written anew.
 pub(crate) const LAYER_FORMAT: &str = "7";
@@ -112,6 +113,11 @@ impl WeavingContext {
             }
         };
         Some(Choice::Plain(known, reason))
+    }
+
+    /// The patterns of the user's own functions that become spans. One that a hand has spoiled chooses nothing.
+    pub(crate) fn spans(&self) -> Vec<SpanPattern> {
+        self.manifest.spans.iter().filter_map(|text| SpanPattern::parse(text).ok()).collect()
     }
 
     /// Changes whenever the layer of a crate would be another.

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use semver::Version;
 
-use super::WeavingContext;
+use super::{WeavingContext, own_stamp};
 use crate::project::{Locked, ProjectDirs, files};
 
 /// Where a crate's stamp is.
@@ -27,7 +27,7 @@ pub(crate) fn refresh_stamps(dirs: &ProjectDirs, context: &WeavingContext, packa
             write(dirs, context, &package.name, &package.version)?;
         }
     }
-    Ok(())
+    own_stamp::refresh(dirs, context)
 }
 
 /// Makes sure that the stamp of a crate about to be compiled exists. It gets an old time: cargo compares with the moment

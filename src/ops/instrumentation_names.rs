@@ -8,6 +8,9 @@ use crate::config::{Instrumentations, OTEL_RS_DISABLED_INSTRUMENTATIONS, OTEL_RS
 use crate::layers::LayerNote;
 use crate::ui::{self, Explain};
 
+/// What the hooks record by themselves, of no crate.
+const OF_THE_HOOKS: [&str; 1] = ["panic"];
+
 /// A name of no instrumentation.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown instrumentation `{name}` in `{variable}`")]
@@ -39,7 +42,8 @@ pub(super) fn unknown(chosen: &Instrumentations, layers: &[LayerNote]) -> Vec<Un
     }
     // Rules that cannot be read are an error of bootstrap.
     let Ok(catalog) = Catalog::load_one("") else { return Vec::new() };
-    let known: BTreeSet<&str> = catalog.all_names().chain(layers.iter().map(|layer| layer.name.as_str())).collect();
+    let of_layers = layers.iter().map(|layer| layer.name.as_str());
+    let known: BTreeSet<&str> = catalog.all_names().chain(of_layers).chain(OF_THE_HOOKS).collect();
     given()
         .filter(|(_, name)| *name != "*" && !known.contains(name.as_str()))
         .map(|(variable, name)| UnknownInstrumentation { name: name.clone(), variable, meant: meant(name, &known) })
@@ -68,7 +72,7 @@ mod tests {
         let misspelt = format!("{real}x");
         let chosen = Instrumentations {
             enabled: vec!["*".into()],
-            disabled: vec![real.clone(), misspelt.clone(), "zzzzzzzzz".into()],
+            disabled: vec![real.clone(), "panic".into(), misspelt.clone(), "zzzzzzzzz".into()],
         };
         let unknown = unknown(&chosen, &[]);
         let found: Vec<_> = unknown.iter().map(|unknown| (unknown.to_string(), unknown.hint().unwrap())).collect();

@@ -17,6 +17,9 @@ pub(crate) struct Manifest {
     pub(crate) only: Vec<String>,
     /// Crates not to weave.
     pub(crate) exclude: Vec<String>,
+    /// Patterns of the user's own functions that become spans.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) spans: Vec<String>,
     /// The compiler wrapper that the project used before; it runs inside ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) chain: Option<String>,
@@ -123,6 +126,7 @@ mod tests {
         let manifest = Manifest {
             version: "0.1.0".into(),
             only: vec!["toy".into()],
+            spans: vec!["shop::checkout::*".into()],
             chain: Some("sccache".into()),
             created: Created::ConfigFolder,
             ..Manifest::default()

@@ -30,6 +30,17 @@ pub(crate) struct Package {
     pub(crate) folder: PathBuf,
     /// The names of its programs.
     pub(crate) programs: Vec<String>,
+    /// Its libraries and programs.
+    pub(crate) targets: Vec<OwnTarget>,
+}
+
+/// A crate of a package.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnTarget {
+    /// The crate's name, as in paths.
+    pub(crate) name: String,
+    /// The file of its root.
+    pub(crate) root: PathBuf,
 }
 
 /// Why a project could not be read.
@@ -162,12 +173,20 @@ pub(crate) fn packages(root: &Path, before_fetch: impl FnOnce()) -> Result<Vec<P
 fn package(package: &cargo_metadata::Package) -> Package {
     let folder = package.manifest_path.parent().map(|folder| folder.as_std_path().to_owned()).unwrap_or_default();
     let source = if package.source.is_some() { Source::Foreign } else { Source::Path };
+    let is_woven = |target: &&cargo_metadata::Target| {
+        target.is_bin() || target.is_lib() || target.is_rlib() || target.is_cdylib() || target.is_staticlib()
+    };
+    let own_target = |target: &cargo_metadata::Target| OwnTarget {
+        name: target.name.replace('-', "_"),
+        root: target.src_path.as_std_path().to_owned(),
+    };
     Package {
         name: package.name.to_string(),
         version: package.version.clone(),
         source,
         folder,
         programs: package.targets.iter().filter(|target| target.is_bin()).map(|target| target.name.clone()).collect(),
+        targets: package.targets.iter().filter(is_woven).map(own_target).collect(),
     }
 }
 

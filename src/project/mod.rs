@@ -13,7 +13,7 @@ mod usage;
 pub(crate) use cache::CacheError;
 pub(crate) use lock::{Locked, locked};
 pub(crate) use metadata::{
-    Package, Source, answers, cargo_version, is_from_cargo, packages, workspace_of, workspace_root,
+    OwnTarget, Package, Source, answers, cargo_version, is_from_cargo, packages, workspace_of, workspace_root,
 };
 pub(crate) use usage::{Usage, Use};
 

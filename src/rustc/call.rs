@@ -29,6 +29,7 @@ struct Facts {
     configuration: Vec<String>,
     queries_version: bool,
     links: bool,
+    tests: bool,
 }
 
 /// Options whose value is the next argument, if they have no `=`.
@@ -100,6 +101,7 @@ impl Call {
             "--crate-type" => facts.crate_types.extend(value.split(',').map(str::to_owned)),
             "--cfg" | "--edition" => facts.configuration.push(value.to_owned()),
             "--cap-lints" => facts.cap_lints = true,
+            "--test" => facts.tests = true,
             "--emit" => facts.links |= value.split(',').any(|kind| kind == "link"),
             "--out-dir" => facts.out_dir = Some(value.into()),
             "--target" => facts.target = Some(value.to_owned()),
@@ -140,6 +142,25 @@ impl Call {
     /// Whether a library is compiled.
     pub(crate) fn is_library(&self) -> bool {
         self.facts.crate_types.iter().any(|kind| kind == "lib" || kind == "rlib")
+    }
+
+    /// The crate's name.
+    pub(crate) fn crate_name(&self) -> Option<&str> {
+        self.facts.crate_name.as_deref()
+    }
+
+    /// Whether code is made that becomes a part of a program, by the compiler alone, and of an edition in which any crate
+    /// can be named by a path: no check, no test, no macro.
+    pub(crate) fn is_for_programs(&self) -> bool {
+        const KINDS: [&str; 5] = ["lib", "rlib", "bin", "cdylib", "staticlib"];
+        let editions = self.facts.configuration.iter().any(|word| ["2018", "2021", "2024"].contains(&word.as_str()));
+        let kinds = &self.facts.crate_types;
+        self.facts.links
+            && !self.facts.tests
+            && self.programs.len() == 1
+            && editions
+            && !kinds.is_empty()
+            && kinds.iter().all(|kind| KINDS.contains(&kind.as_str()))
     }
 
     /// The crate root.
@@ -190,6 +211,32 @@ impl Call {
         &self.facts.configuration
     }
 
+    /// The arguments for a compilation that makes nothing but messages; what it has to write goes to `scratch`, and what it
+    /// keeps for the next time beside what the real one keeps.
+    pub(crate) fn checking_arguments(&self, scratch: &Path) -> Vec<OsString> {
+        let mut arguments = Vec::with_capacity(self.arguments.len());
+        let mut words = self.arguments.iter().peekable();
+        while let Some(word) = words.next() {
+            let text = word.to_string_lossy();
+            if ["--emit", "--out-dir", "-o"].contains(&&*text) {
+                words.next();
+                continue;
+            }
+            if text.starts_with("--emit=") || text.starts_with("--out-dir=") {
+                continue;
+            }
+            arguments.push(word.clone());
+            let is_incremental = |next: &&OsString| next.to_string_lossy().starts_with("incremental=");
+            if text == "-C"
+                && let Some(incremental) = words.next_if(is_incremental)
+            {
+                arguments.push(Path::new(incremental).join("otel-rs").into_os_string());
+            }
+        }
+        arguments.extend(["--emit=metadata".into(), "--out-dir".into(), scratch.as_os_str().to_owned()]);
+        arguments
+    }
+
     /// The arguments with another crate root.
     pub(crate) fn arguments_with_input(&self, root: &Path) -> Vec<OsString> {
         let mut arguments = self.arguments.clone();
@@ -237,6 +284,32 @@ mod tests {
         assert!(!call("rustc - --crate-name ___ --print=file-names --crate-type bin").compiles());
         assert!(!call("rustc --crate-name toy --crate-type lib --emit=metadata src/probe.rs").compiles());
         assert!(call("rustc -vV").queries_version());
+    }
+
+    #[test]
+    fn a_check_writes_elsewhere() {
+        let call = call(
+            "rustc --crate-name a --edition=2021 a/src/main.rs --crate-type bin --emit=dep-info,link -C metadata=1 \
+             -C incremental=/t/incremental --out-dir /t/deps",
+        );
+        assert!(call.is_for_programs());
+        assert_eq!(
+            call.checking_arguments(Path::new("/s")).join(std::ffi::OsStr::new(" ")),
+            "--crate-name a --edition=2021 a/src/main.rs --crate-type bin -C metadata=1 \
+             -C incremental=/t/incremental/otel-rs --emit=metadata --out-dir /s"
+        );
+    }
+
+    #[test]
+    fn tests_checks_macros_and_lints_are_not_for_programs() {
+        let base = "rustc --crate-name a --edition=2021 a.rs --emit=dep-info,metadata,link -C metadata=1 ";
+        assert!(call(&format!("{base} --crate-type lib")).is_for_programs());
+        for other in ["--test", "--crate-type proc-macro", "--crate-type lib --test", "--crate-type dylib"] {
+            assert!(!call(&format!("{base} {other}")).is_for_programs(), "{other}");
+        }
+        assert!(!call(&format!("clippy-driver {base} --crate-type lib")).is_for_programs());
+        assert!(!call(&base.replace(",link", "--crate-type lib")).is_for_programs());
+        assert!(!call(&format!("{base} --crate-type lib").replace("2021", "2015")).is_for_programs());
     }
 
     #[test]

@@ -12,8 +12,10 @@ use super::hooks_rlib::HooksRlib;
 use super::toolchain::Toolchain;
 use super::warning::{CompileWarning, NotWoven};
 use super::watched::{self, Watched};
-use super::{Call, become_plain, command, status_code, verdict};
-use crate::layers::{Choice, Layer, Original, ProgramNote, WeavingContext, ensure_stamp, library_root};
+use super::{Call, become_plain, command, own, status_code, verdict};
+use crate::layers::{
+    Choice, Layer, Original, ProgramNote, WeavingContext, ensure_own_stamp, ensure_stamp, library_root,
+};
 use crate::project::{ProjectDirs, files, is_from_cargo, locked};
 use crate::rules::Instrumentation;
 
@@ -72,7 +74,10 @@ pub(crate) fn compile(compilation: &Compilation<'_>) -> io::Result<Compiled> {
     let hooks = HooksRlib::of(dirs, &context.hooks, &toolchain, call.target());
     let search: [OsString; 2] = ["-L".into(), join("dependency=", hooks.folder())];
     let Some(subject) = subject(dirs, call, context) else {
-        return compile_unknown(compilation, &toolchain, &search);
+        return match own::own(dirs, call) {
+            Some(own) => compile_own(compilation, &own, &toolchain, &hooks, &search),
+            None => compile_unknown(compilation, &toolchain, &search, None),
+        };
     };
     // Weaving needs a writable cache.
     let Ok(stamp) = ensure_stamp(dirs, context, &subject.name, &subject.version) else {
@@ -174,7 +179,7 @@ fn compile_woven(
                 let module = Layer::module_file(&subject.root);
                 finish_dep_info(
                     call,
-                    Some(Mapping { layer: &layer, original: &subject.compiler_folder, module: &module }),
+                    Some(Mapping { layer: &layer, original: &subject.compiler_folder, module: Some(&module) }),
                     stamp,
                 );
                 if let Some(out_dir) = call.out_dir() {
@@ -187,20 +192,67 @@ fn compile_woven(
     }
 }
 
+/// Compiles a crate of the user's own: with the spans that bootstrap was asked for, or as it is. It is compiled anew when
+/// other functions are to be spans.
+fn compile_own(
+    compilation: &Compilation<'_>,
+    own: &own::Own,
+    toolchain: &Toolchain,
+    hooks: &HooksRlib,
+    search: &[OsString],
+) -> io::Result<Compiled> {
+    let Compilation { dirs, context, call, .. } = compilation;
+    // Without a stamp, what is woven now would stay so.
+    let Ok(stamp) = ensure_own_stamp(dirs, context, &own.name) else {
+        return compile_unknown(compilation, toolchain, search, None);
+    };
+    let mut patterns = context.spans();
+    patterns.retain(|pattern| pattern.crate_name() == own.name);
+    let woven = if patterns.is_empty() || bare_metal(call.target()) {
+        Ok(None)
+    } else {
+        own::compile(compilation, own, &patterns, hooks, search, &stamp)
+    };
+    match woven {
+        Ok(Some(compiled)) => {
+            if let Some((path, note)) = program(call).filter(|_| compiled.status == 0) {
+                // Without it the program's telemetry lacks a version.
+                let _ = note.append(&path);
+            }
+            Ok(compiled)
+        }
+        Ok(None) => compile_unknown(compilation, toolchain, search, Some(&stamp)),
+        Err(error) => {
+            let mut compiled = compile_unknown(compilation, toolchain, search, Some(&stamp))?;
+            let warning = CompileWarning::OwnCrateLeftOut { name: own.name.clone(), reason: error.to_string() };
+            compiled.warnings.push(warning);
+            Ok(compiled)
+        }
+    }
+}
+
 /// Compiles a crate without an instrumentation. A foreign one is watched: if it does not compile because of a woven
 /// dependency, that dependency stays plain from then on.
-fn compile_unknown(compilation: &Compilation<'_>, toolchain: &Toolchain, search: &[OsString]) -> io::Result<Compiled> {
+fn compile_unknown(
+    compilation: &Compilation<'_>,
+    toolchain: &Toolchain,
+    search: &[OsString],
+    stamp: Option<&Path>,
+) -> io::Result<Compiled> {
     let Compilation { dirs, context, call, chain, .. } = compilation;
     let mut arguments = call.arguments.clone();
     arguments.extend(search.iter().cloned());
     let mut command = command(call, chain, &arguments);
     let program = program(call);
     let is_watched = call.is_foreign() && !call.externs().is_empty();
-    if program.is_none() && !is_watched {
+    if program.is_none() && !is_watched && stamp.is_none() {
         use std::os::unix::process::CommandExt;
         return Err(command.exec());
     }
     let status = command.status()?;
+    if let Some(stamp) = stamp.filter(|_| status.success()) {
+        finish_dep_info(call, None, stamp);
+    }
     if let Some((path, note)) = program.filter(|_| status.success()) {
         // Without it the program's telemetry lacks a version.
         let _ = note.append(&path);
@@ -250,7 +302,7 @@ fn subject(dirs: &ProjectDirs, call: &Call, context: &WeavingContext) -> Option<
 }
 
 /// Whether a package is the user's own. `--cap-lints` does not decide it: RUSTFLAGS may set it for all packages.
-fn is_own(dirs: &ProjectDirs, name: &str, version: &Version, folder: &Path) -> bool {
+pub(super) fn is_own(dirs: &ProjectDirs, name: &str, version: &Version, folder: &Path) -> bool {
     let locked = locked(dirs.root()).unwrap_or_default();
     let mut same = locked.iter().filter(|locked| locked.name == name && locked.version == *version).peekable();
     !is_from_cargo(folder) || (same.peek().is_some() && same.all(|locked| locked.own))
@@ -271,20 +323,20 @@ fn not_woven_warning(dirs: &ProjectDirs, subject: &Subject, error: NotWoven) -> 
 }
 
 /// An error as the compiler shows it, up to the place it is at.
-fn first_lines(rendered: &str) -> Option<String> {
+pub(super) fn first_lines(rendered: &str) -> Option<String> {
     let plain = anstream::adapter::strip_str(rendered).to_string();
     let lines: Vec<&str> = plain.lines().filter(|line| !line.trim().is_empty()).take(2).map(str::trim).collect();
     (!lines.is_empty()).then(|| lines.join(" "))
 }
 
 /// Cargo does not miss a dep-info that could not be rewritten: it compiles the crate once more.
-fn finish_dep_info(call: &Call, layer: Option<Mapping<'_>>, stamp: &Path) {
+pub(super) fn finish_dep_info(call: &Call, layer: Option<Mapping<'_>>, stamp: &Path) {
     if let Some(path) = call.dep_info() {
         let _ = dep_info::rewrite(&path, layer, stamp);
     }
 }
 
-fn join(prefix: &str, path: &Path) -> OsString {
+pub(super) fn join(prefix: &str, path: &Path) -> OsString {
     let mut word = OsString::from(prefix);
     word.push(path);
     word

@@ -23,8 +23,8 @@ pub(super) struct Mapping<'a> {
     pub(super) layer: &'a str,
     /// The package's, as in the compiler's arguments; empty for the current folder.
     pub(super) original: &'a str,
-    /// The advice's file in the layer.
-    pub(super) module: &'a str,
+    /// The advice's file in the layer, if it has one of its own.
+    pub(super) module: Option<&'a str>,
 }
 
 fn rewritten(text: &str, layer: Option<Mapping<'_>>, stamp: &Path) -> String {
@@ -38,22 +38,25 @@ fn rewritten(text: &str, layer: Option<Mapping<'_>>, stamp: &Path) -> String {
         let mut line = line.to_owned();
         if let Some(Mapping { layer, original, module }) = layer {
             let (layer, original) = (escaped(layer), escaped(original));
-            let module = format!("{layer}/{module}");
+            let module = module.map(|module| format!("{layer}/{module}"));
             let from = format!("{layer}/");
             let to = if original.is_empty() { String::new() } else { format!("{original}/") };
-            if line == format!("{module}:") {
+            if module.as_ref().is_some_and(|module| line == format!("{module}:")) {
                 continue;
             }
             if line.starts_with(CHECKSUM)
                 && let Some((_, relative)) = line.split_once(&format!(" {from}"))
             {
                 let file = format!("{to}{relative}").replace("\\ ", " ");
-                if !module.ends_with(&format!("/{relative}")) {
+                if !module.is_some_and(|module| module.ends_with(&format!("/{relative}"))) {
                     lines.extend(checksum(Path::new(&file)));
                 }
                 continue;
             }
-            line = line.replace(&format!(" {module}"), "").replace(&from, &to);
+            if let Some(module) = module {
+                line = line.replace(&format!(" {module}"), "");
+            }
+            line = line.replace(&from, &to);
         }
         // Cargo reads the first rule only.
         if !stamped && !line.starts_with('#') && line.contains(": ") {
@@ -97,7 +100,7 @@ mod tests {
         /p/.otel-rs/layers/toy-1/src/lib.rs:\n/p/.otel-rs/layers/toy-1/src/otel_rs.rs:\n\n# env-dep:CARGO_PKG_NAME=toy\n";
 
     fn mapping(original: &'static str) -> Mapping<'static> {
-        Mapping { layer: "/p/.otel-rs/layers/toy-1", original, module: "src/otel_rs.rs" }
+        Mapping { layer: "/p/.otel-rs/layers/toy-1", original, module: Some("src/otel_rs.rs") }
     }
 
     #[test]
@@ -120,7 +123,7 @@ mod tests {
         std::fs::write(&stamp, "woven").unwrap();
         let text = "/t/toy.d: /l/toy-1/src/lib.rs\n\n# checksum:blake3=00 file_len:9 /l/toy-1/src/lib.rs\n\
                     # checksum:blake3=00 file_len:9 /l/toy-1/src/otel_rs.rs\n";
-        let mapping = Mapping { layer: "/l/toy-1", original: &package, module: "src/otel_rs.rs" };
+        let mapping = Mapping { layer: "/l/toy-1", original: &package, module: Some("src/otel_rs.rs") };
         let text = rewritten(text, Some(mapping), &stamp);
         let lines: Vec<&str> = text.lines().filter(|line| line.starts_with(CHECKSUM)).collect();
         // printf plain | sha256sum

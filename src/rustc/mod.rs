@@ -3,7 +3,9 @@
 mod call;
 mod compile;
 mod dep_info;
+mod held;
 mod hooks_rlib;
+mod own;
 mod toolchain;
 mod verdict;
 mod version;

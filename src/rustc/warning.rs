@@ -43,9 +43,29 @@ pub(crate) enum CompileWarning {
         /// The crates that stay plain.
         crates: Vec<String>,
     },
+    /// Functions of the user's own that do not compile woven.
+    #[error("cannot make spans of {}: {reason}", quoted(functions))]
+    FunctionsLeftOut {
+        /// Their paths.
+        functions: Vec<String>,
+        /// The beginning of the compiler's first message.
+        reason: String,
+    },
+    /// A crate of the user's own does not compile woven.
+    #[error("cannot make spans of functions of `{name}`, compiling it as it is: {reason}")]
+    OwnCrateLeftOut {
+        /// Its name.
+        name: String,
+        /// The beginning of the compiler's first message.
+        reason: String,
+    },
     /// A suspicion has ended, and these crates will be woven in the next build.
     #[error("these crates are plain in this build because of an earlier failure: {}", .0.join(", "))]
     Cleared(Vec<String>),
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 impl Explain for CompileWarning {
@@ -59,6 +79,12 @@ impl Explain for CompileWarning {
                 "build again: they are compiled plain then, which shows whether weaving is the cause".to_owned()
             }
             CompileWarning::Confirmed { .. } => "they stay plain from now on; please report it".to_owned(),
+            CompileWarning::FunctionsLeftOut { .. } => {
+                "they are compiled as they are, the others are spans; please report it".to_owned()
+            }
+            CompileWarning::OwnCrateLeftOut { .. } => {
+                "choose fewer functions with `otel-rs bootstrap --span`; please report it".to_owned()
+            }
             CompileWarning::Cleared(_) => "build again: they are woven then".to_owned(),
         })
     }

@@ -177,7 +177,7 @@ fn last_token_end(body: &Body<'_>) -> usize {
 }
 
 /// A captured text once more, without its line ends: only the first use may keep the lines.
-fn on_one_line(text: &str) -> String {
+pub(super) fn on_one_line(text: &str) -> String {
     if !text.contains('\n') {
         return text.to_owned();
     }

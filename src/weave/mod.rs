@@ -8,6 +8,7 @@ pub(crate) mod edit;
 pub(crate) mod pattern;
 mod rule;
 pub(crate) mod scope;
+pub(crate) mod spans;
 mod tokens;
 
 use crate::ui::Explain;

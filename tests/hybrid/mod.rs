@@ -1,5 +1,5 @@
 //! Programs that measure themselves with OpenTelemetry's API and no SDK, or with the facade `metrics` and no recorder: what
-//! they counted arrives, to the last one.
+//! they counted arrives, to the last one. So do the spans that they make with the API.
 
 mod buckets;
 mod callbacks;
@@ -7,6 +7,7 @@ mod facade;
 mod limits;
 mod prometheus;
 mod registry;
+mod spans;
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};

@@ -10,6 +10,7 @@ mod kits;
 mod limited;
 mod logs;
 mod observed;
+mod panics;
 mod programs;
 mod recipes;
 mod records;

@@ -122,13 +122,25 @@ pub(crate) struct Span {
     pub(crate) end: u64,
     pub(crate) attributes: Attributes,
     pub(crate) events: Vec<(String, Attributes)>,
+    /// When its events happened, in their order.
+    pub(crate) event_times: Vec<u64>,
+    pub(crate) links: Vec<Link>,
     pub(crate) error: bool,
     /// The status's number, 0 for none.
     pub(crate) status: i32,
-    /// Trace and span of each.
-    pub(crate) links: Vec<(String, String)>,
+    /// The status's description.
+    pub(crate) message: String,
     pub(crate) scope: (String, String),
     pub(crate) resource: Attributes,
+}
+
+/// A span's link to another one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Link {
+    pub(crate) trace: String,
+    pub(crate) span: String,
+    pub(crate) trace_state: String,
+    pub(crate) attributes: Attributes,
 }
 
 impl Span {
@@ -187,6 +199,15 @@ pub(crate) fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
     spans
 }
 
+fn link(link: &proto::span::Link) -> Link {
+    Link {
+        trace: hex(&link.trace_id),
+        span: hex(&link.span_id),
+        trace_state: link.trace_state.clone(),
+        attributes: attributes(&link.attributes),
+    }
+}
+
 fn one(span: &proto::Span, scope: (String, String), resource: &Attributes) -> Span {
     use proto::span::SpanKind;
     Span {
@@ -207,8 +228,10 @@ fn one(span: &proto::Span, scope: (String, String), resource: &Attributes) -> Sp
         end: span.end_time_unix_nano,
         attributes: attributes(&span.attributes),
         events: span.events.iter().map(|event| (event.name.clone(), attributes(&event.attributes))).collect(),
+        event_times: span.events.iter().map(|event| event.time_unix_nano).collect(),
+        links: span.links.iter().map(link).collect(),
+        message: span.status.as_ref().map(|status| status.message.clone()).unwrap_or_default(),
         status: span.status.as_ref().map_or(0, |status| status.code),
-        links: span.links.iter().map(|link| (hex(&link.trace_id), hex(&link.span_id))).collect(),
         error: span.status.as_ref().is_some_and(|status| status.code() == proto::status::StatusCode::Error),
         scope,
         resource: resource.clone(),

@@ -21,7 +21,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
     ("rules", &["weave"]),
     ("catalog", &["digest", "rules", "ui", "weave"]),
     ("layers", &["catalog", "digest", "marker", "project", "rules", "ui", "weave"]),
-    ("rustc", &["catalog", "digest", "layers", "project", "rules", "ui"]),
+    ("rustc", &["catalog", "digest", "layers", "project", "rules", "ui", "weave"]),
     ("channel", &["ui", "wire"]),
     ("resource", &["attributes", "channel", "config", "launch", "layers", "redact", "ui"]),
     ("records", &["bounds", "marker", "resource", "wire"]),
@@ -89,7 +89,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
 ];
 
 /// The same for the modules of the hooks.
-const HOOKS: [(&str, &[&str]); 25] = [
+const HOOKS: [(&str, &[&str]); 26] = [
     ("wire", &[]),
     ("clock", &[]),
     ("decisions", &[]),
@@ -109,11 +109,12 @@ const HOOKS: [(&str, &[&str]); 25] = [
     ("metrics", &["attach", "attribute", "clock", "region", "scope", "seed", "settings", "sys", "wire"]),
     ("ring", &["attach", "attribute", "metrics", "region", "scope", "wire", "writer"]),
     ("span", &["attribute", "clock", "context", "ids", "ring", "scope", "settings", "wire"]),
-    ("logs", &["attribute", "clock", "context", "ring", "scope", "settings", "wire"]),
+    ("logs", &["attach", "attribute", "clock", "context", "ring", "scope", "settings", "wire"]),
+    ("panics", &["attribute", "clock", "context", "logs", "ring", "scope", "settings", "span", "wire"]),
     ("directives", &["attach", "logs", "settings"]),
     ("shared", &["attach", "attribute", "clock", "context", "logs", "ring", "span", "wire"]),
     ("http", &["attach", "attribute", "cells", "clock", "context", "headers", "ring", "scope", "settings", "wire"]),
-    ("kit", &["attribute", "context", "headers", "http", "scope", "span", "wire"]),
+    ("kit", &["attribute", "clock", "context", "headers", "http", "scope", "span", "wire"]),
     (
         "lib",
         &[
@@ -125,6 +126,7 @@ const HOOKS: [(&str, &[&str]); 25] = [
             "headers",
             "http",
             "logs",
+            "panics",
             "scope",
             "shared",
             "span",

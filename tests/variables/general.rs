@@ -221,6 +221,20 @@ variables! {
         refused("OTEL_RS_RUNTIME_POLL_TIMES", "seldom");
     }
 
+    OTEL_RS_LOG_IDS => {
+        // The lines themselves are tested in `logging::usual`.
+        let shows = |value: &str| {
+            let fixture = crate::support::Fixture::with("loggers", "newest");
+            let mut command = crate::launcher::launch_file(&fixture.program);
+            command.arg("json").env("OTEL_LOGS_EXPORTER", "console").env("OTEL_RS_ENVIRONMENT_PARENT", "true");
+            command.env("TRACEPARENT", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+            let output = command.env("OTEL_RS_LOG_IDS", value).output().unwrap();
+            String::from_utf8_lossy(&output.stdout).contains(r#""trace_id":"0af7651916cd43dd8448eb211c80319c""#)
+        };
+        assert_eq!(["", "false", "true"].map(shows), [false, false, true]);
+        refused("OTEL_RS_LOG_IDS", "seldom");
+    }
+
     OTEL_RS_OBSERVER_THREAD => {
         // The thread and the time of observations are tested in `launcher::observed`.
         let threads = |value: &str| {

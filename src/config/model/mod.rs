@@ -81,6 +81,8 @@ pub(crate) struct Config {
     pub(crate) spans: Vec<String>,
     /// OTEL_RS_LOGS: which log records are recorded, as directives; empty for those that the program's logger accepts.
     pub(crate) log_records: Vec<String>,
+    /// OTEL_RS_LOG_IDS: whether the program's own lines of JSON show the ids of spans.
+    pub(crate) log_ids: bool,
     /// OTEL_RS_OBSERVER_THREAD: whether callbacks of metrics may have a thread in the program.
     pub(crate) observer_thread: ObserverThread,
 }

@@ -164,7 +164,7 @@ variables! {
         OTEL_RS_ENABLED_INSTRUMENTATIONS "enabled-instrumentations" ValueKind::Words, "*", "",
             "Enabled instrumentations: names of `otel-rs list`, * for all";
         OTEL_RS_DISABLED_INSTRUMENTATIONS "disabled-instrumentations" ValueKind::Words, "", "",
-            "Disabled instrumentations; they stay so even if they are enabled, too";
+            "Disabled instrumentations; they stay so even if they are enabled, too. panic: log records of panics";
         OTEL_RS_EXCLUDED_URLS "excluded-urls" ValueKind::Words, "", "",
             "Requests that are not recorded: /health, /internal/*, https://example.com/*";
         OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST
@@ -263,6 +263,8 @@ variables! {
             "Log records in one export";
         OTEL_RS_LOGS "logs" ValueKind::Words, "", "",
             "Which log records are recorded: info,shop::db=debug,noisy=off [default: those that the program's logger accepts; where it has none, info]";
+        OTEL_RS_LOG_IDS "log-ids" ValueKind::Bool, "false", "",
+            "Write trace_id and span_id into the program's own lines of JSON (tracing-subscriber)";
     }
     "Limits" {
         OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT "attribute-value-length-limit" ValueKind::Limit, "", SDK,

@@ -3,6 +3,7 @@
 mod plan;
 mod remove;
 mod shims;
+mod spans;
 mod write;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use crate::project::{ProjectDirs, workspace_root};
 use crate::ui;
 use plan::{BootstrapPlan, CrateRow, CrateState, Form};
 pub(crate) use shims::write_in_cache;
+use spans::SpanRow;
 
 /// What to do with a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub(crate) struct Options {
     pub(crate) only: Option<Vec<String>>,
     /// Crates not to weave, if given.
     pub(crate) exclude: Option<Vec<String>>,
+    /// Patterns of the user's own functions that become spans, if given.
+    pub(crate) spans: Option<Vec<String>>,
     /// Whether to write what is to be committed with the project.
     pub(crate) shared: bool,
     /// The form of the result.
@@ -55,14 +59,14 @@ pub(crate) fn run(options: Options) -> Outcome {
     if options.action == Action::Check {
         return write::check(&plan);
     }
-    if options.action == Action::Install && !plan.rows.is_empty() {
+    if options.action == Action::Install && !plan.is_empty() {
         write::install(&mut plan)?;
     }
     match options.format {
         Format::Table => print_table(&plan, options.action),
         Format::Json => ui::out(json(&plan)),
     }
-    if options.action == Action::Install && !plan.rows.is_empty() {
+    if options.action == Action::Install && !plan.is_empty() {
         match &plan.form {
             Form::Apart(reason) => {
                 let hint = "build with `otel-rs cargo build --release`, or let `otel-rs bootstrap --shared` write what can \
@@ -80,12 +84,19 @@ fn usage<E: ui::Explain + 'static>(error: E) -> Failure {
 }
 
 fn print_table(plan: &BootstrapPlan, action: Action) {
-    if plan.rows.is_empty() {
+    if plan.rows.is_empty() && plan.spans.is_empty() {
         ui::out("nothing in this project's Cargo.lock can be instrumented (`otel-rs list` shows what can)");
         return;
     }
-    let rows: Vec<Vec<String>> = plan.rows.iter().map(row_cells).collect();
-    ui::out(ui::table(&["CRATE", "VERSION", "STATE", "EMITS"], &rows));
+    if !plan.rows.is_empty() {
+        let rows: Vec<Vec<String>> = plan.rows.iter().map(row_cells).collect();
+        ui::out(ui::table(&["CRATE", "VERSION", "STATE", "EMITS"], &rows));
+    }
+    if !plan.spans.is_empty() {
+        let separator = if plan.rows.is_empty() { "" } else { "\n" };
+        let rows: Vec<Vec<String>> = plan.spans.iter().map(span_cells).collect();
+        ui::out(format_args!("{separator}{}", ui::table(&["SPANS OF", "FUNCTIONS", "LEFT AS THEY ARE"], &rows)));
+    }
     if !plan.overlaps.is_empty() {
         let notes: Vec<_> = plan
             .overlaps
@@ -106,6 +117,11 @@ fn print_table(plan: &BootstrapPlan, action: Action) {
 fn row_cells(row: &CrateRow) -> Vec<String> {
     let emits = if row.is_woven() { shortened(&row.emits) } else { String::new() };
     vec![row.name.clone(), row.version.to_string(), row.state.to_string(), emits]
+}
+
+fn span_cells(row: &SpanRow) -> Vec<String> {
+    let left: Vec<String> = row.left.iter().map(|(path, reason)| format!("{path} ({reason})")).collect();
+    vec![row.pattern.clone(), row.functions.len().to_string(), shortened(&left)]
 }
 
 /// As many entries as fit on a terminal's line; `--format json` and `otel-rs list` show them all.
@@ -151,6 +167,13 @@ fn json(plan: &BootstrapPlan) -> String {
         Form::Apart(_) => "apart",
         Form::Shared(_) => "shared",
     };
+    let spans = plan.spans.iter().map(|row| {
+        let left =
+            row.left.iter().map(|(path, reason)| serde_json::json!({ "function": path, "reason": reason.to_string() }));
+        let left: Vec<_> = left.collect();
+        serde_json::json!({ "pattern": row.pattern, "functions": row.functions, "left": left })
+    });
+    let spans: Vec<_> = spans.collect();
     let overlaps: Vec<serde_json::Value> = plan
         .overlaps
         .iter()
@@ -161,6 +184,7 @@ fn json(plan: &BootstrapPlan) -> String {
         "form": form,
         "crates": crates,
         "overlaps": overlaps,
+        "spans": spans,
         "programs": plan.programs,
     })
     .to_string()

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use semver::{Version, VersionReq};
 
+use super::spans::{self, SpanRow};
 use super::{Action, Options, usage, write};
 use crate::catalog::Catalog;
 use crate::layers::{Choice, Layer, LayerError, LayerLocation, Original, PlainReason, WeavingContext};
@@ -17,7 +18,8 @@ use crate::project::git::{self, Tracked};
 use crate::project::manifest::{Created, Manifest};
 use crate::project::{CacheError, Locked, Package, ProjectDirs, Source, Usage, Use, cargo_version, locked, packages};
 use crate::rules::Instrumentation;
-use crate::ui::Explain;
+use crate::ui::{self, Explain};
+use crate::weave::spans::SpanPattern;
 
 /// What bootstrap will write and show.
 #[derive(Debug)]
@@ -26,6 +28,9 @@ pub(super) struct BootstrapPlan {
     /// The packages of the lock file.
     pub(super) locked: Vec<Locked>,
     pub(super) rows: Vec<CrateRow>,
+    pub(super) spans: Vec<SpanRow>,
+    /// Whether there were patterns before.
+    pub(super) had_spans: bool,
     /// Packages by which the program records already what woven crates record.
     pub(super) overlaps: Vec<OverlapRow>,
     pub(super) context: WeavingContext,
@@ -204,16 +209,19 @@ impl BootstrapPlan {
     pub(super) fn make(dirs: &ProjectDirs, options: &Options) -> Result<BootstrapPlan, Failure> {
         let locked = locked(dirs.root())?;
         let catalog = Catalog::load()?;
+        let had_spans = Manifest::read(dirs)?.is_some_and(|manifest| !manifest.spans.is_empty());
         let manifest = manifest(dirs, &catalog, options)?;
         let dirs = dirs.clone().with_shared(dirs.is_shared() || options.shared);
         let mut known: Vec<_> = locked.iter().filter(|locked| catalog.get(&locked.name).is_some()).collect();
-        if options.action == Action::Install && !known.is_empty() {
+        let is_empty = known.is_empty() && manifest.spans.is_empty();
+        if options.action == Action::Install && (!is_empty || had_spans) {
             write::prepare(&dirs)?;
         }
         let (form, manifest) = form(&dirs, manifest, options.action)?;
 
         known.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
-        let packages = if known.is_empty() { Vec::new() } else { packages(dirs.root(), note_fetching)? };
+        let packages = if is_empty { Vec::new() } else { packages(dirs.root(), note_fetching)? };
+        let spans = spans(&manifest, &packages, options.spans.is_some())?;
         let context = WeavingContext::new(&dirs, catalog, manifest);
         let mut rows = Vec::new();
         for locked in known {
@@ -227,7 +235,12 @@ impl BootstrapPlan {
         let own = packages.iter().filter(|package| package.source == Source::Path);
         let programs = own.flat_map(|package| package.programs.clone()).collect();
         let overlaps = overlaps(&locked, &rows, &context.catalog);
-        Ok(BootstrapPlan { dirs, locked, rows, overlaps, context, form, programs })
+        Ok(BootstrapPlan { dirs, locked, rows, spans, had_spans, overlaps, context, form, programs })
+    }
+
+    /// Whether there is nothing to do in this project.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.context.manifest.spans.is_empty() && !self.had_spans
     }
 }
 
@@ -245,8 +258,29 @@ fn manifest(dirs: &ProjectDirs, catalog: &Catalog, options: &Options) -> Result<
     if let Some(exclude) = &options.exclude {
         manifest.exclude.clone_from(exclude);
     }
+    if let Some(spans) = &options.spans {
+        manifest.spans.clone_from(spans);
+    }
     manifest.version = env!("CARGO_PKG_VERSION").to_owned();
     Ok(manifest)
+}
+
+/// What the patterns of the manifest choose. One that the user has just given must choose something; an earlier one may have
+/// lost its functions since.
+fn spans(manifest: &Manifest, packages: &[Package], are_given: bool) -> Result<Vec<SpanRow>, Failure> {
+    let mut rows = Vec::new();
+    for text in &manifest.spans {
+        let row = match SpanPattern::parse(text) {
+            Ok(pattern) => spans::row(&pattern, packages).map_err(usage),
+            Err(error) => Err(usage(error)),
+        };
+        match row {
+            Ok(row) => rows.push(row),
+            Err(failure) if are_given => return Err(failure),
+            Err(failure) => ui::warning_of(&*failure.error),
+        }
+    }
+    Ok(rows)
 }
 
 /// How cargo will be led to our shims, and the manifest that records it.

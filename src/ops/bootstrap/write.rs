@@ -233,7 +233,7 @@ fn is_written(file: &OutputFile) -> bool {
 /// Prints each difference between what is written and what would be; the status is 1 where there is one. In the shared
 /// form, what is in the cache belongs to a machine, and is written when it is needed.
 pub(super) fn check(plan: &BootstrapPlan) -> Outcome {
-    if plan.rows.is_empty() {
+    if plan.is_empty() {
         return Ok(0);
     }
     let mut differences = Vec::new();

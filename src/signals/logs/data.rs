@@ -10,6 +10,7 @@ use opentelemetry_semantic_conventions::attribute as name;
 use crate::attributes::limits;
 use crate::config::LogLimits;
 use crate::records::assemble::CompleteRecord;
+use crate::records::facts::Facts;
 use crate::records::record::LogHeader;
 use crate::records::value::FactValue;
 use crate::redact;
@@ -43,7 +44,9 @@ pub(super) fn data(mut record: SdkLogRecord, logged: &CompleteRecord<LogHeader>,
         record.set_trace_context(trace, id, Some(TraceFlags::new(log.flags)));
     }
     let mut weight = 0;
-    if let Some(body) = facts.text(key::LOG_BODY) {
+    // A panic has no other message than its exception's.
+    let message = || named(&facts, name::EXCEPTION_MESSAGE).map(|value| value.text());
+    if let Some(body) = facts.text(key::LOG_BODY).or_else(message) {
         let body = redact::message(&body).into_owned();
         weight += body.len();
         record.set_body(AnyValue::from(body));
@@ -51,7 +54,8 @@ pub(super) fn data(mut record: SdkLogRecord, logged: &CompleteRecord<LogHeader>,
     let known = [(key::CODE_FILE, name::CODE_FILE_PATH), (key::CODE_LINE, name::CODE_LINE_NUMBER)];
     let known = known.into_iter().filter_map(|(key, name)| Some((name.into(), facts.get(key)?)));
     let mut dropped_attributes = u32::from(log.left_out);
-    for (index, (name, value)) in known.chain(facts.named()).enumerate() {
+    let exception = logged_error(&facts, log.severity).map(|value| (name::EXCEPTION_MESSAGE.into(), value));
+    for (index, (name, value)) in known.chain(facts.named()).chain(exception).enumerate() {
         if index >= log_limits.attributes {
             dropped_attributes += 1;
             continue;
@@ -67,6 +71,25 @@ pub(super) fn data(mut record: SdkLogRecord, logged: &CompleteRecord<LogHeader>,
         None => logged.scope.clone(),
     };
     LogData { record, scope, dropped_attributes, weight }
+}
+
+/// The least severity of an error, as OpenTelemetry numbers it.
+const ERROR: u8 = 17;
+/// Fields by which programs log an error, in the order in which they count.
+const ERRORS: [&str; 3] = ["error", "err", "exception"];
+
+/// The error that a record of an error holds, as the message of an exception; none where the record has one by itself.
+/// A value that is no text is a number or a truth value: no error.
+fn logged_error<'a>(facts: &Facts<'a>, severity: u8) -> Option<FactValue<'a>> {
+    if severity < ERROR || named(facts, name::EXCEPTION_MESSAGE).is_some() {
+        return None;
+    }
+    let field = ERRORS.into_iter().find_map(|field| named(facts, field));
+    field.filter(|value| matches!(value, FactValue::Bytes(_)))
+}
+
+fn named<'a>(facts: &Facts<'a>, wanted: &str) -> Option<FactValue<'a>> {
+    facts.named().find(|(name, _)| name == wanted).map(|(_, value)| value)
 }
 
 fn any(name: &str, value: FactValue<'_>, length: Option<usize>) -> AnyValue {
@@ -163,6 +186,38 @@ mod tests {
         assert_eq!(attributes, expected);
         assert_eq!((scope.name(), scope.version()), ("shop::orders", None));
         assert!(weight > 50);
+    }
+
+    #[test]
+    fn an_error_in_a_record_of_an_error_is_an_exception() {
+        let error = LogHeader { severity: 17, ..LOG };
+        let exception = |log: &LogHeader, facts: &[Given<'_>]| {
+            let LogData { record, .. } = made(log, facts, &NO_LIMITS);
+            let mut attributes = record.attributes_iter().map(|(key, value)| (key.as_str().to_owned(), value.clone()));
+            attributes.find(|(name, _)| name == "exception.message").map(|(_, value)| value)
+        };
+        let (given, io) = (|name| [Given::Named(name, "no route, password=hunter2")], "no route, password=REDACTED");
+        for field in ["error", "err", "exception"] {
+            assert_eq!(exception(&error, &given(field)), Some(io.into()), "{field}");
+        }
+        let both = [Given::Named("err", "second"), Given::Named("error", "first")];
+        assert_eq!(exception(&error, &both), Some("first".into()));
+        let own = [Given::Named("exception.message", "own"), Given::Named("error", "another")];
+        assert_eq!(exception(&error, &own), Some("own".into()));
+        // No error, or none of an error.
+        assert_eq!(exception(&error, &given("errors")), None);
+        assert_eq!(exception(&error, &[Given::NamedInt("error", 7)]), None);
+        assert_eq!(exception(&LOG, &given("error")), None);
+        let LogData { record, dropped_attributes, .. } =
+            made(&error, &given("error"), &LogLimits { attributes: 1, ..NO_LIMITS });
+        assert_eq!((record.attributes_iter().count(), dropped_attributes), (1, 1));
+    }
+
+    #[test]
+    fn an_exception_without_another_message_is_named_by_its_own() {
+        let facts = [Given::Named("exception.message", "password=hunter2 is wrong")];
+        let LogData { record, .. } = made(&LOG, &facts, &NO_LIMITS);
+        assert_eq!(record.body(), Some(&AnyValue::from("password=REDACTED is wrong")));
     }
 
     #[test]

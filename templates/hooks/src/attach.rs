@@ -43,17 +43,6 @@ const FRESH: u32 = 0;
 const ATTACHING: u32 = 1;
 const DONE: u32 = 2;
 
-/// The loader calls this before `main`. Threads and filters of system calls come later.
-#[cfg(all(not(test), target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
-#[used]
-#[link_section = ".init_array"]
-static BEFORE_MAIN: extern "C" fn() = before_main;
-
-#[cfg(all(not(test), target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
-extern "C" fn before_main() {
-    active();
-}
-
 #[inline(always)]
 pub(crate) fn active() -> bool {
     match STATE.load(Ordering::Relaxed) {

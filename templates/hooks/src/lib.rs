@@ -24,6 +24,7 @@ pub mod kit;
 mod logs;
 pub mod metrics;
 pub mod net;
+pub mod panics;
 mod region;
 mod ring;
 mod scope;
@@ -37,19 +38,34 @@ mod writer;
 
 pub use attribute::{key, Attribute, Key, Value};
 pub use cells::{Cell, CellKind};
-pub use context::{carry, carry_fn, current, detach, detached, Carry, Context, Entered};
+pub use context::{carry, carry_fn, current, detach, detached, Attached, BaggageMember, Carry, Context, Entered};
 pub use decisions::Decisions;
 pub use headers::{Headers, HeadersMut};
 pub use http::Transfer;
-pub use logs::{format_error, formatting, log, Copied, Log, LogAttributes, PendingLog, Severity, StackArena};
+pub use logs::{
+    format_error, formatting, log, shown_ids, Copied, Log, LogAttributes, PendingLog, Severity, ShownIds, StackArena,
+};
 pub use scope::Scope;
 pub use shared::{About, SharedSpan};
-pub use span::{Domain, Span};
+pub use span::{Chosen, Domain, Span};
 
 /// Whether a launcher listens. One relaxed load once that is known; hooks whose arguments cost something check it first.
 #[inline(always)]
 pub fn active() -> bool {
     attach::active()
+}
+
+/// The loader calls this before `main`. Threads and filters of system calls come later.
+#[cfg(all(not(test), target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
+#[used]
+#[link_section = ".init_array"]
+static BEFORE_MAIN: extern "C" fn() = before_main;
+
+#[cfg(all(not(test), target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
+extern "C" fn before_main() {
+    if active() {
+        panics::install();
+    }
 }
 
 /// CPU time that the process has used so far, by all its threads; `None` where it is unknown. A system call.

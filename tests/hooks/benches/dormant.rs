@@ -11,9 +11,11 @@ use std::pin::pin;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Instant;
 
+use otel_rs_hooks::kit::function::{self, Function};
 use otel_rs_hooks::{carry, current, key, net, Cell, CellKind, Context, Domain, Scope, Span, Transfer};
 
 static SCOPE: Scope = Scope::new("otel-rs:layer:5|bench|0.0.0|0.0.0|\n");
+static FUNCTION: Function = Function { name: "bench::work", path: "bench::work", file: "bench.rs", line: 1 };
 static CELL: Cell = Cell::new(&SCOPE, CellKind::Counter, "bench.count", "{call}", "Calls.", &[]);
 
 const CALLS: u32 = 20_000_000;
@@ -59,6 +61,12 @@ fn main() {
         nanoseconds(|| {
             let span = Span::start(&SCOPE, Domain::Internal, &[(key::SPAN_NAME, black_box("work").into())]);
             span.end(&[]);
+        }),
+    );
+    report(
+        "function::enter and leave",
+        nanoseconds(|| {
+            let _guard = function::enter(&SCOPE, black_box(&FUNCTION));
         }),
     );
     report(

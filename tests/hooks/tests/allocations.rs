@@ -5,8 +5,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell as Count;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
+use std::time::UNIX_EPOCH;
 
-use otel_rs_hooks::{key, log, wire, Cell, CellKind, Domain, Key, Scope, Severity, Span};
+use otel_rs_hooks::kit::{ManualSpan, Start};
+use otel_rs_hooks::{key, log, wire, Cell, CellKind, Chosen, Context, Domain, Key, Scope, Severity, Span};
 
 static SCOPE: Scope = Scope::new("otel-rs:layer:5|frugal|1.0.0|0.1.0|\n");
 static OPEN: Cell = Cell::new(&SCOPE, CellKind::UpDownCounter, "frugal.open", "1", "", &[]);
@@ -80,6 +82,22 @@ fn record() {
         });
         inner.end(&[(Key::Named("truth"), true.into())]);
     }
+    record_by_hand(span.context());
     span.end(&[]);
     OPEN.add(-1);
+}
+
+/// What a span that the program makes takes below the API, which allocates by itself.
+fn record_by_hand(parent: &Context) {
+    let scope = ("shop", Some("1.2.3"), None);
+    let start = Start { name: "by hand", kind: wire::SpanKind::Client, scope, time: None, chosen: Chosen::default() };
+    let mut span = ManualSpan::start(&SCOPE, parent.clone(), &start, &[(Key::Named("text"), "some text".into())]);
+    let attached = span.context().clone().attach();
+    assert!(span.is_recording(), "spans are recorded");
+    span.set(&[(Key::Named("number"), 1.into())]);
+    span.fail("no stock");
+    span.event("event", UNIX_EPOCH, &[]);
+    span.link(parent, &[]);
+    attached.leave();
+    span.end(UNIX_EPOCH);
 }

@@ -1,4 +1,7 @@
-//! A shop's day, counted with OpenTelemetry's API. No provider, no exporter, no flush: `otel-rs instrument` sees to that.
+//! A shop's day, counted and traced with OpenTelemetry's API. No provider, no exporter, no flush: `otel-rs instrument` sees
+//! to that.
+
+mod order;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
@@ -51,4 +54,6 @@ fn main() {
     visitors.add(2, &[]);
     delivered.fetch_add(1, Relaxed);
     temperature.record(21.5, &[]);
+
+    order::take();
 }

@@ -70,6 +70,16 @@ async fn main() -> Result<()> {
     // A runtime that is gone at the end, and this one, which is not: the metrics are exported meanwhile.
     let other = runtime::Builder::new_current_thread().build()?;
     spawn_blocking(move || other.block_on(async { tokio::spawn(async {}).await })).await??;
+
+    // The runtime catches the panics of its tasks: a hook that calls no other leaves them to it. On one thread, so that the
+    // records keep their order.
+    let third = runtime::Builder::new_current_thread().build()?;
+    let panics = async {
+        assert!(tokio::spawn(async { panic!("seen by the hook") }).await.is_err());
+        std::panic::set_hook(Box::new(|_| {}));
+        assert!(tokio::spawn(async { panic!("out of {}", "kettles") }).await.is_err());
+    };
+    spawn_blocking(move || third.block_on(panics)).await?;
     println!("answered");
     tokio::time::sleep(Duration::from_secs(2)).await;
     std::process::exit(0)

@@ -284,6 +284,9 @@ impl ProgramMetrics {
         let described = InstrumentDescription::of(entry);
         match entry.kind {
             note::OWN_PROVIDER => self.inform("the program sets a meter provider of its own: its metrics go there"),
+            note::OWN_TRACER_PROVIDER => {
+                self.inform("the program sets a tracer provider of its own: its spans go there")
+            }
             note::OWN_RECORDER => self.inform("the program installs a recorder of its own: its metrics go there"),
             note::INVALID => self.warn_of_one(
                 &format!("the metric `{}` of `{}` is left out", described.id.name, described.id.scope.name()),

@@ -1,7 +1,9 @@
 //! The current span of this thread, and what travels with it.
 
+mod attached;
 mod carry;
 mod live;
+mod members;
 mod propagate;
 
 use std::cell::Cell;
@@ -14,8 +16,10 @@ use crate::attach::active;
 use crate::headers::{Headers, HeadersMut};
 use crate::settings;
 
+pub use attached::Attached;
 pub use carry::{carry, carry_fn, detach, detached, Carry};
 pub(crate) use live::Live;
+pub use members::BaggageMember;
 
 /// Bits of [`Context::flags`]. The lowest two are W3C's and travel; the others are our own.
 pub(crate) mod flag {
@@ -113,12 +117,7 @@ pub(crate) fn current_id() -> [u8; 8] {
 /// The context of the work this thread is doing now, or what the process was started with when it does none.
 #[inline]
 pub(crate) fn current_or_process() -> Context {
-    let current = current();
-    if current.is_empty() {
-        process_parent()
-    } else {
-        current
-    }
+    current().or_of_process()
 }
 
 /// The parent of work that has none in this process, as the environment names it; empty where that names none.
@@ -206,14 +205,16 @@ impl Context {
         }
     }
 
-    /// A context that the program itself names. `flags` are W3C's; `is_remote` is whether its span is another process's.
+    /// A context that the program itself names, such as that of a span which its own SDK records. `flags` are W3C's;
+    /// `is_remote` is whether its span is another process's.
     pub fn of_program(trace: [u8; 16], span: [u8; 8], flags: u8, tracestate: &str, is_remote: bool) -> Context {
         if !active() || trace == [0; 16] || span == [0; 8] {
             return Context::EMPTY;
         }
         let carried = Carried { tracestate: tracestate.as_bytes().to_vec(), ..Carried::default() };
         let carried = if tracestate.is_empty() { None } else { Some(Arc::new(carried)) };
-        Context { trace, span, flags: flags & flag::W3C, remote: is_remote, carried, ..Context::EMPTY }
+        let flags = flags & flag::W3C | flag::NOT_RECORDED;
+        Context { trace, span, flags, remote: is_remote, carried, ..Context::EMPTY }
     }
 
     /// The trace's id; zeros if there is no span.
@@ -232,6 +233,12 @@ impl Context {
     #[inline]
     pub fn trace_flags(&self) -> u8 {
         self.flags & flag::W3C
+    }
+
+    /// Whether the span is another process's.
+    #[inline]
+    pub fn is_remote(&self) -> bool {
+        self.remote
     }
 
     /// Whether the span is sampled, and so may be exported.
@@ -260,6 +267,36 @@ impl Context {
         };
         let carried = Carried { tracestate, baggage: baggage.as_bytes().to_vec(), others };
         Context { carried: Some(Arc::new(carried)), ..self }
+    }
+
+    /// The same context, below which nothing is sampled, here or in the services that are called.
+    pub fn muted(self) -> Context {
+        Context { flags: self.flags & !flag::SAMPLED | flag::MUTED, ..self }
+    }
+
+    /// Whether it is [`muted`](Self::muted).
+    pub fn is_muted(&self) -> bool {
+        self.flags & flag::MUTED != 0
+    }
+
+    /// This context, or, if it has no span, that of the process: what the environment names as the parent of its work.
+    pub fn or_of_process(self) -> Context {
+        if self.is_empty() && !self.is_muted() {
+            let process = process_parent();
+            if !process.is_empty() {
+                return process;
+            }
+        }
+        self
+    }
+
+    /// The headers that [`inject`](Self::inject) may write.
+    pub fn injected_fields() -> Vec<&'static str> {
+        if active() {
+            propagate::fields()
+        } else {
+            Vec::new()
+        }
     }
 
     pub(crate) fn ids(&self) -> Ids {

@@ -7,6 +7,8 @@
 //! | a message sent, received, processed | [`message::Destination`] |
 //! | a remote procedure call served or sent | [`call`] |
 //! | internal work | [`work`] |
+//! | a span that the program makes by itself | [`ManualSpan`] |
+//! | a function of the user's own | [`function`] |
 //! | an HTTP request served | [`Span`](crate::Span) with [`http`](crate::http): proxies, headers, excluded URLs |
 //! | an HTTP request sent | the same, with [`Host`](crate::http::client::Host) for its connections |
 //! | a task that carries its context | [`carry`](crate::carry()), [`detach`](crate::detach) |
@@ -16,6 +18,8 @@
 pub mod call;
 mod failure;
 mod fields;
+pub mod function;
+mod manual;
 pub mod message;
 mod operation;
 pub mod statement;
@@ -23,4 +27,5 @@ pub mod work;
 
 pub use failure::Failure;
 pub use fields::{Field, Getter, Setter};
+pub use manual::{ManualSpan, Start};
 pub use operation::Operation;

@@ -5,9 +5,10 @@ use std::future::Future;
 use crate::attribute::{key, Attribute, Key, Value};
 use crate::context::{Carry, Context};
 use crate::kit::failure::{Failure, CANCELLED};
-use crate::span::Span;
+use crate::span::{panic_or, Span};
 
-/// An operation that a kit has started. Dropped before it has ended or failed, it counts as `cancelled`.
+/// An operation that a kit has started. Dropped before it has ended or failed, it counts as `cancelled`, or as `panic`
+/// while the thread is panicking.
 #[derive(Debug)]
 #[must_use = "the operation counts as cancelled as soon as this is dropped"]
 pub struct Operation {
@@ -100,7 +101,7 @@ impl Operation {
 impl Drop for Operation {
     fn drop(&mut self) {
         if !self.span.is_none() {
-            self.end(&[(key::ERROR_TYPE, CANCELLED.into())]);
+            self.end(&[(key::ERROR_TYPE, panic_or(CANCELLED).into())]);
         }
     }
 }

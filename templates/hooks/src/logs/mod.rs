@@ -6,6 +6,7 @@
 mod arena;
 mod attributes;
 mod pending;
+mod shown;
 
 use std::cell::Cell;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -18,6 +19,7 @@ use crate::{ring, settings};
 pub use arena::StackArena;
 pub use attributes::LogAttributes;
 pub use pending::{format_error, Copied, PendingLog};
+pub use shown::{shown_ids, ShownIds};
 
 /// How serious a record is: OpenTelemetry's severity numbers, of those that have a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

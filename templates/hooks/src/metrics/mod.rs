@@ -176,3 +176,12 @@ pub fn report_own_recorder() {
         region.note(note::OWN_RECORDER, &[]);
     }
 }
+
+/// Reports to the launcher that the program has a tracer provider of its own, which gets its spans. Metrics must be
+/// exported for it, since notes stand among them.
+#[cold]
+pub fn report_own_tracer_provider() {
+    if let (true, Some(region)) = (enabled(), attach::region()) {
+        region.note(note::OWN_TRACER_PROVIDER, &[]);
+    }
+}

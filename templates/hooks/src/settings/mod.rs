@@ -82,6 +82,8 @@ pub(crate) struct Settings {
     pub(crate) spans: Option<Directives>,
     /// The same for log records.
     pub(crate) log_records: Option<Directives>,
+    /// Whether the program's own log lines show the ids of spans.
+    log_ids: bool,
     enabled: Vec<String>,
     disabled: Vec<String>,
     pub(crate) excluded_urls: Vec<String>,
@@ -116,9 +118,14 @@ pub(crate) fn pass_on() -> bool {
     get().map_or(false, |settings| settings.pass_on)
 }
 
-/// Whether log records are enabled.
+/// Whether log records are recorded.
 pub(crate) fn logs() -> bool {
-    get().map_or(false, |settings| settings.logs)
+    get().map_or(false, |settings| settings.logs && !settings.pass_on)
+}
+
+/// Whether the program's own log lines are to show the ids of spans.
+pub(crate) fn log_ids() -> bool {
+    get().map_or(false, |settings| settings.log_ids)
 }
 
 /// How many series an instrument may have; 0 when metrics are disabled.
@@ -157,6 +164,7 @@ impl Settings {
             bounds: Vec::new(),
             spans: None,
             log_records: None,
+            log_ids: false,
             enabled: vec!["*".to_owned()],
             disabled: Vec::new(),
             excluded_urls: Vec::new(),
@@ -208,6 +216,8 @@ impl Settings {
                 settings.spans = Some(Directives::new(&list(value)));
             } else if key == name::LOG_DIRECTIVES.as_bytes() {
                 settings.log_records = Some(Directives::new(&list(value)));
+            } else if key == name::LOG_IDS.as_bytes() {
+                settings.log_ids = value == b"on";
             } else if key == name::PROPAGATORS.as_bytes() {
                 settings.propagators = value.split(|byte| *byte == b',').filter_map(Propagator::named).collect();
             } else if let Some(into) = settings.list(key) {
@@ -375,6 +385,13 @@ mod tests {
         assert_eq!(observer("v1;observer-thread=never;socket=/tmp/a"), ObserverThread::Never);
         assert_eq!(observer("v1;observer-thread=always;socket=/tmp/a"), ObserverThread::Always);
         assert_eq!(observer("v1;socket=/tmp/a"), ObserverThread::Auto);
+    }
+
+    #[test]
+    fn log_lines_show_ids_only_if_enabled() {
+        let shows = |text: &str| Settings::parse(OsStr::new(text)).unwrap().log_ids;
+        assert!(shows("v1;log-ids=on;socket=/tmp/a"));
+        assert!(!shows("v1;log-ids=off;socket=/tmp/a") && !shows("v1;socket=/tmp/a"));
     }
 
     #[test]

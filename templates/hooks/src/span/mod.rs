@@ -10,7 +10,30 @@ use crate::{ids, ring, settings, wire};
 
 pub use wire::Domain;
 
-/// An open span. Dropping it ends it; a dormant one does nothing.
+/// What a program chooses of a span by itself; whatever is absent is chosen as for any other span.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Chosen {
+    /// The trace's id, for a span without a parent.
+    pub trace: Option<[u8; 16]>,
+    /// The span's id.
+    pub span: Option<[u8; 8]>,
+    /// Whether it is sampled.
+    pub is_sampled: Option<bool>,
+}
+
+/// The class of error of what a panic ends, and of the panic itself.
+pub(crate) const PANIC: &str = "panic";
+
+/// The class of error of what is dropped before its end: a panic's if there is one.
+pub(crate) fn panic_or(otherwise: &'static str) -> &'static str {
+    if std::thread::panicking() {
+        PANIC
+    } else {
+        otherwise
+    }
+}
+
+/// An open span. Dropping it ends it, with an error if the thread is panicking; a dormant one does nothing.
 #[derive(Debug)]
 #[must_use = "a span ends when it is dropped"]
 pub struct Span {
@@ -29,7 +52,7 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, context::current_or_process(), now(), attributes)
+        begin(scope, domain, context::current_or_process(), now(), Chosen::default(), attributes)
     }
 
     /// Starts a span as a child of `parent`, or as the root of a new trace when `parent` is empty. For work that came
@@ -44,7 +67,7 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, parent, now(), attributes)
+        begin(scope, domain, parent, now(), Chosen::default(), attributes)
     }
 
     /// Starts a span at a time that the program gives, in nanoseconds since 1970. Otherwise as [`start_with_parent`](
@@ -59,7 +82,22 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, parent, time, attributes)
+        begin(scope, domain, parent, time, Chosen::default(), attributes)
+    }
+
+    /// The same with what the program chooses by itself.
+    pub(crate) fn start_as(
+        scope: &'static Scope,
+        domain: Domain,
+        parent: Context,
+        time: u64,
+        chosen: Chosen,
+        attributes: &[Attribute<'_>],
+    ) -> Span {
+        if !scope.enabled() {
+            return Span::NONE;
+        }
+        begin(scope, domain, parent, time, chosen, attributes)
     }
 
     /// A request that the user excluded: nothing is recorded of it, and the work below it is never
@@ -134,7 +172,8 @@ impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
         if !self.context.is_empty() {
-            self.finish(now(), &[]);
+            let error = if std::thread::panicking() { PANIC.into() } else { Value::None };
+            self.finish(now(), &[(key::ERROR_TYPE, error)]);
         }
     }
 }
@@ -144,6 +183,11 @@ impl Context {
     #[inline]
     pub(crate) fn is_recorded(&self) -> bool {
         !self.is_empty() && !self.remote && self.flags & flag::NOT_RECORDED == 0
+    }
+
+    /// Whether what is set of its span may be exported.
+    pub fn is_recording(&self) -> bool {
+        self.is_recorded() && self.is_sampled()
     }
 
     /// Sets attributes of the span this context belongs to.
@@ -207,17 +251,25 @@ fn pass_on(parent: Context, id: [u8; 8]) -> Span {
 }
 
 #[inline(never)]
-fn begin(scope: &'static Scope, domain: Domain, parent: Context, time: u64, attributes: &[Attribute<'_>]) -> Span {
-    let id = ids::span_id();
+fn begin(
+    scope: &'static Scope,
+    domain: Domain,
+    parent: Context,
+    time: u64,
+    chosen: Chosen,
+    attributes: &[Attribute<'_>],
+) -> Span {
+    let id = chosen.span.filter(|id| *id != [0; 8]).unwrap_or_else(ids::span_id);
     if settings::pass_on() {
         return pass_on(parent, id);
     }
     let (trace, flags) = if parent.is_empty() {
-        let trace = ids::trace_id();
+        let trace = chosen.trace.filter(|id| *id != [0; 16]).unwrap_or_else(ids::trace_id);
         (trace, u8::from(sample::root(&trace, &parent)))
     } else {
         (parent.trace, parent.flags & flag::W3C & !flag::SAMPLED | u8::from(sample::child(&parent)))
     };
+    let flags = chosen.is_sampled.map_or(flags, |sampled| flags & !flag::SAMPLED | u8::from(sampled));
     let flags = match parent.flags & flag::MUTED {
         0 => flags | parent.flags & (flag::DEBUG | flag::DECIDED),
         muted => flags & !flag::SAMPLED | muted,

@@ -54,6 +54,8 @@ pub mod settings {
     pub const SPAN_DIRECTIVES: &str = "spans";
     /// The same of OTEL_RS_LOGS, for log records.
     pub const LOG_DIRECTIVES: &str = "log-records";
+    /// `on` or `off`: whether the program's own log lines show the ids of spans.
+    pub const LOG_IDS: &str = "log-ids";
     /// The levels of directives, and the least severity number of log records that each accepts.
     pub const LEVELS: [(&str, u8); 6] =
         [("off", u8::MAX), ("error", 17), ("warn", 13), ("info", 9), ("debug", 5), ("trace", 1)];
@@ -278,6 +280,8 @@ pub mod series {
         pub const OWN_PROVIDER: u8 = 2;
         /// The program has installed a recorder of its own.
         pub const OWN_RECORDER: u8 = 3;
+        /// The program has set a tracer provider of its own.
+        pub const OWN_TRACER_PROVIDER: u8 = 4;
     }
     /// Values of an instrument's `KIND`.
     pub mod instrument_kind {

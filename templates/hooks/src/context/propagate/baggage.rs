@@ -34,7 +34,7 @@ pub(super) fn inject(list: &[u8], headers: &mut dyn HeadersMut) {
 }
 
 /// `<key>=<value>`, and any number of `;<property>` or `;<property>=<value>`.
-fn is_member(member: &[u8]) -> bool {
+pub(in crate::context) fn is_member(member: &[u8]) -> bool {
     let mut parts = member.split(|byte| *byte == b';').map(trim);
     let pair = |part: &[u8]| {
         let at = part.iter().position(|byte| *byte == b'=')?;
@@ -45,7 +45,7 @@ fn is_member(member: &[u8]) -> bool {
 }
 
 /// A token of RFC 9110.
-fn is_token(text: &[u8]) -> bool {
+pub(in crate::context) fn is_token(text: &[u8]) -> bool {
     let may = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !text.is_empty() && text.iter().all(may)
 }

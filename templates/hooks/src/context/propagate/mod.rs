@@ -15,12 +15,15 @@ mod xray;
 
 use std::sync::Arc;
 
+pub(super) use baggage::{is_member as is_baggage_member, is_token};
+pub(super) use text::trim;
+
 use super::{flag, Carried, Context, Ids};
 use crate::headers::{Headers, HeadersMut};
 use crate::settings::{self, Environment, Propagator};
 
 /// Longer headers are not carried: the specifications require at least 512 (tracestate) and 8192 (baggage) bytes.
-const MAX_CARRIED: usize = 8192;
+pub(super) const MAX_CARRIED: usize = 8192;
 
 use Propagator::{B3Multi, Baggage, Jaeger, OtTrace, TraceContext, XRay, B3};
 
@@ -136,6 +139,19 @@ pub(crate) fn withdraw(context: &Context, headers: &mut dyn HeadersMut) {
     if let Some(settings) = settings::get() {
         outgoing::withdraw(&settings.propagators, context, headers);
     }
+}
+
+/// The headers that all configured formats write.
+pub(crate) fn fields() -> Vec<&'static str> {
+    let mut fields = Vec::new();
+    for propagator in settings::get().map_or(&[][..], |settings| &settings.propagators) {
+        let written = match propagator {
+            Baggage => &[baggage::BAGGAGE],
+            _ => propagator.writes().map_or(&[][..], Format::fields),
+        };
+        fields.extend(written.iter().copied().filter(|field| !fields.contains(field)).collect::<Vec<_>>());
+    }
+    fields
 }
 
 /// The span that the program itself named in the headers of a request that it is about to send.

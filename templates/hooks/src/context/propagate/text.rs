@@ -42,7 +42,7 @@ pub(super) fn trace_id(text: &[u8]) -> Option<[u8; 16]> {
 }
 
 /// Text without the blanks around it.
-pub(super) fn trim(mut text: &[u8]) -> &[u8] {
+pub(in crate::context) fn trim(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
         text = rest;
     }
