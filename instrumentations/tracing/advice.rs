@@ -84,6 +84,7 @@ fn wants_span(metadata: &'static Metadata<'static>) -> bool {
     let level = metadata.level();
     SCOPE.enabled()
         && is_severe(level, directives::least_span())
+        && !directives::spans_are_exported_elsewhere()
         && !otel_rs_hooks::formatting()
         && DECISIONS.of(metadata, || {
             let target = metadata.target();
