@@ -64,11 +64,16 @@ fn is_severe(level: &Level, least: Option<Severity>) -> bool {
     least.map_or(false, |least| severity(level) as u8 >= least as u8)
 }
 
+/// Whether spans of that level are recorded for any target.
+fn takes_spans(level: &Level) -> bool {
+    SCOPE.enabled() && !directives::spans_are_exported_elsewhere() && is_severe(level, directives::least_span())
+}
+
 /// Whether spans of that level may be wanted.
 #[doc(hidden)]
 #[inline]
 pub fn otel_wants_level(level: Level) -> bool {
-    otel_rs_hooks::active() && SCOPE.enabled() && is_severe(&level, directives::least_span())
+    otel_rs_hooks::active() && takes_spans(&level)
 }
 
 /// Whether a span is wanted, whatever the program's subscriber decides.
@@ -82,9 +87,7 @@ pub fn otel_wants_span(metadata: &'static Metadata<'static>) -> bool {
 fn wants_span(metadata: &'static Metadata<'static>) -> bool {
     static DECISIONS: Decisions = Decisions::new();
     let level = metadata.level();
-    SCOPE.enabled()
-        && is_severe(level, directives::least_span())
-        && !directives::spans_are_exported_elsewhere()
+    takes_spans(level)
         && !otel_rs_hooks::formatting()
         && DECISIONS.of(metadata, || {
             let target = metadata.target();

@@ -264,7 +264,7 @@ variables! {
         OTEL_RS_LOGS "logs" ValueKind::Words, "", "",
             "Which log records are recorded: info,shop::db=debug,noisy=off [default: those that the program's logger accepts; where it has none, info]";
         OTEL_RS_LOG_IDS "log-ids" ValueKind::Bool, "false", "",
-            "Write trace_id and span_id into the program's own lines of JSON (tracing-subscriber)";
+            "Write trace_id and span_id into the program's own log lines of JSON";
     }
     "Limits" {
         OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT "attribute-value-length-limit" ValueKind::Limit, "", SDK,
