@@ -221,6 +221,20 @@ variables! {
         refused("OTEL_RS_RUNTIME_POLL_TIMES", "seldom");
     }
 
+    OTEL_RS_LOGS => {
+        // What the program shows meanwhile is tested in `logging::usual`.
+        let exported = |value: &str| {
+            let fixture = crate::support::Fixture::with("loggers", "newest");
+            let otlp = crate::support::Otlp::start();
+            let mut command = crate::launcher::launch_file(&fixture.program);
+            command.arg("env_logger").env("OTEL_LOGS_EXPORTER", "otlp").env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
+            assert!(command.env("OTEL_RS_LOGS", value).output().unwrap().status.success());
+            otlp.logs().len()
+        };
+        assert_eq!(["", "warn", "debug", "off,loggers::inner=debug", "off"].map(exported), [3, 2, 4, 1, 0]);
+        refused("OTEL_RS_LOGS", "shop=loud");
+    }
+
     OTEL_RS_LOG_IDS => {
         // The lines themselves are tested in `logging::usual`.
         let shows = |value: &str| {
