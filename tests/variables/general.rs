@@ -221,6 +221,21 @@ variables! {
         refused("OTEL_RS_RUNTIME_POLL_TIMES", "seldom");
     }
 
+    OTEL_RS_SPANS => {
+        // Targets and what they cover are tested in `spans::values`.
+        let exported = |value: &str| {
+            let fixture = crate::support::Fixture::with("spans", "newest");
+            let otlp = crate::support::Otlp::start();
+            let mut command = crate::launcher::launch_file(&fixture.program);
+            command.args(["levels", "none"]).env("OTEL_TRACES_EXPORTER", "otlp");
+            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
+            assert!(command.env("OTEL_RS_SPANS", value).output().unwrap().status.success());
+            otlp.traces().0.len()
+        };
+        assert_eq!(["", "warn", "off"].map(exported), [5, 2, 0]);
+        refused("OTEL_RS_SPANS", "shop=loud");
+    }
+
     OTEL_RS_LOGS => {
         // What the program shows meanwhile is tested in `logging::usual`.
         let exported = |value: &str| {
