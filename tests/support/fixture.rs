@@ -154,11 +154,24 @@ pub(crate) fn example_lock(of: &str, version: &str) -> PathBuf {
 
 /// The versions that an instrumentation is tested with, in the order of `tested`: the oldest first.
 pub(crate) fn tested(of: &str) -> Vec<String> {
+    texts(of, "tested")
+}
+
+/// The texts of a list in an `instrumentation.toml`.
+fn texts(of: &str, key: &str) -> Vec<String> {
     let path = source("instrumentations").join(of).join("instrumentation.toml");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let tested = table["tested"].as_array().expect("`tested` is a list");
-    tested.iter().map(|version| version.as_str().expect("a version").to_owned()).collect()
+    let texts = table[key].as_array().expect("a list");
+    texts.iter().map(|text| text.as_str().expect("a text").to_owned()).collect()
+}
+
+/// The versions of an instrumentation that records nothing but carries contexts, without the newest: they are left out by
+/// default, since there are many such crates, and what carries a context is the same few lines in each.
+pub(crate) fn older_carriers(of: &str) -> Vec<String> {
+    let mut tested = tested(of);
+    tested.pop();
+    if texts(of, "signals") == ["context"] { tested } else { Vec::new() }
 }
 
 /// The crates that have an instrumentation.
