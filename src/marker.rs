@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_marker_is_parsed_as_it_was_written() {
-        let marker = Marker { wire_version: 4, crate_name: "toy", crate_version: "1.2.3", hooks_version: "0.1.0" };
+        let marker = Marker { wire_version: 5, crate_name: "toy", crate_version: "1.2.3", hooks_version: "0.1.0" };
         let text = marker.to_string();
         assert_eq!(text, "otel-rs:layer:5|toy|1.2.3|0.1.0|");
         assert_eq!(Marker::parse(&text), Some(marker));

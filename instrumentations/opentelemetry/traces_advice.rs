@@ -328,7 +328,7 @@ impl TextMapPropagator for Propagator {
         if !super::SCOPE.enabled() {
             return Context::current();
         }
-        let context = hooks::Context::extract(&Extracted(extractor));
+        let context = hooks::Context::extract_for_work(&Extracted(extractor));
         let mut extracted = if context.baggage().is_empty() { cx.clone() } else { with_baggage_of(cx, &context) };
         if !context.is_empty() {
             let mut span = SynchronizedSpan::from(span_context_of(&context));

@@ -1,6 +1,7 @@
 //! Spans that a program makes with `tracing`: they arrive in the right place whatever subscriber the program has, and the
 //! program shows to the byte what it shows without us.
 
+mod already;
 mod batch;
 mod values;
 

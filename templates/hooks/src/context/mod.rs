@@ -182,6 +182,19 @@ impl Context {
         propagate::extract(headers)
     }
 
+    /// Reads a context from headers as [`extract`](Self::extract) does, for a program that looks for the parent of its work.
+    /// Where they are those of the request that is being served, it is the context of that work: its spans have the
+    /// caller's as their parent already.
+    pub fn extract_for_work(headers: &dyn Headers) -> Context {
+        let extracted = Context::extract(headers);
+        let current = current();
+        if !extracted.is_empty() && !current.is_empty() && current.brought == extracted.ids() {
+            current
+        } else {
+            extracted
+        }
+    }
+
     /// The parent of a request that is about to be sent with these headers: the span that the program itself named in
     /// them, otherwise the current one. Headers copied from the request being served name nothing new.
     pub fn of_request(headers: &dyn Headers) -> Context {
