@@ -1,8 +1,9 @@
 //! The hooks: what a woven crate calls inside the user's program.
 //!
 //! They write small records into shared memory, where the launcher (`otel-rs instrument`) reads them. Without a launcher
-//! they are dormant: one relaxed load. **Invariant:** no dependency, no lock, no allocation per record, no output, no panic:
-//! whatever goes wrong, the program runs on as if the hooks were not there. No thread either, but for the one that runs
+//! they are dormant: one relaxed load. **Invariant:** no dependency, no lock, no allocation per record (but for the
+//! handle of a span that the program makes by itself, and the record of a panic), no output, no panic:
+//! whatever goes wrong, the program runs on as if the hooks were not there. No threads either, but for the two that run
 //! the callbacks of metrics, where there are any and the program has threads already ([`metrics::on_collect`]).
 //!
 //! All functions here are safe and may be called from anywhere, `Drop` and forked children included.

@@ -12,10 +12,7 @@ use crate::attribute::{key, Key};
 use crate::context::Entered;
 use crate::kit::failure::CANCELLED;
 use crate::scope::Scope;
-use crate::span::{Domain, Span};
-
-/// `error.type` of a function that a panic has left.
-const PANIC: &str = "panic";
+use crate::span::{panic_or, Domain, Span, PANIC};
 
 /// A woven function.
 #[derive(Debug)]
@@ -200,8 +197,7 @@ impl<F: Future> Drop for Within<F> {
         unsafe { ManuallyDrop::drop(&mut self.body) };
         if entered.is_some() {
             drop(entered);
-            let error = if std::thread::panicking() { PANIC } else { CANCELLED };
-            end(std::mem::replace(&mut self.span, Span::NONE), Some(error));
+            end(std::mem::replace(&mut self.span, Span::NONE), Some(panic_or(CANCELLED)));
         }
     }
 }
