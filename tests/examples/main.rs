@@ -1,5 +1,5 @@
 //! The examples of the instrumentations. Each is woven, built and run with the versions in `tested`, and what arrives is
-//! compared with `example/expected.toml`.
+//! compared with `example/expected.toml`. A run of all examples builds together what fits together.
 //!
 //! A test is called `<crate> <version>`. The newest version always runs, and the lowest unless the crate only carries
 //! contexts. A version between them is ignored by default if a project of `tests/fixtures` has it, since other tests build
@@ -13,6 +13,7 @@ mod locks;
 mod support;
 
 use std::process::{Child, ExitCode, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -20,8 +21,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use expected::{Expected, Received};
-use support::fixture::{Fixture, instrumentations, left_out, older_carriers, tested};
+use support::fixture::Fixture;
 use support::services::Service;
+use support::together::{self, Example, Together};
 use support::{OTEL_RS, Otlp, clean, skip_test};
 
 /// How many seconds an example may run.
@@ -33,22 +35,30 @@ fn main() -> ExitCode {
     let is_full = locks::are_updated()
         || arguments.filter.is_some()
         || std::env::var("OTEL_RS_TEST_MATRIX").is_ok_and(|matrix| matrix == "full");
-    let mut trials = Vec::new();
-    for of in instrumentations() {
-        let left_out = if is_full { Vec::new() } else { [left_out(&of), older_carriers(&of)].concat() };
-        for version in tested(&of) {
-            let is_ignored = left_out.contains(&version);
-            let name = format!("{of} {version}");
-            let of = of.clone();
-            let trial = Trial::test(name.clone(), move || run(&name, &of, &version));
-            trials.push(trial.with_ignored_flag(is_ignored));
+    // A named test is built alone, which takes less time and shows what its own features do.
+    let is_all = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list && !locks::are_updated();
+    let (left_out, run_by_default) = together::examples(is_full);
+    let mut trials: Vec<_> = left_out.into_iter().map(|example| trial(example, None).with_ignored_flag(true)).collect();
+    if is_all {
+        let all = if is_full { Together::all(run_by_default) } else { together::by_default().to_vec() };
+        for together in &all {
+            trials.extend(together.members.iter().map(|example| trial(example.clone(), Some(together.clone()))));
         }
+        // What is built first is run while the next ones are built.
+        std::thread::spawn(move || all.iter().for_each(|together| together.prepare()));
+    } else {
+        trials.extend(run_by_default.into_iter().map(|example| trial(example, None)));
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
+fn trial((of, version): Example, together: Option<Arc<Together>>) -> Trial {
+    let name = format!("{of} {version}");
+    Trial::test(name.clone(), move || run(&name, &of, &version, together.as_deref()))
+}
+
 /// Weaves, builds and runs one example.
-fn run(name: &str, of: &str, version: &str) -> Result<(), Failed> {
+fn run(name: &str, of: &str, version: &str, together: Option<&Together>) -> Result<(), Failed> {
     if locks::are_updated() {
         locks::update(of, version);
     }
@@ -63,7 +73,10 @@ fn run(name: &str, of: &str, version: &str) -> Result<(), Failed> {
             }
         }
     }
-    let fixture = Fixture::example(of, version);
+    let fixture = match together {
+        Some(together) => together.example(of, version),
+        None => Fixture::example(of, version),
+    };
     let layers = fixture.layers();
     if !layers.contains(&(of.to_owned(), version.to_owned())) {
         return Err(format!("{of} {version} is not woven; the layers are {layers:?}\n{}", fixture.stderr).into());

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use nix::fcntl::{Flock, FlockArg};
 
-use super::{OTEL_RS, clean, kept, output, source, succeed};
+use super::{OTEL_RS, clean, kept, output, source, succeed, together};
 
 const MANIFEST: &str = "Cargo.toml.in";
 
@@ -43,15 +43,23 @@ impl Fixture {
         })
     }
 
-    /// The example of an instrumentation with the newest version of its crate that is tested.
+    /// The example of an instrumentation with the newest version of its crate that is tested. A run of all tests takes it
+    /// from those that are built together.
     pub(crate) fn newest_example(of: &str) -> Arc<Self> {
-        Self::example(of, tested(of).last().expect("at least one version"))
+        let version = tested(of).pop().expect("at least one version");
+        // A filter is an argument that is no flag.
+        let is_all = std::env::args().skip(1).all(|argument| argument.starts_with('-'));
+        let member = (of.to_owned(), version);
+        let together = together::by_default().iter().find(|together| is_all && together.members.contains(&member));
+        let (of, version) = &member;
+        together.map_or_else(|| Self::example(of, version), |together| together.example(of, version))
     }
 
     fn built(name: &str, write: impl FnOnce(&Path)) -> Arc<Self> {
-        static BUILT: Mutex<BTreeMap<String, Arc<Fixture>>> = Mutex::new(BTreeMap::new());
-        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-        built.entry(name.to_owned()).or_insert_with(|| Arc::new(Self::build(name, write))).clone()
+        static BUILT: Mutex<BTreeMap<String, Arc<OnceLock<Arc<Fixture>>>>> = Mutex::new(BTreeMap::new());
+        // Whoever needs a project that is built does not wait for one that is being built.
+        let cell = BUILT.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default().clone();
+        cell.get_or_init(|| Arc::new(Self::build(name, write))).clone()
     }
 
     fn build(name: &str, write: impl FnOnce(&Path)) -> Self {
@@ -134,11 +142,16 @@ fn write(from: &Path, folder: &Path) {
 
 /// Writes the example of an instrumentation, without a lock file.
 pub(crate) fn write_example(of: &str, version: &str, folder: &Path) {
+    write_member(of, version, "\n[profile.dev]\ndebug = false\n\n[workspace]\n", folder);
+}
+
+/// Writes the example of an instrumentation with `more` at the end of its manifest, without a lock file.
+pub(crate) fn write_member(of: &str, version: &str, more: &str, folder: &Path) {
     let example = source("instrumentations").join(of).join("example");
     let manifest = fs::read_to_string(example.join(MANIFEST)).expect("a manifest");
     let name = format!("{:?}", example_name(of, version));
     let manifest = manifest.replace("{version}", version).replace("\"example\"", &name);
-    put_text(&format!("{manifest}\n[profile.dev]\ndebug = false\n\n[workspace]\n"), &folder.join("Cargo.toml"));
+    put_text(&(manifest + more), &folder.join("Cargo.toml"));
     put_all(&example.join("src"), &folder.join("src"));
 }
 
@@ -218,7 +231,8 @@ pub(crate) fn put(from: &Path, to: &Path) {
     put_text(&fs::read_to_string(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())), to);
 }
 
-fn put_text(text: &str, to: &Path) {
+/// Writes a file. One that is the same already keeps its time.
+pub(crate) fn put_text(text: &str, to: &Path) {
     if fs::read_to_string(to).ok().as_deref() != Some(text) {
         fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
         fs::write(to, text).expect("room on the disk");
