@@ -1,10 +1,8 @@
 //! The examples of the instrumentations. Each is woven, built and run with the versions in `tested`, and what arrives is
 //! compared with `example/expected.toml`. A run of all examples builds together what fits together.
 //!
-//! A test is called `<crate> <version>`. The newest version always runs, and the lowest unless the crate only carries
-//! contexts. A version between them is ignored by default if a project of `tests/fixtures` has it, since other tests build
-//! and run that project.
-//! `OTEL_RS_TEST_MATRIX=full` runs every version.
+//! A test is called `<crate> <version>`. The newest version always runs. [`Plan::by_default`] lists which older ones are
+//! ignored; `OTEL_RS_TEST_MATRIX=full` runs every version.
 
 mod expected;
 mod locks;
@@ -21,9 +19,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use expected::{Expected, Received};
-use support::fixture::Fixture;
+use support::fixture::{Fixture, instrumentations, tested};
 use support::services::Service;
-use support::together::{self, Example, Together};
+use support::together::{Example, Member, Plan, Together};
 use support::{OTEL_RS, Otlp, clean, skip_test};
 
 /// How many seconds an example may run.
@@ -37,22 +35,29 @@ fn main() -> ExitCode {
         || std::env::var("OTEL_RS_TEST_MATRIX").is_ok_and(|matrix| matrix == "full");
     // A named test is built alone, which takes less time and shows what its own features do.
     let is_all = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list && !locks::are_updated();
-    let (left_out, run_by_default) = together::examples(is_full);
-    let mut trials: Vec<_> = left_out.into_iter().map(|example| trial(example, None).with_ignored_flag(true)).collect();
+    let mut trials = Vec::new();
     if is_all {
-        let all = if is_full { Together::all(run_by_default) } else { together::by_default().to_vec() };
-        for together in &all {
-            trials.extend(together.members.iter().map(|example| trial(example.clone(), Some(together.clone()))));
+        let full = is_full.then(Plan::full);
+        let plan = full.as_ref().unwrap_or_else(|| Plan::by_default());
+        for together in &plan.workspaces {
+            trials.extend(together.examples().map(|example| trial(example, Some(together.clone()))));
         }
+        trials.extend(plan.left_out.iter().map(|example| trial(example, None).with_ignored_flag(true)));
         // What is built first is run while the next ones are built.
-        std::thread::spawn(move || all.iter().for_each(|together| together.prepare()));
+        let workspaces = plan.workspaces.clone();
+        std::thread::spawn(move || workspaces.iter().for_each(|together| together.prepare()));
     } else {
-        trials.extend(run_by_default.into_iter().map(|example| trial(example, None)));
+        let left_out = if is_full { &[][..] } else { &Plan::by_default().left_out };
+        for of in instrumentations() {
+            let examples = tested(&of).into_iter().map(|version| (of.clone(), version));
+            trials.extend(examples.map(|one| trial(&one, None).with_ignored_flag(left_out.contains(&one))));
+        }
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn trial((of, version): Example, together: Option<Arc<Together>>) -> Trial {
+fn trial((of, version): &Example, together: Option<Arc<Together>>) -> Trial {
+    let (of, version) = (of.clone(), version.clone());
     let name = format!("{of} {version}");
     Trial::test(name.clone(), move || run(&name, &of, &version, together.as_deref()))
 }
@@ -74,7 +79,7 @@ fn run(name: &str, of: &str, version: &str, together: Option<&Together>) -> Resu
         }
     }
     let fixture = match together {
-        Some(together) => together.example(of, version),
+        Some(together) => together.built(&Member::Example((of.to_owned(), version.to_owned()))),
         None => Fixture::example(of, version),
     };
     let layers = fixture.layers();

@@ -4,13 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 
 use nix::fcntl::{Flock, FlockArg};
 
-use super::{OTEL_RS, clean, kept, output, source, succeed, together};
+use super::together::{self, Member};
+use super::{OTEL_RS, clean, kept, output, source, succeed};
 
 const MANIFEST: &str = "Cargo.toml.in";
+/// How projects are built.
+pub(crate) const PROFILE: &str = "\n[profile.dev]\ndebug = false\n";
+/// The end of a project's manifest that is a workspace of its own.
+const ALONE: &str = "\n[profile.dev]\ndebug = false\n\n[workspace]\n";
 
 /// A project that is woven and built.
 #[derive(Debug)]
@@ -26,12 +31,23 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// A project of `tests/fixtures` with one set of versions.
     pub(crate) fn of(project: &str) -> Arc<Self> {
-        Self::built(project, |folder| write(&source("tests/fixtures").join(project), folder))
+        Self::together_or_alone(&Member::fixture(project, None), || Self::alone(project, None))
     }
 
     /// A project of `tests/fixtures` with one of its [`sets`] of versions.
     pub(crate) fn with(project: &str, set: &str) -> Arc<Self> {
-        Self::built(&format!("{project}-{set}"), |folder| write_set(project, set, folder))
+        Self::together_or_alone(&Member::fixture(project, Some(set)), || Self::alone(project, Some(set)))
+    }
+
+    /// The same, in no workspace with others.
+    pub(crate) fn alone(project: &str, set: Option<&str>) -> Arc<Self> {
+        let name = set.map_or_else(|| project.to_owned(), |set| format!("{project}-{set}"));
+        Self::built(&name, |folder| write_set(project, set, ALONE, folder))
+    }
+
+    fn together_or_alone(member: &Member, alone: impl FnOnce() -> Arc<Self>) -> Arc<Self> {
+        build_ahead();
+        together::with(member).map_or_else(alone, |together| together.built(member))
     }
 
     /// The example of an instrumentation with one version of its crate, as its lock file has it.
@@ -43,16 +59,11 @@ impl Fixture {
         })
     }
 
-    /// The example of an instrumentation with the newest version of its crate that is tested. A run of all tests takes it
-    /// from those that are built together.
+    /// The example of an instrumentation with the newest version of its crate that is tested.
     pub(crate) fn newest_example(of: &str) -> Arc<Self> {
         let version = tested(of).pop().expect("at least one version");
-        // A filter is an argument that is no flag.
-        let is_all = std::env::args().skip(1).all(|argument| argument.starts_with('-'));
-        let member = (of.to_owned(), version);
-        let together = together::by_default().iter().find(|together| is_all && together.members.contains(&member));
-        let (of, version) = &member;
-        together.map_or_else(|| Self::example(of, version), |together| together.example(of, version))
+        let alone = || Self::example(of, &version);
+        Self::together_or_alone(&Member::Example((of.to_owned(), version.clone())), alone)
     }
 
     fn built(name: &str, write: impl FnOnce(&Path)) -> Arc<Self> {
@@ -102,6 +113,44 @@ impl Fixture {
     }
 }
 
+/// Projects that tests copy and build by themselves.
+const COPIED: [&str; 2] = ["small", "two-versions"];
+
+/// Builds the projects of `tests/fixtures` one after the other while tests run, if all tests do.
+fn build_ahead() {
+    static BEGUN: Once = Once::new();
+    if !together::is_everything_run() {
+        return;
+    }
+    let build = |project: &str| {
+        if source("tests/fixtures").join(project).join(MANIFEST).exists() {
+            Fixture::of(project);
+        } else {
+            sets(project).iter().for_each(|set| drop(Fixture::with(project, set)));
+        }
+    };
+    BEGUN.call_once(|| {
+        // One that cannot be built fails in the test that needs it.
+        std::thread::spawn(move || projects().iter().for_each(|project| build(project)));
+    });
+}
+
+/// The projects of `tests/fixtures` that are woven and built.
+fn projects() -> Vec<String> {
+    let manifests = walkdir::WalkDir::new(source("tests/fixtures")).min_depth(2).max_depth(3).sort_by_file_name();
+    let mut names: Vec<_> = manifests
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry.file_name() == MANIFEST)
+        .filter_map(|entry| {
+            entry.path().strip_prefix(source("tests/fixtures")).ok()?.iter().next()?.to_str().map(str::to_owned)
+        })
+        .filter(|name| !COPIED.contains(&name.as_str()))
+        .collect();
+    names.dedup();
+    names
+}
+
 /// Keeps other test processes out until it is dropped.
 pub(crate) fn lock(name: &str) -> Flock<File> {
     fs::create_dir_all(kept("")).expect("a folder below target");
@@ -121,20 +170,15 @@ pub(crate) fn sets(project: &str) -> Vec<String> {
     sets
 }
 
-/// Writes a project's sources with one of its [`sets`] of versions.
-pub(crate) fn write_set(project: &str, set: &str, folder: &Path) {
+/// Writes what a project of `tests/fixtures` has: manifest, lock file, sources, cargo's configuration. `end` takes the place
+/// of [`ALONE`] at the end of its manifest.
+pub(crate) fn write_set(project: &str, set: Option<&str>, end: &str, folder: &Path) {
     let project = source("tests/fixtures").join(project);
-    write(&project.join(set), folder);
-    put_all(&project.join("src"), &folder.join("src"));
-}
-
-/// Writes what a folder has of a project: manifest, lock file, sources, cargo's configuration.
-fn write(from: &Path, folder: &Path) {
-    put(&from.join(MANIFEST), &folder.join("Cargo.toml"));
+    let from = project.join(set.unwrap_or_default());
+    let manifest = fs::read_to_string(from.join(MANIFEST)).expect("a manifest");
+    put_text(&manifest.replace(ALONE, end), &folder.join("Cargo.toml"));
     put(&from.join("Cargo.lock"), &folder.join("Cargo.lock"));
-    if from.join("src").exists() {
-        put_all(&from.join("src"), &folder.join("src"));
-    }
+    put_all(&project.join("src"), &folder.join("src"));
     if from.join("config.toml").exists() {
         put(&from.join("config.toml"), &folder.join(".cargo/config.toml"));
     }
@@ -142,7 +186,7 @@ fn write(from: &Path, folder: &Path) {
 
 /// Writes the example of an instrumentation, without a lock file.
 pub(crate) fn write_example(of: &str, version: &str, folder: &Path) {
-    write_member(of, version, "\n[profile.dev]\ndebug = false\n\n[workspace]\n", folder);
+    write_member(of, version, ALONE, folder);
 }
 
 /// Writes the example of an instrumentation with `more` at the end of its manifest, without a lock file.
@@ -195,14 +239,6 @@ pub(crate) fn instrumentations() -> Vec<String> {
     assert!(!names.is_empty(), "there are no instrumentations");
     names.sort();
     names
-}
-
-/// The versions of an instrumentation whose examples are left out by default: those between the lowest and the newest that
-/// a project of `tests/fixtures` has. `shop::versions` requires that one of its programs has their layer.
-pub(crate) fn left_out(of: &str) -> Vec<String> {
-    let tested = tested(of);
-    let between = tested.iter().skip(1).take(tested.len().saturating_sub(2));
-    between.filter(|version| fixture_with(of, version).is_some()).cloned().collect()
 }
 
 /// The lock file of a project of `tests/fixtures` that has the crate in this version.

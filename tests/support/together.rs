@@ -1,67 +1,202 @@
-//! Examples that are built together: members of one cargo workspace, so that what they share is compiled once.
+//! Projects that are built together: members of one cargo workspace, so that what they share is compiled once.
 //!
-//! Cargo compiles a crate once for each set of features that it is used with, and each example uses its own. In a
-//! workspace there is one set for all. The lock file of the workspace is the union of the members' lock files; two examples
+//! Cargo compiles a crate once for each set of features that it is used with, and each project uses its own. In a
+//! workspace there is one set for all. The lock file of the workspace is the union of the members' lock files; two projects
 //! whose lock files do not agree are members of different workspaces.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use semver::Version;
 use serde::Deserialize;
 
 use super::fixture::{
-    Fixture, cargo, example_lock, example_name, instrumentations, left_out, lock, older_carriers, otel_rs, put,
-    put_text, tested, write_member,
+    Fixture, PROFILE, cargo, example_lock, example_name, fixture_with, instrumentations, lock, older_carriers, otel_rs,
+    put, put_text, tested, write_member, write_set,
 };
-use super::{kept, output};
+use super::{kept, output, source};
 
 /// Crates for a system library that is linked once, as their name shows: a workspace has one version of each. These two
 /// link none.
 const LINK_NOTHING: [&str; 2] = ["linux-raw-sys", "windows-sys"];
 
+/// Projects of `tests/fixtures` and their sets of versions that are built with the examples: they take long alone, and are
+/// not about features of their dependencies.
+const FIXTURES: [(&str, Option<&str>); 3] = [("shop", Some("newest")), ("batch", None), ("edge", Some("newest"))];
+
 /// An example: a crate and its version.
 pub(crate) type Example = (String, String);
 
-/// Examples that are built together.
-#[derive(Debug, Default)]
+/// One of the projects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Member {
+    /// The example of an instrumentation.
+    Example(Example),
+    /// A project of `tests/fixtures` with a set of versions, if it has several.
+    Fixture(String, Option<String>),
+}
+
+impl Member {
+    pub(crate) fn fixture(project: &str, set: Option<&str>) -> Self {
+        Member::Fixture(project.to_owned(), set.map(str::to_owned))
+    }
+
+    /// The package, the program and the folder.
+    fn name(&self) -> String {
+        match self {
+            Member::Example((of, version)) => example_name(of, version),
+            Member::Fixture(project, Some(set)) => format!("{project}-{set}"),
+            Member::Fixture(project, None) => project.clone(),
+        }
+    }
+
+    fn lock(&self) -> PathBuf {
+        let folder = source("tests/fixtures");
+        match self {
+            Member::Example((of, version)) => example_lock(of, version),
+            Member::Fixture(project, set) => {
+                folder.join(project).join(set.as_deref().unwrap_or_default()).join("Cargo.lock")
+            }
+        }
+    }
+
+    /// Writes the project without a profile and a workspace of its own. Its lock file is for those that look up what was
+    /// locked; cargo reads that of the workspace.
+    fn write(&self, folder: &Path) {
+        match self {
+            Member::Example((of, version)) => {
+                write_member(of, version, "", folder);
+                put(&self.lock(), &folder.join("Cargo.lock"));
+            }
+            Member::Fixture(project, set) => write_set(project, set.as_deref(), "", folder),
+        }
+    }
+
+    /// Whether its manifest says that it is about the features of its dependencies, which others would change.
+    fn is_alone(&self) -> bool {
+        let Member::Example((of, _)) = self else { return false };
+        let path = source("instrumentations").join(of).join("example/Cargo.toml.in");
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let manifest: toml::Value = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let alone =
+            ["metadata", "otel-rs", "alone"].into_iter().try_fold(&manifest["package"], |table, key| table.get(key));
+        alone.is_some_and(|alone| alone.as_bool() == Some(true))
+    }
+
+    /// The project built alone.
+    fn alone(&self) -> Arc<Fixture> {
+        match self {
+            Member::Example((of, version)) => Fixture::example(of, version),
+            Member::Fixture(project, set) => Fixture::alone(project, set.as_deref()),
+        }
+    }
+}
+
+/// Projects that are built together.
+#[derive(Debug)]
 pub(crate) struct Together {
-    pub(crate) members: Vec<Example>,
+    pub(crate) members: Vec<Member>,
     packages: Packages,
     built: OnceLock<Option<String>>,
 }
 
-/// The examples that are run by default, each built with those that it fits with.
-pub(crate) fn by_default() -> &'static [Arc<Together>] {
-    static ALL: OnceLock<Vec<Arc<Together>>> = OnceLock::new();
-    ALL.get_or_init(|| Together::all(examples(false).1))
+/// Which examples are run, and what is built for them.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// The workspaces. Each example that is run is a member of one.
+    pub(crate) workspaces: Vec<Arc<Together>>,
+    /// The examples that are left out.
+    pub(crate) left_out: Vec<Example>,
 }
 
-/// All examples: those that are left out, and those that are run. The newest versions come first, since most of them fit
-/// together.
-pub(crate) fn examples(is_full: bool) -> (Vec<Example>, Vec<Example>) {
-    let of_all = || instrumentations().into_iter().map(|of| (tested(&of), of));
-    let newest = of_all().filter_map(|(mut tested, of)| Some((of, tested.pop()?)));
-    let older = of_all().flat_map(|(mut tested, of)| {
-        tested.pop();
-        tested.into_iter().map(move |version| (of.clone(), version))
-    });
-    let is_left_out = |(of, version): &Example| {
-        !is_full && [left_out(of), older_carriers(of)].iter().any(|versions| versions.contains(version))
-    };
-    newest.chain(older).partition(is_left_out)
+impl Plan {
+    /// What is run by default: of each crate the newest version and the lowest. An older version is left out if a project of
+    /// `tests/fixtures` has it, which other tests build and run, unless it is the lowest and fits into a workspace that is
+    /// built anyway. A crate that only carries contexts is run with the newest version alone.
+    pub(crate) fn by_default() -> &'static Plan {
+        static PLAN: OnceLock<Plan> = OnceLock::new();
+        PLAN.get_or_init(|| Plan::new(false))
+    }
+
+    /// Every version of every crate.
+    pub(crate) fn full() -> Plan {
+        Plan::new(true)
+    }
+
+    /// Puts each project into the first workspace that it fits into. The newest examples come first, since most of them fit
+    /// together.
+    fn new(is_full: bool) -> Plan {
+        let mut all: Vec<Together> = Vec::new();
+        let mut left_out = Vec::new();
+        let newest = instrumentations().into_iter().map(|of| (of.clone(), tested(&of).pop().expect("a version")));
+        let fixtures = FIXTURES.into_iter().map(|(project, set)| Member::fixture(project, set));
+        for member in newest.map(Member::Example).chain(fixtures) {
+            let packages = Packages::of(&member.lock());
+            match fitting(&mut all, &member, &packages) {
+                Some(together) => together.add(member, packages),
+                None => all.push(Together::of(member, packages)),
+            }
+        }
+        for example in instrumentations().into_iter().flat_map(|of| older(&of)) {
+            let (of, version) = &example;
+            let packages = Packages::of(&example_lock(of, version));
+            let fits = fitting(&mut all, &Member::Example(example.clone()), &packages);
+            let is_carrier = older_carriers(of).contains(version);
+            let is_elsewhere = (fits.is_none() || is_between(of, version)) && fixture_with(of, version).is_some();
+            if !is_full && (is_carrier || is_elsewhere) {
+                left_out.push(example);
+                continue;
+            }
+            match fits {
+                Some(together) => together.add(Member::Example(example), packages),
+                None => all.push(Together::of(Member::Example(example), packages)),
+            }
+        }
+        Plan { workspaces: all.into_iter().map(Arc::new).collect(), left_out }
+    }
+}
+
+/// The first workspace that a project fits into.
+fn fitting<'a>(all: &'a mut [Together], member: &Member, packages: &Packages) -> Option<&'a mut Together> {
+    if member.is_alone() {
+        return None;
+    }
+    all.iter_mut().find(|together| !together.members[0].is_alone() && together.packages.agree_with(packages))
+}
+
+/// Whether it is neither the lowest nor the newest version.
+fn is_between(of: &str, version: &str) -> bool {
+    let tested = tested(of);
+    ![tested.first(), tested.last()].contains(&Some(&version.to_owned()))
+}
+
+/// The examples of a crate without the newest.
+fn older(of: &str) -> Vec<Example> {
+    let mut tested = tested(of);
+    tested.pop();
+    tested.into_iter().map(|version| (of.to_owned(), version)).collect()
+}
+
+/// The workspace that has a project, if this process runs all tests: a filter names few of them, which are built alone.
+pub(crate) fn with(member: &Member) -> Option<&'static Together> {
+    let together = Plan::by_default().workspaces.iter().find(|together| together.members.contains(member));
+    together.filter(|_| is_everything_run()).map(AsRef::as_ref)
+}
+
+/// Whether no filter was given. It would be an argument that is no flag.
+pub(crate) fn is_everything_run() -> bool {
+    std::env::args().skip(1).all(|argument| argument.starts_with('-'))
 }
 
 /// What the newest examples that fit together have locked.
 pub(crate) fn newest_packages() -> Packages {
-    let is_locked = |(of, version): &Example| example_lock(of, version).exists();
-    let newest = instrumentations().into_iter().filter_map(|of| Some((of.clone(), tested(&of).pop()?)));
+    let newest = instrumentations().into_iter().filter_map(|of| Some(example_lock(&of, tested(&of).last()?)));
     let mut packages = Packages::default();
-    for example in newest.filter(is_locked) {
-        let others = Packages::of(&example);
+    for lock in newest.filter(|lock| lock.exists()) {
+        let others = Packages::of(&lock);
         if packages.agree_with(&others) {
             packages.add(others);
         }
@@ -70,19 +205,21 @@ pub(crate) fn newest_packages() -> Packages {
 }
 
 impl Together {
-    /// Puts each example into the first workspace that it fits into.
-    pub(crate) fn all(examples: impl IntoIterator<Item = Example>) -> Vec<Arc<Together>> {
-        let mut all: Vec<Together> = Vec::new();
-        for example in examples {
-            let packages = Packages::of(&example);
-            let at = all.iter().position(|together| together.packages.agree_with(&packages)).unwrap_or(all.len());
-            if at == all.len() {
-                all.push(Together::default());
-            }
-            all[at].packages.add(packages);
-            all[at].members.push(example);
-        }
-        all.into_iter().map(Arc::new).collect()
+    fn of(member: Member, packages: Packages) -> Self {
+        Together { members: vec![member], packages, built: OnceLock::new() }
+    }
+
+    fn add(&mut self, member: Member, packages: Packages) {
+        self.members.push(member);
+        self.packages.add(packages);
+    }
+
+    /// The examples among the members.
+    pub(crate) fn examples(&self) -> impl Iterator<Item = &Example> {
+        self.members.iter().filter_map(|member| match member {
+            Member::Example(example) => Some(example),
+            Member::Fixture(..) => None,
+        })
     }
 
     /// Weaves and builds all members, unless that is done.
@@ -91,9 +228,9 @@ impl Together {
     }
 
     /// One of the members. It is built alone where the workspace could not be.
-    pub(crate) fn example(&self, of: &str, version: &str) -> Arc<Fixture> {
-        let Some(stderr) = self.stderr() else { return Fixture::example(of, version) };
-        let name = example_name(of, version);
+    pub(crate) fn built(&self, member: &Member) -> Arc<Fixture> {
+        let Some(stderr) = self.stderr() else { return member.alone() };
+        let name = member.name();
         let (folder, program) = (self.folder().join(&name), kept("target").join("debug").join(&name));
         Arc::new(Fixture { folder, program, stderr: stderr.clone() })
     }
@@ -129,19 +266,15 @@ impl Together {
 
     /// The workspace, which is called like its first member.
     fn folder(&self) -> PathBuf {
-        let (of, version) = self.members.first().expect("a member");
-        kept(&format!("together-{}", example_name(of, version)))
+        kept(&format!("together-{}", self.members.first().expect("a member").name()))
     }
 
     fn write(&self) {
         let folder = self.folder();
-        let names: Vec<_> = self.members.iter().map(|(of, version)| example_name(of, version)).collect();
-        let manifest = format!("[workspace]\nresolver = \"2\"\nmembers = {names:?}\n\n[profile.dev]\ndebug = false\n");
-        put_text(&manifest, &folder.join("Cargo.toml"));
-        for ((of, version), name) in self.members.iter().zip(&names) {
-            write_member(of, version, "", &folder.join(name));
-            // For those that look up what was locked; cargo reads that of the workspace.
-            put(&example_lock(of, version), &folder.join(name).join("Cargo.lock"));
+        let names: Vec<_> = self.members.iter().map(Member::name).collect();
+        put_text(&format!("[workspace]\nresolver = \"2\"\nmembers = {names:?}\n{PROFILE}"), &folder.join("Cargo.toml"));
+        for (member, name) in self.members.iter().zip(&names) {
+            member.write(&folder.join(name));
         }
         put_text(&self.packages.to_string(), &folder.join("Cargo.lock"));
     }
@@ -175,10 +308,9 @@ struct Locked {
 }
 
 impl Packages {
-    /// The packages of an example.
-    pub(crate) fn of((of, version): &Example) -> Packages {
-        let path = example_lock(of, version);
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    /// The packages of a lock file.
+    pub(crate) fn of(path: &Path) -> Packages {
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let file: LockFile = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let find = |dependency: &str| {
             let mut words = dependency.split(' ');
