@@ -24,11 +24,17 @@ use support::services::Service;
 use support::together::{Example, Member, Plan, Together};
 use support::{OTEL_RS, Otlp, clean, skip_test};
 
+/// In how many workspaces the newest examples are built at most. Each compiles tokio, hyper and the like again.
+const WORKSPACES: usize = 3;
+
 /// How many seconds an example may run.
 const PATIENCE: u64 = 60;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // As other test programs have it.
+    let threads = || std::env::var("RUST_TEST_THREADS").ok()?.parse().ok();
+    arguments.test_threads = arguments.test_threads.or_else(threads);
     // A named test and `UPDATE_LOCKS` concern every version.
     let is_full = locks::are_updated()
         || arguments.filter.is_some()
@@ -42,6 +48,7 @@ fn main() -> ExitCode {
         for together in &plan.workspaces {
             trials.extend(together.examples().map(|example| trial(example, Some(together.clone()))));
         }
+        trials.push(Trial::test("newest lock files agree", || agree(Plan::by_default())));
         trials.extend(plan.left_out.iter().map(|example| trial(example, None).with_ignored_flag(true)));
         // What is built first is run while the next ones are built.
         let workspaces = plan.workspaces.clone();
@@ -54,6 +61,20 @@ fn main() -> ExitCode {
         }
     }
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Few workspaces suffice for the newest examples.
+fn agree(plan: &Plan) -> Result<(), Failed> {
+    let is_newest = |(of, version): &Example| tested(of).last() == Some(version);
+    let newest = plan.workspaces.iter().filter(|together| !together.is_alone());
+    let newest: Vec<Vec<_>> =
+        newest.map(|together| together.examples().filter(|one| is_newest(one)).collect()).collect();
+    let newest: Vec<_> = newest.into_iter().filter(|examples| !examples.is_empty()).collect();
+    if newest.len() <= WORKSPACES {
+        return Ok(());
+    }
+    let apart = &newest[WORKSPACES..];
+    Err(format!("their lock files agree with no others; remove them and run with `UPDATE_LOCKS=1`: {apart:?}").into())
 }
 
 fn trial((of, version): &Example, together: Option<Arc<Together>>) -> Trial {

@@ -164,7 +164,7 @@ fn fitting<'a>(all: &'a mut [Together], member: &Member, packages: &Packages) ->
     if member.is_alone() {
         return None;
     }
-    all.iter_mut().find(|together| !together.members[0].is_alone() && together.packages.agree_with(packages))
+    all.iter_mut().find(|together| !together.is_alone() && together.packages.agree_with(packages))
 }
 
 /// Whether it is neither the lowest nor the newest version.
@@ -212,6 +212,11 @@ impl Together {
     fn add(&mut self, member: Member, packages: Packages) {
         self.members.push(member);
         self.packages.add(packages);
+    }
+
+    /// Whether its one member asks for that.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.members.iter().any(Member::is_alone)
     }
 
     /// The examples among the members.
