@@ -88,7 +88,7 @@ fn run(name: &str, of: &str, version: &str, together: Option<&Together>) -> Resu
     if locks::are_updated() {
         locks::update(of, version);
     }
-    let expected = Expected::read(of, version)?;
+    let mut expected = Expected::read(of, version)?;
     let mut services = Vec::new();
     for need in &expected.needs {
         match Service::start(need) {
@@ -103,6 +103,7 @@ fn run(name: &str, of: &str, version: &str, together: Option<&Together>) -> Resu
         Some(together) => together.built(&Member::Example((of.to_owned(), version.to_owned()))),
         None => Fixture::example(of, version),
     };
+    expected.below(&fixture.below());
     let layers = fixture.layers();
     if !layers.contains(&(of.to_owned(), version.to_owned())) {
         return Err(format!("{of} {version} is not woven; the layers are {layers:?}\n{}", fixture.stderr).into());

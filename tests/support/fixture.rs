@@ -106,6 +106,12 @@ impl Fixture {
         layers.iter().map(|layer| (text(layer, "crate"), text(layer, "version"))).collect()
     }
 
+    /// What the paths of its sources begin with: its folder in the workspace, if it is a member of one with others.
+    pub(crate) fn below(&self) -> String {
+        let (workspace, name) = (self.folder.parent().expect("a folder"), self.folder.file_name().expect("a name"));
+        if workspace.join("Cargo.toml").exists() { format!("{}/", name.to_string_lossy()) } else { String::new() }
+    }
+
     /// A route's template in the syntax of this fixture's axum version.
     pub(crate) fn route(&self, template: &str) -> String {
         let colon = self.locked("axum").iter().all(|version| version.starts_with("0.7."));
