@@ -7,6 +7,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -246,7 +247,11 @@ impl Together {
         let built = self.built.get_or_init(|| {
             let _lock = lock("build");
             self.write();
-            self.run().map_err(|why| eprintln!("{}: built one by one:\n{why}", self.folder().display())).ok()
+            let report = |why: String| {
+                // Not `eprintln!`, whose output libtest captures when a test passes.
+                let _ = writeln!(std::io::stderr(), "{}: built one by one:\n{why}", self.folder().display());
+            };
+            self.run().map_err(report).ok()
         });
         built.as_ref()
     }
@@ -339,12 +344,12 @@ impl Packages {
 
     /// Whether no crate has two versions of which cargo accepts one only.
     fn agree_with(&self, others: &Packages) -> bool {
-        let of_line = |packages: &Packages| -> BTreeMap<(String, Option<(u64, u64, u64)>), Version> {
+        fn of_lines(packages: &Packages) -> BTreeMap<(&str, Option<Line>), &Version> {
             let from_elsewhere = packages.0.iter().filter(|(_, package)| package.source.is_some());
-            from_elsewhere.map(|((name, version), _)| ((name.clone(), line(name, version)), version.clone())).collect()
-        };
-        let ours = of_line(self);
-        of_line(others).iter().all(|(line, version)| ours.get(line).is_none_or(|ours| ours == version))
+            from_elsewhere.map(|((name, version), _)| ((name.as_str(), line(name, version)), version)).collect()
+        }
+        let ours = of_lines(self);
+        of_lines(others).iter().all(|(line, version)| ours.get(line).is_none_or(|ours| ours == version))
     }
 
     /// Adds packages that [agree](Self::agree_with).
@@ -365,8 +370,11 @@ impl Packages {
     }
 }
 
-/// The versions between which cargo chooses one; `None` for all.
-fn line(name: &str, version: &Version) -> Option<(u64, u64, u64)> {
+/// The versions between which cargo chooses one, by what they have in common.
+type Line = (u64, u64, u64);
+
+/// The line that a version is of; `None` where there is one for all.
+fn line(name: &str, version: &Version) -> Option<Line> {
     if name.ends_with("-sys") && !LINK_NOTHING.contains(&name) {
         return None;
     }
