@@ -24,9 +24,9 @@ use super::{kept, output, source};
 /// link none.
 const LINK_NOTHING: [&str; 2] = ["linux-raw-sys", "windows-sys"];
 
-/// Projects of `tests/fixtures` and their sets of versions that are built with the examples: they take long alone, and are
-/// not about features of their dependencies.
-const FIXTURES: [(&str, Option<&str>); 3] = [("shop", Some("newest")), ("batch", None), ("edge", Some("newest"))];
+/// Projects of `tests/fixtures` and their sets of versions that are built with the examples: those that are not about
+/// features of their dependencies.
+const FIXTURES: [(&str, Option<&str>); 0] = [];
 
 /// An example: a crate and its version.
 pub(crate) type Example = (String, String);
