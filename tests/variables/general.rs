@@ -264,6 +264,23 @@ variables! {
         refused("OTEL_RS_LOG_IDS", "seldom");
     }
 
+    OTEL_RS_LOG_SPAN_FIELDS => {
+        let exported = |value: &str| {
+            let fixture = crate::support::Fixture::with("spans", "newest");
+            let otlp = crate::support::Otlp::start();
+            let mut command = crate::launcher::launch_file(&fixture.program);
+            command.args(["tree", "none"]).env("OTEL_LOGS_EXPORTER", "otlp");
+            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
+            assert!(command.env("OTEL_RS_LOG_SPAN_FIELDS", value).output().unwrap().status.success());
+            let logs = otlp.logs();
+            let inner = logs.iter().find(|log| log.body == "the end".into()).expect("the record in `inner`");
+            (inner.attributes.get("depth").cloned(), inner.attributes.contains_key("target"))
+        };
+        // Of three spans that have the field, the innermost counts.
+        assert_eq!(["", "false", "true"].map(exported), [(None, false), (None, false), (Some(0.into()), false)]);
+        refused("OTEL_RS_LOG_SPAN_FIELDS", "seldom");
+    }
+
     OTEL_RS_OBSERVER_THREAD => {
         // The thread and the time of observations are tested in `launcher::observed`.
         let threads = |value: &str| {

@@ -1,5 +1,6 @@
 //! A log record as the exporters take it.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use opentelemetry::logs::{AnyValue, LogRecord as _, Severity};
@@ -55,7 +56,10 @@ pub(super) fn data(mut record: SdkLogRecord, logged: &CompleteRecord<LogHeader>,
     let known = known.into_iter().filter_map(|(key, name)| Some((name.into(), facts.get(key)?)));
     let mut dropped_attributes = u32::from(log.left_out);
     let exception = logged_error(&facts, log.severity).map(|value| (name::EXCEPTION_MESSAGE.into(), value));
-    for (index, (name, value)) in known.chain(facts.named()).chain(exception).enumerate() {
+    let around = logged.span_fields();
+    let around = around.into_iter().filter(|(name, _)| named(&facts, name).is_none());
+    let around = around.map(|(name, value)| (Cow::Owned(name), value));
+    for (index, (name, value)) in known.chain(facts.named()).chain(exception).chain(around).enumerate() {
         if index >= log_limits.attributes {
             dropped_attributes += 1;
             continue;
@@ -127,7 +131,7 @@ pub(crate) mod testing {
 
     use super::*;
     use crate::bounds::budget::Budget;
-    use crate::records::assemble::Assembler;
+    use crate::records::assemble::{Assembler, LogsInSpans};
     use crate::records::record::LogHeader;
     use crate::records::record::make::{self, Given};
     use crate::resource::testing::source;
@@ -135,7 +139,7 @@ pub(crate) mod testing {
 
     /// A record as the hooks write it, on its way out.
     pub(crate) fn made(log: &LogHeader, facts: &[Given<'_>], limits: &LogLimits) -> LogData {
-        let mut assembler = Assembler::new(&Budget::new(64_000_000));
+        let mut assembler = Assembler::new(&Budget::new(64_000_000), LogsInSpans::default());
         let marker = |id| (id == 4).then(|| "otel-rs:layer:1|log|0.4.35|0.1.0|\n".to_owned());
         assembler.attach(ProcessId(1), source(0, "test"), Box::new(marker));
         assembler.records(ProcessId(1), &make::log(log, facts)).unwrap();

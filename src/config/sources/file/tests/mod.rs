@@ -117,7 +117,12 @@ fn settings_of_all_signals_are_read() {
         config.run,
         crate::config::Run { span: true, arguments: false, environment_parent: true, follow: false }
     );
-    assert!(config.log_ids && config.runtime_poll_times && config.observer_thread == ObserverThread::Never);
+    assert!(
+        config.log_ids
+            && config.log_span_fields
+            && config.runtime_poll_times
+            && config.observer_thread == ObserverThread::Never
+    );
     assert_eq!(config.memory_limit, 32 << 20);
 }
 
