@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::lexer::Token;
-use super::words::{DEFINITIONS, DIRECT, FILLERS, OBJECTS, OPERATIONS, PLAIN};
+use super::words::{AFTER_OR, DEFINITIONS, DIRECT, FILLERS, KINDS_OF_NEW_TABLE, OBJECTS, OPERATIONS, PLAIN};
 
 /// Longest summary in bytes; more is left out by whole words.
 const MAX_SUMMARY: usize = 255;
@@ -69,6 +69,11 @@ pub(super) struct Reader {
     /// The token before could stand before a statement within the statement.
     opening: bool,
     after_distinct: bool,
+    after_or: bool,
+    /// The table that is awaited is one that `SELECT … INTO` makes.
+    makes_table: bool,
+    /// The kind of that table, or its name.
+    filler: Option<String>,
 }
 
 impl Default for Reader {
@@ -89,12 +94,20 @@ impl Default for Reader {
             done: false,
             opening: true,
             after_distinct: false,
+            after_or: false,
+            makes_table: false,
+            filler: None,
         }
     }
 }
 
 impl Reader {
     pub(super) fn token(&mut self, token: &Token<'_>) {
+        if !matches!(token, Token::Word(_) | Token::Quoted(..))
+            && let Some(name) = self.filler.take()
+        {
+            self.start_name(&name);
+        }
         if self.continue_name(token) {
             return;
         }
@@ -111,7 +124,10 @@ impl Reader {
                 }
             }
             Token::Punct(",") if self.level().from => self.awaiting = Await::Table { callable: true },
-            Token::Quoted(_, inner) => self.start_name(inner),
+            Token::Quoted(_, inner) => {
+                self.filler = None;
+                self.start_name(inner);
+            }
             Token::Word(word) => self.word(word, opening),
             _ if matches!(self.awaiting, Await::Operation) => {}
             _ => self.awaiting = Await::Nothing,
@@ -138,6 +154,9 @@ impl Reader {
 
     /// What the statement was about, if there was one.
     fn end_statement(&mut self) -> Option<Summary> {
+        if let Some(name) = self.filler.take() {
+            self.start_name(&name);
+        }
         self.end_name(false);
         let mut summary = String::new();
         for part in &self.parts {
@@ -179,18 +198,40 @@ impl Reader {
         }
         match self.awaiting {
             Await::Object => {
-                if let Some(object) = among(OBJECTS, word) {
+                let is_truncated = self.operation.as_deref() == Some("TRUNCATE");
+                if let Some(object) = among(OBJECTS, word).filter(|object| !is_truncated || *object == "TABLE") {
                     self.parts.push(object.into());
                     let table = matches!(object, "TABLE" | "VIEW");
                     self.awaiting = if table { Await::Table { callable: false } } else { Await::Name };
-                } else if among(FILLERS, word).is_none() && self.operation.as_deref() == Some("TRUNCATE") {
+                } else if is_truncated && among(FILLERS, word).is_none() {
                     self.awaiting = Await::Table { callable: false };
                     self.start_name(word);
                 }
             }
-            Await::Table { .. } | Await::Name if among(FILLERS, word).is_none() => self.start_name(word),
-            Await::Table { .. } | Await::Name => {}
+            Await::Table { .. } | Await::Name => self.name_or_filler(word, after_distinct),
             Await::Nothing | Await::Operation => self.clause(word, after_distinct),
+        }
+    }
+
+    /// A word where a name is awaited: the name, or a word before it.
+    fn name_or_filler(&mut self, word: &str, after_distinct: bool) {
+        let before = std::mem::take(&mut self.filler);
+        // `SELECT a INTO temp FROM t`
+        if let Some(name) = before.as_deref().filter(|_| word.eq_ignore_ascii_case("FROM")) {
+            self.start_name(name);
+            self.end_name(false);
+            self.clause(word, after_distinct);
+        } else if among(KINDS_OF_NEW_TABLE, word).is_some() && self.makes_table {
+            self.filler = Some(word.to_owned());
+        } else if self.after_or && among(AFTER_OR, word).is_some() {
+            self.after_or = false;
+        } else if self.awaiting == Await::Name && word.eq_ignore_ascii_case("ON") {
+            // An index without a name.
+            self.done = true;
+        } else if among(FILLERS, word).is_some() {
+            self.after_or = word.eq_ignore_ascii_case("OR");
+        } else {
+            self.start_name(word);
         }
     }
 
@@ -213,13 +254,18 @@ impl Reader {
             "FETCH",
             "FOR",
         ];
-        match among(&["FROM", "JOIN", "INTO", "USING"], word) {
+        let announced = among(&["FROM", "JOIN", "INTO", "USING"], word);
+        self.makes_table &= announced.is_none();
+        match announced {
             Some("FROM") if after_distinct || !self.level().operation => {}
             Some("FROM") => {
                 self.level().from = true;
                 self.awaiting = Await::Table { callable: true };
             }
-            Some("INTO") => self.awaiting = Await::Table { callable: false },
+            Some("INTO") => {
+                self.awaiting = Await::Table { callable: false };
+                self.makes_table = self.parts.iter().rev().find_map(|part| among(OPERATIONS, part)) == Some("SELECT");
+            }
             Some("USING") if !matches!(self.operation.as_deref(), Some("DELETE" | "MERGE")) => {}
             Some(_) => self.awaiting = Await::Table { callable: true },
             None if among(ENDS_FROM, word).is_some() => self.level().from = false,
@@ -419,6 +465,44 @@ mod tests {
             assert_eq!(statement.summary.as_deref().unwrap_or(""), summary, "{sql}");
             assert_eq!(statement.operation.as_deref().unwrap_or(""), operation, "{sql}");
             assert_eq!(statement.collection.as_deref().unwrap_or(""), collection, "{sql}");
+        }
+    }
+
+    #[test]
+    fn words_that_are_keywords_elsewhere_are_names() {
+        let names =
+            ["local", "global", "temp", "temporary", "unlogged", "external", "virtual", "materialized", "quick"];
+        for name in names.into_iter().chain(["abort", "fail", "rollback", "replace", "user", "type", "index"]) {
+            for (sql, summary) in [
+                (format!("CREATE TABLE {name} (id INT)"), format!("CREATE TABLE {name}")),
+                (format!("CREATE LOCAL TEMPORARY TABLE IF NOT EXISTS {name} (id INT)"), format!("CREATE TABLE {name}")),
+                (format!("DROP TABLE IF EXISTS {name}"), format!("DROP TABLE {name}")),
+                (format!("ALTER TABLE {name} ADD COLUMN a INT"), format!("ALTER TABLE {name}")),
+                (format!("TRUNCATE {name}"), format!("TRUNCATE {name}")),
+                (format!("SELECT a FROM {name} WHERE b = 1"), format!("SELECT {name}")),
+                (format!("SELECT a FROM {name} t, u"), format!("SELECT {name} u")),
+                (format!("INSERT INTO {name} (id) VALUES (1)"), format!("INSERT {name}")),
+                (format!("INSERT INTO {name} SELECT a FROM t"), format!("INSERT {name} SELECT t")),
+                (format!("UPDATE {name} SET a = 1"), format!("UPDATE {name}")),
+                (format!("DELETE FROM {name}"), format!("DELETE {name}")),
+                (format!("SELECT a INTO {name} FROM t"), format!("SELECT {name} t")),
+                (format!("SELECT 1 INTO {name}"), format!("SELECT {name}")),
+                (format!("CREATE TABLE {name}.t (id INT)"), format!("CREATE TABLE {name}.t")),
+            ] {
+                assert_eq!(read(&sql, Language::PostgreSql).summary, Some(summary), "{sql}");
+            }
+        }
+        for (sql, summary) in [
+            ("SELECT a INTO TEMP t FROM u", "SELECT t u"),
+            ("SELECT a INTO LOCAL TEMPORARY TABLE t FROM u", "SELECT t u"),
+            ("SELECT a INTO UNLOGGED \"t\" FROM u", "SELECT t u"),
+            ("UPDATE OR ROLLBACK t SET a = 1", "UPDATE t"),
+            ("UPDATE LOW_PRIORITY IGNORE t SET a = 1", "UPDATE t"),
+            ("CREATE INDEX CONCURRENTLY ON t (a)", "CREATE INDEX"),
+            ("CREATE INDEX local ON t (a)", "CREATE INDEX local"),
+            ("WITH local AS (SELECT 1) SELECT * FROM local", "SELECT SELECT"),
+        ] {
+            assert_eq!(read(sql, Language::PostgreSql).summary.as_deref(), Some(summary), "{sql}");
         }
     }
 
