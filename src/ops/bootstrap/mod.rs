@@ -59,6 +59,7 @@ pub(crate) fn run(options: Options) -> Outcome {
     if options.action == Action::Check {
         return write::check(&plan);
     }
+    plan.lost_spans.iter().for_each(|lost| ui::warning_of(&*lost.error));
     if options.action == Action::Install && !plan.is_empty() {
         write::install(&mut plan)?;
     }

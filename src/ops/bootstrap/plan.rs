@@ -18,7 +18,7 @@ use crate::project::git::{self, Tracked};
 use crate::project::manifest::{Created, Manifest};
 use crate::project::{CacheError, Locked, Package, ProjectDirs, Source, Usage, Use, cargo_version, locked, packages};
 use crate::rules::Instrumentation;
-use crate::ui::{self, Explain};
+use crate::ui::Explain;
 use crate::weave::spans::SpanPattern;
 
 /// What bootstrap will write and show.
@@ -29,6 +29,8 @@ pub(super) struct BootstrapPlan {
     pub(super) locked: Vec<Locked>,
     pub(super) rows: Vec<CrateRow>,
     pub(super) spans: Vec<SpanRow>,
+    /// Patterns that choose nothing any more: what is wrong with each.
+    pub(super) lost_spans: Vec<Failure>,
     /// Whether there were patterns before.
     pub(super) had_spans: bool,
     /// Packages by which the program records already what woven crates record.
@@ -221,7 +223,7 @@ impl BootstrapPlan {
 
         known.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
         let packages = if is_empty { Vec::new() } else { packages(dirs.root(), note_fetching)? };
-        let spans = spans(&manifest, &packages, options.spans.is_some())?;
+        let (spans, lost_spans) = spans(&manifest, &packages, options.spans.is_some())?;
         let context = WeavingContext::new(&dirs, catalog, manifest);
         let mut rows = Vec::new();
         for locked in known {
@@ -235,7 +237,7 @@ impl BootstrapPlan {
         let own = packages.iter().filter(|package| package.source == Source::Path);
         let programs = own.flat_map(|package| package.programs.clone()).collect();
         let overlaps = overlaps(&locked, &rows, &context.catalog);
-        Ok(BootstrapPlan { dirs, locked, rows, spans, had_spans, overlaps, context, form, programs })
+        Ok(BootstrapPlan { dirs, locked, rows, spans, lost_spans, had_spans, overlaps, context, form, programs })
     }
 
     /// Whether there is nothing to do in this project.
@@ -267,8 +269,8 @@ fn manifest(dirs: &ProjectDirs, catalog: &Catalog, options: &Options) -> Result<
 
 /// What the patterns of the manifest choose. One that the user has just given must choose something; an earlier one may have
 /// lost its functions since.
-fn spans(manifest: &Manifest, packages: &[Package], are_given: bool) -> Result<Vec<SpanRow>, Failure> {
-    let mut rows = Vec::new();
+fn spans(manifest: &Manifest, packages: &[Package], are_given: bool) -> Result<(Vec<SpanRow>, Vec<Failure>), Failure> {
+    let (mut rows, mut lost) = (Vec::new(), Vec::new());
     for text in &manifest.spans {
         let row = match SpanPattern::parse(text) {
             Ok(pattern) => spans::row(&pattern, packages).map_err(usage),
@@ -277,10 +279,10 @@ fn spans(manifest: &Manifest, packages: &[Package], are_given: bool) -> Result<V
         match row {
             Ok(row) => rows.push(row),
             Err(failure) if are_given => return Err(failure),
-            Err(failure) => ui::warning_of(&*failure.error),
+            Err(failure) => lost.push(failure),
         }
     }
-    Ok(rows)
+    Ok((rows, lost))
 }
 
 /// How cargo will be led to our shims, and the manifest that records it.
