@@ -83,6 +83,8 @@ pub(crate) struct Config {
     pub(crate) log_records: Vec<String>,
     /// OTEL_RS_LOG_IDS: whether the program's own lines of JSON show the ids of spans.
     pub(crate) log_ids: bool,
+    /// OTEL_RS_SPAN_EVENTS: whether log records become events of the spans in which they were written.
+    pub(crate) span_events: bool,
     /// OTEL_RS_LOG_SPAN_FIELDS: whether log records have the fields of the program's own spans around them.
     pub(crate) log_span_fields: bool,
     /// OTEL_RS_OBSERVER_THREAD: whether callbacks of metrics may have a thread in the program.

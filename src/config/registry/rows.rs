@@ -265,6 +265,8 @@ variables! {
             "Which log records are recorded: info,shop::db=debug,noisy=off [default: those that the program's logger accepts; where it has none, info]";
         OTEL_RS_LOG_IDS "log-ids" ValueKind::Bool, "false", "",
             "Write trace_id and span_id into the program's own log lines of JSON";
+        OTEL_RS_SPAN_EVENTS "span-events" ValueKind::Bool, "false", "",
+            "Turn log records that are written within a sampled span into events of that span, in place of log records";
         OTEL_RS_LOG_SPAN_FIELDS "log-span-fields" ValueKind::Bool, "false", "",
             "Give log records the fields of the program's own spans around them as attributes";
     }

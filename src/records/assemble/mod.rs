@@ -244,14 +244,17 @@ impl Assembler {
                 },
                 _ => {}
             }
-            let (before, now) = (entry.charge.bytes(), entry.weight());
-            entry.charge.set(now);
-            self.open_bytes = self.open_bytes + now - before;
+            self.open_bytes += entry.charge_anew();
         }
         if self.open_bytes > share {
             self.drop_oldest(share / 8 * ROOM);
         }
         Ok(())
+    }
+
+    /// Whether spans gather no more details.
+    fn is_full(&self) -> bool {
+        self.open_bytes > self.budget.limit() / SHARE / 8 * FULL
     }
 
     /// Drops the spans that have been open for longest, until the others take no more than so many bytes.

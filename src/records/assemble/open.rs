@@ -49,6 +49,13 @@ impl OpenSpan {
         size_of::<OpenSpan>() + TABLES + self.bytes.capacity() + parts * size_of::<(u64, FactRange)>()
     }
 
+    /// Charges what it takes now; by how many bytes that is more than before.
+    pub(super) fn charge_anew(&mut self) -> usize {
+        let (before, now) = (self.charge.bytes(), self.weight());
+        self.charge.set(now);
+        now.saturating_sub(before)
+    }
+
     fn keep(&mut self, block: FactBlock<'_>) -> Option<FactRange> {
         if self.bytes.len() + block.bytes.len() > MAX_FACT_BYTES {
             return None;

@@ -5,7 +5,7 @@ use super::open::OpenSpan;
 use super::{Assembler, CompleteRecord, FactRange, ProcessSpans};
 use crate::bounds::budget::Charge;
 use crate::records::facts::Facts;
-use crate::records::record::LogHeader;
+use crate::records::record::{FactBlock, LogHeader, named_text};
 use crate::records::value::FactValue;
 use crate::wire::{Domain, ProcessId, key};
 
@@ -19,12 +19,14 @@ const MAX_BYTES: usize = 64 << 10;
 pub(crate) struct LogsInSpans {
     /// Whether they have the fields of the program's own spans as attributes.
     pub(crate) fields: bool,
+    /// Whether they become events of the spans, where these are exported.
+    pub(crate) events: bool,
 }
 
 impl LogsInSpans {
     /// Whether a log record waits for its spans.
     pub(super) fn waits(self, log: &LogHeader) -> bool {
-        self.fields && log.span != [0; 8]
+        (self.fields || self.events) && log.span != [0; 8]
     }
 }
 
@@ -38,6 +40,7 @@ pub(super) struct WaitingLog {
 impl Assembler {
     /// Takes the log records of a process that have waited long enough, or all.
     pub(super) fn settle_logs(&mut self, id: ProcessId, all: bool) {
+        let is_full = self.is_full();
         let Some(process) = self.processes.get_mut(&id).filter(|process| !process.waiting.is_empty()) else { return };
         for mut waiting in std::mem::take(&mut process.waiting) {
             let spans = process.around(waiting.record.header.span);
@@ -49,7 +52,15 @@ impl Assembler {
             if self.in_spans.fields {
                 waiting.record.around = fields(&spans);
             }
-            self.logged.push(waiting.record);
+            let log = waiting.record.header;
+            let is_event = self.in_spans.events && log.flags & 1 == 1;
+            match process.spans.get_mut(&log.span).filter(|span| is_event && span.is_open_at(log.time)) {
+                Some(span) => {
+                    span.log(&log, &waiting.record.bytes, waiting.record.count, is_full);
+                    self.open_bytes += span.charge_anew();
+                }
+                None => self.logged.push(waiting.record),
+            }
         }
     }
 }
@@ -73,11 +84,39 @@ impl OpenSpan {
         self.ended_in.is_some_and(|ended| ended + 2 <= pass)
     }
 
+    /// Whether it had begun and was not over at that time.
+    fn is_open_at(&self, time: u64) -> bool {
+        self.start.is_some() && self.end.is_none_or(|end| time <= end)
+    }
+
+    /// Adds a log record as an event.
+    fn log(&mut self, log: &LogHeader, bytes: &[u8], count: u16, is_full: bool) {
+        if is_full {
+            self.dropped_events += 1;
+            return;
+        }
+        // Before the record's own facts, which padding follows.
+        let bytes = [named_text("level", level(log.severity)).as_slice(), bytes].concat();
+        self.event(log.time, FactBlock { bytes: &bytes, count: count.saturating_add(1) });
+        self.dropped_attributes += u32::from(log.left_out);
+    }
+
     /// Whether the program made it by itself: it has a scope that the program named, or a target.
     fn is_of_program(&self) -> bool {
         let is_internal = self.start.is_some_and(|start| start.domain == Domain::Internal as u8);
         let mut facts = self.parts.iter().flat_map(|(_, part)| part.read(&self.bytes));
         is_internal && facts.any(|fact| fact.key == key::SCOPE_NAME || fact.name == TARGET.as_bytes())
+    }
+}
+
+/// The level of a severity, as programs call it.
+fn level(severity: u8) -> &'static str {
+    match severity {
+        0..=4 => "TRACE",
+        5..=8 => "DEBUG",
+        9..=12 => "INFO",
+        13..=16 => "WARN",
+        _ => "ERROR",
     }
 }
 
@@ -134,6 +173,7 @@ mod tests {
     use crate::wire::kind::{SPAN_END, SPAN_UPDATE};
 
     const P: ProcessId = ProcessId(1);
+    const FIELDS: LogsInSpans = LogsInSpans { fields: true, events: false };
 
     fn assembler(in_spans: LogsInSpans) -> Assembler {
         let mut assembler = Assembler::new(&Budget::new(64_000_000), in_spans);
@@ -194,7 +234,7 @@ mod tests {
         let chain = chain();
         for before in 0..=chain.len() {
             for ended in [false, true] {
-                let mut assembler = assembler(LogsInSpans { fields: true });
+                let mut assembler = assembler(FIELDS);
                 assembler.records(P, &chain[..before].concat()).unwrap();
                 assembler.records(P, &logged(4, 20)).unwrap();
                 assert_eq!(passed(&mut assembler), [""; 0]);
@@ -210,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_span_whose_end_was_read_first_counts() {
-        let mut assembler = assembler(LogsInSpans { fields: true });
+        let mut assembler = assembler(FIELDS);
         assembler.records(P, &chain().concat()).unwrap();
         assembler.records(P, &make::span(SPAN_END, [4; 8], 30, &[])).unwrap();
         assert_eq!(passed(&mut assembler), [""; 0]);
@@ -220,7 +260,7 @@ mod tests {
 
     #[test]
     fn records_outside_of_spans_and_those_of_a_process_that_ends_do_not_wait() {
-        let mut assembler = assembler(LogsInSpans { fields: true });
+        let mut assembler = assembler(FIELDS);
         assembler.records(P, &logged(0, 1)).unwrap();
         assert_eq!(assembler.logged.len(), 1);
         assembler.records(P, &[chain().concat(), logged(4, 20)].concat()).unwrap();
@@ -230,8 +270,27 @@ mod tests {
     }
 
     #[test]
+    fn a_log_record_becomes_an_event_of_its_span_while_that_is_open_and_exported() {
+        let mut assembler = assembler(LogsInSpans { fields: false, events: true });
+        assembler.records(P, &[logged(4, 20), logged(4, 31), logged(7, 20), logged(0, 20)].concat()).unwrap();
+        let mut finished = Vec::new();
+        assembler.pass(P, &mut finished);
+        assembler.records(P, &chain().concat()).unwrap();
+        assembler.records(P, &make::span(SPAN_END, [4; 8], 30, &[])).unwrap();
+        (0..3).for_each(|_| assembler.pass(P, &mut finished));
+        let [span] = finished.as_slice() else { panic!("{finished:?}") };
+        let [(20, event)] = span.events.as_slice() else { panic!("{:?}", span.events) };
+        let facts: Vec<_> = span.attributes(*event).map(|fact| fact.value.text()).collect();
+        assert_eq!(facts, ["INFO", "hello", "own"]);
+        // Those of no span, of an unknown one, and after the end.
+        let left: Vec<_> = assembler.logged.iter().map(|log| (log.header.span[0], log.header.time)).collect();
+        assert_eq!(left, [(0, 20), (4, 31), (7, 20)]);
+        assert_eq!(assembler.open, 3);
+    }
+
+    #[test]
     fn a_span_that_is_its_own_ancestor_ends_somewhere() {
-        let mut assembler = assembler(LogsInSpans { fields: true });
+        let mut assembler = assembler(FIELDS);
         let own = [Given::Named("target", "shop"), Given::NamedInt("a", 1)];
         assembler.records(P, &[started(1, 1, Domain::Internal, &own), logged(1, 20)].concat()).unwrap();
         assert_eq!(passed(&mut assembler), [""; 0]);

@@ -10,6 +10,7 @@ use opentelemetry_semantic_conventions::attribute as name;
 
 use crate::attributes::limits;
 use crate::config::LogLimits;
+use crate::conventions;
 use crate::records::assemble::CompleteRecord;
 use crate::records::facts::Facts;
 use crate::records::record::LogHeader;
@@ -55,7 +56,9 @@ pub(super) fn data(mut record: SdkLogRecord, logged: &CompleteRecord<LogHeader>,
     let known = [(key::CODE_FILE, name::CODE_FILE_PATH), (key::CODE_LINE, name::CODE_LINE_NUMBER)];
     let known = known.into_iter().filter_map(|(key, name)| Some((name.into(), facts.get(key)?)));
     let mut dropped_attributes = u32::from(log.left_out);
-    let exception = logged_error(&facts, log.severity).map(|value| (name::EXCEPTION_MESSAGE.into(), value));
+    let is_error = log.severity >= ERROR;
+    let exception = if is_error { conventions::logged_error(&facts) } else { None };
+    let exception = exception.map(|value| (name::EXCEPTION_MESSAGE.into(), value));
     let around = logged.span_fields();
     let around = around.into_iter().filter(|(name, _)| named(&facts, name).is_none());
     let around = around.map(|(name, value)| (Cow::Owned(name), value));
@@ -79,18 +82,6 @@ pub(super) fn data(mut record: SdkLogRecord, logged: &CompleteRecord<LogHeader>,
 
 /// The least severity of an error, as OpenTelemetry numbers it.
 const ERROR: u8 = 17;
-/// Fields by which programs log an error, in the order in which they count.
-const ERRORS: [&str; 3] = ["error", "err", "exception"];
-
-/// The error that a record of an error holds, as the message of an exception; none where the record has one by itself.
-/// A value that is no text is a number or a truth value: no error.
-fn logged_error<'a>(facts: &Facts<'a>, severity: u8) -> Option<FactValue<'a>> {
-    if severity < ERROR || named(facts, name::EXCEPTION_MESSAGE).is_some() {
-        return None;
-    }
-    let field = ERRORS.into_iter().find_map(|field| named(facts, field));
-    field.filter(|value| matches!(value, FactValue::Bytes(_)))
-}
 
 fn named<'a>(facts: &Facts<'a>, wanted: &str) -> Option<FactValue<'a>> {
     facts.named().find(|(name, _)| name == wanted).map(|(_, value)| value)

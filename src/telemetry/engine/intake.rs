@@ -47,7 +47,7 @@ pub(super) struct Intake {
 
 impl Intake {
     pub(super) fn new(config: &Config, budget: &Budget) -> Intake {
-        let in_spans = LogsInSpans { fields: config.log_span_fields };
+        let in_spans = LogsInSpans { fields: config.log_span_fields, events: config.has_span_events() };
         Intake {
             assembler: Assembler::new(budget, in_spans),
             pids: HashMap::new(),
