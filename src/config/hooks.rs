@@ -43,6 +43,9 @@ impl Config {
         if self.log_ids {
             pairs.push((name::LOG_IDS, "on".to_owned()));
         }
+        if !self.baggage_attributes.is_empty() {
+            pairs.push((name::BAGGAGE, "on".to_owned()));
+        }
         match self.observer_thread {
             ObserverThread::Auto => {}
             ObserverThread::Always => pairs.push((name::OBSERVER_THREAD, "always".to_owned())),

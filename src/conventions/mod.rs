@@ -1,5 +1,6 @@
 //! Raw facts become names, kinds, attributes and measurements, by the semantic conventions 1.42. Pure functions.
 
+mod baggage;
 pub(crate) mod catalog;
 mod command;
 mod database;
@@ -15,9 +16,10 @@ mod sql;
 use std::borrow::Cow;
 use std::time::Duration;
 
+pub(crate) use baggage::baggage;
 pub(crate) use http::HttpSettings;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
-use opentelemetry::{Key, KeyValue};
+use opentelemetry::{Key, KeyValue, Value};
 use opentelemetry_semantic_conventions::attribute as name;
 
 use crate::attributes::redacted;
@@ -40,6 +42,16 @@ pub(crate) struct Described {
     pub(crate) status: Status,
     /// The measurements that the span makes.
     pub(crate) measured: Vec<Measured>,
+}
+
+impl Described {
+    /// Adds an attribute that came from outside, unless there is one of that name.
+    pub(crate) fn add(&mut self, name: String, value: impl Into<Value>) {
+        if !self.attributes.iter().any(|known| known.key.as_str() == name) {
+            let value = redacted::attribute_value(&name, value.into());
+            self.attributes.push(KeyValue::new(Key::from(name), value));
+        }
+    }
 }
 
 /// A point of a histogram, or what is added to a counter.
@@ -100,10 +112,7 @@ pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>, http: &
         Some(Domain::Internal) | None => internal::describe(facts, cut),
     };
     for (name, value) in facts.named() {
-        if !described.attributes.iter().any(|known| known.key.as_str() == name) {
-            let value = redacted::attribute_value(&name, value.to_sdk());
-            described.attributes.push(KeyValue::new(Key::from(name.into_owned()), value));
-        }
+        described.add(name.into_owned(), value.to_sdk());
     }
     described
 }

@@ -77,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) memory_limit: usize,
     /// OTEL_RS_RUNTIME_POLL_TIMES: whether the polls of asynchronous runtimes are timed.
     pub(crate) runtime_poll_times: bool,
+    /// OTEL_RS_BAGGAGE_ATTRIBUTES: patterns of keys of baggage whose entries become attributes of spans and log records.
+    pub(crate) baggage_attributes: Vec<String>,
     /// OTEL_RS_SPANS: which of the program's own spans are recorded, as directives; empty for the default.
     pub(crate) spans: Vec<String>,
     /// OTEL_RS_LOGS: which log records are recorded, as directives; empty for those that the program's logger accepts.

@@ -185,6 +185,8 @@ variables! {
         OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS "instrumentation-http-known-methods" ValueKind::Words,
             "CONNECT,DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT,QUERY,TRACE", HTTP,
             "Methods that keep their names; all others count as _OTHER";
+        OTEL_RS_BAGGAGE_ATTRIBUTES "baggage-attributes" ValueKind::Words, "", "",
+            "Entries of baggage that become attributes of spans and log records: tenant,user.*";
         OTEL_RS_DETACH_AFTER "detach-after" ValueKind::Milliseconds, "10000", "",
             "Milliseconds after a request's end in which tasks it left behind still count as its work";
     }

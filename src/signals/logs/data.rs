@@ -31,8 +31,13 @@ pub(crate) struct LogData {
     pub(crate) weight: usize,
 }
 
-/// Fills `record` within its limits.
-pub(super) fn data(mut record: SdkLogRecord, logged: &CompleteRecord<LogHeader>, log_limits: &LogLimits) -> LogData {
+/// Fills `record` within its limits. `baggage` are patterns of entries that become attributes.
+pub(super) fn data(
+    mut record: SdkLogRecord,
+    logged: &CompleteRecord<LogHeader>,
+    log_limits: &LogLimits,
+    baggage: &[String],
+) -> LogData {
     let (log, facts) = (&logged.header, logged.facts());
     record.set_timestamp(data::at(log.time));
     // Always set: the exporter refuses a record without.
@@ -60,8 +65,12 @@ pub(super) fn data(mut record: SdkLogRecord, logged: &CompleteRecord<LogHeader>,
     let exception = if is_error { conventions::logged_error(&facts) } else { None };
     let exception = exception.map(|value| (name::EXCEPTION_MESSAGE.into(), value));
     let around = logged.span_fields();
-    let around = around.into_iter().filter(|(name, _)| named(&facts, name).is_none());
-    let around = around.map(|(name, value)| (Cow::Owned(name), value));
+    let entries = conventions::baggage(&facts, baggage);
+    let entries = entries.iter().filter(|(key, _)| !around.iter().any(|(name, _)| name == key));
+    let entries = entries.map(|(key, value)| (key.as_str(), FactValue::Bytes(value.as_bytes())));
+    let around = around.iter().map(|(name, value)| (name.as_str(), *value)).chain(entries);
+    let around = around.filter(|(name, _)| named(&facts, name).is_none());
+    let around = around.map(|(name, value)| (Cow::Borrowed(name), value));
     for (index, (name, value)) in known.chain(facts.named()).chain(exception).chain(around).enumerate() {
         if index >= log_limits.attributes {
             dropped_attributes += 1;
@@ -135,7 +144,7 @@ pub(crate) mod testing {
         assembler.attach(ProcessId(1), source(0, "test"), Box::new(marker));
         assembler.records(ProcessId(1), &make::log(log, facts)).unwrap();
         let maker = SdkLoggerProvider::builder().build().logger("test");
-        data(maker.create_log_record(), &assembler.logged[0], limits)
+        data(maker.create_log_record(), &assembler.logged[0], limits, &["tenant".to_owned()])
     }
 
     pub(crate) const LOG: LogHeader =
@@ -161,6 +170,7 @@ mod tests {
             Given::NamedInt("pin", 1234),
             Given::Named("api_key", "hunter2"),
             Given::Named("login", "password=hunter2"),
+            Given::Text(key::BAGGAGE, "tenant=token%3Dhunter2,other=1"),
         ];
         let LogData { record, scope, weight, .. } = made(&LOG, &facts, &NO_LIMITS);
         assert_eq!(record.body(), Some(&AnyValue::from("cannot reach http://REDACTED:REDACTED@db/")));
@@ -170,13 +180,14 @@ mod tests {
         assert_eq!(record.timestamp(), Some(data::at(3)));
         assert!(record.observed_timestamp().is_some());
         let attributes: Vec<_> = record.attributes_iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
-        let expected: [(&str, AnyValue); 6] = [
+        let expected: [(&str, AnyValue); 7] = [
             ("code.file.path", "src/orders.rs".into()),
             ("code.line.number", 7.into()),
             ("order", 71.into()),
             ("pin", "REDACTED".into()),
             ("api_key", "REDACTED".into()),
             ("login", "password=REDACTED".into()),
+            ("tenant", "token=REDACTED".into()),
         ];
         assert_eq!(attributes, expected);
         assert_eq!((scope.name(), scope.version()), ("shop::orders", None));

@@ -123,6 +123,7 @@ fn settings_of_all_signals_are_read() {
             && config.runtime_poll_times
             && config.observer_thread == ObserverThread::Never
     );
+    assert_eq!(config.baggage_attributes, ["tenant", "user.*"]);
     assert_eq!(config.memory_limit, 32 << 20);
 }
 
