@@ -61,7 +61,7 @@ fn a_pattern_that_has_lost_its_functions_is_a_warning_later() {
     let ended = project.otel_rs(&["bootstrap"]).ok();
     assert!(ended.err.contains("warning: cannot use the pattern `shop::checkout::place`"), "{}", ended.err);
     let ended = project.otel_rs(&["bootstrap", "-a", "check"]);
-    let found = "cannot use the pattern `shop::checkout::place`: expected at least one function, found none among 13\n";
+    let found = "cannot use the pattern `shop::checkout::place`: expected at least one function, found none among 13 functions\n";
     assert_eq!((ended.status, ended.out.as_str()), (1, found), "{}", ended.err);
 }
 

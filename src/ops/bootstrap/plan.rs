@@ -31,8 +31,10 @@ pub(super) struct BootstrapPlan {
     pub(super) spans: Vec<SpanRow>,
     /// Patterns that choose nothing any more: what is wrong with each.
     pub(super) lost_spans: Vec<Failure>,
-    /// Whether there were patterns before.
-    pub(super) had_spans: bool,
+    /// How many calls start threads that carry contexts, if that is chosen.
+    pub(super) threads: Option<usize>,
+    /// Whether something of the user's own was woven before.
+    pub(super) had_own: bool,
     /// Packages by which the program records already what woven crates record.
     pub(super) overlaps: Vec<OverlapRow>,
     pub(super) context: WeavingContext,
@@ -211,12 +213,12 @@ impl BootstrapPlan {
     pub(super) fn make(dirs: &ProjectDirs, options: &Options) -> Result<BootstrapPlan, Failure> {
         let locked = locked(dirs.root())?;
         let catalog = Catalog::load()?;
-        let had_spans = Manifest::read(dirs)?.is_some_and(|manifest| !manifest.spans.is_empty());
+        let had_own = Manifest::read(dirs)?.is_some_and(|manifest| manifest.weaves_own());
         let manifest = manifest(dirs, &catalog, options)?;
         let dirs = dirs.clone().with_shared(dirs.is_shared() || options.shared);
         let mut known: Vec<_> = locked.iter().filter(|locked| catalog.get(&locked.name).is_some()).collect();
-        let is_empty = known.is_empty() && manifest.spans.is_empty();
-        if options.action == Action::Install && (!is_empty || had_spans) {
+        let is_empty = known.is_empty() && !manifest.weaves_own();
+        if options.action == Action::Install && (!is_empty || had_own) {
             write::prepare(&dirs)?;
         }
         let (form, manifest) = form(&dirs, manifest, options.action)?;
@@ -224,6 +226,7 @@ impl BootstrapPlan {
         known.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
         let packages = if is_empty { Vec::new() } else { packages(dirs.root(), note_fetching)? };
         let (spans, lost_spans) = spans(&manifest, &packages, options.spans.is_some())?;
+        let threads = manifest.threads.then(|| spans::threads(&packages));
         let context = WeavingContext::new(&dirs, catalog, manifest);
         let mut rows = Vec::new();
         for locked in known {
@@ -237,12 +240,12 @@ impl BootstrapPlan {
         let own = packages.iter().filter(|package| package.source == Source::Path);
         let programs = own.flat_map(|package| package.programs.clone()).collect();
         let overlaps = overlaps(&locked, &rows, &context.catalog);
-        Ok(BootstrapPlan { dirs, locked, rows, spans, lost_spans, had_spans, overlaps, context, form, programs })
+        Ok(BootstrapPlan { dirs, locked, rows, spans, lost_spans, threads, had_own, overlaps, context, form, programs })
     }
 
     /// Whether there is nothing to do in this project.
     pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.context.manifest.spans.is_empty() && !self.had_spans
+        self.rows.is_empty() && !self.context.manifest.weaves_own() && !self.had_own
     }
 }
 
@@ -262,6 +265,9 @@ fn manifest(dirs: &ProjectDirs, catalog: &Catalog, options: &Options) -> Result<
     }
     if let Some(spans) = &options.spans {
         manifest.spans.clone_from(spans);
+    }
+    if let Some(threads) = options.threads {
+        manifest.threads = threads;
     }
     manifest.version = env!("CARGO_PKG_VERSION").to_owned();
     Ok(manifest)
