@@ -148,7 +148,14 @@ impl OwnLayer {
                 let key = short_digest([b"thread".as_slice(), shown.as_bytes(), text.join("\n").as_bytes()]);
                 let is_woven = !exceptions.plain.contains(&key);
                 let (file, lines) = (shown.clone(), call.lines.clone());
-                spans.extend(is_woven.then_some(OwnSpan { file, lines, path, is_thread: true, key, with_value: false }));
+                spans.extend(is_woven.then_some(OwnSpan {
+                    file,
+                    lines,
+                    path,
+                    is_thread: true,
+                    key,
+                    with_value: false,
+                }));
                 is_woven
             });
             if chosen.is_empty() && threads.is_empty() && file.path != own.root {
