@@ -100,13 +100,20 @@ mod tests {
     #[test]
     fn the_first_cause_with_a_class_counts() {
         let refused = || Box::new(io::Error::from(ErrorKind::ConnectionRefused));
-        let own = |error: &(dyn Error + 'static)| error.downcast_ref::<Wrapped>().filter(|own| own.0 == "own").map(|_| "own");
+        let own =
+            |error: &(dyn Error + 'static)| error.downcast_ref::<Wrapped>().filter(|own| own.0 == "own").map(|_| "own");
         for (error, expected) in [
             (Wrapped("cannot connect", Some(refused())), "connection_refused"),
             (Wrapped("own", Some(refused())), "own"),
             (Wrapped("DNS error", None), "dns"),
             (Wrapped("it failed", Some(Box::new(Wrapped("operation timed out", None)))), "timeout"),
-            (Wrapped("it failed", Some(Box::new(io::Error::new(ErrorKind::Other, Wrapped("bad certificate", None))))), "tls"),
+            (
+                Wrapped(
+                    "it failed",
+                    Some(Box::new(io::Error::new(ErrorKind::Other, Wrapped("bad certificate", None)))),
+                ),
+                "tls",
+            ),
             (Wrapped("it failed", None), "_OTHER"),
         ] {
             assert_eq!(error_class(&error, &own), expected, "{error:?}");
