@@ -1,5 +1,6 @@
 //! Raw facts become names, kinds, attributes and measurements, by the semantic conventions 1.42. Pure functions.
 
+mod baggage;
 pub(crate) mod catalog;
 mod command;
 mod database;
@@ -15,9 +16,10 @@ mod sql;
 use std::borrow::Cow;
 use std::time::Duration;
 
+pub(crate) use baggage::baggage;
 pub(crate) use http::HttpSettings;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
-use opentelemetry::{Key, KeyValue};
+use opentelemetry::{Key, KeyValue, Value};
 use opentelemetry_semantic_conventions::attribute as name;
 
 use crate::attributes::redacted;
@@ -40,6 +42,16 @@ pub(crate) struct Described {
     pub(crate) status: Status,
     /// The measurements that the span makes.
     pub(crate) measured: Vec<Measured>,
+}
+
+impl Described {
+    /// Adds an attribute that came from outside, unless there is one of that name.
+    pub(crate) fn add(&mut self, name: String, value: impl Into<Value>) {
+        if !self.attributes.iter().any(|known| known.key.as_str() == name) {
+            let value = redacted::attribute_value(&name, value.into());
+            self.attributes.push(KeyValue::new(Key::from(name), value));
+        }
+    }
 }
 
 /// A point of a histogram, or what is added to a counter.
@@ -100,10 +112,7 @@ pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>, http: &
         Some(Domain::Internal) | None => internal::describe(facts, cut),
     };
     for (name, value) in facts.named() {
-        if !described.attributes.iter().any(|known| known.key.as_str() == name) {
-            let value = redacted::attribute_value(&name, value.to_sdk());
-            described.attributes.push(KeyValue::new(Key::from(name.into_owned()), value));
-        }
+        described.add(name.into_owned(), value.to_sdk());
     }
     described
 }
@@ -117,18 +126,49 @@ pub(crate) fn measure(about: u8, facts: &Facts<'_>, http: &HttpSettings) -> Vec<
     }
 }
 
-/// An event of a span: its name and attributes.
+/// An event of a span: its name and attributes. A log record that has become one has no name: it is called by its message.
 pub(crate) fn event<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> (Cow<'static, str>, Vec<KeyValue>) {
-    let mut event_name = Cow::Borrowed("event");
+    let (mut event_name, mut is_named) = (Cow::Borrowed("event"), false);
     let mut attributes = Vec::new();
-    for attribute in recorded {
-        if attribute.key == key::EVENT_NAME {
-            event_name = Cow::Owned(redact::message(&attribute.value.text()).into_owned());
-        } else {
-            attributes.extend(named(&attribute));
+    let facts: Vec<_> = recorded.collect();
+    for fact in &facts {
+        match fact.key {
+            key::EVENT_NAME | key::LOG_BODY => {
+                (event_name, is_named) = (Cow::Owned(redact::message(&fact.value.text()).into_owned()), true);
+            }
+            key::LOG_TARGET => attributes.push(KeyValue::new("target", clean_text(fact.value))),
+            key::CODE_FILE => attributes.push(KeyValue::new(name::CODE_FILE_PATH, clean_text(fact.value))),
+            key::CODE_LINE => attributes.push(KeyValue::new(name::CODE_LINE_NUMBER, fact.value.to_sdk())),
+            _ => attributes.extend(named(fact)),
+        }
+    }
+    let facts = Facts::new(facts);
+    let is_error = facts.named().any(|(name, value)| name == "level" && value == FactValue::Bytes(b"ERROR"));
+    if facts.get(key::EVENT_NAME).is_none() && is_error {
+        if let Some(message) = logged_error(&facts) {
+            attributes.push(KeyValue::new(name::EXCEPTION_MESSAGE, clean_text(message)));
+        } else if !is_named && attributes.iter().any(|kv| kv.key.as_str() == name::EXCEPTION_TYPE) {
+            event_name = Cow::Borrowed("exception");
         }
     }
     (event_name, attributes)
+}
+
+fn clean_text(value: FactValue<'_>) -> String {
+    redact::message(&value.text()).into_owned()
+}
+
+/// Fields by which programs log an error, in the order in which they count.
+const ERRORS: [&str; 3] = ["error", "err", "exception"];
+
+/// The error that a record of an error holds, as the message of an exception; none where the record has one by itself.
+/// A value that is no text is a number or a truth value: no error.
+pub(crate) fn logged_error<'a>(facts: &Facts<'a>) -> Option<FactValue<'a>> {
+    let named = |wanted: &str| facts.named().find(|(name, _)| name == wanted).map(|(_, value)| value);
+    if named(name::EXCEPTION_MESSAGE).is_some() {
+        return None;
+    }
+    ERRORS.into_iter().find_map(named).filter(|value| matches!(value, FactValue::Bytes(_)))
 }
 
 /// A link of a span: the span that it is to, and its attributes. `None` if that span is not a valid one.
@@ -311,6 +351,36 @@ mod tests {
         let recorded = Fact { key: key::MESSAGING_DESTINATION, name: b"", value: FactValue::Bytes(TEXT.as_bytes()) };
         let (_, attributes) = event([recorded].into_iter());
         assert_eq!(testing::shown(&attributes), [format!("messaging.destination.name={CLEAN}")]);
+    }
+
+    #[test]
+    fn a_log_record_as_an_event_is_called_by_its_message() {
+        let text = |key, text: &'static str| Fact { key, name: b"", value: FactValue::Bytes(text.as_bytes()) };
+        let named = |name: &'static str, text: &'static str| Fact {
+            key: key::NAMED,
+            name: name.as_bytes(),
+            value: FactValue::Bytes(text.as_bytes()),
+        };
+        let line = Fact { key: key::CODE_LINE, name: b"", value: FactValue::Int(7) };
+        let place = [text(key::LOG_TARGET, "shop"), text(key::CODE_FILE, "src/main.rs"), line];
+        let failed = [named("level", "ERROR"), text(key::LOG_BODY, "no stock, password=hunter2"), named("err", "gone")];
+        let (name, attributes) = event(failed.into_iter().chain(place));
+        assert_eq!(name, "no stock, password=REDACTED");
+        assert_eq!(
+            testing::shown(&attributes),
+            [
+                "code.file.path=src/main.rs",
+                "code.line.number=7",
+                "err=gone",
+                "exception.message=gone",
+                "level=ERROR",
+                "target=shop",
+            ]
+        );
+        let panic = [named("level", "ERROR"), named("exception.type", "panic"), named("exception.message", "no")];
+        assert_eq!(event(panic.into_iter()).0, "exception");
+        let (name, attributes) = event([named("level", "INFO"), named("err", "gone")].into_iter());
+        assert_eq!((name.as_ref(), attributes.len()), ("event", 2));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::Reason;
-use crate::config;
+use crate::config::Config;
 use crate::export::destinations::{self, Delivered, Destinations};
 use crate::export::notices::ExportNotices;
 use crate::records::assemble::CompleteRecord;
@@ -25,13 +25,15 @@ pub(crate) struct Logs {
 impl Logs {
     /// `None` without a destination.
     pub(crate) fn new(
-        config: &config::Logs,
+        config: &Config,
         notices: &Arc<ExportNotices>,
         wake: &Arc<Notify>,
         budget: &Budget,
     ) -> Option<Logs> {
-        let destinations = destinations::of_log_records(config, notices, wake, budget);
-        destinations.is_any().then(|| Logs { maker: LogMaker::new(config.limits), destinations })
+        let destinations = destinations::of_log_records(&config.logs, notices, wake, budget);
+        destinations
+            .is_any()
+            .then(|| Logs { maker: LogMaker::new(config.logs.limits, config.baggage_attributes.clone()), destinations })
     }
 
     /// Accepts a record.

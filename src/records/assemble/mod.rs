@@ -7,6 +7,9 @@
 //! Open spans have a share of the memory. When much of it is used they gather no more attributes and events, which is
 //! counted in the span; when all of it is, the oldest are dropped, which is counted as a loss.
 
+mod open;
+mod within;
+
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -17,8 +20,12 @@ use crate::bounds::losses::{Losses, Reason};
 use crate::records::facts::Facts;
 use crate::records::record::{FactBlock, FactReader, LogHeader, MeasurementHeader, Record, Records, SpanStart};
 use crate::records::scope;
+use crate::records::value::FactValue;
 use crate::resource::Source;
 use crate::wire::{self, ProcessId};
+use open::OpenSpan;
+pub(crate) use within::LogsInSpans;
+use within::{Surrounding, WaitingLog};
 
 /// The part of the memory that open spans may take.
 const SHARE: usize = 2;
@@ -27,10 +34,6 @@ const FULL: usize = 6;
 const ROOM: usize = 7;
 /// Dropped spans that are remembered for one process. Further ones are counted twice if their ends come.
 const MAX_DROPPED: usize = 1 << 18;
-/// Bytes of attributes that one span may gather.
-const MAX_FACT_BYTES: usize = 64 << 10;
-/// Events, and as many links, that one span may gather, whatever its limits allow.
-const MAX_EVENTS: usize = 4096;
 /// Scopes that are remembered for one process.
 const MAX_SCOPES: usize = 1024;
 /// Passes after which a record without a start is given up.
@@ -67,8 +70,7 @@ impl FinishedSpan {
 
     /// The attributes of one record.
     pub(crate) fn attributes(&self, part: FactRange) -> FactReader<'_> {
-        let bytes = self.bytes.get(part.from as usize..part.to as usize).unwrap_or_default();
-        FactReader::new(bytes, part.count.into())
+        part.read(&self.bytes)
     }
 }
 
@@ -81,12 +83,18 @@ pub(crate) struct CompleteRecord<T> {
     pub(crate) scope: InstrumentationScope,
     bytes: Vec<u8>,
     count: u16,
+    around: Surrounding,
 }
 
 impl<T> CompleteRecord<T> {
     /// The facts in the record.
     pub(crate) fn facts(&self) -> Facts<'_> {
         Facts::new(FactReader::new(&self.bytes, self.count.into()).collect())
+    }
+
+    /// Fields of the spans around a log record, if they are wanted.
+    pub(crate) fn span_fields(&self) -> Vec<(String, FactValue<'_>)> {
+        self.around.fields()
     }
 }
 
@@ -98,76 +106,10 @@ pub(crate) struct FactRange {
     count: u16,
 }
 
-#[derive(Debug)]
-struct OpenSpan {
-    charge: Charge,
-    start: Option<SpanStart>,
-    end: Option<u64>,
-    bytes: Vec<u8>,
-    parts: Vec<(u64, FactRange)>,
-    events: Vec<(u64, FactRange)>,
-    links: Vec<(u64, FactRange)>,
-    dropped_attributes: u32,
-    dropped_events: u32,
-    dropped_links: u32,
-}
-
-impl OpenSpan {
-    fn new(budget: &Budget) -> Box<OpenSpan> {
-        Box::new(OpenSpan {
-            charge: budget.charge(0),
-            start: None,
-            end: None,
-            bytes: Vec::new(),
-            parts: Vec::new(),
-            events: Vec::new(),
-            links: Vec::new(),
-            dropped_attributes: 0,
-            dropped_events: 0,
-            dropped_links: 0,
-        })
-    }
-
-    /// Bytes of memory that it takes, with its places in the tables.
-    fn weight(&self) -> usize {
-        const TABLES: usize = 128;
-        let parts = self.parts.capacity() + self.events.capacity() + self.links.capacity();
-        size_of::<OpenSpan>() + TABLES + self.bytes.capacity() + parts * size_of::<(u64, FactRange)>()
-    }
-
-    fn keep(&mut self, block: FactBlock<'_>) -> Option<FactRange> {
-        if self.bytes.len() + block.bytes.len() > MAX_FACT_BYTES {
-            return None;
-        }
-        let from = self.bytes.len() as u32;
-        // Most spans have facts at their start and end only.
-        self.bytes.reserve_exact(block.bytes.len());
-        self.bytes.extend_from_slice(block.bytes);
-        Some(FactRange { from, to: self.bytes.len() as u32, count: block.count })
-    }
-
-    fn add_facts(&mut self, time: u64, block: FactBlock<'_>) {
-        if block.count == 0 {
-            return;
-        }
-        match self.keep(block) {
-            Some(part) => self.parts.push((time, part)),
-            None => self.dropped_attributes += u32::from(block.count),
-        }
-    }
-
-    fn event(&mut self, time: u64, block: FactBlock<'_>) {
-        match self.keep(block).filter(|_| self.events.len() < MAX_EVENTS) {
-            Some(part) => self.events.push((time, part)),
-            None => self.dropped_events += 1,
-        }
-    }
-
-    fn link(&mut self, time: u64, block: FactBlock<'_>) {
-        match self.keep(block).filter(|_| self.links.len() < MAX_EVENTS) {
-            Some(part) => self.links.push((time, part)),
-            None => self.dropped_links += 1,
-        }
+impl FactRange {
+    /// The facts of that range of `bytes`.
+    fn read(self, bytes: &[u8]) -> FactReader<'_> {
+        FactReader::new(bytes.get(self.from as usize..self.to as usize).unwrap_or_default(), self.count.into())
     }
 }
 
@@ -183,11 +125,14 @@ struct ProcessSpans {
     ended: VecDeque<([u8; 8], u64)>,
     /// Spans seen without their start, likewise.
     headless: VecDeque<([u8; 8], u64)>,
+    /// Log records that wait for the spans in which they were written.
+    waiting: Vec<WaitingLog>,
 }
 
 /// Assembles the spans of all processes.
 pub(crate) struct Assembler {
     budget: Budget,
+    in_spans: LogsInSpans,
     processes: HashMap<ProcessId, ProcessSpans>,
     open: usize,
     /// Bytes that open spans take.
@@ -203,9 +148,10 @@ pub(crate) struct Assembler {
 
 impl Assembler {
     /// Open spans are charged to `budget`.
-    pub(crate) fn new(budget: &Budget) -> Assembler {
+    pub(crate) fn new(budget: &Budget, in_spans: LogsInSpans) -> Assembler {
         Assembler {
             budget: budget.clone(),
+            in_spans,
             processes: HashMap::new(),
             open: 0,
             open_bytes: 0,
@@ -227,6 +173,7 @@ impl Assembler {
             pass: 0,
             ended: VecDeque::new(),
             headless: VecDeque::new(),
+            waiting: Vec::new(),
         };
         self.processes.insert(id, process);
     }
@@ -240,7 +187,13 @@ impl Assembler {
                 Ok(Record::Start(start, _)) => (start.span, true),
                 Ok(Record::Span { span, .. }) => (*span, false),
                 Ok(Record::Log(log, facts)) => {
-                    self.logged.push(complete(process, *log, log.scope, facts));
+                    let record = complete(process, *log, log.scope, facts);
+                    if self.in_spans.waits(log) {
+                        let _charge = self.budget.charge(facts.bytes.len());
+                        process.waiting.push(WaitingLog { record, pass: process.pass, _charge });
+                    } else {
+                        self.logged.push(record);
+                    }
                     continue;
                 }
                 Ok(Record::Measure(measure, facts)) => {
@@ -282,6 +235,7 @@ impl Assembler {
                     wire::kind::SPAN_LINK => entry.link(time, facts),
                     wire::kind::SPAN_END if entry.end.is_none() => {
                         entry.end = Some(time);
+                        entry.ended_in = Some(process.pass);
                         entry.add_facts(time, facts);
                         process.ended.push_back((span, process.pass));
                     }
@@ -290,14 +244,17 @@ impl Assembler {
                 },
                 _ => {}
             }
-            let (before, now) = (entry.charge.bytes(), entry.weight());
-            entry.charge.set(now);
-            self.open_bytes = self.open_bytes + now - before;
+            self.open_bytes += entry.charge_anew();
         }
         if self.open_bytes > share {
             self.drop_oldest(share / 8 * ROOM);
         }
         Ok(())
+    }
+
+    /// Whether spans gather no more details.
+    fn is_full(&self) -> bool {
+        self.open_bytes > self.budget.limit() / SHARE / 8 * FULL
     }
 
     /// Drops the spans that have been open for longest, until the others take no more than so many bytes.
@@ -332,6 +289,8 @@ impl Assembler {
         let Some(process) = self.processes.get_mut(&id) else { return };
         process.pass += 1;
         let pass = process.pass;
+        self.settle_logs(id, false);
+        let Some(process) = self.processes.get_mut(&id) else { return };
         // A record of pass n is followed by its `PassDone`, which makes the count n + 1; the next one ends the whole pass
         // that a span waits for.
         while let Some((span, _)) = due(&mut process.ended, |seen| seen + 2 <= pass) {
@@ -384,6 +343,7 @@ impl Assembler {
         finished: &mut Vec<FinishedSpan>,
         open: &mut Vec<FinishedSpan>,
     ) {
+        self.settle_logs(id, true);
         let Some(mut process) = self.processes.remove(&id) else { return };
         let mut entries: Vec<Box<OpenSpan>> = std::mem::take(&mut process.spans).into_values().collect();
         // A full queue drops the oldest first.
@@ -466,7 +426,9 @@ fn close_trace(open_traces: &mut HashMap<[u8; 16], u32>, trace: [u8; 16]) {
 
 fn complete<T>(process: &mut ProcessSpans, header: T, scope: u32, facts: &FactBlock<'_>) -> CompleteRecord<T> {
     let scope = scope_of(process, scope, || Facts::new(FactReader::new(facts.bytes, facts.count.into()).collect()));
-    CompleteRecord { source: process.source.clone(), header, scope, bytes: facts.bytes.to_vec(), count: facts.count }
+    let source = process.source.clone();
+    let around = Surrounding::default();
+    CompleteRecord { source, header, scope, bytes: facts.bytes.to_vec(), count: facts.count, around }
 }
 
 /// The scope with that id; without an id, it is among the facts.

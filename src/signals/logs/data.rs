@@ -1,5 +1,6 @@
 //! A log record as the exporters take it.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use opentelemetry::logs::{AnyValue, LogRecord as _, Severity};
@@ -9,6 +10,7 @@ use opentelemetry_semantic_conventions::attribute as name;
 
 use crate::attributes::limits;
 use crate::config::LogLimits;
+use crate::conventions;
 use crate::records::assemble::CompleteRecord;
 use crate::records::facts::Facts;
 use crate::records::record::LogHeader;
@@ -29,8 +31,13 @@ pub(crate) struct LogData {
     pub(crate) weight: usize,
 }
 
-/// Fills `record` within its limits.
-pub(super) fn data(mut record: SdkLogRecord, logged: &CompleteRecord<LogHeader>, log_limits: &LogLimits) -> LogData {
+/// Fills `record` within its limits. `baggage` are patterns of entries that become attributes.
+pub(super) fn data(
+    mut record: SdkLogRecord,
+    logged: &CompleteRecord<LogHeader>,
+    log_limits: &LogLimits,
+    baggage: &[String],
+) -> LogData {
     let (log, facts) = (&logged.header, logged.facts());
     record.set_timestamp(data::at(log.time));
     // Always set: the exporter refuses a record without.
@@ -54,8 +61,17 @@ pub(super) fn data(mut record: SdkLogRecord, logged: &CompleteRecord<LogHeader>,
     let known = [(key::CODE_FILE, name::CODE_FILE_PATH), (key::CODE_LINE, name::CODE_LINE_NUMBER)];
     let known = known.into_iter().filter_map(|(key, name)| Some((name.into(), facts.get(key)?)));
     let mut dropped_attributes = u32::from(log.left_out);
-    let exception = logged_error(&facts, log.severity).map(|value| (name::EXCEPTION_MESSAGE.into(), value));
-    for (index, (name, value)) in known.chain(facts.named()).chain(exception).enumerate() {
+    let is_error = log.severity >= ERROR;
+    let exception = if is_error { conventions::logged_error(&facts) } else { None };
+    let exception = exception.map(|value| (name::EXCEPTION_MESSAGE.into(), value));
+    let around = logged.span_fields();
+    let entries = conventions::baggage(&facts, baggage);
+    let entries = entries.iter().filter(|(key, _)| !around.iter().any(|(name, _)| name == key));
+    let entries = entries.map(|(key, value)| (key.as_str(), FactValue::Bytes(value.as_bytes())));
+    let around = around.iter().map(|(name, value)| (name.as_str(), *value)).chain(entries);
+    let around = around.filter(|(name, _)| named(&facts, name).is_none());
+    let around = around.map(|(name, value)| (Cow::Borrowed(name), value));
+    for (index, (name, value)) in known.chain(facts.named()).chain(exception).chain(around).enumerate() {
         if index >= log_limits.attributes {
             dropped_attributes += 1;
             continue;
@@ -75,18 +91,6 @@ pub(super) fn data(mut record: SdkLogRecord, logged: &CompleteRecord<LogHeader>,
 
 /// The least severity of an error, as OpenTelemetry numbers it.
 const ERROR: u8 = 17;
-/// Fields by which programs log an error, in the order in which they count.
-const ERRORS: [&str; 3] = ["error", "err", "exception"];
-
-/// The error that a record of an error holds, as the message of an exception; none where the record has one by itself.
-/// A value that is no text is a number or a truth value: no error.
-fn logged_error<'a>(facts: &Facts<'a>, severity: u8) -> Option<FactValue<'a>> {
-    if severity < ERROR || named(facts, name::EXCEPTION_MESSAGE).is_some() {
-        return None;
-    }
-    let field = ERRORS.into_iter().find_map(|field| named(facts, field));
-    field.filter(|value| matches!(value, FactValue::Bytes(_)))
-}
 
 fn named<'a>(facts: &Facts<'a>, wanted: &str) -> Option<FactValue<'a>> {
     facts.named().find(|(name, _)| name == wanted).map(|(_, value)| value)
@@ -127,7 +131,7 @@ pub(crate) mod testing {
 
     use super::*;
     use crate::bounds::budget::Budget;
-    use crate::records::assemble::Assembler;
+    use crate::records::assemble::{Assembler, LogsInSpans};
     use crate::records::record::LogHeader;
     use crate::records::record::make::{self, Given};
     use crate::resource::testing::source;
@@ -135,12 +139,12 @@ pub(crate) mod testing {
 
     /// A record as the hooks write it, on its way out.
     pub(crate) fn made(log: &LogHeader, facts: &[Given<'_>], limits: &LogLimits) -> LogData {
-        let mut assembler = Assembler::new(&Budget::new(64_000_000));
+        let mut assembler = Assembler::new(&Budget::new(64_000_000), LogsInSpans::default());
         let marker = |id| (id == 4).then(|| "otel-rs:layer:1|log|0.4.35|0.1.0|\n".to_owned());
         assembler.attach(ProcessId(1), source(0, "test"), Box::new(marker));
         assembler.records(ProcessId(1), &make::log(log, facts)).unwrap();
         let maker = SdkLoggerProvider::builder().build().logger("test");
-        data(maker.create_log_record(), &assembler.logged[0], limits)
+        data(maker.create_log_record(), &assembler.logged[0], limits, &["tenant".to_owned()])
     }
 
     pub(crate) const LOG: LogHeader =
@@ -166,6 +170,7 @@ mod tests {
             Given::NamedInt("pin", 1234),
             Given::Named("api_key", "hunter2"),
             Given::Named("login", "password=hunter2"),
+            Given::Text(key::BAGGAGE, "tenant=token%3Dhunter2,other=1"),
         ];
         let LogData { record, scope, weight, .. } = made(&LOG, &facts, &NO_LIMITS);
         assert_eq!(record.body(), Some(&AnyValue::from("cannot reach http://REDACTED:REDACTED@db/")));
@@ -175,13 +180,14 @@ mod tests {
         assert_eq!(record.timestamp(), Some(data::at(3)));
         assert!(record.observed_timestamp().is_some());
         let attributes: Vec<_> = record.attributes_iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
-        let expected: [(&str, AnyValue); 6] = [
+        let expected: [(&str, AnyValue); 7] = [
             ("code.file.path", "src/orders.rs".into()),
             ("code.line.number", 7.into()),
             ("order", 71.into()),
             ("pin", "REDACTED".into()),
             ("api_key", "REDACTED".into()),
             ("login", "password=REDACTED".into()),
+            ("tenant", "token=REDACTED".into()),
         ];
         assert_eq!(attributes, expected);
         assert_eq!((scope.name(), scope.version()), ("shop::orders", None));

@@ -8,7 +8,8 @@ use crate::bounds::budget::Budget;
 use crate::bounds::losses::{Losses, Reason};
 use crate::channel::feed::{Feed, Receiver};
 use crate::channel::{CellTable, SeriesTable};
-use crate::records::assemble::{Assembler, FinishedSpan, StringLookup};
+use crate::config::Config;
+use crate::records::assemble::{Assembler, FinishedSpan, LogsInSpans, StringLookup};
 use crate::records::record;
 use crate::resource::{Programs, Source};
 use crate::signals::metrics::{CellValue, Cells};
@@ -45,9 +46,10 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(budget: &Budget) -> Intake {
+    pub(super) fn new(config: &Config, budget: &Budget) -> Intake {
+        let in_spans = LogsInSpans { fields: config.log_span_fields, events: config.has_span_events() };
         Intake {
-            assembler: Assembler::new(budget),
+            assembler: Assembler::new(budget, in_spans),
             pids: HashMap::new(),
             finished: Vec::new(),
             cut: Vec::new(),
@@ -206,6 +208,7 @@ impl Intake {
     }
 
     fn emit_finished(&mut self, output: &mut Output) {
+        output.log_records(&std::mem::take(&mut self.assembler.logged));
         std::mem::take(&mut self.finished).iter().for_each(|span| output.span(span));
     }
 

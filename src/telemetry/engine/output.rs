@@ -35,6 +35,8 @@ pub(super) struct Output {
     budget: Budget,
     limits: SpanLimits,
     http: HttpSettings,
+    /// Patterns of entries of baggage that become attributes.
+    baggage: Vec<String>,
 }
 
 impl Output {
@@ -42,11 +44,12 @@ impl Output {
     pub(super) fn new(config: &Config, host: Host, budget: &Budget, wake: &Arc<Notify>) -> Output {
         let notices = Arc::new(ExportNotices::new(show));
         let traces = destinations::of_spans(&config.traces, &notices, wake, budget);
-        let logs = Logs::new(&config.logs, &notices, wake, budget);
+        let logs = Logs::new(config, &notices, wake, budget);
         let metrics = Metrics::new(&config.metrics, host, &notices, wake, budget);
         notices.warn_of_unusable();
         let (limits, http) = (config.traces.limits, HttpSettings::new(&config.http));
-        Output { traces, logs, metrics, budget: budget.clone(), limits, http }
+        let baggage = config.baggage_attributes.clone();
+        Output { traces, logs, metrics, budget: budget.clone(), limits, http, baggage }
     }
 
     /// Counts a span in the metrics, and exports it if it is sampled.
@@ -60,6 +63,9 @@ impl Output {
             described.measured.drain(..).for_each(record);
         }
         if span.start.flags & 1 == 1 && self.traces.is_any() {
+            for (key, value) in conventions::baggage(&facts, &self.baggage) {
+                described.add(key, value);
+            }
             let item = data::data(span, &facts, described, &self.limits);
             self.traces.push(Sourced { source: span.source.clone(), item });
         }

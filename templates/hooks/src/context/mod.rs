@@ -281,6 +281,15 @@ impl Context {
         std::str::from_utf8(baggage).unwrap_or("")
     }
 
+    /// The baggage, where spans and log records are written with it.
+    #[inline]
+    pub(crate) fn baggage_to_record(&self) -> &[u8] {
+        match self.carried.as_deref() {
+            Some(carried) if !carried.baggage.is_empty() && settings::baggage() => &carried.baggage,
+            _ => &[],
+        }
+    }
+
     /// The same context with other baggage, in the form of W3C's header.
     pub fn with_baggage(self, baggage: &str) -> Context {
         let (tracestate, others) = match self.carried.as_deref() {

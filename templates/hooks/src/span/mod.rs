@@ -287,6 +287,7 @@ fn begin(
         flags: flags & flag::W3C,
         parent_remote: parent.remote,
         trace_state: parent.carried.as_deref().map_or(&[], |carried| &carried.tracestate),
+        baggage: parent.baggage_to_record(),
     };
     ring::write_start(scope, &start, attributes);
     let call = domain == Domain::RpcClient;
