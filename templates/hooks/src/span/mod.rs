@@ -4,7 +4,7 @@ mod sample;
 
 use crate::attribute::{key, Attribute, Value};
 use crate::clock::now;
-use crate::context::{self, flag, Context, Live};
+use crate::context::{self, flag, Context, Live, Role};
 use crate::scope::Scope;
 use crate::{ids, ring, settings, wire};
 
@@ -110,7 +110,8 @@ impl Span {
         let trace = if parent.is_empty() { ids::trace_id() } else { parent.trace };
         let root = Live::claim(span);
         let flags = flag::MUTED | flag::NOT_RECORDED;
-        Span { context: Context { trace, span, flags, remote: false, live: root, ..parent }, root }
+        let context = Context { trace, span, flags, remote: false, role: Role::Work, live: root, ..parent };
+        Span { context, root }
     }
 
     /// A span of a test: open, and recorded nowhere.
@@ -289,5 +290,10 @@ fn begin(
         trace_state: parent.carried.as_deref().map_or(&[], |carried| &carried.tracestate),
     };
     ring::write_start(scope, &start, attributes);
-    Span { context: Context { trace, span: id, flags, remote: false, live, ..parent }, root }
+    let role = Role::of(domain, &parent);
+    if role == Role::Sent && parent.role == Role::Call {
+        // The call as the program sees it; its requests are those that are sent.
+        parent.set(&[(key::SPAN_KIND, (wire::SpanKind::Internal as i64).into())]);
+    }
+    Span { context: Context { trace, span: id, flags, remote: false, role, live, ..parent }, root }
 }
