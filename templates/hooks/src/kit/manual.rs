@@ -193,17 +193,17 @@ fn same_request(scope: &'static Scope, parent: &Context, start: &Start<'_>, attr
     if !is_server && start.kind != SpanKind::Client || has_own_ids || parent.is_muted() || !scope.enabled() {
         return Same::No;
     }
-    same_as(context::current(), parent, is_server, attributes)
+    same_as(&context::current(), parent, is_server, attributes)
 }
 
-fn same_as(now: Context, parent: &Context, is_server: bool, attributes: &[Attribute<'_>]) -> Same {
-    let is_below = parent.ids() == now.ids();
-    // A propagator of the program's own finds the caller's span in the headers.
-    let is_beside = parent.ids() == now.brought();
-    match now.role {
-        Role::Served if is_server && (is_below || is_beside) && !now.is_over() => Same::Request(now),
-        Role::Handling if is_server && (is_below || is_beside) && !now.is_over() => Same::Work,
-        Role::Sent if !is_server && is_below && !names_a_system(attributes) => Same::Request(now),
+fn same_as(now: &Context, parent: &Context, is_server: bool, attributes: &[Attribute<'_>]) -> Same {
+    // A propagator of the program's own finds the caller's span in the headers: that is where the request's span is, too.
+    let is_beside = is_server && parent.ids() == now.brought();
+    let above = if is_beside || parent.ids() == now.ids() { now } else { parent };
+    match above.role {
+        Role::Served if is_server && !above.is_over() => Same::Request(above.clone()),
+        Role::Handling if is_server && !above.is_over() => Same::Work,
+        Role::Sent if !is_server && !names_a_system(attributes) => Same::Request(above.clone()),
         _ => Same::No,
     }
 }
@@ -324,13 +324,20 @@ mod tests {
             (Role::Work, &current, "no", "no"),
             (Role::Call, &current, "no", "no"),
         ] {
-            let same = |is_server| shown(same_as(context(5, role), parent, is_server, &[]));
+            let same = |is_server| shown(same_as(&context(5, role), parent, is_server, &[]));
             assert_eq!((same(true), same(false)), (server, client), "{role:?} {parent:?}");
+        }
+        // The program may pass the span on by itself.
+        for (role, server, client) in
+            [(Role::Served, "request", "no"), (Role::Handling, "work", "no"), (Role::Sent, "no", "request")]
+        {
+            let same = |is_server| shown(same_as(&Context::EMPTY, &context(5, role), is_server, &[]));
+            assert_eq!((same(true), same(false)), (server, client), "{role:?}");
         }
         // Nobody brought a request of one without a caller.
         let mut first = context(5, Role::Served);
         first.brought = Context::EMPTY.ids();
-        assert_eq!(shown(same_as(first, &Context::EMPTY, true, &[])), "request");
+        assert_eq!(shown(same_as(&first, &Context::EMPTY, true, &[])), "request");
     }
 
     #[test]
@@ -339,7 +346,7 @@ mod tests {
             let root = Live::claim([0xa5; 8]);
             let mut now = context(5, role);
             now.live = root;
-            let same = || shown(same_as(now.clone(), &context(5, Role::Work), true, &[]));
+            let same = || shown(same_as(&now, &context(5, Role::Work), true, &[]));
             assert_eq!(same(), expected);
             root.release();
             assert_eq!(same(), "no");
@@ -357,7 +364,7 @@ mod tests {
             ("http.request.method", "request"),
             ("system", "request"),
         ] {
-            let same = same_as(sent(), &sent(), false, &[(Key::Named(name), "x".into())]);
+            let same = same_as(&sent(), &sent(), false, &[(Key::Named(name), "x".into())]);
             assert_eq!(shown(same), expected, "{name}");
         }
     }
