@@ -300,7 +300,7 @@ fn set_special(otel: &SharedSpan, pending: &PendingLog) {
             pending.set(key::SPAN_KIND, (kind as i64).into());
         }
         if kind == SpanKind::Client {
-            otel.mark_call();
+            otel.mark_client();
         }
     }
     if let Some(Some(status)) = pending.take_text("otel.status_code", status_of) {

@@ -168,6 +168,12 @@ impl Context {
         self.flags & flag::REQUEST != 0
     }
 
+    /// Whether its span, rather than one above it, is a remote procedure call that is being sent: the transport below it
+    /// has no span of its own.
+    pub fn is_call(&self) -> bool {
+        self.role == Role::Call
+    }
+
     /// Makes this the thread's current context until the guard is dropped. Guards must be dropped in reverse order of
     /// their making, on the same thread; they cannot be sent.
     #[inline]

@@ -15,8 +15,10 @@ pub(crate) enum Role {
     Handling,
     /// A request that is sent, as an instrumentation records it.
     Sent,
-    /// A call that the program has made a client span of by itself.
+    /// A remote procedure call that is sent, as an instrumentation records it.
     Call,
+    /// What the program has made a client span of by itself.
+    Client,
 }
 
 impl Role {
@@ -24,7 +26,8 @@ impl Role {
     pub(crate) fn of(domain: Domain, parent: &Context) -> Role {
         match domain {
             Domain::HttpServer | Domain::RpcServer | Domain::Faas => Role::Served,
-            Domain::HttpClient | Domain::RpcClient => Role::Sent,
+            Domain::HttpClient => Role::Sent,
+            Domain::RpcClient => Role::Call,
             Domain::Internal if matches!(parent.role, Role::Served | Role::Handling) => Role::Handling,
             _ => Role::Work,
         }
@@ -68,9 +71,9 @@ mod tests {
             (Role::Work, Domain::Faas, Role::Served),
             (Role::Served, Domain::Internal, Role::Handling),
             (Role::Handling, Domain::Internal, Role::Handling),
-            (Role::Call, Domain::Internal, Role::Work),
+            (Role::Client, Domain::Internal, Role::Work),
             (Role::Handling, Domain::HttpClient, Role::Sent),
-            (Role::Call, Domain::RpcClient, Role::Sent),
+            (Role::Client, Domain::RpcClient, Role::Call),
             (Role::Sent, Domain::Internal, Role::Work),
             (Role::Handling, Domain::Database, Role::Work),
             (Role::Handling, Domain::Messaging, Role::Work),

@@ -84,7 +84,7 @@ impl ManualSpan {
         let span = Span::start_as(scope, Domain::Internal, parent, time, start.chosen, &all);
         let mut context = span.context().clone();
         if kind == SpanKind::Client && !names_a_system(attributes) {
-            context.role = Role::Call;
+            context.role = Role::Client;
         }
         // Where traces are only passed on, the context is the parent's, which is another's to record.
         let is_recording = context.is_recording() && context.ids() != above;
@@ -203,7 +203,7 @@ fn same_as(now: &Context, parent: &Context, is_server: bool, attributes: &[Attri
     match above.role {
         Role::Served if is_server && !above.is_over() => Same::Request(above.clone()),
         Role::Handling if is_server && !above.is_over() => Same::Work,
-        Role::Sent if !is_server && !names_a_system(attributes) => Same::Request(above.clone()),
+        Role::Sent | Role::Call if !is_server && !names_a_system(attributes) => Same::Request(above.clone()),
         _ => Same::No,
     }
 }
@@ -322,7 +322,8 @@ mod tests {
             (Role::Sent, &caller, "no", "no"),
             (Role::Sent, &other, "no", "no"),
             (Role::Work, &current, "no", "no"),
-            (Role::Call, &current, "no", "no"),
+            (Role::Call, &current, "no", "request"),
+            (Role::Client, &current, "no", "no"),
         ] {
             let same = |is_server| shown(same_as(&context(5, role), parent, is_server, &[]));
             assert_eq!((same(true), same(false)), (server, client), "{role:?} {parent:?}");

@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     kind: Kind,
     about: Option<About>,
     status: AtomicU8,
-    is_call: AtomicBool,
+    is_client: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -48,14 +48,14 @@ thread_local! {
 
 impl Shared {
     fn new(kind: Kind, about: Option<About>, status: u8) -> Shared {
-        Shared { kind, about, status: AtomicU8::new(status), is_call: AtomicBool::new(false) }
+        Shared { kind, about, status: AtomicU8::new(status), is_client: AtomicBool::new(false) }
     }
 
     /// The context that is current while the span is entered.
     pub(crate) fn entered(&self) -> Context {
         let context = self.context().clone();
-        if self.is_call.load(Relaxed) {
-            Context { role: Role::Call, ..context }
+        if self.is_client.load(Relaxed) {
+            Context { role: Role::Client, ..context }
         } else {
             context
         }
@@ -153,8 +153,8 @@ impl SharedSpan {
 
     /// Notes that the program has made it a client's span: a request that is sent directly below is recorded as the
     /// client's span then, and this one as the work around it.
-    pub fn mark_call(&self) {
-        self.0.is_call.store(true, Relaxed);
+    pub fn mark_client(&self) {
+        self.0.is_client.store(true, Relaxed);
     }
 
     /// Something in the current span of the program has failed: its status is an error, unless the program gave it one.

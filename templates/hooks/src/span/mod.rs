@@ -291,7 +291,7 @@ fn begin(
     };
     ring::write_start(scope, &start, attributes);
     let role = Role::of(domain, &parent);
-    if role == Role::Sent && parent.role == Role::Call {
+    if matches!(role, Role::Sent | Role::Call) && parent.role == Role::Client {
         // The call as the program sees it; its requests are those that are sent.
         parent.set(&[(key::SPAN_KIND, (wire::SpanKind::Internal as i64).into())]);
     }
