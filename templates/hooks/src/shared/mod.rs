@@ -306,6 +306,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_sent_within_a_client_s_span_finds_it() {
+        let span = span(4);
+        let entered = || {
+            span.enter();
+            let current = context::replace_current(span.context().clone()).unwrap();
+            span.leave();
+            (current.span, current.role)
+        };
+        assert_eq!(entered(), ([4; 8], Role::Work));
+        span.mark_client();
+        assert_eq!(entered(), ([4; 8], Role::Client));
+        assert_eq!(scopes::depth(), 0);
+    }
+
+    #[test]
     fn a_conversion_is_noted_once() {
         let span = span(7);
         SharedSpan::note(Some(&span));
