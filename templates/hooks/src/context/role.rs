@@ -1,7 +1,6 @@
 //! What the span of a context is to a request: a program that makes spans of its requests by itself has one span of each.
 
 use super::{Context, Ids};
-use crate::wire::Domain;
 
 /// What a span is to the request that it belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,19 +18,6 @@ pub(crate) enum Role {
     Call,
     /// What the program has made a client span of by itself.
     Client,
-}
-
-impl Role {
-    /// The role of a span that an instrumentation starts.
-    pub(crate) fn of(domain: Domain, parent: &Context) -> Role {
-        match domain {
-            Domain::HttpServer | Domain::RpcServer | Domain::Faas => Role::Served,
-            Domain::HttpClient => Role::Sent,
-            Domain::RpcClient => Role::Call,
-            Domain::Internal if matches!(parent.role, Role::Served | Role::Handling) => Role::Handling,
-            _ => Role::Work,
-        }
-    }
 }
 
 impl Context {
@@ -55,30 +41,5 @@ impl Context {
     /// The caller's span, as the request that is served named it.
     pub(crate) fn brought(&self) -> Ids {
         self.brought
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn work_is_for_a_request_as_long_as_nothing_else_comes_between() {
-        let below = |role, domain| Role::of(domain, &Context { role, ..Context::of_test(1) });
-        for (role, domain, expected) in [
-            (Role::Work, Domain::HttpServer, Role::Served),
-            (Role::Work, Domain::RpcServer, Role::Served),
-            (Role::Work, Domain::Faas, Role::Served),
-            (Role::Served, Domain::Internal, Role::Handling),
-            (Role::Handling, Domain::Internal, Role::Handling),
-            (Role::Client, Domain::Internal, Role::Work),
-            (Role::Handling, Domain::HttpClient, Role::Sent),
-            (Role::Client, Domain::RpcClient, Role::Call),
-            (Role::Sent, Domain::Internal, Role::Work),
-            (Role::Handling, Domain::Database, Role::Work),
-            (Role::Handling, Domain::Messaging, Role::Work),
-        ] {
-            assert_eq!(below(role, domain), expected, "{role:?} {domain:?}");
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Spans: started, updated, ended. Each step is one record; the launcher puts them together.
 
+mod role;
 mod sample;
 
 use crate::attribute::{key, Attribute, Value};
