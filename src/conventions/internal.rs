@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use opentelemetry::trace::{SpanKind, Status};
+use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
 use super::{Attributes, Described, clean, error_type, status};
 use crate::records::facts::Facts;
-use crate::wire::{self, SpanStatus, key};
+use crate::wire::{self, key};
 
 pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     let mut to = Attributes::default();
@@ -15,12 +15,7 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     to.text(name::ERROR_TYPE, error.clone());
     let own = clean(facts, key::SPAN_NAME);
     let span_name = own.map_or("internal".into(), Cow::Owned);
-    let given = facts.int(key::SPAN_STATUS).and_then(SpanStatus::of).filter(|_| cut.is_none());
-    let status = match given {
-        Some(SpanStatus::Ok) => Status::Ok,
-        Some(SpanStatus::Error) => status(facts, true, cut),
-        None => status(facts, error.is_some(), cut),
-    };
+    let status = status(facts, error.is_some(), cut);
     Described { name: span_name, kind: kind(facts), attributes: to.0, status, measured: Vec::new() }
 }
 
@@ -41,6 +36,7 @@ mod tests {
     use crate::records::record::Fact;
     use crate::records::value::FactValue;
     use crate::wire::Domain;
+    use opentelemetry::trace::Status;
 
     #[test]
     fn an_internal_span_keeps_its_own_name_and_attributes() {

@@ -28,7 +28,7 @@ use crate::records::facts::Facts;
 use crate::records::record::Fact;
 use crate::records::value::FactValue;
 use crate::redact;
-use crate::wire::{Domain, key, measure};
+use crate::wire::{Domain, SpanStatus, key, measure};
 
 /// Marks a point that adds up all series beyond the limit.
 pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
@@ -111,6 +111,9 @@ pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>, http: &
         Some(Domain::Faas) => faas::describe(facts, cut),
         Some(Domain::Internal) | None => internal::describe(facts, cut),
     };
+    if let Some(status) = given_status(facts, cut) {
+        described.status = status;
+    }
     for (name, value) in facts.named() {
         described.add(name.into_owned(), value.to_sdk());
     }
@@ -238,6 +241,14 @@ fn status(facts: &Facts<'_>, failed: bool, cut: Option<&str>) -> Status {
     }
 }
 
+/// The status that the program has given the span, which ranks above all others. What was cut off was not over.
+fn given_status(facts: &Facts<'_>, cut: Option<&str>) -> Option<Status> {
+    match facts.int(key::SPAN_STATUS).and_then(SpanStatus::of).filter(|_| cut.is_none())? {
+        SpanStatus::Ok => Some(Status::Ok),
+        SpanStatus::Error => Some(status(facts, true, cut)),
+    }
+}
+
 /// Attributes on their way into a span.
 #[derive(Debug, Default)]
 struct Attributes(Vec<KeyValue>);
@@ -299,6 +310,30 @@ mod tests {
     /// Text that holds a secret, and what may be shown of it.
     const TEXT: &str = "amqp://shop:hunter2@mq.test/?token=hunter2";
     const CLEAN: &str = "amqp://REDACTED:REDACTED@mq.test/?token=REDACTED";
+
+    #[test]
+    fn a_request_has_the_status_and_the_route_that_the_program_gives_it() {
+        let described = |given: &[Fact<'static>], cut| {
+            let number = |key, number| Fact { key, name: b"", value: FactValue::Int(number) };
+            let recorded = [number(key::HTTP_STATUS, 500)].into_iter().chain(given.iter().copied()).collect();
+            describe(Domain::HttpServer as u8, &Facts::new(recorded), cut, &HttpSettings::default())
+        };
+        let status = |number| Fact { key: key::SPAN_STATUS, name: b"", value: FactValue::Int(number) };
+        let message = Fact { key: key::ERROR_MESSAGE, name: b"", value: FactValue::Bytes(b"no stock") };
+        let fine = Fact { key: key::HTTP_STATUS, name: b"", value: FactValue::Int(200) };
+        assert_eq!(described(&[fine], None).status, Status::Unset);
+        assert_eq!(described(&[fine, status(2), message], None).status, Status::error("no stock"));
+        assert_eq!(described(&[status(1)], None).status, Status::Ok);
+        assert!(matches!(described(&[status(1)], Some("SIGKILL")).status, Status::Error { .. }));
+        // An instrumentation of the router is more exact.
+        let named = |value| Fact { key: key::NAMED, name: b"http.route", value: FactValue::Bytes(value) };
+        let route = Fact { key: key::HTTP_ROUTE, name: b"", value: FactValue::Bytes(b"/pots/{id}") };
+        assert_eq!(described(&[named(b"/pots/7;sid=1")], None).name, "HTTP /pots/7;sid=REDACTED");
+        let both = described(&[route, named(b"/pots")], None);
+        assert_eq!(both.name, "HTTP /pots/{id}");
+        let routes = |of: &[KeyValue]| of.iter().filter(|kv| kv.key.as_str() == name::HTTP_ROUTE).count();
+        assert_eq!((routes(&both.attributes), routes(&both.measured[0].attributes)), (1, 1));
+    }
 
     #[test]
     fn text_of_calls_messages_and_procedures_is_redacted() {

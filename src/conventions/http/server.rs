@@ -30,7 +30,9 @@ pub(in crate::conventions) fn describe(facts: &Facts<'_>, cut: Option<&str>, set
     let scheme = forwarded.scheme.map(str::to_owned);
     let scheme = scheme.or_else(|| facts.text(key::URL_SCHEME).map(|text| text.to_ascii_lowercase()));
     to.text(name::URL_SCHEME, Some(scheme.unwrap_or_else(|| "http".into())));
-    let route = facts.text(key::HTTP_ROUTE);
+    // Where no instrumentation of the router is, the program may name the route by itself.
+    let own = || facts.named_text(name::HTTP_ROUTE).map(|route| redact::url_path(&route).into_owned().into());
+    let route = facts.text(key::HTTP_ROUTE).or_else(own);
     to.text(name::HTTP_ROUTE, route.as_deref());
     let code = facts.int(key::HTTP_STATUS);
     to.int(name::HTTP_RESPONSE_STATUS_CODE, code);
