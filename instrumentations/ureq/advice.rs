@@ -36,7 +36,7 @@ macro_rules! version_2 {
                         let version = response.http_version().trim_start_matches("HTTP/");
                         attempt.answered(response.status(), version, &Received(response));
                     }
-                    Err(error) => attempt.failed(error_class(error, &class), root_cause(error)),
+                    Err(error) => attempt.failed(error_class(error, &class), &root_cause(error)),
                 }
                 result
             }
