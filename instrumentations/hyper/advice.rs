@@ -2,7 +2,7 @@
 //!
 //! [`Exchange`] is one request and its response. Everything the service does in between runs inside its context.
 //! [`Connection`] keeps what is the same for all requests of a connection. [`Attempt`] is a request sent, until the head
-//! of its response has arrived.
+//! of its response has arrived. The pool that 0.14 has is in `pool`.
 
 #[cfg(all(feature = "server", any(feature = "http1", feature = "http2")))]
 pub(crate) use self::server::{Connection, Exchange};
@@ -143,6 +143,9 @@ mod server {
 pub(crate) use self::client::failed;
 #[cfg(all(feature = "client", any(feature = "http1", feature = "http2")))]
 pub(crate) use self::client::{head, Attempt, Failure};
+#[cfg(all(feature = "client", any(feature = "http1", feature = "http2")))]
+#[allow(unused_imports)] // Since 1.0 the pool is a crate of its own.
+pub(crate) use self::pool::{attempt, host};
 
 #[cfg(all(feature = "client", any(feature = "http1", feature = "http2")))]
 mod client {
@@ -190,28 +193,37 @@ mod client {
             sent::Attempt::start(&SCOPE, &target, &Map(request.headers()))
         }
 
-        /// Ends the span with the outcome of the request.
-        pub(crate) async fn follow<R, E, F>(self, sent: F) -> Result<Response<R>, E>
+        /// Sends the request, and ends the span with its outcome.
+        pub(crate) async fn follow<R, E, F>(mut self, sent: F) -> Result<Response<R>, E>
         where
             E: Failure,
             F: Future<Output = Result<Response<R>, E>>,
         {
             let mut result = sent.await;
-            match &mut result {
-                _ if self.0.is_none() => {}
+            self.end(&mut result);
+            result
+        }
+
+        /// Ends the span with the outcome of the request.
+        #[inline]
+        pub(crate) fn end<R, E: Failure>(&mut self, result: &mut Result<Response<R>, E>) {
+            if self.0.is_none() {
+                return;
+            }
+            let attempt = std::mem::replace(&mut self.0, sent::Attempt::NONE);
+            match result {
                 Ok(response) => {
                     let version = version(response.version());
-                    self.0.answered(response.status().as_u16(), version, &Map(response.headers()));
+                    attempt.answered(response.status().as_u16(), version, &Map(response.headers()));
                 }
                 Err(failure) => {
                     if let Some(headers) = failure.unsent() {
-                        self.0.withdraw(&mut Map(headers));
+                        attempt.withdraw(&mut Map(headers));
                     }
                     let error = failure.error();
-                    self.0.failed(class(error), &root_cause(error));
+                    attempt.failed(class(error), &root_cause(error));
                 }
             }
-            result
         }
     }
 

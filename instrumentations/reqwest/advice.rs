@@ -1,4 +1,4 @@
-//! One call with its attempts. The spans are made where the attempts are, in `hyper-util`.
+//! One call with its attempts. The spans are made where the attempts are: in `hyper-util`, or in `hyper` 0.14.
 
 #[cfg(feature = "blocking")]
 pub(crate) use self::blocking::{awaited, current};

@@ -11,7 +11,10 @@ async fn main() -> std::io::Result<()> {
     let app = Router::new().nest("/users", users).fallback(|| async { "nobody" });
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
+    #[cfg(not(feature = "hyper-0"))]
     tokio::spawn(async move { axum::serve(listener, app).await });
+    #[cfg(feature = "hyper-0")]
+    tokio::spawn(axum::Server::from_tcp(listener.into_std()?).expect("a server").serve(app.into_make_service()));
     for path in ["/users/all", "/elsewhere"] {
         let mut stream = TcpStream::connect(address).await?;
         let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
