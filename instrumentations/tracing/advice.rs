@@ -10,13 +10,15 @@ use crate::span::{Attributes, Id, Span};
 use crate::{Level, Metadata};
 
 /// Spans of these targets, and of what is below them, show what other instrumentations record already.
-const COVERED: [&str; 14] = [
+const COVERED: [&str; 16] = [
+    "aws_smithy_runtime",
     "axum",
     "axum_tracing_opentelemetry",
     "h2",
     "hyper",
     "hyper_util",
     "lambda_runtime",
+    "lapin",
     "otel::tracing",
     "reqwest",
     "reqwest_tracing",
