@@ -3,6 +3,7 @@
 pub(crate) mod catalog;
 mod command;
 mod database;
+mod described;
 mod faas;
 #[path = "../../templates/hooks/src/http/forwarded.rs"]
 mod forwarded;
@@ -11,17 +12,18 @@ mod internal;
 mod messaging;
 mod rpc;
 mod sql;
+mod statements;
 
-use std::borrow::Cow;
-use std::time::Duration;
-
-pub(crate) use http::HttpSettings;
-use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
-use opentelemetry::{Key, KeyValue};
+use described::{Attributes, SpanName};
+pub(crate) use described::{Described, Measured, Measurements, Measures, Selection};
+use http::HttpSettings;
+use opentelemetry::trace::{SpanContext, SpanId, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry_semantic_conventions::attribute as name;
+use statements::Statements;
 
+use crate::attributes::attribute::{Attribute, Name, Text};
 use crate::attributes::redacted;
-use crate::conventions::catalog::Metric;
+use crate::config::Http;
 use crate::records::facts::Facts;
 use crate::records::record::Fact;
 use crate::records::value::FactValue;
@@ -31,60 +33,22 @@ use crate::wire::{Domain, key, measure};
 /// Marks a point that adds up all series beyond the limit.
 pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 
-/// What the conventions make of a span.
-#[derive(Debug)]
-pub(crate) struct Described {
-    pub(crate) name: Cow<'static, str>,
-    pub(crate) kind: SpanKind,
-    pub(crate) attributes: Vec<KeyValue>,
-    pub(crate) status: Status,
-    /// The measurements that the span makes.
-    pub(crate) measured: Vec<Measured>,
+/// What decides how the conventions are applied, and what has been read before.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    http: HttpSettings,
+    statements: Statements,
 }
 
-/// A point of a histogram, or what is added to a counter.
-#[derive(Debug)]
-pub(crate) struct Measured {
-    pub(crate) metric: &'static Metric,
-    pub(crate) amount: Amount,
-    pub(crate) attributes: Vec<KeyValue>,
-}
-
-/// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Amount {
-    /// How long the span lasted, in seconds.
-    Duration,
-    /// A recorded value, in the metric's unit.
-    Recorded(f64),
-    /// One if the span lasted so long, otherwise nothing.
-    OneIfLasted(Duration),
-}
-
-impl Measured {
-    /// A duration in seconds.
-    pub(crate) fn duration(metric: &'static Metric, attributes: Vec<KeyValue>) -> Measured {
-        Measured { metric, amount: Amount::Duration, attributes }
-    }
-
-    /// Bytes or rows that were counted, if they were.
-    fn counted(metric: &'static Metric, count: Option<i64>, attributes: Vec<KeyValue>) -> Option<Measured> {
-        let amount = Amount::Recorded(count.filter(|count| *count >= 0)? as f64);
-        Some(Measured { metric, amount, attributes })
-    }
-
-    /// The value, for a span that lasted so long, if there is one.
-    pub(crate) fn value(&self, lasted: Duration) -> Option<f64> {
-        match self.amount {
-            Amount::Duration => Some(lasted.as_secs_f64()),
-            Amount::Recorded(value) => Some(value),
-            Amount::OneIfLasted(limit) => (lasted >= limit).then_some(1.0),
-        }
+impl Settings {
+    pub(crate) fn new(http: &Http) -> Settings {
+        Settings { http: HttpSettings::new(http), statements: Statements::default() }
     }
 }
 
 /// Applies the conventions of the span's domain. `cut` is the reason why it never ended by itself.
-pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>, http: &HttpSettings) -> Described {
+pub(crate) fn describe<'a>(domain: u8, facts: &Facts<'a>, cut: Option<&'a str>, settings: &Settings) -> Described<'a> {
+    let http = &settings.http;
     let is_call = facts.get(key::RPC_SYSTEM).is_some();
     let mut described = match Domain::of(domain.into()) {
         // A call that travels over HTTP is described once.
@@ -92,7 +56,7 @@ pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>, http: &
         Some(Domain::HttpClient) if is_call => rpc::client(facts, cut),
         Some(Domain::HttpServer) => http::server::describe(facts, cut, http),
         Some(Domain::HttpClient) => http::client::describe(facts, cut, http),
-        Some(Domain::Database) => database::describe(facts, cut),
+        Some(Domain::Database) => database::describe(facts, cut, &settings.statements),
         Some(Domain::RpcServer) => rpc::server(facts, cut),
         Some(Domain::RpcClient) => rpc::client(facts, cut),
         Some(Domain::Messaging) => messaging::describe(facts, cut),
@@ -100,30 +64,30 @@ pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>, http: &
         Some(Domain::Internal) | None => internal::describe(facts, cut),
     };
     for (name, value) in facts.named() {
-        if !described.attributes.iter().any(|known| known.key.as_str() == name) {
-            let value = redacted::attribute_value(&name, value.to_sdk());
-            described.attributes.push(KeyValue::new(Key::from(name.into_owned()), value));
+        if !described.attributes.iter().any(|known| *known.name == *name) {
+            let value = redacted::recorded(&name, value.to_attribute());
+            described.attributes.push(Attribute { name: Name::Recorded(name.into()), value });
         }
     }
     described
 }
 
 /// The measurements of a record that belongs to no span. `about` is one of `wire::measure`.
-pub(crate) fn measure(about: u8, facts: &Facts<'_>, http: &HttpSettings) -> Vec<Measured> {
+pub(crate) fn measure<'a>(about: u8, facts: &Facts<'a>, settings: &Settings) -> Measures<'a> {
     match about {
-        measure::HTTP_CLIENT_TRANSFER => http::client::transfer(facts, http),
+        measure::HTTP_CLIENT_TRANSFER => http::client::transfer(facts, &settings.http),
         measure::HTTP_CLIENT_CONNECTION => http::client::connection(facts),
-        _ => Vec::new(),
+        _ => Measures::default(),
     }
 }
 
 /// An event of a span: its name and attributes.
-pub(crate) fn event<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> (Cow<'static, str>, Vec<KeyValue>) {
-    let mut event_name = Cow::Borrowed("event");
+pub(crate) fn event<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> (Text<'a>, Vec<Attribute<'a>>) {
+    let mut event_name = Text::Borrowed("event");
     let mut attributes = Vec::new();
     for attribute in recorded {
         if attribute.key == key::EVENT_NAME {
-            event_name = Cow::Owned(redact::message(&attribute.value.text()).into_owned());
+            event_name = Text::from(attribute.value.text()).cleaned(redact::message);
         } else {
             attributes.extend(named(&attribute));
         }
@@ -132,7 +96,7 @@ pub(crate) fn event<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> (Cow<'stati
 }
 
 /// A link of a span: the span that it is to, and its attributes. `None` if that span is not a valid one.
-pub(crate) fn link<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> Option<(SpanContext, Vec<KeyValue>)> {
+pub(crate) fn link<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> Option<(SpanContext, Vec<Attribute<'a>>)> {
     let mut linked = None;
     let mut state = TraceState::default();
     let mut attributes = Vec::new();
@@ -153,38 +117,38 @@ pub(crate) fn link<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> Option<(Span
 
 /// An attribute outside its domain, under the name that the conventions give its key. Most other raw facts may hold
 /// data that must not be exported, and are left out.
-pub(crate) fn named(recorded: &Fact<'_>) -> Option<KeyValue> {
+pub(crate) fn named<'a>(recorded: &Fact<'a>) -> Option<Attribute<'a>> {
     match recorded.key {
         key::NAMED => {
             let own = String::from_utf8_lossy(recorded.name);
-            let value = redacted::attribute_value(&own, recorded.value.to_sdk());
-            (!own.is_empty()).then(|| KeyValue::new(Key::from(own.into_owned()), value))
+            let value = redacted::recorded(&own, recorded.value.to_attribute());
+            (!own.is_empty()).then(|| Attribute { name: Name::Recorded(own.into()), value })
         }
         key::ERROR_MESSAGE => {
-            let message = redact::message(&recorded.value.text()).into_owned();
-            Some(KeyValue::new(name::EXCEPTION_MESSAGE, message))
+            let message = Text::from(recorded.value.text()).cleaned(redact::message);
+            Some(Attribute::new(name::EXCEPTION_MESSAGE, message))
         }
         key::HTTP_METHOD => {
-            let (method, _) = HttpSettings::default().method(&recorded.value.text());
-            Some(KeyValue::new(name::HTTP_REQUEST_METHOD, method))
+            let (method, _) = HttpSettings::default().method(recorded.value.text());
+            Some(Attribute::new(name::HTTP_REQUEST_METHOD, method))
         }
         other => as_recorded(other, recorded.value),
     }
 }
 
 /// The attribute that a key's value becomes as it was recorded, but for secrets.
-fn as_recorded(key: u16, value: FactValue<'_>) -> Option<KeyValue> {
+fn as_recorded(key: u16, value: FactValue<'_>) -> Option<Attribute<'_>> {
     let name = key::attribute(key)?;
-    Some(KeyValue::new(name, redacted::attribute_value(name, value.to_sdk())))
+    Some(Attribute { name: Name::Known(name), value: redacted::recorded(name, value.to_attribute()) })
 }
 
 /// Text as it was recorded, but for secrets.
-fn clean(facts: &Facts<'_>, key: u16) -> Option<String> {
-    facts.text(key).map(|text| redact::message(&text).into_owned())
+fn clean<'a>(facts: &Facts<'a>, key: u16) -> Option<Text<'a>> {
+    facts.text(key).map(|text| Text::from(text).cleaned(redact::message))
 }
 
-fn error_type(facts: &Facts<'_>, cut: Option<&str>) -> Option<String> {
-    cut.map(str::to_owned).or_else(|| clean(facts, key::ERROR_TYPE))
+fn error_type<'a>(facts: &Facts<'a>, cut: Option<&'a str>) -> Option<Text<'a>> {
+    cut.map(Text::Borrowed).or_else(|| clean(facts, key::ERROR_TYPE))
 }
 
 fn status(facts: &Facts<'_>, failed: bool, cut: Option<&str>) -> Status {
@@ -198,39 +162,17 @@ fn status(facts: &Facts<'_>, failed: bool, cut: Option<&str>) -> Status {
     }
 }
 
-/// Attributes on their way into a span.
-#[derive(Debug, Default)]
-struct Attributes(Vec<KeyValue>);
-
-impl Attributes {
-    fn text(&mut self, name: &'static str, value: Option<impl Into<String>>) {
-        if let Some(value) = value {
-            self.0.push(KeyValue::new(name, value.into()));
-        }
-    }
-
-    fn int(&mut self, name: &'static str, value: Option<i64>) {
-        if let Some(value) = value {
-            self.0.push(KeyValue::new(name, value));
-        }
-    }
-
+impl<'a> Attributes<'a> {
     /// The values of keys that are attributes as they were recorded.
-    fn as_recorded(&mut self, facts: &Facts<'_>, keys: &[u16]) {
+    fn as_recorded(&mut self, facts: &Facts<'a>, keys: &[u16]) {
         self.0.extend(keys.iter().filter_map(|key| as_recorded(*key, facts.get(*key)?)));
     }
 
     /// The overflow that the hooks have marked, if there was one.
-    fn overflow(&mut self, facts: &Facts<'_>) {
+    fn overflow(&mut self, facts: &Facts<'a>) {
         if facts.named().any(|(name, _)| name == OVERFLOW) {
-            self.0.push(KeyValue::new(OVERFLOW, true));
+            self.truth(OVERFLOW, true);
         }
-    }
-
-    /// The attributes that the metric may have: only those with few different values.
-    fn of(&self, metric: &Metric) -> Vec<KeyValue> {
-        let may = |key: &str| metric.attributes.contains(&key) || key == OVERFLOW;
-        self.0.iter().filter(|attribute| may(attribute.key.as_str())).cloned().collect()
     }
 }
 
@@ -244,9 +186,22 @@ mod testing {
         Facts::new(recorded.iter().map(|(key, text)| Fact { key: *key, name: b"", value: value(text) }).collect())
     }
 
+    /// The error's type, if it has one.
+    pub(crate) fn error(described: &Described<'_>) -> Option<String> {
+        let found = described.attributes.iter().find(|attribute| *attribute.name == *name::ERROR_TYPE)?;
+        Some(found.value.clone().into_sdk().to_string())
+    }
+
+    /// The attributes of the measurement of that number, shown.
+    pub(crate) fn measured(described: &Described<'_>, number: usize) -> Vec<String> {
+        let measured = described.measured.iter().nth(number).expect("a measurement");
+        shown(measured.attributes.of(&described.attributes))
+    }
+
     /// Attributes as `name=value`, sorted.
-    pub(crate) fn shown(attributes: &[KeyValue]) -> Vec<String> {
-        let mut shown: Vec<_> = attributes.iter().map(|kv| format!("{}={}", kv.key, kv.value)).collect();
+    pub(crate) fn shown<'l, 'a: 'l>(attributes: impl IntoIterator<Item = &'l Attribute<'a>>) -> Vec<String> {
+        let sdk = attributes.into_iter().map(|attribute| attribute.clone().into_sdk());
+        let mut shown: Vec<_> = sdk.map(|kv| format!("{}={}", kv.key, kv.value)).collect();
         shown.sort();
         shown
     }
@@ -286,7 +241,7 @@ mod tests {
             (Domain::Database, vec![], key::SERVER_ADDRESS, "server.address", "other_sql"),
         ] {
             let recorded = [more, vec![(key, TEXT)]].concat();
-            let described = describe(domain as u8, &testing::facts(&recorded), None, &HttpSettings::default());
+            let described = describe(domain as u8, &testing::facts(&recorded), None, &Settings::default());
             let attributes = testing::shown(&described.attributes);
             assert!(attributes.contains(&format!("{attribute}={CLEAN}")), "{attributes:?}");
             assert_eq!(described.name, named.replace("{}", CLEAN), "{attribute}");
@@ -295,7 +250,7 @@ mod tests {
         }
         let named = [(key::SPAN_NAME, TEXT)];
         for domain in [Domain::Faas, Domain::Internal] {
-            let described = describe(domain as u8, &testing::facts(&named), None, &HttpSettings::default());
+            let described = describe(domain as u8, &testing::facts(&named), None, &Settings::default());
             assert_eq!(described.name, CLEAN, "{domain:?}");
         }
     }

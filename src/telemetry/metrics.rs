@@ -7,6 +7,7 @@ use opentelemetry::InstrumentationScope;
 use tokio::sync::Notify;
 
 use super::readers::Readers;
+use crate::attributes::attribute::Attribute;
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::Losses;
 use crate::channel::SeriesTable;
@@ -55,8 +56,8 @@ impl Metrics {
     pub(crate) fn record(
         &mut self,
         source: &Source,
-        scope: &InstrumentationScope,
-        measured: &Measured,
+        scope: &Arc<InstrumentationScope>,
+        measured: (&Measured, &[Attribute<'_>]),
         lasted: Duration,
         origin: Option<Origin>,
     ) {

@@ -24,7 +24,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
     ("rustc", &["catalog", "digest", "layers", "project", "rules", "ui", "weave"]),
     ("channel", &["ui", "wire"]),
     ("resource", &["attributes", "channel", "config", "launch", "layers", "redact", "ui"]),
-    ("records", &["bounds", "marker", "resource", "wire"]),
+    ("records", &["attributes", "bounds", "marker", "resource", "wire"]),
     ("conventions", &["attributes", "config", "records", "redact", "wire"]),
     ("host", &["config", "conventions", "launch"]),
     (

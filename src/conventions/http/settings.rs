@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use opentelemetry::{Array, KeyValue, StringValue, Value};
+use opentelemetry::{Array, StringValue};
 
+use crate::attributes::attribute::{Attribute, AttributeValue, Name, Text};
 use crate::config::{Http, glob_matches};
 use crate::records::facts::Facts;
 use crate::redact::{self, REDACTED};
@@ -25,25 +26,26 @@ impl HttpSettings {
     }
 
     /// The method under which the conventions count it, and the original if that differs.
-    pub(in crate::conventions) fn method(&self, sent: &str) -> (Cow<'static, str>, Option<String>) {
+    pub(in crate::conventions) fn method<'a>(&self, sent: Cow<'a, str>) -> (Cow<'static, str>, Option<Text<'a>>) {
         let known = if self.known_methods.is_empty() {
-            METHODS.iter().find(|known| **known == sent).map(|known| Cow::Borrowed(*known))
+            METHODS.iter().find(|known| ***known == *sent).map(|known| Cow::Borrowed(*known))
         } else {
-            self.known_methods.iter().find(|known| *known == sent).map(|known| Cow::Owned(known.clone()))
+            self.known_methods.iter().find(|known| **known == *sent).map(|known| Cow::Owned(known.clone()))
         };
         match known {
             Some(known) => (known, None),
-            None => ("_OTHER".into(), (!sent.is_empty()).then(|| sent.to_owned())),
+            None => ("_OTHER".into(), (!sent.is_empty()).then(|| sent.into())),
         }
     }
 
     /// Headers as `<prefix><name>`, always a list of values.
-    pub(in crate::conventions) fn headers(&self, facts: &Facts<'_>, key: u16, prefix: &str) -> Vec<KeyValue> {
+    pub(in crate::conventions) fn headers(&self, facts: &Facts<'_>, key: u16, prefix: &str) -> Vec<Attribute<'static>> {
         let attribute = |(name, values): (String, Vec<Cow<'_, str>>)| {
             let secret = self.is_sanitized(&name);
             let shown = |value: &str| if secret { REDACTED.into() } else { redact::header(&name, value).into_owned() };
             let values: Vec<StringValue> = values.iter().map(|value| shown(value).into()).collect();
-            KeyValue::new(format!("{prefix}{name}"), Value::Array(Array::String(values)))
+            let name = Name::Recorded(Text::Owned(format!("{prefix}{name}")));
+            Attribute { name, value: AttributeValue::List(Array::String(values)) }
         };
         facts.headers(key).into_iter().map(attribute).collect()
     }
@@ -106,7 +108,7 @@ mod tests {
             (own.clone(), "BREW", "BREW", None),
             (own, "POST", "_OTHER", Some("POST")),
         ] {
-            assert_eq!(settings.method(sent), (method.into(), original.map(str::to_owned)), "{sent}");
+            assert_eq!(settings.method(sent.into()), (method.into(), original.map(Text::Borrowed)), "{sent}");
         }
     }
 }

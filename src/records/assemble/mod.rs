@@ -9,6 +9,7 @@
 
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use opentelemetry::InstrumentationScope;
 
@@ -16,7 +17,7 @@ use crate::bounds::budget::{Budget, Charge};
 use crate::bounds::losses::{Losses, Reason};
 use crate::records::facts::Facts;
 use crate::records::record::{FactBlock, FactReader, LogHeader, MeasurementHeader, Record, Records, SpanStart};
-use crate::records::scope;
+use crate::records::scope::{self, OwnScope};
 use crate::resource::Source;
 use crate::wire::{self, ProcessId};
 
@@ -33,6 +34,8 @@ const MAX_FACT_BYTES: usize = 64 << 10;
 const MAX_EVENTS: usize = 4096;
 /// Scopes that are remembered for one process.
 const MAX_SCOPES: usize = 1024;
+/// The same for those that a program names itself.
+const MAX_OWN_SCOPES: usize = 64;
 /// Passes after which a record without a start is given up.
 const MAX_PASSES_WITHOUT_START: u64 = 3;
 
@@ -46,7 +49,7 @@ pub(crate) struct FinishedSpan {
     pub(crate) start: SpanStart,
     /// Nanoseconds since 1970.
     pub(crate) end: u64,
-    pub(crate) scope: InstrumentationScope,
+    pub(crate) scope: Arc<InstrumentationScope>,
     pub(crate) events: Vec<(u64, FactRange)>,
     pub(crate) links: Vec<(u64, FactRange)>,
     pub(crate) dropped_attributes: u32,
@@ -78,7 +81,7 @@ pub(crate) struct CompleteRecord<T> {
     pub(crate) source: Source,
     pub(crate) header: T,
     /// The scope of the layer that recorded it.
-    pub(crate) scope: InstrumentationScope,
+    pub(crate) scope: Arc<InstrumentationScope>,
     bytes: Vec<u8>,
     count: u16,
 }
@@ -174,7 +177,9 @@ impl OpenSpan {
 struct ProcessSpans {
     source: Source,
     strings: StringLookup,
-    scopes: HashMap<u32, InstrumentationScope>,
+    scopes: HashMap<u32, Arc<InstrumentationScope>>,
+    /// Those that the program names itself.
+    own_scopes: Vec<Arc<InstrumentationScope>>,
     spans: HashMap<[u8; 8], Box<OpenSpan>>,
     /// Spans that were dropped and counted while they were open: their later records are not counted again.
     dropped: HashSet<[u8; 8]>,
@@ -222,6 +227,7 @@ impl Assembler {
             source,
             strings,
             scopes: HashMap::new(),
+            own_scopes: Vec::new(),
             spans: HashMap::new(),
             dropped: HashSet::new(),
             pass: 0,
@@ -438,7 +444,7 @@ fn finish(
         source: process.source.clone(),
         start,
         end,
-        scope: InstrumentationScope::default(),
+        scope: scope::own(),
         events,
         links,
         dropped_attributes: entry.dropped_attributes,
@@ -449,7 +455,7 @@ fn finish(
         parts,
         _charge: entry.charge,
     };
-    let named = scope::of_program(&finished.facts());
+    let named = own_scope(process, &finished);
     finished.scope = named.unwrap_or_else(|| scope_of(process, finished.start.scope, || finished.facts()));
     Some(finished)
 }
@@ -470,20 +476,48 @@ fn complete<T>(process: &mut ProcessSpans, header: T, scope: u32, facts: &FactBl
 }
 
 /// The scope with that id; without an id, it is among the facts.
-fn scope_of<'a>(process: &mut ProcessSpans, id: u32, facts: impl FnOnce() -> Facts<'a>) -> InstrumentationScope {
+fn scope_of<'a>(process: &mut ProcessSpans, id: u32, facts: impl FnOnce() -> Facts<'a>) -> Arc<InstrumentationScope> {
     if id == 0 {
         let given = facts().text(wire::key::SCOPE);
         return given.map_or_else(scope::own, |marker| scope::of_layer(&marker));
     }
     if let Some(known) = process.scopes.get(&id) {
-        return known.clone();
+        return Arc::clone(known);
     }
     let Some(marker) = (process.strings)(id) else { return scope::own() };
     let scope = scope::of_layer(&marker);
     if process.scopes.len() < MAX_SCOPES {
-        process.scopes.insert(id, scope.clone());
+        process.scopes.insert(id, Arc::clone(&scope));
     }
     scope
+}
+
+/// The scope that the program itself names among the facts about a span, if it does.
+fn own_scope(process: &mut ProcessSpans, span: &FinishedSpan) -> Option<Arc<InstrumentationScope>> {
+    let (mut named, mut own) = (false, OwnScope::default());
+    for fact in span.parts.iter().flat_map(|(_, part)| span.attributes(*part)) {
+        let text = || Some(fact.value.text()).filter(|text| !text.is_empty());
+        match fact.key {
+            wire::key::SCOPE_NAME => {
+                own.name = fact.value.text();
+                named = !own.name.is_empty();
+            }
+            wire::key::SCOPE_VERSION => own.version = text(),
+            wire::key::SCOPE_SCHEMA_URL => own.schema_url = text(),
+            _ => {}
+        }
+    }
+    if !named {
+        return None;
+    }
+    if let Some(known) = process.own_scopes.iter().find(|known| own.is(known)) {
+        return Some(Arc::clone(known));
+    }
+    let scope = Arc::new(own.make());
+    if process.own_scopes.len() < MAX_OWN_SCOPES {
+        process.own_scopes.push(Arc::clone(&scope));
+    }
+    Some(scope)
 }
 
 #[cfg(test)]

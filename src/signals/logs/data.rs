@@ -68,7 +68,7 @@ pub(super) fn data(mut record: SdkLogRecord, logged: &CompleteRecord<LogHeader>,
     }
     let scope = match facts.text(key::LOG_TARGET) {
         Some(target) => InstrumentationScope::builder(target.into_owned()).build(),
-        None => logged.scope.clone(),
+        None => (*logged.scope).clone(),
     };
     LogData { record, scope, dropped_attributes, weight }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry::InstrumentationScope;
@@ -16,6 +17,7 @@ use super::program::ProgramMetrics;
 use super::registry::InstrumentRegistry;
 use super::sdk_reader::{SdkReader, provider};
 use super::streams::{ViewConfig, Views};
+use crate::attributes::attribute::Attribute;
 use crate::channel::SeriesTable;
 use crate::config::{CardinalityLimit, ExemplarFilter, HistogramAggregation};
 use crate::conventions::Measured;
@@ -97,8 +99,8 @@ impl Ledgers {
     pub(crate) fn record(
         &mut self,
         source: &Source,
-        scope: &InstrumentationScope,
-        measured: &Measured,
+        scope: &Arc<InstrumentationScope>,
+        measured: (&Measured, &[Attribute<'_>]),
         lasted: Duration,
         origin: Option<Origin>,
     ) {
@@ -153,6 +155,9 @@ impl Ledgers {
     pub(crate) fn collect(&mut self, reader: usize, since: SystemTime) -> Vec<Collected> {
         let collected = self.all.iter_mut().filter_map(|ledger| {
             let (sdk, histograms) = ledger.readers.get_mut(reader)?;
+            if !sdk.is_cumulative() {
+                ledger.instruments.release();
+            }
             Some(Collected {
                 program: ledger.source.label(),
                 metrics: sdk.all(),

@@ -1,7 +1,7 @@
 //! What the exporting thread receives: messages of the draining thread, assembled to spans, log records and measurements.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::output::Output;
 use crate::bounds::budget::Budget;
@@ -206,14 +206,16 @@ impl Intake {
     }
 
     fn emit_finished(&mut self, output: &mut Output) {
-        std::mem::take(&mut self.finished).iter().for_each(|span| output.span(span));
+        let now = SystemTime::now();
+        std::mem::take(&mut self.finished).iter().for_each(|span| output.span(span, now));
     }
 
     fn emit_cut(&mut self, cause: &str, output: &mut Output) {
         self.cut_since = None;
+        let now = SystemTime::now();
         for mut span in std::mem::take(&mut self.cut) {
             span.cut = Some(cause.to_owned());
-            output.span(&span);
+            output.span(&span, now);
         }
     }
 

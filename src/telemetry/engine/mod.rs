@@ -176,4 +176,6 @@ async fn until(then: Option<Instant>) {
 }
 
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod tests;

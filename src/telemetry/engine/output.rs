@@ -2,7 +2,7 @@
 //! exporters and within the memory limit.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::Notify;
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::Reason;
 use crate::config::{Config, SpanLimits};
-use crate::conventions::{self, HttpSettings};
+use crate::conventions::{self, Measures, Settings};
 use crate::export::destinations::{self, Destinations};
 use crate::export::notices::{ExportNotices, Notice};
 use crate::host::Host;
@@ -34,7 +34,7 @@ pub(super) struct Output {
     /// The memory of open spans and of all that waits to be exported.
     budget: Budget,
     limits: SpanLimits,
-    http: HttpSettings,
+    settings: Settings,
 }
 
 impl Output {
@@ -45,19 +45,21 @@ impl Output {
         let logs = Logs::new(&config.logs, &notices, wake, budget);
         let metrics = Metrics::new(&config.metrics, host, &notices, wake, budget);
         notices.warn_of_unusable();
-        let (limits, http) = (config.traces.limits, HttpSettings::new(&config.http));
-        Output { traces, logs, metrics, budget: budget.clone(), limits, http }
+        let (limits, settings) = (config.traces.limits, Settings::new(&config.http));
+        Output { traces, logs, metrics, budget: budget.clone(), limits, settings }
     }
 
-    /// Counts a span in the metrics, and exports it if it is sampled.
-    pub(super) fn span(&mut self, span: &FinishedSpan) {
+    /// Counts a span, which was read then, in the metrics, and exports it if it is sampled.
+    pub(super) fn span(&mut self, span: &FinishedSpan, read_at: SystemTime) {
         let facts = span.facts();
-        let mut described = conventions::describe(span.start.domain, &facts, span.cut.as_deref(), &self.http);
+        let described = conventions::describe(span.start.domain, &facts, span.cut.as_deref(), &self.settings);
         if let Some(metrics) = &mut self.metrics {
             let lasted = Duration::from_nanos(span.end.saturating_sub(span.start.time));
-            let origin = Some(data::origin(span));
-            let record = |measured| metrics.record(&span.source, &span.scope, &measured, lasted, origin);
-            described.measured.drain(..).for_each(record);
+            let origin = Some(data::origin(span, read_at));
+            for measured in described.measured.iter() {
+                let point = (measured, described.attributes.as_slice());
+                metrics.record(&span.source, &span.scope, point, lasted, origin);
+            }
         }
         if span.start.flags & 1 == 1 && self.traces.is_any() {
             let item = data::data(span, &facts, described, &self.limits);
@@ -76,18 +78,23 @@ impl Output {
     pub(super) fn measurements(&mut self, records: &[CompleteRecord<MeasurementHeader>]) {
         let Some(metrics) = &mut self.metrics else { return };
         for record in records {
-            let points = conventions::measure(record.header.about, &record.facts(), &self.http);
-            points.iter().for_each(|point| metrics.record(&record.source, &record.scope, point, Duration::ZERO, None));
+            let facts = record.facts();
+            let Measures { attributes, measured } = conventions::measure(record.header.about, &facts, &self.settings);
+            for point in measured.iter() {
+                metrics.record(&record.source, &record.scope, (point, &attributes), Duration::ZERO, None);
+            }
         }
     }
 
     /// Counts the run of `source` in the metrics, and exports its span if it is sampled.
     pub(super) fn run(&mut self, run: RunSpan, ended: &Ended, source: Source) {
-        let mut described = run.described(ended);
+        let described = run.described(ended);
         if let Some(metrics) = &mut self.metrics {
             let (lasted, origin) = (run.lasted(ended), run.origin(ended));
-            let record = |measured| metrics.record(&source, &scope::own(), &measured, lasted, Some(origin));
-            described.measured.drain(..).for_each(record);
+            for measured in described.measured.iter() {
+                let point = (measured, described.attributes.as_slice());
+                metrics.record(&source, &scope::own(), point, lasted, Some(origin));
+            }
         }
         if run.is_sampled() && self.traces.is_any() {
             self.traces.push(Sourced { source, item: run.data(ended, described, &self.limits) });
