@@ -11,7 +11,7 @@ use crate::conventions::OVERFLOW;
 use crate::conventions::catalog::Metric;
 
 /// What the conventions make of a span.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Described<'a> {
     pub(crate) name: SpanName<'a>,
     pub(crate) kind: SpanKind,

@@ -19,8 +19,9 @@ use crate::records::assemble::{CompleteRecord, FinishedSpan};
 use crate::records::record::{LogHeader, MeasurementHeader};
 use crate::records::scope;
 use crate::resource::Source;
+use crate::signals::direct::{self, EncodedItem};
 use crate::signals::sourced::Sourced;
-use crate::signals::traces::data;
+use crate::signals::traces::{self, data};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::run_span::RunSpan;
@@ -35,6 +36,8 @@ pub(super) struct Output {
     budget: Budget,
     limits: SpanLimits,
     settings: Settings,
+    /// The encoded span that is at hand.
+    message: Vec<u8>,
 }
 
 impl Output {
@@ -46,13 +49,13 @@ impl Output {
         let metrics = Metrics::new(&config.metrics, host, &notices, wake, budget);
         notices.warn_of_unusable();
         let (limits, settings) = (config.traces.limits, Settings::new(&config.http));
-        Output { traces, logs, metrics, budget: budget.clone(), limits, settings }
+        Output { traces, logs, metrics, budget: budget.clone(), limits, settings, message: Vec::new() }
     }
 
     /// Counts a span, which was read then, in the metrics, and exports it if it is sampled.
     pub(super) fn span(&mut self, span: &FinishedSpan, read_at: SystemTime) {
         let facts = span.facts();
-        let described = conventions::describe(span.start.domain, &facts, span.cut.as_deref(), &self.settings);
+        let mut described = conventions::describe(span.start.domain, &facts, span.cut.as_deref(), &self.settings);
         if let Some(metrics) = &mut self.metrics {
             let lasted = Duration::from_nanos(span.end.saturating_sub(span.start.time));
             let origin = Some(data::origin(span, read_at));
@@ -61,9 +64,20 @@ impl Output {
                 metrics.record(&span.source, &span.scope, point, lasted, origin);
             }
         }
-        if span.start.flags & 1 == 1 && self.traces.is_any() {
+        if span.start.flags & 1 != 1 {
+            return;
+        }
+        // Both apply the limits.
+        let whole = self.traces.take_whole().then(|| described.clone());
+        if self.traces.take_encoded() {
+            self.message.clear();
+            direct::span(&mut self.message, span, &facts, &mut described, &self.limits);
+            let item = EncodedItem { source: &span.source, scope: &span.scope, message: &self.message };
+            self.traces.push_encoded(&item);
+        }
+        if let Some(described) = whole {
             let item = data::data(span, &facts, described, &self.limits);
-            self.traces.push(Sourced { source: span.source.clone(), item });
+            self.traces.push_whole(Sourced { source: span.source.clone(), item });
         }
     }
 
@@ -97,7 +111,12 @@ impl Output {
             }
         }
         if run.is_sampled() && self.traces.is_any() {
-            self.traces.push(Sourced { source, item: run.data(ended, described, &self.limits) });
+            let item = run.data(ended, described, &self.limits);
+            if self.traces.take_encoded() {
+                let message = traces::encoded(item.clone());
+                self.traces.push_encoded(&EncodedItem { source: &source, scope: &scope::own(), message: &message });
+            }
+            self.traces.push_whole(Sourced { source, item });
         }
     }
 
