@@ -69,7 +69,7 @@ pub(super) fn describe<'a>(facts: &Facts<'a>, cut: Option<&'a str>, statements: 
         },
         measured: [
             Some(Measured::duration(&DB_CLIENT_OPERATION_DURATION, to.of(&DB_CLIENT_OPERATION_DURATION))),
-            Measured::counted(returned, rows, to.of(returned)),
+            Measured::counted(returned, rows, || to.of(returned)),
         ]
         .into(),
         attributes: to.0,

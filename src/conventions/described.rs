@@ -1,6 +1,7 @@
 //! What the conventions make of a span: it borrows from the span's records.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use opentelemetry::trace::{SpanKind, Status};
 use crate::attributes::attribute::{Attribute, Text};
 use crate::conventions::OVERFLOW;
 use crate::conventions::catalog::Metric;
+use crate::records::facts::emptied;
 
 /// What the conventions make of a span.
 #[derive(Debug, Clone)]
@@ -138,9 +140,13 @@ impl Measured {
     }
 
     /// Bytes or rows that were counted, if they were.
-    pub(super) fn counted(metric: &'static Metric, count: Option<i64>, attributes: Selection) -> Option<Measured> {
+    pub(super) fn counted(
+        metric: &'static Metric,
+        count: Option<i64>,
+        attributes: impl FnOnce() -> Selection,
+    ) -> Option<Measured> {
         let amount = Amount::Recorded(count.filter(|count| *count >= 0)? as f64);
-        Some(Measured { metric, amount, attributes })
+        Some(Measured { metric, amount, attributes: attributes() })
     }
 
     /// The value, for a span that lasted so long, if there is one.
@@ -181,8 +187,26 @@ pub(crate) struct Measures<'a> {
 }
 
 /// Attributes on their way into a span.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Attributes<'a>(pub(super) Vec<Attribute<'a>>);
+
+thread_local! {
+    /// Memory for the attributes of the next span.
+    static SPARE: Cell<Vec<Attribute<'static>>> = const { Cell::new(Vec::new()) };
+}
+
+impl Default for Attributes<'_> {
+    fn default() -> Self {
+        Attributes(emptied(SPARE.take()))
+    }
+}
+
+impl Described<'_> {
+    /// Gives the memory of its attributes to the next one.
+    pub(crate) fn reuse(self) {
+        SPARE.set(emptied(self.attributes));
+    }
+}
 
 impl<'a> Attributes<'a> {
     pub(super) fn text(&mut self, name: &'static str, value: Option<impl Into<Text<'a>>>) {

@@ -11,7 +11,7 @@ use crate::attributes::attribute::Attribute;
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::Losses;
 use crate::channel::SeriesTable;
-use crate::conventions::Measured;
+use crate::conventions::Measurements;
 use crate::export::notices::ExportNotices;
 use crate::host::Host;
 use crate::launch::Ended;
@@ -57,7 +57,7 @@ impl Metrics {
         &mut self,
         source: &Source,
         scope: &Arc<InstrumentationScope>,
-        measured: (&Measured, &[Attribute<'_>]),
+        measured: (&Measurements, &[Attribute<'_>]),
         lasted: Duration,
         origin: Option<Origin>,
     ) {

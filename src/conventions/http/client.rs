@@ -63,7 +63,7 @@ pub(in crate::conventions) fn transfer<'a>(facts: &Facts<'a>, settings: &HttpSet
     server_and_version(&mut to, facts);
     to.int(name::HTTP_RESPONSE_STATUS_CODE, facts.int(key::HTTP_STATUS));
     to.text(name::ERROR_TYPE, http_error_type(facts, ERRORS_FROM, None));
-    let size = |metric, key| Measured::counted(metric, facts.int(key), to.of(metric));
+    let size = |metric, key| Measured::counted(metric, facts.int(key), || to.of(metric));
     let request = size(&HTTP_CLIENT_REQUEST_BODY_SIZE, key::HTTP_REQUEST_BODY_SIZE);
     let response = size(&HTTP_CLIENT_RESPONSE_BODY_SIZE, key::HTTP_RESPONSE_BODY_SIZE);
     // Without a response there is no size of its body.

@@ -55,7 +55,7 @@ pub(in crate::conventions) fn describe<'a>(
     let error = http_error_type(facts, ERRORS_FROM, cut);
     let failed = error.is_some();
     to.text(name::ERROR_TYPE, error);
-    let size = |metric, key| Measured::counted(metric, facts.int(key), to.of(metric));
+    let size = |metric, key| Measured::counted(metric, facts.int(key), || to.of(metric));
     let measured = [
         Some(Measured::duration(&HTTP_SERVER_REQUEST_DURATION, to.of(&HTTP_SERVER_REQUEST_DURATION))),
         size(&HTTP_SERVER_REQUEST_BODY_SIZE, key::HTTP_REQUEST_BODY_SIZE),

@@ -15,7 +15,7 @@ use opentelemetry::InstrumentationScope;
 
 use crate::bounds::budget::{Budget, Charge};
 use crate::bounds::losses::{Losses, Reason};
-use crate::records::facts::Facts;
+use crate::records::facts::{FactBuffer, Facts};
 use crate::records::record::{FactBlock, FactReader, LogHeader, MeasurementHeader, Record, Records, SpanStart};
 use crate::records::scope::{self, OwnScope};
 use crate::resource::Source;
@@ -32,12 +32,19 @@ const MAX_DROPPED: usize = 1 << 18;
 const MAX_FACT_BYTES: usize = 64 << 10;
 /// Events, and as many links, that one span may gather, whatever its limits allow.
 const MAX_EVENTS: usize = 4096;
+/// Spans, and as many other records, whose memory is kept for others, and how much of one.
+const MAX_SPARE: usize = 1024;
+const MAX_SPARE_BYTES: usize = 2048;
+const MAX_SPARE_PLACES: usize = 16;
 /// Scopes that are remembered for one process.
 const MAX_SCOPES: usize = 1024;
 /// The same for those that a program names itself.
 const MAX_OWN_SCOPES: usize = 64;
 /// Passes after which a record without a start is given up.
 const MAX_PASSES_WITHOUT_START: u64 = 3;
+
+/// A map of ids, which are random or few.
+type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// Looks a string up by its id.
 pub(crate) type StringLookup = Box<dyn Fn(u32) -> Option<String> + Send>;
@@ -50,27 +57,38 @@ pub(crate) struct FinishedSpan {
     /// Nanoseconds since 1970.
     pub(crate) end: u64,
     pub(crate) scope: Arc<InstrumentationScope>,
-    pub(crate) events: Vec<(u64, FactRange)>,
-    pub(crate) links: Vec<(u64, FactRange)>,
     pub(crate) dropped_attributes: u32,
     pub(crate) dropped_events: u32,
     pub(crate) dropped_links: u32,
     /// Why the span did not end by itself, as a value of `error.type`.
     pub(crate) cut: Option<String>,
-    bytes: Vec<u8>,
-    parts: Vec<(u64, FactRange)>,
-    _charge: Charge,
+    records: Box<OpenSpan>,
 }
 
 impl FinishedSpan {
     /// The facts about the span, in the order in which they were recorded.
     pub(crate) fn facts(&self) -> Facts<'_> {
-        Facts::new(self.parts.iter().flat_map(|(_, part)| self.attributes(*part)).collect())
+        self.facts_in(FactBuffer::default())
+    }
+
+    /// The same in the memory of others that are no longer needed.
+    pub(crate) fn facts_in(&self, buffer: FactBuffer) -> Facts<'_> {
+        Facts::gather(buffer, self.records.parts.iter().flat_map(|(_, part)| self.attributes(*part)))
+    }
+
+    /// The events with their times.
+    pub(crate) fn events(&self) -> &[(u64, FactRange)] {
+        &self.records.events
+    }
+
+    /// The links with their times.
+    pub(crate) fn links(&self) -> &[(u64, FactRange)] {
+        &self.records.links
     }
 
     /// The attributes of one record.
     pub(crate) fn attributes(&self, part: FactRange) -> FactReader<'_> {
-        let bytes = self.bytes.get(part.from as usize..part.to as usize).unwrap_or_default();
+        let bytes = self.records.bytes.get(part.from as usize..part.to as usize).unwrap_or_default();
         FactReader::new(bytes, part.count.into())
     }
 }
@@ -89,7 +107,12 @@ pub(crate) struct CompleteRecord<T> {
 impl<T> CompleteRecord<T> {
     /// The facts in the record.
     pub(crate) fn facts(&self) -> Facts<'_> {
-        Facts::new(FactReader::new(&self.bytes, self.count.into()).collect())
+        self.facts_in(FactBuffer::default())
+    }
+
+    /// The same in the memory of others that are no longer needed.
+    pub(crate) fn facts_in(&self, buffer: FactBuffer) -> Facts<'_> {
+        Facts::gather(buffer, FactReader::new(&self.bytes, self.count.into()))
     }
 }
 
@@ -131,6 +154,23 @@ impl OpenSpan {
         })
     }
 
+    /// Makes it ready for another span; whether it is worth that.
+    fn clear(&mut self) -> bool {
+        let OpenSpan { charge, bytes, parts, events, links, .. } = self;
+        charge.set(0);
+        let is_small = bytes.capacity() <= MAX_SPARE_BYTES;
+        for places in [parts, events, links] {
+            places.clear();
+            if places.capacity() > MAX_SPARE_PLACES {
+                *places = Vec::new();
+            }
+        }
+        bytes.clear();
+        (self.start, self.end) = (None, None);
+        (self.dropped_attributes, self.dropped_events, self.dropped_links) = (0, 0, 0);
+        is_small
+    }
+
     /// Bytes of memory that it takes, with its places in the tables.
     fn weight(&self) -> usize {
         const TABLES: usize = 128;
@@ -143,8 +183,6 @@ impl OpenSpan {
             return None;
         }
         let from = self.bytes.len() as u32;
-        // Most spans have facts at their start and end only.
-        self.bytes.reserve_exact(block.bytes.len());
         self.bytes.extend_from_slice(block.bytes);
         Some(FactRange { from, to: self.bytes.len() as u32, count: block.count })
     }
@@ -177,12 +215,14 @@ impl OpenSpan {
 struct ProcessSpans {
     source: Source,
     strings: StringLookup,
-    scopes: HashMap<u32, Arc<InstrumentationScope>>,
+    scopes: FastMap<u32, Arc<InstrumentationScope>>,
+    /// Our own.
+    unnamed: Arc<InstrumentationScope>,
     /// Those that the program names itself.
     own_scopes: Vec<Arc<InstrumentationScope>>,
-    spans: HashMap<[u8; 8], Box<OpenSpan>>,
+    spans: FastMap<[u8; 8], Box<OpenSpan>>,
     /// Spans that were dropped and counted while they were open: their later records are not counted again.
-    dropped: HashSet<[u8; 8]>,
+    dropped: HashSet<[u8; 8], foldhash::fast::RandomState>,
     pass: u64,
     /// Spans that have ended, and the pass in which that was seen.
     ended: VecDeque<([u8; 8], u64)>,
@@ -197,7 +237,11 @@ pub(crate) struct Assembler {
     open: usize,
     /// Bytes that open spans take.
     open_bytes: usize,
-    open_traces: HashMap<[u8; 16], u32>,
+    open_traces: FastMap<[u8; 16], u32>,
+    /// Memory for spans to come.
+    spare: Vec<Box<OpenSpan>>,
+    /// The same for log records and measurements.
+    spare_bytes: Vec<Vec<u8>>,
     /// Spans that were given up.
     pub(crate) lost: Losses,
     /// Log records since they were last taken.
@@ -214,7 +258,9 @@ impl Assembler {
             processes: HashMap::new(),
             open: 0,
             open_bytes: 0,
-            open_traces: HashMap::new(),
+            open_traces: FastMap::default(),
+            spare: Vec::new(),
+            spare_bytes: Vec::new(),
             lost: Losses::default(),
             logged: Vec::new(),
             measured: Vec::new(),
@@ -226,10 +272,11 @@ impl Assembler {
         let process = ProcessSpans {
             source,
             strings,
-            scopes: HashMap::new(),
+            scopes: FastMap::default(),
+            unnamed: scope::own(),
             own_scopes: Vec::new(),
-            spans: HashMap::new(),
-            dropped: HashSet::new(),
+            spans: FastMap::default(),
+            dropped: HashSet::default(),
             pass: 0,
             ended: VecDeque::new(),
             headless: VecDeque::new(),
@@ -246,11 +293,13 @@ impl Assembler {
                 Ok(Record::Start(start, _)) => (start.span, true),
                 Ok(Record::Span { span, .. }) => (*span, false),
                 Ok(Record::Log(log, facts)) => {
-                    self.logged.push(complete(process, *log, log.scope, facts));
+                    let memory = self.spare_bytes.pop().unwrap_or_default();
+                    self.logged.push(complete(process, *log, log.scope, facts, memory));
                     continue;
                 }
                 Ok(Record::Measure(measure, facts)) => {
-                    self.measured.push(complete(process, *measure, measure.scope, facts));
+                    let memory = self.spare_bytes.pop().unwrap_or_default();
+                    self.measured.push(complete(process, *measure, measure.scope, facts, memory));
                     continue;
                 }
                 Err(reason) => return Err(reason),
@@ -271,7 +320,8 @@ impl Assembler {
                     if !starts {
                         process.headless.push_back((span, process.pass));
                     }
-                    new.insert(OpenSpan::new(&self.budget))
+                    let spare = self.spare.pop();
+                    new.insert(spare.unwrap_or_else(|| OpenSpan::new(&self.budget)))
                 }
             };
             let is_full = self.open_bytes > share / 8 * FULL;
@@ -348,7 +398,7 @@ impl Assembler {
             if let Some(entry) = process.spans.remove(&span) {
                 self.open -= 1;
                 self.open_bytes -= entry.charge.bytes();
-                finished.extend(finish(process, &mut self.open_traces, *entry, None));
+                finished.extend(finish(process, &mut self.open_traces, entry, None));
             }
         }
         while let Some((span, _)) = due(&mut process.headless, |seen| seen + MAX_PASSES_WITHOUT_START < pass) {
@@ -366,7 +416,7 @@ impl Assembler {
                     if let Some(entry) = process.spans.remove(&span) {
                         self.open -= 1;
                         self.open_bytes -= entry.charge.bytes();
-                        finished.extend(finish(process, &mut self.open_traces, *entry, None));
+                        finished.extend(finish(process, &mut self.open_traces, entry, None));
                     }
                 }
                 (Some(_), None) => {}
@@ -400,8 +450,26 @@ impl Assembler {
             let has_start = entry.start.is_some();
             match entry.end {
                 Some(_) if !has_start => self.lost.add(Reason::Headless, 1),
-                Some(_) => finished.extend(finish(&mut process, &mut self.open_traces, *entry, None)),
-                None => open.extend(finish(&mut process, &mut self.open_traces, *entry, Some(last_seen))),
+                Some(_) => finished.extend(finish(&mut process, &mut self.open_traces, entry, None)),
+                None => open.extend(finish(&mut process, &mut self.open_traces, entry, Some(last_seen))),
+            }
+        }
+    }
+
+    /// Takes the memory of a span that has been handed on, for others to come.
+    pub(crate) fn reuse(&mut self, span: FinishedSpan) {
+        let mut records = span.records;
+        if records.clear() && self.spare.len() < MAX_SPARE {
+            self.spare.push(records);
+        }
+    }
+
+    /// The same for log records or measurements; `all` is empty then.
+    pub(crate) fn reuse_records<T>(&mut self, all: &mut Vec<CompleteRecord<T>>) {
+        for CompleteRecord { mut bytes, .. } in all.drain(..) {
+            if bytes.capacity() <= MAX_SPARE_BYTES && self.spare_bytes.len() < MAX_SPARE {
+                bytes.clear();
+                self.spare_bytes.push(bytes);
             }
         }
     }
@@ -425,35 +493,29 @@ fn due(queue: &mut VecDeque<([u8; 8], u64)>, is_due: impl Fn(u64) -> bool) -> Op
 
 fn finish(
     process: &mut ProcessSpans,
-    open_traces: &mut HashMap<[u8; 16], u32>,
-    entry: OpenSpan,
+    open_traces: &mut FastMap<[u8; 16], u32>,
+    mut entry: Box<OpenSpan>,
     cut_at: Option<u64>,
 ) -> Option<FinishedSpan> {
     let start = entry.start?;
     close_trace(open_traces, start.trace);
     let last_record =
-        entry.parts.iter().chain(&entry.events).chain(&entry.links).map(|(time, _)| *time).max().unwrap_or(0);
-    let end = entry.end.or_else(|| cut_at.map(|seen| seen.max(last_record)))?.max(start.time);
-    let mut parts = entry.parts;
-    parts.sort_by_key(|(time, _)| *time);
-    let mut events = entry.events;
-    events.sort_by_key(|(time, _)| *time);
-    let mut links = entry.links;
-    links.sort_by_key(|(time, _)| *time);
+        || entry.parts.iter().chain(&entry.events).chain(&entry.links).map(|(time, _)| *time).max().unwrap_or(0);
+    let end = entry.end.or_else(|| cut_at.map(|seen| seen.max(last_record())))?.max(start.time);
+    let OpenSpan { parts, events, links, .. } = &mut *entry;
+    for places in [parts, events, links] {
+        places.sort_by_key(|(time, _)| *time);
+    }
     let mut finished = FinishedSpan {
         source: process.source.clone(),
         start,
         end,
-        scope: scope::own(),
-        events,
-        links,
+        scope: Arc::clone(&process.unnamed),
         dropped_attributes: entry.dropped_attributes,
         dropped_events: entry.dropped_events,
         dropped_links: entry.dropped_links,
         cut: None,
-        bytes: entry.bytes,
-        parts,
-        _charge: entry.charge,
+        records: entry,
     };
     let named = own_scope(process, &finished);
     finished.scope = named.unwrap_or_else(|| scope_of(process, finished.start.scope, || finished.facts()));
@@ -461,7 +523,7 @@ fn finish(
 }
 
 /// Counts one open span of a trace less.
-fn close_trace(open_traces: &mut HashMap<[u8; 16], u32>, trace: [u8; 16]) {
+fn close_trace(open_traces: &mut FastMap<[u8; 16], u32>, trace: [u8; 16]) {
     if let Some(open) = open_traces.get_mut(&trace) {
         *open -= 1;
         if *open == 0 {
@@ -470,9 +532,16 @@ fn close_trace(open_traces: &mut HashMap<[u8; 16], u32>, trace: [u8; 16]) {
     }
 }
 
-fn complete<T>(process: &mut ProcessSpans, header: T, scope: u32, facts: &FactBlock<'_>) -> CompleteRecord<T> {
+fn complete<T>(
+    process: &mut ProcessSpans,
+    header: T,
+    scope: u32,
+    facts: &FactBlock<'_>,
+    mut bytes: Vec<u8>,
+) -> CompleteRecord<T> {
     let scope = scope_of(process, scope, || Facts::new(FactReader::new(facts.bytes, facts.count.into()).collect()));
-    CompleteRecord { source: process.source.clone(), header, scope, bytes: facts.bytes.to_vec(), count: facts.count }
+    bytes.extend_from_slice(facts.bytes);
+    CompleteRecord { source: process.source.clone(), header, scope, bytes, count: facts.count }
 }
 
 /// The scope with that id; without an id, it is among the facts.
@@ -495,7 +564,7 @@ fn scope_of<'a>(process: &mut ProcessSpans, id: u32, facts: impl FnOnce() -> Fac
 /// The scope that the program itself names among the facts about a span, if it does.
 fn own_scope(process: &mut ProcessSpans, span: &FinishedSpan) -> Option<Arc<InstrumentationScope>> {
     let (mut named, mut own) = (false, OwnScope::default());
-    for fact in span.parts.iter().flat_map(|(_, part)| span.attributes(*part)) {
+    for fact in span.records.parts.iter().flat_map(|(_, part)| span.attributes(*part)) {
         let text = || Some(fact.value.text()).filter(|text| !text.is_empty());
         match fact.key {
             wire::key::SCOPE_NAME => {

@@ -71,7 +71,7 @@ fn flags(is_remote: bool, flags: u8) -> u32 {
 }
 
 fn events(to: &mut Vec<u8>, span: &FinishedSpan, limits: &SpanLimits) {
-    for (time, part) in span.events.iter().take(limits.events) {
+    for (time, part) in span.events().iter().take(limits.events) {
         let (name, mut own) = conventions::event(span.attributes(*part));
         let dropped = limits::attributes(&mut own, limits.event_attributes, limits.value_length);
         message(to, 11, |to| {
@@ -81,13 +81,13 @@ fn events(to: &mut Vec<u8>, span: &FinishedSpan, limits: &SpanLimits) {
             number(to, 4, dropped.into());
         });
     }
-    let beyond = span.events.len().saturating_sub(limits.events);
+    let beyond = span.events().len().saturating_sub(limits.events);
     number(to, 12, span.dropped_events.saturating_add(u32::try_from(beyond).unwrap_or(u32::MAX)).into());
 }
 
 fn links(to: &mut Vec<u8>, span: &FinishedSpan, limits: &SpanLimits) {
     let mut invalid = 0;
-    for (_, part) in span.links.iter().take(limits.links) {
+    for (_, part) in span.links().iter().take(limits.links) {
         let Some((linked, mut own)) = conventions::link(span.attributes(*part)) else {
             invalid += 1;
             continue;
@@ -98,7 +98,7 @@ fn links(to: &mut Vec<u8>, span: &FinishedSpan, limits: &SpanLimits) {
             number(to, 5, dropped.into());
         });
     }
-    let beyond = span.links.len().saturating_sub(limits.links) + invalid;
+    let beyond = span.links().len().saturating_sub(limits.links) + invalid;
     number(to, 14, span.dropped_links.saturating_add(u32::try_from(beyond).unwrap_or(u32::MAX)).into());
 }
 

@@ -8,7 +8,8 @@ use opentelemetry::metrics::{BoundCounter, BoundHistogram};
 use opentelemetry::{InstrumentationScope, KeyValue};
 
 use crate::attributes::attribute::{Attribute, AttributeValue, Name};
-use crate::conventions::Measured;
+use crate::conventions::Selection;
+use crate::conventions::catalog::Metric;
 
 /// Series that are remembered, and their bytes. Beyond that all are forgotten, and found anew as they are measured.
 const MAX_SERIES: usize = 4096;
@@ -16,11 +17,17 @@ const MAX_BYTES: usize = 1 << 20;
 
 /// A series of all streams of an instrument.
 pub(super) struct BoundSeries {
+    pub(super) metric: &'static Metric,
     pub(super) instruments: Vec<BoundInstrument>,
     /// The number of its exemplars in each stream, and the attributes that the stream does not keep.
     pub(super) exemplars: Vec<(usize, Vec<KeyValue>)>,
+}
+
+/// The series that have the same attributes.
+struct SameAttributes {
+    series: Vec<BoundSeries>,
     /// A key holds the address of its scope, which nothing else may take.
-    pub(super) _scope: Arc<InstrumentationScope>,
+    _scope: Arc<InstrumentationScope>,
 }
 
 /// An instrument of the SDK with the attributes of a series.
@@ -38,51 +45,65 @@ impl BoundInstrument {
     }
 }
 
-/// Series by their scope, metric and attributes.
+/// Series by their scope and attributes.
 #[derive(Default)]
 pub(super) struct BoundCache {
-    series: HashMap<Box<[u8]>, BoundSeries, foldhash::fast::RandomState>,
+    by_attributes: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
+    all: Vec<SameAttributes>,
     bytes: usize,
     /// The key that is looked for.
     key: Vec<u8>,
 }
 
+/// The place of attributes that cannot be remembered.
+const NOWHERE: usize = usize::MAX;
+
 impl BoundCache {
-    /// The series of a measurement, if it was measured before. Otherwise [`insert`](Self::insert) may follow.
+    /// The place of all series with these attributes, until the next call.
     pub(super) fn find(
         &mut self,
         scope: &Arc<InstrumentationScope>,
-        measured: &Measured,
+        selected: Selection,
         attributes: &[Attribute<'_>],
-    ) -> Option<&BoundSeries> {
+    ) -> usize {
         self.key.clear();
         self.key.extend((Arc::as_ptr(scope) as usize).to_ne_bytes());
-        self.key.extend((std::ptr::from_ref(measured.metric) as usize).to_ne_bytes());
-        for attribute in measured.attributes.of(attributes) {
+        for attribute in selected.of(attributes) {
             if !put(&mut self.key, attribute) {
-                self.key.clear();
-                return None;
+                return NOWHERE;
             }
         }
-        self.series.get(self.key.as_slice())
-    }
-
-    /// Remembers the series that was looked for last; returns it if it cannot be remembered.
-    pub(super) fn insert(&mut self, series: BoundSeries) -> Option<BoundSeries> {
-        if self.key.is_empty() || self.key.len() > MAX_BYTES {
-            return Some(series);
+        if let Some(known) = self.by_attributes.get(self.key.as_slice()) {
+            return *known;
         }
-        if self.series.len() >= MAX_SERIES || self.bytes + self.key.len() > MAX_BYTES {
+        if self.key.len() > MAX_BYTES {
+            return NOWHERE;
+        }
+        if self.all.len() >= MAX_SERIES || self.bytes + self.key.len() > MAX_BYTES {
             self.clear();
         }
         self.bytes += self.key.len();
-        self.series.insert(self.key.as_slice().into(), series);
-        None
+        self.by_attributes.insert(self.key.as_slice().into(), self.all.len());
+        self.all.push(SameAttributes { series: Vec::new(), _scope: Arc::clone(scope) });
+        self.all.len() - 1
+    }
+
+    /// The series of a metric at a place, if it was measured before.
+    pub(super) fn series(&self, place: usize, metric: &'static Metric) -> Option<&BoundSeries> {
+        self.all.get(place)?.series.iter().find(|series| std::ptr::eq(series.metric, metric))
+    }
+
+    /// Remembers a series.
+    pub(super) fn insert(&mut self, place: usize, series: BoundSeries) {
+        if let Some(known) = self.all.get_mut(place) {
+            known.series.push(series);
+        }
     }
 
     /// Forgets all: the SDK keeps what it has added up, and may give up series in which nothing was measured.
     pub(super) fn clear(&mut self) {
-        self.series.clear();
+        self.by_attributes.clear();
+        self.all.clear();
         self.bytes = 0;
     }
 }

@@ -15,8 +15,8 @@ use super::registry::{FanOut, InstrumentRegistry};
 use super::streams::InstrumentProperties;
 use crate::attributes::attribute::Attribute;
 use crate::config::{ExemplarFilter, InstrumentKind};
-use crate::conventions::Measured;
 use crate::conventions::catalog::{self, MetricKind};
+use crate::conventions::{Measured, Measurements, Selection};
 use crate::records::scope;
 
 /// Scopes that have histograms; a process cannot make more by attaching again under new names. Measurements of further
@@ -70,18 +70,28 @@ impl Instruments {
     pub(crate) fn record(
         &mut self,
         scope: &Arc<InstrumentationScope>,
-        (measured, attributes): (&Measured, &[Attribute<'_>]),
+        (measured, attributes): (&Measurements, &[Attribute<'_>]),
         lasted: Duration,
         origin: Option<Origin>,
     ) {
-        let Some(value) = measured.value(lasted) else { return };
         let origin = origin.filter(|origin| self.filter.accepts(origin));
-        if let Some(series) = self.bound.find(scope, measured, attributes) {
-            return record(series, value, origin, &mut self.exemplars);
+        let mut found: Option<(Selection, usize)> = None;
+        for measured in measured.iter() {
+            let Some(value) = measured.value(lasted) else { continue };
+            // The measurements of a span most often have the same attributes.
+            let of_attributes = match found {
+                Some((selected, index)) if selected == measured.attributes => index,
+                _ => self.bound.find(scope, measured.attributes, attributes),
+            };
+            found = Some((measured.attributes, of_attributes));
+            if let Some(series) = self.bound.series(of_attributes, measured.metric) {
+                record(series, value, origin, &mut self.exemplars);
+                continue;
+            }
+            let series = self.bind(scope, measured, attributes);
+            record(&series, value, origin, &mut self.exemplars);
+            self.bound.insert(of_attributes, series);
         }
-        let series = self.bind(scope, measured, attributes);
-        record(&series, value, origin, &mut self.exemplars);
-        self.bound.insert(series);
     }
 
     /// The series of a measurement, in the instruments of all readers.
@@ -123,7 +133,7 @@ impl Instruments {
                 });
             }
         }
-        BoundSeries { instruments, exemplars, _scope: Arc::clone(scope) }
+        BoundSeries { metric, instruments, exemplars }
     }
 
     /// Takes over what counters have counted since the last time.
@@ -184,7 +194,6 @@ mod tests {
     use super::super::testing::TestMetrics;
     use super::*;
     use crate::config::HistogramAggregation;
-    use crate::conventions::Selection;
     use crate::conventions::catalog::DB_CLIENT_OPERATION_DURATION;
     use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 
@@ -194,7 +203,7 @@ mod tests {
         for number in 0..MAX_SCOPES + 50 {
             let scope = Arc::new(InstrumentationScope::builder(format!("crate-{number}")).build());
             let measured = Measured::duration(&DB_CLIENT_OPERATION_DURATION, Selection::default());
-            metrics.instruments.record(&scope, (&measured, &[]), Duration::from_millis(2), None);
+            metrics.instruments.record(&scope, (&[Some(measured)].into(), &[]), Duration::from_millis(2), None);
         }
         let all = metrics.collect();
         let mut counts: Vec<u64> = Vec::new();
@@ -210,7 +219,7 @@ mod tests {
     fn durations_use_the_advised_buckets() {
         let mut metrics = TestMetrics::new(HistogramAggregation::ExplicitBuckets);
         let measured = Measured::duration(&DB_CLIENT_OPERATION_DURATION, Selection::default());
-        metrics.instruments.record(&scope::own(), (&measured, &[]), Duration::from_millis(2), None);
+        metrics.instruments.record(&scope::own(), (&[Some(measured)].into(), &[]), Duration::from_millis(2), None);
         let all = metrics.collect();
         let metric = all.scope_metrics().flat_map(|scope| scope.metrics()).next().unwrap();
         assert_eq!((metric.name(), metric.unit()), ("db.client.operation.duration", "s"));

@@ -20,7 +20,7 @@ use super::streams::{ViewConfig, Views};
 use crate::attributes::attribute::Attribute;
 use crate::channel::SeriesTable;
 use crate::config::{CardinalityLimit, ExemplarFilter, HistogramAggregation};
-use crate::conventions::Measured;
+use crate::conventions::Measurements;
 use crate::conventions::catalog::PROCESS_UPTIME;
 use crate::host::{Attributes, Point};
 use crate::resource::{Programs, Source};
@@ -100,7 +100,7 @@ impl Ledgers {
         &mut self,
         source: &Source,
         scope: &Arc<InstrumentationScope>,
-        measured: (&Measured, &[Attribute<'_>]),
+        measured: (&Measurements, &[Attribute<'_>]),
         lasted: Duration,
         origin: Option<Origin>,
     ) {

@@ -86,7 +86,7 @@ pub(crate) mod testing {
         /// Counts what took so long and has these attributes.
         pub(crate) fn record(&mut self, metric: &'static Metric, attributes: &[Attribute<'_>], lasted: Duration) {
             let measured = Measured::duration(metric, Selection::by(attributes, |_| true));
-            self.instruments.record(&scope::own(), (&measured, attributes), lasted, None);
+            self.instruments.record(&scope::own(), (&[Some(measured)].into(), attributes), lasted, None);
         }
 
         pub(crate) fn collect_all(&mut self) -> Collected {

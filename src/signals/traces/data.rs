@@ -23,16 +23,16 @@ pub(crate) fn data(
 ) -> SpanData {
     let dropped = limits::attributes(&mut described.attributes, limits.attributes, limits.value_length);
     let mut events = SpanEvents::default();
-    for (time, part) in span.events.iter().take(limits.events) {
+    for (time, part) in span.events().iter().take(limits.events) {
         let (name, mut attributes) = conventions::event(span.attributes(*part));
         let dropped = limits::attributes(&mut attributes, limits.event_attributes, limits.value_length);
         events.events.push(Event::new(name.into_string(), at(*time), into_sdk(attributes), dropped));
     }
-    let beyond = span.events.len().saturating_sub(limits.events);
+    let beyond = span.events().len().saturating_sub(limits.events);
     events.dropped_count = span.dropped_events.saturating_add(u32::try_from(beyond).unwrap_or(u32::MAX));
     let mut links = SpanLinks::default();
     let mut invalid = 0;
-    for (_, part) in span.links.iter().take(limits.links) {
+    for (_, part) in span.links().iter().take(limits.links) {
         let Some((linked, mut attributes)) = conventions::link(span.attributes(*part)) else {
             invalid += 1;
             continue;
@@ -40,7 +40,7 @@ pub(crate) fn data(
         let dropped = limits::attributes(&mut attributes, limits.link_attributes, limits.value_length);
         links.links.push(Link::new(linked, into_sdk(attributes), dropped));
     }
-    let beyond = span.links.len().saturating_sub(limits.links) + invalid;
+    let beyond = span.links().len().saturating_sub(limits.links) + invalid;
     links.dropped_count = span.dropped_links.saturating_add(u32::try_from(beyond).unwrap_or(u32::MAX));
     SpanData {
         span_context: SpanContext::new(

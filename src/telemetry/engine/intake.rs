@@ -118,8 +118,14 @@ impl Intake {
                     let pid = self.pids.get(&process).copied().unwrap_or(0);
                     self.warn(&format!("cannot read some of the telemetry of process {pid}"), reason);
                 }
-                output.log_records(&std::mem::take(&mut self.assembler.logged));
-                output.measurements(&std::mem::take(&mut self.assembler.measured));
+                let mut logged = std::mem::take(&mut self.assembler.logged);
+                output.log_records(&logged);
+                self.assembler.reuse_records(&mut logged);
+                self.assembler.logged = logged;
+                let mut measured = std::mem::take(&mut self.assembler.measured);
+                output.measurements(&measured);
+                self.assembler.reuse_records(&mut measured);
+                self.assembler.measured = measured;
             }
             Some(Feed::PassDone { process }) => {
                 self.assembler.pass(process, &mut self.finished);
@@ -207,7 +213,10 @@ impl Intake {
 
     fn emit_finished(&mut self, output: &mut Output) {
         let now = SystemTime::now();
-        std::mem::take(&mut self.finished).iter().for_each(|span| output.span(span, now));
+        for span in self.finished.drain(..) {
+            output.span(&span, now);
+            self.assembler.reuse(span);
+        }
     }
 
     fn emit_cut(&mut self, cause: &str, output: &mut Output) {

@@ -16,6 +16,7 @@ use crate::export::notices::{ExportNotices, Notice};
 use crate::host::Host;
 use crate::launch::Ended;
 use crate::records::assemble::{CompleteRecord, FinishedSpan};
+use crate::records::facts::{FactBuffer, Facts};
 use crate::records::record::{LogHeader, MeasurementHeader};
 use crate::records::scope;
 use crate::resource::Source;
@@ -38,6 +39,8 @@ pub(super) struct Output {
     settings: Settings,
     /// The encoded span that is at hand.
     message: Vec<u8>,
+    /// Memory for the facts about it.
+    facts: FactBuffer,
 }
 
 impl Output {
@@ -49,36 +52,49 @@ impl Output {
         let metrics = Metrics::new(&config.metrics, host, &notices, wake, budget);
         notices.warn_of_unusable();
         let (limits, settings) = (config.traces.limits, Settings::new(&config.http));
-        Output { traces, logs, metrics, budget: budget.clone(), limits, settings, message: Vec::new() }
+        Output {
+            traces,
+            logs,
+            metrics,
+            budget: budget.clone(),
+            limits,
+            settings,
+            message: Vec::new(),
+            facts: FactBuffer::default(),
+        }
     }
 
     /// Counts a span, which was read then, in the metrics, and exports it if it is sampled.
     pub(super) fn span(&mut self, span: &FinishedSpan, read_at: SystemTime) {
-        let facts = span.facts();
-        let mut described = conventions::describe(span.start.domain, &facts, span.cut.as_deref(), &self.settings);
+        let facts = span.facts_in(std::mem::take(&mut self.facts));
+        self.described_span(span, &facts, read_at);
+        self.facts = facts.into_buffer();
+    }
+
+    fn described_span(&mut self, span: &FinishedSpan, facts: &Facts<'_>, read_at: SystemTime) {
+        let mut described = conventions::describe(span.start.domain, facts, span.cut.as_deref(), &self.settings);
         if let Some(metrics) = &mut self.metrics {
             let lasted = Duration::from_nanos(span.end.saturating_sub(span.start.time));
             let origin = Some(data::origin(span, read_at));
-            for measured in described.measured.iter() {
-                let point = (measured, described.attributes.as_slice());
-                metrics.record(&span.source, &span.scope, point, lasted, origin);
-            }
+            let points = (&described.measured, described.attributes.as_slice());
+            metrics.record(&span.source, &span.scope, points, lasted, origin);
         }
         if span.start.flags & 1 != 1 {
-            return;
+            return described.reuse();
         }
         // Both apply the limits.
         let whole = self.traces.take_whole().then(|| described.clone());
         if self.traces.take_encoded() {
             self.message.clear();
-            direct::span(&mut self.message, span, &facts, &mut described, &self.limits);
+            direct::span(&mut self.message, span, facts, &mut described, &self.limits);
             let item = EncodedItem { source: &span.source, scope: &span.scope, message: &self.message };
             self.traces.push_encoded(&item);
         }
         if let Some(described) = whole {
-            let item = data::data(span, &facts, described, &self.limits);
+            let item = data::data(span, facts, described, &self.limits);
             self.traces.push_whole(Sourced { source: span.source.clone(), item });
         }
+        described.reuse();
     }
 
     /// Exports log records.
@@ -92,11 +108,10 @@ impl Output {
     pub(super) fn measurements(&mut self, records: &[CompleteRecord<MeasurementHeader>]) {
         let Some(metrics) = &mut self.metrics else { return };
         for record in records {
-            let facts = record.facts();
+            let facts = record.facts_in(std::mem::take(&mut self.facts));
             let Measures { attributes, measured } = conventions::measure(record.header.about, &facts, &self.settings);
-            for point in measured.iter() {
-                metrics.record(&record.source, &record.scope, (point, &attributes), Duration::ZERO, None);
-            }
+            metrics.record(&record.source, &record.scope, (&measured, &attributes), Duration::ZERO, None);
+            self.facts = facts.into_buffer();
         }
     }
 
@@ -105,10 +120,8 @@ impl Output {
         let described = run.described(ended);
         if let Some(metrics) = &mut self.metrics {
             let (lasted, origin) = (run.lasted(ended), run.origin(ended));
-            for measured in described.measured.iter() {
-                let point = (measured, described.attributes.as_slice());
-                metrics.record(&source, &scope::own(), point, lasted, Some(origin));
-            }
+            let points = (&described.measured, described.attributes.as_slice());
+            metrics.record(&source, &scope::own(), points, lasted, Some(origin));
         }
         if run.is_sampled() && self.traces.is_any() {
             let item = run.data(ended, described, &self.limits);
