@@ -91,10 +91,10 @@ const ROOMS: [(&str, &[&str]); 26] = [
 /// The same for the modules of the hooks.
 const HOOKS: [(&str, &[&str]); 26] = [
     ("wire", &[]),
-    ("clock", &[]),
     ("decisions", &[]),
     ("headers", &[]),
     ("sys", &[]),
+    ("clock", &["sys"]),
     ("writer", &[]),
     ("seed", &["sys"]),
     ("settings", &["wire"]),

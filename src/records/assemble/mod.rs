@@ -7,19 +7,23 @@
 //! Open spans have a share of the memory. When much of it is used they gather no more attributes and events, which is
 //! counted in the span; when all of it is, the oldest are dropped, which is counted as a loss.
 
+mod spans;
+
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use opentelemetry::InstrumentationScope;
 
-use crate::bounds::budget::{Budget, Charge};
+use crate::bounds::budget::Budget;
 use crate::bounds::losses::{Losses, Reason};
 use crate::records::facts::{FactBuffer, Facts};
-use crate::records::record::{FactBlock, FactReader, LogHeader, MeasurementHeader, Record, Records, SpanStart};
+use crate::records::record::{FactBlock, FactReader, LogHeader, MeasurementHeader, Record, Records};
 use crate::records::scope::{self, OwnScope};
 use crate::resource::Source;
 use crate::wire::{self, ProcessId};
+pub(crate) use spans::{CompleteRecord, FinishedSpan};
+use spans::{MAX_SPARE_BYTES, OpenSpan};
 
 /// The part of the memory that open spans may take.
 const SHARE: usize = 2;
@@ -28,14 +32,8 @@ const FULL: usize = 6;
 const ROOM: usize = 7;
 /// Dropped spans that are remembered for one process. Further ones are counted twice if their ends come.
 const MAX_DROPPED: usize = 1 << 18;
-/// Bytes of attributes that one span may gather.
-const MAX_FACT_BYTES: usize = 64 << 10;
-/// Events, and as many links, that one span may gather, whatever its limits allow.
-const MAX_EVENTS: usize = 4096;
-/// Spans, and as many other records, whose memory is kept for others, and how much of one.
+/// Spans, and as many other records, whose memory is kept for others.
 const MAX_SPARE: usize = 1024;
-const MAX_SPARE_BYTES: usize = 2048;
-const MAX_SPARE_PLACES: usize = 16;
 /// Scopes that are remembered for one process.
 const MAX_SCOPES: usize = 1024;
 /// The same for those that a program names itself.
@@ -48,169 +46,6 @@ type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// Looks a string up by its id.
 pub(crate) type StringLookup = Box<dyn Fn(u32) -> Option<String> + Send>;
-
-/// A span whose end is known.
-#[derive(Debug)]
-pub(crate) struct FinishedSpan {
-    pub(crate) source: Source,
-    pub(crate) start: SpanStart,
-    /// Nanoseconds since 1970.
-    pub(crate) end: u64,
-    pub(crate) scope: Arc<InstrumentationScope>,
-    pub(crate) dropped_attributes: u32,
-    pub(crate) dropped_events: u32,
-    pub(crate) dropped_links: u32,
-    /// Why the span did not end by itself, as a value of `error.type`.
-    pub(crate) cut: Option<String>,
-    records: Box<OpenSpan>,
-}
-
-impl FinishedSpan {
-    /// The facts about the span, in the order in which they were recorded.
-    pub(crate) fn facts(&self) -> Facts<'_> {
-        self.facts_in(FactBuffer::default())
-    }
-
-    /// The same in the memory of others that are no longer needed.
-    pub(crate) fn facts_in(&self, buffer: FactBuffer) -> Facts<'_> {
-        Facts::gather(buffer, self.records.parts.iter().flat_map(|(_, part)| self.attributes(*part)))
-    }
-
-    /// The events with their times.
-    pub(crate) fn events(&self) -> &[(u64, FactRange)] {
-        &self.records.events
-    }
-
-    /// The links with their times.
-    pub(crate) fn links(&self) -> &[(u64, FactRange)] {
-        &self.records.links
-    }
-
-    /// The attributes of one record.
-    pub(crate) fn attributes(&self, part: FactRange) -> FactReader<'_> {
-        let bytes = self.records.bytes.get(part.from as usize..part.to as usize).unwrap_or_default();
-        FactReader::new(bytes, part.count.into())
-    }
-}
-
-/// A record that is complete as it comes: a log record or a measurement.
-#[derive(Debug)]
-pub(crate) struct CompleteRecord<T> {
-    pub(crate) source: Source,
-    pub(crate) header: T,
-    /// The scope of the layer that recorded it.
-    pub(crate) scope: Arc<InstrumentationScope>,
-    bytes: Vec<u8>,
-    count: u16,
-}
-
-impl<T> CompleteRecord<T> {
-    /// The facts in the record.
-    pub(crate) fn facts(&self) -> Facts<'_> {
-        self.facts_in(FactBuffer::default())
-    }
-
-    /// The same in the memory of others that are no longer needed.
-    pub(crate) fn facts_in(&self, buffer: FactBuffer) -> Facts<'_> {
-        Facts::gather(buffer, FactReader::new(&self.bytes, self.count.into()))
-    }
-}
-
-/// The facts of one record within all facts about a span.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FactRange {
-    from: u32,
-    to: u32,
-    count: u16,
-}
-
-#[derive(Debug)]
-struct OpenSpan {
-    charge: Charge,
-    start: Option<SpanStart>,
-    end: Option<u64>,
-    bytes: Vec<u8>,
-    parts: Vec<(u64, FactRange)>,
-    events: Vec<(u64, FactRange)>,
-    links: Vec<(u64, FactRange)>,
-    dropped_attributes: u32,
-    dropped_events: u32,
-    dropped_links: u32,
-}
-
-impl OpenSpan {
-    fn new(budget: &Budget) -> Box<OpenSpan> {
-        Box::new(OpenSpan {
-            charge: budget.charge(0),
-            start: None,
-            end: None,
-            bytes: Vec::new(),
-            parts: Vec::new(),
-            events: Vec::new(),
-            links: Vec::new(),
-            dropped_attributes: 0,
-            dropped_events: 0,
-            dropped_links: 0,
-        })
-    }
-
-    /// Makes it ready for another span; whether it is worth that.
-    fn clear(&mut self) -> bool {
-        let OpenSpan { charge, bytes, parts, events, links, .. } = self;
-        charge.set(0);
-        let is_small = bytes.capacity() <= MAX_SPARE_BYTES;
-        for places in [parts, events, links] {
-            places.clear();
-            if places.capacity() > MAX_SPARE_PLACES {
-                *places = Vec::new();
-            }
-        }
-        bytes.clear();
-        (self.start, self.end) = (None, None);
-        (self.dropped_attributes, self.dropped_events, self.dropped_links) = (0, 0, 0);
-        is_small
-    }
-
-    /// Bytes of memory that it takes, with its places in the tables.
-    fn weight(&self) -> usize {
-        const TABLES: usize = 128;
-        let parts = self.parts.capacity() + self.events.capacity() + self.links.capacity();
-        size_of::<OpenSpan>() + TABLES + self.bytes.capacity() + parts * size_of::<(u64, FactRange)>()
-    }
-
-    fn keep(&mut self, block: FactBlock<'_>) -> Option<FactRange> {
-        if self.bytes.len() + block.bytes.len() > MAX_FACT_BYTES {
-            return None;
-        }
-        let from = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(block.bytes);
-        Some(FactRange { from, to: self.bytes.len() as u32, count: block.count })
-    }
-
-    fn add_facts(&mut self, time: u64, block: FactBlock<'_>) {
-        if block.count == 0 {
-            return;
-        }
-        match self.keep(block) {
-            Some(part) => self.parts.push((time, part)),
-            None => self.dropped_attributes += u32::from(block.count),
-        }
-    }
-
-    fn event(&mut self, time: u64, block: FactBlock<'_>) {
-        match self.keep(block).filter(|_| self.events.len() < MAX_EVENTS) {
-            Some(part) => self.events.push((time, part)),
-            None => self.dropped_events += 1,
-        }
-    }
-
-    fn link(&mut self, time: u64, block: FactBlock<'_>) {
-        match self.keep(block).filter(|_| self.links.len() < MAX_EVENTS) {
-            Some(part) => self.links.push((time, part)),
-            None => self.dropped_links += 1,
-        }
-    }
-}
 
 struct ProcessSpans {
     source: Source,
@@ -539,7 +374,8 @@ fn complete<T>(
     facts: &FactBlock<'_>,
     mut bytes: Vec<u8>,
 ) -> CompleteRecord<T> {
-    let scope = scope_of(process, scope, || Facts::new(FactReader::new(facts.bytes, facts.count.into()).collect()));
+    let given = || Facts::gather(FactBuffer::default(), FactReader::new(facts.bytes, facts.count.into()));
+    let scope = scope_of(process, scope, given);
     bytes.extend_from_slice(facts.bytes);
     CompleteRecord { source: process.source.clone(), header, scope, bytes, count: facts.count }
 }

@@ -1,6 +1,8 @@
 //! Records in any order, and too many of them.
 
+use super::spans::MAX_FACT_BYTES;
 use super::*;
+use crate::records::record::SpanStart;
 use crate::records::record::make::{self, Given};
 use crate::resource::testing::source;
 use wire::kind::{SPAN_END, SPAN_EVENT, SPAN_START, SPAN_UPDATE};

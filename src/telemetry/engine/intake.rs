@@ -39,6 +39,8 @@ pub(super) struct Intake {
     cut: Vec<FinishedSpan>,
     cut_since: Option<Instant>,
     last_message: Instant,
+    /// When a pass was counted that no message announced.
+    last_pass: Instant,
     /// Log records that were not read in time.
     unread_logs: Losses,
     warnings: usize,
@@ -53,6 +55,7 @@ impl Intake {
             cut: Vec::new(),
             cut_since: None,
             last_message: Instant::now(),
+            last_pass: Instant::now(),
             unread_logs: Losses::default(),
             warnings: 0,
         }
@@ -199,10 +202,15 @@ impl Intake {
         self.emit_cut(cause, output);
     }
 
+    /// Whether something is to be done later that no message announces.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.cut_since.is_some() || self.last_message.elapsed() < SILENCE
+    }
+
     /// Hands out spans that have waited long enough.
     pub(super) fn idle(&mut self, output: &mut Output) {
-        if self.last_message.elapsed() >= SILENCE {
-            self.last_message = Instant::now();
+        if self.last_message.elapsed() >= SILENCE && self.last_pass.elapsed() >= SILENCE {
+            self.last_pass = Instant::now();
             self.assembler.pass_all(&mut self.finished);
             self.emit_finished(output);
         }
