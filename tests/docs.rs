@@ -132,13 +132,36 @@ fn the_pages_of_metrics_are_the_catalogue() {
 #[test]
 fn the_pages_of_instrumentations_are_the_folders() {
     let (known, groups) = (instrumentations(), groups());
-    let mut coverage = String::from(
-        "# Instrumentations\n\nWhat `otel-rs bootstrap` weaves where it stands in a `Cargo.lock`, made from `instrumentations/*/instrumentation.toml`. *Tested* versions are built and run by the version matrix; others in the range are woven if every rule matches, and left plain with a warning if not.\n\n| crate | versions | tested | signals | what is recorded |\n| --- | --- | --- | --- | --- |\n",
+    let mut coverage = format!(
+        "# Instrumentations\n\nThe {} crates that `otel-rs bootstrap` weaves where they stand in a `Cargo.lock`, made from `instrumentations/*/instrumentation.toml`. *Tested* versions are built and run by `cargo test --test examples -- <crate>`, which compares what arrives at a receiver of OTLP with the crate's `example/expected.toml`; others in the range are woven if every rule matches, and left plain with a warning if not.\n",
+        known.len()
     );
+    let mut parts: Vec<(String, Vec<&Value>)> = Vec::new();
     for entry in &known {
-        let (name, versions, summary) = (text(entry, "crate"), text(entry, "versions"), text(entry, "summary"));
-        let (tested, signals) = (list(&entry["tested"], ", "), list(&entry["signals"], ", "));
-        coverage.push_str(&format!("| [{name}]({name}.md) | `{versions}` | {tested} | {signals} | {summary} |\n"));
+        let part = values(entry, "covers").next().and_then(Value::as_str).unwrap_or("contexts and runtimes");
+        match parts.iter_mut().find(|(title, _)| title == part) {
+            Some((_, entries)) => entries.push(entry),
+            None => parts.push((part.to_owned(), vec![entry])),
+        }
+    }
+    parts.sort_by_key(|(_, entries)| std::cmp::Reverse(entries.len()));
+    for (title, entries) in parts {
+        coverage.push_str(&format!(
+            "\n## {}{}\n\n| crate | versions | tested | signals | what is recorded | conventions |\n| --- | --- | --- | --- | --- | --- |\n",
+            title[..1].to_uppercase(),
+            &title[1..]
+        ));
+        for entry in entries {
+            let (name, versions, summary) = (text(entry, "crate"), text(entry, "versions"), text(entry, "summary"));
+            let (tested, signals) = (list(&entry["tested"], ", "), list(&entry["signals"], ", "));
+            let conventions = list(&entry["conventions"], ", ");
+            coverage.push_str(&format!(
+                "| [{name}]({name}.md) | `{versions}` | {tested} | {signals} | {summary} | {conventions} |\n"
+            ));
+        }
+    }
+    for entry in &known {
+        let name = text(entry, "crate");
         page(&format!("docs/instrumentations/{name}.md"), &page_of(entry, &groups));
     }
     page("docs/instrumentations/README.md", &coverage);

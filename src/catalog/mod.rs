@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, include_dir};
 
 use crate::digest::short_digest;
-use crate::rules::{self, Instrumentation};
+use crate::rules::{self, Coverage, Instrumentation};
 use crate::ui::Explain;
 
 static EMBEDDED: Dir<'static> = include_dir!("$OUT_DIR/instrumentations");
@@ -20,6 +20,7 @@ pub(crate) const EXTRA_VARIABLE: &str = "OTEL_RS_INSTRUMENTATIONS";
 
 const RULES_FILE: &str = "instrumentation.toml";
 const ADVICE_FILE: &str = "advice.rs";
+const KNOWN_FILE: &str = "known.toml";
 
 /// All instrumentations, by crate.
 #[derive(Debug)]
@@ -138,6 +139,14 @@ impl Catalog {
     /// The names of all, also of those that were not read.
     pub(crate) fn all_names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
+    }
+
+    /// Crates that stand for a part of a program's telemetry, whether there are instrumentations for them or not.
+    pub(crate) fn known() -> Result<BTreeMap<String, Coverage>, CatalogError> {
+        let text = EMBEDDED.get_file(KNOWN_FILE).and_then(include_dir::File::contents_utf8).unwrap_or_default();
+        let malformed =
+            |reason| CatalogError::Malformed { path: Path::new("instrumentations").join(KNOWN_FILE), reason };
+        rules::known(text).map_err(malformed)
     }
 
     /// All of them, by name.

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::catalog::Catalog;
 use crate::layers::layers_in;
+use crate::ops::coverage::CoverageSummary;
 use crate::ops::{Failure, Format, Outcome};
 use crate::ui::{self, Explain};
 
@@ -48,11 +50,15 @@ pub(crate) fn run(options: Options) -> Outcome {
     match options.format {
         Format::Json => ui::out(serde_json::json!(notes)),
         Format::Table => {
+            let summary = CoverageSummary::of(&Catalog::load()?, notes.iter().map(|note| note.name.as_str()));
             let rows: Vec<Vec<String>> = notes
                 .into_iter()
                 .map(|note| vec![note.name, note.version, note.hooks_version, note.wire_version.to_string()])
                 .collect();
             ui::out(ui::table(&["CRATE", "VERSION", "HOOKS", "WIRE"], &rows));
+            for line in summary.lines() {
+                ui::out(format_args!("\n{line}"));
+            }
         }
     }
     Ok(0)

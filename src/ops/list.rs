@@ -1,5 +1,7 @@
 //! `otel-rs list`: what can be instrumented.
 
+use std::collections::BTreeSet;
+
 use crate::catalog::Catalog;
 use crate::ops::{Format, Outcome};
 use crate::rules::Instrumentation;
@@ -39,6 +41,8 @@ fn json(known: &Instrumentation) -> serde_json::Value {
         "versions": known.versions,
         "tested": known.tested,
         "signals": known.signals,
+        "covers": known.covers.iter().map(|part| part.title()).collect::<Vec<_>>(),
+        "conventions": known.covers.iter().map(|part| part.conventions()).collect::<BTreeSet<_>>(),
         "emits": known.emits_with_metrics(),
         "convention_metrics": known.convention_metrics,
         "metrics": known.metrics,

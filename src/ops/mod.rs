@@ -4,6 +4,7 @@ pub(crate) mod bootstrap;
 pub(crate) mod cache;
 pub(crate) mod cargo;
 pub(crate) mod config;
+mod coverage;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod inspect;

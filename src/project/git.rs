@@ -28,6 +28,12 @@ pub(crate) fn tracks(root: &Path, file: &Path) -> Tracked {
     }
 }
 
+/// Whether git leaves out `file`, which lies in the project at `root`, of what is committed: it is ignored, and not tracked.
+pub(crate) fn ignores(root: &Path, file: &Path) -> bool {
+    let args = [OsStr::new("check-ignore"), OsStr::new("--quiet"), OsStr::new("--"), file.as_os_str()];
+    git(root, args).is_some() && tracks(root, file) == Tracked::No
+}
+
 /// The repository's own list of what git does not show, and how the project's `file` is written there.
 pub(crate) fn exclude(root: &Path, file: &str) -> Option<(PathBuf, String)> {
     let text = |args: [&str; 2]| Some(String::from_utf8(git(root, args.map(OsStr::new))?).ok()?.trim_end().to_owned());

@@ -1,9 +1,11 @@
 //! Rules: how each crate is instrumented, and which metrics its advice records, from the texts of `instrumentation.toml`
 //! and `advice.rs`. Pure: no file is read here.
 
+mod coverage;
 mod metric;
 mod schema;
 
+pub(crate) use coverage::{Coverage, known};
 pub(crate) use metric::{DeclaredKind, DeclaredMetric, DeclaredNumber};
 pub(crate) use schema::parse;
 
@@ -25,6 +27,8 @@ pub(crate) struct Instrumentation {
     pub(crate) summary: String,
     /// `traces`, `metrics`, `logs` or `context`.
     pub(crate) signals: Vec<String>,
+    /// What of a program's telemetry it provides; nothing where it only carries contexts.
+    pub(crate) covers: Vec<Coverage>,
     /// What a program emits with it besides metrics, for people.
     pub(crate) emits: Vec<String>,
     /// Metrics of the semantic conventions, defined by the launcher, that it has a part in.

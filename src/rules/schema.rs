@@ -5,7 +5,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::metric::{self, FileMetric};
-use super::{Instrumentation, Overlap, Rule};
+use super::{Coverage, Instrumentation, Overlap, Rule};
 use crate::weave::{edit, pattern, scope};
 
 const SIGNALS: [&str; 4] = ["traces", "metrics", "logs", "context"];
@@ -19,6 +19,8 @@ struct File {
     tested: Vec<Spanned<Version>>,
     summary: String,
     signals: Vec<Spanned<String>>,
+    #[serde(default)]
+    covers: Vec<Coverage>,
     #[serde(default)]
     emits: Vec<String>,
     #[serde(default)]
@@ -121,6 +123,7 @@ fn check(file: File, advice: &str, digest: String) -> Result<Instrumentation, Mi
         tested: file.tested.into_iter().map(Spanned::into_inner).collect(),
         summary: file.summary,
         signals: file.signals.into_iter().map(Spanned::into_inner).collect(),
+        covers: file.covers,
         emits: file.emits,
         convention_metrics: file.convention_metrics.into_iter().map(Spanned::into_inner).collect(),
         metrics,

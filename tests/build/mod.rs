@@ -10,4 +10,5 @@ mod configuration;
 mod falling_back;
 mod former;
 mod planted;
+mod verdict;
 mod workspaces;

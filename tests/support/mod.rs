@@ -1,6 +1,7 @@
 //! Support for the end-to-end tests: an OTLP receiver, expectations about what it received, projects that are built,
 //! apps that are launched, services that are started.
 
+pub(crate) mod brokers;
 pub(crate) mod cloud;
 pub(crate) mod definition;
 pub(crate) mod expect;

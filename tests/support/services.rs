@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use super::brokers::Broker;
 use super::cloud::Cloud;
 use super::{output, wait_for};
 
 /// A service that an example needs.
 pub(crate) enum Service {
     Database(Database),
+    Broker(Broker),
     Lambda(Cloud),
 }
 
@@ -24,7 +26,10 @@ impl Service {
             "postgresql" => postgres().map(Self::Database),
             "mariadb" => mariadb().map(Self::Database),
             "lambda" => Ok(Self::Lambda(Cloud::start(&EVENTS, "Root=1-5759e988-bd862e3fe1be46a994272793"))),
-            other => panic!("no service is called `{other}`: it needs a starter in tests/support/services.rs"),
+            other => match Broker::start(other) {
+                Some(started) => started.map(Self::Broker),
+                None => panic!("no service is called `{other}`: it needs a starter in tests/support/brokers.rs"),
+            },
         }
     }
 
@@ -32,6 +37,7 @@ impl Service {
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Database(database) => vec![("DATABASE_URL", database.url.clone())],
+            Self::Broker(broker) => vec![(broker.variable, broker.url.clone())],
             Self::Lambda(cloud) => vec![
                 ("AWS_LAMBDA_RUNTIME_API", cloud.address.clone()),
                 ("AWS_LAMBDA_FUNCTION_NAME", "shop".to_owned()),
@@ -48,7 +54,7 @@ impl Service {
     /// Waits until the program has nothing more to do, and returns whether it has to be ended from outside.
     pub(crate) fn wait(&self) -> bool {
         match self {
-            Self::Database(_) => false,
+            Self::Database(_) | Self::Broker(_) => false,
             Self::Lambda(cloud) => {
                 wait_for("all answers", 60, || (cloud.answers().len() == EVENTS.len()).then_some(()));
                 true
@@ -89,7 +95,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// A program in PATH or where Debian puts servers.
-fn find(names: &[&str]) -> Result<PathBuf, String> {
+pub(super) fn find(names: &[&str]) -> Result<PathBuf, String> {
     let mut folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
     folders.extend(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -109,9 +115,14 @@ fn as_user(user: &str, program: &Path) -> Command {
     }
 }
 
-/// A folder that the user may write to, with a short path: a Unix socket lies in it.
+/// A folder with a short path: a Unix socket may lie in it.
+pub(super) fn folder() -> Result<tempfile::TempDir, String> {
+    tempfile::Builder::new().prefix("otel-rs-").tempdir_in("/tmp").map_err(|error| error.to_string())
+}
+
+/// The same that the user may write to.
 fn folder_for(user: &str) -> Result<tempfile::TempDir, String> {
-    let folder = tempfile::Builder::new().prefix("otel-rs-").tempdir_in("/tmp").map_err(|error| error.to_string())?;
+    let folder = folder()?;
     if nix::unistd::geteuid().is_root() {
         let (good, _, why) = output(Command::new("chown").arg(user).arg(folder.path()));
         if !good {
@@ -121,7 +132,12 @@ fn folder_for(user: &str) -> Result<tempfile::TempDir, String> {
     Ok(folder)
 }
 
-fn ready(mut server: Child, what: &str, folder: &Path, mut ask: impl FnMut() -> bool) -> Result<Child, String> {
+pub(super) fn ready(
+    mut server: Child,
+    what: &str,
+    folder: &Path,
+    mut ask: impl FnMut() -> bool,
+) -> Result<Child, String> {
     for _ in 0..600 {
         if let Ok(Some(status)) = server.try_wait() {
             let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();

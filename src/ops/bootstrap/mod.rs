@@ -6,10 +6,10 @@ mod shims;
 mod spans;
 mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::ops::{Failure, Format, Outcome};
-use crate::project::{ProjectDirs, workspace_root};
+use crate::project::{ProjectDirs, git, workspace_root};
 use crate::ui;
 use plan::{BootstrapPlan, CrateRow, CrateState, Form};
 pub(crate) use shims::write_in_cache;
@@ -73,7 +73,11 @@ pub(crate) fn run(options: Options) -> Outcome {
                             be committed";
                 ui::warning(format_args!("`cargo build` stays plain: {reason}"), &[], Some(hint));
             }
-            Form::Local(_) | Form::Shared(_) => warn_of_environment(),
+            Form::Shared(edit) => {
+                warn_of_ignored(&plan, &edit.path);
+                warn_of_environment();
+            }
+            Form::Local(_) => warn_of_environment(),
         }
     }
     Ok(0)
@@ -86,6 +90,7 @@ fn usage<E: ui::Explain + 'static>(error: E) -> Failure {
 fn print_table(plan: &BootstrapPlan, action: Action) {
     if plan.rows.is_empty() && plan.spans.is_empty() {
         ui::out("nothing in this project's Cargo.lock can be instrumented (`otel-rs list` shows what can)");
+        print_coverage(plan);
         return;
     }
     if !plan.rows.is_empty() {
@@ -97,6 +102,7 @@ fn print_table(plan: &BootstrapPlan, action: Action) {
         let rows: Vec<Vec<String>> = plan.spans.iter().map(span_cells).collect();
         ui::out(format_args!("{separator}{}", ui::table(&["SPANS OF", "FUNCTIONS", "LEFT AS THEY ARE"], &rows)));
     }
+    print_coverage(plan);
     if !plan.overlaps.is_empty() {
         let notes: Vec<_> = plan
             .overlaps
@@ -111,6 +117,13 @@ fn print_table(plan: &BootstrapPlan, action: Action) {
         ui::out(format_args!(
             "\nnext:\n  {cargo} build --release\n  OTEL_SERVICE_NAME={program} otel-rs instrument -- ./target/release/{program}"
         ));
+    }
+}
+
+fn print_coverage(plan: &BootstrapPlan) {
+    let lines = plan.coverage.lines();
+    if !lines.is_empty() {
+        ui::out(format_args!("\n{}", lines.join("\n")));
     }
 }
 
@@ -183,11 +196,27 @@ fn json(plan: &BootstrapPlan) -> String {
         "root": plan.dirs.root(),
         "form": form,
         "crates": crates,
+        "covered": plan.coverage.covered(),
+        "not-covered": plan.coverage.missing(),
         "overlaps": overlaps,
         "spans": spans,
         "programs": plan.programs,
     })
     .to_string()
+}
+
+/// What is to be committed, and git ignores.
+fn warn_of_ignored(plan: &BootstrapPlan, config: &Path) {
+    let (root, folder) = (plan.dirs.root(), plan.dirs.shared_folder());
+    for path in [config, &folder].into_iter().filter(|path| git::ignores(root, path)) {
+        let shown = path.strip_prefix(root).unwrap_or(path).display();
+        let hint = format!("take it out of `.gitignore`, or commit it by `git add --force {shown}`");
+        ui::warning(
+            format_args!("git ignores `{shown}`, without which others build this project plain"),
+            &[],
+            Some(&hint),
+        );
+    }
 }
 
 /// A wrapper in the environment outranks the project's configuration, and cargo does not warn of it.

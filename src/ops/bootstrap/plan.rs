@@ -3,6 +3,7 @@
 //! Planning reads the project and weaves in memory; `write` carries the plan out. What is to be written to is checked first,
 //! since cargo may have to download sources, and weaving takes its time.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
@@ -12,12 +13,13 @@ use super::spans::{self, SpanRow};
 use super::{Action, Options, usage, write};
 use crate::catalog::Catalog;
 use crate::layers::{Choice, Layer, LayerError, LayerLocation, Original, PlainReason, WeavingContext};
+use crate::ops::coverage::CoverageSummary;
 use crate::ops::{Failure, note_fetching};
 use crate::project::cargo_config::{self, ConfigError};
 use crate::project::git::{self, Tracked};
 use crate::project::manifest::{Created, Manifest};
 use crate::project::{CacheError, Locked, Package, ProjectDirs, Source, Usage, Use, cargo_version, locked, packages};
-use crate::rules::Instrumentation;
+use crate::rules::{Coverage, Instrumentation};
 use crate::ui::{self, Explain};
 use crate::weave::spans::SpanPattern;
 
@@ -33,6 +35,8 @@ pub(super) struct BootstrapPlan {
     pub(super) had_spans: bool,
     /// Packages by which the program records already what woven crates record.
     pub(super) overlaps: Vec<OverlapRow>,
+    /// Which parts of the program's telemetry are covered, and which are not.
+    pub(super) coverage: CoverageSummary,
     pub(super) context: WeavingContext,
     pub(super) form: Form,
     pub(super) programs: Vec<String>,
@@ -220,6 +224,7 @@ impl BootstrapPlan {
         let (form, manifest) = form(&dirs, manifest, options.action)?;
 
         known.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+        let known_crates = Catalog::known()?;
         let packages = if is_empty { Vec::new() } else { packages(dirs.root(), note_fetching)? };
         let spans = spans(&manifest, &packages, options.spans.is_some())?;
         let context = WeavingContext::new(&dirs, catalog, manifest);
@@ -231,11 +236,16 @@ impl BootstrapPlan {
             }
             rows.extend(found.filter_map(|p| row(&dirs, &context, &p.name, &p.version, Some(p))));
         }
-        mark_unused(&dirs, &mut rows);
-        let own = packages.iter().filter(|package| package.source == Source::Path);
-        let programs = own.flat_map(|package| package.programs.clone()).collect();
+        let not_woven = not_woven(&locked, &rows, &context.catalog, &known_crates);
+        let missing = mark_unused(&dirs, &mut rows, not_woven);
+        let woven = rows.iter().filter(|row| row.is_woven()).map(|row| row.name.as_str());
+        let mut coverage = CoverageSummary::of(&context.catalog, woven);
+        for Missing { part, name, version } in missing {
+            coverage.miss(part, format!("{name} {version}"));
+        }
+        let programs = programs(&packages, &options.path);
         let overlaps = overlaps(&locked, &rows, &context.catalog);
-        Ok(BootstrapPlan { dirs, locked, rows, spans, had_spans, overlaps, context, form, programs })
+        Ok(BootstrapPlan { dirs, locked, rows, spans, had_spans, overlaps, coverage, context, form, programs })
     }
 
     /// Whether there is nothing to do in this project.
@@ -327,11 +337,47 @@ fn overlaps(locked: &[Locked], rows: &[CrateRow], catalog: &Catalog) -> Vec<Over
     found
 }
 
-/// Marks the crates that no program contains: a lock file holds more than programs do. Where cargo cannot list what
-/// programs contain, nothing is marked.
-fn mark_unused(dirs: &ProjectDirs, rows: &mut [CrateRow]) {
-    let woven: Vec<_> = rows.iter().filter(|row| row.is_woven()).map(|row| (row.name.as_str(), &row.version)).collect();
-    let Some(usage) = (!woven.is_empty()).then(|| Usage::of(dirs.root(), &woven)).flatten() else { return };
+/// A package that would provide a part of the program's telemetry, and is not covered.
+struct Missing<'a> {
+    part: Coverage,
+    name: &'a str,
+    version: &'a Version,
+}
+
+/// The locked packages that are not woven though they stand for a part of the telemetry. What the user chose to leave plain is
+/// not missing.
+fn not_woven<'a>(
+    locked: &'a [Locked],
+    rows: &[CrateRow],
+    catalog: &Catalog,
+    known: &BTreeMap<String, Coverage>,
+) -> Vec<Missing<'a>> {
+    let mut all = Vec::new();
+    for Locked { name, version, .. } in locked {
+        let row = rows.iter().find(|row| row.name == *name && row.version == *version);
+        let is_missing = match row.map(|row| &row.state) {
+            None => catalog.get(name).is_none(),
+            Some(CrateState::Woven | CrateState::Unused(_)) => false,
+            Some(CrateState::Plain(Reason::Choice(_) | Reason::OutsideDefaultBuild | Reason::PathDependency)) => false,
+            Some(CrateState::Plain(_)) => true,
+        };
+        let parts = match catalog.get(name) {
+            Some(instrumentation) => instrumentation.covers.clone(),
+            None => known.get(name).copied().into_iter().collect(),
+        };
+        all.extend(parts.into_iter().filter(|_| is_missing).map(|part| Missing { part, name, version }));
+    }
+    all
+}
+
+/// Marks the crates that no program contains: a lock file holds more than programs do. Of those that are not covered, it
+/// returns the ones that a program contains. Where cargo cannot list what programs contain, nothing is marked.
+fn mark_unused<'a>(dirs: &ProjectDirs, rows: &mut [CrateRow], missing: Vec<Missing<'a>>) -> Vec<Missing<'a>> {
+    let woven = rows.iter().filter(|row| row.is_woven()).map(|row| (row.name.as_str(), &row.version));
+    let packages: Vec<_> = woven.chain(missing.iter().map(|missing| (missing.name, missing.version))).collect();
+    let Some(usage) = (!packages.is_empty()).then(|| Usage::of(dirs.root(), &packages)).flatten() else {
+        return missing;
+    };
     for row in rows.iter_mut().filter(|row| row.is_woven()) {
         let reason = match usage.find(&row.name, &row.version) {
             Use::Program => continue,
@@ -341,6 +387,20 @@ fn mark_unused(dirs: &ProjectDirs, rows: &mut [CrateRow]) {
         };
         row.state = CrateState::Unused(reason);
     }
+    let is_contained = |missing: &Missing<'_>| matches!(usage.find(missing.name, missing.version), Use::Program);
+    missing.into_iter().filter(is_contained).collect()
+}
+
+/// The programs of the project's own packages, those of the package that `path` lies in first.
+fn programs(packages: &[Package], path: &Path) -> Vec<String> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut own: Vec<&Package> = packages.iter().filter(|package| package.source == Source::Path).collect();
+    let depth = |package: &Package| match path.starts_with(&package.folder) {
+        true => package.folder.components().count(),
+        false => 0,
+    };
+    own.sort_by_key(|package| std::cmp::Reverse(depth(package)));
+    own.iter().flat_map(|package| package.programs.clone()).collect()
 }
 
 fn row(

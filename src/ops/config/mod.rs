@@ -6,15 +6,19 @@ mod exports;
 mod problems;
 mod show;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::coverage::CoverageSummary;
 use super::{Failure, Format, Outcome};
+use crate::catalog::Catalog;
 use crate::config::{self, ValueSource};
 use crate::launch::{self, Environment, FindError, Program};
 use crate::layers::{self, LayerNote};
+use crate::rules::Coverage;
 use crate::{resource, signals, ui};
 use exports::Export;
 use problems::Problem;
@@ -67,15 +71,22 @@ struct InspectedProgram {
     file: PathBuf,
     /// `None` for a script, which has no layers of its own but may start a program that has.
     layers: Option<Vec<LayerNote>>,
+    /// The parts of its telemetry that the layers provide, with their crates.
+    covered: BTreeMap<Coverage, BTreeSet<String>>,
+    /// The same for people.
+    #[serde(skip)]
+    verdict: Vec<String>,
 }
 
 /// Resolves the configuration, inspects the program, probes the collectors, and reports.
 pub(crate) fn run(options: Options) -> Outcome {
+    // First, since it reads a variable of the process.
+    let catalog = Catalog::load()?;
     let environment = Environment::take();
     let resolved = config::resolve(&options.flags, &|name| environment.get(name))
         .map_err(|error| Failure { status: USAGE, error: Box::new(error) })?;
     let (program, not_found) = program(&options, &environment);
-    let inspected = program.as_ref().map(inspect);
+    let inspected = program.as_ref().map(|program| inspect(program, &catalog));
     let exports = exports::of(&resolved.config);
     let unnamed = Program { name: "PROGRAM".into(), file: "PROGRAM".into(), args: Vec::new() };
     let program_or_unnamed = program.as_ref().unwrap_or(&unnamed);
@@ -104,9 +115,12 @@ fn program(options: &Options, environment: &Environment) -> (Option<Program>, Op
     }
 }
 
-fn inspect(program: &Program) -> InspectedProgram {
+fn inspect(program: &Program, catalog: &Catalog) -> InspectedProgram {
     let layers = launch::is_elf(&program.file).then(|| layers::layers_in(&program.file).unwrap_or_default());
-    InspectedProgram { name: program.short_name(), file: program.file.clone(), layers }
+    let names = layers.iter().flatten().map(|note| note.name.as_str());
+    let summary = CoverageSummary::of(catalog, names);
+    let (covered, verdict) = (summary.covered().clone(), summary.lines());
+    InspectedProgram { name: program.short_name(), file: program.file.clone(), layers, covered, verdict }
 }
 
 fn settings(resolved: &config::Resolved) -> Vec<SettingRow> {

@@ -24,7 +24,8 @@ pub(super) fn text(report: &ConfigReport) -> String {
             None => "a script; what it starts may have some".to_owned(),
             Some(notes) if notes.is_empty() => "none".to_owned(),
             Some(notes) => {
-                table(&notes.iter().map(|note| vec![note.name.clone(), note.version.clone()]).collect::<Vec<_>>())
+                let rows: Vec<_> = notes.iter().map(|note| vec![note.name.clone(), note.version.clone()]).collect();
+                [&[table(&rows)], program.verdict.as_slice()].concat().join("\n")
             }
         };
         section(&mut text, &title, &layers);

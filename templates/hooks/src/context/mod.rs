@@ -47,6 +47,8 @@ pub struct Context {
     pub(crate) span: [u8; 8],
     pub(crate) flags: u8,
     pub(crate) remote: bool,
+    /// This very span is a remote procedure call that is being sent.
+    pub(crate) call: bool,
     /// The entry that shows whether the request of this context is still open.
     pub(crate) live: Live,
     /// The caller's span, as the request being served named it; zeros where none did.
@@ -147,6 +149,7 @@ impl Context {
         span: [0; 8],
         flags: 0,
         remote: false,
+        call: false,
         live: Live::NEVER,
         brought: Ids::NONE,
         carried: None,
@@ -161,6 +164,12 @@ impl Context {
     /// Whether its span, rather than one above it, is a request that is being sent and recorded.
     pub(crate) fn is_request_sent(&self) -> bool {
         self.flags & flag::REQUEST != 0
+    }
+
+    /// Whether its span, rather than one above it, is a remote procedure call that is being sent: the transport below it
+    /// has no span of its own.
+    pub fn is_call(&self) -> bool {
+        self.call
     }
 
     /// Makes this the thread's current context until the guard is dropped. Guards must be dropped in reverse order of

@@ -23,6 +23,8 @@ static OTHERS: AtomicPtr<Host> = NONE;
 /// Methods that are counted separately; the last stands for all others.
 const METHODS: [&str; 11] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY", "_OTHER"];
+/// How many methods are counted separately, all others as one.
+pub(crate) const METHODS_COUNT: usize = METHODS.len();
 pub(super) const VERSIONS: [&str; 2] = ["1.1", "2"];
 const STATES: [&str; 2] = ["idle", "active"];
 pub(super) const IDLE: usize = 0;
@@ -159,11 +161,13 @@ fn hash(address: &str, port: u16) -> usize {
     (hash ^ hash >> 32) as usize
 }
 
-pub(super) fn method_number(method: &str) -> usize {
+/// The place of a method among those that are counted separately, or that of all others.
+pub(crate) fn method_number(method: &str) -> usize {
     METHODS.iter().position(|known| *known == method).unwrap_or(METHODS.len() - 1)
 }
 
-pub(super) fn method_name(number: usize) -> &'static str {
+/// The method at that place.
+pub(crate) fn method_name(number: usize) -> &'static str {
     METHODS.get(number).copied().unwrap_or("_OTHER")
 }
 

@@ -7,6 +7,7 @@
 //! Servers and clients share the excluded URLs and the headers that are recorded.
 
 pub mod client;
+mod errors;
 mod forwarded;
 mod host;
 mod pattern;
@@ -21,7 +22,9 @@ use crate::headers::{first, Headers};
 use crate::scope::Scope;
 use crate::settings;
 
+pub use errors::{class_of_io, error_class, root_cause};
 use forwarded::Forwarded;
+pub(crate) use host::{method_name, method_number, METHODS_COUNT as METHODS};
 pub use transfer::Transfer;
 
 /// What is known of one logical client call while its attempts come and go.

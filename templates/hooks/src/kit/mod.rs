@@ -9,8 +9,8 @@
 //! | internal work | [`work`] |
 //! | a span that the program makes by itself | [`ManualSpan`] |
 //! | a function of the user's own | [`function`] |
-//! | an HTTP request served | [`Span`](crate::Span) with [`http`](crate::http): proxies, headers, excluded URLs |
-//! | an HTTP request sent | the same, with [`Host`](crate::http::client::Host) for its connections |
+//! | an HTTP request served | [`served::Exchange`], and the [`route`] that a framework finds for it |
+//! | an HTTP request sent | [`sent::Attempt`], with [`Host`](crate::http::client::Host) for its connections |
 //! | a task that carries its context | [`carry`](crate::carry()), [`detach`](crate::detach) |
 //!
 //! Guards end their spans: with a result, with a [`Failure`], or as `cancelled` when they are dropped early.
@@ -22,6 +22,9 @@ pub mod function;
 mod manual;
 pub mod message;
 mod operation;
+pub mod route;
+pub mod sent;
+pub mod served;
 pub mod statement;
 pub mod work;
 

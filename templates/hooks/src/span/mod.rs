@@ -110,7 +110,7 @@ impl Span {
         let trace = if parent.is_empty() { ids::trace_id() } else { parent.trace };
         let root = Live::claim(span);
         let flags = flag::MUTED | flag::NOT_RECORDED;
-        Span { context: Context { trace, span, flags, remote: false, live: root, ..parent }, root }
+        Span { context: Context { trace, span, flags, remote: false, call: false, live: root, ..parent }, root }
     }
 
     /// A span of a test: open, and recorded nowhere.
@@ -289,5 +289,6 @@ fn begin(
         trace_state: parent.carried.as_deref().map_or(&[], |carried| &carried.tracestate),
     };
     ring::write_start(scope, &start, attributes);
-    Span { context: Context { trace, span: id, flags, remote: false, live, ..parent }, root }
+    let call = domain == Domain::RpcClient;
+    Span { context: Context { trace, span: id, flags, remote: false, call, live, ..parent }, root }
 }
