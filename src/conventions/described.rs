@@ -118,7 +118,10 @@ impl Selection {
 
     /// The attributes that the metric may have: only those with few different values.
     pub(super) fn for_metric(attributes: &[Attribute<'_>], metric: &Metric) -> Selection {
-        Selection::by(attributes, |name| metric.attributes.contains(&name) || name == OVERFLOW)
+        // Most names differ in length already.
+        let is =
+            |name: &str, known: &&str| name.len() == known.len() && (name.as_ptr() == known.as_ptr() || name == *known);
+        Selection::by(attributes, |name| metric.attributes.iter().any(|known| is(name, known)) || is(name, &OVERFLOW))
     }
 
     /// Those whose names are `selected`.
@@ -140,13 +143,9 @@ impl Measured {
     }
 
     /// Bytes or rows that were counted, if they were.
-    pub(super) fn counted(
-        metric: &'static Metric,
-        count: Option<i64>,
-        attributes: impl FnOnce() -> Selection,
-    ) -> Option<Measured> {
+    pub(super) fn counted(metric: &'static Metric, count: Option<i64>, attributes: Selection) -> Option<Measured> {
         let amount = Amount::Recorded(count.filter(|count| *count >= 0)? as f64);
-        Some(Measured { metric, amount, attributes: attributes() })
+        Some(Measured { metric, amount, attributes })
     }
 
     /// The value, for a span that lasted so long, if there is one.

@@ -52,12 +52,12 @@ pub(crate) fn describe<'a>(domain: u8, facts: &Facts<'a>, cut: Option<&'a str>, 
     let is_call = facts.get(key::RPC_SYSTEM).is_some();
     let mut described = match Domain::of(domain.into()) {
         // A call that travels over HTTP is described once.
-        Some(Domain::HttpServer) if is_call => rpc::server(facts, cut),
+        Some(Domain::HttpServer) if is_call => rpc::server(facts, cut, http),
         Some(Domain::HttpClient) if is_call => rpc::client(facts, cut),
         Some(Domain::HttpServer) => http::server::describe(facts, cut, http),
         Some(Domain::HttpClient) => http::client::describe(facts, cut, http),
         Some(Domain::Database) => database::describe(facts, cut, &settings.statements),
-        Some(Domain::RpcServer) => rpc::server(facts, cut),
+        Some(Domain::RpcServer) => rpc::server(facts, cut, http),
         Some(Domain::RpcClient) => rpc::client(facts, cut),
         Some(Domain::Messaging) => messaging::describe(facts, cut),
         Some(Domain::Faas) => faas::describe(facts, cut),

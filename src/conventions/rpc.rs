@@ -3,7 +3,8 @@
 use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::{Attributes, Described, Measured, clean, error_type, http, status};
+use super::http::{self, HttpSettings};
+use super::{Attributes, Described, Measured, clean, error_type, status};
 use crate::attributes::attribute::Text;
 use crate::conventions::catalog::{Metric, RPC_CLIENT_CALL_DURATION, RPC_SERVER_CALL_DURATION};
 use crate::records::facts::Facts;
@@ -82,9 +83,9 @@ fn known(statuses: RpcStatuses) -> impl Iterator<Item = &'static Known> {
 }
 
 /// A call that was served.
-pub(super) fn server<'a>(facts: &Facts<'a>, cut: Option<&'a str>) -> Described<'a> {
+pub(super) fn server<'a>(facts: &Facts<'a>, cut: Option<&'a str>, settings: &HttpSettings) -> Described<'a> {
     let recorded = clean(facts, key::SERVER_ADDRESS).map(|address| (address, facts.port(key::SERVER_PORT)));
-    let server = recorded.or_else(|| http::server::address(facts));
+    let server = recorded.or_else(|| http::server::address(facts, settings));
     describe(facts, cut, SpanKind::Server, server, &RPC_SERVER_CALL_DURATION)
 }
 
@@ -182,6 +183,10 @@ mod tests {
     use super::super::testing::{self, facts, shown};
     use super::*;
     use crate::conventions::Settings;
+
+    fn server<'a>(facts: &Facts<'a>, cut: Option<&'a str>) -> Described<'a> {
+        super::server(facts, cut, &HttpSettings::default())
+    }
     use crate::wire::Domain;
 
     const SYSTEM: (u16, &str) = (key::RPC_SYSTEM, "grpc");

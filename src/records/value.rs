@@ -48,7 +48,7 @@ impl<'a> FactValue<'a> {
     /// The value as text, whatever it is.
     pub(crate) fn text(&self) -> Cow<'a, str> {
         match self {
-            FactValue::Bytes(bytes) => String::from_utf8_lossy(bytes),
+            FactValue::Bytes(bytes) => lossy(bytes),
             FactValue::Int(number) => number.to_string().into(),
             FactValue::Float(number) => number.to_string().into(),
             FactValue::Bool(truth) => truth.to_string().into(),
@@ -80,7 +80,7 @@ impl<'a> FactValue<'a> {
     /// The value of an attribute.
     pub(crate) fn to_attribute(self) -> AttributeValue<'a> {
         match self {
-            FactValue::Bytes(bytes) => String::from_utf8_lossy(bytes).into(),
+            FactValue::Bytes(bytes) => lossy(bytes).into(),
             FactValue::Int(number) => AttributeValue::Int(number),
             FactValue::Float(number) => AttributeValue::Float(number),
             FactValue::Bool(truth) => AttributeValue::Bool(truth),
@@ -108,6 +108,14 @@ impl<'a> FactValue<'a> {
             ),
             _ => Array::String(self.items().map(|item| item.text().into_owned().into()).collect()),
         }
+    }
+}
+
+/// Text, which most often is valid.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
     }
 }
 

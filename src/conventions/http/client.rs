@@ -63,7 +63,9 @@ pub(in crate::conventions) fn transfer<'a>(facts: &Facts<'a>, settings: &HttpSet
     server_and_version(&mut to, facts);
     to.int(name::HTTP_RESPONSE_STATUS_CODE, facts.int(key::HTTP_STATUS));
     to.text(name::ERROR_TYPE, http_error_type(facts, ERRORS_FROM, None));
-    let size = |metric, key| Measured::counted(metric, facts.int(key), || to.of(metric));
+    // Both have the same attributes.
+    let selected = to.of(&HTTP_CLIENT_REQUEST_BODY_SIZE);
+    let size = |metric, key| Measured::counted(metric, facts.int(key), selected);
     let request = size(&HTTP_CLIENT_REQUEST_BODY_SIZE, key::HTTP_REQUEST_BODY_SIZE);
     let response = size(&HTTP_CLIENT_RESPONSE_BODY_SIZE, key::HTTP_RESPONSE_BODY_SIZE);
     // Without a response there is no size of its body.
@@ -147,6 +149,11 @@ mod tests {
                 "server.port=3001",
             ]
         );
+    }
+
+    #[test]
+    fn sizes_of_both_bodies_have_the_same_attributes() {
+        assert_eq!(HTTP_CLIENT_REQUEST_BODY_SIZE.attributes, HTTP_CLIENT_RESPONSE_BODY_SIZE.attributes);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
 use super::super::forwarded::{Forwarded, first_item};
-use super::super::{Attributes, Described, Measured, SpanName, clean, status};
+use super::super::{Attributes, Described, Measured, SpanName, status};
 use super::{HttpSettings, host_and_port, http_error_type, method_in_name};
 use crate::attributes::attribute::Text;
 use crate::conventions::catalog::{
@@ -40,7 +40,7 @@ pub(in crate::conventions) fn describe<'a>(
     to.text(name::HTTP_ROUTE, route.clone());
     let code = facts.int(key::HTTP_STATUS);
     to.int(name::HTTP_RESPONSE_STATUS_CODE, code);
-    if let Some((address, port)) = server(facts, forwarded.host) {
+    if let Some((address, port)) = server(facts, forwarded.host, settings) {
         to.text(name::SERVER_ADDRESS, Some(address));
         to.int(name::SERVER_PORT, port);
     }
@@ -51,13 +51,15 @@ pub(in crate::conventions) fn describe<'a>(
     to.text(name::NETWORK_PEER_ADDRESS, peer);
     to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
     to.text(name::NETWORK_PROTOCOL_VERSION, facts.text(key::HTTP_VERSION));
-    to.text(name::USER_AGENT_ORIGINAL, clean(facts, key::USER_AGENT));
+    to.text(name::USER_AGENT_ORIGINAL, facts.text(key::USER_AGENT).map(|agent| settings.agent(agent)));
     let error = http_error_type(facts, ERRORS_FROM, cut);
     let failed = error.is_some();
     to.text(name::ERROR_TYPE, error);
-    let size = |metric, key| Measured::counted(metric, facts.int(key), || to.of(metric));
+    // All three have the same attributes.
+    let selected = to.of(&HTTP_SERVER_REQUEST_DURATION);
+    let size = |metric, key| Measured::counted(metric, facts.int(key), selected);
     let measured = [
-        Some(Measured::duration(&HTTP_SERVER_REQUEST_DURATION, to.of(&HTTP_SERVER_REQUEST_DURATION))),
+        Some(Measured::duration(&HTTP_SERVER_REQUEST_DURATION, selected)),
         size(&HTTP_SERVER_REQUEST_BODY_SIZE, key::HTTP_REQUEST_BODY_SIZE),
         size(&HTTP_SERVER_RESPONSE_BODY_SIZE, key::HTTP_RESPONSE_BODY_SIZE),
     ];
@@ -77,24 +79,31 @@ pub(in crate::conventions) fn describe<'a>(
 }
 
 /// The server that the request was for, as its headers name it.
-pub(in crate::conventions) fn address<'a>(facts: &Facts<'a>) -> Option<(Text<'a>, Option<i64>)> {
+pub(in crate::conventions) fn address<'a>(
+    facts: &Facts<'a>,
+    settings: &HttpSettings,
+) -> Option<(Text<'a>, Option<i64>)> {
     let header = facts.text(key::HTTP_FORWARDED).unwrap_or_default();
-    server(facts, Forwarded::first(header.as_bytes()).host)
+    server(facts, Forwarded::first(header.as_bytes()).host, settings)
 }
 
 /// The server that the request was for: the original host where a proxy passes it on, with its port if that is known.
-fn server<'a>(facts: &Facts<'a>, forwarded: Option<&[u8]>) -> Option<(Text<'a>, Option<i64>)> {
+fn server<'a>(facts: &Facts<'a>, forwarded: Option<&[u8]>, settings: &HttpSettings) -> Option<(Text<'a>, Option<i64>)> {
     let proxied = facts.text(key::HTTP_FORWARDED_HOST).unwrap_or_default();
     let candidates = [forwarded.unwrap_or_default(), first_item(proxied.as_bytes())];
     let named = candidates.into_iter().find_map(host).map(|(host, port)| (Text::Owned(host.to_owned()), port));
-    let own = || match facts.text(key::HTTP_HOST)? {
-        Cow::Borrowed(own) => host(own.as_bytes()).map(|(host, port)| (Text::Borrowed(host), port)),
-        Cow::Owned(own) => host(own.as_bytes()).map(|(host, port)| (Text::Owned(host.to_owned()), port)),
-    };
-    let (address, port) = named.or_else(own)?;
+    let (address, port) = named.or_else(|| own(facts, settings))?;
     let proxied = facts.text(key::HTTP_FORWARDED_PORT).unwrap_or_default();
     let proxied = || std::str::from_utf8(first_item(proxied.as_bytes())).ok()?.parse::<u16>().ok();
     Some((address, port.or_else(|| proxied().filter(|port| *port > 0).map(i64::from))))
+}
+
+/// The server as the client named it.
+fn own<'a>(facts: &Facts<'a>, settings: &HttpSettings) -> Option<(Text<'a>, Option<i64>)> {
+    match facts.text(key::HTTP_HOST)? {
+        Cow::Borrowed(own) => settings.host(own, |own| host(own.as_bytes())),
+        Cow::Owned(own) => host(own.as_bytes()).map(|(host, port)| (Text::Owned(host.to_owned()), port)),
+    }
 }
 
 /// In small letters.
@@ -257,6 +266,13 @@ mod tests {
         let forwarded = described(&facts(&[(key::HTTP_FORWARDED, "proto=HTTPS"), (key::URL_SCHEME, "http")]), None);
         for attributes in [shown(&forwarded.attributes), testing::measured(&forwarded, 0)] {
             assert!(attributes.contains(&"url.scheme=https".to_owned()));
+        }
+    }
+
+    #[test]
+    fn sizes_have_the_attributes_of_durations() {
+        for metric in [&HTTP_SERVER_REQUEST_BODY_SIZE, &HTTP_SERVER_RESPONSE_BODY_SIZE] {
+            assert_eq!(metric.attributes, HTTP_SERVER_REQUEST_DURATION.attributes);
         }
     }
 

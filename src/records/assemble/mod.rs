@@ -21,7 +21,7 @@ use crate::records::facts::{FactBuffer, Facts};
 use crate::records::record::{FactBlock, FactReader, LogHeader, MeasurementHeader, Record, Records};
 use crate::records::scope::{self, OwnScope};
 use crate::resource::Source;
-use crate::wire::{self, ProcessId};
+use crate::wire::{self, Domain, ProcessId};
 pub(crate) use spans::{CompleteRecord, FinishedSpan};
 use spans::{MAX_SPARE_BYTES, OpenSpan};
 
@@ -399,6 +399,10 @@ fn scope_of<'a>(process: &mut ProcessSpans, id: u32, facts: impl FnOnce() -> Fac
 
 /// The scope that the program itself names among the facts about a span, if it does.
 fn own_scope(process: &mut ProcessSpans, span: &FinishedSpan) -> Option<Arc<InstrumentationScope>> {
+    // The program's own spans have no other domain.
+    if Domain::of(span.start.domain.into()) != Some(Domain::Internal) {
+        return None;
+    }
     let (mut named, mut own) = (false, OwnScope::default());
     for fact in span.records.parts.iter().flat_map(|(_, part)| span.attributes(*part)) {
         let text = || Some(fact.value.text()).filter(|text| !text.is_empty());

@@ -35,7 +35,11 @@ pub(super) fn sized(length: usize) -> usize {
 }
 
 /// Begins a field of so many bytes, which follow.
+#[inline]
 pub(super) fn begin(to: &mut Vec<u8>, field: u8, length: usize) {
+    if length < 0x80 && field < 16 {
+        return to.extend_from_slice(&[(field << 3) | LENGTH, length as u8]);
+    }
     tag(to, field, LENGTH);
     varint(to, length as u64);
 }
@@ -165,9 +169,30 @@ impl<'a> Any<'a> {
 
 /// A name and a value: OTLP's `KeyValue`.
 pub(super) fn named(to: &mut Vec<u8>, field: u8, name: &str, value: Any<'_>) {
+    if let Any::Text(text) = value
+        && name.len() + text.len() < SHORT
+        && !name.is_empty()
+    {
+        return short(to, field, name, text);
+    }
     begin(to, field, size_of_bytes(name.as_bytes()) + sized(value.size()));
     bytes(to, 1, name.as_bytes());
     value.field(to, 2);
+}
+
+/// A name and a text that are so short together have lengths of one byte, whatever precedes them.
+const SHORT: usize = 0x80 - 6;
+
+/// The same for a short name and a short text, as most are.
+fn short(to: &mut Vec<u8>, field: u8, name: &str, text: &str) {
+    let (name, text) = (name.as_bytes(), text.as_bytes());
+    let message = name.len() + text.len() + 6;
+    to.reserve(message + 2);
+    to.extend_from_slice(&[(field << 3) | LENGTH, message as u8, (1 << 3) | LENGTH, name.len() as u8]);
+    to.extend_from_slice(name);
+    let value = text.len() as u8;
+    to.extend_from_slice(&[(2 << 3) | LENGTH, value + 2, (1 << 3) | LENGTH, value]);
+    to.extend_from_slice(text);
 }
 
 /// Attributes, each a field of its own.
@@ -215,7 +240,7 @@ mod tests {
             opentelemetry::Value::Array(Array::String(vec![])),
         ];
         for value in values {
-            for name in ["", "a", &"n".repeat(200)] {
+            for name in ["", "a", &"n".repeat(120), &"n".repeat(121), &"n".repeat(122), &"n".repeat(200)] {
                 let attribute = Attribute::of_sdk(KeyValue::new(name.to_owned(), value.clone()));
                 let mut ours = Vec::new();
                 attributes(&mut ours, 9, std::slice::from_ref(&attribute));

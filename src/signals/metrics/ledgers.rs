@@ -208,3 +208,38 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+
+    use super::*;
+    use crate::conventions::catalog::HTTP_SERVER_REQUEST_DURATION;
+    use crate::conventions::{Measured, Selection};
+    use crate::records::scope;
+    use crate::resource::testing::source;
+
+    #[test]
+    fn series_that_a_reader_of_deltas_has_read_make_room_for_others() {
+        let (views, buckets) = (Views::from(vec![]), HistogramAggregation::ExplicitBuckets);
+        let plan = ReaderPlan::new(Temporality::Delta, &views, buckets, buckets, CardinalityLimit::all(2));
+        let mut ledgers = Ledgers::new(vec![plan], views, ExemplarFilter::AlwaysOff);
+        let program = source(0, "test");
+        for number in 0..8 {
+            let attributes = [Attribute::new("http.route", format!("/{number}"))];
+            let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, Selection::by(&attributes, |_| true));
+            let points = (&[Some(measured)].into(), attributes.as_slice());
+            for _ in 0..3 {
+                ledgers.record(&program, &scope::own(), points, Duration::from_millis(1), None);
+            }
+            let all = ledgers.collect(0, SystemTime::UNIX_EPOCH);
+            let metric = all[0].metrics.scope_metrics().flat_map(|scope| scope.metrics()).next().unwrap();
+            let AggregatedMetrics::F64(MetricData::Histogram(histogram)) = metric.data() else { panic!() };
+            let points: Vec<_> = histogram
+                .data_points()
+                .map(|point| (point.attributes().map(|kv| kv.value.to_string()).collect::<Vec<_>>(), point.count()))
+                .collect();
+            assert_eq!(points, [(vec![format!("/{number}")], 3)]);
+        }
+    }
+}
