@@ -68,15 +68,20 @@ impl fmt::Debug for SpanName<'_> {
     }
 }
 
+#[cfg(test)]
 impl PartialEq<&str> for SpanName<'_> {
     fn eq(&self, other: &&str) -> bool {
-        self.to_string() == *other
+        match &self.second {
+            Some(second) => other.strip_prefix(&*self.first).and_then(|rest| rest.strip_prefix(' ')) == Some(&**second),
+            None => self.first == *other,
+        }
     }
 }
 
+#[cfg(test)]
 impl PartialEq<String> for SpanName<'_> {
     fn eq(&self, other: &String) -> bool {
-        self.to_string() == *other
+        *self == other.as_str()
     }
 }
 

@@ -41,9 +41,11 @@ impl From<Statement> for KnownStatement {
 #[derive(Debug, Default)]
 pub(super) struct Statements(RefCell<Known>);
 
+type ByText = HashMap<Box<str>, KnownStatement, foldhash::fast::RandomState>;
+
 #[derive(Debug, Default)]
 struct Known {
-    by_language: Vec<(Language, HashMap<Box<str>, KnownStatement, foldhash::fast::RandomState>)>,
+    by_language: Vec<(Language, ByText)>,
     statements: usize,
     bytes: usize,
 }
@@ -63,7 +65,7 @@ impl Statements {
         known.statements += 1;
         known.bytes += text.len();
         let index = known.by_language.iter().position(|(known, _)| *known == language).unwrap_or_else(|| {
-            known.by_language.push((language, HashMap::default()));
+            known.by_language.push((language, ByText::default()));
             known.by_language.len() - 1
         });
         known.by_language[index].1.insert(text.into(), read.clone());

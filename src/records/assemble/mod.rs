@@ -74,6 +74,7 @@ pub(crate) struct Assembler {
     open_bytes: usize,
     open_traces: FastMap<[u8; 16], u32>,
     /// Memory for spans to come.
+    #[expect(clippy::vec_box, reason = "the map of open spans holds boxes, too: they only change places")]
     spare: Vec<Box<OpenSpan>>,
     /// The same for log records and measurements.
     spare_bytes: Vec<Vec<u8>>,

@@ -48,9 +48,11 @@ pub(crate) struct EncodedBatch {
     groups: Vec<Group>,
     /// The messages of all items.
     messages: Vec<u8>,
-    /// The group of each item, and where it begins and ends.
-    items: Vec<(u32, u32, u32)>,
+    items: Vec<Place>,
 }
+
+/// The group of an item, and where it begins and ends.
+type Place = (u32, u32, u32);
 
 impl EncodedBatch {
     /// Adds an item; returns the memory that it takes.
@@ -59,7 +61,7 @@ impl EncodedBatch {
         let start = self.messages.len() as u32;
         self.messages.extend_from_slice(item.message);
         self.items.push((group as u32, start, self.messages.len() as u32));
-        item.message.len() + size_of::<(u32, u32, u32)>()
+        item.message.len() + size_of::<Place>()
     }
 
     fn group(&mut self, item: &EncodedItem<'_>) -> usize {
@@ -88,10 +90,10 @@ impl EncodedBatch {
     pub(crate) fn take(&mut self) -> Vec<u8> {
         // Items of a scope keep their order.
         self.items.sort_unstable();
-        let of_group: Vec<(usize, &[(u32, u32, u32)])> =
+        let of_group: Vec<(usize, &[Place])> =
             self.items.chunk_by(|one, other| one.0 == other.0).map(|items| (items[0].0 as usize, items)).collect();
-        let message_size = |item: &(u32, u32, u32)| sized((item.2 - item.1) as usize);
-        let scope_size = |(group, items): &(usize, &[(u32, u32, u32)])| {
+        let message_size = |item: &Place| sized((item.2 - item.1) as usize);
+        let scope_size = |(group, items): &(usize, &[Place])| {
             let Group { head, tail, .. } = &self.groups[*group];
             head.len() + tail.len() + items.iter().map(message_size).sum::<usize>()
         };
