@@ -64,14 +64,14 @@ impl HttpSettings {
 
     /// The method under which the conventions count it, and the original if that differs.
     pub(in crate::conventions) fn method<'a>(&self, sent: Cow<'a, str>) -> (Cow<'static, str>, Option<Text<'a>>) {
-        let known = if self.known_methods.is_empty() {
-            METHODS.iter().find(|known| ***known == *sent).map(|known| Cow::Borrowed(*known))
-        } else {
-            self.known_methods.iter().find(|known| **known == *sent).map(|known| Cow::Owned(known.clone()))
+        let is_known = match self.known_methods.as_slice() {
+            [] => METHODS.contains(&&*sent),
+            own => own.iter().any(|known| **known == *sent),
         };
-        match known {
-            Some(known) => (known, None),
-            None => ("_OTHER".into(), (!sent.is_empty()).then(|| sent.into())),
+        match (is_known, METHODS.iter().find(|known| ***known == *sent)) {
+            (true, Some(known)) => (Cow::Borrowed(known), None),
+            (true, None) => (Cow::Owned(sent.into_owned()), None),
+            (false, _) => ("_OTHER".into(), (!sent.is_empty()).then(|| sent.into())),
         }
     }
 
