@@ -2,8 +2,6 @@
 //! `cargo test --release --bin otel-rs -- --ignored --nocapture cost`, also below `valgrind --tool=callgrind
 //! --toggle-collect='*::take_all'`.
 
-#![expect(clippy::print_stdout, reason = "it prints its figures")]
-
 use std::time::Instant;
 
 use super::intake::now_unix_ns;
@@ -155,7 +153,7 @@ fn cost_of_a_span() {
             let rounds = if std::env::var("COST").is_ok() { 1 } else { 5 };
             let least = (0..rounds).map(|_| cost(settings, REQUESTS, queries).nanoseconds).fold(f64::MAX, f64::min);
             let request = if queries { "request and query" } else { "request" };
-            println!("{name:20} {request:20} {least:8.0} ns per span");
+            crate::ui::err_raw(format!("{name:20} {request:20} {least:8.0} ns per span\n"));
         }
     }
 }
