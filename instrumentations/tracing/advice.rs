@@ -295,7 +295,13 @@ fn set_special(otel: &SharedSpan, pending: &PendingLog) {
     pending.rename("otel.status_description", key::ERROR_MESSAGE);
     pending.rename("otel.status_message", key::ERROR_MESSAGE);
     if let Some(Some(kind)) = pending.take_text("otel.kind", kind_of) {
-        pending.set(key::SPAN_KIND, (kind as i64).into());
+        // A request that is served has its server's span already.
+        if kind != SpanKind::Server || !otel.context().is_handling() {
+            pending.set(key::SPAN_KIND, (kind as i64).into());
+        }
+        if kind == SpanKind::Client {
+            otel.mark_client();
+        }
     }
     if let Some(Some(status)) = pending.take_text("otel.status_code", status_of) {
         pending.set(key::SPAN_STATUS, (status as i64).into());

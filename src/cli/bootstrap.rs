@@ -23,6 +23,9 @@ pub(super) struct Args {
     /// Make spans of your own functions: `shop::checkout::*`; may be given several times, empty for none
     #[arg(long, value_name = "PATTERN")]
     span: Option<Vec<String>>,
+    /// Carry contexts into threads that your own code starts with `std::thread`; `--threads=false` ends it
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    threads: Option<bool>,
     /// Write what can be committed with the project, for everybody who builds it
     #[arg(long)]
     shared: bool,
@@ -61,6 +64,7 @@ impl Args {
             only: names(self.only),
             exclude: names(self.exclude),
             spans: names(self.span),
+            threads: self.threads,
             shared: self.shared,
             format: self.format,
         }

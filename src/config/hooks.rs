@@ -4,6 +4,11 @@ use super::model::{Aggregation, Config, Exporter, HistogramAggregation, Metrics,
 use crate::wire::settings as name;
 
 impl Config {
+    /// Whether log records become events of spans.
+    pub(crate) fn has_span_events(&self) -> bool {
+        self.span_events && !self.traces.processors.is_empty()
+    }
+
     /// The settings while the SDK is disabled, which by the specification has no effect on propagators. `None` where there
     /// is nothing to pass on.
     pub(crate) fn disabled_settings(&self) -> Option<String> {
@@ -14,13 +19,14 @@ impl Config {
 
     /// The settings otherwise; the socket is not part of them.
     pub(crate) fn channel_settings(&self) -> String {
+        let has_logs = !self.logs.processors.is_empty() || self.has_span_events();
         let list = |items: &[String]| items.iter().map(|item| encoded(item)).collect::<Vec<_>>().join(",");
         let mut pairs = vec![
             (name::SAMPLER, self.sampler.name.to_owned()),
             (name::RATIO, self.sampler.ratio.to_string()),
             (name::PROPAGATORS, self.propagators.join(",")),
             (name::DETACH_AFTER_MS, self.detach_after.as_millis().to_string()),
-            (name::LOGS, if self.logs.processors.is_empty() { "off" } else { "on" }.to_owned()),
+            (name::LOGS, if has_logs { "on" } else { "off" }.to_owned()),
             (name::SERIES_LIMIT, self.metrics.series_limit().to_string()),
             (name::ENABLED, list(&self.instrumentations.enabled)),
         ];
@@ -36,6 +42,9 @@ impl Config {
         }
         if self.log_ids {
             pairs.push((name::LOG_IDS, "on".to_owned()));
+        }
+        if !self.baggage_attributes.is_empty() {
+            pairs.push((name::BAGGAGE, "on".to_owned()));
         }
         match self.observer_thread {
             ObserverThread::Auto => {}

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use opentelemetry::trace::{SpanKind, Status};
 
-use crate::attributes::attribute::{Attribute, Text};
+use crate::attributes::attribute::{Attribute, AttributeValue, Name, Text};
+use crate::attributes::redacted;
 use crate::conventions::OVERFLOW;
 use crate::conventions::catalog::Metric;
 use crate::records::facts::emptied;
@@ -205,7 +206,16 @@ impl Default for Attributes<'_> {
     }
 }
 
-impl Described<'_> {
+impl<'a> Described<'a> {
+    /// Adds an attribute that came from outside, unless there is one of that name.
+    pub(crate) fn add(&mut self, name: impl Into<Text<'a>>, value: impl Into<AttributeValue<'a>>) {
+        let name = name.into();
+        if !self.attributes.iter().any(|known| *known.name == *name) {
+            let value = redacted::recorded(&name, value.into());
+            self.attributes.push(Attribute { name: Name::Recorded(name), value });
+        }
+    }
+
     /// Gives the memory of its attributes to the next one.
     pub(crate) fn reuse(self) {
         SPARE.set(emptied(self.attributes));

@@ -1,11 +1,11 @@
 //! Work inside the program, and spans of the program's own, which may be of any kind.
 
-use opentelemetry::trace::{SpanKind, Status};
+use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
 use super::{Attributes, Described, Measurements, clean, error_type, status};
 use crate::records::facts::Facts;
-use crate::wire::{self, SpanStatus, key};
+use crate::wire::{self, key};
 
 pub(super) fn describe<'a>(facts: &Facts<'a>, cut: Option<&'a str>) -> Described<'a> {
     let mut to = Attributes::default();
@@ -13,12 +13,7 @@ pub(super) fn describe<'a>(facts: &Facts<'a>, cut: Option<&'a str>) -> Described
     let failed = error.is_some();
     to.text(name::ERROR_TYPE, error);
     let span_name = clean(facts, key::SPAN_NAME).unwrap_or("internal".into()).into();
-    let given = facts.int(key::SPAN_STATUS).and_then(SpanStatus::of).filter(|_| cut.is_none());
-    let status = match given {
-        Some(SpanStatus::Ok) => Status::Ok,
-        Some(SpanStatus::Error) => status(facts, true, cut),
-        None => status(facts, failed, cut),
-    };
+    let status = status(facts, failed, cut);
     Described { name: span_name, kind: kind(facts), attributes: to.0, status, measured: Measurements::default() }
 }
 
@@ -39,6 +34,7 @@ mod tests {
     use crate::records::record::Fact;
     use crate::records::value::FactValue;
     use crate::wire::Domain;
+    use opentelemetry::trace::Status;
 
     #[test]
     fn an_internal_span_keeps_its_own_name_and_attributes() {

@@ -1,5 +1,6 @@
 //! Raw facts become names, kinds, attributes and measurements, by the semantic conventions 1.42. Pure functions.
 
+mod baggage;
 pub(crate) mod catalog;
 mod command;
 mod database;
@@ -14,6 +15,7 @@ mod rpc;
 mod sql;
 mod statements;
 
+pub(crate) use baggage::baggage;
 use described::{Attributes, SpanName};
 pub(crate) use described::{Described, Measured, Measurements, Measures, Selection};
 use http::HttpSettings;
@@ -24,11 +26,11 @@ use statements::Statements;
 use crate::attributes::attribute::{Attribute, Name, Text};
 use crate::attributes::redacted;
 use crate::config::Http;
-use crate::records::facts::Facts;
+use crate::records::facts::{FactBuffer, Facts};
 use crate::records::record::Fact;
 use crate::records::value::FactValue;
 use crate::redact;
-use crate::wire::{Domain, key, measure};
+use crate::wire::{Domain, SpanStatus, key, measure};
 
 /// Marks a point that adds up all series beyond the limit.
 pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
@@ -63,11 +65,11 @@ pub(crate) fn describe<'a>(domain: u8, facts: &Facts<'a>, cut: Option<&'a str>, 
         Some(Domain::Faas) => faas::describe(facts, cut),
         Some(Domain::Internal) | None => internal::describe(facts, cut),
     };
+    if let Some(status) = given_status(facts, cut) {
+        described.status = status;
+    }
     for (name, value) in facts.named() {
-        if !described.attributes.iter().any(|known| *known.name == *name) {
-            let value = redacted::recorded(&name, value.to_attribute());
-            described.attributes.push(Attribute { name: Name::Recorded(name.into()), value });
-        }
+        described.add(name, value.to_attribute());
     }
     described
 }
@@ -81,18 +83,55 @@ pub(crate) fn measure<'a>(about: u8, facts: &Facts<'a>, settings: &Settings) -> 
     }
 }
 
-/// An event of a span: its name and attributes.
-pub(crate) fn event<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> (Text<'a>, Vec<Attribute<'a>>) {
-    let mut event_name = Text::Borrowed("event");
+/// An event of a span: its name and attributes. A log record that has become one has no name: it is called by its message.
+pub(crate) fn event<'a>(recorded: impl Iterator<Item = Fact<'a>> + Clone) -> (Text<'a>, Vec<Attribute<'a>>) {
+    let (mut event_name, mut is_called, mut has_name, mut level) = (Text::Borrowed("event"), false, false, None);
     let mut attributes = Vec::new();
-    for attribute in recorded {
-        if attribute.key == key::EVENT_NAME {
-            event_name = Text::from(attribute.value.text()).cleaned(redact::message);
-        } else {
-            attributes.extend(named(&attribute));
+    for fact in recorded.clone() {
+        match fact.key {
+            key::EVENT_NAME | key::LOG_BODY => {
+                (event_name, is_called) = (clean_text(fact.value), true);
+                has_name |= fact.key == key::EVENT_NAME;
+            }
+            key::LOG_TARGET => attributes.push(Attribute::new("target", clean_text(fact.value))),
+            key::CODE_FILE => attributes.push(Attribute::new(name::CODE_FILE_PATH, clean_text(fact.value))),
+            key::CODE_LINE => {
+                let value = redacted::recorded(name::CODE_LINE_NUMBER, fact.value.to_attribute());
+                attributes.push(Attribute { name: Name::Known(name::CODE_LINE_NUMBER), value });
+            }
+            _ => {
+                if fact.key == key::NAMED && fact.name == b"level" {
+                    level = Some(fact.value);
+                }
+                attributes.extend(named(&fact));
+            }
+        }
+    }
+    if !has_name && level == Some(FactValue::Bytes(b"ERROR")) {
+        if let Some(message) = logged_error(&Facts::gather(FactBuffer::default(), recorded)) {
+            attributes.push(Attribute::new(name::EXCEPTION_MESSAGE, clean_text(message)));
+        } else if !is_called && attributes.iter().any(|attribute| *attribute.name == *name::EXCEPTION_TYPE) {
+            event_name = Text::Borrowed("exception");
         }
     }
     (event_name, attributes)
+}
+
+fn clean_text(value: FactValue<'_>) -> Text<'_> {
+    Text::from(value.text()).cleaned(redact::message)
+}
+
+/// Fields by which programs log an error, in the order in which they count.
+const ERRORS: [&str; 3] = ["error", "err", "exception"];
+
+/// The error that a record of an error holds, as the message of an exception; none where the record has one by itself.
+/// A value that is no text is a number or a truth value: no error.
+pub(crate) fn logged_error<'a>(facts: &Facts<'a>) -> Option<FactValue<'a>> {
+    let named = |wanted: &str| facts.named().find(|(name, _)| name == wanted).map(|(_, value)| value);
+    if named(name::EXCEPTION_MESSAGE).is_some() {
+        return None;
+    }
+    ERRORS.into_iter().find_map(named).filter(|value| matches!(value, FactValue::Bytes(_)))
 }
 
 /// A link of a span: the span that it is to, and its attributes. `None` if that span is not a valid one.
@@ -124,10 +163,7 @@ pub(crate) fn named<'a>(recorded: &Fact<'a>) -> Option<Attribute<'a>> {
             let value = redacted::recorded(&own, recorded.value.to_attribute());
             (!own.is_empty()).then(|| Attribute { name: Name::Recorded(own.into()), value })
         }
-        key::ERROR_MESSAGE => {
-            let message = Text::from(recorded.value.text()).cleaned(redact::message);
-            Some(Attribute::new(name::EXCEPTION_MESSAGE, message))
-        }
+        key::ERROR_MESSAGE => Some(Attribute::new(name::EXCEPTION_MESSAGE, clean_text(recorded.value))),
         key::HTTP_METHOD => {
             let (method, _) = HttpSettings::default().method(recorded.value.text());
             Some(Attribute::new(name::HTTP_REQUEST_METHOD, method))
@@ -159,6 +195,14 @@ fn status(facts: &Facts<'_>, failed: bool, cut: Option<&str>) -> Status {
             let message = facts.text(key::ERROR_MESSAGE).unwrap_or_default();
             Status::error(redact::message(&message).into_owned())
         }
+    }
+}
+
+/// The status that the program has given the span, which ranks above all others. What was cut off was not over.
+fn given_status(facts: &Facts<'_>, cut: Option<&str>) -> Option<Status> {
+    match facts.int(key::SPAN_STATUS).and_then(SpanStatus::of).filter(|_| cut.is_none())? {
+        SpanStatus::Ok => Some(Status::Ok),
+        SpanStatus::Error => Some(status(facts, true, cut)),
     }
 }
 
@@ -216,6 +260,30 @@ mod tests {
     const CLEAN: &str = "amqp://REDACTED:REDACTED@mq.test/?token=REDACTED";
 
     #[test]
+    fn a_request_has_the_status_and_the_route_that_the_program_gives_it() {
+        let described = |given: &[Fact<'static>], cut| {
+            let number = |key, number| Fact { key, name: b"", value: FactValue::Int(number) };
+            let recorded = [number(key::HTTP_STATUS, 500)].into_iter().chain(given.iter().copied()).collect();
+            describe(Domain::HttpServer as u8, &Facts::new(recorded), cut, &Settings::default())
+        };
+        let status = |number| Fact { key: key::SPAN_STATUS, name: b"", value: FactValue::Int(number) };
+        let message = Fact { key: key::ERROR_MESSAGE, name: b"", value: FactValue::Bytes(b"no stock") };
+        let fine = Fact { key: key::HTTP_STATUS, name: b"", value: FactValue::Int(200) };
+        assert_eq!(described(&[fine], None).status, Status::Unset);
+        assert_eq!(described(&[fine, status(2), message], None).status, Status::error("no stock"));
+        assert_eq!(described(&[status(1)], None).status, Status::Ok);
+        assert!(matches!(described(&[status(1)], Some("SIGKILL")).status, Status::Error { .. }));
+        // An instrumentation of the router is more exact.
+        let named = |value| Fact { key: key::NAMED, name: b"http.route", value: FactValue::Bytes(value) };
+        let route = Fact { key: key::HTTP_ROUTE, name: b"", value: FactValue::Bytes(b"/pots/{id}") };
+        assert_eq!(described(&[named(b"/pots/7;sid=1")], None).name, "HTTP /pots/7;sid=REDACTED");
+        let both = described(&[route, named(b"/pots")], None);
+        assert_eq!(both.name, "HTTP /pots/{id}");
+        let routes = |of: Vec<String>| of.iter().filter(|shown| shown.starts_with("http.route=")).count();
+        assert_eq!((routes(testing::shown(&both.attributes)), routes(testing::measured(&both, 0))), (1, 1));
+    }
+
+    #[test]
     fn text_of_calls_messages_and_procedures_is_redacted() {
         let operation = key::MESSAGING_OPERATION_NAME;
         for (domain, more, key, attribute, named) in [
@@ -266,6 +334,36 @@ mod tests {
         let recorded = Fact { key: key::MESSAGING_DESTINATION, name: b"", value: FactValue::Bytes(TEXT.as_bytes()) };
         let (_, attributes) = event([recorded].into_iter());
         assert_eq!(testing::shown(&attributes), [format!("messaging.destination.name={CLEAN}")]);
+    }
+
+    #[test]
+    fn a_log_record_as_an_event_is_called_by_its_message() {
+        let text = |key, text: &'static str| Fact { key, name: b"", value: FactValue::Bytes(text.as_bytes()) };
+        let named = |name: &'static str, text: &'static str| Fact {
+            key: key::NAMED,
+            name: name.as_bytes(),
+            value: FactValue::Bytes(text.as_bytes()),
+        };
+        let line = Fact { key: key::CODE_LINE, name: b"", value: FactValue::Int(7) };
+        let place = [text(key::LOG_TARGET, "shop"), text(key::CODE_FILE, "src/main.rs"), line];
+        let failed = [named("level", "ERROR"), text(key::LOG_BODY, "no stock, password=hunter2"), named("err", "gone")];
+        let (name, attributes) = event(failed.into_iter().chain(place));
+        assert_eq!(name, "no stock, password=REDACTED");
+        assert_eq!(
+            testing::shown(&attributes),
+            [
+                "code.file.path=src/main.rs",
+                "code.line.number=7",
+                "err=gone",
+                "exception.message=gone",
+                "level=ERROR",
+                "target=shop",
+            ]
+        );
+        let panic = [named("level", "ERROR"), named("exception.type", "panic"), named("exception.message", "no")];
+        assert_eq!(event(panic.into_iter()).0, "exception");
+        let (name, attributes) = event([named("level", "INFO"), named("err", "gone")].into_iter());
+        assert_eq!((name.as_ref(), attributes.len()), ("event", 2));
     }
 
     #[test]

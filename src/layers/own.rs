@@ -12,7 +12,7 @@ use super::functions::{functions_of, is_chosen};
 use super::{HooksSource, mirror};
 use crate::digest::short_digest;
 use crate::project::files;
-use crate::weave::spans::{PlacedSpan, SpanPattern, with_module, with_spans};
+use crate::weave::spans::{PlacedSpan, SpanPattern, thread_calls, with_module, with_spans};
 
 /// A crate that is about to be compiled.
 #[derive(Debug, Clone, Copy)]
@@ -38,19 +38,21 @@ pub(crate) struct OwnLayer {
     pub(crate) folder: PathBuf,
     /// The file of the crate's root in it.
     pub(crate) root: PathBuf,
-    /// The woven functions.
+    /// The woven functions, and calls that start threads.
     pub(crate) spans: Vec<OwnSpan>,
 }
 
-/// A woven function.
+/// A woven function, or a call that starts a thread.
 #[derive(Debug)]
 pub(crate) struct OwnSpan {
     /// Its file, as the compiler names it.
     pub(crate) file: String,
     /// Its lines, attributes included.
     pub(crate) lines: Range<usize>,
-    /// Its whole path.
+    /// Its whole path; of a call that starts a thread, its file and line.
     pub(crate) path: String,
+    /// Whether it is such a call.
+    pub(crate) is_thread: bool,
     /// Changes whenever its text does.
     key: String,
     with_value: bool,
@@ -101,10 +103,12 @@ impl Exceptions {
 }
 
 impl OwnLayer {
-    /// Weaves the functions that patterns choose into a mirror at `folder`; `None` where there are none.
+    /// Weaves the functions that patterns choose into a mirror at `folder`, and, `with_threads`, calls that start threads;
+    /// `None` where there are none.
     pub(crate) fn write(
         own: OwnCrate<'_>,
         patterns: &[SpanPattern],
+        with_threads: bool,
         exceptions: &Exceptions,
         hooks: &HooksSource,
         folder: &Path,
@@ -134,9 +138,27 @@ impl OwnLayer {
                     continue;
                 }
                 let with_value = function.can_hold_value() && !exceptions.calls_only.contains(&key);
-                chosen.push((function, OwnSpan { file: shown.clone(), lines, path, key, with_value }));
+                let span = OwnSpan { file: shown.clone(), lines, path, is_thread: false, key, with_value };
+                chosen.push((function, span));
             }
-            if chosen.is_empty() && file.path != own.root {
+            let mut threads = if with_threads { thread_calls(&file.text) } else { Vec::new() };
+            threads.retain(|call| {
+                let path = format!("{shown}:{}", call.lines.start);
+                let text: Vec<&str> = file.text.lines().skip(call.lines.start - 1).take(call.lines.len()).collect();
+                let key = short_digest([b"thread".as_slice(), shown.as_bytes(), text.join("\n").as_bytes()]);
+                let is_woven = !exceptions.plain.contains(&key);
+                let (file, lines) = (shown.clone(), call.lines.clone());
+                spans.extend(is_woven.then_some(OwnSpan {
+                    file,
+                    lines,
+                    path,
+                    is_thread: true,
+                    key,
+                    with_value: false,
+                }));
+                is_woven
+            });
+            if chosen.is_empty() && threads.is_empty() && file.path != own.root {
                 continue;
             }
             let placed: Vec<_> = chosen
@@ -147,7 +169,7 @@ impl OwnLayer {
                     with_value: *with_value,
                 })
                 .collect();
-            let mut text = with_spans(&file.text, &shown, &placed);
+            let mut text = with_spans(&file.text, &shown, &placed, &threads.iter().collect::<Vec<_>>());
             if file.path == own.root {
                 text = with_module(text, &hooks.marker(own.package, own.version));
             }
@@ -175,7 +197,7 @@ mod tests {
         std::fs::write(base.join("src/lib.rs"), "mod a;\nmod b;\n").unwrap();
         std::fs::write(base.join("src/a.rs"), "fn one() -> Result<(), ()> {\n    Ok(())\n}\nconst fn two() {}\n")
             .unwrap();
-        std::fs::write(base.join("src/b.rs"), "fn three() {}\n").unwrap();
+        std::fs::write(base.join("src/b.rs"), "fn three() {\n    std::thread::spawn(|| ());\n}\n").unwrap();
         let root = base.join("src/lib.rs");
         let own = OwnCrate {
             package: "shop",
@@ -188,12 +210,14 @@ mod tests {
         let patterns = [SpanPattern::parse("shop::a::*").unwrap()];
         let folder = dir.path().join("mirror");
         let hooks = HooksSource::embedded();
-        let write = |exceptions: &Exceptions| OwnLayer::write(own, &patterns, exceptions, &hooks, &folder).unwrap();
+        let write =
+            |exceptions: &Exceptions| OwnLayer::write(own, &patterns, true, exceptions, &hooks, &folder).unwrap();
         let layer = write(&Exceptions::read(&folder)).unwrap();
         let shown: Vec<_> =
             layer.spans.iter().map(|span| (span.file.as_str(), span.lines.clone(), span.path.as_str())).collect();
-        assert_eq!(shown, [("src/a.rs", 1..4, "shop::a::one")]);
-        assert!(folder.join("src/b.rs").is_symlink() && !folder.join("src/a.rs").is_symlink());
+        assert_eq!(shown, [("src/a.rs", 1..4, "shop::a::one"), ("src/b.rs", 2..3, "src/b.rs:2")]);
+        assert!(folder.join("src").is_dir() && !folder.join("src/a.rs").is_symlink());
+        assert!(std::fs::read_to_string(folder.join("src/b.rs")).unwrap().contains("spawn(::otel_rs_hooks::carry_fn("));
         let text = || std::fs::read_to_string(folder.join("src/a.rs")).unwrap();
         assert!(text().contains("Guard::returned("), "{}", text());
         // A function that does not compile woven is woven with less, then not at all.
@@ -202,7 +226,7 @@ mod tests {
         exceptions.write(&folder);
         let layer = write(&Exceptions::read(&folder)).unwrap();
         assert!(!text().contains("Guard::returned(") && text().contains("enter("), "{}", text());
-        assert!(exceptions.add(&layer.spans[0]));
+        assert!(exceptions.add(&layer.spans[0]) && exceptions.add(&layer.spans[1]));
         assert!(write(&exceptions).is_none());
     }
 }

@@ -1,4 +1,5 @@
-//! The stamps of the user's own crates: by them cargo notices that other functions are to be spans.
+//! The stamps of the user's own crates: by them cargo notices that other functions are to be
+//! spans, or that threads are to be woven.
 
 use std::io;
 use std::path::PathBuf;
@@ -38,8 +39,9 @@ fn content(context: &WeavingContext, name: &str) -> String {
     let patterns = context.spans();
     let patterns: Vec<_> =
         patterns.iter().filter(|pattern| pattern.crate_name() == name).map(|pattern| pattern.text()).collect();
+    let threads = if context.manifest.threads { " threads" } else { "" };
     match patterns.as_slice() {
-        [] => "plain\n".to_owned(),
-        patterns => format!("spans {LAYER_FORMAT} {} {}\n", context.hooks.digest, patterns.join(" ")),
+        [] if threads.is_empty() => "plain\n".to_owned(),
+        patterns => format!("spans{threads} {LAYER_FORMAT} {} {}\n", context.hooks.digest, patterns.join(" ")),
     }
 }

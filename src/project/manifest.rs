@@ -20,6 +20,9 @@ pub(crate) struct Manifest {
     /// Patterns of the user's own functions that become spans.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) spans: Vec<String>,
+    /// Whether threads that the user's own crates start carry contexts.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) threads: bool,
     /// The compiler wrapper that the project used before; it runs inside ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) chain: Option<String>,
@@ -105,6 +108,11 @@ impl Manifest {
         let body = toml::to_string(self).unwrap_or_default();
         let commit = if dirs.is_shared() { " Commit it;" } else { "" };
         format!("# Written by `otel-rs bootstrap`.{commit} `otel-rs bootstrap --action remove` undoes it.\n{body}")
+    }
+
+    /// Whether something in the user's own crates is woven.
+    pub(crate) fn weaves_own(&self) -> bool {
+        self.threads || !self.spans.is_empty()
     }
 
     /// Whether the user's choice lets a crate be woven.

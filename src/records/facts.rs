@@ -64,6 +64,13 @@ impl<'a> Facts<'a> {
         self.get(key).map(|value| value.text()).filter(|text| !text.is_empty())
     }
 
+    /// Text that is not empty, of what the program itself named so.
+    pub(crate) fn named_text(&self, name: &str) -> Option<Cow<'a, str>> {
+        let is_named = |fact: &&Fact<'a>| fact.key == key::NAMED && fact.name == name.as_bytes();
+        let value = self.all.iter().rev().find(is_named).map(|fact| fact.value);
+        value.map(|value| value.text()).filter(|text| !text.is_empty())
+    }
+
     pub(crate) fn int(&self, key: u16) -> Option<i64> {
         self.get(key).and_then(|value| value.int())
     }

@@ -45,6 +45,15 @@ impl<'a> Iterator for FactReader<'a> {
     }
 }
 
+/// A fact that carries its own name, as in a record.
+pub(crate) fn named_text(name: &str, text: &str) -> Vec<u8> {
+    let mut bytes = wire::key::NAMED.to_le_bytes().to_vec();
+    bytes.extend([wire::value::STR, name.len() as u8]);
+    bytes.extend((text.len() as u32).to_le_bytes());
+    bytes.extend(name.bytes().chain(text.bytes()));
+    bytes
+}
+
 /// The start of a span: its identity and circumstances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SpanStart {

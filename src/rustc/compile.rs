@@ -208,10 +208,11 @@ fn compile_own(
     };
     let mut patterns = context.spans();
     patterns.retain(|pattern| pattern.crate_name() == own.name);
-    let woven = if patterns.is_empty() || bare_metal(call.target()) {
+    let with_threads = context.manifest.threads;
+    let woven = if patterns.is_empty() && !with_threads || bare_metal(call.target()) {
         Ok(None)
     } else {
-        own::compile(compilation, own, &patterns, hooks, search, &stamp)
+        own::compile(compilation, own, (&patterns, with_threads), hooks, search, &stamp)
     };
     match woven {
         Ok(Some(compiled)) => {

@@ -1,4 +1,4 @@
-//! Compiles a crate of the user's own with the spans that bootstrap was asked for (`--span`).
+//! Compiles a crate of the user's own with the spans and threads that bootstrap was asked for (`--span`, `--threads`).
 //!
 //! **Invariant:** what the user reads about the crate is what the compiler prints about the user's own files, once. The
 //! woven text is compiled with its messages held. Where it has any, a second compilation, of the user's files and without
@@ -59,7 +59,7 @@ pub(super) fn own(dirs: &ProjectDirs, call: &Call) -> Option<Own> {
 pub(super) fn compile(
     compilation: &Compilation<'_>,
     own: &Own,
-    patterns: &[SpanPattern],
+    (patterns, with_threads): (&[SpanPattern], bool),
     hooks: &HooksRlib,
     search: &[OsString],
     stamp: &Path,
@@ -75,7 +75,8 @@ pub(super) fn compile(
         base: &own.base,
         shown: &own.shown,
     };
-    let write = |exceptions: &Exceptions| OwnLayer::write(source, patterns, exceptions, &context.hooks, &folder);
+    let write =
+        |exceptions: &Exceptions| OwnLayer::write(source, patterns, with_threads, exceptions, &context.hooks, &folder);
     let mut exceptions = Exceptions::read(&folder);
     let Some(layer) = write(&exceptions)? else { return Ok(None) };
     let library = hooks.ensure(dirs, &context.hooks, call.compiler())?;
@@ -109,7 +110,7 @@ pub(super) fn compile(
     }
     let errors: Vec<&str> = first.diagnostics.iter().filter_map(|diagnostic| diagnostic.error()).collect();
     let reason = first_lines(&errors.join("\n")).unwrap_or_else(|| "the compiler gave no reason".to_owned());
-    let mut left_out = Vec::new();
+    let (mut left_out, mut threads_left_out) = (Vec::new(), Vec::new());
     let mut is_known = false;
     for span in &layer.spans {
         let is_about = |(file, line): &(&str, usize)| *file == span.file && span.lines.contains(line);
@@ -120,6 +121,7 @@ pub(super) fn compile(
         {
             is_known = true;
             if exceptions.add(span) {
+                let left_out = if span.is_thread { &mut threads_left_out } else { &mut left_out };
                 left_out.push(span.path.clone());
             }
         }
@@ -129,8 +131,14 @@ pub(super) fn compile(
         if second.status.success() {
             exceptions.write(&folder);
             second.pass(metadata_passed);
-            let warning = CompileWarning::FunctionsLeftOut { functions: left_out.clone(), reason };
-            return finish(if left_out.is_empty() { Vec::new() } else { vec![warning] });
+            let mut warnings = Vec::new();
+            if !left_out.is_empty() {
+                warnings.push(CompileWarning::FunctionsLeftOut { functions: left_out, reason: reason.clone() });
+            }
+            if !threads_left_out.is_empty() {
+                warnings.push(CompileWarning::ThreadsLeftOut { places: threads_left_out, reason });
+            }
+            return finish(warnings);
         }
     }
     let status = attempt.plain(metadata_passed)?;

@@ -51,8 +51,16 @@ pub(crate) enum CompileWarning {
         /// The beginning of the compiler's first message.
         reason: String,
     },
+    /// Calls of the user's own that start threads and do not compile woven.
+    #[error("cannot carry contexts into the threads that are started at {}: {reason}", quoted(places))]
+    ThreadsLeftOut {
+        /// Their files and lines.
+        places: Vec<String>,
+        /// The beginning of the compiler's first message.
+        reason: String,
+    },
     /// A crate of the user's own does not compile woven.
-    #[error("cannot make spans of functions of `{name}`, compiling it as it is: {reason}")]
+    #[error("cannot weave functions of `{name}`, compiling it as it is: {reason}")]
     OwnCrateLeftOut {
         /// Its name.
         name: String,
@@ -81,6 +89,9 @@ impl Explain for CompileWarning {
             CompileWarning::Confirmed { .. } => "they stay plain from now on; please report it".to_owned(),
             CompileWarning::FunctionsLeftOut { .. } => {
                 "they are compiled as they are, the others are spans; please report it".to_owned()
+            }
+            CompileWarning::ThreadsLeftOut { .. } => {
+                "these calls are compiled as they are; please report it".to_owned()
             }
             CompileWarning::OwnCrateLeftOut { .. } => {
                 "choose fewer functions with `otel-rs bootstrap --span`; please report it".to_owned()

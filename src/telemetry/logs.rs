@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::Reason;
-use crate::config;
+use crate::config::Config;
 use crate::export::destinations::{self, Delivered, Destinations};
 use crate::export::notices::ExportNotices;
 use crate::records::assemble::CompleteRecord;
@@ -27,15 +27,16 @@ pub(crate) struct Logs {
 impl Logs {
     /// `None` without a destination.
     pub(crate) fn new(
-        config: &config::Logs,
+        config: &Config,
         notices: &Arc<ExportNotices>,
         wake: &Arc<Notify>,
         budget: &Budget,
     ) -> Option<Logs> {
-        let destinations = destinations::of_log_records(config, notices, wake, budget);
+        let destinations = destinations::of_log_records(&config.logs, notices, wake, budget);
+        let (limits, baggage) = (config.logs.limits, &config.baggage_attributes);
         destinations.is_any().then(|| Logs {
-            maker: LogMaker::new(config.limits),
-            encoder: LogEncoder::new(config.limits),
+            maker: LogMaker::new(limits, baggage.clone()),
+            encoder: LogEncoder::new(limits, baggage.clone()),
             destinations,
         })
     }

@@ -1,8 +1,10 @@
 //! A workspace with a program and two vendored packages: `gear`, which can be instrumented, and `engine`, which uses it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
@@ -115,9 +117,21 @@ impl Project {
         command
     }
 
-    /// The same project with a cache of its own, for a test that changes what is in there.
+    /// The same project with a cache of its own, for a test that changes what is in there. The hooks, which take a while to
+    /// compile, are in there already.
     pub(crate) fn with_own_cache(mut self) -> Project {
+        let hooks = compiled_hooks();
         self.cache = self.path("own cache");
+        let (key, digest) = (hooks.file_name().unwrap(), hooks.parent().unwrap().file_name().unwrap());
+        let to = self.cache("hooks").join(digest).join(key);
+        fs::create_dir_all(&to).unwrap();
+        for folder in ["", "hooks"] {
+            fs::set_permissions(self.cache(folder), fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        for entry in fs::read_dir(hooks).unwrap() {
+            let file = entry.unwrap().path();
+            fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+        }
         self
     }
 
@@ -200,6 +214,22 @@ impl Project {
     }
 }
 
+/// The folder of the cache of all tests with the hooks that programs are built with.
+fn compiled_hooks() -> &'static Path {
+    static HOOKS: OnceLock<PathBuf> = OnceLock::new();
+    HOOKS.get_or_init(|| {
+        let project = Project::new();
+        project.otel_rs(&["bootstrap"]).ok();
+        assert_eq!(project.run(), "1004");
+        let folders = walkdir::WalkDir::new(project.cache("hooks")).min_depth(2).max_depth(2).into_iter().flatten();
+        let is_used = |folder: &PathBuf| {
+            let key = folder.file_name().unwrap().to_string_lossy().into_owned();
+            project.path("p/target/debug/deps").join(format!("libotel_rs_hooks-{key}.rlib")).exists()
+        };
+        folders.map(walkdir::DirEntry::into_path).find(is_used).expect("compiled hooks")
+    })
+}
+
 /// Runs a command to its end.
 pub(crate) fn run_to_end(command: &mut Command) -> Ended {
     let Output { status, stdout, stderr } = command.output().unwrap();
@@ -212,7 +242,6 @@ pub(crate) fn run_to_end(command: &mut Command) -> Ended {
 
 /// An executable script.
 pub(crate) fn script(path: &Path, text: &str) {
-    use std::os::unix::fs::PermissionsExt;
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -9,8 +9,17 @@ use crate::support::metrics::Metrics;
 use crate::support::{OTEL_RS, Otlp, clean, kept};
 
 fn demo() -> Command {
+    let (folder, target) = (kept("demo"), kept("target"));
+    for folder in [&folder, &target] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    // It is built where other projects have built some of its dependencies.
+    match std::os::unix::fs::symlink(target, folder.join("target")) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => panic!("{error}"),
+        _ => {}
+    }
     let mut command = clean(OTEL_RS);
-    command.arg("demo").arg(kept("demo"));
+    command.arg("demo").arg(folder);
     command
 }
 

@@ -148,6 +148,17 @@ impl Expected {
         Ok(expected)
     }
 
+    /// Expects paths of sources as the compiler has them for a member of a workspace, whose folder they begin with.
+    pub(crate) fn below(&mut self, folder: &str) {
+        let spans = self.span.iter_mut().map(|entry| &mut entry.common);
+        let logs = self.log.iter_mut().map(|entry| &mut entry.common);
+        for common in spans.chain(logs) {
+            if let Some(toml::Value::String(path)) = common.attributes.get_mut("code.file.path") {
+                path.insert_str(0, folder);
+            }
+        }
+    }
+
     /// What was not received as expected, or received without being expected.
     pub(crate) fn problems(&self, received: &Received) -> Vec<String> {
         let mut problems = Vec::new();

@@ -1,10 +1,8 @@
 //! The examples of the instrumentations. Each is woven, built and run with the versions in `tested`, and what arrives is
-//! compared with `example/expected.toml`.
+//! compared with `example/expected.toml`. A run of all examples builds together what fits together.
 //!
-//! A test is called `<crate> <version>`. The newest version always runs, and the lowest unless the crate only carries
-//! contexts. A version between them is ignored by default if a project of `tests/fixtures` has it, since other tests build
-//! and run that project.
-//! `OTEL_RS_TEST_MATRIX=full` runs every version.
+//! A test is called `<crate> <version>`. The newest version always runs. [`Plan::by_default`] lists which older ones are
+//! ignored; `OTEL_RS_TEST_MATRIX=full` runs every version.
 
 mod expected;
 mod locks;
@@ -13,6 +11,7 @@ mod locks;
 mod support;
 
 use std::process::{Child, ExitCode, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -20,39 +19,76 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use expected::{Expected, Received};
-use support::fixture::{Fixture, instrumentations, left_out, older_carriers, tested};
+use support::fixture::{Fixture, instrumentations, tested};
 use support::services::Service;
+use support::together::{Example, Member, Plan, Together};
 use support::{OTEL_RS, Otlp, clean, skip_test};
+
+/// In how many workspaces the newest examples are built at most. Each compiles tokio, hyper and the like again.
+const WORKSPACES: usize = 3;
 
 /// How many seconds an example may run.
 const PATIENCE: u64 = 60;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // As other test programs have it.
+    let threads = || std::env::var("RUST_TEST_THREADS").ok()?.parse().ok();
+    arguments.test_threads = arguments.test_threads.or_else(threads);
     // A named test and `UPDATE_LOCKS` concern every version.
     let is_full = locks::are_updated()
         || arguments.filter.is_some()
         || std::env::var("OTEL_RS_TEST_MATRIX").is_ok_and(|matrix| matrix == "full");
+    // A named test is built alone, which takes less time and shows what its own features do.
+    let is_all = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list && !locks::are_updated();
     let mut trials = Vec::new();
-    for of in instrumentations() {
-        let left_out = if is_full { Vec::new() } else { [left_out(&of), older_carriers(&of)].concat() };
-        for version in tested(&of) {
-            let is_ignored = left_out.contains(&version);
-            let name = format!("{of} {version}");
-            let of = of.clone();
-            let trial = Trial::test(name.clone(), move || run(&name, &of, &version));
-            trials.push(trial.with_ignored_flag(is_ignored));
+    if is_all {
+        let full = is_full.then(Plan::full);
+        let plan = full.as_ref().unwrap_or_else(|| Plan::by_default());
+        for together in &plan.workspaces {
+            trials.extend(together.examples().map(|example| trial(example, Some(together.clone()))));
+        }
+        trials.push(Trial::test("newest lock files agree", || agree(Plan::by_default())));
+        trials.extend(plan.left_out.iter().map(|example| trial(example, None).with_ignored_flag(true)));
+        // What is built first is run while the next ones are built.
+        let workspaces = plan.workspaces.clone();
+        std::thread::spawn(move || workspaces.iter().for_each(|together| together.prepare()));
+    } else {
+        let left_out = if is_full { &[][..] } else { &Plan::by_default().left_out };
+        for of in instrumentations() {
+            let examples = tested(&of).into_iter().map(|version| (of.clone(), version));
+            trials.extend(examples.map(|one| trial(&one, None).with_ignored_flag(left_out.contains(&one))));
         }
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
+/// Few workspaces suffice for the newest examples.
+fn agree(plan: &Plan) -> Result<(), Failed> {
+    let is_newest = |(of, version): &Example| tested(of).last() == Some(version);
+    let newest = plan.workspaces.iter().filter(|together| !together.is_alone());
+    let newest: Vec<Vec<_>> =
+        newest.map(|together| together.examples().filter(|one| is_newest(one)).collect()).collect();
+    let newest: Vec<_> = newest.into_iter().filter(|examples| !examples.is_empty()).collect();
+    if newest.len() <= WORKSPACES {
+        return Ok(());
+    }
+    let apart = &newest[WORKSPACES..];
+    Err(format!("their lock files agree with no others; remove them and run with `UPDATE_LOCKS=1`: {apart:?}").into())
+}
+
+fn trial((of, version): &Example, together: Option<Arc<Together>>) -> Trial {
+    let (of, version) = (of.clone(), version.clone());
+    let name = format!("{of} {version}");
+    Trial::test(name.clone(), move || run(&name, &of, &version, together.as_deref()))
+}
+
 /// Weaves, builds and runs one example.
-fn run(name: &str, of: &str, version: &str) -> Result<(), Failed> {
+fn run(name: &str, of: &str, version: &str, together: Option<&Together>) -> Result<(), Failed> {
     if locks::are_updated() {
         locks::update(of, version);
     }
-    let expected = Expected::read(of, version)?;
+    let mut expected = Expected::read(of, version)?;
     let mut services = Vec::new();
     for need in &expected.needs {
         match Service::start(need) {
@@ -63,7 +99,11 @@ fn run(name: &str, of: &str, version: &str) -> Result<(), Failed> {
             }
         }
     }
-    let fixture = Fixture::example(of, version);
+    let fixture = match together {
+        Some(together) => together.built(&Member::Example((of.to_owned(), version.to_owned()))),
+        None => Fixture::example(of, version),
+    };
+    expected.below(&fixture.below());
     let layers = fixture.layers();
     if !layers.contains(&(of.to_owned(), version.to_owned())) {
         return Err(format!("{of} {version} is not woven; the layers are {layers:?}\n{}", fixture.stderr).into());

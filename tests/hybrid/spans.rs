@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use super::{grown, stderr};
 use crate::launcher::launch_file;
 use crate::support::expect::{SpanMatcher, Traces, client, of_kind, server, span};
+use crate::support::metrics::Metrics;
 use crate::support::model::{Kind, Value};
 use crate::support::{Fixture, Otlp, clean};
 
@@ -219,4 +220,83 @@ fn work_whose_telemetry_is_suppressed_is_not_recorded() {
 fn a_hundred_thousand_spans_take_no_memory() {
     let (_, output) = run_with("many", &[]);
     assert!(grown(&output) < 2 << 10, "{}", stdout(&output));
+}
+
+/// A run in which the program makes spans and metrics of its requests by itself: what was received, and its stderr.
+fn instrumented(settings: &[(&str, &str)]) -> (Traces, Metrics, String) {
+    let otlp = Otlp::start();
+    let mut command = journey(&otlp, "instrumented");
+    let output = command.env("OTEL_METRICS_EXPORTER", "otlp").envs(settings.iter().copied()).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output), alone("instrumented"));
+    (otlp.traces(), otlp.metrics(), stderr(&output))
+}
+
+/// How many requests each scope has counted in that metric.
+fn counted(metrics: &Metrics, name: &str) -> Vec<(String, u64)> {
+    let mut counted: Vec<_> = metrics.all(name, &[]).iter().map(|s| (s.scope.clone(), s.count())).collect();
+    counted.sort();
+    counted
+}
+
+const LAYER: &str = "opentelemetry-instrumentation-tower";
+
+#[test]
+fn a_request_that_the_program_has_a_span_of_is_one_span() {
+    let (traces, metrics, stderr) = instrumented(&[]);
+    let sent = |path: &str| traces.require(client().root().like("url.full", Value::Str(format!("http://{{}}{path}"))));
+    // One layer within another, and the span below them.
+    let layered = traces.require(server().named("GET /{way}").child_of(&sent("/layered")).not_failed());
+    assert_eq!((layered.get("of.layer"), layered.text("http.route")), (Some(&Value::Bool(true)), "/{way}"));
+    assert_eq!(layered.scope.0, "hyper");
+    traces.require(internal("v33", "in the layer").child_of(&layered));
+    // A span whose parent is what the program itself found in the headers.
+    let by_hand = traces.require(server().named("GET").child_of(&sent("/by-hand")).failed());
+    assert_eq!((by_hand.message.as_str(), by_hand.text("url.path")), ("out of tea", "/by-hand"));
+    assert_eq!((by_hand.get("of.hand"), by_hand.get("after")), (Some(&Value::Bool(true)), None), "{by_hand}");
+    assert!(by_hand.events.iter().any(|(name, _)| name == "answered"), "{by_hand}");
+    assert_eq!(by_hand.links.iter().map(|link| link.span.as_str()).collect::<Vec<_>>(), ["09".repeat(8)]);
+    // A call in two attempts, which goes along in their headers.
+    let call = traces.require(of_kind(Kind::Internal).named("call").child_of(&by_hand));
+    let attempts = traces.require_count(2, client().child_of(&call));
+    let query = traces.require(client().named("query").child_of(&by_hand).recorded_by("by hand"));
+    let asked = traces.require(client().child_of(&query));
+    for attempt in attempts.iter().chain([&asked]) {
+        traces.require(server().attr("url.path", "/stock").child_of(attempt));
+    }
+    // Work between the request and what the program takes for another one.
+    let below = traces.require(server().attr("url.path", "/below").child_of(&sent("/below")));
+    let handling = traces.require(of_kind(Kind::Internal).named("handling").child_of(&below));
+    traces.require(of_kind(Kind::Internal).named("below").child_of(&handling));
+    traces.require_count(3 + 3, server());
+    traces.require_count(3 + 4, client());
+    // Each request is counted once.
+    for (name, requests) in [("http.server.request.duration", 6), ("http.server.response.body.size", 6)] {
+        let all = counted(&metrics, name);
+        assert!(all.iter().all(|(scope, _)| scope == "hyper"), "{name}: {all:?}");
+        assert_eq!(all.iter().map(|(_, count)| count).sum::<u64>(), requests, "{name}: {all:?}");
+    }
+    metrics.require("http.server.request.duration", &[("http.route", "/{way}".into())]);
+    assert_eq!(stderr.matches("recorded automatically").count(), 1, "{stderr}");
+    for name in ["request.duration", "active_requests", "response.body.size"] {
+        assert_eq!(stderr.matches(&format!("`http.server.{name}` of `{LAYER}`")).count(), 1, "{stderr}");
+    }
+}
+
+#[test]
+fn the_user_chooses_which_side_records_a_request() {
+    // The program's side.
+    let (traces, metrics, stderr) = instrumented(&[("OTEL_RS_DISABLED_INSTRUMENTATIONS", "hyper")]);
+    traces.require_count(2, server().named("GET /{way}").recorded_by(LAYER));
+    traces.require(server().named("by hand").recorded_by("by hand").failed());
+    traces.require(client().named("call").recorded_by("by hand"));
+    traces.forbid(span().recorded_by("hyper"));
+    assert_eq!(counted(&metrics, "http.server.request.duration"), [(LAYER.to_owned(), 2)]);
+    assert!(!stderr.contains("recorded automatically"), "{stderr}");
+    // The automatic one.
+    let (traces, metrics, stderr) = instrumented(&[("OTEL_RS_ENABLED_INSTRUMENTATIONS", "hyper,tokio")]);
+    assert!(traces.0.iter().all(|span| span.scope.0 == "hyper"), "{traces}");
+    let scopes = counted(&metrics, "http.server.request.duration");
+    assert!(scopes.iter().all(|(scope, _)| scope == "hyper"), "{scopes:?}");
+    assert!(!stderr.contains("recorded automatically"), "{stderr}");
 }

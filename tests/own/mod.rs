@@ -1,7 +1,8 @@
-//! Functions of the user's own that become spans (`bootstrap --span`).
+//! Functions of the user's own that become spans (`bootstrap --span`), and their threads (`bootstrap --threads`).
 
 mod patterns;
 mod project;
+mod threads;
 
 use project::{CHECKOUT, LIB, build, expected, printed, shop, spans, tree};
 

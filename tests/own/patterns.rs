@@ -56,9 +56,13 @@ fn a_mistake_is_named_with_a_hint_and_nothing_is_written() {
 fn a_pattern_that_has_lost_its_functions_is_a_warning_later() {
     let project = shop();
     project.otel_rs(&["bootstrap", "--span", "shop::checkout::place"]).ok();
+    assert_eq!(project.otel_rs(&["bootstrap", "-a", "check"]).ok().out, "");
     project.replace("p/shop/src/checkout.rs", "fn place(", "fn put(");
     let ended = project.otel_rs(&["bootstrap"]).ok();
     assert!(ended.err.contains("warning: cannot use the pattern `shop::checkout::place`"), "{}", ended.err);
+    let ended = project.otel_rs(&["bootstrap", "-a", "check"]);
+    let found = "cannot use the pattern `shop::checkout::place`: expected at least one function, found none among 13 functions\n";
+    assert_eq!((ended.status, ended.out.as_str()), (1, found), "{}", ended.err);
 }
 
 #[test]

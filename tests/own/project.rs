@@ -168,17 +168,23 @@ pub(crate) fn printed(project: &Project) -> String {
     run_to_end(&mut project.command(project.path("p/target/debug/app"))).ok().out
 }
 
-/// The spans of a launched run.
+/// The spans of a launched run, which prints what a run without a launcher prints.
 pub(crate) fn spans(project: &Project) -> Vec<Span> {
+    let (out, spans) = launched(project);
+    assert_eq!(out, expected(), "a launched program prints what it prints");
+    spans
+}
+
+/// What a launched run prints, and its spans.
+pub(crate) fn launched(project: &Project) -> (String, Vec<Span>) {
     let otlp = Otlp::start();
     let mut command = project.command(env!("CARGO_BIN_EXE_otel-rs"));
     command.args(["instrument", "--", "target/debug/app"]).env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
     command.env("OTEL_LOGS_EXPORTER", "none").env("OTEL_METRICS_EXPORTER", "none");
     let ended = run_to_end(&mut command).ok();
-    assert_eq!(ended.out, expected(), "a launched program prints what it prints: {}", ended.err);
     let mut spans = otlp.traces().0;
     spans.sort_by_key(|span| span.start);
-    spans
+    (ended.out, spans)
 }
 
 /// Spans as lines, each below its parent: name and class of error.

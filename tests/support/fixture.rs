@@ -4,13 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 
 use nix::fcntl::{Flock, FlockArg};
 
+use super::together::{self, Member};
 use super::{OTEL_RS, clean, kept, output, source, succeed};
 
 const MANIFEST: &str = "Cargo.toml.in";
+/// How projects are built.
+pub(crate) const PROFILE: &str = "\n[profile.dev]\ndebug = false\n";
+/// The end of a project's manifest that is a workspace of its own.
+const ALONE: &str = "\n[profile.dev]\ndebug = false\n\n[workspace]\n";
 
 /// A project that is woven and built.
 #[derive(Debug)]
@@ -26,12 +31,23 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// A project of `tests/fixtures` with one set of versions.
     pub(crate) fn of(project: &str) -> Arc<Self> {
-        Self::built(project, |folder| write(&source("tests/fixtures").join(project), folder))
+        Self::together_or_alone(&Member::fixture(project, None), || Self::alone(project, None))
     }
 
     /// A project of `tests/fixtures` with one of its [`sets`] of versions.
     pub(crate) fn with(project: &str, set: &str) -> Arc<Self> {
-        Self::built(&format!("{project}-{set}"), |folder| write_set(project, set, folder))
+        Self::together_or_alone(&Member::fixture(project, Some(set)), || Self::alone(project, Some(set)))
+    }
+
+    /// The same, in no workspace with others.
+    pub(crate) fn alone(project: &str, set: Option<&str>) -> Arc<Self> {
+        let name = set.map_or_else(|| project.to_owned(), |set| format!("{project}-{set}"));
+        Self::built(&name, |folder| write_set(project, set, ALONE, folder))
+    }
+
+    fn together_or_alone(member: &Member, alone: impl FnOnce() -> Arc<Self>) -> Arc<Self> {
+        build_ahead();
+        together::with(member).map_or_else(alone, |together| together.built(member))
     }
 
     /// The example of an instrumentation with one version of its crate, as its lock file has it.
@@ -45,13 +61,16 @@ impl Fixture {
 
     /// The example of an instrumentation with the newest version of its crate that is tested.
     pub(crate) fn newest_example(of: &str) -> Arc<Self> {
-        Self::example(of, tested(of).last().expect("at least one version"))
+        let version = tested(of).pop().expect("at least one version");
+        let alone = || Self::example(of, &version);
+        Self::together_or_alone(&Member::Example((of.to_owned(), version.clone())), alone)
     }
 
     fn built(name: &str, write: impl FnOnce(&Path)) -> Arc<Self> {
-        static BUILT: Mutex<BTreeMap<String, Arc<Fixture>>> = Mutex::new(BTreeMap::new());
-        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-        built.entry(name.to_owned()).or_insert_with(|| Arc::new(Self::build(name, write))).clone()
+        static BUILT: Mutex<BTreeMap<String, Arc<OnceLock<Arc<Fixture>>>>> = Mutex::new(BTreeMap::new());
+        // Whoever needs a project that is built does not wait for one that is being built.
+        let cell = BUILT.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default().clone();
+        cell.get_or_init(|| Arc::new(Self::build(name, write))).clone()
     }
 
     fn build(name: &str, write: impl FnOnce(&Path)) -> Self {
@@ -87,11 +106,55 @@ impl Fixture {
         layers.iter().map(|layer| (text(layer, "crate"), text(layer, "version"))).collect()
     }
 
+    /// What the paths of its sources begin with: its folder in the workspace, if it is a member of one with others.
+    pub(crate) fn below(&self) -> String {
+        let (workspace, name) = (self.folder.parent().expect("a folder"), self.folder.file_name().expect("a name"));
+        if workspace.join("Cargo.toml").exists() { format!("{}/", name.to_string_lossy()) } else { String::new() }
+    }
+
     /// A route's template in the syntax of this fixture's axum version.
     pub(crate) fn route(&self, template: &str) -> String {
         let colon = self.locked("axum").iter().all(|version| version.starts_with("0.7."));
         if colon { template.replace('{', ":").replace('}', "") } else { template.to_owned() }
     }
+}
+
+/// Projects that tests copy and build by themselves.
+const COPIED: [&str; 2] = ["small", "two-versions"];
+
+/// Builds the projects of `tests/fixtures` one after the other while tests run, if all tests do.
+fn build_ahead() {
+    static BEGUN: Once = Once::new();
+    if !together::is_everything_run() {
+        return;
+    }
+    let build = |project: &str| {
+        if source("tests/fixtures").join(project).join(MANIFEST).exists() {
+            Fixture::of(project);
+        } else {
+            sets(project).iter().for_each(|set| drop(Fixture::with(project, set)));
+        }
+    };
+    BEGUN.call_once(|| {
+        // One that cannot be built fails in the test that needs it.
+        std::thread::spawn(move || projects().iter().for_each(|project| build(project)));
+    });
+}
+
+/// The projects of `tests/fixtures` that are woven and built.
+fn projects() -> Vec<String> {
+    let manifests = walkdir::WalkDir::new(source("tests/fixtures")).min_depth(2).max_depth(3).sort_by_file_name();
+    let mut names: Vec<_> = manifests
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry.file_name() == MANIFEST)
+        .filter_map(|entry| {
+            entry.path().strip_prefix(source("tests/fixtures")).ok()?.iter().next()?.to_str().map(str::to_owned)
+        })
+        .filter(|name| !COPIED.contains(&name.as_str()))
+        .collect();
+    names.dedup();
+    names
 }
 
 /// Keeps other test processes out until it is dropped.
@@ -113,20 +176,15 @@ pub(crate) fn sets(project: &str) -> Vec<String> {
     sets
 }
 
-/// Writes a project's sources with one of its [`sets`] of versions.
-pub(crate) fn write_set(project: &str, set: &str, folder: &Path) {
+/// Writes what a project of `tests/fixtures` has: manifest, lock file, sources, cargo's configuration. `end` takes the place
+/// of [`ALONE`] at the end of its manifest.
+pub(crate) fn write_set(project: &str, set: Option<&str>, end: &str, folder: &Path) {
     let project = source("tests/fixtures").join(project);
-    write(&project.join(set), folder);
-    put_all(&project.join("src"), &folder.join("src"));
-}
-
-/// Writes what a folder has of a project: manifest, lock file, sources, cargo's configuration.
-fn write(from: &Path, folder: &Path) {
-    put(&from.join(MANIFEST), &folder.join("Cargo.toml"));
+    let from = project.join(set.unwrap_or_default());
+    let manifest = fs::read_to_string(from.join(MANIFEST)).expect("a manifest");
+    put_text(&manifest.replace(ALONE, end), &folder.join("Cargo.toml"));
     put(&from.join("Cargo.lock"), &folder.join("Cargo.lock"));
-    if from.join("src").exists() {
-        put_all(&from.join("src"), &folder.join("src"));
-    }
+    put_all(&project.join("src"), &folder.join("src"));
     if from.join("config.toml").exists() {
         put(&from.join("config.toml"), &folder.join(".cargo/config.toml"));
     }
@@ -134,11 +192,16 @@ fn write(from: &Path, folder: &Path) {
 
 /// Writes the example of an instrumentation, without a lock file.
 pub(crate) fn write_example(of: &str, version: &str, folder: &Path) {
+    write_member(of, version, ALONE, folder);
+}
+
+/// Writes the example of an instrumentation with `more` at the end of its manifest, without a lock file.
+pub(crate) fn write_member(of: &str, version: &str, more: &str, folder: &Path) {
     let example = source("instrumentations").join(of).join("example");
     let manifest = fs::read_to_string(example.join(MANIFEST)).expect("a manifest");
     let name = format!("{:?}", example_name(of, version));
     let manifest = manifest.replace("{version}", version).replace("\"example\"", &name);
-    put_text(&format!("{manifest}\n[profile.dev]\ndebug = false\n\n[workspace]\n"), &folder.join("Cargo.toml"));
+    put_text(&(manifest + more), &folder.join("Cargo.toml"));
     put_all(&example.join("src"), &folder.join("src"));
 }
 
@@ -184,14 +247,6 @@ pub(crate) fn instrumentations() -> Vec<String> {
     names
 }
 
-/// The versions of an instrumentation whose examples are left out by default: those between the lowest and the newest that
-/// a project of `tests/fixtures` has. `shop::versions` requires that one of its programs has their layer.
-pub(crate) fn left_out(of: &str) -> Vec<String> {
-    let tested = tested(of);
-    let between = tested.iter().skip(1).take(tested.len().saturating_sub(2));
-    between.filter(|version| fixture_with(of, version).is_some()).cloned().collect()
-}
-
 /// The lock file of a project of `tests/fixtures` that has the crate in this version.
 pub(crate) fn fixture_with(of: &str, version: &str) -> Option<PathBuf> {
     let folder = walkdir::WalkDir::new(source("tests/fixtures")).sort_by_file_name();
@@ -218,7 +273,8 @@ pub(crate) fn put(from: &Path, to: &Path) {
     put_text(&fs::read_to_string(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())), to);
 }
 
-fn put_text(text: &str, to: &Path) {
+/// Writes a file. One that is the same already keeps its time.
+pub(crate) fn put_text(text: &str, to: &Path) {
     if fs::read_to_string(to).ok().as_deref() != Some(text) {
         fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
         fs::write(to, text).expect("room on the disk");

@@ -16,6 +16,7 @@ pub(crate) mod otlp;
 pub(crate) mod peers;
 pub(crate) mod services;
 pub(crate) mod tls;
+pub(crate) mod together;
 
 pub(crate) use fixture::Fixture;
 pub(crate) use launched::Launched;

@@ -52,6 +52,23 @@ variables! {
         assert!(outcome.stderr.contains(warning) && outcome.stderr.contains("did you mean `server`?"), "{}", outcome.stderr);
     }
 
+    OTEL_RS_BAGGAGE_ATTRIBUTES => {
+        let run = || Run::new().header("baggage", "tenant=acme%20inc,user.id=7;p=1,user.token=hunter2,other=1");
+        let entries = |outcome: &Outcome| {
+            let spans = outcome.traces.0.iter().map(|span| &span.attributes);
+            let all = spans.chain(outcome.logs.iter().map(|log| &log.attributes));
+            let keys = ["tenant", "user.id", "user.token", "other"];
+            all.map(|attributes| keys.map(|key| attributes.get(key).cloned())).collect::<Vec<_>>()
+        };
+        let found = entries(&run().outcome());
+        assert!(found.len() == 5 && found.iter().flatten().all(Option::is_none), "{found:?}");
+        let found = entries(&run().env("OTEL_RS_BAGGAGE_ATTRIBUTES", "tenant, user.*").outcome());
+        let expected = [Some("acme inc".into()), Some("7".into()), Some("REDACTED".into()), None];
+        assert_eq!(found, vec![expected; 5], "four spans and a log record");
+        let one = run().env("OTEL_RS_BAGGAGE_ATTRIBUTES", "tenant").env("OTEL_PROPAGATORS", "tracecontext");
+        assert!(entries(&one.outcome()).iter().flatten().all(Option::is_none), "no baggage is read");
+    }
+
     OTEL_RS_EXCLUDED_URLS => {
         let outcome = with("OTEL_RS_EXCLUDED_URLS", "/health,/orders/*");
         outcome.traces.forbid(span());

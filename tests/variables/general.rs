@@ -264,6 +264,46 @@ variables! {
         refused("OTEL_RS_LOG_IDS", "seldom");
     }
 
+    OTEL_RS_LOG_SPAN_FIELDS => {
+        let exported = |value: &str| {
+            let fixture = crate::support::Fixture::with("spans", "newest");
+            let otlp = crate::support::Otlp::start();
+            let mut command = crate::launcher::launch_file(&fixture.program);
+            command.args(["tree", "none"]).env("OTEL_LOGS_EXPORTER", "otlp");
+            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
+            assert!(command.env("OTEL_RS_LOG_SPAN_FIELDS", value).output().unwrap().status.success());
+            let logs = otlp.logs();
+            let inner = logs.iter().find(|log| log.body == "the end".into()).expect("the record in `inner`");
+            (inner.attributes.get("depth").cloned(), inner.attributes.contains_key("target"))
+        };
+        // Of three spans that have the field, the innermost counts.
+        assert_eq!(["", "false", "true"].map(exported), [(None, false), (None, false), (Some(0.into()), false)]);
+        refused("OTEL_RS_LOG_SPAN_FIELDS", "seldom");
+    }
+
+    OTEL_RS_SPAN_EVENTS => {
+        let exported = |value: &str, logs: &str| {
+            let fixture = crate::support::Fixture::with("spans", "newest");
+            let otlp = crate::support::Otlp::start();
+            let mut command = crate::launcher::launch_file(&fixture.program);
+            command.args(["tree", "none"]).env("OTEL_TRACES_EXPORTER", "otlp").env("OTEL_LOGS_EXPORTER", logs);
+            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url());
+            assert!(command.env("OTEL_RS_SPAN_EVENTS", value).output().unwrap().status.success());
+            let events: Vec<_> = otlp.traces().0.into_iter().flat_map(|span| span.events).collect();
+            (events, otlp.logs().len())
+        };
+        let (events, logs) = exported("", "otlp");
+        assert_eq!((events.len(), logs > 5), (0, true));
+        for exporter in ["otlp", "none"] {
+            let (events, left) = exported("true", exporter);
+            assert_eq!((events.len(), left), (logs, 0), "{exporter}: {events:?}");
+            let (_, attributes) = events.iter().find(|(name, _)| name == "the end").expect("an event by its message");
+            assert_eq!((&attributes["level"], &attributes["target"]), (&"ERROR".into(), &"spans_newest::ways".into()));
+            assert!(attributes.contains_key("code.file.path") && attributes.contains_key("code.line.number"));
+        }
+        refused("OTEL_RS_SPAN_EVENTS", "seldom");
+    }
+
     OTEL_RS_OBSERVER_THREAD => {
         // The thread and the time of observations are tested in `launcher::observed`.
         let threads = |value: &str| {

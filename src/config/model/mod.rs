@@ -77,12 +77,18 @@ pub(crate) struct Config {
     pub(crate) memory_limit: usize,
     /// OTEL_RS_RUNTIME_POLL_TIMES: whether the polls of asynchronous runtimes are timed.
     pub(crate) runtime_poll_times: bool,
+    /// OTEL_RS_BAGGAGE_ATTRIBUTES: patterns of keys of baggage whose entries become attributes of spans and log records.
+    pub(crate) baggage_attributes: Vec<String>,
     /// OTEL_RS_SPANS: which of the program's own spans are recorded, as directives; empty for the default.
     pub(crate) spans: Vec<String>,
     /// OTEL_RS_LOGS: which log records are recorded, as directives; empty for those that the program's logger accepts.
     pub(crate) log_records: Vec<String>,
     /// OTEL_RS_LOG_IDS: whether the program's own lines of JSON show the ids of spans.
     pub(crate) log_ids: bool,
+    /// OTEL_RS_SPAN_EVENTS: whether log records become events of the spans in which they were written.
+    pub(crate) span_events: bool,
+    /// OTEL_RS_LOG_SPAN_FIELDS: whether log records have the fields of the program's own spans around them.
+    pub(crate) log_span_fields: bool,
     /// OTEL_RS_OBSERVER_THREAD: whether callbacks of metrics may have a thread in the program.
     pub(crate) observer_thread: ObserverThread,
 }

@@ -185,6 +185,8 @@ variables! {
         OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS "instrumentation-http-known-methods" ValueKind::Words,
             "CONNECT,DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT,QUERY,TRACE", HTTP,
             "Methods that keep their names; all others count as _OTHER";
+        OTEL_RS_BAGGAGE_ATTRIBUTES "baggage-attributes" ValueKind::Words, "", "",
+            "Entries of baggage that become attributes of spans and log records: tenant,user.*";
         OTEL_RS_DETACH_AFTER "detach-after" ValueKind::Milliseconds, "10000", "",
             "Milliseconds after a request's end in which tasks it left behind still count as its work";
     }
@@ -265,6 +267,10 @@ variables! {
             "Which log records are recorded: info,shop::db=debug,noisy=off [default: those that the program's logger accepts; where it has none, info]";
         OTEL_RS_LOG_IDS "log-ids" ValueKind::Bool, "false", "",
             "Write trace_id and span_id into the program's own log lines of JSON";
+        OTEL_RS_SPAN_EVENTS "span-events" ValueKind::Bool, "false", "",
+            "Turn log records that are written within a sampled span into events of that span, in place of log records";
+        OTEL_RS_LOG_SPAN_FIELDS "log-span-fields" ValueKind::Bool, "false", "",
+            "Give log records the fields of the program's own spans around them as attributes";
     }
     "Limits" {
         OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT "attribute-value-length-limit" ValueKind::Limit, "", SDK,

@@ -36,7 +36,9 @@ pub(in crate::conventions) fn describe<'a>(
     let scheme = forwarded.scheme.map(Text::Borrowed);
     let scheme = scheme.or_else(|| facts.text(key::URL_SCHEME).map(|text| Text::from(text).cleaned(lower)));
     to.text(name::URL_SCHEME, Some(scheme.unwrap_or("http".into())));
-    let route = facts.text(key::HTTP_ROUTE).map(Text::from);
+    // Where no instrumentation of the router is, the program may name the route by itself.
+    let own = || facts.named_text(name::HTTP_ROUTE).map(|route| Text::from(route).cleaned(redact::url_path));
+    let route = facts.text(key::HTTP_ROUTE).map(Text::from).or_else(own);
     to.text(name::HTTP_ROUTE, route.clone());
     let code = facts.int(key::HTTP_STATUS);
     to.int(name::HTTP_RESPONSE_STATUS_CODE, code);

@@ -69,7 +69,7 @@ pub(super) const OBJECTS: &[&str] = &[
     "POLICY",
     "COLLATION",
 ];
-/// Words that may stand between a keyword and the name it announces.
+/// Words that may stand between a keyword and the name it announces, and are no names themselves.
 pub(super) const FILLERS: &[&str] = &[
     "ONLY",
     "LATERAL",
@@ -79,24 +79,15 @@ pub(super) const FILLERS: &[&str] = &[
     "LOW_PRIORITY",
     "HIGH_PRIORITY",
     "DELAYED",
-    "QUICK",
     "IGNORE",
     "OR",
-    "ABORT",
-    "FAIL",
-    "ROLLBACK",
-    "REPLACE",
     "INTO",
     "FROM",
     "TABLE",
-    "TEMP",
-    "TEMPORARY",
     "UNIQUE",
-    "UNLOGGED",
-    "GLOBAL",
-    "LOCAL",
-    "VIRTUAL",
-    "MATERIALIZED",
     "CONCURRENTLY",
-    "EXTERNAL",
 ];
+/// Words that stand there after `OR`.
+pub(super) const AFTER_OR: &[&str] = &["ABORT", "FAIL", "IGNORE", "REPLACE", "ROLLBACK"];
+/// Words that stand before the table that `SELECT … INTO` makes. Any of them may be its name as well.
+pub(super) const KINDS_OF_NEW_TABLE: &[&str] = &["TEMP", "TEMPORARY", "UNLOGGED", "GLOBAL", "LOCAL"];

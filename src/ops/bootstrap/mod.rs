@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::ops::{Failure, Format, Outcome};
 use crate::project::{ProjectDirs, git, workspace_root};
 use crate::ui;
+use crate::ui::plural::counted;
 use plan::{BootstrapPlan, CrateRow, CrateState, Form};
 pub(crate) use shims::write_in_cache;
 use spans::SpanRow;
@@ -41,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) exclude: Option<Vec<String>>,
     /// Patterns of the user's own functions that become spans, if given.
     pub(crate) spans: Option<Vec<String>>,
+    /// Whether threads that the user's own crates start carry contexts, if given.
+    pub(crate) threads: Option<bool>,
     /// Whether to write what is to be committed with the project.
     pub(crate) shared: bool,
     /// The form of the result.
@@ -59,6 +62,7 @@ pub(crate) fn run(options: Options) -> Outcome {
     if options.action == Action::Check {
         return write::check(&plan);
     }
+    plan.lost_spans.iter().for_each(|lost| ui::warning_of(&*lost.error));
     if options.action == Action::Install && !plan.is_empty() {
         write::install(&mut plan)?;
     }
@@ -88,7 +92,7 @@ fn usage<E: ui::Explain + 'static>(error: E) -> Failure {
 }
 
 fn print_table(plan: &BootstrapPlan, action: Action) {
-    if plan.rows.is_empty() && plan.spans.is_empty() {
+    if plan.rows.is_empty() && plan.spans.is_empty() && plan.threads.is_none() {
         ui::out("nothing in this project's Cargo.lock can be instrumented (`otel-rs list` shows what can)");
         print_coverage(plan);
         return;
@@ -101,6 +105,10 @@ fn print_table(plan: &BootstrapPlan, action: Action) {
         let separator = if plan.rows.is_empty() { "" } else { "\n" };
         let rows: Vec<Vec<String>> = plan.spans.iter().map(span_cells).collect();
         ui::out(format_args!("{separator}{}", ui::table(&["SPANS OF", "FUNCTIONS", "LEFT AS THEY ARE"], &rows)));
+    }
+    if let Some(calls) = plan.threads {
+        let calls = counted(calls as u64, "call", "calls");
+        ui::out(format_args!("\nthreads: {calls} of `std::thread` in your own crates carry the context of the caller"));
     }
     print_coverage(plan);
     if !plan.overlaps.is_empty() {
@@ -200,6 +208,7 @@ fn json(plan: &BootstrapPlan) -> String {
         "not-covered": plan.coverage.missing(),
         "overlaps": overlaps,
         "spans": spans,
+        "threads": plan.threads,
         "programs": plan.programs,
     })
     .to_string()

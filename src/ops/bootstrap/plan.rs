@@ -20,7 +20,7 @@ use crate::project::git::{self, Tracked};
 use crate::project::manifest::{Created, Manifest};
 use crate::project::{CacheError, Locked, Package, ProjectDirs, Source, Usage, Use, cargo_version, locked, packages};
 use crate::rules::{Coverage, Instrumentation};
-use crate::ui::{self, Explain};
+use crate::ui::Explain;
 use crate::weave::spans::SpanPattern;
 
 /// What bootstrap will write and show.
@@ -31,8 +31,12 @@ pub(super) struct BootstrapPlan {
     pub(super) locked: Vec<Locked>,
     pub(super) rows: Vec<CrateRow>,
     pub(super) spans: Vec<SpanRow>,
-    /// Whether there were patterns before.
-    pub(super) had_spans: bool,
+    /// Patterns that choose nothing any more: what is wrong with each.
+    pub(super) lost_spans: Vec<Failure>,
+    /// How many calls start threads that carry contexts, if that is chosen.
+    pub(super) threads: Option<usize>,
+    /// Whether something of the user's own was woven before.
+    pub(super) had_own: bool,
     /// Packages by which the program records already what woven crates record.
     pub(super) overlaps: Vec<OverlapRow>,
     /// Which parts of the program's telemetry are covered, and which are not.
@@ -213,12 +217,12 @@ impl BootstrapPlan {
     pub(super) fn make(dirs: &ProjectDirs, options: &Options) -> Result<BootstrapPlan, Failure> {
         let locked = locked(dirs.root())?;
         let catalog = Catalog::load()?;
-        let had_spans = Manifest::read(dirs)?.is_some_and(|manifest| !manifest.spans.is_empty());
+        let had_own = Manifest::read(dirs)?.is_some_and(|manifest| manifest.weaves_own());
         let manifest = manifest(dirs, &catalog, options)?;
         let dirs = dirs.clone().with_shared(dirs.is_shared() || options.shared);
         let mut known: Vec<_> = locked.iter().filter(|locked| catalog.get(&locked.name).is_some()).collect();
-        let is_empty = known.is_empty() && manifest.spans.is_empty();
-        if options.action == Action::Install && (!is_empty || had_spans) {
+        let is_empty = known.is_empty() && !manifest.weaves_own();
+        if options.action == Action::Install && (!is_empty || had_own) {
             write::prepare(&dirs)?;
         }
         let (form, manifest) = form(&dirs, manifest, options.action)?;
@@ -226,7 +230,8 @@ impl BootstrapPlan {
         known.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
         let known_crates = Catalog::known()?;
         let packages = if is_empty { Vec::new() } else { packages(dirs.root(), note_fetching)? };
-        let spans = spans(&manifest, &packages, options.spans.is_some())?;
+        let (spans, lost_spans) = spans(&manifest, &packages, options.spans.is_some())?;
+        let threads = manifest.threads.then(|| spans::threads(&packages));
         let context = WeavingContext::new(&dirs, catalog, manifest);
         let mut rows = Vec::new();
         for locked in known {
@@ -245,12 +250,25 @@ impl BootstrapPlan {
         }
         let programs = programs(&packages, &options.path);
         let overlaps = overlaps(&locked, &rows, &context.catalog);
-        Ok(BootstrapPlan { dirs, locked, rows, spans, had_spans, overlaps, coverage, context, form, programs })
+        Ok(BootstrapPlan {
+            dirs,
+            locked,
+            rows,
+            spans,
+            lost_spans,
+            threads,
+            had_own,
+            overlaps,
+            coverage,
+            context,
+            form,
+            programs,
+        })
     }
 
     /// Whether there is nothing to do in this project.
     pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.context.manifest.spans.is_empty() && !self.had_spans
+        self.rows.is_empty() && !self.context.manifest.weaves_own() && !self.had_own
     }
 }
 
@@ -271,14 +289,17 @@ fn manifest(dirs: &ProjectDirs, catalog: &Catalog, options: &Options) -> Result<
     if let Some(spans) = &options.spans {
         manifest.spans.clone_from(spans);
     }
+    if let Some(threads) = options.threads {
+        manifest.threads = threads;
+    }
     manifest.version = env!("CARGO_PKG_VERSION").to_owned();
     Ok(manifest)
 }
 
 /// What the patterns of the manifest choose. One that the user has just given must choose something; an earlier one may have
 /// lost its functions since.
-fn spans(manifest: &Manifest, packages: &[Package], are_given: bool) -> Result<Vec<SpanRow>, Failure> {
-    let mut rows = Vec::new();
+fn spans(manifest: &Manifest, packages: &[Package], are_given: bool) -> Result<(Vec<SpanRow>, Vec<Failure>), Failure> {
+    let (mut rows, mut lost) = (Vec::new(), Vec::new());
     for text in &manifest.spans {
         let row = match SpanPattern::parse(text) {
             Ok(pattern) => spans::row(&pattern, packages).map_err(usage),
@@ -287,10 +308,10 @@ fn spans(manifest: &Manifest, packages: &[Package], are_given: bool) -> Result<V
         match row {
             Ok(row) => rows.push(row),
             Err(failure) if are_given => return Err(failure),
-            Err(failure) => ui::warning_of(&*failure.error),
+            Err(failure) => lost.push(failure),
         }
     }
-    Ok(rows)
+    Ok((rows, lost))
 }
 
 /// How cargo will be led to our shims, and the manifest that records it.

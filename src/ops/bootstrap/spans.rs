@@ -1,11 +1,13 @@
 //! `--span`: which of the user's own functions become spans. A pattern that chooses none is refused before anything is
 //! written.
 
+use std::collections::BTreeMap;
+
 use crate::layers::functions_of;
 use crate::project::{OwnTarget, Package, Source};
 use crate::ui::plural::counted;
 use crate::ui::{self, Explain};
-use crate::weave::spans::{NotWovenFunction, SpanPattern};
+use crate::weave::spans::{NotWovenFunction, SpanPattern, thread_calls};
 
 /// A pattern and what it chooses.
 #[derive(Debug)]
@@ -38,6 +40,14 @@ impl Explain for SpanError {
             SpanError::Unreadable { .. } => "let `cargo check` compile the crate first".to_owned(),
         })
     }
+}
+
+/// How many calls in the user's own packages start threads that carry contexts.
+pub(super) fn threads(packages: &[Package]) -> usize {
+    let own = packages.iter().filter(|package| package.source == Source::Path).flat_map(|package| &package.targets);
+    let files = own.flat_map(|target| functions_of(&target.root).unwrap_or_default());
+    let calls: BTreeMap<_, _> = files.map(|file| (file.path, thread_calls(&file.text).len())).collect();
+    calls.values().sum()
 }
 
 /// A function of a crate: its whole path, and why it cannot be a span, if so.

@@ -260,6 +260,7 @@ pub(super) fn check(plan: &BootstrapPlan) -> Outcome {
             differences.push(format!("{} {state}", shown(plan, folder)));
         }
     }
+    differences.extend(plan.lost_spans.iter().map(|lost| lost.error.to_string()));
     for difference in &differences {
         ui::out(difference);
     }

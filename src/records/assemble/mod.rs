@@ -8,6 +8,7 @@
 //! counted in the span; when all of it is, the oldest are dropped, which is counted as a loss.
 
 mod spans;
+mod within;
 
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -24,6 +25,8 @@ use crate::resource::Source;
 use crate::wire::{self, Domain, ProcessId};
 pub(crate) use spans::{CompleteRecord, FinishedSpan};
 use spans::{MAX_SPARE_BYTES, OpenSpan};
+pub(crate) use within::LogsInSpans;
+use within::{Surrounding, WaitingLog};
 
 /// The part of the memory that open spans may take.
 const SHARE: usize = 2;
@@ -63,11 +66,14 @@ struct ProcessSpans {
     ended: VecDeque<([u8; 8], u64)>,
     /// Spans seen without their start, likewise.
     headless: VecDeque<([u8; 8], u64)>,
+    /// Log records that wait for the spans in which they were written.
+    waiting: Vec<WaitingLog>,
 }
 
 /// Assembles the spans of all processes.
 pub(crate) struct Assembler {
     budget: Budget,
+    in_spans: LogsInSpans,
     processes: HashMap<ProcessId, ProcessSpans>,
     open: usize,
     /// Bytes that open spans take.
@@ -88,9 +94,10 @@ pub(crate) struct Assembler {
 
 impl Assembler {
     /// Open spans are charged to `budget`.
-    pub(crate) fn new(budget: &Budget) -> Assembler {
+    pub(crate) fn new(budget: &Budget, in_spans: LogsInSpans) -> Assembler {
         Assembler {
             budget: budget.clone(),
+            in_spans,
             processes: HashMap::new(),
             open: 0,
             open_bytes: 0,
@@ -116,6 +123,7 @@ impl Assembler {
             pass: 0,
             ended: VecDeque::new(),
             headless: VecDeque::new(),
+            waiting: Vec::new(),
         };
         self.processes.insert(id, process);
     }
@@ -130,7 +138,13 @@ impl Assembler {
                 Ok(Record::Span { span, .. }) => (*span, false),
                 Ok(Record::Log(log, facts)) => {
                     let memory = self.spare_bytes.pop().unwrap_or_default();
-                    self.logged.push(complete(process, *log, log.scope, facts, memory));
+                    let record = complete(process, *log, log.scope, facts, memory);
+                    if self.in_spans.waits(log) {
+                        let _charge = self.budget.charge(facts.bytes.len());
+                        process.waiting.push(WaitingLog { record, pass: process.pass, _charge });
+                    } else {
+                        self.logged.push(record);
+                    }
                     continue;
                 }
                 Ok(Record::Measure(measure, facts)) => {
@@ -174,6 +188,7 @@ impl Assembler {
                     wire::kind::SPAN_LINK => entry.link(time, facts),
                     wire::kind::SPAN_END if entry.end.is_none() => {
                         entry.end = Some(time);
+                        entry.ended_in = Some(process.pass);
                         entry.add_facts(time, facts);
                         process.ended.push_back((span, process.pass));
                     }
@@ -182,14 +197,17 @@ impl Assembler {
                 },
                 _ => {}
             }
-            let (before, now) = (entry.charge.bytes(), entry.weight());
-            entry.charge.set(now);
-            self.open_bytes = self.open_bytes + now - before;
+            self.open_bytes += entry.charge_anew();
         }
         if self.open_bytes > share {
             self.drop_oldest(share / 8 * ROOM);
         }
         Ok(())
+    }
+
+    /// Whether spans gather no more details.
+    fn is_full(&self) -> bool {
+        self.open_bytes > self.budget.limit() / SHARE / 8 * FULL
     }
 
     /// Drops the spans that have been open for longest, until the others take no more than so many bytes.
@@ -224,6 +242,8 @@ impl Assembler {
         let Some(process) = self.processes.get_mut(&id) else { return };
         process.pass += 1;
         let pass = process.pass;
+        self.settle_logs(id, false);
+        let Some(process) = self.processes.get_mut(&id) else { return };
         // A record of pass n is followed by its `PassDone`, which makes the count n + 1; the next one ends the whole pass
         // that a span waits for.
         while let Some((span, _)) = due(&mut process.ended, |seen| seen + 2 <= pass) {
@@ -276,6 +296,7 @@ impl Assembler {
         finished: &mut Vec<FinishedSpan>,
         open: &mut Vec<FinishedSpan>,
     ) {
+        self.settle_logs(id, true);
         let Some(mut process) = self.processes.remove(&id) else { return };
         let mut entries: Vec<Box<OpenSpan>> = std::mem::take(&mut process.spans).into_values().collect();
         // A full queue drops the oldest first.
@@ -378,7 +399,8 @@ fn complete<T>(
     let given = || Facts::gather(FactBuffer::default(), FactReader::new(facts.bytes, facts.count.into()));
     let scope = scope_of(process, scope, given);
     bytes.extend_from_slice(facts.bytes);
-    CompleteRecord { source: process.source.clone(), header, scope, bytes, count: facts.count }
+    let (source, around) = (process.source.clone(), Surrounding::default());
+    CompleteRecord { source, header, scope, bytes, count: facts.count, around }
 }
 
 /// The scope with that id; without an id, it is among the facts.

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use opentelemetry::InstrumentationScope;
 
+use super::within::Surrounding;
 use crate::bounds::budget::{Budget, Charge};
 use crate::records::facts::{FactBuffer, Facts};
 use crate::records::record::{FactBlock, FactReader, SpanStart};
+use crate::records::value::FactValue;
 use crate::resource::Source;
 
 /// Bytes of attributes that one span may gather.
@@ -56,8 +58,7 @@ impl FinishedSpan {
 
     /// The attributes of one record.
     pub(crate) fn attributes(&self, part: FactRange) -> FactReader<'_> {
-        let bytes = self.records.bytes.get(part.from as usize..part.to as usize).unwrap_or_default();
-        FactReader::new(bytes, part.count.into())
+        part.read(&self.records.bytes)
     }
 }
 
@@ -70,6 +71,7 @@ pub(crate) struct CompleteRecord<T> {
     pub(crate) scope: Arc<InstrumentationScope>,
     pub(super) bytes: Vec<u8>,
     pub(super) count: u16,
+    pub(super) around: Surrounding,
 }
 
 impl<T> CompleteRecord<T> {
@@ -82,14 +84,26 @@ impl<T> CompleteRecord<T> {
     pub(crate) fn facts_in(&self, buffer: FactBuffer) -> Facts<'_> {
         Facts::gather(buffer, FactReader::new(&self.bytes, self.count.into()))
     }
+
+    /// Fields of the spans around a log record, if they are wanted.
+    pub(crate) fn span_fields(&self) -> Vec<(String, FactValue<'_>)> {
+        self.around.fields()
+    }
 }
 
 /// The facts of one record within all facts about a span.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FactRange {
-    from: u32,
-    to: u32,
-    count: u16,
+    pub(super) from: u32,
+    pub(super) to: u32,
+    pub(super) count: u16,
+}
+
+impl FactRange {
+    /// The facts of that range of `bytes`.
+    pub(super) fn read(self, bytes: &[u8]) -> FactReader<'_> {
+        FactReader::new(bytes.get(self.from as usize..self.to as usize).unwrap_or_default(), self.count.into())
+    }
 }
 
 /// A span whose records come in.
@@ -98,6 +112,8 @@ pub(super) struct OpenSpan {
     pub(super) charge: Charge,
     pub(super) start: Option<SpanStart>,
     pub(super) end: Option<u64>,
+    /// The pass in which its end was read.
+    pub(super) ended_in: Option<u64>,
     pub(super) bytes: Vec<u8>,
     pub(super) parts: Vec<(u64, FactRange)>,
     pub(super) events: Vec<(u64, FactRange)>,
@@ -113,6 +129,7 @@ impl OpenSpan {
             charge: budget.charge(0),
             start: None,
             end: None,
+            ended_in: None,
             bytes: Vec::new(),
             parts: Vec::new(),
             events: Vec::new(),
@@ -135,7 +152,7 @@ impl OpenSpan {
             }
         }
         bytes.clear();
-        (self.start, self.end) = (None, None);
+        (self.start, self.end, self.ended_in) = (None, None, None);
         (self.dropped_attributes, self.dropped_events, self.dropped_links) = (0, 0, 0);
         is_small
     }
@@ -145,6 +162,13 @@ impl OpenSpan {
         const TABLES: usize = 128;
         let parts = self.parts.capacity() + self.events.capacity() + self.links.capacity();
         size_of::<OpenSpan>() + TABLES + self.bytes.capacity() + parts * size_of::<(u64, FactRange)>()
+    }
+
+    /// Charges what it takes now; by how many bytes that is more than before.
+    pub(super) fn charge_anew(&mut self) -> usize {
+        let (before, now) = (self.charge.bytes(), self.weight());
+        self.charge.set(now);
+        now.saturating_sub(before)
     }
 
     fn keep(&mut self, block: FactBlock<'_>) -> Option<FactRange> {

@@ -10,7 +10,7 @@ use wire::kind::{SPAN_END, SPAN_EVENT, SPAN_START, SPAN_UPDATE};
 const P: ProcessId = ProcessId(1);
 
 fn assembler() -> Assembler {
-    let mut assembler = Assembler::new(&Budget::new(64_000_000));
+    let mut assembler = Assembler::new(&Budget::new(64_000_000), LogsInSpans::default());
     assembler.attach(
         P,
         source(0, "test"),
@@ -162,7 +162,7 @@ const SPAN: [Given<'static>; 5] = [
 
 fn with_limit(limit: usize) -> (Assembler, Budget) {
     let budget = Budget::new(limit);
-    let mut assembler = Assembler::new(&budget);
+    let mut assembler = Assembler::new(&budget, LogsInSpans::default());
     assembler.attach(P, source(0, "test"), Box::new(|_| None));
     (assembler, budget)
 }

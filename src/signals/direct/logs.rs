@@ -18,6 +18,8 @@ const MAX_TARGETS: usize = 1024;
 /// Encodes log records.
 pub(crate) struct LogEncoder {
     limits: LogLimits,
+    /// Patterns of entries of baggage that become attributes.
+    baggage: Vec<String>,
     /// Scopes by their targets.
     scopes: HashMap<Box<str>, Arc<InstrumentationScope>, foldhash::fast::RandomState>,
     /// The encoded record that is at hand.
@@ -25,15 +27,15 @@ pub(crate) struct LogEncoder {
 }
 
 impl LogEncoder {
-    pub(crate) fn new(limits: LogLimits) -> LogEncoder {
-        LogEncoder { limits, scopes: HashMap::default(), message: Vec::new() }
+    pub(crate) fn new(limits: LogLimits, baggage: Vec<String>) -> LogEncoder {
+        LogEncoder { limits, baggage, scopes: HashMap::default(), message: Vec::new() }
     }
 
     /// A record within its limits, and its scope.
     pub(crate) fn encode(&mut self, logged: &CompleteRecord<LogHeader>) -> (Arc<InstrumentationScope>, &[u8]) {
         let observed = UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
         let facts = logged.facts();
-        let described = described(logged, &facts, &self.limits);
+        let described = described(logged, &facts, &self.limits, &self.baggage);
         let scope = match &described.target {
             Some(target) => self.scope(target),
             None => Arc::clone(&logged.scope),

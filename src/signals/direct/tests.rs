@@ -2,6 +2,7 @@
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1 as proto;
 use prost::Message;
 
@@ -9,7 +10,7 @@ use super::*;
 use crate::bounds::budget::Budget;
 use crate::config::{LogLimits, SpanLimits};
 use crate::conventions::{self, Settings};
-use crate::records::assemble::{Assembler, FinishedSpan};
+use crate::records::assemble::{Assembler, FinishedSpan, LogsInSpans};
 use crate::records::record::make::{self, Given};
 use crate::records::record::{LogHeader, SpanStart};
 use crate::resource::Source;
@@ -64,7 +65,27 @@ const TEXTS: [&[u8]; 30] = [
     "t€xt of s€v€ral byt€s".as_bytes(),
     b"2",
 ];
-const NAMES: [&str; 8] = ["a", "order.id", "api_key", "otp", "http.route", "db.system.name", "t€xt", "error"];
+const NAMES: [&str; 14] = [
+    "a",
+    "order.id",
+    "api_key",
+    "otp",
+    "http.route",
+    "db.system.name",
+    "t€xt",
+    "error",
+    "err",
+    "level",
+    "target",
+    "tenant",
+    "exception.type",
+    "exception.message",
+];
+const BAGGAGE: [&[u8]; 3] = [
+    b"tenant=t\xe2\x82\xacn%20ant,user.id=7;p=1,other=1,order.id=token%3Dhunter2",
+    b"tenant=zoo,user.password=hunter2,user.=%ff,error=%e2%82%acx,http.route=/%7Bid%7D",
+    b"malformed,=",
+];
 const NUMBERS: [i64; 12] = [0, 1, -1, 2, 3, 5, 200, 404, 503, 65_536, i64::MAX, i64::MIN];
 
 /// Numbers that look random and are the same in each run.
@@ -138,6 +159,43 @@ fn given(facts: &[Owned]) -> Vec<Given<'_>> {
     facts.iter().map(Owned::given).collect()
 }
 
+/// Patterns of entries that become attributes.
+fn baggage(random: &mut Random) -> Vec<String> {
+    let patterns: &[&str] = random.of(&[&[], &["tenant", "user.*"], &["*"]]);
+    patterns.iter().map(|pattern| (*pattern).to_owned()).collect()
+}
+
+/// Sometimes one more fact, of that key, which is text or a number.
+fn sometimes(random: &mut Random, facts: &mut Vec<Owned>, key: u16, values: &[&[u8]]) {
+    if random.below(4) == 0 {
+        let kind = if key == key::SPAN_STATUS { value::INT } else { value::STR };
+        facts.push(Owned(key, "", kind, random.of(values).to_vec()));
+    }
+}
+
+fn log(random: &mut Random, time: u64) -> LogHeader {
+    LogHeader {
+        trace: random.of(&[[0; 16], [1; 16]]),
+        span: random.of(&[[0; 8], [2; 8]]),
+        time,
+        scope: random.of(&[0, 4]),
+        flags: random.of(&[0, 1]),
+        severity: random.below(27) as u8,
+        left_out: random.of(&[0, 3]),
+    }
+}
+
+/// What log records may hold.
+fn log_facts(random: &mut Random) -> Vec<Owned> {
+    let keys: Vec<u16> = [key::LOG_BODY, key::LOG_TARGET, key::CODE_FILE, key::CODE_LINE, key::SCOPE]
+        .into_iter()
+        .chain(std::iter::repeat_n(key::NAMED, 8))
+        .collect();
+    let mut all = facts(random, &keys, 9);
+    sometimes(random, &mut all, key::BAGGAGE, &BAGGAGE);
+    all
+}
+
 fn all_keys() -> Vec<u16> {
     let named = std::iter::repeat_n(key::NAMED, 30);
     // Those that the table of keys has, and some that it has not.
@@ -159,10 +217,9 @@ fn records(random: &mut Random, number: u64) -> Vec<u8> {
         parent_remote: random.below(2) == 0,
     };
     let mut more = facts(random, &keys, 14);
-    if random.below(4) == 0 {
-        let state = random.of(&[b"rojo=00f067aa0ba902b7,congo=t61rcWkgMzE".as_slice(), b"=malformed", b""]);
-        more.push(Owned(key::TRACE_STATE, "", value::STR, state.to_vec()));
-    }
+    let states = [b"rojo=00f067aa0ba902b7,congo=t61rcWkgMzE".as_slice(), b"=malformed", b""];
+    sometimes(random, &mut more, key::TRACE_STATE, &states);
+    sometimes(random, &mut more, key::BAGGAGE, &BAGGAGE);
     let mut all = make::start(&start, &given(&more));
     for _ in 0..random.below(4) {
         let kind = random.of(&[kind::SPAN_UPDATE, kind::SPAN_EVENT, kind::SPAN_LINK]);
@@ -176,7 +233,13 @@ fn records(random: &mut Random, number: u64) -> Vec<u8> {
         let time = start.time + random.below(1000) as u64;
         all.extend(make::span(kind, span, time, &given(&own)));
     }
-    let more = facts(random, &keys, 8);
+    if random.below(2) == 0 {
+        let header = LogHeader { trace: start.trace, span, flags: start.flags, ..log(random, start.time) };
+        all.extend(make::log(&header, &given(&log_facts(random))));
+    }
+    let mut more = facts(random, &keys, 8);
+    let statuses = [1_i64, 2, 3].map(i64::to_le_bytes);
+    sometimes(random, &mut more, key::SPAN_STATUS, &[&statuses[0], &statuses[1], &statuses[2]]);
     all.extend(make::span(kind::SPAN_END, span, start.time + random.below(10_000) as u64, &given(&more)));
     all
 }
@@ -186,9 +249,10 @@ fn scopes(id: u32) -> Option<String> {
     Some(format!("otel-rs:layer:1|{name}|1.6.0|0.1.0|\n"))
 }
 
-/// The spans in records of several programs.
+/// The spans in records of several programs. Log records are events of theirs.
 fn finished(sources: &[Source], random: &mut Random, count: u64) -> Vec<FinishedSpan> {
-    let mut assembler = Assembler::new(&Budget::new(640_000_000));
+    let in_spans = LogsInSpans { fields: false, events: true };
+    let mut assembler = Assembler::new(&Budget::new(640_000_000), in_spans);
     let mut all = Vec::new();
     for (number, source) in (1..).zip(sources) {
         assembler.attach(ProcessId(number), source.clone(), Box::new(scopes));
@@ -231,23 +295,34 @@ fn spans_are_those_of_the_sdk() {
     let (sources, settings) = ([source(0, "one"), source(1, "other")], Settings::default());
     let mut random = Random(1);
     let mut batch = EncodedBatch::default();
-    let mut seen = [0; 4];
+    let mut seen = [0; 7];
     for _ in 0..40 {
-        let limits = span_limits(&mut random);
+        let (limits, patterns) = (span_limits(&mut random), baggage(&mut random));
         let mut whole = Vec::new();
         for finished in finished(&sources, &mut random, 50) {
             let facts = finished.facts();
-            let describe = || conventions::describe(finished.start.domain, &facts, finished.cut.as_deref(), &settings);
+            let describe = || {
+                let cut = finished.cut.as_deref();
+                let mut described = conventions::describe(finished.start.domain, &facts, cut, &settings);
+                let entries = conventions::baggage(&facts, &patterns);
+                entries.into_iter().for_each(|(key, value)| described.add(key, value));
+                described
+            };
             let expected = data(&finished, &facts, describe(), &limits);
             let mut message = Vec::new();
             span(&mut message, &finished, &facts, &mut describe(), &limits);
             let decoded = proto::Span::decode(message.as_slice()).unwrap();
             assert_eq!(decoded, proto::Span::from(expected.clone()), "{limits:?}");
             assert_eq!(message.len(), decoded.encoded_len(), "nothing is written that need not be");
+            let has = |attributes: &[KeyValue], name| attributes.iter().any(|attribute| attribute.key == name);
             seen[0] += decoded.events.len();
             seen[1] += decoded.links.len();
             seen[2] += usize::from(!decoded.trace_state.is_empty());
-            seen[3] += usize::from(decoded.status.is_some_and(|status| !status.message.is_empty()));
+            let status = decoded.status.unwrap_or_default();
+            seen[3] += usize::from(!status.message.is_empty());
+            seen[4] += usize::from(status.code == proto::status::StatusCode::Ok as i32);
+            seen[5] += usize::from(has(&decoded.attributes, "user.id"));
+            seen[6] += decoded.events.iter().filter(|event| has(&event.attributes, "level")).count();
             batch.add(&EncodedItem { source: &finished.source, scope: &finished.scope, message: &message });
             whole.push(Sourced { source: finished.source.clone(), item: expected });
         }
@@ -260,43 +335,47 @@ fn spans_are_those_of_the_sdk() {
 #[test]
 fn log_records_are_those_of_the_sdk() {
     let (one, mut random) = (source(0, "one"), Random(2));
-    let keys: Vec<u16> = [key::LOG_BODY, key::LOG_TARGET, key::CODE_FILE, key::CODE_LINE, key::SCOPE]
-        .into_iter()
-        .chain(std::iter::repeat_n(key::NAMED, 8))
-        .collect();
     let mut batch = EncodedBatch::default();
+    let mut seen = [0; 2];
     for round in 0..60 {
         let limits = LogLimits {
             attributes: random.of(&[0, 1, 128, 128]),
             value_length: random.of(&[None, None, Some(0), Some(3)]),
         };
-        let mut assembler = Assembler::new(&Budget::new(64_000_000));
+        let in_spans = LogsInSpans { fields: random.below(2) == 0, events: false };
+        let mut assembler = Assembler::new(&Budget::new(64_000_000), in_spans);
         assembler.attach(ProcessId(1), one.clone(), Box::new(scopes));
+        let domain = Domain::Internal as u8;
+        let (parent, parent_remote) = ([0; 8], false);
+        let around =
+            SpanStart { trace: [1; 16], span: [2; 8], parent, time: 1, scope: 0, domain, flags: 1, parent_remote };
+        let mut fields = facts(&mut random, &[key::NAMED], 6);
+        fields.push(Owned(key::NAMED, "target", value::STR, b"shop".to_vec()));
+        fields.push(Owned(key::NAMED, "cart", value::STR, b"password=hunter2".to_vec()));
+        assembler.records(ProcessId(1), &make::start(&around, &given(&fields))).unwrap();
         for number in 0..50 {
-            let header = LogHeader {
-                trace: random.of(&[[0; 16], [1; 16]]),
-                span: random.of(&[[0; 8], [2; 8]]),
-                time: random.of(&[0, round * 100 + number]),
-                scope: random.of(&[0, 4]),
-                flags: random.of(&[0, 1]),
-                severity: random.below(27) as u8,
-                left_out: random.of(&[0, 3]),
-            };
-            let facts = facts(&mut random, &keys, 9);
+            let time = random.of(&[0, round * 100 + number]);
+            let (header, facts) = (log(&mut random, time), log_facts(&mut random));
             assembler.records(ProcessId(1), &make::log(&header, &given(&facts))).unwrap();
         }
-        let (mut encoder, maker) = (LogEncoder::new(limits), LogMaker::new(limits));
+        (0..2).for_each(|_| assembler.pass(ProcessId(1), &mut Vec::new()));
+        assert_eq!(assembler.logged.len(), 50);
+        let patterns = baggage(&mut random);
+        let (mut encoder, maker) = (LogEncoder::new(limits, patterns.clone()), LogMaker::new(limits, patterns));
         let mut whole = Vec::new();
         for logged in &assembler.logged {
             let (scope, message) = encoder.encode(logged);
             batch.add(&EncodedItem { source: &logged.source, scope: &scope, message });
             whole.push(maker.make(logged));
         }
-        let unobserved = |mut request: ExportLogsServiceRequest| {
+        let mut unobserved = |mut request: ExportLogsServiceRequest| {
             let scopes = request.resource_logs.iter_mut().flat_map(|program| &mut program.scope_logs);
             for record in scopes.flat_map(|scope| &mut scope.log_records) {
                 assert_ne!(record.observed_time_unix_nano, 0);
                 record.observed_time_unix_nano = 0;
+                let has = |name| record.attributes.iter().any(|attribute| attribute.key == name);
+                seen[0] += usize::from(has("user.id"));
+                seen[1] += usize::from(has("cart"));
             }
             request.resource_logs.iter_mut().for_each(|program| {
                 program.scope_logs.sort_by_key(|scope| format!("{:?} {}", scope.scope, scope.schema_url));
@@ -306,6 +385,7 @@ fn log_records_are_those_of_the_sdk() {
         let decoded = ExportLogsServiceRequest::decode(batch.take().as_slice()).unwrap();
         assert_eq!(unobserved(decoded), unobserved(log_signal::request(whole)));
     }
+    assert!(seen.iter().all(|seen| *seen > 50), "{seen:?}");
 }
 
 #[test]

@@ -24,11 +24,16 @@ pub(crate) struct LogData {
     pub(crate) weight: usize,
 }
 
-/// Fills `record` within its limits.
-pub(super) fn data(mut record: SdkLogRecord, logged: &CompleteRecord<LogHeader>, log_limits: &LogLimits) -> LogData {
+/// Fills `record` within its limits. `baggage` are patterns of entries that become attributes.
+pub(super) fn data(
+    mut record: SdkLogRecord,
+    logged: &CompleteRecord<LogHeader>,
+    log_limits: &LogLimits,
+    baggage: &[String],
+) -> LogData {
     let (log, facts) = (&logged.header, logged.facts());
     let DescribedLog { severity, has_span, body, attributes, dropped_attributes, target } =
-        described(logged, &facts, log_limits);
+        described(logged, &facts, log_limits, baggage);
     record.set_timestamp(data::at(log.time));
     // Always set: the exporter refuses a record without.
     record.set_observed_timestamp(SystemTime::now());
@@ -74,7 +79,7 @@ pub(crate) mod testing {
 
     use super::*;
     use crate::bounds::budget::Budget;
-    use crate::records::assemble::Assembler;
+    use crate::records::assemble::{Assembler, LogsInSpans};
     use crate::records::record::LogHeader;
     use crate::records::record::make::{self, Given};
     use crate::resource::testing::source;
@@ -82,12 +87,12 @@ pub(crate) mod testing {
 
     /// A record as the hooks write it, on its way out.
     pub(crate) fn made(log: &LogHeader, facts: &[Given<'_>], limits: &LogLimits) -> LogData {
-        let mut assembler = Assembler::new(&Budget::new(64_000_000));
+        let mut assembler = Assembler::new(&Budget::new(64_000_000), LogsInSpans::default());
         let marker = |id| (id == 4).then(|| "otel-rs:layer:1|log|0.4.35|0.1.0|\n".to_owned());
         assembler.attach(ProcessId(1), source(0, "test"), Box::new(marker));
         assembler.records(ProcessId(1), &make::log(log, facts)).unwrap();
         let maker = SdkLoggerProvider::builder().build().logger("test");
-        data(maker.create_log_record(), &assembler.logged[0], limits)
+        data(maker.create_log_record(), &assembler.logged[0], limits, &["tenant".to_owned()])
     }
 
     pub(crate) const LOG: LogHeader =
@@ -116,6 +121,7 @@ mod tests {
             Given::NamedInt("pin", 1234),
             Given::Named("api_key", "hunter2"),
             Given::Named("login", "password=hunter2"),
+            Given::Text(key::BAGGAGE, "tenant=token%3Dhunter2,other=1"),
         ];
         let LogData { record, scope, weight, .. } = made(&LOG, &facts, &NO_LIMITS);
         assert_eq!(record.body(), Some(&AnyValue::from("cannot reach http://REDACTED:REDACTED@db/")));
@@ -125,13 +131,14 @@ mod tests {
         assert_eq!(record.timestamp(), Some(data::at(3)));
         assert!(record.observed_timestamp().is_some());
         let attributes: Vec<_> = record.attributes_iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
-        let expected: [(&str, AnyValue); 6] = [
+        let expected: [(&str, AnyValue); 7] = [
             ("code.file.path", "src/orders.rs".into()),
             ("code.line.number", 7.into()),
             ("order", 71.into()),
             ("pin", "REDACTED".into()),
             ("api_key", "REDACTED".into()),
             ("login", "password=REDACTED".into()),
+            ("tenant", "token=REDACTED".into()),
         ];
         assert_eq!(attributes, expected);
         assert_eq!((scope.name(), scope.version()), ("shop::orders", None));

@@ -8,6 +8,7 @@ use opentelemetry_semantic_conventions::attribute as name;
 use crate::attributes::attribute::Text;
 use crate::attributes::limits;
 use crate::config::LogLimits;
+use crate::conventions;
 use crate::records::assemble::CompleteRecord;
 use crate::records::facts::Facts;
 use crate::records::record::LogHeader;
@@ -40,11 +41,12 @@ pub(crate) enum LogValue<'a> {
     List(Vec<LogValue<'a>>),
 }
 
-/// Describes a record; `facts` are its own.
+/// Describes a record; `facts` are its own, and `baggage` are patterns of entries that become attributes.
 pub(crate) fn described<'a>(
-    logged: &CompleteRecord<LogHeader>,
+    logged: &'a CompleteRecord<LogHeader>,
     facts: &Facts<'a>,
     log_limits: &LogLimits,
+    baggage: &[String],
 ) -> DescribedLog<'a> {
     let log = &logged.header;
     // A panic has no other message than its exception's.
@@ -53,15 +55,31 @@ pub(crate) fn described<'a>(
     let known = [(key::CODE_FILE, name::CODE_FILE_PATH), (key::CODE_LINE, name::CODE_LINE_NUMBER)];
     let known = known.into_iter().filter_map(|(key, name)| Some((name.into(), facts.get(key)?)));
     let mut dropped_attributes = u32::from(log.left_out);
-    let exception = logged_error(facts, log.severity).map(|value| (name::EXCEPTION_MESSAGE.into(), value));
+    let is_error = log.severity >= ERROR;
+    let exception = if is_error { conventions::logged_error(facts) } else { None };
+    let exception = exception.map(|value| (name::EXCEPTION_MESSAGE.into(), value));
+    let around = logged.span_fields();
+    let is_free = |name: &str| named(facts, name).is_none();
+    let mut entries = conventions::baggage(facts, baggage);
+    entries.retain(|(key, _)| is_free(key) && !around.iter().any(|(name, _)| name == key));
+    let around = around.into_iter().filter(|(name, _)| is_free(name)).map(|(name, value)| (name.into(), value));
+    let length = log_limits.value_length;
+    let recorded = known.chain(facts.named()).chain(exception).chain(around);
+    let recorded = recorded.map(|(name, value)| {
+        let value = LogValue::of(&name, value, length);
+        (name, value)
+    });
+    let entries = entries.into_iter().map(|(key, value)| {
+        let value = LogValue::text(&key, value.into(), length);
+        (key.into(), value)
+    });
     let mut attributes = Vec::new();
-    for (name, value) in known.chain(facts.named()).chain(exception) {
+    for attribute in recorded.chain(entries) {
         if attributes.len() >= log_limits.attributes {
             dropped_attributes += 1;
             continue;
         }
-        let value = LogValue::of(&name, value, log_limits.value_length);
-        attributes.push((name, value));
+        attributes.push(attribute);
     }
     DescribedLog {
         severity: severity(log.severity),
@@ -75,33 +93,26 @@ pub(crate) fn described<'a>(
 
 /// The least severity of an error, as OpenTelemetry numbers it.
 const ERROR: u8 = 17;
-/// Fields by which programs log an error, in the order in which they count.
-const ERRORS: [&str; 3] = ["error", "err", "exception"];
-
-/// The error that a record of an error holds, as the message of an exception; none where the record has one by itself.
-/// A value that is no text is a number or a truth value: no error.
-fn logged_error<'a>(facts: &Facts<'a>, severity: u8) -> Option<FactValue<'a>> {
-    if severity < ERROR || named(facts, name::EXCEPTION_MESSAGE).is_some() {
-        return None;
-    }
-    let field = ERRORS.into_iter().find_map(|field| named(facts, field));
-    field.filter(|value| matches!(value, FactValue::Bytes(_)))
-}
 
 fn named<'a>(facts: &Facts<'a>, wanted: &str) -> Option<FactValue<'a>> {
     facts.named().find(|(name, _)| name == wanted).map(|(_, value)| value)
 }
 
 impl<'a> LogValue<'a> {
+    fn text(name: &str, text: Text<'a>, length: Option<usize>) -> LogValue<'a> {
+        if redact::is_secret_attribute(name) {
+            return LogValue::Text(redact::REDACTED.into());
+        }
+        let text = text.cleaned(redact::message);
+        let short = limits::text(&text, length).len();
+        LogValue::Text(if short < text.len() { text[..short].to_owned().into() } else { text })
+    }
+
     fn of(name: &str, value: FactValue<'a>, length: Option<usize>) -> LogValue<'a> {
         match value {
             FactValue::Bool(truth) => LogValue::Bool(truth),
+            FactValue::Bytes(_) => LogValue::text(name, value.text().into(), length),
             _ if redact::is_secret_attribute(name) => LogValue::Text(redact::REDACTED.into()),
-            FactValue::Bytes(_) => {
-                let text = Text::from(value.text()).cleaned(redact::message);
-                let short = limits::text(&text, length).len();
-                LogValue::Text(if short < text.len() { text[..short].to_owned().into() } else { text })
-            }
             FactValue::Int(number) => LogValue::Int(number),
             FactValue::Float(number) => LogValue::Float(number),
             FactValue::List(_) => LogValue::List(value.items().map(|item| LogValue::of(name, item, length)).collect()),

@@ -29,16 +29,18 @@ pub(crate) struct LogMaker {
     /// Only the SDK makes an empty record.
     logger: SdkLogger,
     limits: LogLimits,
+    /// Patterns of entries of baggage that become attributes.
+    baggage: Vec<String>,
 }
 
 impl LogMaker {
-    pub(crate) fn new(limits: LogLimits) -> LogMaker {
-        LogMaker { logger: SdkLoggerProvider::builder().build().logger("otel-rs"), limits }
+    pub(crate) fn new(limits: LogLimits, baggage: Vec<String>) -> LogMaker {
+        LogMaker { logger: SdkLoggerProvider::builder().build().logger("otel-rs"), limits, baggage }
     }
 
     /// A record within its limits, with its program.
     pub(crate) fn make(&self, logged: &CompleteRecord<LogHeader>) -> Sourced<LogData> {
-        let item = data::data(self.logger.create_log_record(), logged, &self.limits);
+        let item = data::data(self.logger.create_log_record(), logged, &self.limits, &self.baggage);
         Sourced { source: logged.source.clone(), item }
     }
 }

@@ -136,6 +136,12 @@ impl Instruments {
         BoundSeries { metric, instruments, exemplars }
     }
 
+    /// Whether a metric of that name has been recorded.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.histograms.values().any(|of_scope| of_scope.contains_key(name))
+            || self.counters.keys().any(|counter| counter.name == name)
+    }
+
     /// Takes over what counters have counted since the last time.
     pub(super) fn read(&mut self, counters: &mut Counters) {
         counters.read(|id, series, by| self.add(id, series, by));

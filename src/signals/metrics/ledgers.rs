@@ -147,7 +147,9 @@ impl Ledgers {
             let found = merged(found.iter().filter(|point| point.program.or(launched) == number));
             let registry = ledger.instruments.registry();
             ledger.observed.observe(registry, &found);
-            ledger.histograms = ledger.program.read(registry);
+            let (instruments, observed) = (&ledger.instruments, &ledger.observed);
+            let is_automatic = |name: &str| instruments.has(name) || observed.has(name);
+            ledger.histograms = ledger.program.read(registry, is_automatic);
         }
     }
 

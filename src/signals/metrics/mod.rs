@@ -90,7 +90,8 @@ pub(crate) mod testing {
         }
 
         pub(crate) fn collect_all(&mut self) -> Collected {
-            let histograms = self.program.read(self.instruments.registry());
+            let is_automatic = |name: &str| self.instruments.has(name) || self.observed.has(name);
+            let histograms = self.program.read(self.instruments.registry(), is_automatic);
             Collected {
                 program: None,
                 metrics: self.collect(),

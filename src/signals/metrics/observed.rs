@@ -75,6 +75,11 @@ impl Observed {
         }
     }
 
+    /// Whether a metric of that name has been observed.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.instruments.contains_key(name)
+    }
+
     fn record(&mut self, registry: &InstrumentRegistry, metric: &'static Metric, attributes: &Attributes, value: f64) {
         let instrument = self.instruments.entry(metric.name).or_insert_with(|| instrument(registry, metric));
         let named: Vec<KeyValue> = attributes.iter().map(key_value).collect();

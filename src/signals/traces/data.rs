@@ -123,7 +123,7 @@ pub(crate) mod testing {
 mod tests {
     use super::*;
     use crate::bounds::budget::Budget;
-    use crate::records::assemble::Assembler;
+    use crate::records::assemble::{Assembler, LogsInSpans};
     use crate::records::record::SpanStart;
     use crate::records::record::make::{self, Given};
     use crate::resource::testing::source;
@@ -153,7 +153,7 @@ mod tests {
 
     /// The one span in these records.
     fn assembled(bytes: &[u8]) -> FinishedSpan {
-        let mut assembler = Assembler::new(&Budget::new(64_000_000));
+        let mut assembler = Assembler::new(&Budget::new(64_000_000), LogsInSpans::default());
         assembler.attach(ProcessId(1), source(0, "test"), Box::new(|_| None));
         assembler.records(ProcessId(1), bytes).unwrap();
         let mut all = Vec::new();

@@ -8,7 +8,8 @@ use crate::bounds::budget::Budget;
 use crate::bounds::losses::{Losses, Reason};
 use crate::channel::feed::{Feed, Receiver};
 use crate::channel::{CellTable, SeriesTable};
-use crate::records::assemble::{Assembler, FinishedSpan, StringLookup};
+use crate::config::Config;
+use crate::records::assemble::{Assembler, FinishedSpan, LogsInSpans, StringLookup};
 use crate::records::record;
 use crate::resource::{Programs, Source};
 use crate::signals::metrics::{CellValue, Cells};
@@ -47,9 +48,10 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(budget: &Budget) -> Intake {
+    pub(super) fn new(config: &Config, budget: &Budget) -> Intake {
+        let in_spans = LogsInSpans { fields: config.log_span_fields, events: config.has_span_events() };
         Intake {
-            assembler: Assembler::new(budget),
+            assembler: Assembler::new(budget, in_spans),
             pids: HashMap::new(),
             finished: Vec::new(),
             cut: Vec::new(),
@@ -121,10 +123,7 @@ impl Intake {
                     let pid = self.pids.get(&process).copied().unwrap_or(0);
                     self.warn(&format!("cannot read some of the telemetry of process {pid}"), reason);
                 }
-                let mut logged = std::mem::take(&mut self.assembler.logged);
-                output.log_records(&logged);
-                self.assembler.reuse_records(&mut logged);
-                self.assembler.logged = logged;
+                self.emit_logged(output);
                 let mut measured = std::mem::take(&mut self.assembler.measured);
                 output.measurements(&measured);
                 self.assembler.reuse_records(&mut measured);
@@ -219,7 +218,15 @@ impl Intake {
         }
     }
 
+    fn emit_logged(&mut self, output: &mut Output) {
+        let mut logged = std::mem::take(&mut self.assembler.logged);
+        output.log_records(&logged);
+        self.assembler.reuse_records(&mut logged);
+        self.assembler.logged = logged;
+    }
+
     fn emit_finished(&mut self, output: &mut Output) {
+        self.emit_logged(output);
         let now = SystemTime::now();
         for span in self.finished.drain(..) {
             output.span(&span, now);

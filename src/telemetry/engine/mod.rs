@@ -57,7 +57,7 @@ impl Engine {
         let wake = Arc::new(Notify::new());
         let budget = Budget::new(config.memory_limit);
         let output = Output::new(config, host, &budget, &wake);
-        Engine { programs, intake: Intake::new(&budget), output, run, wake, report: TelemetryReport::default() }
+        Engine { programs, intake: Intake::new(config, &budget), output, run, wake, report: TelemetryReport::default() }
     }
 
     /// Wakes the engine before its next tick.

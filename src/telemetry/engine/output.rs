@@ -37,6 +37,8 @@ pub(super) struct Output {
     budget: Budget,
     limits: SpanLimits,
     settings: Settings,
+    /// Patterns of entries of baggage that become attributes.
+    baggage: Vec<String>,
     /// The encoded span that is at hand.
     message: Vec<u8>,
     /// Memory for the facts about it.
@@ -48,7 +50,7 @@ impl Output {
     pub(super) fn new(config: &Config, host: Host, budget: &Budget, wake: &Arc<Notify>) -> Output {
         let notices = Arc::new(ExportNotices::new(show));
         let traces = destinations::of_spans(&config.traces, &notices, wake, budget);
-        let logs = Logs::new(&config.logs, &notices, wake, budget);
+        let logs = Logs::new(config, &notices, wake, budget);
         let metrics = Metrics::new(&config.metrics, host, &notices, wake, budget);
         notices.warn_of_unusable();
         let (limits, settings) = (config.traces.limits, Settings::new(&config.http));
@@ -59,6 +61,7 @@ impl Output {
             budget: budget.clone(),
             limits,
             settings,
+            baggage: config.baggage_attributes.clone(),
             message: Vec::new(),
             facts: FactBuffer::default(),
         }
@@ -79,8 +82,11 @@ impl Output {
             let points = (&described.measured, described.attributes.as_slice());
             metrics.record(&span.source, &span.scope, points, lasted, origin);
         }
-        if span.start.flags & 1 != 1 {
+        if span.start.flags & 1 != 1 || !self.traces.is_any() {
             return described.reuse();
+        }
+        for (key, value) in conventions::baggage(facts, &self.baggage) {
+            described.add(key, value);
         }
         // Both apply the limits.
         let whole = self.traces.take_whole().then(|| described.clone());

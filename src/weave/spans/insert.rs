@@ -2,6 +2,7 @@
 
 use super::find::FoundFunction;
 use super::shape::Shape;
+use super::threads::ThreadCall;
 
 /// The module that a woven crate gets, at the end of its root.
 const MODULE: &str = "__otel_rs";
@@ -17,8 +18,8 @@ pub(crate) struct PlacedSpan<'a> {
     pub(crate) with_value: bool,
 }
 
-/// The source of `file` with the calls that make spans. No line is added.
-pub(crate) fn with_spans(source: &str, file: &str, placed: &[PlacedSpan<'_>]) -> String {
+/// The source of `file` with the calls that make spans, and those that carry contexts into threads. No line is added.
+pub(crate) fn with_spans(source: &str, file: &str, placed: &[PlacedSpan<'_>], threads: &[&ThreadCall]) -> String {
     let mut inserts: Vec<(usize, String)> = Vec::new();
     for PlacedSpan { function, path, with_value } in placed {
         let Ok(shape) = &function.shape else { continue };
@@ -30,6 +31,10 @@ pub(crate) fn with_spans(source: &str, file: &str, placed: &[PlacedSpan<'_>]) ->
         let (before, after) = texts(shape, &place, *with_value);
         inserts.push((function.body.start, before));
         inserts.push((function.body.end, after));
+    }
+    for call in threads {
+        inserts.push((call.work.start, format!("::otel_rs_hooks::carry_fn(&crate::{MODULE}::SCOPE, ")));
+        inserts.push((call.work.end, ")".to_owned()));
     }
     inserts.sort_by_key(|(at, _)| *at);
     let mut woven = String::with_capacity(source.len() + inserts.iter().map(|(_, text)| text.len()).sum::<usize>());
@@ -90,7 +95,7 @@ pub(crate) fn with_module(mut root: String, marker: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::find;
+    use super::super::{find, thread_calls};
     use super::*;
 
     fn woven(source: &str) -> String {
@@ -103,7 +108,8 @@ mod tests {
             .zip(&paths)
             .map(|(function, path)| PlacedSpan { function, path, with_value: true })
             .collect();
-        with_spans(source, "src/lib.rs", &placed)
+        let threads = thread_calls(source);
+        with_spans(source, "src/lib.rs", &placed, &threads.iter().collect::<Vec<_>>())
     }
 
     #[test]
@@ -132,6 +138,14 @@ mod tests {
     fn an_empty_body_is_woven() {
         assert!(woven("fn a() {}").ends_with("); }"));
         assert!(woven("async fn a() {}").ends_with("None::<()> { return __otel_rs; }  }).await }"));
+    }
+
+    #[test]
+    fn what_a_thread_runs_is_wrapped() {
+        let text = woven("static A: B = B::new(|| std::thread::spawn(move || std::thread::spawn(f)));");
+        let carried = "::otel_rs_hooks::carry_fn(&crate::__otel_rs::SCOPE, ";
+        let inner = format!("std::thread::spawn({carried}f))");
+        assert_eq!(text, format!("static A: B = B::new(|| std::thread::spawn({carried}move || {inner})));"));
     }
 
     #[test]

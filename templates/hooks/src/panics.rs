@@ -101,6 +101,7 @@ fn record(time: u64, message: Option<&str>, location: Option<&Location<'_>>, tra
         dropped: 0,
         attributes: &attributes,
         count,
+        baggage: context.baggage_to_record(),
     };
     ring::write_log(&SCOPE, &record);
 }

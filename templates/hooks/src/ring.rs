@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-use crate::attribute::{self, key, Attribute, Value};
+use crate::attribute::{self, key, Attribute, Key, Value};
 use crate::region::{Region, Ring};
 use crate::scope::Scope;
 use crate::wire::{self, record};
@@ -28,12 +28,12 @@ pub(crate) struct SpanStart<'a> {
     pub(crate) flags: u8,
     pub(crate) parent_remote: bool,
     pub(crate) trace_state: &'a [u8],
+    pub(crate) baggage: &'a [u8],
 }
 
 pub(crate) fn write_start(scope: &'static Scope, start: &SpanStart<'_>, attributes: &[Attribute<'_>]) {
     let (scope_id, marker) = scope_attribute(scope);
-    let trace_state = if start.trace_state.is_empty() { Value::None } else { start.trace_state.into() };
-    let named = [marker, (key::TRACE_STATE, trace_state)];
+    let named = [marker, carried(key::TRACE_STATE, start.trace_state), carried(key::BAGGAGE, start.baggage)];
     write(wire::kind::SPAN_START, record::START, 0, &named, attributes, |to| {
         to.array(start.trace);
         to.array(start.span);
@@ -72,11 +72,13 @@ pub(crate) struct LogRecord<'a> {
     /// Attributes that are written already, and how many they are.
     pub(crate) attributes: &'a [u8],
     pub(crate) count: u16,
+    pub(crate) baggage: &'a [u8],
 }
 
 pub(crate) fn write_log(scope: &'static Scope, log: &LogRecord<'_>) {
     let (scope_id, marker) = scope_attribute(scope);
-    write(wire::kind::LOG, record::LOG + log.attributes.len(), log.count, &[marker], &[], |to| {
+    let baggage = [carried(key::BAGGAGE, log.baggage)];
+    write(wire::kind::LOG, record::LOG + log.attributes.len(), log.count, &[marker], &baggage, |to| {
         to.array(log.trace);
         to.array(log.span);
         to.array(log.time.to_le_bytes());
@@ -93,6 +95,11 @@ pub(crate) fn write_measure(scope: &'static Scope, about: u8, attributes: &[Attr
         to.array(scope_id.to_le_bytes());
         to.array([about, 0, 0, 0]);
     });
+}
+
+/// What travels with the work, as an attribute if there is any.
+fn carried<'a>(key: Key<'static>, text: &'a [u8]) -> Attribute<'a> {
+    (key, if text.is_empty() { Value::None } else { text.into() })
 }
 
 /// A scope's id, and the attribute that stands for it otherwise: the id is 0 while another thread is adding to the string table.

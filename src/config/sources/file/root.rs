@@ -7,8 +7,9 @@ use crate::config::model::{
     Config, HostMetrics, Instrumentations, LOG_LEVELS, LogLevel, LogLimits, ObserverThread, Run,
 };
 use crate::config::registry::{
-    OTEL_LOG_LEVEL, OTEL_PROPAGATORS, OTEL_RS_DETACH_AFTER, OTEL_RS_EXCLUDED_URLS, OTEL_RS_HOST_METRICS,
-    OTEL_RS_LOG_IDS, OTEL_RS_LOGS, OTEL_RS_MEMORY_LIMIT, OTEL_RS_RUNTIME_POLL_TIMES, OTEL_RS_SPANS, OTEL_SDK_DISABLED,
+    OTEL_LOG_LEVEL, OTEL_PROPAGATORS, OTEL_RS_BAGGAGE_ATTRIBUTES, OTEL_RS_DETACH_AFTER, OTEL_RS_EXCLUDED_URLS,
+    OTEL_RS_HOST_METRICS, OTEL_RS_LOG_IDS, OTEL_RS_LOG_SPAN_FIELDS, OTEL_RS_LOGS, OTEL_RS_MEMORY_LIMIT,
+    OTEL_RS_RUNTIME_POLL_TIMES, OTEL_RS_SPAN_EVENTS, OTEL_RS_SPANS, OTEL_SDK_DISABLED,
 };
 use crate::config::text;
 
@@ -62,6 +63,8 @@ pub(super) fn configuration(root: &Field, env: &dyn Fn(&str) -> Option<String>) 
             .unwrap_or_else(|| OTEL_RS_MEMORY_LIMIT.default_as(text::size)),
         runtime_poll_times: truth("runtime_poll_times")
             .unwrap_or_else(|| OTEL_RS_RUNTIME_POLL_TIMES.default_as(text::boolean)),
+        baggage_attributes: words("baggage_attributes")
+            .unwrap_or_else(|| OTEL_RS_BAGGAGE_ATTRIBUTES.default_as(text::words)),
         spans: own
             .and_then(|own| own.listed("spans", text::directives))
             .unwrap_or_else(|| OTEL_RS_SPANS.default_as(text::directives)),
@@ -69,6 +72,8 @@ pub(super) fn configuration(root: &Field, env: &dyn Fn(&str) -> Option<String>) 
             .and_then(|own| own.listed("logs", text::directives))
             .unwrap_or_else(|| OTEL_RS_LOGS.default_as(text::directives)),
         log_ids: truth("log_ids").unwrap_or_else(|| OTEL_RS_LOG_IDS.default_as(text::boolean)),
+        span_events: truth("span_events").unwrap_or_else(|| OTEL_RS_SPAN_EVENTS.default_as(text::boolean)),
+        log_span_fields: truth("log_span_fields").unwrap_or_else(|| OTEL_RS_LOG_SPAN_FIELDS.default_as(text::boolean)),
         observer_thread: own.and_then(|own| own.word("observer_thread", ObserverThread::NAMES)).unwrap_or_default(),
     })
 }

@@ -38,6 +38,8 @@ struct ProgramInstrument {
     by_attributes: HashMap<Vec<(String, String)>, usize>,
     /// `None` for histograms.
     recorders: Option<FanOut<Recorder>>,
+    /// Whether the launcher makes a metric of that name, which takes precedence.
+    is_covered: bool,
 }
 
 /// A time series.
@@ -139,8 +141,13 @@ impl ProgramMetrics {
         self.processes.values().filter_map(|process| Some((&process.table, process.table.request_observation()?)))
     }
 
-    /// Reads all, and records sums and gauges with the SDK's instruments. Returns the histograms.
-    pub(super) fn read(&mut self, registry: &InstrumentRegistry) -> Vec<ProgramHistogram> {
+    /// Reads all, and records sums and gauges with the SDK's instruments. Returns the histograms. What the launcher makes by
+    /// itself under the same name, as `is_automatic` has it, is left out.
+    pub(super) fn read(
+        &mut self,
+        registry: &InstrumentRegistry,
+        is_automatic: impl Fn(&str) -> bool,
+    ) -> Vec<ProgramHistogram> {
         for instrument in &mut self.instruments {
             let zero = instrument.zero();
             let is_gauge = is_gauge(instrument.id.kind);
@@ -159,14 +166,40 @@ impl ProgramMetrics {
             }
         }
         self.processes = processes;
+        self.leave_out(is_automatic);
         let mut histograms = Vec::new();
-        for instrument in &mut self.instruments {
+        for instrument in self.instruments.iter_mut().filter(|instrument| !instrument.is_covered) {
             match instrument.id.kind {
                 instrument_kind::HISTOGRAM => histograms.push(instrument.histogram()),
                 _ => instrument.record(registry, self.processes.is_empty()),
             }
         }
         histograms
+    }
+
+    /// Leaves out, from now on, each instrument that has recorded something and is made by the launcher as well.
+    fn leave_out(&mut self, is_automatic: impl Fn(&str) -> bool) {
+        let mut names = Vec::new();
+        for instrument in self.instruments.iter_mut().filter(|instrument| !instrument.is_covered) {
+            if !instrument.series.is_empty() && is_automatic(&instrument.id.name) {
+                instrument.is_covered = true;
+                names.push(format!("`{}` of `{}`", instrument.id.name, instrument.id.scope.name()));
+            }
+        }
+        let more = names.len().saturating_sub(MAX_NAMED);
+        let count = names.len();
+        names.truncate(MAX_NAMED);
+        if more > 0 {
+            names.push(format!("{more} more"));
+        }
+        match count {
+            0 => {}
+            1 => self.inform(&format!("left out a metric of the program that is recorded automatically: {}", names[0])),
+            _ => self.inform(&format!(
+                "left out {count} metrics of the program that are recorded automatically: {}",
+                names.join(", ")
+            )),
+        }
     }
 
     /// Reads instruments and series that are new.
@@ -250,6 +283,7 @@ impl ProgramMetrics {
             series,
             by_attributes,
             recorders,
+            is_covered: false,
         });
         Some(index)
     }

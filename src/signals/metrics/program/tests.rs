@@ -2,11 +2,14 @@ use super::super::testing::TestMetrics;
 use super::*;
 use crate::channel::testing::{self, FakeEntry, FakeRegion};
 use crate::config::{self, HistogramAggregation, Selection, Stream, View};
+use crate::conventions::catalog;
+use crate::host::Point;
 use crate::records::record::make::{self, Given};
 use crate::signals::metrics::data::Collected;
 use crate::wire::key;
 use crate::wire::series::number;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+use std::time::Duration;
 
 /// A process with one instrument and its series, each with one attribute.
 struct Fake {
@@ -20,9 +23,13 @@ const STEP: usize = 4;
 
 impl Fake {
     fn new(kind: u8, number: u8, unit: &str, bounds: &[f64]) -> Fake {
+        Fake::named("things", (kind, number), unit, bounds)
+    }
+
+    fn named(name: &str, (kind, number): (u8, u8), unit: &str, bounds: &[f64]) -> Fake {
         let region = FakeRegion::new();
         let facts = [
-            Given::Text(key::METRIC_NAME, "things"),
+            Given::Text(key::METRIC_NAME, name),
             Given::Text(key::METRIC_UNIT, unit),
             Given::Text(key::SCOPE_NAME, "shop"),
         ];
@@ -162,6 +169,32 @@ fn histograms_of_all_processes_are_added_up() {
     let all = metrics.collect_all();
     let (_, values) = &all.histograms[0].points[0];
     assert_eq!((values.count(), values.sum), (6, 7.0));
+}
+
+#[test]
+fn a_metric_that_the_launcher_records_under_the_same_name_is_left_out() {
+    let mut metrics = metrics();
+    let automatic = &catalog::DB_CLIENT_OPERATION_DURATION;
+    let fakes = [automatic.name, "things"].map(|name| {
+        let fake = Fake::named(name, (instrument_kind::HISTOGRAM, number::F64), "s", &[1.0]);
+        fake.series(0, 0.5_f64.to_bits(), &[1, 0]);
+        fake
+    });
+    metrics.program.attach(ProcessId(1), fakes[0].region.series());
+    metrics.program.attach(ProcessId(2), fakes[1].region.series());
+    let names = |metrics: &mut TestMetrics| histogram(metrics).into_iter().map(|(name, ..)| name).collect::<Vec<_>>();
+    assert_eq!(names(&mut metrics), [automatic.name, "things"], "the launcher has recorded nothing");
+    metrics.record(automatic, &[], Duration::from_millis(2));
+    assert_eq!(names(&mut metrics), ["things"]);
+    // What is observed is made by the launcher, too.
+    let observed = &catalog::PROCESS_THREAD_COUNT;
+    let fake = Fake::named(observed.name, (instrument_kind::UP_DOWN_COUNTER, number::I64), "", &[]);
+    metrics.program.attach(ProcessId(3), fake.series(0, 9, &[]).region.series());
+    metrics.observe(&[Point { program: None, metric: observed, attributes: vec![], value: 4.0 }]);
+    let sums = metrics.collect_all().metrics;
+    let sums: Vec<_> =
+        sums.scope_metrics().flat_map(|scope| scope.metrics()).map(|metric| metric.name().to_owned()).collect();
+    assert_eq!(sums.iter().filter(|name| *name == observed.name).count(), 1, "{sums:?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod carry;
 mod live;
 mod members;
 mod propagate;
+mod role;
 
 use std::cell::Cell;
 use std::fmt;
@@ -20,6 +21,7 @@ pub use attached::Attached;
 pub use carry::{carry, carry_fn, detach, detached, Carry};
 pub(crate) use live::Live;
 pub use members::BaggageMember;
+pub(crate) use role::Role;
 
 /// Bits of [`Context::flags`]. The lowest two are W3C's and travel; the others are our own.
 pub(crate) mod flag {
@@ -47,8 +49,8 @@ pub struct Context {
     pub(crate) span: [u8; 8],
     pub(crate) flags: u8,
     pub(crate) remote: bool,
-    /// This very span is a remote procedure call that is being sent.
-    pub(crate) call: bool,
+    /// What its span is to the request that the work belongs to.
+    pub(crate) role: Role,
     /// The entry that shows whether the request of this context is still open.
     pub(crate) live: Live,
     /// The caller's span, as the request being served named it; zeros where none did.
@@ -149,7 +151,7 @@ impl Context {
         span: [0; 8],
         flags: 0,
         remote: false,
-        call: false,
+        role: Role::Work,
         live: Live::NEVER,
         brought: Ids::NONE,
         carried: None,
@@ -169,7 +171,7 @@ impl Context {
     /// Whether its span, rather than one above it, is a remote procedure call that is being sent: the transport below it
     /// has no span of its own.
     pub fn is_call(&self) -> bool {
-        self.call
+        self.role == Role::Call
     }
 
     /// Makes this the thread's current context until the guard is dropped. Guards must be dropped in reverse order of
@@ -205,10 +207,14 @@ impl Context {
     }
 
     /// The parent of a request that is about to be sent with these headers: the span that the program itself named in
-    /// them, otherwise the current one. Headers copied from the request being served name nothing new.
+    /// them, otherwise the current one. Headers copied from the request being served name nothing new, nor does the
+    /// current span if the program wrote it there.
     pub fn of_request(headers: &dyn Headers) -> Context {
         let current = current_or_process();
-        current.named_beside(headers).unwrap_or(current)
+        match current.named_beside(headers) {
+            Some(named) if !(current.is_recorded() && named.ids() == current.ids()) => named,
+            _ => current,
+        }
     }
 
     /// The span that the program itself named in the headers of what it is about to send within this context.
@@ -281,6 +287,15 @@ impl Context {
         std::str::from_utf8(baggage).unwrap_or("")
     }
 
+    /// The baggage, where spans and log records are written with it.
+    #[inline]
+    pub(crate) fn baggage_to_record(&self) -> &[u8] {
+        match self.carried.as_deref() {
+            Some(carried) if !carried.baggage.is_empty() && settings::baggage() => &carried.baggage,
+            _ => &[],
+        }
+    }
+
     /// The same context with other baggage, in the form of W3C's header.
     pub fn with_baggage(self, baggage: &str) -> Context {
         let (tracestate, others) = match self.carried.as_deref() {
@@ -325,8 +340,13 @@ impl Context {
         Ids { trace: self.trace, span: self.span }
     }
 
-    /// Writes this context to a request's headers. A trace that the program itself named in them stays.
+    /// Writes this context to a request's headers. A trace that the program itself named in them stays, unless it named the
+    /// span that is current now: this one comes between that and the request then.
     pub fn inject(&self, headers: &mut dyn HeadersMut) {
+        let current = current();
+        if current.is_recorded() && current.ids() != self.ids() {
+            current.withdraw(headers);
+        }
         self.inject_if_unnamed(headers);
     }
 

@@ -2,9 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::attribute::{self, key, Attribute, Value};
+use crate::attribute::{self, key, Attribute, Key, Value};
 use crate::clock::now;
-use crate::context::Context;
+use crate::context::{self, Context, Role};
 use crate::scope::Scope;
 use crate::span::{Chosen, Domain, Span};
 use crate::wire::{SpanKind, SpanStatus};
@@ -30,6 +30,8 @@ pub struct ManualSpan {
     context: Context,
     /// The span, if it is of its own and has not ended.
     open: Option<Span>,
+    /// Whether the program made it for a request that has a span already, which it stands for.
+    is_alias: bool,
     is_recording: bool,
     is_ok: bool,
     /// When it ends if nothing else is known.
@@ -44,13 +46,24 @@ const NAME: usize = 4 << 10;
 const SCOPE_TEXT: usize = 1 << 10;
 
 impl ManualSpan {
-    /// Starts a span of the program's own. If it is not sampled, it has a context, and records nothing.
+    /// Starts a span of the program's own. If it is not sampled, it has a context, and records nothing. If it is a second
+    /// span of the request that is served or sent, it stands for the first one.
     pub fn start(
         scope: &'static Scope,
         parent: Context,
         start: &Start<'_>,
         attributes: &[Attribute<'_>],
     ) -> ManualSpan {
+        let kind = match same_request(scope, &parent, start, attributes) {
+            Same::Request(request) => {
+                let mut alias = ManualSpan::of(request);
+                alias.is_alias = true;
+                alias.set(attributes);
+                return alias;
+            }
+            Same::Work => SpanKind::Internal,
+            Same::No => start.kind,
+        };
         let parent = parent.or_of_process();
         let above = parent.ids();
         let (name, version, schema) = start.scope;
@@ -59,7 +72,7 @@ impl ManualSpan {
         let mut all = [(key::SPAN_NAME, Value::None); 5 + WITH_START];
         let own = [
             (key::SPAN_NAME, cut(start.name, NAME).into()),
-            (key::SPAN_KIND, Value::Int(start.kind as i64)),
+            (key::SPAN_KIND, Value::Int(kind as i64)),
             (key::SCOPE_NAME, cut(name, SCOPE_TEXT).into()),
             (key::SCOPE_VERSION, version.into()),
             (key::SCOPE_SCHEMA_URL, schema.into()),
@@ -69,10 +82,13 @@ impl ManualSpan {
         all.iter_mut().zip(own.iter().chain(first)).for_each(|(slot, attribute)| *slot = *attribute);
         let time = start.time.map_or_else(now, nanoseconds);
         let span = Span::start_as(scope, Domain::Internal, parent, time, start.chosen, &all);
-        let context = span.context().clone();
+        let mut context = span.context().clone();
+        if kind == SpanKind::Client && !names_a_system(attributes) {
+            context.role = Role::Client;
+        }
         // Where traces are only passed on, the context is the parent's, which is another's to record.
         let is_recording = context.is_recording() && context.ids() != above;
-        let manual = ManualSpan { context, open: Some(span), is_recording, is_ok: false, end: None };
+        let manual = ManualSpan { context, open: Some(span), is_alias: false, is_recording, is_ok: false, end: None };
         manual.set(rest);
         manual
     }
@@ -80,7 +96,7 @@ impl ManualSpan {
     /// A handle of the span of that context, which somebody else ends.
     pub fn of(context: Context) -> ManualSpan {
         let is_recording = context.is_recording();
-        ManualSpan { context, open: None, is_recording, is_ok: false, end: None }
+        ManualSpan { context, open: None, is_alias: false, is_recording, is_ok: false, end: None }
     }
 
     /// The context that makes this span the current one, also after its end.
@@ -142,8 +158,9 @@ impl ManualSpan {
         self.end = time;
     }
 
-    /// Ends the span, if it is of the program's own.
+    /// Ends the span, if it is of the program's own. A request that it stands for goes on.
     pub fn end(&mut self, time: SystemTime) {
+        self.is_recording &= !self.is_alias;
         if let Some(span) = self.open.take() {
             self.is_recording = false;
             span.end_at(nanoseconds(time), &[]);
@@ -157,6 +174,48 @@ impl Drop for ManualSpan {
             self.end(time);
         }
     }
+}
+
+/// What a span that the program starts has to do with the request that an instrumentation records already.
+enum Same {
+    /// Nothing.
+    No,
+    /// It is below that request and of the kind that this one has: it is work for it.
+    Work,
+    /// It stands where that one does: below the same caller, or directly below it.
+    Request(Context),
+}
+
+/// Whether the program starts a second span of the request that is served or sent now.
+fn same_request(scope: &'static Scope, parent: &Context, start: &Start<'_>, attributes: &[Attribute<'_>]) -> Same {
+    let is_server = start.kind == SpanKind::Server;
+    let has_own_ids = start.chosen.trace.is_some() || start.chosen.span.is_some();
+    if !is_server && start.kind != SpanKind::Client || has_own_ids || parent.is_muted() || !scope.enabled() {
+        return Same::No;
+    }
+    same_as(&context::current(), parent, is_server, attributes)
+}
+
+fn same_as(now: &Context, parent: &Context, is_server: bool, attributes: &[Attribute<'_>]) -> Same {
+    // A propagator of the program's own finds the caller's span in the headers: that is where the request's span is, too.
+    let is_beside = is_server && parent.ids() == now.brought();
+    let above = if is_beside || parent.ids() == now.ids() { now } else { parent };
+    match above.role {
+        Role::Served if is_server && !above.is_over() => Same::Request(above.clone()),
+        Role::Handling if is_server && !above.is_over() => Same::Work,
+        Role::Sent | Role::Call if !is_server && !names_a_system(attributes) => Same::Request(above.clone()),
+        _ => Same::No,
+    }
+}
+
+/// Whether the attributes name what is called, such as a database, for which an HTTP request is only the way there.
+fn names_a_system(attributes: &[Attribute<'_>]) -> bool {
+    attributes.iter().any(|(key, _)| match key {
+        Key::Named(name) => {
+            name.ends_with(".system") || name.ends_with(".system.name") || *name == "gen_ai.provider.name"
+        }
+        _ => false,
+    })
 }
 
 /// Attributes of the program's that a start record may hold.
@@ -186,7 +245,7 @@ fn nanoseconds(time: SystemTime) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribute::Key;
+    use crate::context::Live;
     use std::time::Duration;
 
     #[test]
@@ -225,5 +284,89 @@ mod tests {
         handle.is_recording = true;
         handle.end(UNIX_EPOCH);
         assert!(handle.is_recording());
+        // Nor does one that the program made for it, which records no more afterwards.
+        handle.is_alias = true;
+        handle.end(UNIX_EPOCH);
+        assert!(!handle.is_recording());
+    }
+
+    /// A context with that span in trace 1; its request was brought by span 9 of another process.
+    fn context(span: u8, role: Role) -> Context {
+        let mut context = Context::of_test(span);
+        context.role = role;
+        context.brought = context::Ids { trace: [1; 16], span: [9; 8] };
+        context
+    }
+
+    fn shown(same: Same) -> &'static str {
+        match same {
+            Same::No => "no",
+            Same::Work => "work",
+            Same::Request(request) if request.ids() == context(5, Role::Work).ids() => "request",
+            Same::Request(_) => "another",
+        }
+    }
+
+    #[test]
+    fn a_request_that_has_a_span_gets_no_second_one() {
+        let (current, caller, other) = (context(5, Role::Work), context(9, Role::Work), context(7, Role::Work));
+        for (role, parent, server, client) in [
+            (Role::Served, &current, "request", "no"),
+            (Role::Served, &caller, "request", "no"),
+            (Role::Served, &other, "no", "no"),
+            (Role::Served, &Context::EMPTY, "no", "no"),
+            (Role::Handling, &current, "work", "no"),
+            (Role::Handling, &caller, "work", "no"),
+            (Role::Handling, &other, "no", "no"),
+            (Role::Sent, &current, "no", "request"),
+            (Role::Sent, &caller, "no", "no"),
+            (Role::Sent, &other, "no", "no"),
+            (Role::Work, &current, "no", "no"),
+            (Role::Call, &current, "no", "request"),
+            (Role::Client, &current, "no", "no"),
+        ] {
+            let same = |is_server| shown(same_as(&context(5, role), parent, is_server, &[]));
+            assert_eq!((same(true), same(false)), (server, client), "{role:?} {parent:?}");
+        }
+        // The program may pass the span on by itself.
+        for (role, server, client) in
+            [(Role::Served, "request", "no"), (Role::Handling, "work", "no"), (Role::Sent, "no", "request")]
+        {
+            let same = |is_server| shown(same_as(&Context::EMPTY, &context(5, role), is_server, &[]));
+            assert_eq!((same(true), same(false)), (server, client), "{role:?}");
+        }
+        // Nobody brought a request of one without a caller.
+        let mut first = context(5, Role::Served);
+        first.brought = Context::EMPTY.ids();
+        assert_eq!(shown(same_as(&first, &Context::EMPTY, true, &[])), "request");
+    }
+
+    #[test]
+    fn a_request_that_is_over_has_nothing_to_be_added_to() {
+        for (role, expected) in [(Role::Served, "request"), (Role::Handling, "work")] {
+            let root = Live::claim([0xa5; 8]);
+            let mut now = context(5, role);
+            now.live = root;
+            let same = || shown(same_as(&now, &context(5, Role::Work), true, &[]));
+            assert_eq!(same(), expected);
+            root.release();
+            assert_eq!(same(), "no");
+        }
+    }
+
+    #[test]
+    fn a_call_of_another_system_is_no_request_by_itself() {
+        let sent = || context(5, Role::Sent);
+        for (name, expected) in [
+            ("db.system", "no"),
+            ("db.system.name", "no"),
+            ("rpc.system", "no"),
+            ("gen_ai.provider.name", "no"),
+            ("http.request.method", "request"),
+            ("system", "request"),
+        ] {
+            let same = same_as(&sent(), &sent(), false, &[(Key::Named(name), "x".into())]);
+            assert_eq!(shown(same), expected, "{name}");
+        }
     }
 }

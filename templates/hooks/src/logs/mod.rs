@@ -90,6 +90,7 @@ impl Log {
             dropped: attributes.dropped().saturating_add(missing),
             attributes: attributes.bytes(),
             count: attributes.count(),
+            baggage: context.baggage_to_record(),
         };
         ring::write_log(self.scope, &record);
     }

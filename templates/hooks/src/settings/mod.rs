@@ -84,6 +84,8 @@ pub(crate) struct Settings {
     pub(crate) log_records: Option<Directives>,
     /// Whether the program's own log lines show the ids of spans.
     log_ids: bool,
+    /// Whether spans and log records are written with their baggage.
+    baggage: bool,
     enabled: Vec<String>,
     disabled: Vec<String>,
     pub(crate) excluded_urls: Vec<String>,
@@ -128,6 +130,11 @@ pub(crate) fn log_ids() -> bool {
     get().map_or(false, |settings| settings.log_ids)
 }
 
+/// Whether spans and log records are to be written with the baggage that travels with the work.
+pub(crate) fn baggage() -> bool {
+    get().map_or(false, |settings| settings.baggage)
+}
+
 /// How many series an instrument may have; 0 when metrics are disabled.
 pub(crate) fn series_limit() -> usize {
     get().map_or(0, |settings| settings.series_limit)
@@ -165,6 +172,7 @@ impl Settings {
             spans: None,
             log_records: None,
             log_ids: false,
+            baggage: false,
             enabled: vec!["*".to_owned()],
             disabled: Vec::new(),
             excluded_urls: Vec::new(),
@@ -218,6 +226,8 @@ impl Settings {
                 settings.log_records = Some(Directives::new(&list(value)));
             } else if key == name::LOG_IDS.as_bytes() {
                 settings.log_ids = value == b"on";
+            } else if key == name::BAGGAGE.as_bytes() {
+                settings.baggage = value == b"on";
             } else if key == name::PROPAGATORS.as_bytes() {
                 settings.propagators = value.split(|byte| *byte == b',').filter_map(Propagator::named).collect();
             } else if let Some(into) = settings.list(key) {
@@ -381,6 +391,8 @@ mod tests {
         let timed = |text: &str| Settings::parse(OsStr::new(text)).unwrap().poll_times;
         assert!(timed("v1;poll-times=on;socket=/tmp/a"));
         assert!(!timed("v1;poll-times=off;socket=/tmp/a") && !timed("v1;socket=/tmp/a"));
+        let with_baggage = |text: &str| Settings::parse(OsStr::new(text)).unwrap().baggage;
+        assert!(with_baggage("v1;baggage=on;socket=/tmp/a") && !with_baggage("v1;socket=/tmp/a"));
         let observer = |text: &str| Settings::parse(OsStr::new(text)).unwrap().observer_thread;
         assert_eq!(observer("v1;observer-thread=never;socket=/tmp/a"), ObserverThread::Never);
         assert_eq!(observer("v1;observer-thread=always;socket=/tmp/a"), ObserverThread::Always);

@@ -4,12 +4,12 @@ mod scopes;
 
 use std::any::Any;
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::sync::Arc;
 
 use crate::attribute::key;
 use crate::clock::now;
-use crate::context::{self, flag, Context, Entered};
+use crate::context::{self, flag, Context, Entered, Role};
 use crate::logs::PendingLog;
 use crate::span::Span;
 use crate::{attach, ring, wire};
@@ -26,6 +26,7 @@ pub(crate) struct Shared {
     kind: Kind,
     about: Option<About>,
     status: AtomicU8,
+    is_client: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -46,6 +47,20 @@ thread_local! {
 }
 
 impl Shared {
+    fn new(kind: Kind, about: Option<About>, status: u8) -> Shared {
+        Shared { kind, about, status: AtomicU8::new(status), is_client: AtomicBool::new(false) }
+    }
+
+    /// The context that is current while the span is entered.
+    pub(crate) fn entered(&self) -> Context {
+        let context = self.context().clone();
+        if self.is_client.load(Relaxed) {
+            Context { role: Role::Client, ..context }
+        } else {
+            context
+        }
+    }
+
     pub(crate) fn context(&self) -> &Context {
         match &self.kind {
             Kind::Own(span) => span.context(),
@@ -60,7 +75,7 @@ impl SharedSpan {
         if span.is_none() {
             return None;
         }
-        Some(SharedSpan(Arc::new(Shared { kind: Kind::Own(span), about, status: AtomicU8::new(NO_STATUS) })))
+        Some(SharedSpan(Arc::new(Shared::new(Kind::Own(span), about, NO_STATUS))))
     }
 
     /// The program's span that is current on this thread; where another kind of span is, a handle that can be entered.
@@ -75,7 +90,7 @@ impl SharedSpan {
         if context.is_empty() {
             return None;
         }
-        Some(SharedSpan(Arc::new(Shared { kind: Kind::Other(context), about: None, status: AtomicU8::new(GIVEN) })))
+        Some(SharedSpan(Arc::new(Shared::new(Kind::Other(context), None, GIVEN))))
     }
 
     /// Whether it is a span of the program's, rather than a handle of another.
@@ -134,6 +149,12 @@ impl SharedSpan {
     /// Notes that the program has given the span a status, which an error below does not change.
     pub fn mark_status(&self) {
         self.0.status.store(GIVEN, Relaxed);
+    }
+
+    /// Notes that the program has made it a client's span: a request that is sent directly below is recorded as the
+    /// client's span then, and this one as the work around it.
+    pub fn mark_client(&self) {
+        self.0.is_client.store(true, Relaxed);
     }
 
     /// Something in the current span of the program has failed: its status is an error, unless the program gave it one.
@@ -282,6 +303,21 @@ mod tests {
         span.leave();
         let current = context::replace_current(Context::EMPTY).unwrap();
         assert_eq!((before.span, current.span, scopes::depth()), ([1; 8], [9; 8], 0));
+    }
+
+    #[test]
+    fn what_is_sent_within_a_client_s_span_finds_it() {
+        let span = span(4);
+        let entered = || {
+            span.enter();
+            let current = context::replace_current(span.context().clone()).unwrap();
+            span.leave();
+            (current.span, current.role)
+        };
+        assert_eq!(entered(), ([4; 8], Role::Work));
+        span.mark_client();
+        assert_eq!(entered(), ([4; 8], Role::Client));
+        assert_eq!(scopes::depth(), 0);
     }
 
     #[test]

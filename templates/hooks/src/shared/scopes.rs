@@ -31,13 +31,14 @@ fn with_scopes<R>(run: impl FnOnce(&mut Vec<Scope>) -> R) -> Option<R> {
 
 /// Makes the context of `span` the current one, until the span is left.
 pub(crate) fn enter(span: &Arc<Shared>) {
-    let context = span.context();
+    let context = span.entered();
     with_scopes(|scopes| {
         if scopes.len() >= MANY && scopes.len().is_power_of_two() {
             forget_ended(scopes);
         }
-        if let Some(before) = replace_current(context.clone()) {
-            scopes.push(Scope { span: Arc::downgrade(span), id: context.span, before });
+        let id = context.span;
+        if let Some(before) = replace_current(context) {
+            scopes.push(Scope { span: Arc::downgrade(span), id, before });
         }
     });
 }

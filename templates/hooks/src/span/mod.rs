@@ -1,10 +1,11 @@
 //! Spans: started, updated, ended. Each step is one record; the launcher puts them together.
 
+mod role;
 mod sample;
 
 use crate::attribute::{key, Attribute, Value};
 use crate::clock::now;
-use crate::context::{self, flag, Context, Live};
+use crate::context::{self, flag, Context, Live, Role};
 use crate::scope::Scope;
 use crate::{ids, ring, settings, wire};
 
@@ -110,7 +111,8 @@ impl Span {
         let trace = if parent.is_empty() { ids::trace_id() } else { parent.trace };
         let root = Live::claim(span);
         let flags = flag::MUTED | flag::NOT_RECORDED;
-        Span { context: Context { trace, span, flags, remote: false, call: false, live: root, ..parent }, root }
+        let context = Context { trace, span, flags, remote: false, role: Role::Work, live: root, ..parent };
+        Span { context, root }
     }
 
     /// A span of a test: open, and recorded nowhere.
@@ -287,8 +289,13 @@ fn begin(
         flags: flags & flag::W3C,
         parent_remote: parent.remote,
         trace_state: parent.carried.as_deref().map_or(&[], |carried| &carried.tracestate),
+        baggage: parent.baggage_to_record(),
     };
     ring::write_start(scope, &start, attributes);
-    let call = domain == Domain::RpcClient;
-    Span { context: Context { trace, span: id, flags, remote: false, call, live, ..parent }, root }
+    let role = Role::of(domain, &parent);
+    if matches!(role, Role::Sent | Role::Call) && parent.role == Role::Client {
+        // The call as the program sees it; its requests are those that are sent.
+        parent.set(&[(key::SPAN_KIND, (wire::SpanKind::Internal as i64).into())]);
+    }
+    Span { context: Context { trace, span: id, flags, remote: false, role, live, ..parent }, root }
 }

@@ -168,6 +168,9 @@ macro_rules! attribute_keys {
             MESSAGING_ENVELOPE_SIZE = 116, "messaging.message.envelope.size";
             /// Bool: whether the message that is processed was fetched by an operation that has counted it.
             MESSAGING_PULLED = 117;
+            /// The baggage that travelled with the work when a span or a log record began, in the form of W3C's header: only
+            /// where the user wants entries of it as attributes.
+            BAGGAGE = 118;
         }
     };
 }

@@ -56,6 +56,8 @@ pub mod settings {
     pub const LOG_DIRECTIVES: &str = "log-records";
     /// `on` or `off`: whether the program's own log lines show the ids of spans.
     pub const LOG_IDS: &str = "log-ids";
+    /// `on` when spans and log records are written with the baggage that travels with the work.
+    pub const BAGGAGE: &str = "baggage";
     /// The levels of directives, and the least severity number of log records that each accepts.
     pub const LEVELS: [(&str, u8); 6] =
         [("off", u8::MAX), ("error", 17), ("warn", 13), ("info", 9), ("debug", 5), ("trace", 1)];

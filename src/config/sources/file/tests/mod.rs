@@ -117,7 +117,9 @@ fn settings_of_all_signals_are_read() {
         config.run,
         crate::config::Run { span: true, arguments: false, environment_parent: true, follow: false }
     );
-    assert!(config.log_ids && config.runtime_poll_times && config.observer_thread == ObserverThread::Never);
+    let truths = [config.log_ids, config.log_span_fields, config.span_events, config.runtime_poll_times];
+    assert_eq!((truths, config.observer_thread), ([true; 4], ObserverThread::Never));
+    assert_eq!(config.baggage_attributes, ["tenant", "user.*"]);
     assert_eq!(config.memory_limit, 32 << 20);
 }
 
