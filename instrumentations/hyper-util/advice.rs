@@ -48,7 +48,7 @@ mod client {
                 let version = version(response.version());
                 attempt.answered(response.status().as_u16(), version, &Map(response.headers()));
             }
-            Err(error) => attempt.failed(error_class(error, &class), root_cause(error)),
+            Err(error) => attempt.failed(error_class(error, &class), &root_cause(error)),
         }
         result
     }

@@ -208,7 +208,7 @@ mod client {
                         self.0.withdraw(&mut Map(headers));
                     }
                     let error = failure.error();
-                    self.0.failed(class(error), root_cause(error));
+                    self.0.failed(class(error), &root_cause(error));
                 }
             }
             result

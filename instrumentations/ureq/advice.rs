@@ -36,7 +36,7 @@ macro_rules! version_2 {
                         let version = response.http_version().trim_start_matches("HTTP/");
                         attempt.answered(response.status(), version, &Received(response));
                     }
-                    Err(error) => attempt.failed(error_class(error, &class), root_cause(error)),
+                    Err(error) => attempt.failed(error_class(error, &class), &root_cause(error)),
                 }
                 result
             }
@@ -110,7 +110,7 @@ macro_rules! version_3 {
             use std::fmt::Display;
             use std::io::ErrorKind;
 
-            use otel_rs_hooks::http::{error_class, is_excluded, root_cause};
+            use otel_rs_hooks::http::{error_class, is_excluded};
             use otel_rs_hooks::kit::sent::{self, Attempt};
             use otel_rs_hooks::{current, Headers, HeadersMut};
 
@@ -169,7 +169,7 @@ macro_rules! version_3 {
             fn class_and_message(error: &Error) -> (&'static str, &dyn Display) {
                 let class = match error {
                     Error::Io(io) if io.kind() == ErrorKind::UnexpectedEof => "connection_closed",
-                    Error::Io(io) => return (error_class(io, &|_| None), root_cause(io)),
+                    Error::Io(io) => return (error_class(io, &|_| None), io),
                     Error::Timeout(_) => "timeout",
                     Error::HostNotFound => "dns",
                     Error::ConnectionFailed => "connection_failed",

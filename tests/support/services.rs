@@ -138,7 +138,7 @@ pub(super) fn ready(
     folder: &Path,
     mut ask: impl FnMut() -> bool,
 ) -> Result<Child, String> {
-    for _ in 0..600 {
+    for _ in 0..1800 {
         if let Ok(Some(status)) = server.try_wait() {
             let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
             return Err(format!("{what} ended at once ({status}): {log}"));
@@ -149,7 +149,7 @@ pub(super) fn ready(
         std::thread::sleep(Duration::from_millis(50));
     }
     let _ = server.kill();
-    Err(format!("{what} did not answer within 30 s"))
+    Err(format!("{what} did not answer within 90 s"))
 }
 
 /// Starts PostgreSQL.
