@@ -1,12 +1,25 @@
 //! How much a span or a log record may hold; see the specification's attribute limits.
 
-use opentelemetry::{Array, KeyValue, StringValue, Value};
+use opentelemetry::{Array, StringValue};
+
+use super::attribute::{Attribute, AttributeValue, Text};
 
 /// Keeps the first `most` attributes, and `length` characters of each text. Returns the number of dropped attributes.
-pub(crate) fn attributes(attributes: &mut Vec<KeyValue>, most: usize, length: Option<usize>) -> u32 {
+pub(crate) fn attributes(attributes: &mut Vec<Attribute<'_>>, most: usize, length: Option<usize>) -> u32 {
     let dropped = first(attributes, most);
     if let Some(length) = length {
-        attributes.iter_mut().for_each(|kv| shorten(&mut kv.value, length));
+        attributes.iter_mut().for_each(|attribute| match &mut attribute.value {
+            AttributeValue::Text(value) => {
+                let short = text(value, Some(length));
+                if short.len() < value.len() {
+                    *value = Text::Owned(short.to_owned());
+                }
+            }
+            AttributeValue::List(Array::String(texts)) => {
+                texts.iter_mut().for_each(|text| shorten_text(text, length));
+            }
+            _ => {}
+        });
     }
     dropped
 }
@@ -16,14 +29,6 @@ pub(crate) fn first<T>(all: &mut Vec<T>, most: usize) -> u32 {
     let dropped = all.len().saturating_sub(most);
     all.truncate(most);
     u32::try_from(dropped).unwrap_or(u32::MAX)
-}
-
-fn shorten(value: &mut Value, length: usize) {
-    match value {
-        Value::String(text) => shorten_text(text, length),
-        Value::Array(Array::String(texts)) => texts.iter_mut().for_each(|text| shorten_text(text, length)),
-        _ => {}
-    }
 }
 
 fn shorten_text(value: &mut StringValue, length: usize) {
@@ -41,6 +46,8 @@ pub(crate) fn text(text: &str, length: Option<usize>) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry::{KeyValue, Value};
+
     use super::*;
 
     #[test]
@@ -58,14 +65,14 @@ mod tests {
             (true.into(), Some(0), true.into()),
         ];
         for (value, length, expected) in cases {
-            let mut all = vec![KeyValue::new("a", value)];
+            let mut all = vec![Attribute::of_sdk(KeyValue::new("a", value))];
             assert_eq!(attributes(&mut all, 1, length), 0);
-            assert_eq!(all[0].value, expected);
+            assert_eq!(all.remove(0).into_sdk().value, expected);
         }
         for (most, dropped) in [(0, 3), (2, 1), (3, 0), (9, 0)] {
-            let mut all: Vec<_> = ["a", "b", "c"].map(|key| KeyValue::new(key, 1)).into();
+            let mut all: Vec<_> = ["a", "b", "c"].map(|key| Attribute::int(key, 1)).into();
             assert_eq!(attributes(&mut all, most, None), dropped);
-            assert!(all.iter().map(|kv| kv.key.as_str()).eq(["a", "b", "c"].into_iter().take(most)));
+            assert!(all.iter().map(|kept| &*kept.name).eq(["a", "b", "c"].into_iter().take(most)));
         }
     }
 }

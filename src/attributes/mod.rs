@@ -1,4 +1,5 @@
-//! Limits and redaction of attributes, for all signals.
+//! Attributes, their limits and their redaction, for all signals.
 
+pub(crate) mod attribute;
 pub(crate) mod limits;
 pub(crate) mod redacted;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use opentelemetry::{Array, StringValue, Value};
 
+use super::attribute::AttributeValue;
 use crate::redact;
 
 /// The value of an attribute that came from outside, without its secrets.
@@ -23,6 +24,17 @@ pub(crate) fn attribute_value(name: &str, value: Value) -> Value {
     }
 }
 
+/// The same for an attribute that borrows its value.
+pub(crate) fn recorded<'a>(name: &str, value: AttributeValue<'a>) -> AttributeValue<'a> {
+    match value {
+        AttributeValue::Bool(_) => value,
+        _ if redact::is_secret_attribute(name) => redact::REDACTED.into(),
+        AttributeValue::Text(text) => AttributeValue::Text(text.cleaned(redact::message)),
+        AttributeValue::List(list) => AttributeValue::of_sdk(attribute_value(name, Value::Array(list))),
+        AttributeValue::Int(_) | AttributeValue::Float(_) => value,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +46,9 @@ mod tests {
         let texts = Value::Array(Array::String(vec!["a".into(), "password=hunter2".into()]));
         assert!(!format!("{:?}", attribute_value("notes", texts)).contains("hunter2"));
         assert_eq!(attribute_value("password", true.into()), true.into());
+        for (name, value) in [("otp", 123_456.into()), ("note", "password=hunter2".into()), ("note", Value::F64(0.5))] {
+            let borrowed = recorded(name, AttributeValue::of_sdk(value.clone()));
+            assert_eq!(borrowed.into_sdk(), attribute_value(name, value));
+        }
     }
 }

@@ -1,88 +1,91 @@
 //! Database operations.
 
-use std::borrow::Cow;
-
 use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::sql::{self, Statement};
-use super::{Attributes, Described, Measured, clean, command, error_type};
+use super::statements::{KnownStatement, Statements};
+use super::{Attributes, Described, Measured, clean, error_type};
+use crate::attributes::attribute::Text;
 use crate::conventions::catalog::{DB_CLIENT_OPERATION_DURATION, DB_CLIENT_RESPONSE_RETURNED_ROWS};
 use crate::records::facts::Facts;
 use crate::redact;
 use crate::wire::{Language, key};
 
 /// The query without its values, read in its own language.
-fn query(facts: &Facts<'_>) -> Statement {
-    let Some(query) = facts.text(key::DB_QUERY) else { return Statement::default() };
-    match facts.int(key::DB_LANGUAGE).and_then(Language::of).unwrap_or(Language::Sql) {
-        Language::Command => command::read(&query),
-        Language::Plain => command::plain(&query),
-        dialect => sql::read(&query, dialect),
-    }
+fn query(facts: &Facts<'_>, statements: &Statements) -> KnownStatement {
+    let Some(query) = facts.text(key::DB_QUERY) else { return KnownStatement::default() };
+    statements.read(&query, facts.int(key::DB_LANGUAGE).and_then(Language::of).unwrap_or(Language::Sql))
 }
 
-pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+pub(super) fn describe<'a>(facts: &Facts<'a>, cut: Option<&'a str>, statements: &Statements) -> Described<'a> {
     let mut to = Attributes::default();
-    let system = facts.text(key::DB_SYSTEM).unwrap_or(Cow::Borrowed("other_sql"));
-    let namespace = facts.text(key::DB_NAMESPACE).map(|namespace| redact::url(&namespace).into_owned());
-    let Statement { text, summary, operation, collection, batch } = query(facts);
-    let summary = summary.filter(|_| facts.get(key::DB_OPERATION).is_none());
-    let operation = clean(facts, key::DB_OPERATION).or(operation);
+    let system = facts.text(key::DB_SYSTEM).map_or("other_sql".into(), Text::from);
+    let namespace = facts.text(key::DB_NAMESPACE).map(|namespace| Text::from(namespace).cleaned(redact::url));
+    let KnownStatement { text, summary, operation, collection, batch } = query(facts, statements);
+    let summary = summary.filter(|_| facts.get(key::DB_OPERATION).is_none()).map(Text::Shared);
+    let operation = clean(facts, key::DB_OPERATION).or(operation.map(Text::Shared));
     let (target, procedure) = (clean(facts, key::DB_COLLECTION), clean(facts, key::DB_PROCEDURE));
     // A text that calls a procedure is summed up by its operation alone: `CALL`.
     let summary = summary.filter(|summary| procedure.is_none() || Some(summary) != operation.as_ref());
     let summary = summary.or_else(|| match (&operation, target.as_ref().or(procedure.as_ref())) {
-        (Some(operation), Some(target)) => Some(format!("{operation} {target}")),
+        (Some(operation), Some(target)) => Some(Text::Owned(format!("{operation} {target}"))),
         (operation, _) => operation.clone(),
     });
-    let collection = target.or(collection);
+    let collection = target.or(collection.map(Text::Shared));
     let batch = batch.and_then(|size| i64::try_from(size).ok());
     let batch = facts.int(key::DB_BATCH_SIZE).filter(|size| *size >= 0 && *size != 1).or(batch);
     let address = clean(facts, key::SERVER_ADDRESS);
-    to.text(name::DB_SYSTEM_NAME, Some(system.as_ref()));
-    to.text(name::DB_NAMESPACE, namespace.as_deref());
-    to.text(name::DB_OPERATION_NAME, operation.as_deref());
+    to.text(name::DB_SYSTEM_NAME, Some(system.clone()));
+    to.text(name::DB_NAMESPACE, namespace.clone());
+    to.text(name::DB_OPERATION_NAME, operation);
     to.int(name::DB_OPERATION_BATCH_SIZE, batch);
-    to.text(name::DB_COLLECTION_NAME, collection.as_deref());
-    to.text(name::DB_STORED_PROCEDURE_NAME, procedure.as_deref());
+    to.text(name::DB_COLLECTION_NAME, collection.clone());
+    to.text(name::DB_STORED_PROCEDURE_NAME, procedure.clone());
     to.text(name::DB_QUERY_TEXT, text);
-    to.text(name::DB_QUERY_SUMMARY, summary.as_deref());
-    to.text(name::SERVER_ADDRESS, address.as_deref());
-    to.int(name::SERVER_PORT, facts.port(key::SERVER_PORT).filter(|_| address.is_some()));
+    to.text(name::DB_QUERY_SUMMARY, summary.clone());
+    let port = facts.port(key::SERVER_PORT).filter(|_| address.is_some());
+    to.text(name::SERVER_ADDRESS, address);
+    to.int(name::SERVER_PORT, port);
     to.text(name::NETWORK_PEER_ADDRESS, facts.text(key::PEER_ADDRESS));
     to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
     let code = clean(facts, key::DB_STATUS);
-    to.text(name::DB_RESPONSE_STATUS_CODE, code.as_deref());
+    to.text(name::DB_RESPONSE_STATUS_CODE, code);
     let rows = facts.int(key::DB_ROWS);
     to.int(name::DB_RESPONSE_RETURNED_ROWS, rows);
     let failed = error_type(facts, cut);
-    to.text(name::ERROR_TYPE, failed.as_deref());
-    let span_name = summary.or(collection).or(procedure).or(namespace).unwrap_or_else(|| system.clone().into_owned());
-    let returned = &DB_CLIENT_RESPONSE_RETURNED_ROWS;
+    let has_failed = failed.is_some();
+    to.text(name::ERROR_TYPE, failed);
+    let span_name = summary.or(collection).or(procedure).or(namespace).unwrap_or(system);
+    let selected = to.of(&DB_CLIENT_OPERATION_DURATION);
+    let returned = rows.map(|_| to.of(&DB_CLIENT_RESPONSE_RETURNED_ROWS)).unwrap_or_default();
     Described {
         name: span_name.into(),
         kind: SpanKind::Client,
-        status: match (&failed, cut) {
-            (None, _) => Status::Unset,
-            (Some(_), Some(_)) => super::status(facts, true, cut),
-            (Some(_), None) => {
+        status: match (has_failed, cut) {
+            (false, _) => Status::Unset,
+            (true, Some(_)) => super::status(facts, true, cut),
+            (true, None) => {
                 Status::error(redact::database_message(&facts.text(key::ERROR_MESSAGE).unwrap_or_default()))
             }
         },
-        measured: [Measured::duration(&DB_CLIENT_OPERATION_DURATION, to.of(&DB_CLIENT_OPERATION_DURATION))]
-            .into_iter()
-            .chain(Measured::counted(returned, rows, to.of(returned)))
-            .collect(),
+        measured: [
+            Some(Measured::duration(&DB_CLIENT_OPERATION_DURATION, selected)),
+            Measured::counted(&DB_CLIENT_RESPONSE_RETURNED_ROWS, rows, returned),
+        ]
+        .into(),
         attributes: to.0,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Amount;
-    use super::super::testing::{facts, shown};
+    use super::super::described::Amount;
+    use super::super::testing::{self, facts, shown};
     use super::*;
+
+    fn describe<'a>(facts: &Facts<'a>, cut: Option<&'a str>) -> Described<'a> {
+        super::describe(facts, cut, &Statements::default())
+    }
 
     #[test]
     fn a_query_has_the_attributes_of_the_conventions() {
@@ -98,7 +101,7 @@ mod tests {
             ]),
             None,
         );
-        assert_eq!((described.name.as_ref(), described.kind), ("SELECT orders", SpanKind::Client));
+        assert_eq!((described.name.to_string().as_str(), described.kind.clone()), ("SELECT orders", SpanKind::Client));
         assert_eq!(
             shown(&described.attributes),
             [
@@ -113,11 +116,11 @@ mod tests {
                 "server.port=5432",
             ]
         );
-        let [lasted, rows] = described.measured.as_slice() else { panic!("{:?}", described.measured) };
-        let measured = shown(&lasted.attributes);
+        let rows = described.measured.iter().nth(1).unwrap();
+        let measured = testing::measured(&described, 0);
         assert!(!measured.iter().any(|shown| shown.contains("query.text") || shown.contains("rows")), "{measured:?}");
         assert_eq!((rows.metric.name, rows.amount), ("db.client.response.returned_rows", Amount::Recorded(1.0)));
-        assert_eq!(shown(&rows.attributes), measured);
+        assert_eq!(testing::measured(&described, 1), measured);
     }
 
     #[test]
@@ -191,7 +194,7 @@ mod tests {
     fn recorded_parts_name_an_operation_without_text() {
         let described = |recorded: &[(u16, &str)]| {
             let described = describe(&facts(recorded), None);
-            (described.name.into_owned(), shown(&described.attributes))
+            (described.name.to_string(), shown(&described.attributes))
         };
         let (name, attributes) = described(&[
             (key::DB_SYSTEM, "mongodb"),
@@ -227,7 +230,7 @@ mod tests {
         let attributes =
             ["db.operation.name=CALL", "db.query.summary=CALL f", "db.stored_procedure.name=f", "db.system.name=mysql"];
         assert_eq!(shown(&described.attributes), attributes);
-        assert_eq!(shown(&described.measured[0].attributes), attributes);
+        assert_eq!(testing::measured(&described, 0), attributes);
         let called = [(key::DB_SYSTEM, "mysql"), (key::DB_QUERY, "CALL f(7)"), (key::DB_PROCEDURE, "f")];
         assert_eq!(describe(&facts(&called), None).name, "CALL f");
     }

@@ -1,13 +1,12 @@
 //! Invocations of functions that a cloud runs, by the conventions for FaaS and for AWS Lambda.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::{Amount, Attributes, Described, Measured, clean, error_type, status};
+use super::described::Amount;
+use super::{Attributes, Described, Measured, clean, error_type, status};
 use crate::conventions::catalog::{FAAS_ERRORS, FAAS_INVOKE_DURATION, FAAS_TIMEOUTS};
 use crate::records::facts::Facts;
 use crate::records::value::FactValue;
@@ -16,38 +15,37 @@ use crate::wire::key;
 /// The trigger stands in the invocation's payload, which is never read.
 const TRIGGER: &str = "other";
 
-pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+pub(super) fn describe<'a>(facts: &Facts<'a>, cut: Option<&'a str>) -> Described<'a> {
     let mut to = Attributes::default();
     to.text(name::FAAS_TRIGGER, Some(TRIGGER));
     to.text(name::FAAS_INVOCATION_ID, facts.text(key::FAAS_INVOCATION));
     if let Some(FactValue::Bool(is_cold)) = facts.get(key::FAAS_COLDSTART) {
-        to.0.push(KeyValue::new(name::FAAS_COLDSTART, is_cold));
+        to.truth(name::FAAS_COLDSTART, is_cold);
     }
     if let Some(invoked) = facts.text(key::FAAS_INVOKED).filter(|text| text.starts_with("arn:")) {
         to.text(name::CLOUD_RESOURCE_ID, Some(resource(&invoked, facts.text(key::FAAS_VERSION).as_deref())));
-        to.text(name::CLOUD_ACCOUNT_ID, invoked.split(':').nth(4).filter(|account| !account.is_empty()));
+        let account = invoked.split(':').nth(4).filter(|account| !account.is_empty());
+        to.text(name::CLOUD_ACCOUNT_ID, account.map(str::to_owned));
         to.text(name::AWS_LAMBDA_INVOKED_ARN, Some(invoked));
     }
     let error = error_type(facts, cut);
-    to.text(name::ERROR_TYPE, error.as_deref());
-    let mut measured = vec![Measured::duration(&FAAS_INVOKE_DURATION, to.of(&FAAS_INVOKE_DURATION))];
+    let failed = error.is_some();
+    to.text(name::ERROR_TYPE, error);
+    let lasted = Measured::duration(&FAAS_INVOKE_DURATION, to.of(&FAAS_INVOKE_DURATION));
     // The program counts its own errors, but not the one that ended it.
-    if cut.is_some() {
-        measured.push(Measured {
-            metric: &FAAS_ERRORS,
-            amount: Amount::Recorded(1.0),
-            attributes: to.of(&FAAS_ERRORS),
-        });
-    }
-    if let Some(limit) = facts.int(key::FAAS_TIMEOUT_MS).and_then(|limit| u64::try_from(limit).ok()) {
-        let amount = Amount::OneIfLasted(Duration::from_millis(limit));
-        measured.push(Measured { metric: &FAAS_TIMEOUTS, amount, attributes: to.of(&FAAS_TIMEOUTS) });
-    }
+    let errors =
+        cut.map(|_| Measured { metric: &FAAS_ERRORS, amount: Amount::Recorded(1.0), attributes: to.of(&FAAS_ERRORS) });
+    let limit = facts.int(key::FAAS_TIMEOUT_MS).and_then(|limit| u64::try_from(limit).ok());
+    let timeouts = limit.map(|limit| Measured {
+        metric: &FAAS_TIMEOUTS,
+        amount: Amount::OneIfLasted(Duration::from_millis(limit)),
+        attributes: to.of(&FAAS_TIMEOUTS),
+    });
     Described {
-        name: clean(facts, key::SPAN_NAME).map_or("function".into(), Cow::Owned),
+        name: clean(facts, key::SPAN_NAME).unwrap_or("function".into()).into(),
         kind: SpanKind::Server,
-        status: status(facts, error.is_some(), cut),
-        measured,
+        status: status(facts, failed, cut),
+        measured: [Some(lasted), errors, timeouts].into(),
         attributes: to.0,
     }
 }
@@ -63,7 +61,7 @@ fn resource(invoked: &str, version: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{facts, shown};
+    use super::super::testing::{self, facts, shown};
     use super::*;
     use opentelemetry::trace::Status;
 
@@ -79,7 +77,7 @@ mod tests {
             (key::FAAS_VERSION, "$LATEST"),
         ];
         let described = describe(&facts(&recorded), None);
-        assert_eq!((described.name.as_ref(), described.kind), ("shop", SpanKind::Server));
+        assert_eq!((described.name.to_string().as_str(), described.kind.clone()), ("shop", SpanKind::Server));
         assert_eq!(
             shown(&described.attributes),
             [
@@ -90,7 +88,7 @@ mod tests {
                 "faas.trigger=other",
             ]
         );
-        assert_eq!(shown(&described.measured[0].attributes), ["faas.trigger=other"]);
+        assert_eq!(testing::measured(&described, 0), ["faas.trigger=other"]);
         assert_eq!(described.status, Status::Unset);
     }
 
@@ -106,9 +104,9 @@ mod tests {
     fn a_cut_invocation_is_an_error_and_a_long_one_a_timeout() {
         let recorded = [(key::FAAS_TIMEOUT_MS, "3000")];
         let counted = |cut, lasted_ms| -> Vec<_> {
-            let measured = describe(&facts(&recorded), cut).measured;
-            let counts = measured.iter().skip(1).filter_map(|each| {
-                assert_eq!(shown(&each.attributes), ["faas.trigger=other"]);
+            let described = describe(&facts(&recorded), cut);
+            let counts = described.measured.iter().skip(1).filter_map(|each| {
+                assert_eq!(shown(each.attributes.of(&described.attributes)), ["faas.trigger=other"]);
                 Some((each.metric.name, each.value(Duration::from_millis(lasted_ms))?))
             });
             counts.collect()

@@ -1,22 +1,20 @@
 //! Work inside the program, and spans of the program's own, which may be of any kind.
 
-use std::borrow::Cow;
-
 use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::{Attributes, Described, clean, error_type, status};
+use super::{Attributes, Described, Measurements, clean, error_type, status};
 use crate::records::facts::Facts;
 use crate::wire::{self, key};
 
-pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+pub(super) fn describe<'a>(facts: &Facts<'a>, cut: Option<&'a str>) -> Described<'a> {
     let mut to = Attributes::default();
     let error = error_type(facts, cut);
-    to.text(name::ERROR_TYPE, error.clone());
-    let own = clean(facts, key::SPAN_NAME);
-    let span_name = own.map_or("internal".into(), Cow::Owned);
-    let status = status(facts, error.is_some(), cut);
-    Described { name: span_name, kind: kind(facts), attributes: to.0, status, measured: Vec::new() }
+    let failed = error.is_some();
+    to.text(name::ERROR_TYPE, error);
+    let span_name = clean(facts, key::SPAN_NAME).unwrap_or("internal".into()).into();
+    let status = status(facts, failed, cut);
+    Described { name: span_name, kind: kind(facts), attributes: to.0, status, measured: Measurements::default() }
 }
 
 fn kind(facts: &Facts<'_>) -> SpanKind {
@@ -31,7 +29,7 @@ fn kind(facts: &Facts<'_>) -> SpanKind {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{HttpSettings, describe, testing};
+    use super::super::{Settings, describe, testing};
     use super::*;
     use crate::records::record::Fact;
     use crate::records::value::FactValue;
@@ -45,9 +43,8 @@ mod tests {
             Fact { key: key::NAMED, name: b"tower.limit", value: FactValue::Int(3) },
             Fact { key: key::NAMED, name: b"user.password", value: FactValue::Bytes(b"hunter2") },
         ];
-        let described =
-            describe(Domain::Internal as u8, &Facts::new(recorded.to_vec()), None, &HttpSettings::default());
-        assert_eq!((described.name.as_ref(), described.kind), ("buffer wait", SpanKind::Internal));
+        let described = describe(Domain::Internal as u8, &Facts::new(recorded.to_vec()), None, &Settings::default());
+        assert_eq!((described.name.to_string().as_str(), described.kind.clone()), ("buffer wait", SpanKind::Internal));
         assert_eq!(testing::shown(&described.attributes), ["tower.limit=3", "user.password=REDACTED"]);
         assert_eq!(described.status, Status::Unset);
     }
@@ -56,7 +53,7 @@ mod tests {
     fn a_span_of_the_program_has_the_kind_and_status_that_it_was_given() {
         let ok = [(key::SPAN_KIND, "3"), (key::ERROR_TYPE, "io"), (key::SPAN_STATUS, "1")];
         let described = |recorded: &[(u16, &'static str)], cut| {
-            describe(Domain::Internal as u8, &testing::facts(recorded), cut, &HttpSettings::default())
+            describe(Domain::Internal as u8, &testing::facts(recorded), cut, &Settings::default())
         };
         assert_eq!((described(&ok, None).kind, described(&ok, None).status), (SpanKind::Client, Status::Ok));
         let failed = [(key::SPAN_KIND, "9"), (key::SPAN_STATUS, "2"), (key::ERROR_MESSAGE, "no stock")];

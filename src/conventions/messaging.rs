@@ -1,10 +1,11 @@
 //! Messages sent, received, processed and settled.
 
-use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::{Amount, Attributes, Described, Measured, clean, error_type, status};
+use super::described::Amount;
+use super::{Attributes, Described, Measured, Measurements, SpanName, clean, error_type, status};
+use crate::attributes::attribute::Text;
 use crate::conventions::catalog::{
     MESSAGING_CLIENT_CONSUMED_MESSAGES, MESSAGING_CLIENT_OPERATION_DURATION, MESSAGING_CLIENT_SENT_MESSAGES,
     MESSAGING_PROCESS_DURATION, Metric,
@@ -13,7 +14,7 @@ use crate::records::facts::Facts;
 use crate::records::value::FactValue;
 use crate::wire::{MessagingOperation, key};
 
-pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+pub(super) fn describe<'a>(facts: &Facts<'a>, cut: Option<&'a str>) -> Described<'a> {
     let mut to = Attributes::default();
     let kind = facts.int(key::MESSAGING_OPERATION).and_then(MessagingOperation::of);
     to.as_recorded(
@@ -39,13 +40,15 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     );
     to.text(name::MESSAGING_OPERATION_TYPE, kind.map(type_name));
     let address = clean(facts, key::SERVER_ADDRESS);
-    to.text(name::SERVER_ADDRESS, address.as_deref());
-    to.int(name::SERVER_PORT, facts.port(key::SERVER_PORT).filter(|_| address.is_some()));
+    let port = facts.port(key::SERVER_PORT).filter(|_| address.is_some());
+    to.text(name::SERVER_ADDRESS, address);
+    to.int(name::SERVER_PORT, port);
     to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
     let error = error_type(facts, cut);
-    to.text(name::ERROR_TYPE, error.as_deref());
+    let failed = error.is_some();
+    to.text(name::ERROR_TYPE, error);
     Described {
-        name: span_name(facts, kind).into(),
+        name: span_name(facts, kind),
         kind: match kind {
             Some(MessagingOperation::Create) => SpanKind::Producer,
             // The span whose context a message carries is the one that produced it.
@@ -53,8 +56,8 @@ pub(super) fn describe(facts: &Facts<'_>, cut: Option<&str>) -> Described {
             Some(MessagingOperation::Process) => SpanKind::Consumer,
             _ => SpanKind::Client,
         },
-        status: status(facts, error.is_some(), cut),
-        measured: measured(facts, kind, error.is_some(), &to),
+        status: status(facts, failed, cut),
+        measured: measured(facts, kind, failed, &to),
         attributes: to.0,
     }
 }
@@ -74,21 +77,21 @@ fn type_name(kind: MessagingOperation) -> &'static str {
 }
 
 /// The operation, and a destination of which there are few.
-fn span_name(facts: &Facts<'_>, kind: Option<MessagingOperation>) -> String {
+fn span_name<'a>(facts: &Facts<'a>, kind: Option<MessagingOperation>) -> SpanName<'a> {
     let operation = clean(facts, key::MESSAGING_OPERATION_NAME);
     let operation = operation.unwrap_or_else(|| kind.map_or("message", type_name).into());
     let own = clean(facts, key::MESSAGING_DESTINATION).filter(|_| has_lasting_name(facts));
     let server = || {
         let address = clean(facts, key::SERVER_ADDRESS)?;
         Some(match facts.port(key::SERVER_PORT) {
-            Some(port) if address.contains(':') => format!("[{address}]:{port}"),
-            Some(port) => format!("{address}:{port}"),
+            Some(port) if address.contains(':') => Text::Owned(format!("[{address}]:{port}")),
+            Some(port) => Text::Owned(format!("{address}:{port}")),
             None => address,
         })
     };
     match clean(facts, key::MESSAGING_TEMPLATE).or(own).or_else(server) {
-        Some(destination) => format!("{operation} {destination}"),
-        None => operation,
+        Some(destination) => SpanName::of_two(operation, destination),
+        None => operation.into(),
     }
 }
 
@@ -101,13 +104,12 @@ fn measured(
     facts: &Facts<'_>,
     kind: Option<MessagingOperation>,
     has_failed: bool,
-    attributes: &Attributes,
-) -> Vec<Measured> {
+    attributes: &Attributes<'_>,
+) -> Measurements {
     let is_named = has_lasting_name(facts) && facts.text(key::MESSAGING_TEMPLATE).is_none();
-    let of = |metric: &Metric| -> Vec<KeyValue> {
-        let mut kept = attributes.of(metric);
-        kept.retain(|attribute| is_named || attribute.key.as_str() != name::MESSAGING_DESTINATION_NAME);
-        kept
+    let of = |metric: &Metric| match attributes.of(metric) {
+        all if is_named => all,
+        all => all.without(&attributes.0, name::MESSAGING_DESTINATION_NAME),
     };
     let lasted = |metric| Measured::duration(metric, of(metric));
     // An operation that records no number of messages counts as `uncounted` ones.
@@ -127,17 +129,17 @@ fn measured(
         Some(MessagingOperation::Create) => (None, None),
         Some(MessagingOperation::Settle) | None => (Some(lasted(operation)), None),
     };
-    lasted.into_iter().chain(counted).collect()
+    [lasted, counted].into()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::shown;
+    use super::super::testing::{self, shown};
     use super::*;
     use crate::records::record::Fact;
 
     /// Describes facts from text, of which numbers become numbers and `true` a truth value.
-    fn described(recorded: &[(u16, &str)], cut: Option<&str>) -> Described {
+    fn described<'a>(recorded: &[(u16, &'a str)], cut: Option<&'a str>) -> Described<'a> {
         let mut facts = Vec::new();
         for (key, text) in recorded {
             let value = match *text {
@@ -150,7 +152,7 @@ mod tests {
     }
 
     /// What a span measures, as `metric amount`.
-    fn measured(described: &Described) -> Vec<String> {
+    fn measured(described: &Described<'_>) -> Vec<String> {
         let amount = |each: &Measured| match each.amount {
             Amount::Recorded(count) => count.to_string(),
             other => format!("{other:?}"),
@@ -178,7 +180,7 @@ mod tests {
             ],
             None,
         );
-        assert_eq!((described.name.as_ref(), &described.kind), ("publish orders", &SpanKind::Producer));
+        assert_eq!((described.name.to_string().as_str(), &described.kind), ("publish orders", &SpanKind::Producer));
         assert_eq!(
             shown(&described.attributes),
             [
@@ -198,7 +200,7 @@ mod tests {
             ["messaging.client.operation.duration Duration", "messaging.client.sent.messages 1"]
         );
         assert_eq!(
-            shown(&described.measured[0].attributes),
+            testing::measured(&described, 0),
             [
                 "messaging.destination.name=orders",
                 "messaging.destination.partition.id=p3",
@@ -268,7 +270,7 @@ mod tests {
             let operation = [(key::MESSAGING_OPERATION, "3"), (key::MESSAGING_OPERATION_NAME, "poll")];
             let described = described(&[&operation[..], &recorded].concat(), None);
             assert_eq!(described.name, name, "{recorded:?}");
-            let found = shown(&described.measured[0].attributes);
+            let found = testing::measured(&described, 0);
             assert_eq!(found.contains(&"messaging.destination.name=orders".to_owned()), is_measured, "{recorded:?}");
         }
         assert_eq!(described(&[(key::MESSAGING_OPERATION, "5")], None).name, "settle");
@@ -285,8 +287,7 @@ mod tests {
             (vec![KAFKA], Some("SIGKILL"), Some("SIGKILL")),
         ] {
             let described = described(&recorded, cut);
-            let found = described.attributes.iter().find(|kv| kv.key.as_str() == "error.type");
-            assert_eq!(found.map(|kv| kv.value.to_string()).as_deref(), error, "{recorded:?}");
+            assert_eq!(testing::error(&described).as_deref(), error, "{recorded:?}");
             assert_eq!(matches!(described.status, Status::Error { .. }), error.is_some(), "{recorded:?}");
         }
     }

@@ -4,6 +4,7 @@ mod baggage;
 pub(crate) mod catalog;
 mod command;
 mod database;
+mod described;
 mod faas;
 #[path = "../../templates/hooks/src/http/forwarded.rs"]
 mod forwarded;
@@ -12,19 +13,20 @@ mod internal;
 mod messaging;
 mod rpc;
 mod sql;
-
-use std::borrow::Cow;
-use std::time::Duration;
+mod statements;
 
 pub(crate) use baggage::baggage;
-pub(crate) use http::HttpSettings;
-use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
-use opentelemetry::{Key, KeyValue, Value};
+use described::{Attributes, SpanName};
+pub(crate) use described::{Described, Measured, Measurements, Measures, Selection};
+use http::HttpSettings;
+use opentelemetry::trace::{SpanContext, SpanId, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry_semantic_conventions::attribute as name;
+use statements::Statements;
 
+use crate::attributes::attribute::{Attribute, Name, Text};
 use crate::attributes::redacted;
-use crate::conventions::catalog::Metric;
-use crate::records::facts::Facts;
+use crate::config::Http;
+use crate::records::facts::{FactBuffer, Facts};
 use crate::records::record::Fact;
 use crate::records::value::FactValue;
 use crate::redact;
@@ -33,79 +35,31 @@ use crate::wire::{Domain, SpanStatus, key, measure};
 /// Marks a point that adds up all series beyond the limit.
 pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 
-/// What the conventions make of a span.
-#[derive(Debug)]
-pub(crate) struct Described {
-    pub(crate) name: Cow<'static, str>,
-    pub(crate) kind: SpanKind,
-    pub(crate) attributes: Vec<KeyValue>,
-    pub(crate) status: Status,
-    /// The measurements that the span makes.
-    pub(crate) measured: Vec<Measured>,
+/// What decides how the conventions are applied, and what has been read before.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    http: HttpSettings,
+    statements: Statements,
 }
 
-impl Described {
-    /// Adds an attribute that came from outside, unless there is one of that name.
-    pub(crate) fn add(&mut self, name: String, value: impl Into<Value>) {
-        if !self.attributes.iter().any(|known| known.key.as_str() == name) {
-            let value = redacted::attribute_value(&name, value.into());
-            self.attributes.push(KeyValue::new(Key::from(name), value));
-        }
-    }
-}
-
-/// A point of a histogram, or what is added to a counter.
-#[derive(Debug)]
-pub(crate) struct Measured {
-    pub(crate) metric: &'static Metric,
-    pub(crate) amount: Amount,
-    pub(crate) attributes: Vec<KeyValue>,
-}
-
-/// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Amount {
-    /// How long the span lasted, in seconds.
-    Duration,
-    /// A recorded value, in the metric's unit.
-    Recorded(f64),
-    /// One if the span lasted so long, otherwise nothing.
-    OneIfLasted(Duration),
-}
-
-impl Measured {
-    /// A duration in seconds.
-    pub(crate) fn duration(metric: &'static Metric, attributes: Vec<KeyValue>) -> Measured {
-        Measured { metric, amount: Amount::Duration, attributes }
-    }
-
-    /// Bytes or rows that were counted, if they were.
-    fn counted(metric: &'static Metric, count: Option<i64>, attributes: Vec<KeyValue>) -> Option<Measured> {
-        let amount = Amount::Recorded(count.filter(|count| *count >= 0)? as f64);
-        Some(Measured { metric, amount, attributes })
-    }
-
-    /// The value, for a span that lasted so long, if there is one.
-    pub(crate) fn value(&self, lasted: Duration) -> Option<f64> {
-        match self.amount {
-            Amount::Duration => Some(lasted.as_secs_f64()),
-            Amount::Recorded(value) => Some(value),
-            Amount::OneIfLasted(limit) => (lasted >= limit).then_some(1.0),
-        }
+impl Settings {
+    pub(crate) fn new(http: &Http) -> Settings {
+        Settings { http: HttpSettings::new(http), statements: Statements::default() }
     }
 }
 
 /// Applies the conventions of the span's domain. `cut` is the reason why it never ended by itself.
-pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>, http: &HttpSettings) -> Described {
+pub(crate) fn describe<'a>(domain: u8, facts: &Facts<'a>, cut: Option<&'a str>, settings: &Settings) -> Described<'a> {
+    let http = &settings.http;
     let is_call = facts.get(key::RPC_SYSTEM).is_some();
     let mut described = match Domain::of(domain.into()) {
         // A call that travels over HTTP is described once.
-        Some(Domain::HttpServer) if is_call => rpc::server(facts, cut),
+        Some(Domain::HttpServer) if is_call => rpc::server(facts, cut, http),
         Some(Domain::HttpClient) if is_call => rpc::client(facts, cut),
         Some(Domain::HttpServer) => http::server::describe(facts, cut, http),
         Some(Domain::HttpClient) => http::client::describe(facts, cut, http),
-        Some(Domain::Database) => database::describe(facts, cut),
-        Some(Domain::RpcServer) => rpc::server(facts, cut),
+        Some(Domain::Database) => database::describe(facts, cut, &settings.statements),
+        Some(Domain::RpcServer) => rpc::server(facts, cut, http),
         Some(Domain::RpcClient) => rpc::client(facts, cut),
         Some(Domain::Messaging) => messaging::describe(facts, cut),
         Some(Domain::Faas) => faas::describe(facts, cut),
@@ -115,50 +69,56 @@ pub(crate) fn describe(domain: u8, facts: &Facts<'_>, cut: Option<&str>, http: &
         described.status = status;
     }
     for (name, value) in facts.named() {
-        described.add(name.into_owned(), value.to_sdk());
+        described.add(name, value.to_attribute());
     }
     described
 }
 
 /// The measurements of a record that belongs to no span. `about` is one of `wire::measure`.
-pub(crate) fn measure(about: u8, facts: &Facts<'_>, http: &HttpSettings) -> Vec<Measured> {
+pub(crate) fn measure<'a>(about: u8, facts: &Facts<'a>, settings: &Settings) -> Measures<'a> {
     match about {
-        measure::HTTP_CLIENT_TRANSFER => http::client::transfer(facts, http),
+        measure::HTTP_CLIENT_TRANSFER => http::client::transfer(facts, &settings.http),
         measure::HTTP_CLIENT_CONNECTION => http::client::connection(facts),
-        _ => Vec::new(),
+        _ => Measures::default(),
     }
 }
 
 /// An event of a span: its name and attributes. A log record that has become one has no name: it is called by its message.
-pub(crate) fn event<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> (Cow<'static, str>, Vec<KeyValue>) {
-    let (mut event_name, mut is_named) = (Cow::Borrowed("event"), false);
+pub(crate) fn event<'a>(recorded: impl Iterator<Item = Fact<'a>> + Clone) -> (Text<'a>, Vec<Attribute<'a>>) {
+    let (mut event_name, mut is_called, mut has_name, mut level) = (Text::Borrowed("event"), false, false, None);
     let mut attributes = Vec::new();
-    let facts: Vec<_> = recorded.collect();
-    for fact in &facts {
+    for fact in recorded.clone() {
         match fact.key {
             key::EVENT_NAME | key::LOG_BODY => {
-                (event_name, is_named) = (Cow::Owned(redact::message(&fact.value.text()).into_owned()), true);
+                (event_name, is_called) = (clean_text(fact.value), true);
+                has_name |= fact.key == key::EVENT_NAME;
             }
-            key::LOG_TARGET => attributes.push(KeyValue::new("target", clean_text(fact.value))),
-            key::CODE_FILE => attributes.push(KeyValue::new(name::CODE_FILE_PATH, clean_text(fact.value))),
-            key::CODE_LINE => attributes.push(KeyValue::new(name::CODE_LINE_NUMBER, fact.value.to_sdk())),
-            _ => attributes.extend(named(fact)),
+            key::LOG_TARGET => attributes.push(Attribute::new("target", clean_text(fact.value))),
+            key::CODE_FILE => attributes.push(Attribute::new(name::CODE_FILE_PATH, clean_text(fact.value))),
+            key::CODE_LINE => {
+                let value = redacted::recorded(name::CODE_LINE_NUMBER, fact.value.to_attribute());
+                attributes.push(Attribute { name: Name::Known(name::CODE_LINE_NUMBER), value });
+            }
+            _ => {
+                if fact.key == key::NAMED && fact.name == b"level" {
+                    level = Some(fact.value);
+                }
+                attributes.extend(named(&fact));
+            }
         }
     }
-    let facts = Facts::new(facts);
-    let is_error = facts.named().any(|(name, value)| name == "level" && value == FactValue::Bytes(b"ERROR"));
-    if facts.get(key::EVENT_NAME).is_none() && is_error {
-        if let Some(message) = logged_error(&facts) {
-            attributes.push(KeyValue::new(name::EXCEPTION_MESSAGE, clean_text(message)));
-        } else if !is_named && attributes.iter().any(|kv| kv.key.as_str() == name::EXCEPTION_TYPE) {
-            event_name = Cow::Borrowed("exception");
+    if !has_name && level == Some(FactValue::Bytes(b"ERROR")) {
+        if let Some(message) = logged_error(&Facts::gather(FactBuffer::default(), recorded)) {
+            attributes.push(Attribute::new(name::EXCEPTION_MESSAGE, clean_text(message)));
+        } else if !is_called && attributes.iter().any(|attribute| *attribute.name == *name::EXCEPTION_TYPE) {
+            event_name = Text::Borrowed("exception");
         }
     }
     (event_name, attributes)
 }
 
-fn clean_text(value: FactValue<'_>) -> String {
-    redact::message(&value.text()).into_owned()
+fn clean_text(value: FactValue<'_>) -> Text<'_> {
+    Text::from(value.text()).cleaned(redact::message)
 }
 
 /// Fields by which programs log an error, in the order in which they count.
@@ -175,7 +135,7 @@ pub(crate) fn logged_error<'a>(facts: &Facts<'a>) -> Option<FactValue<'a>> {
 }
 
 /// A link of a span: the span that it is to, and its attributes. `None` if that span is not a valid one.
-pub(crate) fn link<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> Option<(SpanContext, Vec<KeyValue>)> {
+pub(crate) fn link<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> Option<(SpanContext, Vec<Attribute<'a>>)> {
     let mut linked = None;
     let mut state = TraceState::default();
     let mut attributes = Vec::new();
@@ -196,38 +156,35 @@ pub(crate) fn link<'a>(recorded: impl Iterator<Item = Fact<'a>>) -> Option<(Span
 
 /// An attribute outside its domain, under the name that the conventions give its key. Most other raw facts may hold
 /// data that must not be exported, and are left out.
-pub(crate) fn named(recorded: &Fact<'_>) -> Option<KeyValue> {
+pub(crate) fn named<'a>(recorded: &Fact<'a>) -> Option<Attribute<'a>> {
     match recorded.key {
         key::NAMED => {
             let own = String::from_utf8_lossy(recorded.name);
-            let value = redacted::attribute_value(&own, recorded.value.to_sdk());
-            (!own.is_empty()).then(|| KeyValue::new(Key::from(own.into_owned()), value))
+            let value = redacted::recorded(&own, recorded.value.to_attribute());
+            (!own.is_empty()).then(|| Attribute { name: Name::Recorded(own.into()), value })
         }
-        key::ERROR_MESSAGE => {
-            let message = redact::message(&recorded.value.text()).into_owned();
-            Some(KeyValue::new(name::EXCEPTION_MESSAGE, message))
-        }
+        key::ERROR_MESSAGE => Some(Attribute::new(name::EXCEPTION_MESSAGE, clean_text(recorded.value))),
         key::HTTP_METHOD => {
-            let (method, _) = HttpSettings::default().method(&recorded.value.text());
-            Some(KeyValue::new(name::HTTP_REQUEST_METHOD, method))
+            let (method, _) = HttpSettings::default().method(recorded.value.text());
+            Some(Attribute::new(name::HTTP_REQUEST_METHOD, method))
         }
         other => as_recorded(other, recorded.value),
     }
 }
 
 /// The attribute that a key's value becomes as it was recorded, but for secrets.
-fn as_recorded(key: u16, value: FactValue<'_>) -> Option<KeyValue> {
+fn as_recorded(key: u16, value: FactValue<'_>) -> Option<Attribute<'_>> {
     let name = key::attribute(key)?;
-    Some(KeyValue::new(name, redacted::attribute_value(name, value.to_sdk())))
+    Some(Attribute { name: Name::Known(name), value: redacted::recorded(name, value.to_attribute()) })
 }
 
 /// Text as it was recorded, but for secrets.
-fn clean(facts: &Facts<'_>, key: u16) -> Option<String> {
-    facts.text(key).map(|text| redact::message(&text).into_owned())
+fn clean<'a>(facts: &Facts<'a>, key: u16) -> Option<Text<'a>> {
+    facts.text(key).map(|text| Text::from(text).cleaned(redact::message))
 }
 
-fn error_type(facts: &Facts<'_>, cut: Option<&str>) -> Option<String> {
-    cut.map(str::to_owned).or_else(|| clean(facts, key::ERROR_TYPE))
+fn error_type<'a>(facts: &Facts<'a>, cut: Option<&'a str>) -> Option<Text<'a>> {
+    cut.map(Text::Borrowed).or_else(|| clean(facts, key::ERROR_TYPE))
 }
 
 fn status(facts: &Facts<'_>, failed: bool, cut: Option<&str>) -> Status {
@@ -249,39 +206,17 @@ fn given_status(facts: &Facts<'_>, cut: Option<&str>) -> Option<Status> {
     }
 }
 
-/// Attributes on their way into a span.
-#[derive(Debug, Default)]
-struct Attributes(Vec<KeyValue>);
-
-impl Attributes {
-    fn text(&mut self, name: &'static str, value: Option<impl Into<String>>) {
-        if let Some(value) = value {
-            self.0.push(KeyValue::new(name, value.into()));
-        }
-    }
-
-    fn int(&mut self, name: &'static str, value: Option<i64>) {
-        if let Some(value) = value {
-            self.0.push(KeyValue::new(name, value));
-        }
-    }
-
+impl<'a> Attributes<'a> {
     /// The values of keys that are attributes as they were recorded.
-    fn as_recorded(&mut self, facts: &Facts<'_>, keys: &[u16]) {
+    fn as_recorded(&mut self, facts: &Facts<'a>, keys: &[u16]) {
         self.0.extend(keys.iter().filter_map(|key| as_recorded(*key, facts.get(*key)?)));
     }
 
     /// The overflow that the hooks have marked, if there was one.
-    fn overflow(&mut self, facts: &Facts<'_>) {
+    fn overflow(&mut self, facts: &Facts<'a>) {
         if facts.named().any(|(name, _)| name == OVERFLOW) {
-            self.0.push(KeyValue::new(OVERFLOW, true));
+            self.truth(OVERFLOW, true);
         }
-    }
-
-    /// The attributes that the metric may have: only those with few different values.
-    fn of(&self, metric: &Metric) -> Vec<KeyValue> {
-        let may = |key: &str| metric.attributes.contains(&key) || key == OVERFLOW;
-        self.0.iter().filter(|attribute| may(attribute.key.as_str())).cloned().collect()
     }
 }
 
@@ -295,9 +230,22 @@ mod testing {
         Facts::new(recorded.iter().map(|(key, text)| Fact { key: *key, name: b"", value: value(text) }).collect())
     }
 
+    /// The error's type, if it has one.
+    pub(crate) fn error(described: &Described<'_>) -> Option<String> {
+        let found = described.attributes.iter().find(|attribute| *attribute.name == *name::ERROR_TYPE)?;
+        Some(found.value.clone().into_sdk().to_string())
+    }
+
+    /// The attributes of the measurement of that number, shown.
+    pub(crate) fn measured(described: &Described<'_>, number: usize) -> Vec<String> {
+        let measured = described.measured.iter().nth(number).expect("a measurement");
+        shown(measured.attributes.of(&described.attributes))
+    }
+
     /// Attributes as `name=value`, sorted.
-    pub(crate) fn shown(attributes: &[KeyValue]) -> Vec<String> {
-        let mut shown: Vec<_> = attributes.iter().map(|kv| format!("{}={}", kv.key, kv.value)).collect();
+    pub(crate) fn shown<'l, 'a: 'l>(attributes: impl IntoIterator<Item = &'l Attribute<'a>>) -> Vec<String> {
+        let sdk = attributes.into_iter().map(|attribute| attribute.clone().into_sdk());
+        let mut shown: Vec<_> = sdk.map(|kv| format!("{}={}", kv.key, kv.value)).collect();
         shown.sort();
         shown
     }
@@ -316,7 +264,7 @@ mod tests {
         let described = |given: &[Fact<'static>], cut| {
             let number = |key, number| Fact { key, name: b"", value: FactValue::Int(number) };
             let recorded = [number(key::HTTP_STATUS, 500)].into_iter().chain(given.iter().copied()).collect();
-            describe(Domain::HttpServer as u8, &Facts::new(recorded), cut, &HttpSettings::default())
+            describe(Domain::HttpServer as u8, &Facts::new(recorded), cut, &Settings::default())
         };
         let status = |number| Fact { key: key::SPAN_STATUS, name: b"", value: FactValue::Int(number) };
         let message = Fact { key: key::ERROR_MESSAGE, name: b"", value: FactValue::Bytes(b"no stock") };
@@ -331,8 +279,8 @@ mod tests {
         assert_eq!(described(&[named(b"/pots/7;sid=1")], None).name, "HTTP /pots/7;sid=REDACTED");
         let both = described(&[route, named(b"/pots")], None);
         assert_eq!(both.name, "HTTP /pots/{id}");
-        let routes = |of: &[KeyValue]| of.iter().filter(|kv| kv.key.as_str() == name::HTTP_ROUTE).count();
-        assert_eq!((routes(&both.attributes), routes(&both.measured[0].attributes)), (1, 1));
+        let routes = |of: Vec<String>| of.iter().filter(|shown| shown.starts_with("http.route=")).count();
+        assert_eq!((routes(testing::shown(&both.attributes)), routes(testing::measured(&both, 0))), (1, 1));
     }
 
     #[test]
@@ -361,7 +309,7 @@ mod tests {
             (Domain::Database, vec![], key::SERVER_ADDRESS, "server.address", "other_sql"),
         ] {
             let recorded = [more, vec![(key, TEXT)]].concat();
-            let described = describe(domain as u8, &testing::facts(&recorded), None, &HttpSettings::default());
+            let described = describe(domain as u8, &testing::facts(&recorded), None, &Settings::default());
             let attributes = testing::shown(&described.attributes);
             assert!(attributes.contains(&format!("{attribute}={CLEAN}")), "{attributes:?}");
             assert_eq!(described.name, named.replace("{}", CLEAN), "{attribute}");
@@ -370,7 +318,7 @@ mod tests {
         }
         let named = [(key::SPAN_NAME, TEXT)];
         for domain in [Domain::Faas, Domain::Internal] {
-            let described = describe(domain as u8, &testing::facts(&named), None, &HttpSettings::default());
+            let described = describe(domain as u8, &testing::facts(&named), None, &Settings::default());
             assert_eq!(described.name, CLEAN, "{domain:?}");
         }
     }

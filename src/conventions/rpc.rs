@@ -1,11 +1,11 @@
 //! Remote procedure calls, served and sent: on their own, or as requests of HTTP.
 
-use std::borrow::Cow;
-
 use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::{Attributes, Described, Measured, clean, error_type, http, status};
+use super::http::{self, HttpSettings};
+use super::{Attributes, Described, Measured, clean, error_type, status};
+use crate::attributes::attribute::Text;
 use crate::conventions::catalog::{Metric, RPC_CLIENT_CALL_DURATION, RPC_SERVER_CALL_DURATION};
 use crate::records::facts::Facts;
 use crate::wire::{RpcStatuses, key};
@@ -83,14 +83,14 @@ fn known(statuses: RpcStatuses) -> impl Iterator<Item = &'static Known> {
 }
 
 /// A call that was served.
-pub(super) fn server(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+pub(super) fn server<'a>(facts: &Facts<'a>, cut: Option<&'a str>, settings: &HttpSettings) -> Described<'a> {
     let recorded = clean(facts, key::SERVER_ADDRESS).map(|address| (address, facts.port(key::SERVER_PORT)));
-    let server = recorded.or_else(|| http::server::address(facts));
+    let server = recorded.or_else(|| http::server::address(facts, settings));
     describe(facts, cut, SpanKind::Server, server, &RPC_SERVER_CALL_DURATION)
 }
 
 /// A call that was sent.
-pub(super) fn client(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+pub(super) fn client<'a>(facts: &Facts<'a>, cut: Option<&'a str>) -> Described<'a> {
     let recorded = clean(facts, key::SERVER_ADDRESS).map(|address| (address, facts.port(key::SERVER_PORT)));
     let server = recorded.or_else(|| match http::client::server(facts) {
         (Some(address), port) => Some((address, port)),
@@ -99,23 +99,23 @@ pub(super) fn client(facts: &Facts<'_>, cut: Option<&str>) -> Described {
     describe(facts, cut, SpanKind::Client, server, &RPC_CLIENT_CALL_DURATION)
 }
 
-fn describe(
-    facts: &Facts<'_>,
-    cut: Option<&str>,
+fn describe<'a>(
+    facts: &Facts<'a>,
+    cut: Option<&'a str>,
     kind: SpanKind,
-    server: Option<(String, Option<i64>)>,
+    server: Option<(Text<'a>, Option<i64>)>,
     metric: &'static Metric,
-) -> Described {
+) -> Described<'a> {
     let mut to = Attributes::default();
     let system = clean(facts, key::RPC_SYSTEM).unwrap_or("other".into());
     let own = clean(facts, key::RPC_METHOD);
     let original = clean(facts, key::RPC_METHOD_ORIGINAL).filter(|_| own.is_none());
-    to.text(name::RPC_SYSTEM_NAME, Some(system.as_str()));
-    to.text(name::RPC_METHOD, own.as_deref().or(original.as_ref().map(|_| "_OTHER")));
+    to.text(name::RPC_SYSTEM_NAME, Some(system.clone()));
+    to.text(name::RPC_METHOD, own.clone().or(original.as_ref().map(|_| "_OTHER".into())));
     to.text(name::RPC_METHOD_ORIGINAL, original);
     let statuses = facts.int(key::RPC_STATUSES).and_then(RpcStatuses::of);
     let answer = answer(facts, statuses);
-    to.text(name::RPC_RESPONSE_STATUS_CODE, answer.as_deref());
+    to.text(name::RPC_RESPONSE_STATUS_CODE, answer.clone());
     if let Some((address, port)) = server {
         to.text(name::SERVER_ADDRESS, Some(address));
         to.int(name::SERVER_PORT, port);
@@ -132,37 +132,38 @@ fn describe(
             http::http_error_type(facts, from, cut)
         }
     };
-    to.text(name::ERROR_TYPE, error.as_deref());
+    let failed = error.is_some();
+    to.text(name::ERROR_TYPE, error);
     Described {
         name: own.unwrap_or(system).into(),
         kind,
-        status: status(facts, error.is_some(), cut),
-        measured: vec![Measured::duration(metric, to.of(metric))],
+        status: status(facts, failed, cut),
+        measured: [Some(Measured::duration(metric, to.of(metric)))].into(),
         attributes: to.0,
     }
 }
 
 /// The status as the system writes it.
-fn answer(facts: &Facts<'_>, statuses: Option<RpcStatuses>) -> Option<Cow<'static, str>> {
+fn answer<'a>(facts: &Facts<'a>, statuses: Option<RpcStatuses>) -> Option<Text<'a>> {
     let recorded = clean(facts, key::RPC_STATUS)?;
     let number = facts.int(key::RPC_STATUS);
     let named = statuses.and_then(|statuses| known(statuses).find(|(known, ..)| Some(*known) == number));
-    Some(named.map_or(recorded.into(), |(_, status, _)| Cow::Borrowed(*status)))
+    Some(named.map_or(recorded, |(_, status, _)| Text::Borrowed(status)))
 }
 
 /// The error: a status that counts as one at this end, or whatever else went wrong.
-fn error(
-    facts: &Facts<'_>,
-    cut: Option<&str>,
+fn error<'a>(
+    facts: &Facts<'a>,
+    cut: Option<&'a str>,
     statuses: Option<RpcStatuses>,
     answer: &str,
     kind: &SpanKind,
-) -> Option<String> {
+) -> Option<Text<'a>> {
     let recorded = error_type(facts, cut);
     let Some(is_error) = statuses.and_then(|statuses| is_error(statuses, answer, kind)) else { return recorded };
     // A recorded error that only repeats the status is an error if the status is one.
-    let repeats = |error: &String| error == answer || clean(facts, key::RPC_STATUS).as_ref() == Some(error);
-    recorded.filter(|error| !repeats(error)).or_else(|| is_error.then(|| answer.to_owned()))
+    let repeats = |error: &Text<'_>| **error == *answer || clean(facts, key::RPC_STATUS).as_ref() == Some(error);
+    recorded.filter(|error| !repeats(error)).or_else(|| is_error.then(|| answer.to_owned().into()))
 }
 
 /// Whether a call with that status has failed, as this end sees it; `None` for a status that does not show that.
@@ -179,9 +180,13 @@ fn is_error(statuses: RpcStatuses, answer: &str, kind: &SpanKind) -> Option<bool
 mod tests {
     use opentelemetry::trace::Status;
 
-    use super::super::testing::{facts, shown};
+    use super::super::testing::{self, facts, shown};
     use super::*;
-    use crate::conventions::HttpSettings;
+    use crate::conventions::Settings;
+
+    fn server<'a>(facts: &Facts<'a>, cut: Option<&'a str>) -> Described<'a> {
+        super::server(facts, cut, &HttpSettings::default())
+    }
     use crate::wire::Domain;
 
     const SYSTEM: (u16, &str) = (key::RPC_SYSTEM, "grpc");
@@ -213,14 +218,14 @@ mod tests {
             (&sent, SpanKind::Client, "rpc.client.call.duration"),
             (&served, SpanKind::Server, "rpc.server.call.duration"),
         ] {
-            assert_eq!((described.name.as_ref(), &described.kind), ("shop.Orders/Place", &kind));
+            assert_eq!((described.name.to_string().as_str(), &described.kind), ("shop.Orders/Place", &kind));
             assert_eq!(shown(&described.attributes), attributes);
             assert_eq!(described.status, Status::Unset);
             let measured: Vec<_> = described.measured.iter().map(|each| each.metric.name).collect();
             assert_eq!(measured, [metric]);
         }
-        assert_eq!(shown(&sent.measured[0].attributes), attributes[2..]);
-        assert_eq!(shown(&served.measured[0].attributes), attributes[2..5]);
+        assert_eq!(testing::measured(&sent, 0), attributes[2..]);
+        assert_eq!(testing::measured(&served, 0), attributes[2..5]);
     }
 
     #[test]
@@ -233,7 +238,7 @@ mod tests {
         );
         let described = client(&facts(&[(key::RPC_SYSTEM, "jsonrpc")]), None);
         assert_eq!(
-            (described.name.as_ref(), shown(&described.attributes)),
+            (described.name.to_string().as_str(), shown(&described.attributes)),
             ("jsonrpc", vec!["rpc.system.name=jsonrpc".to_owned()])
         );
     }
@@ -304,8 +309,7 @@ mod tests {
             let recorded = given;
             let (served, sent) = (server(&facts(&recorded), None), client(&facts(&recorded), None));
             for (described, error) in [(served, at_server), (sent, at_client)] {
-                let found = described.attributes.iter().find(|kv| kv.key.as_str() == "error.type");
-                assert_eq!(found.map(|kv| kv.value.to_string()).as_deref(), error, "{recorded:?}");
+                assert_eq!(testing::error(&described).as_deref(), error, "{recorded:?}");
                 assert_eq!(matches!(described.status, Status::Error { .. }), error.is_some(), "{recorded:?}");
             }
         }
@@ -326,9 +330,9 @@ mod tests {
             (key::RPC_STATUS, "0"),
         ];
         let describe =
-            |domain: Domain| super::super::describe(domain as u8, &facts(&recorded), None, &HttpSettings::default());
+            |domain: Domain| super::super::describe(domain as u8, &facts(&recorded), None, &Settings::default());
         let described = describe(Domain::HttpServer);
-        assert_eq!((described.name.as_ref(), &described.kind), ("shop.Orders/Place", &SpanKind::Server));
+        assert_eq!((described.name.to_string().as_str(), &described.kind), ("shop.Orders/Place", &SpanKind::Server));
         assert_eq!(
             shown(&described.attributes),
             [
@@ -364,7 +368,7 @@ mod tests {
             (Domain::HttpClient, vec![], None, None),
         ] {
             let recorded = [&request[..], &more].concat();
-            let described = super::super::describe(domain as u8, &facts(&recorded), None, &HttpSettings::default());
+            let described = super::super::describe(domain as u8, &facts(&recorded), None, &Settings::default());
             let server = if domain == Domain::HttpServer { at_server } else { at_client };
             let method = ["rpc.method=shop.Orders/Place", "rpc.system.name=grpc"];
             let mut expected: Vec<_> = error.into_iter().chain(status).chain(server).chain(method).collect();

@@ -9,7 +9,7 @@ use opentelemetry::trace::{SpanId, SpanKind, Status};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::destinations::{Backend, Delivered};
+use super::destinations::{Accepts, Backend, Delivered};
 use crate::bounds::losses::{Losses, Reason};
 use crate::signals::sourced::Sourced;
 use crate::ui::{self, plural};
@@ -48,7 +48,7 @@ impl Waiting {
     }
 }
 
-impl Backend<Sourced<SpanData>> for Console {
+impl Accepts<Sourced<SpanData>> for Console {
     fn push(&mut self, span: Sourced<SpanData>) {
         let now = Instant::now();
         let trace = span.item.span_context.trace_id().to_bytes();
@@ -57,7 +57,9 @@ impl Backend<Sourced<SpanData>> for Console {
         waiting.spans.push(span);
         self.waiting += 1;
     }
+}
 
+impl Backend for Console {
     fn export_due(&mut self, now: Instant, is_open: &dyn Fn([u8; 16]) -> bool) {
         let crowded = self.waiting > MAX_WAITING;
         let due = |id: &[u8; 16], waiting: &Waiting| {

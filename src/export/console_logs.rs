@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use opentelemetry::logs::{AnyValue, Severity};
 
 use super::console::plain;
-use super::destinations::{Backend, Delivered};
+use super::destinations::{Accepts, Backend, Delivered};
 use crate::bounds::losses::Losses;
 use crate::signals::logs::data::LogData;
 use crate::signals::sourced::Sourced;
@@ -22,12 +22,14 @@ pub(crate) struct ConsoleLogs {
     shown: u64,
 }
 
-impl Backend<Sourced<LogData>> for ConsoleLogs {
+impl Accepts<Sourced<LogData>> for ConsoleLogs {
     fn push(&mut self, log: Sourced<LogData>) {
         self.shown += 1;
         ui::err_raw(line(&log.item, log.source.label().as_deref()));
     }
+}
 
+impl Backend for ConsoleLogs {
     fn export_due(&mut self, _: Instant, _: &dyn Fn([u8; 16]) -> bool) {}
 
     fn flush(&mut self) {}

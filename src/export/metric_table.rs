@@ -263,25 +263,23 @@ fn text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attributes::attribute::Attribute;
     use crate::config::HistogramAggregation;
-    use crate::conventions::Measured;
     use crate::conventions::catalog::HTTP_SERVER_REQUEST_DURATION;
-    use crate::records::scope;
     use crate::signals::metrics::testing::TestMetrics;
 
     fn table(histograms: HistogramAggregation, durations: impl IntoIterator<Item = Duration>) -> String {
         let mut metrics = TestMetrics::new(histograms);
         assert_eq!(render(&metrics.collect_all()), "");
         for duration in durations {
-            let attributes = vec![
-                KeyValue::new("url.scheme", "http"),
-                KeyValue::new("http.response.status_code", 500),
-                KeyValue::new("error.type", "500"),
-                KeyValue::new("http.route", "/orders/{id}"),
-                KeyValue::new("http.request.method", "GET"),
+            let attributes = [
+                Attribute::new("url.scheme", "http"),
+                Attribute::int("http.response.status_code", 500),
+                Attribute::new("error.type", "500"),
+                Attribute::new("http.route", "/orders/{id}"),
+                Attribute::new("http.request.method", "GET"),
             ];
-            let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, attributes);
-            metrics.instruments.record(&scope::own(), &measured, duration, None);
+            metrics.record(&HTTP_SERVER_REQUEST_DURATION, &attributes, duration);
         }
         anstream::adapter::strip_str(&render(&metrics.collect_all())).to_string()
     }
@@ -289,8 +287,7 @@ mod tests {
     #[test]
     fn tables_of_several_programs_name_their_program() {
         let mut metrics = TestMetrics::new(HistogramAggregation::Exponential);
-        let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, Vec::new());
-        metrics.instruments.record(&scope::own(), &measured, Duration::from_millis(3), None);
+        metrics.record(&HTTP_SERVER_REQUEST_DURATION, &[], Duration::from_millis(3));
         let all = Collected { program: Some("stock".into()), ..metrics.collect_all() };
         let text = anstream::adapter::strip_str(&render(&all)).to_string();
         assert!(text.starts_with("metrics of stock\nhttp.server.request.duration "), "{text}");

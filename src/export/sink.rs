@@ -68,6 +68,20 @@ impl Sink {
         }
     }
 
+    /// Whether it takes requests as protobuf.
+    pub(crate) fn takes_protobuf(&self) -> bool {
+        matches!(self, Sink::Otlp(sender) if sender.takes_protobuf())
+    }
+
+    /// A request that is protobuf already, as it is sent.
+    pub(crate) fn pack(&self, protobuf: Vec<u8>) -> Result<Bytes, Failure> {
+        let packed = match self {
+            Sink::Otlp(sender) => sender.pack(protobuf),
+            Sink::Lines(_) => Ok(protobuf.into()),
+        };
+        packed.map_err(|error| Failure::encoding(&error))
+    }
+
     /// A request as it is sent, however often that is tried.
     pub(crate) fn encode(&self, request: &(impl Message + Serialize)) -> Result<Bytes, Failure> {
         let encoded = match self {

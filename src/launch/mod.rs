@@ -20,6 +20,8 @@ pub(crate) use environment::Environment;
 pub(crate) use exporter::{Exporter, NotReady, Order, Orders, let_go_of_inherited, replace_by_nothing};
 pub(crate) use find::{FindError, find_program, is_elf};
 pub(crate) use left::{adopt_orphans, count_left};
+#[cfg(test)]
+pub(crate) use shortage::allocations;
 pub(crate) use shortage::{Allocator, prepare_for_shortage};
 pub(crate) use signals::Signals;
 

@@ -139,8 +139,21 @@ unsafe impl GlobalAlloc for Allocator {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    static ALLOCATIONS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// How often this thread has allocated.
+#[cfg(test)]
+pub(crate) fn allocations() -> u64 {
+    ALLOCATIONS.get()
+}
+
 #[inline]
 fn some(memory: *mut u8) -> *mut u8 {
+    #[cfg(test)]
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
     if memory.is_null() {
         out_of_memory();
     }

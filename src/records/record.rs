@@ -246,6 +246,8 @@ pub(crate) mod make {
         Int(u16, i64),
         Named(&'a str, &'a str),
         NamedInt(&'a str, i64),
+        /// Key, name, one of `wire::value`, and its bytes.
+        Raw(u16, &'a str, u8, &'a [u8]),
     }
 
     pub(crate) fn attributes(facts: &[Given<'_>]) -> Vec<u8> {
@@ -255,6 +257,7 @@ pub(crate) mod make {
             let (key, name, kind, value) = match fact {
                 Given::Text(key, text) => (*key, "", wire::value::STR, text.as_bytes()),
                 Given::Bytes(key, bytes) => (*key, "", wire::value::STR, *bytes),
+                Given::Raw(key, name, kind, bytes) => (*key, *name, *kind, *bytes),
                 Given::Named(name, text) => (wire::key::NAMED, *name, wire::value::STR, text.as_bytes()),
                 Given::Int(key, int) => {
                     number = int.to_le_bytes();

@@ -1,33 +1,48 @@
 //! Instrumentation scopes: the woven crate that recorded something, or otel-rs itself.
 
 use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
 
 use opentelemetry::InstrumentationScope;
 
 use crate::marker::Marker;
-use crate::records::facts::Facts;
-use crate::wire::key;
 
 /// The scope of what otel-rs records itself.
-pub(crate) fn own() -> InstrumentationScope {
-    scope("otel-rs", "")
+pub(crate) fn own() -> Arc<InstrumentationScope> {
+    static OWN: LazyLock<Arc<InstrumentationScope>> = LazyLock::new(|| Arc::new(scope("otel-rs", "")));
+    Arc::clone(&OWN)
 }
 
 /// The scope of the layer with this marker; our own where the marker is not a whole one.
-pub(crate) fn of_layer(marker: &str) -> InstrumentationScope {
+pub(crate) fn of_layer(marker: &str) -> Arc<InstrumentationScope> {
     match Marker::parse(marker) {
-        Some(marker) if !marker.crate_name.is_empty() => scope(marker.crate_name, marker.crate_version),
+        Some(marker) if !marker.crate_name.is_empty() => Arc::new(scope(marker.crate_name, marker.crate_version)),
         _ => own(),
     }
 }
 
-/// The scope that the program itself names among the facts about a span, if it does.
-pub(crate) fn of_program(facts: &Facts<'_>) -> Option<InstrumentationScope> {
-    let text = |key| facts.text(key).map(Cow::into_owned);
-    let scope = InstrumentationScope::builder(text(key::SCOPE_NAME)?);
-    let scope = text(key::SCOPE_VERSION).into_iter().fold(scope, |scope, version| scope.with_version(version));
-    let scope = text(key::SCOPE_SCHEMA_URL).into_iter().fold(scope, |scope, url| scope.with_schema_url(url));
-    Some(scope.build())
+/// A scope that the program itself names.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct OwnScope<'a> {
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) version: Option<Cow<'a, str>>,
+    pub(crate) schema_url: Option<Cow<'a, str>>,
+}
+
+impl OwnScope<'_> {
+    /// Whether that is the scope.
+    pub(crate) fn is(&self, scope: &InstrumentationScope) -> bool {
+        self.name == scope.name()
+            && self.version.as_deref() == scope.version()
+            && self.schema_url.as_deref() == scope.schema_url()
+    }
+
+    pub(crate) fn make(&self) -> InstrumentationScope {
+        let scope = InstrumentationScope::builder(self.name.clone().into_owned());
+        let scope = self.version.iter().fold(scope, |scope, version| scope.with_version(version.clone().into_owned()));
+        let scope = self.schema_url.iter().fold(scope, |scope, url| scope.with_schema_url(url.clone().into_owned()));
+        scope.build()
+    }
 }
 
 fn scope(name: &str, version: &str) -> InstrumentationScope {

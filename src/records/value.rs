@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use opentelemetry::Array;
 
+use crate::attributes::attribute::AttributeValue;
 use crate::wire;
 
 /// The value of a fact about a span or a time series.
@@ -47,7 +48,7 @@ impl<'a> FactValue<'a> {
     /// The value as text, whatever it is.
     pub(crate) fn text(&self) -> Cow<'a, str> {
         match self {
-            FactValue::Bytes(bytes) => String::from_utf8_lossy(bytes),
+            FactValue::Bytes(bytes) => lossy(bytes),
             FactValue::Int(number) => number.to_string().into(),
             FactValue::Float(number) => number.to_string().into(),
             FactValue::Bool(truth) => truth.to_string().into(),
@@ -76,20 +77,20 @@ impl<'a> FactValue<'a> {
         }
     }
 
-    /// The value as the SDK holds it.
-    pub(crate) fn to_sdk(self) -> opentelemetry::Value {
+    /// The value of an attribute.
+    pub(crate) fn to_attribute(self) -> AttributeValue<'a> {
         match self {
-            FactValue::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
-            FactValue::Int(number) => number.into(),
-            FactValue::Float(number) => number.into(),
-            FactValue::Bool(truth) => truth.into(),
-            FactValue::List(_) => self.to_array(),
+            FactValue::Bytes(bytes) => lossy(bytes).into(),
+            FactValue::Int(number) => AttributeValue::Int(number),
+            FactValue::Float(number) => AttributeValue::Float(number),
+            FactValue::Bool(truth) => AttributeValue::Bool(truth),
+            FactValue::List(_) => AttributeValue::List(self.to_array()),
         }
     }
 
     /// A list as the SDK holds it, whose items are all of one type: that of the first. Others are left out.
-    fn to_array(self) -> opentelemetry::Value {
-        let array = match self.items().next() {
+    fn to_array(self) -> Array {
+        match self.items().next() {
             Some(FactValue::Int(_)) => Array::I64(
                 self.items()
                     .filter_map(|item| if let FactValue::Int(number) = item { Some(number) } else { None })
@@ -106,8 +107,15 @@ impl<'a> FactValue<'a> {
                     .collect(),
             ),
             _ => Array::String(self.items().map(|item| item.text().into_owned().into()).collect()),
-        };
-        opentelemetry::Value::Array(array)
+        }
+    }
+}
+
+/// Text, which most often is valid.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
     }
 }
 
@@ -126,7 +134,7 @@ mod tests {
                 bytes.extend((item.len() as u32).to_le_bytes());
                 bytes.extend(*item);
             }
-            FactValue::List(bytes.leak()).to_sdk()
+            FactValue::List(bytes.leak()).to_attribute().into_sdk()
         };
         let one = 1_i64.to_le_bytes();
         let numbers = list(&[(wire::value::INT, &one), (wire::value::STR, b"x"), (wire::value::LIST, b"")]);

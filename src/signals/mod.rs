@@ -1,5 +1,6 @@
 //! The three signals: what a span, a log record and a metric are when they are exported, and their requests.
 
+pub(crate) mod direct;
 pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod resource;

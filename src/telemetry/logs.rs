@@ -12,6 +12,7 @@ use crate::export::destinations::{self, Delivered, Destinations};
 use crate::export::notices::ExportNotices;
 use crate::records::assemble::CompleteRecord;
 use crate::records::record::LogHeader;
+use crate::signals::direct::{EncodedItem, LogEncoder};
 use crate::signals::logs::LogMaker;
 use crate::signals::logs::data::LogData;
 use crate::signals::sourced::Sourced;
@@ -19,6 +20,7 @@ use crate::signals::sourced::Sourced;
 /// All destinations of log records.
 pub(crate) struct Logs {
     maker: LogMaker,
+    encoder: LogEncoder,
     destinations: Destinations<Sourced<LogData>>,
 }
 
@@ -31,14 +33,23 @@ impl Logs {
         budget: &Budget,
     ) -> Option<Logs> {
         let destinations = destinations::of_log_records(&config.logs, notices, wake, budget);
-        destinations
-            .is_any()
-            .then(|| Logs { maker: LogMaker::new(config.logs.limits, config.baggage_attributes.clone()), destinations })
+        let (limits, baggage) = (config.logs.limits, &config.baggage_attributes);
+        destinations.is_any().then(|| Logs {
+            maker: LogMaker::new(limits, baggage.clone()),
+            encoder: LogEncoder::new(limits, baggage.clone()),
+            destinations,
+        })
     }
 
     /// Accepts a record.
     pub(crate) fn push(&mut self, logged: &CompleteRecord<LogHeader>) {
-        self.destinations.push(self.maker.make(logged));
+        if self.destinations.take_encoded() {
+            let (scope, message) = self.encoder.encode(logged);
+            self.destinations.push_encoded(&EncodedItem { source: &logged.source, scope: &scope, message });
+        }
+        if self.destinations.take_whole() {
+            self.destinations.push_whole(self.maker.make(logged));
+        }
     }
 
     /// Exports what is due.

@@ -7,10 +7,11 @@ use opentelemetry::InstrumentationScope;
 use tokio::sync::Notify;
 
 use super::readers::Readers;
+use crate::attributes::attribute::Attribute;
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::Losses;
 use crate::channel::SeriesTable;
-use crate::conventions::Measured;
+use crate::conventions::Measurements;
 use crate::export::notices::ExportNotices;
 use crate::host::Host;
 use crate::launch::Ended;
@@ -55,8 +56,8 @@ impl Metrics {
     pub(crate) fn record(
         &mut self,
         source: &Source,
-        scope: &InstrumentationScope,
-        measured: &Measured,
+        scope: &Arc<InstrumentationScope>,
+        measured: (&Measurements, &[Attribute<'_>]),
         lasted: Duration,
         origin: Option<Origin>,
     ) {

@@ -10,17 +10,18 @@ use std::time::{Duration, SystemTime};
 
 use opentelemetry::propagation::{Injector as _, TextMapPropagator as _};
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags};
-use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
+use opentelemetry::{Array, Context, StringValue};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{
     IdGenerator as _, RandomIdGenerator, Sampler, SamplingDecision, ShouldSample as _, SpanData, SpanEvents, SpanLinks,
 };
 use opentelemetry_semantic_conventions::attribute as name;
 
+use crate::attributes::attribute::{Attribute, into_sdk};
 use crate::attributes::limits;
 use crate::config::{self, Config, SpanLimits};
 use crate::conventions::catalog::PROCESS_RUN_DURATION;
-use crate::conventions::{Described, Measured};
+use crate::conventions::{Described, Measured, Selection};
 use crate::launch::{ChildEnd, Ended, Environment, LaunchedPid, Program, signal_name};
 use crate::records::scope;
 use crate::redact;
@@ -97,7 +98,7 @@ impl RunSpan {
     /// The origin of what is measured of the run.
     pub(crate) fn origin(&self, ended: &Ended) -> Origin {
         let (trace, span) = (self.context.trace_id(), self.context.span_id());
-        Origin { trace, span, is_sampled: self.is_sampled(), at: ended.at }
+        Origin { trace, span, is_sampled: self.is_sampled(), at: ended.at, read_at: SystemTime::now() }
     }
 
     /// The duration of the run.
@@ -106,52 +107,58 @@ impl RunSpan {
     }
 
     /// The run, described by the conventions.
-    pub(crate) fn described(&self, ended: &Ended) -> Described {
+    pub(crate) fn described(&self, ended: &Ended) -> Described<'static> {
         let executable = self.program.file.file_name().unwrap_or(self.program.file.as_os_str());
         let executable = executable.to_string_lossy().into_owned();
         let path = std::path::absolute(&self.program.file).unwrap_or_else(|_| self.program.file.clone());
         let mut attributes = vec![
-            KeyValue::new(name::PROCESS_EXECUTABLE_NAME, executable.clone()),
-            KeyValue::new(name::PROCESS_EXIT_CODE, i64::from(ended.end.status())),
+            Attribute::new(name::PROCESS_EXECUTABLE_NAME, executable.clone()),
+            Attribute::int(name::PROCESS_EXIT_CODE, i64::from(ended.end.status())),
         ];
         let (error, status) = failure(ended.end);
-        attributes.extend(error.map(|error| KeyValue::new(name::ERROR_TYPE, error)));
-        let measured = vec![Measured::duration(&PROCESS_RUN_DURATION, attributes.clone())];
-        attributes.push(KeyValue::new(name::PROCESS_EXECUTABLE_PATH, path.to_string_lossy().into_owned()));
-        attributes.extend(self.pid().map(|pid| KeyValue::new(name::PROCESS_PID, i64::from(pid))));
+        attributes.extend(error.map(|error| Attribute::new(name::ERROR_TYPE, error)));
+        let measured = Measured::duration(&PROCESS_RUN_DURATION, Selection::by(&attributes, |_| true));
+        attributes.push(Attribute::new(name::PROCESS_EXECUTABLE_PATH, path.to_string_lossy().into_owned()));
+        attributes.extend(self.pid().map(|pid| Attribute::int(name::PROCESS_PID, i64::from(pid))));
         if self.with_arguments {
-            attributes.push(KeyValue::new(name::PROCESS_COMMAND_ARGS, self.arguments()));
+            attributes.push(Attribute::list(name::PROCESS_COMMAND_ARGS, self.arguments()));
         }
-        Described { name: executable.into(), kind: SpanKind::Internal, attributes, status, measured }
+        Described {
+            name: executable.into(),
+            kind: SpanKind::Internal,
+            attributes,
+            status,
+            measured: [Some(measured)].into(),
+        }
     }
 
     /// The program's words, its own name first.
-    fn arguments(&self) -> Value {
+    fn arguments(&self) -> Array {
         let words = std::iter::once(&self.program.name).chain(&self.program.args);
         let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
         // Arguments are cut after redaction: an argument beyond the limit may mark another one as a secret.
         let clean = redact::arguments(&words).into_iter().take(MAX_ARGUMENTS);
         let short = clean.map(|word| StringValue::from(limits::text(&word, Some(MAX_ARGUMENT)).to_owned()));
-        Value::Array(Array::String(short.collect()))
+        Array::String(short.collect())
     }
 
     /// The finished span, within its limits.
-    pub(crate) fn data(self, ended: &Ended, mut described: Described, limits: &SpanLimits) -> SpanData {
+    pub(crate) fn data(self, ended: &Ended, mut described: Described<'_>, limits: &SpanLimits) -> SpanData {
         let dropped = limits::attributes(&mut described.attributes, limits.attributes, limits.value_length);
         SpanData {
             span_context: self.context,
             parent_span_id: self.parent,
             parent_span_is_remote: self.parent != SpanId::INVALID,
             span_kind: described.kind,
-            name: described.name,
+            name: described.name.into_sdk(),
             start_time: self.started,
             end_time: ended.at.max(self.started),
-            attributes: described.attributes,
+            attributes: into_sdk(described.attributes),
             dropped_attributes_count: dropped,
             events: SpanEvents::default(),
             links: SpanLinks::default(),
             status: described.status,
-            instrumentation_scope: scope::own(),
+            instrumentation_scope: (*scope::own()).clone(),
         }
     }
 }
@@ -196,6 +203,8 @@ fn sampler(config: config::Sampler) -> Sampler {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry::Value;
+
     use super::*;
     use crate::launch::Usage;
 
@@ -306,14 +315,18 @@ mod tests {
             (ChildEnd::Killed(9), 137, Some("SIGKILL")),
         ] {
             let described = run.described(&ended(end, &run));
-            let get = |key: &str| described.attributes.iter().find(|kv| kv.key.as_str() == key).map(|kv| &kv.value);
-            assert_eq!(get(name::PROCESS_EXIT_CODE), Some(&Value::I64(code)));
+            let get = |key: &str| {
+                let found = described.attributes.iter().find(|attribute| *attribute.name == *key);
+                found.map(|attribute| attribute.value.clone().into_sdk())
+            };
+            assert_eq!(get(name::PROCESS_EXIT_CODE), Some(Value::I64(code)));
             assert_eq!(get(name::ERROR_TYPE).map(|value| value.to_string()).as_deref(), error);
             assert_eq!(matches!(described.status, Status::Error { .. }), error.is_some());
             assert_eq!(described.name, "job");
             let arguments = get(name::PROCESS_COMMAND_ARGS).unwrap().to_string();
             assert_eq!(arguments, r#"["./job","--token","REDACTED","x"]"#);
-            assert!(!described.measured[0].attributes.iter().any(|kv| kv.key.as_str() == name::PROCESS_COMMAND_ARGS));
+            let mut measured = described.measured.iter().flat_map(|each| each.attributes.of(&described.attributes));
+            assert!(!measured.any(|attribute| *attribute.name == *name::PROCESS_COMMAND_ARGS));
         }
         assert_eq!(run.lasted(&ended(ChildEnd::Exited(0), &run)), Duration::from_millis(1500));
     }

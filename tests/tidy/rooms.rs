@@ -24,7 +24,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
     ("rustc", &["catalog", "digest", "layers", "project", "rules", "ui", "weave"]),
     ("channel", &["ui", "wire"]),
     ("resource", &["attributes", "channel", "config", "launch", "layers", "redact", "ui"]),
-    ("records", &["bounds", "marker", "resource", "wire"]),
+    ("records", &["attributes", "bounds", "marker", "resource", "wire"]),
     ("conventions", &["attributes", "config", "records", "redact", "wire"]),
     ("host", &["config", "conventions", "launch"]),
     (
@@ -91,10 +91,10 @@ const ROOMS: [(&str, &[&str]); 26] = [
 /// The same for the modules of the hooks.
 const HOOKS: [(&str, &[&str]); 26] = [
     ("wire", &[]),
-    ("clock", &[]),
     ("decisions", &[]),
     ("headers", &[]),
     ("sys", &[]),
+    ("clock", &["sys"]),
     ("writer", &[]),
     ("seed", &["sys"]),
     ("settings", &["wire"]),

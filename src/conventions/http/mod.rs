@@ -9,6 +9,7 @@ use std::borrow::Cow;
 pub(crate) use settings::HttpSettings;
 
 use super::error_type;
+use crate::attributes::attribute::Text;
 use crate::records::facts::Facts;
 use crate::wire::key;
 
@@ -19,25 +20,25 @@ fn method_in_name(method: Cow<'static, str>) -> Cow<'static, str> {
 
 /// The error of an HTTP request whose status codes count as errors from `from` on. An error that was recorded before a
 /// good answer came was overcome on the way, such as a timeout that was followed by a retry.
-pub(super) fn http_error_type(facts: &Facts<'_>, from: i64, cut: Option<&str>) -> Option<String> {
+pub(super) fn http_error_type<'a>(facts: &Facts<'a>, from: i64, cut: Option<&'a str>) -> Option<Text<'a>> {
     let code = facts.int(key::HTTP_STATUS);
     let failed = code.filter(|code| *code >= from);
     let overcome = code.is_some() && failed.is_none() && !facts.is_recorded_after(key::ERROR_TYPE, key::HTTP_STATUS);
     let recorded = error_type(facts, cut).filter(|_| !overcome || cut.is_some());
-    recorded.or_else(|| failed.map(|code| code.to_string()))
+    recorded.or_else(|| failed.map(|code| Text::Owned(code.to_string())))
 }
 
 /// `host:port`, `[v6]:port` or a bare host; the port only if it is one.
-fn host_and_port(authority: &str) -> (String, Option<i64>) {
+fn host_and_port(authority: &str) -> (&str, Option<i64>) {
     let authority = authority.rsplit_once('@').map_or(authority, |(_, rest)| rest).trim();
     let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0).map(i64::from);
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').unwrap_or((rest, ""));
-        return (host.to_owned(), rest.strip_prefix(':').and_then(port));
+        return (host, rest.strip_prefix(':').and_then(port));
     }
     match authority.rsplit_once(':') {
-        Some((host, digits)) if !host.contains(':') => (host.to_owned(), port(digits)),
-        _ => (authority.to_owned(), None),
+        Some((host, digits)) if !host.contains(':') => (host, port(digits)),
+        _ => (authority, None),
     }
 }
 
@@ -58,7 +59,7 @@ mod tests {
             ("host:99999", "host", None),
             ("", "", None),
         ] {
-            assert_eq!(host_and_port(authority), (host.to_owned(), port), "{authority}");
+            assert_eq!(host_and_port(authority), (host, port), "{authority}");
         }
     }
 }

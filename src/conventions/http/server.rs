@@ -1,13 +1,15 @@
 //! HTTP requests served.
 
+use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute as name;
 
 use super::super::forwarded::{Forwarded, first_item};
-use super::super::{Attributes, Described, Measured, status};
+use super::super::{Attributes, Described, Measured, SpanName, status};
 use super::{HttpSettings, host_and_port, http_error_type, method_in_name};
+use crate::attributes::attribute::Text;
 use crate::conventions::catalog::{
     HTTP_SERVER_REQUEST_BODY_SIZE, HTTP_SERVER_REQUEST_DURATION, HTTP_SERVER_RESPONSE_BODY_SIZE,
 };
@@ -18,80 +20,104 @@ use crate::wire::key;
 /// The first status code by which a server shows that it has failed.
 pub(in crate::conventions) const ERRORS_FROM: i64 = 500;
 
-pub(in crate::conventions) fn describe(facts: &Facts<'_>, cut: Option<&str>, settings: &HttpSettings) -> Described {
+pub(in crate::conventions) fn describe<'a>(
+    facts: &Facts<'a>,
+    cut: Option<&'a str>,
+    settings: &HttpSettings,
+) -> Described<'a> {
     let mut to = Attributes::default();
     let header = facts.text(key::HTTP_FORWARDED).unwrap_or_default();
     let forwarded = Forwarded::first(header.as_bytes());
-    let (method, original) = settings.method(&facts.text(key::HTTP_METHOD).unwrap_or_default());
+    let (method, original) = settings.method(facts.text(key::HTTP_METHOD).unwrap_or_default());
     to.text(name::HTTP_REQUEST_METHOD, Some(method.clone()));
     to.text(name::HTTP_REQUEST_METHOD_ORIGINAL, original);
-    to.text(name::URL_PATH, facts.text(key::URL_PATH).map(|path| redact::url_path(&path).into_owned()));
-    to.text(name::URL_QUERY, facts.text(key::URL_QUERY).map(|query| redact::query(&query).into_owned()));
-    let scheme = forwarded.scheme.map(str::to_owned);
-    let scheme = scheme.or_else(|| facts.text(key::URL_SCHEME).map(|text| text.to_ascii_lowercase()));
-    to.text(name::URL_SCHEME, Some(scheme.unwrap_or_else(|| "http".into())));
+    to.text(name::URL_PATH, facts.text(key::URL_PATH).map(|path| Text::from(path).cleaned(redact::url_path)));
+    to.text(name::URL_QUERY, facts.text(key::URL_QUERY).map(|query| Text::from(query).cleaned(redact::query)));
+    let scheme = forwarded.scheme.map(Text::Borrowed);
+    let scheme = scheme.or_else(|| facts.text(key::URL_SCHEME).map(|text| Text::from(text).cleaned(lower)));
+    to.text(name::URL_SCHEME, Some(scheme.unwrap_or("http".into())));
     // Where no instrumentation of the router is, the program may name the route by itself.
-    let own = || facts.named_text(name::HTTP_ROUTE).map(|route| redact::url_path(&route).into_owned().into());
-    let route = facts.text(key::HTTP_ROUTE).or_else(own);
-    to.text(name::HTTP_ROUTE, route.as_deref());
+    let own = || facts.named_text(name::HTTP_ROUTE).map(|route| Text::from(route).cleaned(redact::url_path));
+    let route = facts.text(key::HTTP_ROUTE).map(Text::from).or_else(own);
+    to.text(name::HTTP_ROUTE, route.clone());
     let code = facts.int(key::HTTP_STATUS);
     to.int(name::HTTP_RESPONSE_STATUS_CODE, code);
-    if let Some((address, port)) = server(facts, forwarded.host) {
+    if let Some((address, port)) = server(facts, forwarded.host, settings) {
         to.text(name::SERVER_ADDRESS, Some(address));
         to.int(name::SERVER_PORT, port);
     }
-    let peer = facts.text(key::PEER_ADDRESS);
+    let peer = facts.text(key::PEER_ADDRESS).map(Text::from);
     let hops = facts.text(key::HTTP_FORWARDED_FOR).unwrap_or_default();
     let client = forwarded.client.and_then(hop).or_else(|| hop(first_item(hops.as_bytes())));
-    to.text(name::CLIENT_ADDRESS, client.or_else(|| peer.as_deref().map(str::to_owned)));
-    to.text(name::NETWORK_PEER_ADDRESS, peer.as_deref());
+    to.text(name::CLIENT_ADDRESS, client.map(|client| client.to_owned().into()).or_else(|| peer.clone()));
+    to.text(name::NETWORK_PEER_ADDRESS, peer);
     to.int(name::NETWORK_PEER_PORT, facts.port(key::PEER_PORT));
     to.text(name::NETWORK_PROTOCOL_VERSION, facts.text(key::HTTP_VERSION));
-    to.text(name::USER_AGENT_ORIGINAL, facts.text(key::USER_AGENT).map(|agent| redact::message(&agent).into_owned()));
+    to.text(name::USER_AGENT_ORIGINAL, facts.text(key::USER_AGENT).map(|agent| settings.agent(agent)));
+    let error = http_error_type(facts, ERRORS_FROM, cut);
+    let failed = error.is_some();
+    to.text(name::ERROR_TYPE, error);
+    // All three have the same attributes.
+    let selected = to.of(&HTTP_SERVER_REQUEST_DURATION);
+    let size = |metric, key| Measured::counted(metric, facts.int(key), selected);
+    let measured = [
+        Some(Measured::duration(&HTTP_SERVER_REQUEST_DURATION, selected)),
+        size(&HTTP_SERVER_REQUEST_BODY_SIZE, key::HTTP_REQUEST_BODY_SIZE),
+        size(&HTTP_SERVER_RESPONSE_BODY_SIZE, key::HTTP_RESPONSE_BODY_SIZE),
+    ];
     to.0.extend(settings.headers(facts, key::HTTP_REQUEST_HEADER, "http.request.header."));
     to.0.extend(settings.headers(facts, key::HTTP_RESPONSE_HEADER, "http.response.header."));
-    let error = http_error_type(facts, ERRORS_FROM, cut);
-    to.text(name::ERROR_TYPE, error.as_deref());
-    let size = |metric, key| Measured::counted(metric, facts.int(key), to.of(metric));
-    let span_name = match &route {
-        Some(route) => format!("{} {route}", method_in_name(method)).into(),
-        None => method_in_name(method),
+    let span_name = match route {
+        Some(route) => SpanName::of_two(method_in_name(method), route),
+        None => method_in_name(method).into(),
     };
     Described {
         name: span_name,
         kind: SpanKind::Server,
-        status: status(facts, error.is_some(), cut),
-        measured: [
-            Some(Measured::duration(&HTTP_SERVER_REQUEST_DURATION, to.of(&HTTP_SERVER_REQUEST_DURATION))),
-            size(&HTTP_SERVER_REQUEST_BODY_SIZE, key::HTTP_REQUEST_BODY_SIZE),
-            size(&HTTP_SERVER_RESPONSE_BODY_SIZE, key::HTTP_RESPONSE_BODY_SIZE),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
+        status: status(facts, failed, cut),
+        measured: measured.into(),
         attributes: to.0,
     }
 }
 
 /// The server that the request was for, as its headers name it.
-pub(in crate::conventions) fn address(facts: &Facts<'_>) -> Option<(String, Option<i64>)> {
+pub(in crate::conventions) fn address<'a>(
+    facts: &Facts<'a>,
+    settings: &HttpSettings,
+) -> Option<(Text<'a>, Option<i64>)> {
     let header = facts.text(key::HTTP_FORWARDED).unwrap_or_default();
-    server(facts, Forwarded::first(header.as_bytes()).host)
+    server(facts, Forwarded::first(header.as_bytes()).host, settings)
 }
 
 /// The server that the request was for: the original host where a proxy passes it on, with its port if that is known.
-fn server(facts: &Facts<'_>, forwarded: Option<&[u8]>) -> Option<(String, Option<i64>)> {
+fn server<'a>(facts: &Facts<'a>, forwarded: Option<&[u8]>, settings: &HttpSettings) -> Option<(Text<'a>, Option<i64>)> {
     let proxied = facts.text(key::HTTP_FORWARDED_HOST).unwrap_or_default();
-    let own = facts.text(key::HTTP_HOST).unwrap_or_default();
-    let candidates = [forwarded.unwrap_or_default(), first_item(proxied.as_bytes()), own.as_bytes()];
-    let (address, port) = candidates.into_iter().find_map(host)?;
+    let candidates = [forwarded.unwrap_or_default(), first_item(proxied.as_bytes())];
+    let named = candidates.into_iter().find_map(host).map(|(host, port)| (Text::Owned(host.to_owned()), port));
+    let (address, port) = named.or_else(|| own(facts, settings))?;
     let proxied = facts.text(key::HTTP_FORWARDED_PORT).unwrap_or_default();
     let proxied = || std::str::from_utf8(first_item(proxied.as_bytes())).ok()?.parse::<u16>().ok();
     Some((address, port.or_else(|| proxied().filter(|port| *port > 0).map(i64::from))))
 }
 
+/// The server as the client named it.
+fn own<'a>(facts: &Facts<'a>, settings: &HttpSettings) -> Option<(Text<'a>, Option<i64>)> {
+    match facts.text(key::HTTP_HOST)? {
+        Cow::Borrowed(own) => settings.host(own, |own| host(own.as_bytes())),
+        Cow::Owned(own) => host(own.as_bytes()).map(|(host, port)| (Text::Owned(host.to_owned()), port)),
+    }
+}
+
+/// In small letters.
+fn lower(text: &str) -> Cow<'_, str> {
+    match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(text.to_ascii_lowercase()),
+        false => Cow::Borrowed(text),
+    }
+}
+
 /// A name or an address, and a port; `None` for what can be neither.
-fn host(authority: &[u8]) -> Option<(String, Option<i64>)> {
+fn host(authority: &[u8]) -> Option<(&str, Option<i64>)> {
     let (host, port) = host_and_port(std::str::from_utf8(authority).ok()?);
     let may = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
     let valid = match host.contains(':') {
@@ -102,7 +128,7 @@ fn host(authority: &[u8]) -> Option<(String, Option<i64>)> {
 }
 
 /// The client's address as a proxy passes it on, unless it hides that.
-fn hop(node: &[u8]) -> Option<String> {
+fn hop(node: &[u8]) -> Option<&str> {
     let node = node.strip_prefix(b"\"").and_then(|node| node.strip_suffix(b"\"")).unwrap_or(node);
     let (host, _) = host(node)?;
     (!host.eq_ignore_ascii_case("unknown") && !host.starts_with('_')).then_some(host)
@@ -110,11 +136,11 @@ fn hop(node: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{facts, shown};
+    use super::super::super::testing::{self, facts, shown};
     use super::*;
     use opentelemetry::trace::Status;
 
-    fn described(facts: &Facts<'_>, cut: Option<&str>) -> Described {
+    fn described<'a>(facts: &Facts<'a>, cut: Option<&'a str>) -> Described<'a> {
         describe(facts, cut, &HttpSettings::default())
     }
 
@@ -137,7 +163,7 @@ mod tests {
             None,
         );
         assert_eq!(described.name, "GET /orders/{id}");
-        assert_eq!((described.kind, &described.status), (SpanKind::Server, &Status::Unset));
+        assert_eq!((&described.kind, &described.status), (&SpanKind::Server, &Status::Unset));
         assert_eq!(
             shown(&described.attributes),
             [
@@ -156,9 +182,8 @@ mod tests {
                 "user_agent.original=curl/8",
             ]
         );
-        let measured = &described.measured[0];
         assert_eq!(
-            shown(&measured.attributes),
+            testing::measured(&described, 0),
             [
                 "http.request.method=GET",
                 "http.response.status_code=200",
@@ -184,8 +209,7 @@ mod tests {
         ] {
             let described = described(&facts(&recorded), cut);
             assert_eq!(described.name, name, "{recorded:?}");
-            let found = described.attributes.iter().find(|kv| kv.key.as_str() == "error.type");
-            assert_eq!(found.map(|kv| kv.value.to_string()).as_deref(), error, "{recorded:?}");
+            assert_eq!(testing::error(&described).as_deref(), error, "{recorded:?}");
             assert_eq!(matches!(described.status, Status::Error { .. }), error.is_some(), "{recorded:?}");
         }
         let described = described(&facts(&[(key::HTTP_METHOD, "BREW")]), None);
@@ -242,8 +266,15 @@ mod tests {
             );
         }
         let forwarded = described(&facts(&[(key::HTTP_FORWARDED, "proto=HTTPS"), (key::URL_SCHEME, "http")]), None);
-        for attributes in [&forwarded.attributes, &forwarded.measured[0].attributes] {
-            assert!(shown(attributes).contains(&"url.scheme=https".to_owned()));
+        for attributes in [shown(&forwarded.attributes), testing::measured(&forwarded, 0)] {
+            assert!(attributes.contains(&"url.scheme=https".to_owned()));
+        }
+    }
+
+    #[test]
+    fn sizes_have_the_attributes_of_durations() {
+        for metric in [&HTTP_SERVER_REQUEST_BODY_SIZE, &HTTP_SERVER_RESPONSE_BODY_SIZE] {
+            assert_eq!(metric.attributes, HTTP_SERVER_REQUEST_DURATION.attributes);
         }
     }
 

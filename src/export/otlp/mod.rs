@@ -85,6 +85,16 @@ impl OtlpSender {
             Protocol::Grpc | Protocol::HttpProtobuf => request.encode_to_vec(),
             Protocol::HttpJson => json::encode(request)?,
         };
+        self.pack(plain)
+    }
+
+    /// Whether requests are sent as protobuf.
+    pub(super) fn takes_protobuf(&self) -> bool {
+        self.config.protocol != Protocol::HttpJson
+    }
+
+    /// An encoded request as it is sent.
+    pub(super) fn pack(&self, plain: Vec<u8>) -> std::io::Result<Bytes> {
         let packed = if self.config.gzip {
             // Most of what can be saved is saved at once; better levels cost more than twice the time.
             let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 4), Compression::fast());

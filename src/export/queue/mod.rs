@@ -1,5 +1,5 @@
-//! Spans or log records on their way to a collector. Each is gathered into a batch; a full or old batch is encoded once and
-//! held as it will be sent, until the collector has accepted it or never will. Several are on their way at once.
+//! Spans or log records on their way to a collector. Each is gathered into a batch, encoded or not; a full or old batch is
+//! made a request once and held as it will be sent, until the collector has accepted it or never will. Several are on their way at once.
 //!
 //! What waits is bounded: by the queue's length here, by bytes for all queues together ([`Backend::drop_oldest`]). Where
 //! that is not enough the oldest batches are dropped, whole, and counted. A batch whose attempt timed out may have arrived
@@ -14,12 +14,13 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::delivery::{Delivery, Outcome, RetryPause};
-use super::destinations::{Backend, Delivered};
+use super::destinations::{Accepts, Backend, Delivered};
 use super::failure::Failure;
 use crate::bounds::budget::{Budget, Charge};
 use crate::bounds::losses::{Losses, Reason};
 use crate::config::Batch;
 use crate::signals::BatchItem;
+use crate::signals::direct::{EncodedBatch, EncodedItem};
 
 /// Exports on the way at once; more when they pile up, since a collector that answers slowly may still take many.
 const IN_FLIGHT: usize = 8;
@@ -55,8 +56,8 @@ impl Health {
     }
 }
 
-/// An encoded batch, until it is accepted or dropped.
-struct Encoded {
+/// A batch as it is sent, until it is accepted or dropped.
+struct Request {
     /// Counts up from batch to batch.
     number: u64,
     body: Bytes,
@@ -66,27 +67,62 @@ struct Encoded {
     _charge: Charge,
 }
 
-/// Items that are not yet a batch.
-struct Gathered<T> {
+/// Gathers the items of a batch.
+pub(crate) trait Gather: Send {
+    /// The request that holds all items; none are left.
+    fn encode(&mut self) -> Result<Bytes, Failure>;
+}
+
+/// Items as the SDK holds them, encoded as a batch.
+pub(crate) struct Whole<T> {
     items: Vec<T>,
+    encode: Encode<T>,
+}
+
+impl<T: BatchItem> Gather for Whole<T> {
+    fn encode(&mut self) -> Result<Bytes, Failure> {
+        (self.encode)(std::mem::take(&mut self.items))
+    }
+}
+
+/// Makes what is sent of a request's protobuf.
+pub(crate) type Pack = Box<dyn Fn(Vec<u8>) -> Result<Bytes, Failure> + Send>;
+
+/// Items that come encoded.
+pub(crate) struct Encoded {
+    batch: EncodedBatch,
+    pack: Pack,
+}
+
+impl Gather for Encoded {
+    fn encode(&mut self) -> Result<Bytes, Failure> {
+        (self.pack)(self.batch.take())
+    }
+}
+
+/// What is known of the items that are not yet a batch.
+struct Gathered {
+    count: usize,
     since: Instant,
     charge: Charge,
 }
 
 /// The queue before a collector of spans or log records.
-pub(crate) struct Queue<T> {
-    encode: Encode<T>,
+pub(crate) struct Queue<G> {
+    gather: G,
+    /// The variable that bounds the queue.
+    variable: &'static str,
     delivery: Arc<Delivery>,
     wake: Arc<Notify>,
     budget: Budget,
     batch: Batch,
-    gathered: Option<Gathered<T>>,
+    gathered: Option<Gathered>,
     /// The oldest first.
-    waiting: VecDeque<Encoded>,
+    waiting: VecDeque<Request>,
     /// Items in `waiting`.
     waiting_count: usize,
     next_number: u64,
-    in_flight: JoinSet<(Encoded, Outcome)>,
+    in_flight: JoinSet<(Request, Outcome)>,
     in_flight_count: usize,
     in_flight_bytes: usize,
     health: Health,
@@ -95,17 +131,52 @@ pub(crate) struct Queue<T> {
     lost: Losses,
 }
 
-impl<T: BatchItem> Queue<T> {
+impl<T: BatchItem> Queue<Whole<T>> {
+    /// A queue of items as the SDK holds them.
     pub(crate) fn new(
         encode: Encode<T>,
         delivery: Arc<Delivery>,
         batch: Batch,
         wake: &Arc<Notify>,
         budget: &Budget,
-    ) -> Queue<T> {
+    ) -> Queue<Whole<T>> {
+        Queue::of(Whole { items: Vec::new(), encode }, T::QUEUE, delivery, batch, wake, budget)
+    }
+}
+
+impl Queue<Encoded> {
+    /// A queue of items that come encoded, which the variable bounds.
+    pub(crate) fn of_encoded(
+        pack: Pack,
+        variable: &'static str,
+        delivery: Arc<Delivery>,
+        batch: Batch,
+        wake: &Arc<Notify>,
+        budget: &Budget,
+    ) -> Queue<Encoded> {
+        Queue::of(Encoded { batch: EncodedBatch::default(), pack }, variable, delivery, batch, wake, budget)
+    }
+
+    /// Accepts an item.
+    pub(crate) fn push(&mut self, item: &EncodedItem<'_>) {
+        let weight = self.gather.batch.add(item);
+        self.gathered_one(weight);
+    }
+}
+
+impl<G: Gather> Queue<G> {
+    fn of(
+        gather: G,
+        variable: &'static str,
+        delivery: Arc<Delivery>,
+        batch: Batch,
+        wake: &Arc<Notify>,
+        budget: &Budget,
+    ) -> Queue<G> {
         let size = batch.size.min((batch.queue / BATCH_SHARE).max(1));
         Queue {
-            encode,
+            gather,
+            variable,
             delivery,
             wake: Arc::clone(wake),
             budget: budget.clone(),
@@ -126,14 +197,13 @@ impl<T: BatchItem> Queue<T> {
 
     /// Makes a batch of what is gathered.
     fn close_batch(&mut self) {
-        let Some(Gathered { items, since, mut charge }) = self.gathered.take() else { return };
-        let count = items.len();
-        match (self.encode)(items) {
+        let Some(Gathered { count, since, mut charge }) = self.gathered.take() else { return };
+        match self.gather.encode() {
             Ok(body) => {
-                charge.set(size_of::<Encoded>() + body.len());
+                charge.set(size_of::<Request>() + body.len());
                 let number = self.next_number;
                 self.next_number += 1;
-                self.waiting.push_back(Encoded { number, body, count, since, _charge: charge });
+                self.waiting.push_back(Request { number, body, count, since, _charge: charge });
                 self.waiting_count += count;
             }
             Err(failure) => {
@@ -143,8 +213,23 @@ impl<T: BatchItem> Queue<T> {
         }
     }
 
+    /// One more item of so many bytes has been gathered.
+    fn gathered_one(&mut self, weight: usize) {
+        let budget = &self.budget;
+        let gathered =
+            self.gathered.get_or_insert_with(|| Gathered { count: 0, since: Instant::now(), charge: budget.charge(0) });
+        let bytes = gathered.charge.bytes() + weight;
+        gathered.charge.set(bytes);
+        gathered.count += 1;
+        let most = MAX_BATCH_BYTES.min(self.budget.limit() / BATCH_BYTES_SHARE);
+        if gathered.count >= self.batch.size || bytes >= most {
+            self.close_batch();
+        }
+        self.keep_length();
+    }
+
     fn gathered_count(&self) -> usize {
-        self.gathered.as_ref().map_or(0, |gathered| gathered.items.len())
+        self.gathered.as_ref().map_or(0, |gathered| gathered.count)
     }
 
     /// Drops the oldest batches beyond the queue's length.
@@ -152,7 +237,7 @@ impl<T: BatchItem> Queue<T> {
         while self.waiting_count + self.gathered_count() > self.batch.queue && self.drop_oldest(Reason::Queue) {}
     }
 
-    fn on_batch_done(&mut self, batch: Encoded, outcome: Outcome, now: Instant) {
+    fn on_batch_done(&mut self, batch: Request, outcome: Outcome, now: Instant) {
         self.in_flight_count -= batch.count;
         self.in_flight_bytes -= batch.body.len();
         let count = batch.count as u64;
@@ -169,7 +254,7 @@ impl<T: BatchItem> Queue<T> {
     }
 
     /// Keeps a batch that may be accepted later.
-    fn on_batch_failed(&mut self, batch: Encoded, now: Instant) {
+    fn on_batch_failed(&mut self, batch: Request, now: Instant) {
         let was_good = self.health == Health::Good;
         self.health = match self.health {
             // Several fail at once; the pause grows with each failure after a pause.
@@ -233,27 +318,18 @@ impl<T: BatchItem> Queue<T> {
     }
 }
 
-impl<T: BatchItem> Backend<T> for Queue<T> {
+impl<T: BatchItem> Accepts<T> for Queue<Whole<T>> {
     fn push(&mut self, item: T) {
         let weight = item.weight();
-        let gathered = self.gathered.get_or_insert_with(|| Gathered {
-            items: Vec::new(),
-            since: Instant::now(),
-            charge: self.budget.charge(0),
-        });
-        let bytes = gathered.charge.bytes() + weight;
-        gathered.charge.set(bytes);
-        gathered.items.push(item);
-        let most = MAX_BATCH_BYTES.min(self.budget.limit() / BATCH_BYTES_SHARE);
-        if gathered.items.len() >= self.batch.size || bytes >= most {
-            self.close_batch();
-        }
-        self.keep_length();
+        self.gather.items.push(item);
+        self.gathered_one(weight);
     }
+}
 
+impl<G: Gather> Backend for Queue<G> {
     fn export_due(&mut self, now: Instant, _: &dyn Fn([u8; 16]) -> bool) {
         self.take_done_batches(now);
-        let is_old = |gathered: &Gathered<T>| now.duration_since(gathered.since) >= self.batch.delay;
+        let is_old = |gathered: &Gathered| now.duration_since(gathered.since) >= self.batch.delay;
         if self.flushing || self.gathered.as_ref().is_some_and(is_old) {
             self.close_batch();
         }
@@ -282,7 +358,7 @@ impl<T: BatchItem> Backend<T> for Queue<T> {
         let Some(batch) = self.waiting.pop_front() else { return false };
         self.waiting_count -= batch.count;
         self.lost.add(reason, batch.count as u64);
-        self.delivery.dropping(T::QUEUE, reason);
+        self.delivery.dropping(self.variable, reason);
         true
     }
 

@@ -18,7 +18,7 @@ const QUEUE: usize = 65_536;
 
 /// A queue whose collector fails on command.
 struct Fake {
-    queue: Queue<SpanData>,
+    queue: Queue<Whole<SpanData>>,
     /// Batches that it accepted: the numbers that their spans have as names.
     accepted: Arc<Mutex<Vec<Vec<u32>>>>,
     /// Whether it fails every attempt.

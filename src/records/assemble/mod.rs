@@ -7,23 +7,24 @@
 //! Open spans have a share of the memory. When much of it is used they gather no more attributes and events, which is
 //! counted in the span; when all of it is, the oldest are dropped, which is counted as a loss.
 
-mod open;
+mod spans;
 mod within;
 
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use opentelemetry::InstrumentationScope;
 
-use crate::bounds::budget::{Budget, Charge};
+use crate::bounds::budget::Budget;
 use crate::bounds::losses::{Losses, Reason};
-use crate::records::facts::Facts;
-use crate::records::record::{FactBlock, FactReader, LogHeader, MeasurementHeader, Record, Records, SpanStart};
-use crate::records::scope;
-use crate::records::value::FactValue;
+use crate::records::facts::{FactBuffer, Facts};
+use crate::records::record::{FactBlock, FactReader, LogHeader, MeasurementHeader, Record, Records};
+use crate::records::scope::{self, OwnScope};
 use crate::resource::Source;
-use crate::wire::{self, ProcessId};
-use open::OpenSpan;
+use crate::wire::{self, Domain, ProcessId};
+pub(crate) use spans::{CompleteRecord, FinishedSpan};
+use spans::{MAX_SPARE_BYTES, OpenSpan};
 pub(crate) use within::LogsInSpans;
 use within::{Surrounding, WaitingLog};
 
@@ -34,92 +35,32 @@ const FULL: usize = 6;
 const ROOM: usize = 7;
 /// Dropped spans that are remembered for one process. Further ones are counted twice if their ends come.
 const MAX_DROPPED: usize = 1 << 18;
+/// Spans, and as many other records, whose memory is kept for others.
+const MAX_SPARE: usize = 1024;
 /// Scopes that are remembered for one process.
 const MAX_SCOPES: usize = 1024;
+/// The same for those that a program names itself.
+const MAX_OWN_SCOPES: usize = 64;
 /// Passes after which a record without a start is given up.
 const MAX_PASSES_WITHOUT_START: u64 = 3;
+
+/// A map of ids, which are random or few.
+type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// Looks a string up by its id.
 pub(crate) type StringLookup = Box<dyn Fn(u32) -> Option<String> + Send>;
 
-/// A span whose end is known.
-#[derive(Debug)]
-pub(crate) struct FinishedSpan {
-    pub(crate) source: Source,
-    pub(crate) start: SpanStart,
-    /// Nanoseconds since 1970.
-    pub(crate) end: u64,
-    pub(crate) scope: InstrumentationScope,
-    pub(crate) events: Vec<(u64, FactRange)>,
-    pub(crate) links: Vec<(u64, FactRange)>,
-    pub(crate) dropped_attributes: u32,
-    pub(crate) dropped_events: u32,
-    pub(crate) dropped_links: u32,
-    /// Why the span did not end by itself, as a value of `error.type`.
-    pub(crate) cut: Option<String>,
-    bytes: Vec<u8>,
-    parts: Vec<(u64, FactRange)>,
-    _charge: Charge,
-}
-
-impl FinishedSpan {
-    /// The facts about the span, in the order in which they were recorded.
-    pub(crate) fn facts(&self) -> Facts<'_> {
-        Facts::new(self.parts.iter().flat_map(|(_, part)| self.attributes(*part)).collect())
-    }
-
-    /// The attributes of one record.
-    pub(crate) fn attributes(&self, part: FactRange) -> FactReader<'_> {
-        part.read(&self.bytes)
-    }
-}
-
-/// A record that is complete as it comes: a log record or a measurement.
-#[derive(Debug)]
-pub(crate) struct CompleteRecord<T> {
-    pub(crate) source: Source,
-    pub(crate) header: T,
-    /// The scope of the layer that recorded it.
-    pub(crate) scope: InstrumentationScope,
-    bytes: Vec<u8>,
-    count: u16,
-    around: Surrounding,
-}
-
-impl<T> CompleteRecord<T> {
-    /// The facts in the record.
-    pub(crate) fn facts(&self) -> Facts<'_> {
-        Facts::new(FactReader::new(&self.bytes, self.count.into()).collect())
-    }
-
-    /// Fields of the spans around a log record, if they are wanted.
-    pub(crate) fn span_fields(&self) -> Vec<(String, FactValue<'_>)> {
-        self.around.fields()
-    }
-}
-
-/// The facts of one record within all facts about a span.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FactRange {
-    from: u32,
-    to: u32,
-    count: u16,
-}
-
-impl FactRange {
-    /// The facts of that range of `bytes`.
-    fn read(self, bytes: &[u8]) -> FactReader<'_> {
-        FactReader::new(bytes.get(self.from as usize..self.to as usize).unwrap_or_default(), self.count.into())
-    }
-}
-
 struct ProcessSpans {
     source: Source,
     strings: StringLookup,
-    scopes: HashMap<u32, InstrumentationScope>,
-    spans: HashMap<[u8; 8], Box<OpenSpan>>,
+    scopes: FastMap<u32, Arc<InstrumentationScope>>,
+    /// Our own.
+    unnamed: Arc<InstrumentationScope>,
+    /// Those that the program names itself.
+    own_scopes: Vec<Arc<InstrumentationScope>>,
+    spans: FastMap<[u8; 8], Box<OpenSpan>>,
     /// Spans that were dropped and counted while they were open: their later records are not counted again.
-    dropped: HashSet<[u8; 8]>,
+    dropped: HashSet<[u8; 8], foldhash::fast::RandomState>,
     pass: u64,
     /// Spans that have ended, and the pass in which that was seen.
     ended: VecDeque<([u8; 8], u64)>,
@@ -137,7 +78,12 @@ pub(crate) struct Assembler {
     open: usize,
     /// Bytes that open spans take.
     open_bytes: usize,
-    open_traces: HashMap<[u8; 16], u32>,
+    open_traces: FastMap<[u8; 16], u32>,
+    /// Memory for spans to come.
+    #[expect(clippy::vec_box, reason = "the map of open spans holds boxes, too: they only change places")]
+    spare: Vec<Box<OpenSpan>>,
+    /// The same for log records and measurements.
+    spare_bytes: Vec<Vec<u8>>,
     /// Spans that were given up.
     pub(crate) lost: Losses,
     /// Log records since they were last taken.
@@ -155,7 +101,9 @@ impl Assembler {
             processes: HashMap::new(),
             open: 0,
             open_bytes: 0,
-            open_traces: HashMap::new(),
+            open_traces: FastMap::default(),
+            spare: Vec::new(),
+            spare_bytes: Vec::new(),
             lost: Losses::default(),
             logged: Vec::new(),
             measured: Vec::new(),
@@ -167,9 +115,11 @@ impl Assembler {
         let process = ProcessSpans {
             source,
             strings,
-            scopes: HashMap::new(),
-            spans: HashMap::new(),
-            dropped: HashSet::new(),
+            scopes: FastMap::default(),
+            unnamed: scope::own(),
+            own_scopes: Vec::new(),
+            spans: FastMap::default(),
+            dropped: HashSet::default(),
             pass: 0,
             ended: VecDeque::new(),
             headless: VecDeque::new(),
@@ -187,7 +137,8 @@ impl Assembler {
                 Ok(Record::Start(start, _)) => (start.span, true),
                 Ok(Record::Span { span, .. }) => (*span, false),
                 Ok(Record::Log(log, facts)) => {
-                    let record = complete(process, *log, log.scope, facts);
+                    let memory = self.spare_bytes.pop().unwrap_or_default();
+                    let record = complete(process, *log, log.scope, facts, memory);
                     if self.in_spans.waits(log) {
                         let _charge = self.budget.charge(facts.bytes.len());
                         process.waiting.push(WaitingLog { record, pass: process.pass, _charge });
@@ -197,7 +148,8 @@ impl Assembler {
                     continue;
                 }
                 Ok(Record::Measure(measure, facts)) => {
-                    self.measured.push(complete(process, *measure, measure.scope, facts));
+                    let memory = self.spare_bytes.pop().unwrap_or_default();
+                    self.measured.push(complete(process, *measure, measure.scope, facts, memory));
                     continue;
                 }
                 Err(reason) => return Err(reason),
@@ -218,7 +170,8 @@ impl Assembler {
                     if !starts {
                         process.headless.push_back((span, process.pass));
                     }
-                    new.insert(OpenSpan::new(&self.budget))
+                    let spare = self.spare.pop();
+                    new.insert(spare.unwrap_or_else(|| OpenSpan::new(&self.budget)))
                 }
             };
             let is_full = self.open_bytes > share / 8 * FULL;
@@ -301,7 +254,7 @@ impl Assembler {
             if let Some(entry) = process.spans.remove(&span) {
                 self.open -= 1;
                 self.open_bytes -= entry.charge.bytes();
-                finished.extend(finish(process, &mut self.open_traces, *entry, None));
+                finished.extend(finish(process, &mut self.open_traces, entry, None));
             }
         }
         while let Some((span, _)) = due(&mut process.headless, |seen| seen + MAX_PASSES_WITHOUT_START < pass) {
@@ -319,7 +272,7 @@ impl Assembler {
                     if let Some(entry) = process.spans.remove(&span) {
                         self.open -= 1;
                         self.open_bytes -= entry.charge.bytes();
-                        finished.extend(finish(process, &mut self.open_traces, *entry, None));
+                        finished.extend(finish(process, &mut self.open_traces, entry, None));
                     }
                 }
                 (Some(_), None) => {}
@@ -354,8 +307,26 @@ impl Assembler {
             let has_start = entry.start.is_some();
             match entry.end {
                 Some(_) if !has_start => self.lost.add(Reason::Headless, 1),
-                Some(_) => finished.extend(finish(&mut process, &mut self.open_traces, *entry, None)),
-                None => open.extend(finish(&mut process, &mut self.open_traces, *entry, Some(last_seen))),
+                Some(_) => finished.extend(finish(&mut process, &mut self.open_traces, entry, None)),
+                None => open.extend(finish(&mut process, &mut self.open_traces, entry, Some(last_seen))),
+            }
+        }
+    }
+
+    /// Takes the memory of a span that has been handed on, for others to come.
+    pub(crate) fn reuse(&mut self, span: FinishedSpan) {
+        let mut records = span.records;
+        if records.clear() && self.spare.len() < MAX_SPARE {
+            self.spare.push(records);
+        }
+    }
+
+    /// The same for log records or measurements; `all` is empty then.
+    pub(crate) fn reuse_records<T>(&mut self, all: &mut Vec<CompleteRecord<T>>) {
+        for CompleteRecord { mut bytes, .. } in all.drain(..) {
+            if bytes.capacity() <= MAX_SPARE_BYTES && self.spare_bytes.len() < MAX_SPARE {
+                bytes.clear();
+                self.spare_bytes.push(bytes);
             }
         }
     }
@@ -379,43 +350,37 @@ fn due(queue: &mut VecDeque<([u8; 8], u64)>, is_due: impl Fn(u64) -> bool) -> Op
 
 fn finish(
     process: &mut ProcessSpans,
-    open_traces: &mut HashMap<[u8; 16], u32>,
-    entry: OpenSpan,
+    open_traces: &mut FastMap<[u8; 16], u32>,
+    mut entry: Box<OpenSpan>,
     cut_at: Option<u64>,
 ) -> Option<FinishedSpan> {
     let start = entry.start?;
     close_trace(open_traces, start.trace);
     let last_record =
-        entry.parts.iter().chain(&entry.events).chain(&entry.links).map(|(time, _)| *time).max().unwrap_or(0);
-    let end = entry.end.or_else(|| cut_at.map(|seen| seen.max(last_record)))?.max(start.time);
-    let mut parts = entry.parts;
-    parts.sort_by_key(|(time, _)| *time);
-    let mut events = entry.events;
-    events.sort_by_key(|(time, _)| *time);
-    let mut links = entry.links;
-    links.sort_by_key(|(time, _)| *time);
+        || entry.parts.iter().chain(&entry.events).chain(&entry.links).map(|(time, _)| *time).max().unwrap_or(0);
+    let end = entry.end.or_else(|| cut_at.map(|seen| seen.max(last_record())))?.max(start.time);
+    let OpenSpan { parts, events, links, .. } = &mut *entry;
+    for places in [parts, events, links] {
+        places.sort_by_key(|(time, _)| *time);
+    }
     let mut finished = FinishedSpan {
         source: process.source.clone(),
         start,
         end,
-        scope: InstrumentationScope::default(),
-        events,
-        links,
+        scope: Arc::clone(&process.unnamed),
         dropped_attributes: entry.dropped_attributes,
         dropped_events: entry.dropped_events,
         dropped_links: entry.dropped_links,
         cut: None,
-        bytes: entry.bytes,
-        parts,
-        _charge: entry.charge,
+        records: entry,
     };
-    let named = scope::of_program(&finished.facts());
+    let named = own_scope(process, &finished);
     finished.scope = named.unwrap_or_else(|| scope_of(process, finished.start.scope, || finished.facts()));
     Some(finished)
 }
 
 /// Counts one open span of a trace less.
-fn close_trace(open_traces: &mut HashMap<[u8; 16], u32>, trace: [u8; 16]) {
+fn close_trace(open_traces: &mut FastMap<[u8; 16], u32>, trace: [u8; 16]) {
     if let Some(open) = open_traces.get_mut(&trace) {
         *open -= 1;
         if *open == 0 {
@@ -424,28 +389,67 @@ fn close_trace(open_traces: &mut HashMap<[u8; 16], u32>, trace: [u8; 16]) {
     }
 }
 
-fn complete<T>(process: &mut ProcessSpans, header: T, scope: u32, facts: &FactBlock<'_>) -> CompleteRecord<T> {
-    let scope = scope_of(process, scope, || Facts::new(FactReader::new(facts.bytes, facts.count.into()).collect()));
-    let source = process.source.clone();
-    let around = Surrounding::default();
-    CompleteRecord { source, header, scope, bytes: facts.bytes.to_vec(), count: facts.count, around }
+fn complete<T>(
+    process: &mut ProcessSpans,
+    header: T,
+    scope: u32,
+    facts: &FactBlock<'_>,
+    mut bytes: Vec<u8>,
+) -> CompleteRecord<T> {
+    let given = || Facts::gather(FactBuffer::default(), FactReader::new(facts.bytes, facts.count.into()));
+    let scope = scope_of(process, scope, given);
+    bytes.extend_from_slice(facts.bytes);
+    let (source, around) = (process.source.clone(), Surrounding::default());
+    CompleteRecord { source, header, scope, bytes, count: facts.count, around }
 }
 
 /// The scope with that id; without an id, it is among the facts.
-fn scope_of<'a>(process: &mut ProcessSpans, id: u32, facts: impl FnOnce() -> Facts<'a>) -> InstrumentationScope {
+fn scope_of<'a>(process: &mut ProcessSpans, id: u32, facts: impl FnOnce() -> Facts<'a>) -> Arc<InstrumentationScope> {
     if id == 0 {
         let given = facts().text(wire::key::SCOPE);
         return given.map_or_else(scope::own, |marker| scope::of_layer(&marker));
     }
     if let Some(known) = process.scopes.get(&id) {
-        return known.clone();
+        return Arc::clone(known);
     }
     let Some(marker) = (process.strings)(id) else { return scope::own() };
     let scope = scope::of_layer(&marker);
     if process.scopes.len() < MAX_SCOPES {
-        process.scopes.insert(id, scope.clone());
+        process.scopes.insert(id, Arc::clone(&scope));
     }
     scope
+}
+
+/// The scope that the program itself names among the facts about a span, if it does.
+fn own_scope(process: &mut ProcessSpans, span: &FinishedSpan) -> Option<Arc<InstrumentationScope>> {
+    // The program's own spans have no other domain.
+    if Domain::of(span.start.domain.into()) != Some(Domain::Internal) {
+        return None;
+    }
+    let (mut named, mut own) = (false, OwnScope::default());
+    for fact in span.records.parts.iter().flat_map(|(_, part)| span.attributes(*part)) {
+        let text = || Some(fact.value.text()).filter(|text| !text.is_empty());
+        match fact.key {
+            wire::key::SCOPE_NAME => {
+                own.name = fact.value.text();
+                named = !own.name.is_empty();
+            }
+            wire::key::SCOPE_VERSION => own.version = text(),
+            wire::key::SCOPE_SCHEMA_URL => own.schema_url = text(),
+            _ => {}
+        }
+    }
+    if !named {
+        return None;
+    }
+    if let Some(known) = process.own_scopes.iter().find(|known| own.is(known)) {
+        return Some(Arc::clone(known));
+    }
+    let scope = Arc::new(own.make());
+    if process.own_scopes.len() < MAX_OWN_SCOPES {
+        process.own_scopes.push(Arc::clone(&scope));
+    }
+    Some(scope)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Records in any order, and too many of them.
 
-use super::open::MAX_FACT_BYTES;
+use super::spans::MAX_FACT_BYTES;
 use super::*;
+use crate::records::record::SpanStart;
 use crate::records::record::make::{self, Given};
 use crate::resource::testing::source;
 use wire::kind::{SPAN_END, SPAN_EVENT, SPAN_START, SPAN_UPDATE};
@@ -63,7 +64,7 @@ fn a_span_s_records_may_come_in_any_order() {
         }
         finished.extend(passes(&mut assembler, 4));
         let [span] = finished.as_slice() else { panic!("{order:?}: {finished:?}") };
-        assert_eq!((span.start.time, span.end, span.events.len()), (10, 20, 1), "{order:?}");
+        assert_eq!((span.start.time, span.end, span.events().len()), (10, 20, 1), "{order:?}");
         assert_eq!(span.facts().text(11).unwrap(), "c", "{order:?}");
         assert_eq!((span.scope.name(), span.scope.version()), ("hyper", Some("1.6.0")));
         assert_eq!((assembler.lost.total(), assembler.open, assembler.open_bytes), (0, 0, 0), "{order:?}");
@@ -129,9 +130,9 @@ fn a_span_gathers_facts_and_events_within_limits() {
     }
     assembler.records(P, &record(SPAN_END, 1, 9000, &[])).unwrap();
     let finished = passes(&mut assembler, 2);
-    assert!(finished[0].bytes.len() <= MAX_FACT_BYTES);
+    assert!(finished[0].records.bytes.len() <= MAX_FACT_BYTES);
     assert!(finished[0].dropped_attributes > 0);
-    assert_eq!(finished[0].events.len() + finished[0].dropped_events as usize, 5000);
+    assert_eq!(finished[0].events().len() + finished[0].dropped_events as usize, 5000);
     assert!(finished[0].dropped_events > 0);
 }
 
@@ -237,7 +238,7 @@ fn details_are_dropped_before_spans_and_counted_in_them() {
     (0..100).for_each(|number| assembler.records(P, &numbered(SPAN_END, number, &[Given::Int(17, 200)])).unwrap());
     let finished = passes(&mut assembler, 8);
     assert_eq!((finished.len(), assembler.lost.total()), (100, 0));
-    assert!(finished.iter().all(|span| span.events.len() as u32 + span.dropped_events == 50));
+    assert!(finished.iter().all(|span| span.events().len() as u32 + span.dropped_events == 50));
     assert!(finished.iter().all(|span| span.dropped_attributes > 0 && span.dropped_events > 0));
     assert!(finished.iter().all(|span| span.facts().int(17) == Some(200)), "what comes at the end is kept");
 }

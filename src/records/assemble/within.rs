@@ -1,10 +1,10 @@
 //! Log records that take something from the spans in which they were written. They wait until these are complete: whatever
 //! the writer of a record had seen is read one whole pass later at most.
 
-use super::open::OpenSpan;
-use super::{Assembler, CompleteRecord, FactRange, ProcessSpans};
+use super::spans::{FactRange, OpenSpan};
+use super::{Assembler, CompleteRecord, ProcessSpans};
 use crate::bounds::budget::Charge;
-use crate::records::facts::Facts;
+use crate::records::facts::{FactBuffer, Facts};
 use crate::records::record::{FactBlock, LogHeader, named_text};
 use crate::records::value::FactValue;
 use crate::wire::{Domain, ProcessId, key};
@@ -42,6 +42,7 @@ impl Assembler {
     pub(super) fn settle_logs(&mut self, id: ProcessId, all: bool) {
         let is_full = self.is_full();
         let Some(process) = self.processes.get_mut(&id).filter(|process| !process.waiting.is_empty()) else { return };
+        let mut events = Vec::new();
         for mut waiting in std::mem::take(&mut process.waiting) {
             let spans = process.around(waiting.record.header.span);
             let is_due = waiting.pass + 2 <= process.pass || spans.iter().any(|span| span.leaves(process.pass));
@@ -58,10 +59,12 @@ impl Assembler {
                 Some(span) => {
                     span.log(&log, &waiting.record.bytes, waiting.record.count, is_full);
                     self.open_bytes += span.charge_anew();
+                    events.push(waiting.record);
                 }
                 None => self.logged.push(waiting.record),
             }
         }
+        self.reuse_records(&mut events);
     }
 }
 
@@ -135,7 +138,7 @@ impl Surrounding {
     /// Each field once, with its innermost value.
     pub(super) fn fields(&self) -> Vec<(String, FactValue<'_>)> {
         let facts = self.parts.iter().flat_map(|part| part.read(&self.bytes));
-        let facts = Facts::new(facts.collect());
+        let facts = Facts::gather(FactBuffer::default(), facts);
         let fields = facts.named().filter(|(name, _)| !OF_THE_SPAN.contains(&name.as_ref()));
         fields.map(|(name, value)| (name.into_owned(), value)).collect()
     }
@@ -279,7 +282,7 @@ mod tests {
         assembler.records(P, &make::span(SPAN_END, [4; 8], 30, &[])).unwrap();
         (0..3).for_each(|_| assembler.pass(P, &mut finished));
         let [span] = finished.as_slice() else { panic!("{finished:?}") };
-        let [(20, event)] = span.events.as_slice() else { panic!("{:?}", span.events) };
+        let [(20, event)] = span.events() else { panic!("{:?}", span.events()) };
         let facts: Vec<_> = span.attributes(*event).map(|fact| fact.value.text()).collect();
         assert_eq!(facts, ["INFO", "hello", "own"]);
         // Those of no span, of an unknown one, and after the end.

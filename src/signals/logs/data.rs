@@ -1,23 +1,16 @@
 //! A log record as the exporters take it.
 
-use std::borrow::Cow;
 use std::time::SystemTime;
 
-use opentelemetry::logs::{AnyValue, LogRecord as _, Severity};
+use opentelemetry::logs::{AnyValue, LogRecord as _};
 use opentelemetry::{InstrumentationScope, SpanId, TraceFlags, TraceId};
 use opentelemetry_sdk::logs::SdkLogRecord;
-use opentelemetry_semantic_conventions::attribute as name;
 
-use crate::attributes::limits;
+use super::described::{DescribedLog, LogValue, described};
 use crate::config::LogLimits;
-use crate::conventions;
 use crate::records::assemble::CompleteRecord;
-use crate::records::facts::Facts;
 use crate::records::record::LogHeader;
-use crate::records::value::FactValue;
-use crate::redact;
 use crate::signals::traces::data;
-use crate::wire::key;
 
 /// A log record as it is exported.
 #[derive(Debug, Clone)]
@@ -39,89 +32,44 @@ pub(super) fn data(
     baggage: &[String],
 ) -> LogData {
     let (log, facts) = (&logged.header, logged.facts());
+    let DescribedLog { severity, has_span, body, attributes, dropped_attributes, target } =
+        described(logged, &facts, log_limits, baggage);
     record.set_timestamp(data::at(log.time));
     // Always set: the exporter refuses a record without.
     record.set_observed_timestamp(SystemTime::now());
-    if let Some(severity) = severity(log.severity) {
+    if let Some(severity) = severity {
         record.set_severity_number(severity);
         record.set_severity_text(severity.name());
     }
-    if log.trace != [0; 16] && log.span != [0; 8] {
+    if has_span {
         let (trace, id) = (TraceId::from_bytes(log.trace), SpanId::from_bytes(log.span));
         record.set_trace_context(trace, id, Some(TraceFlags::new(log.flags)));
     }
     let mut weight = 0;
-    // A panic has no other message than its exception's.
-    let message = || named(&facts, name::EXCEPTION_MESSAGE).map(|value| value.text());
-    if let Some(body) = facts.text(key::LOG_BODY).or_else(message) {
-        let body = redact::message(&body).into_owned();
+    if let Some(body) = body {
         weight += body.len();
-        record.set_body(AnyValue::from(body));
+        record.set_body(AnyValue::from(body.into_string()));
     }
-    let known = [(key::CODE_FILE, name::CODE_FILE_PATH), (key::CODE_LINE, name::CODE_LINE_NUMBER)];
-    let known = known.into_iter().filter_map(|(key, name)| Some((name.into(), facts.get(key)?)));
-    let mut dropped_attributes = u32::from(log.left_out);
-    let is_error = log.severity >= ERROR;
-    let exception = if is_error { conventions::logged_error(&facts) } else { None };
-    let exception = exception.map(|value| (name::EXCEPTION_MESSAGE.into(), value));
-    let around = logged.span_fields();
-    let entries = conventions::baggage(&facts, baggage);
-    let entries = entries.iter().filter(|(key, _)| !around.iter().any(|(name, _)| name == key));
-    let entries = entries.map(|(key, value)| (key.as_str(), FactValue::Bytes(value.as_bytes())));
-    let around = around.iter().map(|(name, value)| (name.as_str(), *value)).chain(entries);
-    let around = around.filter(|(name, _)| named(&facts, name).is_none());
-    let around = around.map(|(name, value)| (Cow::Borrowed(name), value));
-    for (index, (name, value)) in known.chain(facts.named()).chain(exception).chain(around).enumerate() {
-        if index >= log_limits.attributes {
-            dropped_attributes += 1;
-            continue;
-        }
-        let name = name.into_owned();
-        let value = any(&name, value, log_limits.value_length);
-        let text = if let AnyValue::String(text) = &value { text.as_str().len() } else { 0 };
+    for (name, value) in attributes {
+        let text = if let LogValue::Text(text) = &value { text.len() } else { 0 };
         weight += name.len() + text + size_of::<(opentelemetry::Key, AnyValue)>();
-        record.add_attribute(name, value);
+        record.add_attribute(name.into_owned(), any(value));
     }
-    let scope = match facts.text(key::LOG_TARGET) {
+    let scope = match target {
         Some(target) => InstrumentationScope::builder(target.into_owned()).build(),
-        None => logged.scope.clone(),
+        None => (*logged.scope).clone(),
     };
     LogData { record, scope, dropped_attributes, weight }
 }
 
-/// The least severity of an error, as OpenTelemetry numbers it.
-const ERROR: u8 = 17;
-
-fn named<'a>(facts: &Facts<'a>, wanted: &str) -> Option<FactValue<'a>> {
-    facts.named().find(|(name, _)| name == wanted).map(|(_, value)| value)
-}
-
-fn any(name: &str, value: FactValue<'_>, length: Option<usize>) -> AnyValue {
+fn any(value: LogValue<'_>) -> AnyValue {
     match value {
-        FactValue::Bool(truth) => truth.into(),
-        _ if redact::is_secret_attribute(name) => redact::REDACTED.into(),
-        FactValue::Bytes(_) => {
-            let text = value.text();
-            let text = redact::message(&text);
-            AnyValue::from(limits::text(&text, length).to_owned())
-        }
-        FactValue::Int(number) => number.into(),
-        FactValue::Float(number) => number.into(),
-        FactValue::List(_) => AnyValue::ListAny(Box::new(value.items().map(|item| any(name, item, length)).collect())),
+        LogValue::Text(text) => AnyValue::from(text.into_string()),
+        LogValue::Int(number) => number.into(),
+        LogValue::Float(number) => number.into(),
+        LogValue::Bool(truth) => truth.into(),
+        LogValue::List(items) => AnyValue::ListAny(Box::new(items.into_iter().map(any).collect())),
     }
-}
-
-/// The first name of each range of four; the hooks write no other.
-fn severity(number: u8) -> Option<Severity> {
-    Some(match number {
-        1..=4 => Severity::Trace,
-        5..=8 => Severity::Debug,
-        9..=12 => Severity::Info,
-        13..=16 => Severity::Warn,
-        17..=20 => Severity::Error,
-        21..=24 => Severity::Fatal,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -154,10 +102,13 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry::logs::Severity;
+
     use super::testing::{LOG, NO_LIMITS, made};
     use super::*;
     use crate::records::record::LogHeader;
     use crate::records::record::make::Given;
+    use crate::wire::key;
 
     #[test]
     fn a_record_s_facts_are_all_exported_and_redacted() {

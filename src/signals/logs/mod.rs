@@ -1,6 +1,7 @@
 //! Log records: their data, and the requests that export them.
 
 pub(crate) mod data;
+pub(crate) mod described;
 mod encode;
 
 use opentelemetry::logs::{Logger as _, LoggerProvider as _};

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use opentelemetry::{InstrumentationScope, KeyValue};
 
+use crate::attributes::attribute::Attribute;
 use crate::conventions::{self, OVERFLOW};
 use crate::records::record::FactReader;
 use crate::records::scope;
@@ -125,14 +126,14 @@ impl Counters {
                 key::METRIC_UNIT => series.unit = attribute.value.text().into_owned(),
                 key::METRIC_DESCRIPTION => series.description = attribute.value.text().into_owned(),
                 key::SCOPE => scope = attribute.value.text().into_owned(),
-                _ => attributes.extend(conventions::named(&attribute)),
+                _ => attributes.extend(conventions::named(&attribute).map(Attribute::into_sdk)),
             }
         }
         if name.is_empty() {
             return None;
         }
         let is_monotonic = cell.kind == cell_kind::COUNTER;
-        let counter = CounterId { scope: scope::of_layer(&scope), name, is_monotonic };
+        let counter = CounterId { scope: (*scope::of_layer(&scope)).clone(), name, is_monotonic };
         attributes.sort_by(|a, b| a.key.cmp(&b.key));
         let mut id = CounterSeriesId { counter, attributes: shown(&attributes) };
         if self.series.len() >= MAX_SERIES && !self.series.contains_key(&id) {

@@ -107,6 +107,8 @@ pub(crate) struct Origin {
     pub(crate) span: SpanId,
     pub(crate) is_sampled: bool,
     pub(crate) at: SystemTime,
+    /// When that was read: a span is read some time after its end.
+    pub(crate) read_at: SystemTime,
 }
 
 /// A measurement.
@@ -116,21 +118,20 @@ pub(crate) struct Exemplar {
     pub(crate) origin: Origin,
     /// Attributes that its stream does not keep.
     pub(crate) left_out: Vec<KeyValue>,
-    /// When it was kept: a span is read some time after its end.
-    pub(super) kept_at: SystemTime,
 }
 
 /// Exemplars of one series, by the exponents of their values.
 pub(super) type SeriesExemplars = BTreeMap<i32, Exemplar>;
 
-/// Exemplars of one stream, by the attributes of its series.
-pub(super) type StreamExemplars = HashMap<Vec<KeyValue>, SeriesExemplars>;
+/// The series of one stream: the number of each in the list of all, by its attributes.
+pub(super) type StreamExemplars = HashMap<Vec<KeyValue>, usize>;
 
 /// The exemplars of all series.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Exemplars {
     pub(super) scopes: HashMap<InstrumentationScope, HashMap<String, StreamExemplars>>,
-    pub(super) series: usize,
+    /// Those of each series.
+    pub(super) kept: Vec<SeriesExemplars>,
 }
 
 impl Exemplars {
@@ -147,7 +148,8 @@ impl Exemplars {
     ) -> impl Iterator<Item = &'a Exemplar> + use<'a> {
         let series = self
             .stream(scope, stream)
-            .and_then(|of_stream| of_stream.get(&sorted(attributes.iter().copied().cloned())));
+            .and_then(|of_stream| of_stream.get(&sorted(attributes.iter().copied().cloned())))
+            .and_then(|series| self.kept.get(*series));
         series.into_iter().flat_map(BTreeMap::values)
     }
 }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use opentelemetry::{InstrumentationScope, KeyValue};
 
-use super::data::{Exemplar, Exemplars, Origin, SeriesExemplars, StreamExemplars, sorted};
+use super::data::{Exemplar, Exemplars, Origin, SeriesExemplars, sorted};
 use crate::config::ExemplarFilter;
 
 /// Series that have exemplars. Those that come later have none.
@@ -27,57 +27,64 @@ impl ExemplarFilter {
 }
 
 impl Exemplars {
-    /// Keeps a measurement. `kept` are those of `all` attributes that the stream keeps.
-    pub(crate) fn keep(
-        &mut self,
-        scope: &InstrumentationScope,
-        stream: &str,
-        all: &[KeyValue],
-        kept: &[KeyValue],
-        (value, origin): (f64, Origin),
-    ) {
-        // Names are copied only for a new scope or stream.
-        if self.stream(scope, stream).is_none() {
-            self.scopes.entry(scope.clone()).or_default().insert(stream.to_owned(), StreamExemplars::default());
-        }
-        let known = self.scopes.get_mut(scope).and_then(|streams| streams.get_mut(stream));
-        let Some(of_stream) = known else { return };
+    /// The number of the exemplars of a series; `None` for one too many.
+    pub(crate) fn series(&mut self, scope: &InstrumentationScope, stream: &str, kept: &[KeyValue]) -> Option<usize> {
         let attributes = sorted(kept.iter().cloned());
-        if !of_stream.contains_key(&attributes) {
-            if self.series >= MAX_SERIES {
-                return;
-            }
-            self.series += 1;
+        if let Some(known) = self.stream(scope, stream).and_then(|of_stream| of_stream.get(&attributes)) {
+            return Some(*known);
         }
-        let series = of_stream.entry(attributes).or_default();
-        let exponent = if value > 0.0 { value.log2().ceil() as i32 } else { i32::MIN };
+        let number = self.kept.len();
+        if number >= MAX_SERIES {
+            return None;
+        }
+        self.kept.push(SeriesExemplars::default());
+        let streams = self.scopes.entry(scope.clone()).or_default();
+        streams.entry(stream.to_owned()).or_default().insert(attributes, number);
+        Some(number)
+    }
+
+    /// Keeps a measurement of the series with that number. `left_out` are the attributes that its stream does not keep.
+    pub(crate) fn keep(&mut self, series: usize, left_out: &[KeyValue], (value, origin): (f64, Origin)) {
+        let Some(series) = self.kept.get_mut(series) else { return };
+        let exponent = exponent(value);
         if series.len() >= MAX_EXEMPLARS && !series.contains_key(&exponent) {
             let oldest = series.iter().min_by_key(|(_, exemplar)| exemplar.origin.at).map(|(exponent, _)| *exponent);
             oldest.and_then(|oldest| series.remove(&oldest));
         }
-        let left_out = all.iter().filter(|attribute| !kept.contains(attribute)).cloned().collect();
-        series.insert(exponent, Exemplar { value, origin, left_out, kept_at: SystemTime::now() });
+        series.insert(exponent, Exemplar { value, origin, left_out: left_out.to_vec() });
     }
 
     /// The exemplars that were kept since then.
     pub(super) fn since(&self, since: SystemTime) -> Exemplars {
-        let is_newer = |(_, exemplar): &(&i32, &Exemplar)| exemplar.kept_at >= since;
-        let of_series = |(attributes, series): (&Vec<KeyValue>, &SeriesExemplars)| {
-            let newer: SeriesExemplars =
-                series.iter().filter(is_newer).map(|(key, value)| (*key, value.clone())).collect();
-            (!newer.is_empty()).then(|| (attributes.clone(), newer))
-        };
+        let is_newer = |(_, exemplar): &(&i32, &Exemplar)| exemplar.origin.read_at >= since;
         let mut newer = Exemplars::default();
         for (scope, streams) in &self.scopes {
             for (stream, of_stream) in streams {
-                let found: StreamExemplars = of_stream.iter().filter_map(of_series).collect();
-                if !found.is_empty() {
-                    newer.scopes.entry(scope.clone()).or_default().insert(stream.clone(), found);
+                for (attributes, series) in of_stream {
+                    let series = self.kept.get(*series).into_iter().flatten();
+                    let found: SeriesExemplars =
+                        series.filter(is_newer).map(|(key, value)| (*key, value.clone())).collect();
+                    if !found.is_empty() {
+                        let streams = newer.scopes.entry(scope.clone()).or_default();
+                        streams.entry(stream.clone()).or_default().insert(attributes.clone(), newer.kept.len());
+                        newer.kept.push(found);
+                    }
                 }
             }
         }
         newer
     }
+}
+
+/// The least `n` for which the value is no more than two to the power of `n`.
+fn exponent(value: f64) -> i32 {
+    const FRACTION: u64 = (1 << 52) - 1;
+    if value.is_nan() || value <= 0.0 {
+        return i32::MIN;
+    }
+    let bits = value.to_bits();
+    // What is smaller than any normal number shares the least of their exponents.
+    (bits >> 52) as i32 - 1023 + i32::from(bits & FRACTION != 0)
 }
 
 #[cfg(test)]
@@ -90,7 +97,18 @@ mod tests {
 
     fn origin(second: u64) -> Origin {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
-        Origin { trace: TraceId::from(1), span: SpanId::from(second), is_sampled: true, at }
+        let read_at = SystemTime::now();
+        Origin { trace: TraceId::from(1), span: SpanId::from(second), is_sampled: true, at, read_at }
+    }
+
+    #[test]
+    fn exponents_are_those_of_the_logarithm() {
+        for value in [1.0, 1.1, 1.9, 2.0, 2.1, 0.5, 0.0001, 0.75, 30.0, 1e300, 4096.0, 4096.1] {
+            assert_eq!(exponent(value), f64::log2(value).ceil() as i32, "{value}");
+        }
+        for none in [0.0, -1.0, f64::NAN, f64::NEG_INFINITY] {
+            assert_eq!(exponent(none), i32::MIN);
+        }
     }
 
     #[test]
@@ -100,7 +118,8 @@ mod tests {
         let all = [route.clone(), user.clone()];
         let mut exemplars = Exemplars::default();
         for (second, value) in [(1, 1.1), (2, 1.9), (3, 30.0), (4, 0.0)] {
-            exemplars.keep(&scope, "lasted", &all, &all[..1], (value, origin(second)));
+            let series = exemplars.series(&scope, "lasted", &all[..1]).unwrap();
+            exemplars.keep(series, &all[1..], (value, origin(second)));
         }
         let values = |exemplars: &Exemplars| {
             exemplars.of(&scope, "lasted", &[&route]).map(|exemplar| exemplar.value).collect::<Vec<_>>()
@@ -108,7 +127,8 @@ mod tests {
         assert_eq!(values(&exemplars), [0.0, 1.9, 30.0]);
         assert_eq!(exemplars.of(&scope, "lasted", &[&route]).next().unwrap().left_out, [user]);
         let before = SystemTime::now();
-        exemplars.keep(&scope, "lasted", &all, &all[..1], (31.0, origin(5)));
+        let series = exemplars.series(&scope, "lasted", &all[..1]).unwrap();
+        exemplars.keep(series, &all[1..], (31.0, origin(5)));
         assert_eq!(values(&exemplars.since(before)), [31.0]);
         assert_eq!(exemplars.of(&scope, "lasted", &[&all[0], &all[1]]).count(), 0, "another series");
     }
@@ -118,7 +138,8 @@ mod tests {
         let scope = InstrumentationScope::builder("s").build();
         let mut exemplars = Exemplars::default();
         for second in 0..40 {
-            exemplars.keep(&scope, "lasted", &[], &[], ((second as f64).exp2(), origin(second)));
+            let series = exemplars.series(&scope, "lasted", &[]).unwrap();
+            exemplars.keep(series, &[], ((second as f64).exp2(), origin(second)));
         }
         let kept: Vec<_> = exemplars.of(&scope, "lasted", &[]).collect();
         assert_eq!((kept.len(), kept[0].origin.span), (MAX_EXEMPLARS, SpanId::from(20)));

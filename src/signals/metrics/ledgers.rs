@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry::InstrumentationScope;
@@ -16,9 +17,10 @@ use super::program::ProgramMetrics;
 use super::registry::InstrumentRegistry;
 use super::sdk_reader::{SdkReader, provider};
 use super::streams::{ViewConfig, Views};
+use crate::attributes::attribute::Attribute;
 use crate::channel::SeriesTable;
 use crate::config::{CardinalityLimit, ExemplarFilter, HistogramAggregation};
-use crate::conventions::Measured;
+use crate::conventions::Measurements;
 use crate::conventions::catalog::PROCESS_UPTIME;
 use crate::host::{Attributes, Point};
 use crate::resource::{Programs, Source};
@@ -97,8 +99,8 @@ impl Ledgers {
     pub(crate) fn record(
         &mut self,
         source: &Source,
-        scope: &InstrumentationScope,
-        measured: &Measured,
+        scope: &Arc<InstrumentationScope>,
+        measured: (&Measurements, &[Attribute<'_>]),
         lasted: Duration,
         origin: Option<Origin>,
     ) {
@@ -155,6 +157,9 @@ impl Ledgers {
     pub(crate) fn collect(&mut self, reader: usize, since: SystemTime) -> Vec<Collected> {
         let collected = self.all.iter_mut().filter_map(|ledger| {
             let (sdk, histograms) = ledger.readers.get_mut(reader)?;
+            if !sdk.is_cumulative() {
+                ledger.instruments.release();
+            }
             Some(Collected {
                 program: ledger.source.label(),
                 metrics: sdk.all(),
@@ -202,6 +207,41 @@ impl Ledger {
             program: ProgramMetrics::default(),
             readers,
             histograms: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+
+    use super::*;
+    use crate::conventions::catalog::HTTP_SERVER_REQUEST_DURATION;
+    use crate::conventions::{Measured, Selection};
+    use crate::records::scope;
+    use crate::resource::testing::source;
+
+    #[test]
+    fn series_that_a_reader_of_deltas_has_read_make_room_for_others() {
+        let (views, buckets) = (Views::from(vec![]), HistogramAggregation::ExplicitBuckets);
+        let plan = ReaderPlan::new(Temporality::Delta, &views, buckets, buckets, CardinalityLimit::all(2));
+        let mut ledgers = Ledgers::new(vec![plan], views, ExemplarFilter::AlwaysOff);
+        let program = source(0, "test");
+        for number in 0..8 {
+            let attributes = [Attribute::new("http.route", format!("/{number}"))];
+            let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, Selection::by(&attributes, |_| true));
+            let points = (&[Some(measured)].into(), attributes.as_slice());
+            for _ in 0..3 {
+                ledgers.record(&program, &scope::own(), points, Duration::from_millis(1), None);
+            }
+            let all = ledgers.collect(0, SystemTime::UNIX_EPOCH);
+            let metric = all[0].metrics.scope_metrics().flat_map(|scope| scope.metrics()).next().unwrap();
+            let AggregatedMetrics::F64(MetricData::Histogram(histogram)) = metric.data() else { panic!() };
+            let points: Vec<_> = histogram
+                .data_points()
+                .map(|point| (point.attributes().map(|kv| kv.value.to_string()).collect::<Vec<_>>(), point.count()))
+                .collect();
+            assert_eq!(points, [(vec![format!("/{number}")], 3)]);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Metrics: what is measured ([`instruments`], [`cells`], [`observed`], [`program`]), how it is added up ([`registry`],
 //! [`streams`]) and read ([`ledgers`]), and the request that exports it ([`encode`]).
 
+mod bound;
 mod cells;
 pub(crate) mod data;
 pub(crate) mod encode;
@@ -23,6 +24,7 @@ pub(crate) use streams::{Views, unusable_part};
 #[cfg(test)]
 pub(crate) mod testing {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use opentelemetry_sdk::Resource;
     use opentelemetry_sdk::metrics::data::ResourceMetrics;
@@ -38,8 +40,12 @@ pub(crate) mod testing {
     use super::sdk_reader::{SdkReader, provider};
     use super::streams::ViewConfig;
     use super::*;
+    use crate::attributes::attribute::Attribute;
     use crate::config::{CardinalityLimit, ExemplarFilter, HistogramAggregation, View};
+    use crate::conventions::catalog::Metric;
+    use crate::conventions::{Measured, Selection};
     use crate::host::Point;
+    use crate::records::scope;
 
     /// Instruments with one reader that is called by hand.
     pub(crate) struct TestMetrics {
@@ -75,6 +81,12 @@ pub(crate) mod testing {
                 histograms: HistogramReader::new(config, Temporality::Cumulative),
                 reader,
             }
+        }
+
+        /// Counts what took so long and has these attributes.
+        pub(crate) fn record(&mut self, metric: &'static Metric, attributes: &[Attribute<'_>], lasted: Duration) {
+            let measured = Measured::duration(metric, Selection::by(attributes, |_| true));
+            self.instruments.record(&scope::own(), (&[Some(measured)].into(), attributes), lasted, None);
         }
 
         pub(crate) fn collect_all(&mut self) -> Collected {

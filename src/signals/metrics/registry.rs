@@ -38,7 +38,7 @@ impl InstrumentRegistry {
 
 impl<T> FanOut<T> {
     /// Calls `record` for each SDK instrument, with the attributes that its stream keeps.
-    pub(super) fn record(&self, attributes: &[KeyValue], record: impl Fn(&T, &[KeyValue])) {
+    pub(super) fn record(&self, attributes: &[KeyValue], mut record: impl FnMut(&T, &[KeyValue])) {
         for (stream, instruments) in &self.0 {
             stream.kept(attributes, |kept| instruments.iter().for_each(|instrument| record(instrument, kept)));
         }

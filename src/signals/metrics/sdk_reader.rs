@@ -26,6 +26,11 @@ impl SdkReader {
         SdkReader(Arc::new(ManualReader::builder().with_temporality(temporality).build()))
     }
 
+    /// Whether it reads everything that was measured of histograms each time.
+    pub(super) fn is_cumulative(&self) -> bool {
+        self.0.temporality(InstrumentKind::Histogram) == Temporality::Cumulative
+    }
+
     /// Everything there is to read.
     pub(super) fn all(&self) -> ResourceMetrics {
         let mut all = ResourceMetrics::default();

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use opentelemetry::trace::{Event, Link, SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
+use crate::attributes::attribute::into_sdk;
 use crate::attributes::limits;
 use crate::config::SpanLimits;
 use crate::conventions::{self, Described};
@@ -14,27 +15,32 @@ use crate::signals::metrics::data::Origin;
 use crate::wire::key;
 
 /// Makes the SDK's span of a finished one, its `facts` and their description by the conventions, within its limits.
-pub(crate) fn data(span: &FinishedSpan, facts: &Facts<'_>, mut described: Described, limits: &SpanLimits) -> SpanData {
+pub(crate) fn data(
+    span: &FinishedSpan,
+    facts: &Facts<'_>,
+    mut described: Described<'_>,
+    limits: &SpanLimits,
+) -> SpanData {
     let dropped = limits::attributes(&mut described.attributes, limits.attributes, limits.value_length);
     let mut events = SpanEvents::default();
-    for (time, part) in span.events.iter().take(limits.events) {
+    for (time, part) in span.events().iter().take(limits.events) {
         let (name, mut attributes) = conventions::event(span.attributes(*part));
         let dropped = limits::attributes(&mut attributes, limits.event_attributes, limits.value_length);
-        events.events.push(Event::new(name, at(*time), attributes, dropped));
+        events.events.push(Event::new(name.into_string(), at(*time), into_sdk(attributes), dropped));
     }
-    let beyond = span.events.len().saturating_sub(limits.events);
+    let beyond = span.events().len().saturating_sub(limits.events);
     events.dropped_count = span.dropped_events.saturating_add(u32::try_from(beyond).unwrap_or(u32::MAX));
     let mut links = SpanLinks::default();
     let mut invalid = 0;
-    for (_, part) in span.links.iter().take(limits.links) {
+    for (_, part) in span.links().iter().take(limits.links) {
         let Some((linked, mut attributes)) = conventions::link(span.attributes(*part)) else {
             invalid += 1;
             continue;
         };
         let dropped = limits::attributes(&mut attributes, limits.link_attributes, limits.value_length);
-        links.links.push(Link::new(linked, attributes, dropped));
+        links.links.push(Link::new(linked, into_sdk(attributes), dropped));
     }
-    let beyond = span.links.len().saturating_sub(limits.links) + invalid;
+    let beyond = span.links().len().saturating_sub(limits.links) + invalid;
     links.dropped_count = span.dropped_links.saturating_add(u32::try_from(beyond).unwrap_or(u32::MAX));
     SpanData {
         span_context: SpanContext::new(
@@ -47,15 +53,15 @@ pub(crate) fn data(span: &FinishedSpan, facts: &Facts<'_>, mut described: Descri
         parent_span_id: SpanId::from_bytes(span.start.parent),
         parent_span_is_remote: span.start.parent_remote,
         span_kind: described.kind,
-        name: described.name,
+        name: described.name.into_sdk(),
         start_time: at(span.start.time),
         end_time: at(span.end),
-        attributes: described.attributes,
+        attributes: into_sdk(described.attributes),
         dropped_attributes_count: span.dropped_attributes.saturating_add(dropped),
         events,
         links,
         status: described.status,
-        instrumentation_scope: span.scope.clone(),
+        instrumentation_scope: (*span.scope).clone(),
     }
 }
 
@@ -65,12 +71,13 @@ fn trace_state(facts: &Facts<'_>) -> TraceState {
 }
 
 /// The origin of what was measured of a span.
-pub(crate) fn origin(span: &FinishedSpan) -> Origin {
+pub(crate) fn origin(span: &FinishedSpan, read_at: SystemTime) -> Origin {
     Origin {
         trace: TraceId::from_bytes(span.start.trace),
         span: SpanId::from_bytes(span.start.span),
         is_sampled: span.start.flags & 1 == 1,
         at: at(span.end),
+        read_at,
     }
 }
 
@@ -191,7 +198,7 @@ mod tests {
             event_attributes: 128,
             link_attributes: 128,
         };
-        let described = conventions::describe(0, &finished.facts(), None, &conventions::HttpSettings::default());
+        let described = conventions::describe(0, &finished.facts(), None, &conventions::Settings::default());
         let data = data(&finished, &finished.facts(), described, &limits);
         let spans: Vec<_> = data.links.iter().map(|link| link.span_context.span_id().to_bytes()[0]).collect();
         // One of those within the limit is no span, and one is beyond it.
@@ -240,7 +247,7 @@ mod tests {
         ];
         for (limits, attributes, dropped, events, dropped_events, event_attributes, event_dropped) in table {
             let finished = finished();
-            let described = conventions::describe(0, &finished.facts(), None, &conventions::HttpSettings::default());
+            let described = conventions::describe(0, &finished.facts(), None, &conventions::Settings::default());
             let data = data(&finished, &finished.facts(), described, &limits);
             let values: Vec<_> = data.attributes.iter().map(|kv| kv.value.as_str().into_owned()).collect();
             assert_eq!(

@@ -5,8 +5,10 @@ pub(crate) mod data;
 use opentelemetry::trace::{Event, Link};
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1 as proto;
 use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use opentelemetry_sdk::trace::SpanData;
+use prost::Message as _;
 
 use crate::resource::Source;
 use crate::signals::resource::to_otlp;
@@ -26,6 +28,11 @@ impl BatchItem for SpanData {
         let links: usize = self.links.iter().map(|link| size_of::<Link>() + of(&link.attributes)).sum();
         size_of::<SpanData>() + of(&self.attributes) + events + links
     }
+}
+
+/// A span as OTLP has it.
+pub(crate) fn encoded(span: SpanData) -> Vec<u8> {
+    proto::Span::from(span).encode_to_vec()
 }
 
 /// The spans by program and scope.

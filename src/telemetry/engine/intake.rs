@@ -1,7 +1,7 @@
 //! What the exporting thread receives: messages of the draining thread, assembled to spans, log records and measurements.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::output::Output;
 use crate::bounds::budget::Budget;
@@ -40,6 +40,8 @@ pub(super) struct Intake {
     cut: Vec<FinishedSpan>,
     cut_since: Option<Instant>,
     last_message: Instant,
+    /// When a pass was counted that no message announced.
+    last_pass: Instant,
     /// Log records that were not read in time.
     unread_logs: Losses,
     warnings: usize,
@@ -55,6 +57,7 @@ impl Intake {
             cut: Vec::new(),
             cut_since: None,
             last_message: Instant::now(),
+            last_pass: Instant::now(),
             unread_logs: Losses::default(),
             warnings: 0,
         }
@@ -120,8 +123,11 @@ impl Intake {
                     let pid = self.pids.get(&process).copied().unwrap_or(0);
                     self.warn(&format!("cannot read some of the telemetry of process {pid}"), reason);
                 }
-                output.log_records(&std::mem::take(&mut self.assembler.logged));
-                output.measurements(&std::mem::take(&mut self.assembler.measured));
+                self.emit_logged(output);
+                let mut measured = std::mem::take(&mut self.assembler.measured);
+                output.measurements(&measured);
+                self.assembler.reuse_records(&mut measured);
+                self.assembler.measured = measured;
             }
             Some(Feed::PassDone { process }) => {
                 self.assembler.pass(process, &mut self.finished);
@@ -195,10 +201,15 @@ impl Intake {
         self.emit_cut(cause, output);
     }
 
+    /// Whether something is to be done later that no message announces.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.cut_since.is_some() || self.last_message.elapsed() < SILENCE
+    }
+
     /// Hands out spans that have waited long enough.
     pub(super) fn idle(&mut self, output: &mut Output) {
-        if self.last_message.elapsed() >= SILENCE {
-            self.last_message = Instant::now();
+        if self.last_message.elapsed() >= SILENCE && self.last_pass.elapsed() >= SILENCE {
+            self.last_pass = Instant::now();
             self.assembler.pass_all(&mut self.finished);
             self.emit_finished(output);
         }
@@ -207,16 +218,28 @@ impl Intake {
         }
     }
 
+    fn emit_logged(&mut self, output: &mut Output) {
+        let mut logged = std::mem::take(&mut self.assembler.logged);
+        output.log_records(&logged);
+        self.assembler.reuse_records(&mut logged);
+        self.assembler.logged = logged;
+    }
+
     fn emit_finished(&mut self, output: &mut Output) {
-        output.log_records(&std::mem::take(&mut self.assembler.logged));
-        std::mem::take(&mut self.finished).iter().for_each(|span| output.span(span));
+        self.emit_logged(output);
+        let now = SystemTime::now();
+        for span in self.finished.drain(..) {
+            output.span(&span, now);
+            self.assembler.reuse(span);
+        }
     }
 
     fn emit_cut(&mut self, cause: &str, output: &mut Output) {
         self.cut_since = None;
+        let now = SystemTime::now();
         for mut span in std::mem::take(&mut self.cut) {
             span.cut = Some(cause.to_owned());
-            output.span(&span);
+            output.span(&span, now);
         }
     }
 

@@ -24,6 +24,8 @@ use output::Output;
 
 /// How often due work is looked for when nothing comes in.
 const TICK: Duration = Duration::from_millis(100);
+/// The same when nothing waits, either.
+const IDLE_TICK: Duration = Duration::from_secs(1);
 /// The time that an unreachable collector still gets at the end.
 const TIME_FOR_UNREACHABLE: Duration = Duration::from_secs(3);
 
@@ -74,8 +76,7 @@ impl Engine {
         let mut ending = pin!(ending);
         let mut end: Option<(Ended, Instant)> = None;
         let mut is_closed = false;
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut next_tick = Instant::now() + TICK;
         loop {
             tokio::select! {
                 received = &mut ending, if end.is_none() => {
@@ -100,7 +101,10 @@ impl Engine {
                     self.output.metrics.iter_mut().for_each(Metrics::observe);
                     let _ = request.send(());
                 }
-                _ = tick.tick() => self.intake.idle(&mut self.output),
+                () = until(Some(next_tick)) => {
+                    self.intake.idle(&mut self.output);
+                    next_tick = Instant::now() + IDLE_TICK;
+                }
                 () = until(self.output.metrics.as_ref().and_then(Metrics::next_due)) => {}
             }
             let now = Instant::now();
@@ -109,6 +113,9 @@ impl Engine {
             }
             self.export_due(now);
             self.output.keep_within_limit(feed.waiting());
+            if end.is_some() || !self.output.is_done() || self.intake.is_waiting() {
+                next_tick = next_tick.min(now + TICK);
+            }
             if let Some((ended, deadline)) = end
                 && (is_closed || Instant::now() >= deadline)
             {
@@ -175,5 +182,7 @@ async fn until(then: Option<Instant>) {
     }
 }
 
+#[cfg(test)]
+mod cost;
 #[cfg(test)]
 mod tests;

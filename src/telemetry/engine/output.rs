@@ -2,7 +2,7 @@
 //! exporters and within the memory limit.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::Notify;
@@ -10,17 +10,19 @@ use tokio::sync::Notify;
 use crate::bounds::budget::Budget;
 use crate::bounds::losses::Reason;
 use crate::config::{Config, SpanLimits};
-use crate::conventions::{self, HttpSettings};
+use crate::conventions::{self, Measures, Settings};
 use crate::export::destinations::{self, Destinations};
 use crate::export::notices::{ExportNotices, Notice};
 use crate::host::Host;
 use crate::launch::Ended;
 use crate::records::assemble::{CompleteRecord, FinishedSpan};
+use crate::records::facts::{FactBuffer, Facts};
 use crate::records::record::{LogHeader, MeasurementHeader};
 use crate::records::scope;
 use crate::resource::Source;
+use crate::signals::direct::{self, EncodedItem};
 use crate::signals::sourced::Sourced;
-use crate::signals::traces::data;
+use crate::signals::traces::{self, data};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::run_span::RunSpan;
@@ -34,9 +36,13 @@ pub(super) struct Output {
     /// The memory of open spans and of all that waits to be exported.
     budget: Budget,
     limits: SpanLimits,
-    http: HttpSettings,
+    settings: Settings,
     /// Patterns of entries of baggage that become attributes.
     baggage: Vec<String>,
+    /// The encoded span that is at hand.
+    message: Vec<u8>,
+    /// Memory for the facts about it.
+    facts: FactBuffer,
 }
 
 impl Output {
@@ -47,28 +53,54 @@ impl Output {
         let logs = Logs::new(config, &notices, wake, budget);
         let metrics = Metrics::new(&config.metrics, host, &notices, wake, budget);
         notices.warn_of_unusable();
-        let (limits, http) = (config.traces.limits, HttpSettings::new(&config.http));
-        let baggage = config.baggage_attributes.clone();
-        Output { traces, logs, metrics, budget: budget.clone(), limits, http, baggage }
+        let (limits, settings) = (config.traces.limits, Settings::new(&config.http));
+        Output {
+            traces,
+            logs,
+            metrics,
+            budget: budget.clone(),
+            limits,
+            settings,
+            baggage: config.baggage_attributes.clone(),
+            message: Vec::new(),
+            facts: FactBuffer::default(),
+        }
     }
 
-    /// Counts a span in the metrics, and exports it if it is sampled.
-    pub(super) fn span(&mut self, span: &FinishedSpan) {
-        let facts = span.facts();
-        let mut described = conventions::describe(span.start.domain, &facts, span.cut.as_deref(), &self.http);
+    /// Counts a span, which was read then, in the metrics, and exports it if it is sampled.
+    pub(super) fn span(&mut self, span: &FinishedSpan, read_at: SystemTime) {
+        let facts = span.facts_in(std::mem::take(&mut self.facts));
+        self.described_span(span, &facts, read_at);
+        self.facts = facts.into_buffer();
+    }
+
+    fn described_span(&mut self, span: &FinishedSpan, facts: &Facts<'_>, read_at: SystemTime) {
+        let mut described = conventions::describe(span.start.domain, facts, span.cut.as_deref(), &self.settings);
         if let Some(metrics) = &mut self.metrics {
             let lasted = Duration::from_nanos(span.end.saturating_sub(span.start.time));
-            let origin = Some(data::origin(span));
-            let record = |measured| metrics.record(&span.source, &span.scope, &measured, lasted, origin);
-            described.measured.drain(..).for_each(record);
+            let origin = Some(data::origin(span, read_at));
+            let points = (&described.measured, described.attributes.as_slice());
+            metrics.record(&span.source, &span.scope, points, lasted, origin);
         }
-        if span.start.flags & 1 == 1 && self.traces.is_any() {
-            for (key, value) in conventions::baggage(&facts, &self.baggage) {
-                described.add(key, value);
-            }
-            let item = data::data(span, &facts, described, &self.limits);
-            self.traces.push(Sourced { source: span.source.clone(), item });
+        if span.start.flags & 1 != 1 || !self.traces.is_any() {
+            return described.reuse();
         }
+        for (key, value) in conventions::baggage(facts, &self.baggage) {
+            described.add(key, value);
+        }
+        // Both apply the limits.
+        let whole = self.traces.take_whole().then(|| described.clone());
+        if self.traces.take_encoded() {
+            self.message.clear();
+            direct::span(&mut self.message, span, facts, &mut described, &self.limits);
+            let item = EncodedItem { source: &span.source, scope: &span.scope, message: &self.message };
+            self.traces.push_encoded(&item);
+        }
+        if let Some(described) = whole {
+            let item = data::data(span, facts, described, &self.limits);
+            self.traces.push_whole(Sourced { source: span.source.clone(), item });
+        }
+        described.reuse();
     }
 
     /// Exports log records.
@@ -82,21 +114,28 @@ impl Output {
     pub(super) fn measurements(&mut self, records: &[CompleteRecord<MeasurementHeader>]) {
         let Some(metrics) = &mut self.metrics else { return };
         for record in records {
-            let points = conventions::measure(record.header.about, &record.facts(), &self.http);
-            points.iter().for_each(|point| metrics.record(&record.source, &record.scope, point, Duration::ZERO, None));
+            let facts = record.facts_in(std::mem::take(&mut self.facts));
+            let Measures { attributes, measured } = conventions::measure(record.header.about, &facts, &self.settings);
+            metrics.record(&record.source, &record.scope, (&measured, &attributes), Duration::ZERO, None);
+            self.facts = facts.into_buffer();
         }
     }
 
     /// Counts the run of `source` in the metrics, and exports its span if it is sampled.
     pub(super) fn run(&mut self, run: RunSpan, ended: &Ended, source: Source) {
-        let mut described = run.described(ended);
+        let described = run.described(ended);
         if let Some(metrics) = &mut self.metrics {
             let (lasted, origin) = (run.lasted(ended), run.origin(ended));
-            let record = |measured| metrics.record(&source, &scope::own(), &measured, lasted, Some(origin));
-            described.measured.drain(..).for_each(record);
+            let points = (&described.measured, described.attributes.as_slice());
+            metrics.record(&source, &scope::own(), points, lasted, Some(origin));
         }
         if run.is_sampled() && self.traces.is_any() {
-            self.traces.push(Sourced { source, item: run.data(ended, described, &self.limits) });
+            let item = run.data(ended, described, &self.limits);
+            if self.traces.take_encoded() {
+                let message = traces::encoded(item.clone());
+                self.traces.push_encoded(&EncodedItem { source: &source, scope: &scope::own(), message: &message });
+            }
+            self.traces.push_whole(Sourced { source, item });
         }
     }
 

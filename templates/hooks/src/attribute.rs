@@ -90,6 +90,7 @@ fn cut(bytes: &[u8], max: usize) -> &[u8] {
 }
 
 impl Key<'_> {
+    #[inline(always)]
     pub(crate) fn name(&self) -> &[u8] {
         match self {
             Key::Known(_) => &[],
@@ -113,17 +114,19 @@ impl<'a> Value<'a> {
         }
     }
 
+    #[inline(always)]
     fn len(&self) -> usize {
         match self {
             Value::None => 0,
-            Value::Bytes(bytes) => cut(bytes, wire::MAX_VALUE).len(),
+            Value::Bytes(bytes) => bytes.len().min(wire::MAX_VALUE),
             Value::Int(_) | Value::Float(_) => 8,
             Value::Bool(_) => 1,
-            Value::List(items) => listed(items).map(|item| ITEM_HEADER + item.len()).sum(),
+            Value::List(items) => list_len(items),
         }
     }
 
     /// `wire::value`; `None` for what is not written.
+    #[inline(always)]
     fn kind(&self) -> Option<u8> {
         match self {
             Value::None => None,
@@ -135,6 +138,7 @@ impl<'a> Value<'a> {
         }
     }
 
+    #[inline(always)]
     fn write(&self, to: &mut Writer<'_>) {
         match self {
             Value::None => {}
@@ -142,13 +146,38 @@ impl<'a> Value<'a> {
             Value::Int(number) => to.array(number.to_le_bytes()),
             Value::Float(number) => to.array(number.to_le_bytes()),
             Value::Bool(truth) => to.array([u8::from(*truth)]),
-            Value::List(items) => {
-                for item in listed(items) {
-                    to.array([item.kind().unwrap_or(0)]);
-                    to.array((item.len() as u32).to_le_bytes());
-                    item.write(to);
-                }
-            }
+            Value::List(items) => write_list(to, items),
+        }
+    }
+}
+
+/// Bytes of a list's items. Lists are rare, and so not part of the code around them.
+#[inline(never)]
+fn list_len(items: &[Value<'_>]) -> usize {
+    listed(items).map(|item| ITEM_HEADER + scalar_len(item)).sum()
+}
+
+/// Bytes of a value that is no list.
+#[inline(always)]
+fn scalar_len(value: &Value<'_>) -> usize {
+    if matches!(value, Value::List(_)) {
+        0
+    } else {
+        value.len()
+    }
+}
+
+#[inline(never)]
+fn write_list(to: &mut Writer<'_>, items: &[Value<'_>]) {
+    for item in listed(items) {
+        to.array([item.kind().unwrap_or(0)]);
+        to.array((scalar_len(item) as u32).to_le_bytes());
+        match item {
+            Value::Bytes(bytes) => to.bytes(cut(bytes, wire::MAX_VALUE)),
+            Value::Int(number) => to.array(number.to_le_bytes()),
+            Value::Float(number) => to.array(number.to_le_bytes()),
+            Value::Bool(truth) => to.array([u8::from(*truth)]),
+            Value::None | Value::List(_) => {}
         }
     }
 }
@@ -158,7 +187,7 @@ fn listed<'a, 'b>(items: &'b [Value<'a>]) -> impl Iterator<Item = &'b Value<'a>>
     let mut room = wire::MAX_VALUE;
     let scalars = items.iter().filter(|item| !matches!(item, Value::None | Value::List(_)));
     scalars.take_while(move |item| {
-        let length = ITEM_HEADER + item.len();
+        let length = ITEM_HEADER + scalar_len(item);
         let fits = length <= room;
         room = room.saturating_sub(length);
         fits
@@ -170,7 +199,7 @@ pub(crate) fn size(attributes: &[Attribute<'_>]) -> (usize, u16) {
     let mut bytes = 0;
     let mut count = 0;
     for (key, value) in attributes {
-        if *value != Value::None {
+        if !matches!(value, Value::None) {
             bytes += wire::ATTRIBUTE_HEADER + key.name().len() + value.len();
             count += 1;
         }

@@ -124,8 +124,9 @@ fn an_exemplar_stands_in_its_bucket_where_the_format_has_them() {
     let scope = InstrumentationScope::builder("s").build();
     let attributes = [KeyValue::new("a", 1)];
     let at = UNIX_EPOCH + std::time::Duration::from_millis(1_700_000_000_025);
-    let origin = Origin { trace: TraceId::from(10), span: SpanId::from(11), is_sampled: true, at };
-    exemplars.keep(&scope, "lasted", &attributes, &attributes, (0.75, origin));
+    let origin = Origin { trace: TraceId::from(10), span: SpanId::from(11), is_sampled: true, at, read_at: at };
+    let series = exemplars.series(&scope, "lasted", &attributes).unwrap();
+    exemplars.keep(series, &[], (0.75, origin));
     let text = |format| {
         let metrics = reading(SdkMeterProvider::builder(), record);
         let collected = Collected { metrics, exemplars: exemplars.clone(), ..Collected::default() };

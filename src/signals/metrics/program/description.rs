@@ -2,6 +2,7 @@
 
 use opentelemetry::InstrumentationScope;
 
+use crate::attributes::attribute::Attribute;
 use crate::channel::SeriesEntry;
 use crate::conventions;
 use crate::records::record::FactReader;
@@ -56,11 +57,11 @@ impl InstrumentDescription {
                 key::SCOPE_NAME => scope_name = Some(text()),
                 key::SCOPE_VERSION => version = Some(text()),
                 key::SCOPE_SCHEMA_URL => schema_url = Some(text()),
-                _ => attributes.extend(conventions::named(&attribute)),
+                _ => attributes.extend(conventions::named(&attribute).map(Attribute::into_sdk)),
             }
         }
         let scope = match scope_name {
-            None => scope::of_layer(&marker.unwrap_or_default()),
+            None => (*scope::of_layer(&marker.unwrap_or_default())).clone(),
             Some(scope_name) => {
                 let mut scope = InstrumentationScope::builder(scope_name).with_attributes(attributes);
                 if let Some(version) = version {

@@ -291,7 +291,8 @@ impl ProgramMetrics {
     fn series_of(&mut self, instrument: usize, entry: &SeriesEntry) -> Option<usize> {
         let instrument = self.instruments.get_mut(instrument)?;
         let raw = FactReader::new(&entry.bytes, entry.attributes.into());
-        let mut attributes: Vec<KeyValue> = raw.filter_map(|attribute| conventions::named(&attribute)).collect();
+        let mut attributes: Vec<KeyValue> =
+            raw.filter_map(|attribute| Some(conventions::named(&attribute)?.into_sdk())).collect();
         let mut id = shown(&attributes);
         if self.series >= MAX_SERIES && !instrument.by_attributes.contains_key(&id) {
             attributes = vec![KeyValue::new("otel.metric.overflow", true)];

@@ -2,10 +2,9 @@ use super::super::testing::TestMetrics;
 use super::*;
 use crate::channel::testing::{self, FakeEntry, FakeRegion};
 use crate::config::{self, HistogramAggregation, Selection, Stream, View};
-use crate::conventions::{Measured, catalog};
+use crate::conventions::catalog;
 use crate::host::Point;
 use crate::records::record::make::{self, Given};
-use crate::records::scope;
 use crate::signals::metrics::data::Collected;
 use crate::wire::key;
 use crate::wire::series::number;
@@ -185,8 +184,7 @@ fn a_metric_that_the_launcher_records_under_the_same_name_is_left_out() {
     metrics.program.attach(ProcessId(2), fakes[1].region.series());
     let names = |metrics: &mut TestMetrics| histogram(metrics).into_iter().map(|(name, ..)| name).collect::<Vec<_>>();
     assert_eq!(names(&mut metrics), [automatic.name, "things"], "the launcher has recorded nothing");
-    let measured = Measured::duration(automatic, vec![]);
-    metrics.instruments.record(&scope::own(), &measured, Duration::from_millis(2), None);
+    metrics.record(automatic, &[], Duration::from_millis(2));
     assert_eq!(names(&mut metrics), ["things"]);
     // What is observed is made by the launcher, too.
     let observed = &catalog::PROCESS_THREAD_COUNT;

@@ -1,10 +1,9 @@
 //! What views make of instruments, as a reader sees it.
 
 use super::*;
+use crate::attributes::attribute::Attribute;
 use crate::config::{Selection, Stream as StreamConfig};
-use crate::conventions::Measured;
 use crate::conventions::catalog::{DB_CLIENT_OPERATION_DURATION, HTTP_SERVER_REQUEST_DURATION};
-use crate::records::scope;
 use crate::signals::metrics::testing::TestMetrics;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
 use std::time::Duration;
@@ -18,12 +17,11 @@ fn read(views: Vec<View>, histograms: HistogramAggregation, limit: usize, routes
     let mut metrics = TestMetrics::with(views, histograms, limit);
     for route in 0..routes {
         let attributes =
-            vec![KeyValue::new("http.route", format!("/{route}")), KeyValue::new("http.request.method", "GET")];
-        let measured = Measured::duration(&HTTP_SERVER_REQUEST_DURATION, attributes);
-        metrics.instruments.record(&scope::own(), &measured, Duration::from_millis(20), None);
+            [Attribute::new("http.route", format!("/{route}")), Attribute::new("http.request.method", "GET")];
+        metrics.record(&HTTP_SERVER_REQUEST_DURATION, &attributes, Duration::from_millis(20));
     }
-    let query = Measured::duration(&DB_CLIENT_OPERATION_DURATION, vec![KeyValue::new("db.system.name", "sqlite")]);
-    metrics.instruments.record(&scope::own(), &query, Duration::from_millis(2), None);
+    let query = [Attribute::new("db.system.name", "sqlite")];
+    metrics.record(&DB_CLIENT_OPERATION_DURATION, &query, Duration::from_millis(2));
     metrics.collect()
 }
 

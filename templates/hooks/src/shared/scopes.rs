@@ -60,11 +60,15 @@ pub(crate) fn current() -> Option<Arc<Shared>> {
 }
 
 fn remove(scopes: &mut Vec<Scope>, index: usize) {
-    let Scope { id, before, .. } = scopes.remove(index);
-    if let Some(next) = scopes.get_mut(index) {
-        next.before = before;
+    if index + 1 < scopes.len() {
+        let Scope { before, .. } = scopes.remove(index);
+        if let Some(next) = scopes.get_mut(index) {
+            next.before = before;
+        }
         return;
     }
+    // Most often: the one that was entered last.
+    let Some(Scope { id, before, .. }) = scopes.pop() else { return };
     if current_id() == id {
         replace_current(before);
     }

@@ -141,6 +141,17 @@ fn limit(resource: i32) -> u64 {
     limit.current
 }
 
+/// Unix time in nanoseconds. The standard library's clock takes thrice as many instructions to give it as a difference.
+#[inline]
+pub(crate) fn unix_time() -> u64 {
+    const CLOCK_REALTIME: i32 = 0;
+    let mut now = timespec { seconds: 0, nanoseconds: 0 };
+    // SAFETY: the buffer lives through the call.
+    unsafe { clock_gettime(CLOCK_REALTIME, &mut now) };
+    // A clock that is set to before 1970 is none.
+    u64::try_from(now.seconds).unwrap_or(0).wrapping_mul(1_000_000_000).wrapping_add(now.nanoseconds as u64)
+}
+
 /// CPU time that the process has used, by all its threads.
 pub(crate) fn cpu_time() -> Option<Duration> {
     const CLOCK_PROCESS_CPUTIME_ID: i32 = 2;

@@ -27,6 +27,9 @@ pub(crate) fn move_away(fd: i32) -> Option<i32> {
 pub(crate) fn pid() -> u32 {
     0
 }
+pub(crate) fn unix_time() -> u64 {
+    std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos() as u64)
+}
 pub(crate) fn cpu_time() -> Option<Duration> {
     None
 }
