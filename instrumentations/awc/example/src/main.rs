@@ -28,22 +28,8 @@ async fn socket() -> HttpResponse {
     HttpResponse::Forbidden().finish()
 }
 
-/// Without a logger, what the server logs would be recorded.
-struct Silent;
-
-impl log::Log for Silent {
-    fn enabled(&self, _: &log::Metadata) -> bool {
-        false
-    }
-
-    fn log(&self, _: &log::Record) {}
-
-    fn flush(&self) {}
-}
-
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    log::set_logger(&Silent).expect("there is no other logger");
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let nobody = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let url = |path: &str| format!("http://{}{path}", listener.local_addr().expect("it listens"));

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::io::{self, Read};
 use std::net::TcpListener;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -77,7 +78,7 @@ async fn serve(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infa
         // Passes on all that it got, as a proxy does.
         "/relay" => {
             let headers = request.headers().clone();
-            let url = format!("http://{}/greeting?from=relay", headers["host"].to_str().unwrap());
+            let url = format!("{}/greeting?from=relay", SERVER.get().unwrap());
             let relayed = move || client::get(&client::agent(Duration::from_secs(9)), &url, &headers);
             Response::new(tokio::task::spawn_blocking(relayed).await.unwrap().into())
         }
@@ -90,6 +91,9 @@ async fn serve(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infa
     Ok(response)
 }
 
+/// The server's URL: the first release of ureq 3 leaves the port out of the `host` header.
+static SERVER: OnceLock<String> = OnceLock::new();
+
 struct Broken;
 
 impl Read for Broken {
@@ -101,7 +105,7 @@ impl Read for Broken {
 fn main() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Runtime::new()?;
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
-    let server = format!("http://{}", listener.local_addr()?);
+    let server = SERVER.get_or_init(|| format!("http://{}", listener.local_addr().unwrap()));
     runtime.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(serve)));
