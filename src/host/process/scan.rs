@@ -31,6 +31,8 @@ pub(super) fn tree(root: u32, known: &[u32]) -> Vec<Seen> {
 
 fn process(pid: u32, uptime: Option<f64>, children: &mut VecDeque<u32>) -> Option<Seen> {
     let folder = format!("/proc/{pid}");
+    // Before its state, which then shows whether it was ending by that time.
+    let files = files(&folder);
     let stat = text::stat(&read(format!("{folder}/stat"))?)?;
     let ticks = procfs::ticks_per_second().max(1);
     let micros = |time: u64| time.saturating_mul(1_000_000) / ticks;
@@ -50,15 +52,15 @@ fn process(pid: u32, uptime: Option<f64>, children: &mut VecDeque<u32>) -> Optio
         seen.own[fault] = stat.faults[2 * index];
         seen.waited_for[fault] = stat.faults[2 * index + 1];
     }
-    // Memory is the first thing that a process at its end gives back; some time may pass until it is a zombie.
-    if stat.state == 'Z' || stat.virtual_memory == 0 {
+    // A process at its end gives back memory and files; some time may pass until it is a zombie.
+    if stat.state == 'Z' || stat.is_ending || stat.virtual_memory == 0 {
         return Some(seen);
     }
     seen.held = Some(Held {
         memory: Some(stat.resident_pages.saturating_mul(procfs::page_size())),
         virtual_memory: Some(stat.virtual_memory),
         threads: Some(stat.threads),
-        files: files(&folder),
+        files,
         uptime: uptime.map(|now| (now - stat.started as f64 / ticks as f64).max(0.0)),
     });
     for thread in std::fs::read_dir(format!("{folder}/task")).into_iter().flatten().flatten() {

@@ -4,6 +4,8 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stat {
     pub(super) state: char,
+    /// Whether it has begun to give back what it holds.
+    pub(super) is_ending: bool,
     pub(super) parent: u32,
     /// Minor, of children, major, of children.
     pub(super) faults: [u64; 4],
@@ -17,6 +19,9 @@ pub(super) struct Stat {
     pub(super) name: String,
 }
 
+/// A flag of the kernel's: the task is ending (`PF_EXITING`).
+const ENDING: u64 = 1 << 2;
+
 pub(super) fn stat(text: &str) -> Option<Stat> {
     // The name stands in parentheses and may hold anything, parentheses included.
     let (head, rest) = text.rsplit_once(')')?;
@@ -26,6 +31,7 @@ pub(super) fn stat(text: &str) -> Option<Stat> {
     let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
     Some(Stat {
         state: fields.first()?.chars().next()?,
+        is_ending: number(9)? & ENDING != 0,
         parent: u32::try_from(number(4)?).ok()?,
         faults: [number(10)?, number(11)?, number(12)?, number(13)?],
         times: [number(14)?, number(15)?, number(16)?, number(17)?],
@@ -65,6 +71,12 @@ mod tests {
         assert_eq!((stat.name.as_str(), stat.state, stat.parent), ("a) b (c", 'S', 70));
         assert_eq!((stat.faults, stat.times), ([125, 300, 2, 4], [50, 60, 700, 800]));
         assert_eq!((stat.threads, stat.started, stat.virtual_memory, stat.resident_pages), (5, 9000, 1 << 20, 256));
+    }
+
+    #[test]
+    fn a_process_may_be_ending() {
+        assert!(!stat(STAT).unwrap().is_ending);
+        assert!(stat(&STAT.replace("4194560", "4194564")).unwrap().is_ending);
     }
 
     #[test]
