@@ -156,6 +156,8 @@ fn no_instrumented_crate_is_named_in_the_source() {
                 let begins = |before: &&str| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
                 paths.split_last().is_some_and(|(_, before)| before.iter().any(begins)) || line.contains("`prometheus`")
             }
+            // A database's name, in the arguments and URLs that are redacted: a crate only where it is written as one.
+            "redis" => ["redis::", "\"redis\"", "`redis`"].iter().any(|written| line.contains(written)),
             name => has_word(line, name),
         })
     };

@@ -114,9 +114,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// What is run by default: of each crate the newest version and the lowest. An older version is left out if a project of
-    /// `tests/fixtures` has it, which other tests build and run, unless it is the lowest and fits into a workspace that is
-    /// built anyway. A crate that only carries contexts is run with the newest version alone.
+    /// What is run by default: of each crate the newest version, and the older ones that fit into a workspace which is built
+    /// anyway. A version between the lowest and the newest is left out if a project of `tests/fixtures` has it, which other
+    /// tests build and run. A crate that only carries contexts is run with the newest version alone.
     pub(crate) fn by_default() -> &'static Plan {
         static PLAN: OnceLock<Plan> = OnceLock::new();
         PLAN.get_or_init(|| Plan::new(false))
@@ -146,8 +146,8 @@ impl Plan {
             let packages = Packages::of(&example_lock(of, version));
             let fits = fitting(&mut all, &Member::Example(example.clone()), &packages);
             let is_carrier = older_carriers(of).contains(version);
-            let is_elsewhere = (fits.is_none() || is_between(of, version)) && fixture_with(of, version).is_some();
-            if !is_full && (is_carrier || is_elsewhere) {
+            let is_elsewhere = is_between(of, version) && fixture_with(of, version).is_some();
+            if !is_full && (is_carrier || is_elsewhere || fits.is_none()) {
                 left_out.push(example);
                 continue;
             }
