@@ -36,9 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (home, users, frozen_url) = (url(""), url("/users/1"), url("/users/3"));
     let (moved_url, missing, slow_url, socket_url) = (url("/moved"), url("/missing"), url("/slow"), url("/socket"));
     let server = HttpServer::new(|| App::new().service(user).service(moved).service(slow).service(socket));
-    let server = server.workers(2).disable_signals().listen(listener)?.run();
-    let handle = server.handle();
-    rt::spawn(server);
+    rt::spawn(server.workers(2).disable_signals().listen(listener)?.run());
 
     let client = Client::new();
     for url in [&users, &moved_url, &missing] {
@@ -58,6 +56,5 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let refused = client.ws(socket_url.replace(&home, &home.replace("http:", "ws:"))).connect().await;
     println!("{}", refused.map(|_| "a socket").unwrap_or("no socket"));
     tokio::time::sleep(Duration::from_millis(700)).await;
-    handle.stop(false).await;
     Ok(())
 }
