@@ -80,7 +80,7 @@ impl Fixture {
         write(&folder);
         let mut stderr = succeed(otel_rs(&folder).arg("bootstrap")).1;
         let target = kept("target");
-        stderr += &succeed(cargo(&folder).args(["build", "--locked"]).env("CARGO_TARGET_DIR", &target)).1;
+        stderr += &succeed(built_once(cargo(&folder).args(["build", "--locked"]))).1;
         Self { program: target.join("debug").join(name), folder, stderr }
     }
 
@@ -296,6 +296,11 @@ pub(crate) fn cargo(folder: &Path) -> Command {
     let path = std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&path))).expect("a PATH");
     command.current_dir(folder).env("PATH", path);
     command
+}
+
+/// A build into the target directory that all projects share, without what would speed up a second one.
+pub(crate) fn built_once(build: &mut Command) -> &mut Command {
+    build.env("CARGO_TARGET_DIR", kept("target")).env("CARGO_INCREMENTAL", "0")
 }
 
 /// `cargo` in a project of a user who never installed otel-rs.

@@ -15,7 +15,7 @@ use semver::Version;
 use serde::Deserialize;
 
 use super::fixture::{
-    Fixture, PROFILE, cargo, example_lock, example_name, fixture_with, instrumentations, lock, older_carriers, otel_rs,
+    Fixture, PROFILE, built_once, cargo, example_lock, example_name, instrumentations, lock, older_carriers, otel_rs,
     put, put_text, tested, write_member, write_set,
 };
 use super::{kept, output, source};
@@ -26,7 +26,7 @@ const LINK_NOTHING: [&str; 2] = ["linux-raw-sys", "windows-sys"];
 
 /// Projects of `tests/fixtures` and their sets of versions that are built with the examples: those that are not about
 /// features of their dependencies.
-const FIXTURES: [(&str, Option<&str>); 0] = [];
+const FIXTURES: [(&str, Option<&str>); 3] = [("shop", Some("newest")), ("batch", None), ("edge", Some("newest"))];
 
 /// An example: a crate and its version.
 pub(crate) type Example = (String, String);
@@ -114,9 +114,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// What is run by default: of each crate the newest version, and the older ones that fit into a workspace which is built
-    /// anyway. A version between the lowest and the newest is left out if a project of `tests/fixtures` has it, which other
-    /// tests build and run. A crate that only carries contexts is run with the newest version alone.
+    /// What is run by default: of each crate the newest version, and the lowest one that fits into a workspace which is
+    /// built anyway. A crate that only carries contexts is run with the newest version alone.
     pub(crate) fn by_default() -> &'static Plan {
         static PLAN: OnceLock<Plan> = OnceLock::new();
         PLAN.get_or_init(|| Plan::new(false))
@@ -141,16 +140,17 @@ impl Plan {
                 None => all.push(Together::of(member, packages)),
             }
         }
+        let mut with_older = BTreeSet::new();
         for example in instrumentations().into_iter().flat_map(|of| older(&of)) {
             let (of, version) = &example;
             let packages = Packages::of(&example_lock(of, version));
             let fits = fitting(&mut all, &Member::Example(example.clone()), &packages);
-            let is_carrier = older_carriers(of).contains(version);
-            let is_elsewhere = is_between(of, version) && fixture_with(of, version).is_some();
-            if !is_full && (is_carrier || is_elsewhere || fits.is_none()) {
+            let is_enough = with_older.contains(of) || older_carriers(of).contains(version);
+            if !is_full && (is_enough || fits.is_none()) {
                 left_out.push(example);
                 continue;
             }
+            with_older.insert(of.clone());
             match fits {
                 Some(together) => together.add(Member::Example(example), packages),
                 None => all.push(Together::of(Member::Example(example), packages)),
@@ -166,12 +166,6 @@ fn fitting<'a>(all: &'a mut [Together], member: &Member, packages: &Packages) ->
         return None;
     }
     all.iter_mut().find(|together| !together.is_alone() && together.packages.agree_with(packages))
-}
-
-/// Whether it is neither the lowest nor the newest version.
-fn is_between(of: &str, version: &str) -> bool {
-    let tested = tested(of);
-    ![tested.first(), tested.last()].contains(&Some(&version.to_owned()))
 }
 
 /// The examples of a crate without the newest.
@@ -263,7 +257,7 @@ impl Together {
         // Cargo leaves out of the lock file what no member needs any more, now that all have the same features.
         steps[0].args(["metadata", "--format-version", "1"]);
         steps[1].arg("bootstrap");
-        steps[2].args(["build", "--locked"]).env("CARGO_TARGET_DIR", kept("target"));
+        built_once(steps[2].args(["build", "--locked"]));
         for step in &mut steps {
             let (is_good, _, stderr) = output(step);
             printed += &stderr;
