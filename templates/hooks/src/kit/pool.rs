@@ -51,10 +51,10 @@ pub struct Metrics {
 }
 
 /// Types that hold a connection, and nothing else that counts.
-const WRAPPERS: [&str; 5] = ["Arc", "Box", "Mutex", "Option", "SyncWrapper"];
+const WRAPPERS: [&str; 4] = ["Arc", "Box", "Option", "SyncWrapper"];
 
 /// Whether a type is of one of these crates, as the name of [`type_name`](std::any::type_name): by itself, or inside of a
-/// `Box`, a `Mutex` and the like.
+/// `Box`, an `Arc` and the like.
 pub fn is_of(name: &str, crates: &[&str]) -> bool {
     let mut rest = name;
     loop {
@@ -314,7 +314,7 @@ mod tests {
             "redis::connection::Connection",
             "deadpool_sync::SyncWrapper<rusqlite::Connection>",
             "alloc::boxed::Box<dyn redis::connection::ConnectionLike>",
-            "alloc::sync::Arc<tokio::sync::mutex::Mutex<postgres::client::Client>>",
+            "core::option::Option<alloc::sync::Arc<postgres::client::Client>>",
             "&mut redis::connection::Connection",
         ] {
             assert!(is_of(name, &clients), "{name}");
