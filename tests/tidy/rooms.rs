@@ -114,7 +114,7 @@ const HOOKS: [(&str, &[&str]); 26] = [
     ("directives", &["attach", "logs", "settings"]),
     ("shared", &["attach", "attribute", "clock", "context", "logs", "ring", "span", "wire"]),
     ("http", &["attach", "attribute", "cells", "clock", "context", "headers", "ring", "scope", "settings", "wire"]),
-    ("kit", &["attribute", "cells", "clock", "context", "headers", "http", "scope", "span", "wire"]),
+    ("kit", &["attribute", "cells", "clock", "context", "headers", "http", "metrics", "scope", "span", "wire"]),
     (
         "lib",
         &[

@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | a statement with its rows | [`statement::Session`], [`statement::Statement`] |
 //! | a message sent, received, processed | [`message::Destination`] |
+//! | a pool of connections | [`pool::Pool`] with its [`pool::Connection`]s |
 //! | a remote procedure call served or sent | [`call`] |
 //! | internal work | [`work`] |
 //! | a span that the program makes by itself | [`ManualSpan`] |
@@ -22,6 +23,7 @@ pub mod function;
 mod manual;
 pub mod message;
 mod operation;
+pub mod pool;
 pub mod route;
 pub mod sent;
 pub mod served;
