@@ -34,6 +34,7 @@ fn main() -> Result<(), Error> {
     let text = "SELECT title FROM books; UPDATE books SET title = 'Ulysses' WHERE title = 'Dune'";
     let both = conn.query_iter(text)?.count();
     println!("{} of {both}", one.is_some());
+    conn.exec_batch("INSERT INTO books (title) VALUES (?)", [("Persuasion",), ("Walden",)])?;
     drop(conn);
     drop(pool);
     Ok(())
