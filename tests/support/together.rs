@@ -40,6 +40,9 @@ pub(crate) enum Member {
     Fixture(String, Option<String>),
 }
 
+/// How many packages an older version may add to a workspace to be run by default.
+const MORE: usize = 12;
+
 impl Member {
     pub(crate) fn fixture(project: &str, set: Option<&str>) -> Self {
         Member::Fixture(project.to_owned(), set.map(str::to_owned))
@@ -115,7 +118,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// What is run by default: of each crate the newest version, and the lowest one that fits into a workspace which is
-    /// built anyway. A crate that only carries contexts is run with the newest version alone.
+    /// built anyway and brings few packages into it. A crate that only carries contexts is run with the newest version alone.
     pub(crate) fn by_default() -> &'static Plan {
         static PLAN: OnceLock<Plan> = OnceLock::new();
         PLAN.get_or_init(|| Plan::new(false))
@@ -146,7 +149,8 @@ impl Plan {
             let packages = Packages::of(&example_lock(of, version));
             let fits = fitting(&mut all, &Member::Example(example.clone()), &packages);
             let is_enough = with_older.contains(of) || older_carriers(of).contains(version);
-            if !is_full && (is_enough || fits.is_none()) {
+            let is_cheap = fits.as_ref().is_some_and(|together| packages.beyond(&together.packages) <= MORE);
+            if !is_full && (is_enough || !is_cheap) {
                 left_out.push(example);
                 continue;
             }
@@ -344,6 +348,11 @@ impl Packages {
         }
         let ours = of_lines(self);
         of_lines(others).iter().all(|(line, version)| ours.get(line).is_none_or(|ours| ours == version))
+    }
+
+    /// How many of them others lack.
+    fn beyond(&self, others: &Packages) -> usize {
+        self.0.keys().filter(|key| !others.0.contains_key(key)).count()
     }
 
     /// Adds packages that [agree](Self::agree_with).
