@@ -27,6 +27,8 @@ pub(crate) struct Template {
     named: u64,
     rest: Option<usize>,
     is_whole: bool,
+    /// What was recorded while a filter waited.
+    waiting: Option<Taken>,
     rejected: Option<Taken>,
     /// Whether filters that name the path differently have rejected the request.
     is_ambiguous: bool,
@@ -34,8 +36,15 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    pub(crate) const NEW: Template =
-        Template { named: 0, rest: None, is_whole: false, rejected: None, is_ambiguous: false, is_recovered: false };
+    pub(crate) const NEW: Template = Template {
+        named: 0,
+        rest: None,
+        is_whole: false,
+        waiting: None,
+        rejected: None,
+        is_ambiguous: false,
+        is_recovered: false,
+    };
 
     /// A filter has taken all that begins at `start`.
     pub(crate) fn take_rest(&mut self, start: usize) {
@@ -95,17 +104,27 @@ pub(crate) fn rejected(route: &mut Route, index: usize) {
     }
 }
 
-/// All filters have had the request.
+/// All filters have had the request, or one of them waits.
 #[inline]
 pub(crate) fn answered<T, E>(answer: Poll<Result<T, E>>, route: &RefCell<Route>) -> Poll<Result<T, E>> {
-    if let Poll::Ready(result) = &answer {
-        if SCOPE.enabled() {
-            if let Ok(mut route) = route.try_borrow_mut() {
-                record(&mut route, result.is_ok());
+    if SCOPE.enabled() {
+        if let Ok(mut route) = route.try_borrow_mut() {
+            match &answer {
+                Poll::Ready(result) => record(&mut route, result.is_ok()),
+                Poll::Pending => wait(&mut route),
             }
         }
     }
     answer
+}
+
+/// A filter that has the whole path waits, most likely for the answer. If the client leaves, that is the route.
+fn wait(route: &mut Route) {
+    let taken = route.otel.taken(route.matched_path_index());
+    if (route.otel.is_whole || taken.rest.is_some()) && route.otel.waiting != Some(taken) {
+        route.otel.waiting = Some(taken);
+        show(route, taken);
+    }
 }
 
 fn record(route: &mut Route, is_answered: bool) {
@@ -119,10 +138,16 @@ fn record(route: &mut Route, is_answered: bool) {
         route.otel.reject(end);
         route.otel.of_rejection()
     };
-    if let Some(taken) = taken {
-        let text = FormattedText::<512>::of(&Shown { path: route.full_path(), taken });
-        current().set(&[(key::HTTP_ROUTE, (&text).into())]);
+    match taken {
+        Some(taken) if route.otel.waiting != Some(taken) => show(route, taken),
+        None if route.otel.waiting.is_some() => otel_rs_hooks::kit::route::unmatched(&SCOPE),
+        _ => {}
     }
+}
+
+fn show(route: &Route, taken: Taken) {
+    let text = FormattedText::<512>::of(&Shown { path: route.full_path(), taken });
+    current().set(&[(key::HTTP_ROUTE, (&text).into())]);
 }
 
 /// Where the first segment begins.

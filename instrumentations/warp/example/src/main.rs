@@ -44,11 +44,12 @@ async fn main() -> std::io::Result<()> {
     let file = warp::path("files").and(warp::path::tail()).map(|tail: warp::path::Tail| tail.as_str().to_owned());
     let broken = warp::path!("broken" / String).and(get());
     let broken = broken.and_then(|_| async { Err::<String, _>(warp::reject::custom(Broken)) });
+    let slow = warp::path!("slow" / u32).and(get()).then(|_| std::future::pending::<String>());
     // Two filters take this path, and both reject the request.
     let one = warp::path!("either" / "one").and(warp::post()).map(|| "one".to_owned());
     let other = warp::path!("either" / String).and(warp::post());
     let routes = index.or(me).unify().or(user).unify().or(item).unify().or(file).unify().or(broken).unify();
-    let routes = routes.or(one).unify().or(other).unify().recover(recover);
+    let routes = routes.or(slow).unify().or(one).unify().or(other).unify().recover(recover);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(warp::serve(routes).incoming(listener).run());
@@ -58,5 +59,12 @@ async fn main() -> std::io::Result<()> {
     send(address, "GET", "/broken/pot").await?;
     send(address, "GET", "/either/one").await?;
     send(address, "POST", "/users/7").await?;
-    send(address, "HEAD", "/users/7").await
+    send(address, "HEAD", "/users/7").await?;
+    // A client that does not wait for the answer.
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(b"GET /slow/7 HTTP/1.1\r\nhost: shop.test\r\n\r\n").await?;
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    drop(stream);
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    Ok(())
 }
