@@ -3,7 +3,7 @@
 use core::fmt;
 
 use otel_rs_hooks::wire::{SpanKind, SpanStatus};
-use otel_rs_hooks::{directives, key, Context, Decisions, Domain, Key, Log, PendingLog, Severity, SharedSpan};
+use otel_rs_hooks::{directives, key, Context, Decisions, Domain, Key, Log, PendingLog, Places, Severity, SharedSpan};
 
 use crate::field::{Field, ValueSet, Visit};
 use crate::span::{Attributes, Id, Span};
@@ -249,24 +249,25 @@ fn start(
     parent: Parent,
     make: impl FnOnce() -> Span,
 ) -> Span {
-    let attributes = [
-        (key::SPAN_NAME, metadata.name().into()),
-        (Key::Named("target"), metadata.target().into()),
-        (Key::Named("level"), metadata.level().as_str().into()),
-        (Key::Named("code.file.path"), metadata.file().into()),
-        (Key::Named("code.line.number"), metadata.line().into()),
-    ];
-    let domain = Domain::Internal;
-    let span = match parent {
-        Parent::Current => otel_rs_hooks::Span::start(&SCOPE, domain, &attributes),
-        Parent::Given(context) => otel_rs_hooks::Span::start_with_parent(&SCOPE, domain, context, &attributes),
-        Parent::None => otel_rs_hooks::Span::start_with_parent(&SCOPE, domain, Context::EMPTY, &attributes),
+    static PLACES: Places = Places::new();
+    let place = PLACES.written(metadata, || {
+        [
+            (key::SPAN_NAME, metadata.name().into()),
+            (Key::Named("target"), metadata.target().into()),
+            (Key::Named("level"), metadata.level().as_str().into()),
+            (Key::Named("code.file.path"), metadata.file().into()),
+            (Key::Named("code.line.number"), metadata.line().into()),
+        ]
+    });
+    let parent = match parent {
+        Parent::Current => None,
+        Parent::Given(context) => Some(context),
+        Parent::None => Some(Context::EMPTY),
     };
+    let span = otel_rs_hooks::Span::start_written(&SCOPE, Domain::Internal, parent, &place);
     let otel = SharedSpan::new(span, Some(metadata));
     let mut made = match &otel {
-        Some(otel) if otel.takes_values() && !metadata.fields().is_empty() => {
-            with_values(otel, metadata, values, make)
-        }
+        Some(otel) if otel.takes_values() && !metadata.fields().is_empty() => with_values(otel, metadata, values, make),
         _ => make(),
     };
     made.otel = otel;

@@ -26,6 +26,7 @@ mod logs;
 pub mod metrics;
 pub mod net;
 pub mod panics;
+mod places;
 mod region;
 mod ring;
 mod scope;
@@ -46,6 +47,7 @@ pub use http::Transfer;
 pub use logs::{
     format_error, formatting, log, shown_ids, Copied, Log, LogAttributes, PendingLog, Severity, ShownIds, StackArena,
 };
+pub use places::{Places, Written};
 pub use scope::Scope;
 pub use shared::{About, SharedSpan};
 pub use span::{Chosen, Domain, Span};

@@ -31,16 +31,24 @@ pub(crate) struct SpanStart<'a> {
     pub(crate) baggage: &'a [u8],
 }
 
-pub(crate) fn write_start(scope: &'static Scope, start: &SpanStart<'_>, attributes: &[Attribute<'_>]) {
+/// `written` are attributes that are written already, and how many they are.
+pub(crate) fn write_start(
+    scope: &'static Scope,
+    start: &SpanStart<'_>,
+    written: (&[u8], u16),
+    attributes: &[Attribute<'_>],
+) {
+    let (bytes, count) = written;
     let (scope_id, marker) = scope_attribute(scope);
     let named = [marker, carried(key::TRACE_STATE, start.trace_state), carried(key::BAGGAGE, start.baggage)];
-    write(wire::kind::SPAN_START, record::START, 0, &named, attributes, |to| {
+    write(wire::kind::SPAN_START, record::START + bytes.len(), count, &named, attributes, |to| {
         to.array(start.trace);
         to.array(start.span);
         to.array(start.parent);
         to.array(start.time.to_le_bytes());
         to.array(scope_id.to_le_bytes());
         to.array([start.domain, start.flags, u8::from(start.parent_remote), 0]);
+        to.bytes(bytes);
     });
 }
 

@@ -63,7 +63,12 @@ impl LogAttributes {
         let (kind, number);
         let bytes: &[u8] = match value {
             Value::None => return,
-            Value::Bytes(bytes) => return self.set_display(key, &Lossy(bytes)),
+            Value::Bytes(bytes) => {
+                return match std::str::from_utf8(bytes) {
+                    Ok(text) => self.set_text(key, text),
+                    Err(_) => self.set_display(key, &Lossy(bytes)),
+                }
+            }
             Value::Int(int) => {
                 (kind, number) = (wire::value::INT, int.to_le_bytes());
                 &number
@@ -83,6 +88,16 @@ impl LogAttributes {
             self.count += 1;
         } else {
             self.len = start;
+            self.count_dropped();
+        }
+    }
+
+    fn set_text(&mut self, key: Key<'_>, text: &str) {
+        if !self.begin(key) {
+            return self.count_dropped();
+        }
+        self.push(text);
+        if !self.end(true) {
             self.count_dropped();
         }
     }

@@ -6,6 +6,7 @@ mod sample;
 use crate::attribute::{key, Attribute, Value};
 use crate::clock::now;
 use crate::context::{self, flag, Context, Live, Role};
+use crate::places::Written;
 use crate::scope::Scope;
 use crate::{ids, ring, settings, wire};
 
@@ -53,7 +54,7 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, context::current_or_process(), now(), Chosen::default(), attributes)
+        begin(scope, domain, context::current_or_process(), now(), Chosen::default(), Given::each(attributes))
     }
 
     /// Starts a span as a child of `parent`, or as the root of a new trace when `parent` is empty. For work that came
@@ -68,7 +69,19 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, parent, now(), Chosen::default(), attributes)
+        begin(scope, domain, parent, now(), Chosen::default(), Given::each(attributes))
+    }
+
+    /// Starts a span at a place of the program whose attributes are written already: as a child of `parent`, as the root of a
+    /// new trace when that is empty, or, without one, as [`start`](Self::start) does.
+    #[inline]
+    pub fn start_written(scope: &'static Scope, domain: Domain, parent: Option<Context>, place: &Written) -> Span {
+        if !scope.enabled() {
+            return Span::NONE;
+        }
+        let parent = parent.unwrap_or_else(context::current_or_process);
+        let given = Given { written: place.encoded(), attributes: &[] };
+        begin(scope, domain, parent, now(), Chosen::default(), given)
     }
 
     /// Starts a span at a time that the program gives, in nanoseconds since 1970. Otherwise as [`start_with_parent`](
@@ -83,7 +96,7 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, parent, time, Chosen::default(), attributes)
+        begin(scope, domain, parent, time, Chosen::default(), Given::each(attributes))
     }
 
     /// The same with what the program chooses by itself.
@@ -98,7 +111,7 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, parent, time, chosen, attributes)
+        begin(scope, domain, parent, time, chosen, Given::each(attributes))
     }
 
     /// A request that the user excluded: nothing is recorded of it, and the work below it is never
@@ -252,15 +265,20 @@ fn pass_on(parent: Context, id: [u8; 8]) -> Span {
     Span { context: Context { live: root, ..parent }, root }
 }
 
+/// What a span is started with: attributes that are written already, how many they are, and others.
+struct Given<'a> {
+    written: (&'a [u8], u16),
+    attributes: &'a [Attribute<'a>],
+}
+
+impl<'a> Given<'a> {
+    fn each(attributes: &'a [Attribute<'a>]) -> Self {
+        Given { written: (&[], 0), attributes }
+    }
+}
+
 #[inline(never)]
-fn begin(
-    scope: &'static Scope,
-    domain: Domain,
-    parent: Context,
-    time: u64,
-    chosen: Chosen,
-    attributes: &[Attribute<'_>],
-) -> Span {
+fn begin(scope: &'static Scope, domain: Domain, parent: Context, time: u64, chosen: Chosen, given: Given<'_>) -> Span {
     let id = chosen.span.filter(|id| *id != [0; 8]).unwrap_or_else(ids::span_id);
     if settings::pass_on() {
         return pass_on(parent, id);
@@ -291,7 +309,7 @@ fn begin(
         trace_state: parent.carried.as_deref().map_or(&[], |carried| &carried.tracestate),
         baggage: parent.baggage_to_record(),
     };
-    ring::write_start(scope, &start, attributes);
+    ring::write_start(scope, &start, given.written, given.attributes);
     let role = Role::of(domain, &parent);
     if matches!(role, Role::Sent | Role::Call) && parent.role == Role::Client {
         // The call as the program sees it; its requests are those that are sent.
