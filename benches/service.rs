@@ -231,7 +231,8 @@ fn cpu(processes: &[u32]) -> f64 {
 fn resident(processes: &[u32]) -> f64 {
     let texts = processes.iter().filter_map(|id| fs::read_to_string(format!("/proc/{id}/status")).ok());
     let lines = texts.filter_map(|text| text.lines().find(|line| line.starts_with("VmRSS:")).map(str::to_owned));
-    lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok()).sum::<f64>() / 1024.0
+    // The sum of nothing is -0.
+    0.0 + lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok()).sum::<f64>() / 1024.0
 }
 
 /// The programs that are compared.
