@@ -89,7 +89,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
 ];
 
 /// The same for the modules of the hooks.
-const HOOKS: [(&str, &[&str]); 26] = [
+const HOOKS: [(&str, &[&str]); 27] = [
     ("wire", &[]),
     ("decisions", &[]),
     ("headers", &[]),
@@ -99,6 +99,7 @@ const HOOKS: [(&str, &[&str]); 26] = [
     ("seed", &["sys"]),
     ("settings", &["wire"]),
     ("attribute", &["wire", "writer"]),
+    ("places", &["attribute"]),
     ("region", &["attribute", "settings", "sys", "wire", "writer"]),
     ("attach", &["attribute", "region", "seed", "settings", "sys", "wire"]),
     ("net", &["attach", "sys"]),
@@ -108,7 +109,7 @@ const HOOKS: [(&str, &[&str]); 26] = [
     ("context", &["attach", "clock", "headers", "scope", "settings"]),
     ("metrics", &["attach", "attribute", "clock", "region", "scope", "seed", "settings", "sys", "wire"]),
     ("ring", &["attach", "attribute", "metrics", "region", "scope", "wire", "writer"]),
-    ("span", &["attribute", "clock", "context", "ids", "ring", "scope", "settings", "wire"]),
+    ("span", &["attribute", "clock", "context", "ids", "places", "ring", "scope", "settings", "wire"]),
     ("logs", &["attach", "attribute", "clock", "context", "ring", "scope", "settings", "wire"]),
     ("panics", &["attribute", "clock", "context", "logs", "ring", "scope", "settings", "span", "wire"]),
     ("directives", &["attach", "logs", "settings"]),
@@ -127,6 +128,7 @@ const HOOKS: [(&str, &[&str]); 26] = [
             "http",
             "logs",
             "panics",
+            "places",
             "scope",
             "shared",
             "span",
