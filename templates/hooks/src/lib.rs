@@ -2,7 +2,8 @@
 //!
 //! They write small records into shared memory, where the launcher (`otel-rs instrument`) reads them. Without a launcher
 //! they are dormant: one relaxed load. **Invariant:** no dependency, no lock, no allocation per record (but for the
-//! handle of a span that the program makes by itself, and the record of a panic), no output, no panic:
+//! handle of a span that the program makes by itself, once for each place where it makes them, and for the record of a
+//! panic), no output, no panic:
 //! whatever goes wrong, the program runs on as if the hooks were not there. No threads either, but for the two that run
 //! the callbacks of metrics, where there are any and the program has threads already ([`metrics::on_collect`]).
 //!

@@ -211,7 +211,7 @@ fn created<T, E>(since: Option<(Series, Instant)>, made: Result<T, E>) -> Result
 pub struct Wait(Option<(PoolSeries, Instant)>);
 
 impl Wait {
-    /// Until there is one, or none: `timed_out` tells errors that are about time from others.
+    /// Until there is one, or none: `timed_out` is for whether an error is a timeout.
     pub fn ended<T, E>(self, answer: Result<T, E>, timed_out: impl FnOnce(&E) -> bool) -> Result<T, E> {
         if let Some((series, since)) = self.0 {
             match &answer {
