@@ -3,7 +3,7 @@
 use core::fmt;
 
 use otel_rs_hooks::wire::{SpanKind, SpanStatus};
-use otel_rs_hooks::{directives, key, Context, Decisions, Domain, Key, Log, PendingLog, Places, Severity, SharedSpan};
+use otel_rs_hooks::{directives, key, Context, Decisions, Key, Log, PendingLog, Places, Severity, SharedSpan};
 
 use crate::field::{Field, ValueSet, Visit};
 use crate::span::{Attributes, Id, Span};
@@ -88,12 +88,12 @@ pub fn otel_wants_span(metadata: &'static Metadata<'static>) -> bool {
 #[inline(never)]
 fn wants_span(metadata: &'static Metadata<'static>) -> bool {
     static DECISIONS: Decisions = Decisions::new();
-    let level = metadata.level();
-    takes_spans(level)
+    SCOPE.enabled()
+        && !directives::spans_are_exported_elsewhere()
         && !otel_rs_hooks::formatting()
         && DECISIONS.of(metadata, || {
             let target = metadata.target();
-            u8::from(directives::wants_span(target, severity(level), is_covered(target)))
+            u8::from(directives::wants_span(target, severity(metadata.level()), is_covered(target)))
         }) == YES
 }
 
@@ -264,13 +264,20 @@ fn start(
         Parent::Given(context) => Some(context),
         Parent::None => Some(Context::EMPTY),
     };
-    let span = otel_rs_hooks::Span::start_written(&SCOPE, Domain::Internal, parent, &place);
-    let otel = SharedSpan::new(span, Some(metadata));
-    let mut made = match &otel {
-        Some(otel) if otel.takes_values() && !metadata.fields().is_empty() => with_values(otel, metadata, values, make),
-        _ => make(),
+    let (otel, begun) = match SharedSpan::begin(&SCOPE, parent, place, Some(metadata)) {
+        Some(begun) => begun,
+        None => return make(),
     };
-    made.otel = otel;
+    let mut made = if otel.takes_values() && !metadata.fields().is_empty() {
+        let found_by = found_by(metadata, values);
+        otel.record_start_with(&begun, found_by, cfg!(panic = "abort"), make, |pending| {
+            complete(&otel, metadata, values, pending)
+        })
+    } else {
+        otel.record_start(&begun);
+        make()
+    };
+    made.otel = Some(otel);
     made
 }
 
@@ -281,15 +288,23 @@ fn with_values<R>(
     values: &ValueSet<'_>,
     run: impl FnOnce() -> R,
 ) -> R {
+    let found_by = found_by(metadata, values);
+    otel.set_values(found_by, cfg!(panic = "abort"), run, |pending| complete(otel, metadata, values, pending))
+}
+
+/// By what the values of a span are found while the program's subscriber has them, and told apart.
+fn found_by(metadata: &'static Metadata<'static>, values: &ValueSet<'_>) -> (usize, usize) {
     let callsite = metadata.callsite().0 as *const _ as *const () as usize;
-    let found_by = (callsite, values as *const ValueSet<'_> as usize);
-    otel.set_values(found_by, cfg!(panic = "abort"), run, |pending| {
-        let mut fields = Fields { pending, metadata, is_span: true, has_special: false };
-        values.record(&mut fields);
-        if fields.has_special {
-            set_special(otel, pending);
-        }
-    })
+    (callsite, values as *const ValueSet<'_> as usize)
+}
+
+/// Takes the values of a span that are not there yet.
+fn complete(otel: &SharedSpan, metadata: &'static Metadata<'static>, values: &ValueSet<'_>, pending: &PendingLog) {
+    let mut fields = Fields { pending, metadata, is_span: true, has_special: false };
+    values.record(&mut fields);
+    if fields.has_special {
+        set_special(otel, pending);
+    }
 }
 
 /// Fields that stand for something else than an attribute, as with `tracing-opentelemetry`.

@@ -78,7 +78,10 @@ impl StringTable {
 
     /// What the process has reported of its program.
     pub(crate) fn introduction(&self) -> Introduction {
-        let text = |field| self.get(self.0.memory.u32(field).load(Relaxed));
+        let text = |field| {
+            let bytes = self.get(self.0.memory.u32(field).load(Relaxed))?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        };
         Introduction {
             executable: text(header::EXECUTABLE),
             service_name: text(header::SERVICE_NAME),
@@ -86,8 +89,8 @@ impl StringTable {
         }
     }
 
-    /// The string with this id. An id's string does not change.
-    pub(crate) fn get(&self, id: u32) -> Option<String> {
+    /// The entry with this id. It does not change.
+    pub(crate) fn get(&self, id: u32) -> Option<Vec<u8>> {
         let Region { memory, geometry, .. } = &*self.0;
         let used = (memory.u32(header::STRINGS_LEN).load(Acquire) as usize).min(geometry.strings_size);
         let start = id as usize;
@@ -98,7 +101,7 @@ impl StringTable {
         if used < start + 4 + length {
             return None;
         }
-        Some(String::from_utf8_lossy(&memory.copy(geometry.strings + start + 4, length)).into_owned())
+        Some(memory.copy(geometry.strings + start + 4, length))
     }
 }
 
@@ -117,8 +120,8 @@ mod tests {
         fake.cell(2, -5, b"described");
         region.forget_rings();
         drop(region);
-        assert_eq!(strings.get(first).as_deref(), Some("hyper"));
-        assert_eq!(strings.get(second).as_deref(), Some("axum"));
+        assert_eq!(strings.get(first).as_deref(), Some(b"hyper".as_slice()));
+        assert_eq!(strings.get(second).as_deref(), Some(b"axum".as_slice()));
         for nonsense in [0, 5, 24, 4096, u32::MAX - 3] {
             assert_eq!(strings.get(nonsense), None, "{nonsense}");
         }

@@ -7,6 +7,7 @@
 //! Open spans have a share of the memory. When much of it is used they gather no more attributes and events, which is
 //! counted in the span; when all of it is, the oldest are dropped, which is counted as a loss.
 
+mod places;
 mod spans;
 mod within;
 
@@ -23,6 +24,7 @@ use crate::records::record::{FactBlock, FactReader, LogHeader, MeasurementHeader
 use crate::records::scope::{self, OwnScope};
 use crate::resource::Source;
 use crate::wire::{self, Domain, ProcessId};
+use places::Places;
 pub(crate) use spans::{CompleteRecord, FinishedSpan};
 use spans::{MAX_SPARE_BYTES, OpenSpan};
 pub(crate) use within::LogsInSpans;
@@ -47,13 +49,14 @@ const MAX_PASSES_WITHOUT_START: u64 = 3;
 /// A map of ids, which are random or few.
 type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
-/// Looks a string up by its id.
-pub(crate) type StringLookup = Box<dyn Fn(u32) -> Option<String> + Send>;
+/// Looks an entry of the string table up by its id.
+pub(crate) type StringLookup = Box<dyn Fn(u32) -> Option<Vec<u8>> + Send>;
 
 struct ProcessSpans {
     source: Source,
     strings: StringLookup,
     scopes: FastMap<u32, Arc<InstrumentationScope>>,
+    places: Places,
     /// Our own.
     unnamed: Arc<InstrumentationScope>,
     /// Those that the program names itself.
@@ -116,6 +119,7 @@ impl Assembler {
             source,
             strings,
             scopes: FastMap::default(),
+            places: Places::default(),
             unnamed: scope::own(),
             own_scopes: Vec::new(),
             spans: FastMap::default(),
@@ -178,7 +182,7 @@ impl Assembler {
             match record {
                 Ok(Record::Start(start, facts)) if entry.start.is_none() => {
                     entry.start = Some(start);
-                    entry.add_facts(start.time, facts);
+                    entry.begin(start.time, process.places.of(facts, &process.strings));
                     *self.open_traces.entry(start.trace).or_default() += 1;
                 }
                 Ok(Record::Span { kind, time, facts, .. }) => match kind {
@@ -413,7 +417,7 @@ fn scope_of<'a>(process: &mut ProcessSpans, id: u32, facts: impl FnOnce() -> Fac
         return Arc::clone(known);
     }
     let Some(marker) = (process.strings)(id) else { return scope::own() };
-    let scope = scope::of_layer(&marker);
+    let scope = scope::of_layer(&String::from_utf8_lossy(&marker));
     if process.scopes.len() < MAX_SCOPES {
         process.scopes.insert(id, Arc::clone(&scope));
     }

@@ -190,6 +190,21 @@ impl OpenSpan {
         }
     }
 
+    /// Takes the facts of the start, which stand in several places and are one part.
+    pub(super) fn begin(&mut self, time: u64, blocks: [FactBlock<'_>; 2]) {
+        let from = self.bytes.len();
+        let mut count = 0;
+        for block in blocks {
+            match self.keep(block) {
+                Some(_) => count += block.count,
+                None => self.dropped_attributes += u32::from(block.count),
+            }
+        }
+        if count > 0 {
+            self.parts.push((time, FactRange { from: from as u32, to: self.bytes.len() as u32, count }));
+        }
+    }
+
     pub(super) fn event(&mut self, time: u64, block: FactBlock<'_>) {
         match self.keep(block).filter(|_| self.events.len() < MAX_EVENTS) {
             Some(part) => self.events.push((time, part)),

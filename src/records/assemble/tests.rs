@@ -1,10 +1,13 @@
 //! Records in any order, and too many of them.
 
+use std::borrow::Cow;
+
 use super::spans::MAX_FACT_BYTES;
 use super::*;
 use crate::records::record::SpanStart;
 use crate::records::record::make::{self, Given};
 use crate::resource::testing::source;
+use wire::key::SPAN_NAME;
 use wire::kind::{SPAN_END, SPAN_EVENT, SPAN_START, SPAN_UPDATE};
 
 const P: ProcessId = ProcessId(1);
@@ -241,4 +244,41 @@ fn details_are_dropped_before_spans_and_counted_in_them() {
     assert!(finished.iter().all(|span| span.events().len() as u32 + span.dropped_events == 50));
     assert!(finished.iter().all(|span| span.dropped_attributes > 0 && span.dropped_events > 0));
     assert!(finished.iter().all(|span| span.facts().int(17) == Some(200)), "what comes at the end is kept");
+}
+
+#[test]
+fn a_place_stands_for_its_attributes() {
+    let entry = || {
+        let facts = [Given::Text(SPAN_NAME, "pay"), Given::Named("target", "shop"), Given::NamedInt("n", 1)];
+        [3_u16.to_le_bytes().to_vec(), make::attributes(&facts)].concat()
+    };
+    let mut assembler = Assembler::new(&Budget::new(64_000_000), LogsInSpans::default());
+    assembler.attach(P, source(0, "test"), Box::new(move |id| (id == 16).then(entry)));
+    let place = |id| Given::Int(wire::key::PLACE, id);
+    // Twice, since the first time it is looked up; then ids that are none, and where none may stand.
+    let starts: [&[Given<'_>]; 6] = [
+        &[place(16), Given::NamedInt("n", 2)],
+        &[place(16)],
+        &[place(20), Given::NamedInt("n", 2)],
+        &[place(-1), Given::NamedInt("n", 2)],
+        &[Given::NamedInt("n", 2), place(16)],
+        &[Given::Text(wire::key::PLACE, "16"), Given::NamedInt("n", 2)],
+    ];
+    let mut finished = Vec::new();
+    for (number, facts) in (1..).zip(starts) {
+        let bytes = [record(SPAN_START, number, 1, facts), record(SPAN_END, number, 2, &[])].concat();
+        assembler.records(P, &bytes).unwrap();
+        (0..2).for_each(|_| assembler.pass(P, &mut finished));
+    }
+    let found: Vec<_> = finished
+        .iter()
+        .map(|span| {
+            let facts = span.facts();
+            let number = facts.named().find(|(name, _)| name == "n").and_then(|(_, value)| value.int());
+            (facts.text(SPAN_NAME).map(Cow::into_owned), facts.named_text("target").map(Cow::into_owned), number)
+        })
+        .collect();
+    let whole = |number| (Some("pay".to_owned()), Some("shop".to_owned()), Some(number));
+    let without = (None, None, Some(2));
+    assert_eq!(found, [whole(2), whole(1), without.clone(), without.clone(), without.clone(), without]);
 }

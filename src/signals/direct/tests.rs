@@ -244,9 +244,9 @@ fn records(random: &mut Random, number: u64) -> Vec<u8> {
     all
 }
 
-fn scopes(id: u32) -> Option<String> {
+fn scopes(id: u32) -> Option<Vec<u8>> {
     let name = if id == 4 { "hyper" } else { "sqlx-core" };
-    Some(format!("otel-rs:layer:1|{name}|1.6.0|0.1.0|\n"))
+    Some(format!("otel-rs:layer:1|{name}|1.6.0|0.1.0|\n").into_bytes())
 }
 
 /// The spans in records of several programs. Log records are events of theirs.

@@ -88,7 +88,7 @@ pub(crate) mod testing {
     /// A record as the hooks write it, on its way out.
     pub(crate) fn made(log: &LogHeader, facts: &[Given<'_>], limits: &LogLimits) -> LogData {
         let mut assembler = Assembler::new(&Budget::new(64_000_000), LogsInSpans::default());
-        let marker = |id| (id == 4).then(|| "otel-rs:layer:1|log|0.4.35|0.1.0|\n".to_owned());
+        let marker = |id| (id == 4).then(|| b"otel-rs:layer:1|log|0.4.35|0.1.0|\n".to_vec());
         assembler.attach(ProcessId(1), source(0, "test"), Box::new(marker));
         assembler.records(ProcessId(1), &make::log(log, facts)).unwrap();
         let maker = SdkLoggerProvider::builder().build().logger("test");

@@ -103,7 +103,7 @@ fn cost(settings: &[(&str, &str)], requests: u32, queries: bool) -> Cost {
     let _entered = runtime.enter();
     let nothing = HostMetrics { process: false, process_ids: false, system: false };
     let mut engine = Engine::new(&config, programs, Host::new(nothing, "/bin/shop".as_ref(), Default::default()), None);
-    let marker = |name: &str, version: &str| Some(format!("otel-rs:layer:1|{name}|{version}|0.1.0|\n"));
+    let marker = |name: &str, version: &str| Some(format!("otel-rs:layer:1|{name}|{version}|0.1.0|\n").into_bytes());
     let strings = move |id| if id == 4 { marker("hyper", "1.6.0") } else { marker("sqlx-core", "0.8.6") };
     let source = engine.programs.launched();
     engine.intake.attach(PROCESS, &source, Box::new(strings), Box::new(Vec::new), None, &mut engine.output);

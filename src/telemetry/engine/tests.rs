@@ -80,7 +80,7 @@ fn run_within(deadline: Duration, config: &Config, traces: u8, open: &[Domain], 
     let host = Host::new(nothing, "/bin/shop".as_ref(), Default::default());
     let mut engine = Engine::new(config, programs(config), host, None);
     drop(entered);
-    let marker = |name: &str, version: &str| Some(format!("otel-rs:layer:1|{name}|{version}|0.1.0|\n"));
+    let marker = |name: &str, version: &str| Some(format!("otel-rs:layer:1|{name}|{version}|0.1.0|\n").into_bytes());
     let strings = move |id| match id {
         4 => marker("hyper", "1.6.0"),
         8 => marker("sqlx-core", "0.8.6"),

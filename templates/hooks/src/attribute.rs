@@ -137,18 +137,6 @@ impl<'a> Value<'a> {
             Value::List(_) => Some(wire::value::LIST),
         }
     }
-
-    #[inline(always)]
-    fn write(&self, to: &mut Writer<'_>) {
-        match self {
-            Value::None => {}
-            Value::Bytes(bytes) => to.bytes(cut(bytes, wire::MAX_VALUE)),
-            Value::Int(number) => to.array(number.to_le_bytes()),
-            Value::Float(number) => to.array(number.to_le_bytes()),
-            Value::Bool(truth) => to.array([u8::from(*truth)]),
-            Value::List(items) => write_list(to, items),
-        }
-    }
 }
 
 /// Bytes of a list's items. Lists are rare, and so not part of the code around them.
@@ -200,7 +188,9 @@ pub(crate) fn size(attributes: &[Attribute<'_>]) -> (usize, u16) {
     let mut count = 0;
     for (key, value) in attributes {
         if !matches!(value, Value::None) {
-            bytes += wire::ATTRIBUTE_HEADER + key.name().len() + value.len();
+            // Most keys are known, and have no name.
+            let name = if matches!(key, Key::Known(_)) { 0 } else { key.name().len() };
+            bytes += wire::ATTRIBUTE_HEADER + name + value.len();
             count += 1;
         }
     }
@@ -220,17 +210,51 @@ pub(crate) fn header(key: &Key<'_>, kind: u8, length: usize) -> [u8; wire::ATTRI
     (u64::from(number) | u64::from(kind) << 16 | name << 24 | (length as u64) << 32).to_le_bytes()
 }
 
+/// A number under a key without a name, as in a record.
+#[inline(always)]
+pub(crate) fn of_int(key: &Key<'_>, value: i64) -> [u8; wire::ATTRIBUTE_HEADER + 8] {
+    let mut bytes = [0; wire::ATTRIBUTE_HEADER + 8];
+    let parts = header(key, wire::value::INT, 8).into_iter().chain(value.to_le_bytes());
+    bytes.iter_mut().zip(parts).for_each(|(to, byte)| *to = byte);
+    bytes
+}
+
 /// Appends the attributes to a record being written.
 pub(crate) fn write(to: &mut Writer<'_>, attributes: &[Attribute<'_>]) {
     for (key, value) in attributes {
-        let name = key.name();
-        let Some(kind) = value.kind() else { continue };
-        // In one store.
-        to.array(header(key, kind, value.len()));
-        if !name.is_empty() {
-            to.bytes(name);
+        match value {
+            Value::None => {}
+            Value::Bytes(bytes) => {
+                let bytes = cut(bytes, wire::MAX_VALUE);
+                write_key(to, key, wire::value::STR, bytes.len());
+                to.bytes(bytes);
+            }
+            Value::Int(number) => {
+                write_key(to, key, wire::value::INT, 8);
+                to.array(number.to_le_bytes());
+            }
+            Value::Float(number) => {
+                write_key(to, key, wire::value::FLOAT, 8);
+                to.array(number.to_le_bytes());
+            }
+            Value::Bool(truth) => {
+                write_key(to, key, wire::value::BOOL, 1);
+                to.array([u8::from(*truth)]);
+            }
+            Value::List(items) => {
+                write_key(to, key, wire::value::LIST, list_len(items));
+                write_list(to, items);
+            }
         }
-        value.write(to);
+    }
+}
+
+#[inline(always)]
+fn write_key(to: &mut Writer<'_>, key: &Key<'_>, kind: u8, length: usize) {
+    // In one store.
+    to.array(header(key, kind, length));
+    if !matches!(key, Key::Known(_)) {
+        to.bytes(key.name());
     }
 }
 

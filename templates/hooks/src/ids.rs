@@ -12,19 +12,23 @@ thread_local! {
 }
 
 /// wyrand (public domain, Wang Yi): one multiplication a number, passes BigCrush.
-fn next() -> u64 {
+#[inline]
+fn next<const N: usize>() -> [u64; N] {
     let step = |cell: &Cell<(u64, u64)>| {
         let (mut state, seeded_for) = cell.get();
         let region = attach::generation();
         if seeded_for != region {
             state = seed();
         }
-        state = state.wrapping_add(0xa076_1d64_78bd_642f);
+        let numbers = [(); N].map(|()| {
+            state = state.wrapping_add(0xa076_1d64_78bd_642f);
+            let wide = u128::from(state).wrapping_mul(u128::from(state ^ 0xe703_7ed1_a0b4_28db));
+            (wide >> 64) as u64 ^ wide as u64
+        });
         cell.set((state, region));
-        let wide = u128::from(state).wrapping_mul(u128::from(state ^ 0xe703_7ed1_a0b4_28db));
-        (wide >> 64) as u64 ^ wide as u64
+        numbers
     };
-    STATE.try_with(step).unwrap_or_else(|_| seed())
+    STATE.try_with(step).unwrap_or_else(|_| [(); N].map(|()| seed()))
 }
 
 #[cold]
@@ -41,7 +45,7 @@ fn seed() -> u64 {
 }
 
 pub(crate) fn span_id() -> [u8; 8] {
-    let id = next();
+    let [id] = next();
     // All zeros means "none" (W3C Trace Context, parent-id).
     if id == 0 {
         [1; 8]
@@ -51,7 +55,8 @@ pub(crate) fn span_id() -> [u8; 8] {
 }
 
 pub(crate) fn trace_id() -> [u8; 16] {
-    let id = u128::from(next()) << 64 | u128::from(next());
+    let [high, low] = next();
+    let id = u128::from(high) << 64 | u128::from(low);
     if id == 0 {
         [1; 16]
     } else {

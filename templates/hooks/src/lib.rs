@@ -50,7 +50,7 @@ pub use logs::{
 };
 pub use places::{Places, Written};
 pub use scope::Scope;
-pub use shared::{About, SharedSpan};
+pub use shared::{About, SharedSpan, SharedStart};
 pub use span::{Chosen, Domain, Span};
 
 /// Whether a launcher listens. One relaxed load once that is known; hooks whose arguments cost something check it first.

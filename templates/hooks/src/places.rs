@@ -1,32 +1,39 @@
 //! What is the same each time the program passes a place of its own, such as a macro's callsite: written once.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use crate::attribute::{self, Attribute};
+use crate::attach;
+use crate::attribute::{self, key, Attribute};
 
 const SLOTS: usize = 2048;
 const PROBES: usize = 8;
+/// The attributes' number stands before them.
+const COUNT: usize = 2;
 
-/// Attributes as they stand in a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
-    bytes: Cow<'static, [u8]>,
-    count: u16,
+/// The attributes of a place, as they stand in a record.
+#[derive(Clone, Debug)]
+pub struct Written(Kept);
+
+#[derive(Clone, Debug)]
+enum Kept {
+    Once(&'static Place),
+    Anew(Vec<u8>, u16),
 }
 
 impl Written {
-    fn new(attributes: &[Attribute<'_>]) -> Written {
-        let (bytes, count) = attribute::encoded(attributes);
-        Written { bytes: bytes.into(), count }
-    }
-
-    /// The bytes, and how many attributes they are.
+    /// Gives `then` what stands for the attributes in a record, and how many attributes that is: one that names them where
+    /// the string table has them.
     #[inline]
-    pub(crate) fn encoded(&self) -> (&[u8], u16) {
-        (&self.bytes, self.count)
+    pub(crate) fn with<R>(&self, then: impl FnOnce((&[u8], u16)) -> R) -> R {
+        match &self.0 {
+            Kept::Once(place) => match place.id() {
+                0 => then(place.attributes()),
+                id => then((&attribute::of_int(&key::PLACE, id.into()), 1)),
+            },
+            Kept::Anew(bytes, count) => then((bytes, *count)),
+        }
     }
 }
 
@@ -34,15 +41,42 @@ impl Written {
 /// is no room, they are written anew each time.
 pub struct Places([AtomicPtr<Place>; SLOTS]);
 
+#[derive(Debug)]
 struct Place {
     address: usize,
-    bytes: Vec<u8>,
-    count: u16,
+    /// As in the string table: how many attributes, and the attributes.
+    entry: Vec<u8>,
+    /// Its id there; 0 while it has none.
+    id: AtomicU32,
 }
 
 impl Place {
-    fn written(&'static self) -> Written {
-        Written { bytes: Cow::Borrowed(&self.bytes), count: self.count }
+    fn new(address: usize, attributes: &[Attribute<'_>]) -> Place {
+        let (mut bytes, count) = attribute::encoded(attributes);
+        let mut entry = count.to_le_bytes().to_vec();
+        entry.append(&mut bytes);
+        Place { address, entry, id: AtomicU32::new(0) }
+    }
+
+    fn attributes(&self) -> (&[u8], u16) {
+        let (count, bytes) = self.entry.split_at(COUNT.min(self.entry.len()));
+        (bytes, <[u8; COUNT]>::try_from(count).map_or(0, u16::from_le_bytes))
+    }
+
+    /// Its id in the string table. 0 while another thread is adding to the table, and where that is full.
+    #[inline]
+    fn id(&self) -> u32 {
+        match self.id.load(Ordering::Relaxed) {
+            0 => self.intern(),
+            id => id,
+        }
+    }
+
+    #[cold]
+    fn intern(&self) -> u32 {
+        let id = attach::intern(&self.entry);
+        self.id.store(id, Ordering::Relaxed);
+        id
     }
 }
 
@@ -57,6 +91,7 @@ impl Places {
     }
 
     /// The attributes of `place`, which `attributes` makes where they are not written yet.
+    #[inline]
     pub fn written<T, const N: usize>(
         &self,
         place: &'static T,
@@ -69,27 +104,28 @@ impl Places {
             // SAFETY: null, or leaked by `put`.
             let known: Option<&'static Place> = unsafe { slot.load(Ordering::Acquire).as_ref() };
             match known {
-                Some(known) if known.address == address => return known.written(),
+                Some(known) if known.address == address => return Written(Kept::Once(known)),
                 Some(_) => {}
-                None => return put(slot, address, &attributes()),
+                None => return put(slot, Place::new(address, &attributes())),
             }
         }
-        Written::new(&attributes())
+        let (bytes, count) = attribute::encoded(&attributes());
+        Written(Kept::Anew(bytes, count))
     }
 }
 
 /// Puts a place into an empty slot.
 #[cold]
-fn put(slot: &AtomicPtr<Place>, address: usize, attributes: &[Attribute<'_>]) -> Written {
-    let (bytes, count) = attribute::encoded(attributes);
-    let made = Box::into_raw(Box::new(Place { address, bytes, count }));
+fn put(slot: &AtomicPtr<Place>, place: Place) -> Written {
+    let made = Box::into_raw(Box::new(place));
     if slot.compare_exchange(ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire).is_ok() {
         // SAFETY: made above, and never freed from now on.
-        return unsafe { &*made }.written();
+        return Written(Kept::Once(unsafe { &*made }));
     }
     // SAFETY: made above, and no other thread has seen it.
-    let Place { bytes, count, .. } = *unsafe { Box::from_raw(made) };
-    Written { bytes: bytes.into(), count }
+    let place = unsafe { Box::from_raw(made) };
+    let (bytes, count) = place.attributes();
+    Written(Kept::Anew(bytes.to_vec(), count))
 }
 
 impl fmt::Debug for Places {
@@ -103,6 +139,15 @@ mod tests {
     use super::*;
     use crate::attribute::{Key, Value};
 
+    /// The attributes themselves, whether the string table of another test has them or not.
+    fn of(written: &Written) -> (Vec<u8>, u16) {
+        let (bytes, count) = match &written.0 {
+            Kept::Once(place) => place.attributes(),
+            Kept::Anew(bytes, count) => (&bytes[..], *count),
+        };
+        (bytes.to_vec(), count)
+    }
+
     #[test]
     fn each_place_has_its_own_attributes_and_writes_them_once_while_there_is_room() {
         static PLACES: Places = Places::new();
@@ -110,20 +155,32 @@ mod tests {
         let attributes = |number: &u64| [(Key::Named("n"), Value::Int(*number as i64)), (Key::Named("x"), Value::None)];
         for number in numbers.iter().chain(numbers) {
             let written = PLACES.written(number, || attributes(number));
-            assert_eq!(written, Written::new(&attributes(number)));
-            assert_eq!(written.encoded().1, 1);
+            assert_eq!(of(&written), attribute::encoded(&attributes(number)));
+            assert_eq!(of(&written).1, 1);
         }
         for number in numbers.iter().take(SLOTS / 8) {
             let again = PLACES.written(number, || -> [Attribute<'static>; 1] { panic!("written before") });
-            assert_eq!(again, Written::new(&attributes(number)));
+            assert_eq!(of(&again), attribute::encoded(&attributes(number)));
         }
+    }
+
+    #[test]
+    fn a_place_in_the_string_table_is_named() {
+        static PLACES: Places = Places::new();
+        static PLACE: u64 = 0;
+        let written = PLACES.written(&PLACE, || [(Key::Named("target"), "shop".into())]);
+        let Kept::Once(place) = &written.0 else { panic!("there is room") };
+        assert_eq!(place.entry[..COUNT], [1, 0]);
+        place.id.store(16, Ordering::Relaxed);
+        let recorded = written.with(|(bytes, count)| (bytes.to_vec(), count));
+        assert_eq!(recorded, attribute::encoded(&[(key::PLACE, Value::Int(16))]));
     }
 
     #[test]
     fn threads_that_come_at_once_get_the_same() {
         static PLACES: Places = Places::new();
         static PLACE: u64 = 0;
-        let written = || PLACES.written(&PLACE, || [(Key::Named("target"), "shop".into())]);
+        let written = || of(&PLACES.written(&PLACE, || [(Key::Named("target"), "shop".into())]));
         let all = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(written)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()

@@ -31,25 +31,33 @@ pub(crate) struct SpanStart<'a> {
     pub(crate) baggage: &'a [u8],
 }
 
-/// `written` are attributes that are written already, and how many they are.
+/// `written` are attributes that are written already, and how many they are; they come first.
 pub(crate) fn write_start(
     scope: &'static Scope,
     start: &SpanStart<'_>,
-    written: (&[u8], u16),
+    written: [(&[u8], u16); 2],
     attributes: &[Attribute<'_>],
 ) {
-    let (bytes, count) = written;
+    let [(first, first_count), (second, second_count)] = written;
+    let fixed = record::START + first.len() + second.len();
     let (scope_id, marker) = scope_attribute(scope);
-    let named = [marker, carried(key::TRACE_STATE, start.trace_state), carried(key::BAGGAGE, start.baggage)];
-    write(wire::kind::SPAN_START, record::START + bytes.len(), count, &named, attributes, |to| {
+    let count = first_count + second_count;
+    let write_fixed = |to: &mut Writer<'_>| {
         to.array(start.trace);
         to.array(start.span);
         to.array(start.parent);
         to.array(start.time.to_le_bytes());
         to.array(scope_id.to_le_bytes());
         to.array([start.domain, start.flags, u8::from(start.parent_remote), 0]);
-        to.bytes(bytes);
-    });
+        to.bytes(first);
+        to.bytes(second);
+    };
+    // Most spans have neither.
+    if scope_id != 0 && start.trace_state.is_empty() && start.baggage.is_empty() {
+        return write(wire::kind::SPAN_START, fixed, count, &[], attributes, write_fixed);
+    }
+    let named = [marker, carried(key::TRACE_STATE, start.trace_state), carried(key::BAGGAGE, start.baggage)];
+    write(wire::kind::SPAN_START, fixed, count, &named, attributes, write_fixed);
 }
 
 pub(crate) fn write_span(kind: u8, span: [u8; 8], time: u64, attributes: &[Attribute<'_>]) {
@@ -137,19 +145,23 @@ fn write(
         region.count_dropped();
         return;
     };
-    if let Some(mut to) = ring.reserve(length) {
-        let count = u64::from(fixed_count + first_count + rest_count);
-        to.array((length as u64 | u64::from(kind) << 32 | count << 48).to_le_bytes());
-        write_fixed(&mut to);
-        attribute::write(&mut to, first);
-        attribute::write(&mut to, rest);
-        ring.publish(length);
-    } else {
-        ring.count_dropped();
-    }
-    let half_full = ring.is_half_full();
+    let is_half_full = match ring.reserve(length) {
+        Some((mut to, is_half_full)) => {
+            let count = u64::from(fixed_count + first_count + rest_count);
+            to.array((length as u64 | u64::from(kind) << 32 | count << 48).to_le_bytes());
+            write_fixed(&mut to);
+            attribute::write(&mut to, first);
+            attribute::write(&mut to, rest);
+            ring.publish(length);
+            is_half_full
+        }
+        None => {
+            ring.count_dropped();
+            true
+        }
+    };
     ring.unlock();
-    if half_full {
+    if is_half_full {
         region.wake_launcher();
     }
 }
@@ -163,7 +175,9 @@ fn lock(region: &Region) -> Option<Ring<'_>> {
     for round in 0..64_u32 {
         let index = usual.wrapping_add(round) % count;
         if let Some(ring) = region.try_lock(index) {
-            let _ = STICKY.try_with(|sticky| sticky.set(index));
+            if round > 0 {
+                let _ = STICKY.try_with(|sticky| sticky.set(index));
+            }
             return Some(ring);
         }
         std::hint::spin_loop();
@@ -172,9 +186,12 @@ fn lock(region: &Region) -> Option<Ring<'_>> {
 }
 
 /// Spreads threads over the rings by the address of a thread-local.
+#[cold]
 fn first_ring(count: u32) -> u32 {
     // A thread that is new here: the program may have had one until now.
     metrics::catch_up();
     let address = STICKY.try_with(|sticky| sticky as *const _ as usize).unwrap_or(0);
-    ((address >> 12).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32 % count
+    let first = ((address >> 12).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32 % count;
+    let _ = STICKY.try_with(|sticky| sticky.set(first));
+    first
 }

@@ -94,12 +94,25 @@ pub fn current() -> Context {
     if !active() {
         return Context::EMPTY;
     }
-    let peek = |cell: &Cell<Context>| {
-        let context = cell.take();
-        cell.set(context.clone());
-        context
-    };
     CURRENT.try_with(peek).unwrap_or_default()
+}
+
+/// A copy of what a cell of this thread holds.
+#[inline]
+fn peek(cell: &Cell<Context>) -> Context {
+    // SAFETY: of this thread alone, and nothing else reaches the cell meanwhile but a signal's handler: of that, any part of
+    // what is read may be, and all of it is plain bytes.
+    let (now, is_plain) = unsafe {
+        let now = &*cell.as_ptr();
+        let Context { trace, span, flags, remote, role, live, brought, .. } = *now;
+        (Context { trace, span, flags, remote, role, live, brought, carried: None }, now.carried.is_none())
+    };
+    if is_plain {
+        return now;
+    }
+    let context = cell.take();
+    cell.set(context.clone());
+    context
 }
 
 /// Makes a context the current one, and gives back the one before. `None` where the thread is ending.
@@ -109,19 +122,19 @@ pub(crate) fn replace_current(context: Context) -> Option<Context> {
 
 /// The id of the current span; zeros for none.
 pub(crate) fn current_id() -> [u8; 8] {
-    let peek = |cell: &Cell<Context>| {
-        let context = cell.take();
-        let id = context.span;
-        cell.set(context);
-        id
-    };
-    CURRENT.try_with(peek).unwrap_or_default()
+    // SAFETY: of this thread alone, and nothing else reaches the cell meanwhile.
+    CURRENT.try_with(|cell| unsafe { (*cell.as_ptr()).span }).unwrap_or_default()
 }
 
 /// The context of the work this thread is doing now, or what the process was started with when it does none.
 #[inline]
 pub(crate) fn current_or_process() -> Context {
-    current().or_of_process()
+    let current = current();
+    if current.is_empty() {
+        current.or_of_process()
+    } else {
+        current
+    }
 }
 
 /// The parent of work that has none in this process, as the environment names it; empty where that names none.

@@ -393,13 +393,15 @@ impl<'a> Ring<'a> {
         self.head().wrapping_sub(tail)
     }
 
-    /// Room for a record of `length` bytes (a multiple of 8), padding over the ring's end first if it must.
+    /// Room for a record of `length` bytes (a multiple of 8), padding over the ring's end first if it must; and whether the
+    /// ring is more than half full with it.
     #[inline]
-    pub(crate) fn reserve(&self, length: usize) -> Option<Writer<'a>> {
+    pub(crate) fn reserve(&self, length: usize) -> Option<(Writer<'a>, bool)> {
         let mut head = self.head();
         let to_end = self.capacity - head % self.capacity;
         let padding = if (length as u64) > to_end { to_end } else { 0 };
-        if self.used().saturating_add(padding + length as u64) > self.capacity {
+        let used = self.used().saturating_add(padding + length as u64);
+        if used > self.capacity {
             return None;
         }
         if padding != 0 {
@@ -409,7 +411,7 @@ impl<'a> Ring<'a> {
             head = head.wrapping_add(padding);
             self.advance(head);
         }
-        Some(self.writer(head, length))
+        Some((self.writer(head, length), used > self.capacity / 2))
     }
 
     fn writer(&self, position: u64, room: usize) -> Writer<'a> {
@@ -428,10 +430,6 @@ impl<'a> Ring<'a> {
     #[cold]
     pub(crate) fn count_dropped(&self) {
         self.region.at::<AtomicU64>(self.control + ring::DROPPED).fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_half_full(&self) -> bool {
-        self.used() > self.capacity / 2
     }
 
     #[inline]

@@ -11,8 +11,10 @@ use crate::attribute::key;
 use crate::clock::now;
 use crate::context::{self, flag, Context, Entered, Role};
 use crate::logs::PendingLog;
-use crate::span::Span;
-use crate::{attach, ring, wire};
+use crate::places::Written;
+use crate::scope::Scope;
+use crate::span::{self, Begun, Chosen, Span};
+use crate::{attach, ring, wire, Domain};
 
 /// What the program's type of a span is described by, such as the metadata of a callsite.
 pub type About = &'static (dyn Any + Send + Sync);
@@ -46,6 +48,23 @@ thread_local! {
     static NOTED: Cell<Option<Context>> = const { Cell::new(None) };
 }
 
+/// The start of a span that is not recorded yet.
+#[derive(Debug)]
+#[must_use = "a span without a start is not exported"]
+pub struct SharedStart {
+    begun: Option<Begun>,
+    place: Written,
+}
+
+impl SharedStart {
+    #[inline]
+    fn record(&self, context: &Context, values: (&[u8], u16)) {
+        if let Some(begun) = self.begun {
+            self.place.with(|place| begun.record(context, [place, values], &[]));
+        }
+    }
+}
+
 impl Shared {
     fn new(kind: Kind, about: Option<About>, status: u8) -> Shared {
         Shared { kind, about, status: AtomicU8::new(status), is_client: AtomicBool::new(false) }
@@ -71,11 +90,65 @@ impl Shared {
 
 impl SharedSpan {
     /// A span with owners. `None` for one that does nothing.
-    pub fn new(span: Span, about: Option<About>) -> Option<SharedSpan> {
+    pub(crate) fn new(span: Span, about: Option<About>) -> Option<SharedSpan> {
         if span.is_none() {
             return None;
         }
         Some(SharedSpan(Arc::new(Shared::new(Kind::Own(span), about, NO_STATUS))))
+    }
+
+    /// Begins a span at a place of the program: as a child of `parent`, as the root of a new trace when that is empty, or,
+    /// without one, as a child of the thread's current span or else of the process's own parent. It is recorded by
+    /// [`record_start`](Self::record_start) or [`record_start_with`](Self::record_start_with). `None` for one that does
+    /// nothing.
+    #[inline]
+    pub fn begin(
+        scope: &'static Scope,
+        parent: Option<Context>,
+        place: Written,
+        about: Option<About>,
+    ) -> Option<(SharedSpan, SharedStart)> {
+        if !scope.enabled() {
+            return None;
+        }
+        let parent = parent.unwrap_or_else(context::current_or_process);
+        let (span, begun) = span::prepare(scope, Domain::Internal, parent, now(), Chosen::default());
+        Some((SharedSpan::new(span, about)?, SharedStart { begun, place }))
+    }
+
+    /// Records that it has begun.
+    #[inline]
+    pub fn record_start(&self, start: &SharedStart) {
+        start.record(self.context(), (&[], 0));
+    }
+
+    /// Runs `run` and `complete` as [`set_values`](Self::set_values) does, and records that the span has begun together with
+    /// its values; without them where that ends in a panic.
+    pub fn record_start_with<R>(
+        &self,
+        start: &SharedStart,
+        (of, subject): (usize, usize),
+        aborts: bool,
+        run: impl FnOnce() -> R,
+        complete: impl FnOnce(&PendingLog),
+    ) -> R {
+        struct Otherwise<'a>(Option<(&'a SharedSpan, &'a SharedStart)>);
+        impl Drop for Otherwise<'_> {
+            fn drop(&mut self) {
+                if let Some((span, start)) = self.0 {
+                    span.record_start(start);
+                }
+            }
+        }
+        let mut otherwise = Otherwise(Some((self, start)));
+        let pending = PendingLog::of_span(subject, aborts);
+        let result = pending.while_registered(of, run);
+        pending.complete(complete);
+        pending.read(|bytes, count| {
+            otherwise.0 = None;
+            start.record(self.context(), (bytes, count));
+        });
+        result
     }
 
     /// The program's span that is current on this thread; where another kind of span is, a handle that can be entered.

@@ -6,7 +6,6 @@ mod sample;
 use crate::attribute::{key, Attribute, Value};
 use crate::clock::now;
 use crate::context::{self, flag, Context, Live, Role};
-use crate::places::Written;
 use crate::scope::Scope;
 use crate::{ids, ring, settings, wire};
 
@@ -54,7 +53,7 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, context::current_or_process(), now(), Chosen::default(), Given::each(attributes))
+        begin(scope, domain, context::current_or_process(), now(), Chosen::default(), attributes)
     }
 
     /// Starts a span as a child of `parent`, or as the root of a new trace when `parent` is empty. For work that came
@@ -69,19 +68,7 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, parent, now(), Chosen::default(), Given::each(attributes))
-    }
-
-    /// Starts a span at a place of the program whose attributes are written already: as a child of `parent`, as the root of a
-    /// new trace when that is empty, or, without one, as [`start`](Self::start) does.
-    #[inline]
-    pub fn start_written(scope: &'static Scope, domain: Domain, parent: Option<Context>, place: &Written) -> Span {
-        if !scope.enabled() {
-            return Span::NONE;
-        }
-        let parent = parent.unwrap_or_else(context::current_or_process);
-        let given = Given { written: place.encoded(), attributes: &[] };
-        begin(scope, domain, parent, now(), Chosen::default(), given)
+        begin(scope, domain, parent, now(), Chosen::default(), attributes)
     }
 
     /// Starts a span at a time that the program gives, in nanoseconds since 1970. Otherwise as [`start_with_parent`](
@@ -96,7 +83,7 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, parent, time, Chosen::default(), Given::each(attributes))
+        begin(scope, domain, parent, time, Chosen::default(), attributes)
     }
 
     /// The same with what the program chooses by itself.
@@ -111,7 +98,7 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, parent, time, chosen, Given::each(attributes))
+        begin(scope, domain, parent, time, chosen, attributes)
     }
 
     /// A request that the user excluded: nothing is recorded of it, and the work below it is never
@@ -187,8 +174,8 @@ impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
         if !self.context.is_empty() {
-            let error = if std::thread::panicking() { PANIC.into() } else { Value::None };
-            self.finish(now(), &[(key::ERROR_TYPE, error)]);
+            let error = [(key::ERROR_TYPE, PANIC.into())];
+            self.finish(now(), if std::thread::panicking() { &error } else { &[] });
         }
     }
 }
@@ -265,23 +252,65 @@ fn pass_on(parent: Context, id: [u8; 8]) -> Span {
     Span { context: Context { live: root, ..parent }, root }
 }
 
-/// What a span is started with: attributes that are written already, how many they are, and others.
-struct Given<'a> {
-    written: (&'a [u8], u16),
-    attributes: &'a [Attribute<'a>],
+/// A span that has begun, and whose start is to be recorded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begun {
+    scope: &'static Scope,
+    domain: Domain,
+    time: u64,
+    /// The span that it is a child of, and whether that is another process's.
+    parent: [u8; 8],
+    is_parent_remote: bool,
 }
 
-impl<'a> Given<'a> {
-    fn each(attributes: &'a [Attribute<'a>]) -> Self {
-        Given { written: (&[], 0), attributes }
+impl Begun {
+    /// Records the start of the span with that context. `written` are attributes that are written already, and how many they
+    /// are; they come first.
+    #[inline]
+    pub(crate) fn record(&self, context: &Context, written: [(&[u8], u16); 2], attributes: &[Attribute<'_>]) {
+        let start = ring::SpanStart {
+            trace: context.trace,
+            span: context.span,
+            parent: self.parent,
+            time: self.time,
+            domain: self.domain as u8,
+            flags: context.flags & flag::W3C,
+            parent_remote: self.is_parent_remote,
+            trace_state: context.carried.as_deref().map_or(&[], |carried| &carried.tracestate),
+            baggage: context.baggage_to_record(),
+        };
+        ring::write_start(self.scope, &start, written, attributes);
     }
 }
 
 #[inline(never)]
-fn begin(scope: &'static Scope, domain: Domain, parent: Context, time: u64, chosen: Chosen, given: Given<'_>) -> Span {
+fn begin(
+    scope: &'static Scope,
+    domain: Domain,
+    parent: Context,
+    time: u64,
+    chosen: Chosen,
+    attributes: &[Attribute<'_>],
+) -> Span {
+    let (span, begun) = prepare(scope, domain, parent, time, chosen);
+    if let Some(begun) = begun {
+        begun.record(&span.context, [(&[], 0); 2], attributes);
+    }
+    span
+}
+
+/// Begins a span, without a record of its start; `None` where none is to be recorded.
+#[inline]
+pub(crate) fn prepare(
+    scope: &'static Scope,
+    domain: Domain,
+    parent: Context,
+    time: u64,
+    chosen: Chosen,
+) -> (Span, Option<Begun>) {
     let id = chosen.span.filter(|id| *id != [0; 8]).unwrap_or_else(ids::span_id);
     if settings::pass_on() {
-        return pass_on(parent, id);
+        return (pass_on(parent, id), None);
     }
     let (trace, flags) = if parent.is_empty() {
         let trace = chosen.trace.filter(|id| *id != [0; 16]).unwrap_or_else(ids::trace_id);
@@ -298,22 +327,11 @@ fn begin(scope: &'static Scope, domain: Domain, parent: Context, time: u64, chos
     // A server request, and whatever has no local parent, is a root within this process.
     let root = if parent.is_empty() || parent.remote { Live::claim(id) } else { Live::NEVER };
     let live = if root == Live::NEVER { parent.live } else { root };
-    let start = ring::SpanStart {
-        trace,
-        span: id,
-        parent: parent.span,
-        time,
-        domain: domain as u8,
-        flags: flags & flag::W3C,
-        parent_remote: parent.remote,
-        trace_state: parent.carried.as_deref().map_or(&[], |carried| &carried.tracestate),
-        baggage: parent.baggage_to_record(),
-    };
-    ring::write_start(scope, &start, given.written, given.attributes);
+    let begun = Begun { scope, domain, time, parent: parent.span, is_parent_remote: parent.remote };
     let role = Role::of(domain, &parent);
     if matches!(role, Role::Sent | Role::Call) && parent.role == Role::Client {
         // The call as the program sees it; its requests are those that are sent.
         parent.set(&[(key::SPAN_KIND, (wire::SpanKind::Internal as i64).into())]);
     }
-    Span { context: Context { trace, span: id, flags, remote: false, role, live, ..parent }, root }
+    (Span { context: Context { trace, span: id, flags, remote: false, role, live, ..parent }, root }, Some(begun))
 }

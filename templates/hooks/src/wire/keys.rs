@@ -171,6 +171,9 @@ macro_rules! attribute_keys {
             /// The baggage that travelled with the work when a span or a log record began, in the form of W3C's header: only
             /// where the user wants entries of it as attributes.
             BAGGAGE = 118;
+            /// Int: the id of an entry in the string table that stands for attributes, which are the same each time the program
+            /// passes a place of its own: `u16` how many, then they. First among the attributes of a record.
+            PLACE = 119;
         }
     };
 }
