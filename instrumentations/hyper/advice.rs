@@ -77,6 +77,17 @@ mod server {
         /// An exchange that records nothing: there is no request, or it has ended.
         pub(crate) const NONE: Exchange = Exchange(served::Exchange::NONE);
 
+        /// The head of the connection's next request has been read.
+        #[inline]
+        #[cfg(feature = "http1")]
+        pub(crate) fn begin<B>(&mut self, connection: &mut Connection, request: &http::Request<B>) {
+            if SERVER.enabled() {
+                *self = Exchange::start(connection, request);
+            } else if !self.0.is_none() {
+                *self = Exchange::NONE;
+            }
+        }
+
         /// The request's head has been read.
         #[inline]
         pub(crate) fn start<B>(connection: &mut Connection, request: &http::Request<B>) -> Exchange {

@@ -15,7 +15,7 @@ use std::mem;
 use crate::attribute::{key, Value};
 use crate::cells::{self, CellKind, CellSlot};
 use crate::context::{Context, Entered};
-use crate::headers::{first, Headers};
+use crate::headers::{first, is_there, Headers, Listed};
 use crate::http::{self, Message, METHODS};
 use crate::kit::failure::CANCELLED;
 use crate::scope::Scope;
@@ -119,6 +119,7 @@ impl Exchange {
     }
 
     fn open(server: &'static Server, request: &Request<'_>, headers: &dyn Headers) -> Exchange {
+        let headers = &Listed::of(headers);
         let own = request.scheme.unwrap_or("http");
         let scheme = http::scheme(headers, Some(own)).unwrap_or("http");
         let header = |name| first(headers, name);
@@ -194,9 +195,13 @@ impl Exchange {
     #[inline]
     pub fn head(&mut self, status: u16, headers: &dyn Headers) {
         if !self.span.is_none() {
-            http::capture_headers(self.span.context(), Message::ServerResponse, headers);
-            self.fixed |= first(headers, "content-length").is_some();
+            self.answered(status, headers);
         }
+    }
+
+    fn answered(&mut self, status: u16, headers: &dyn Headers) {
+        http::capture_headers(self.span.context(), Message::ServerResponse, headers);
+        self.fixed = self.fixed || is_there(headers, "content-length");
         self.status = Some(status);
     }
 
