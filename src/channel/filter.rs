@@ -3,7 +3,8 @@
 //! A filter may end the program for a call that the program does not make by itself, and no call is sure to be allowed,
 //! not even one that would detect the filter. So the launcher checks, and announces the filter in the process's region.
 
-use std::fs::read_to_string;
+use std::fs::File;
+use std::io::Read as _;
 use std::sync::OnceLock;
 
 /// Threads of one process that are checked.
@@ -32,16 +33,30 @@ fn ours() -> Filters {
     *OURS.get_or_init(|| filters_of("/proc/self/status"))
 }
 
+/// One read, since this is done often: the file is shorter than this, and the kernel makes it anew for each read.
+const LONGEST_STATUS: usize = 16 << 10;
+
 fn filters_of(status: &str) -> Filters {
-    read_to_string(status).map_or(Filters::default(), |status| parse(&status))
+    let mut bytes = [0; LONGEST_STATUS];
+    let read = File::open(status).and_then(|mut file| file.read(&mut bytes));
+    parse(read.ok().and_then(|length| bytes.get(..length)).unwrap_or_default())
 }
 
-fn parse(status: &str) -> Filters {
-    let number = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
-    };
-    Filters { mode: number("Seccomp"), count: number("Seccomp_filters") }
+/// A process names itself, with any bytes, on the first line only.
+fn parse(status: &[u8]) -> Filters {
+    let mut filters = Filters::default();
+    for line in status.split(|byte| *byte == b'\n').rev().map(|line| std::str::from_utf8(line).unwrap_or_default()) {
+        let number = |value: &str| value.trim().parse().unwrap_or(0);
+        match line.split_once(':') {
+            Some(("Seccomp_filters", value)) => filters.count = number(value),
+            Some(("Seccomp", value)) => {
+                filters.mode = number(value);
+                break;
+            }
+            _ => {}
+        }
+    }
+    filters
 }
 
 #[cfg(test)]
@@ -51,9 +66,9 @@ mod tests {
     #[test]
     fn filters_are_read_from_the_status() {
         let filters = |mode, count| Filters { mode, count };
-        assert_eq!(parse("Name:\tx\nSeccomp:\t2\nSeccomp_filters:\t3\nThreads:\t1\n"), filters(2, 3));
-        assert_eq!(parse("Seccomp:\t1\n"), filters(1, 0));
-        assert_eq!(parse(""), filters(0, 0));
+        assert_eq!(parse(b"Name:\tx\xff\nSeccomp:\t2\nSeccomp_filters:\t3\nThreads:\t1\n"), filters(2, 3));
+        assert_eq!(parse(b"Seccomp:\t1\n"), filters(1, 0));
+        assert_eq!(parse(b""), filters(0, 0));
         // A container's filter, and one of the program's own on top of it.
         assert!(filters(2, 2) > filters(2, 1) && filters(1, 0) > filters(0, 0));
         assert!(filters(2, 1) <= filters(2, 1));

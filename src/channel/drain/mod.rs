@@ -30,8 +30,12 @@ const STALLED_TURN_MS: u8 = 5;
 const SILENT_TURN_MS: u8 = 20;
 /// How many processes are checked for system call filters in one turn.
 const FILTER_CHECKS: usize = 16;
-/// After how many turns the threads of a process are checked as well.
-const TURNS_PER_THREAD_CHECK: u32 = 10;
+/// After how many checks the threads of a process are checked as well.
+const CHECKS_PER_THREAD_CHECK: u32 = 10;
+/// A process that was checked so often is checked once in so many turns while it writes nothing: a program that restricts
+/// itself does so when it begins.
+const CHECKS_OF_BEGINNING: u32 = 100;
+const CALM: u32 = 10;
 /// How many processes of other users may be connected without having shown the token, and for how long: anybody can
 /// connect.
 const MAX_FOREIGN: usize = 64;
@@ -103,6 +107,9 @@ struct AttachedProcess {
     ended: bool,
     /// Whether the last turn found records.
     busy: bool,
+    /// How often it was checked for filters, and the turn of the last check.
+    checks: u32,
+    checked: u32,
     /// Whether it filters system calls.
     filtered: bool,
 }
@@ -164,9 +171,14 @@ impl Drain {
         self.turns = self.turns.wrapping_add(1);
         let (turn, count) = (self.turns as usize, self.processes.len());
         let from = if count > FILTER_CHECKS { turn.wrapping_mul(FILTER_CHECKS) % count } else { 0 };
-        let with_threads = self.turns.is_multiple_of(TURNS_PER_THREAD_CHECK);
+        let turns = self.turns;
         for offset in 0..count.min(FILTER_CHECKS) {
-            self.processes[(from + offset) % count].check_filters(with_threads);
+            let process = &mut self.processes[(from + offset) % count];
+            let is_calm = !process.busy && process.checks > CHECKS_OF_BEGINNING;
+            if !is_calm || turns.wrapping_sub(process.checked) >= CALM {
+                process.checked = turns;
+                process.check_filters();
+            }
         }
     }
 
@@ -286,6 +298,8 @@ impl Drain {
             tails,
             ended: false,
             busy: false,
+            checks: 0,
+            checked: 0,
             filtered: false,
         });
     }
@@ -344,8 +358,10 @@ fn region_is_mapped(pid: u32, region: &Region) -> bool {
 }
 
 impl AttachedProcess {
-    fn check_filters(&mut self, with_threads: bool) {
+    fn check_filters(&mut self) {
         let pid = self.peer.pid;
+        self.checks = self.checks.wrapping_add(1);
+        let with_threads = self.checks.is_multiple_of(CHECKS_PER_THREAD_CHECK);
         if self.filtered || pid == 0 {
             return;
         }

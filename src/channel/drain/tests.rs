@@ -200,6 +200,8 @@ fn a_full_queue_leaves_the_records_in_the_ring() {
         tails: vec![0; 2],
         ended: false,
         busy: false,
+        checks: 0,
+        checked: 0,
         filtered: false,
     };
     assert_eq!(process.empty_rings(&sender), Ok(false));

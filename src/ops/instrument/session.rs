@@ -17,8 +17,9 @@ use crate::{telemetry, wire};
 const LAST_EXPORT: Duration = Duration::from_secs(4);
 /// Records that telemetry has not read yet may take this part of the memory limit.
 const UNREAD_SHARE: usize = 4;
-/// How often the exporting process polls for changes that it is not notified of.
+/// How often the exporting process polls for changes that it is not notified of: at first, and once a process has attached.
 const TURN: Duration = Duration::from_millis(100);
+const CALM_TURN: Duration = Duration::from_millis(500);
 
 /// All that can fail has been done, and the program waits for the word.
 pub(super) struct Session {
@@ -134,7 +135,7 @@ impl Work {
     fn serve(&self, running: &RunningTelemetry, draining: &Draining, orders: &Orders) -> Option<Ended> {
         let mut census = None;
         loop {
-            match orders.next(TURN) {
+            match orders.next(if census.is_some() { TURN } else { CALM_TURN }) {
                 Some(Order::Started(pid)) => {
                     running.started(pid);
                     census = Some(Census::of(pid, self.socket.clone(), Instant::now()));
