@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use otel_rs_hooks::{directives, key, Key, Log, PendingLog, Severity, SharedSpan};
+use otel_rs_hooks::{directives, key, Key, Log, PendingLog, Places, Severity, SharedSpan};
 
 use crate::callsite::Identifier;
 use crate::field::{Field, Visit};
@@ -61,6 +61,7 @@ fn severity(level: &Level) -> Severity {
 // A function of its own: a record uses stack space only while a launcher listens.
 #[inline(never)]
 fn take(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>, log: Log) {
+    static PLACES: Places = Places::new();
     let metadata = event.metadata();
     // That of its fields, which is what a value is recorded with.
     let callsite = address(&event.fields().next().map_or(metadata.callsite(), |field| field.callsite()));
@@ -71,9 +72,13 @@ fn take(subscriber: &(dyn Subscriber + Send + Sync), event: &Event<'_>, log: Log
         return;
     }
     let pending = log.pending(subject, cfg!(panic = "abort"));
-    pending.set(key::LOG_TARGET, metadata.target().into());
-    pending.set(key::CODE_FILE, metadata.file().into());
-    pending.set(key::CODE_LINE, metadata.line().into());
+    pending.set_place(&PLACES.written(metadata, || {
+        [
+            (key::LOG_TARGET, metadata.target().into()),
+            (key::CODE_FILE, metadata.file().into()),
+            (key::CODE_LINE, metadata.line().into()),
+        ]
+    }));
     if !pending.while_registered(callsite, || hand(subscriber, event)) {
         return pending.discard();
     }
@@ -165,6 +170,6 @@ impl Visit for Fields<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.set(key_of(field), value.into());
+        self.0.set_text(key_of(field), value);
     }
 }

@@ -138,6 +138,7 @@ fn has_consumer() -> bool {
 /// Records an event that is wanted and that the program's subscriber does not accept.
 #[doc(hidden)]
 pub fn otel_event(metadata: &'static Metadata<'static>, values: &ValueSet<'_>) {
+    static PLACES: Places = Places::new();
     if is_logged(metadata) {
         return;
     }
@@ -146,9 +147,13 @@ pub fn otel_event(metadata: &'static Metadata<'static>, values: &ValueSet<'_>) {
         None => return,
     };
     let pending = log.pending(values as *const ValueSet<'_> as usize, cfg!(panic = "abort"));
-    pending.set(key::LOG_TARGET, metadata.target().into());
-    pending.set(key::CODE_FILE, metadata.file().into());
-    pending.set(key::CODE_LINE, metadata.line().into());
+    pending.set_place(&PLACES.written(metadata, || {
+        [
+            (key::LOG_TARGET, metadata.target().into()),
+            (key::CODE_FILE, metadata.file().into()),
+            (key::CODE_LINE, metadata.line().into()),
+        ]
+    }));
     pending.write(|pending| {
         values.record(&mut Fields { pending, metadata, is_span: false, has_special: false });
     });
@@ -486,6 +491,6 @@ impl Visit for Fields<'_> {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         let key = self.key(field);
-        self.pending.set(key, value.into());
+        self.pending.set_text(key, value);
     }
 }

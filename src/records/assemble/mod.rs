@@ -402,9 +402,13 @@ fn complete<T>(
 ) -> CompleteRecord<T> {
     let given = || Facts::gather(FactBuffer::default(), FactReader::new(facts.bytes, facts.count.into()));
     let scope = scope_of(process, scope, given);
-    bytes.extend_from_slice(facts.bytes);
+    let mut count = 0_u16;
+    for block in process.places.of(*facts, &process.strings) {
+        bytes.extend_from_slice(block.bytes);
+        count = count.saturating_add(block.count);
+    }
     let (source, around) = (process.source.clone(), Surrounding::default());
-    CompleteRecord { source, header, scope, bytes, count: facts.count, around }
+    CompleteRecord { source, header, scope, bytes, count, around }
 }
 
 /// The scope with that id; without an id, it is among the facts.

@@ -193,10 +193,10 @@ impl OpenSpan {
     /// Takes the facts of the start, which stand in several places and are one part.
     pub(super) fn begin(&mut self, time: u64, blocks: [FactBlock<'_>; 2]) {
         let from = self.bytes.len();
-        let mut count = 0;
+        let mut count = 0_u16;
         for block in blocks {
             match self.keep(block) {
-                Some(_) => count += block.count,
+                Some(_) => count = block.count.saturating_add(count),
                 None => self.dropped_attributes += u32::from(block.count),
             }
         }

@@ -281,4 +281,9 @@ fn a_place_stands_for_its_attributes() {
     let whole = |number| (Some("pay".to_owned()), Some("shop".to_owned()), Some(number));
     let without = (None, None, Some(2));
     assert_eq!(found, [whole(2), whole(1), without.clone(), without.clone(), without.clone(), without]);
+    let log = LogHeader { trace: [0; 16], span: [0; 8], time: 3, scope: 4, flags: 0, severity: 9, left_out: 0 };
+    assembler.records(P, &make::log(&log, &[place(16), Given::NamedInt("n", 2)])).unwrap();
+    let facts = assembler.logged[0].facts();
+    let texts = facts.named().map(|(name, value)| (name.into_owned(), value.text().into_owned()));
+    assert_eq!(texts.collect::<Vec<_>>(), [("target".into(), "shop".into()), ("n".into(), "2".into())]);
 }

@@ -92,7 +92,17 @@ impl LogAttributes {
         }
     }
 
-    fn set_text(&mut self, key: Key<'_>, text: &str) {
+    /// Takes attributes that are written already.
+    pub(super) fn set_written(&mut self, (bytes, count): (&[u8], u16)) {
+        if self.put(bytes, ROOM - FOR_BODY) {
+            self.count += count;
+        } else {
+            (0..count).for_each(|_| self.count_dropped());
+        }
+    }
+
+    /// Takes text.
+    pub(super) fn set_text(&mut self, key: Key<'_>, text: &str) {
         if !self.begin(key) {
             return self.count_dropped();
         }

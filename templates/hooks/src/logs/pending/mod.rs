@@ -13,6 +13,7 @@ use std::ptr;
 use super::attributes::LogAttributes;
 use super::{run_formatting, Log};
 use crate::attribute::{key, Key, Value};
+use crate::places::Written;
 
 /// Most slots for text in one record.
 const SLOTS: usize = u64::BITS as usize;
@@ -112,6 +113,20 @@ impl PendingLog {
     pub fn set(&self, key: Key<'_>, value: Value<'_>) {
         if let Ok(mut attributes) = self.attributes.try_borrow_mut() {
             attributes.set(key, value);
+        }
+    }
+
+    /// Takes text that is there as it is.
+    pub fn set_text(&self, key: Key<'_>, text: &str) {
+        if let Ok(mut attributes) = self.attributes.try_borrow_mut() {
+            attributes.set_text(key, text);
+        }
+    }
+
+    /// Takes what is the same each time the program passes a place of its own: before anything else.
+    pub fn set_place(&self, place: &Written) {
+        if let Ok(mut attributes) = self.attributes.try_borrow_mut() {
+            place.with(|written| attributes.set_written(written));
         }
     }
 
