@@ -33,6 +33,19 @@ impl Otel {
         Otel::of(&Database { system: "sqlite", language: Language::Sqlite, namespace: file, address: "", port: None })
     }
 
+    /// A connection to PostgreSQL.
+    pub(crate) fn postgresql(url: &str) -> Otel {
+        let (address, port, namespace) = place(url, &["postgres://", "postgresql://"], 5432).unwrap_or_default();
+        let (system, language) = ("postgresql", Language::PostgreSql);
+        Otel::of(&Database { system, language, namespace, address, port })
+    }
+
+    /// A connection to MySQL or MariaDB.
+    pub(crate) fn mysql(url: &str) -> Otel {
+        let (address, port, namespace) = place(url, &["mysql://"], 3306).unwrap_or_default();
+        Otel::of(&Database { system: "mysql", language: Language::MySql, namespace, address, port })
+    }
+
     /// A connection reports something.
     pub(crate) fn event(&mut self, event: &InstrumentationEvent<'_>) {
         match event {
@@ -79,6 +92,31 @@ impl Instrumentation for Observers {
             own.on_connection_event(event);
         }
     }
+}
+
+/// Host, port and database of `postgres://user:password@host:port/database?…`, of which no other form is read.
+#[allow(dead_code)]
+fn place<'a>(url: &'a str, schemes: &[&str], default: u16) -> Option<(&'a str, Option<u16>, &'a str)> {
+    let rest = schemes.iter().find_map(|scheme| url.strip_prefix(*scheme))?;
+    let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    if parameters.contains('@') {
+        // The question mark may be a part of the password.
+        return None;
+    }
+    // What is not encoded in a password may be a slash, but no database has an at sign.
+    let (authority, namespace) = match rest.rsplit_once('@') {
+        Some((_, place)) => place.split_once('/').unwrap_or((place, "")),
+        None => rest.split_once('/').unwrap_or((rest, "")),
+    };
+    // Of several hosts, the one that answered is unknown; without one, it is a socket.
+    if authority.is_empty() || authority.contains(',') {
+        return Some(("", None, namespace));
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
+        _ => (authority, Some(default)),
+    };
+    Some((host.trim_matches(&['[', ']'][..]), port, namespace))
 }
 
 /// Whether a query is formatted for us: nobody else asks for a sign and zeros of a text.

@@ -36,7 +36,11 @@ impl Service {
     /// The variables by which a program finds the service.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Database(database) => vec![("DATABASE_URL", database.url.clone())],
+            // By its own name too, for programs that use several.
+            Self::Database(database) => {
+                let own = if database.url.starts_with("mysql") { "MARIADB_URL" } else { "POSTGRESQL_URL" };
+                vec![("DATABASE_URL", database.url.clone()), (own, database.url.clone())]
+            }
             Self::Broker(broker) => vec![(broker.variable, broker.url.clone())],
             Self::Lambda(cloud) => vec![
                 ("AWS_LAMBDA_RUNTIME_API", cloud.address.clone()),

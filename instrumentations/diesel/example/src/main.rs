@@ -1,5 +1,5 @@
 //! A shelf of books in SQLite: two transactions, one of them rolled back, a nested one, queries that the program builds or
-//! writes, and statements that fail.
+//! writes, and statements that fail. Smaller ones in PostgreSQL, at POSTGRESQL_URL, and in MariaDB, at MARIADB_URL.
 
 use diesel::connection::{InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
@@ -9,6 +9,22 @@ diesel::table! {
     books (title) {
         title -> Text,
     }
+}
+
+/// A shelf in a database that has a server.
+macro_rules! served {
+    ($connection:ident, $variable:literal) => {{
+        let url = std::env::var($variable).expect($variable);
+        let mut conn = $connection::establish(&url)?;
+        conn.batch_execute("DROP TABLE IF EXISTS books")?;
+        conn.batch_execute("CREATE TABLE books (title VARCHAR(50) PRIMARY KEY)")?;
+        let titles = ["Emma", "Dune"].map(|title| books::title.eq(title));
+        conn.transaction(|conn| diesel::insert_into(books::table).values(&titles).execute(conn))?;
+        conn.set_instrumentation(|_: InstrumentationEvent<'_>| {});
+        let emma: Vec<String> = books::table.select(books::title).filter(books::title.eq("Emma")).load(&mut conn)?;
+        let twice = diesel::insert_into(books::table).values(books::title.eq("Emma")).execute(&mut conn);
+        println!("{}: {emma:?}, twice: {}", stringify!($connection), twice.is_ok());
+    }};
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -41,5 +57,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{} books, Emma: {}, one: {}", all.len(), emma.is_some(), one.is_some());
     println!("twice: {}, typo: {}", twice.is_ok(), typo.is_ok());
     println!("{}", seen.lock().expect("a list").join("\n"));
+    served!(PgConnection, "POSTGRESQL_URL");
+    served!(MysqlConnection, "MARIADB_URL");
     Ok(())
 }
