@@ -1,6 +1,7 @@
 //! The fixture `orders`, woven: a service and a worker, with a database, a cache and a broker between them. What the two
 //! do is the same with telemetry and without.
 
+mod losses;
 mod picture;
 
 use std::process::Command;

@@ -60,7 +60,7 @@ fn an_order_is_one_picture_from_its_request_to_its_job() {
     let seen = act(&servers, &fixture, Some(&otlp));
     let ok = |body: &str| (200, body.to_owned());
     assert_eq!(seen.0, [ok("1 cached: true"), ok("from the cache"), ok("unknown")]);
-    assert_eq!(seen.1, ["receipt of 1: 1", "shipped 1, acknowledged: true", "shipping 1, new: true"]);
+    assert_eq!(seen.1, ["receipt of 1: 1", "shipped 1", "shipping 1, new: true"]);
     assert_eq!(seen, act(&servers, &fixture, None), "the same as without telemetry");
 
     let traces = otlp.traces();
