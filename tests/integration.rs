@@ -8,6 +8,7 @@ mod hybrid;
 mod launcher;
 mod logging;
 mod metrics;
+mod orders;
 mod otlp;
 mod own;
 mod process;

@@ -77,6 +77,8 @@ struct ExpectedSpan {
     kind: ExpectedKind,
     /// The `id` of an entry further up; none for a root.
     parent: Option<String>,
+    /// The `id`s of entries further up that it is linked with, in this order; any links if that is not stated.
+    links: Option<Vec<String>>,
     #[serde(default)]
     failed: bool,
     #[serde(default)]
@@ -187,7 +189,15 @@ impl Expected {
                     continue;
                 }
             };
-            let matcher = entry.matcher(&self.of, parent);
+            let links = entry.links.as_ref().map(|links| links.iter().map(|id| ids.get(id.as_str()).ok_or(id)));
+            let links = match links.map(Iterator::collect::<Result<Vec<_>, _>>).transpose() {
+                Ok(links) => links,
+                Err(id) => {
+                    problems.push(format!("`{}` lacks a link: no span is `{id}`", entry.name));
+                    continue;
+                }
+            };
+            let matcher = entry.matcher(&self.of, parent, links.as_deref());
             match traces.find(entry.count, &matcher) {
                 Ok(found) => {
                     rest.0.retain(|span| !found.iter().any(|found| found.id == span.id));
@@ -223,7 +233,7 @@ impl Expected {
 }
 
 impl ExpectedSpan {
-    fn matcher(&self, of: &(String, String), parent: Option<&Span>) -> SpanMatcher {
+    fn matcher(&self, of: &(String, String), parent: Option<&Span>, links: Option<&[&Span]>) -> SpanMatcher {
         let kind = of_kind(match self.kind {
             ExpectedKind::Internal => Kind::Internal,
             ExpectedKind::Server => Kind::Server,
@@ -234,6 +244,7 @@ impl ExpectedSpan {
         let named = kind.named(&self.name);
         let mut matcher = parent.map_or_else(|| named.clone().root(), |parent| named.clone().child_of(parent));
         matcher = if self.failed { matcher.failed() } else { matcher.not_failed() };
+        matcher = links.into_iter().fold(matcher, SpanMatcher::linked_with);
         if let Some(scope) = &self.common.scope {
             matcher = matcher.recorded_by(scope);
             matcher = if *scope == of.0 { matcher.in_version(&of.1) } else { matcher };

@@ -14,17 +14,17 @@ use super::services::{find, folder, free_port, ready};
 /// A server that answers at one URL.
 pub(crate) struct Broker {
     server: Child,
+    command: Command,
+    port: u16,
     /// The variable by which programs find it.
     pub(crate) variable: &'static str,
     pub(crate) url: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        // A server may have been started by a script, which is in the same group.
-        let _ = killpg(Pid::from_raw(self.server.id() as i32), Signal::SIGKILL);
-        let _ = self.server.wait();
+        self.kill();
     }
 }
 
@@ -40,6 +40,32 @@ impl Broker {
             _ => return None,
         })
     }
+
+    /// Sends a signal to the server: to its whole group, since it may have been started by a script.
+    pub(crate) fn send(&self, signal: Signal) {
+        let _ = killpg(Pid::from_raw(self.server.id() as i32), signal);
+    }
+
+    /// Ends the server in the middle of whatever it does.
+    pub(crate) fn kill(&mut self) {
+        self.send(Signal::SIGKILL);
+        let _ = self.server.wait();
+    }
+
+    /// Starts the server again, at the same place and with what it has kept, and waits until its port is open.
+    pub(crate) fn restart(&mut self) -> Result<(), String> {
+        self.kill();
+        let program = self.command.get_program().to_owned();
+        self.server = begin(&mut self.command, &program.to_string_lossy(), self.folder.path(), self.port)?;
+        Ok(())
+    }
+}
+
+/// Starts a server and waits until its port is open.
+fn begin(command: &mut Command, program: &str, folder: &Path, port: u16) -> Result<Child, String> {
+    let child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
+    let is_open = || TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), Duration::from_secs(1)).is_ok();
+    ready(child, program, folder, is_open)
 }
 
 /// Starts a server, whose command the function makes of its folder and port, and waits until its port is open.
@@ -56,10 +82,8 @@ fn serve(
     command.process_group(0).current_dir(folder.path()).env("HOME", folder.path());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     arrange(&mut command, folder.path(), port)?;
-    let child = command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
-    let is_open = || TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), Duration::from_secs(1)).is_ok();
-    let server = ready(child, &program.display().to_string(), folder.path(), is_open)?;
-    Ok(Broker { server, variable, url: format!("{scheme}://127.0.0.1:{port}"), _folder: folder })
+    let server = begin(&mut command, &program.display().to_string(), folder.path(), port)?;
+    Ok(Broker { server, command, port, variable, url: format!("{scheme}://127.0.0.1:{port}"), folder })
 }
 
 fn redis() -> Result<Broker, String> {

@@ -29,6 +29,7 @@ enum Check {
     Scope(String),
     Version(String),
     Event(String),
+    Links(Vec<(String, String)>),
 }
 
 /// A span of one kind.
@@ -117,6 +118,11 @@ impl SpanMatcher {
         self.with(Check::Event(name.to_owned()))
     }
 
+    /// Linked with these spans, in this order, and no others.
+    pub(crate) fn linked_with(self, spans: &[&Span]) -> Self {
+        self.with(Check::Links(spans.iter().map(|span| (span.trace.clone(), span.id.clone())).collect()))
+    }
+
     /// What about the span is not as described.
     fn mismatches(&self, span: &Span) -> Vec<String> {
         self.checks.iter().filter(|check| !check.holds(span)).map(ToString::to_string).collect()
@@ -140,6 +146,10 @@ impl Check {
             Self::Scope(name) => span.scope.0 == *name && span.scope.1.starts_with(|c: char| c.is_ascii_digit()),
             Self::Version(version) => span.scope.1 == *version,
             Self::Event(name) => span.events.iter().any(|(event, _)| event == name),
+            Self::Links(links) => {
+                let found = span.links.iter().map(|link| (&link.trace, &link.span));
+                found.eq(links.iter().map(|(trace, span)| (trace, span)))
+            }
         }
     }
 }
@@ -160,6 +170,10 @@ impl fmt::Display for Check {
             Self::Scope(name) => write!(f, "recorded by {name} with its version"),
             Self::Version(version) => write!(f, "with version {version}"),
             Self::Event(name) => write!(f, "with event {name}"),
+            Self::Links(links) => {
+                let links: Vec<_> = links.iter().map(|(trace, span)| format!("{trace}/{span}")).collect();
+                write!(f, "linked with [{}]", links.join(", "))
+            }
         }
     }
 }

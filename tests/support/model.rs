@@ -165,6 +165,9 @@ impl fmt::Display for Span {
         let parent = if self.parent.is_empty() { "none" } else { &self.parent };
         write!(f, "{:?} `{}` {}/{} parent {parent}", self.kind, self.name, self.trace, self.id)?;
         write!(f, " scope {} {}{}", self.scope.0, self.scope.1, if self.error { " ERROR" } else { "" })?;
+        for link in &self.links {
+            write!(f, " link {}/{}", link.trace, link.span)?;
+        }
         for (key, value) in &self.attributes {
             write!(f, " {key}={value}")?;
         }

@@ -68,6 +68,8 @@ struct Received {
     requests: Vec<Seen>,
     /// Bodies that were JSON, by path.
     json: Vec<(String, serde_json::Value)>,
+    /// All bodies over HTTP, unpacked, if they are kept.
+    bodies: Option<Vec<Vec<u8>>>,
     /// What to answer, instead of yes.
     answers: VecDeque<Answer>,
 }
@@ -125,6 +127,9 @@ impl Store {
         keep: fn(&Store, &M, &'static str),
     ) -> Reply {
         let Some(plain) = unpacked(headers, body) else { return StatusCode::BAD_REQUEST.into_response() };
+        if let Some(bodies) = &mut self.lock().bodies {
+            bodies.push(plain.clone());
+        }
         let is_json = headers.get("content-type").is_some_and(|kind| kind == "application/json");
         let request = if is_json {
             let Ok(value) = serde_json::from_slice(&plain) else { return StatusCode::BAD_REQUEST.into_response() };
@@ -186,6 +191,20 @@ pub(crate) struct Otlp {
 impl Otlp {
     pub(crate) fn start() -> Self {
         Self::listen("127.0.0.1:0", false, None).expect("a port")
+    }
+
+    /// A receiver that keeps what comes over HTTP byte by byte.
+    pub(crate) fn keeping_bodies() -> Self {
+        let otlp = Self::start();
+        otlp.store.lock().bodies = Some(Vec::new());
+        otlp
+    }
+
+    /// Whether a text is in what has come over HTTP.
+    pub(crate) fn has_received(&self, text: &str) -> bool {
+        let received = self.store.lock();
+        let bodies = received.bodies.as_ref().expect("a receiver that keeps bodies");
+        bodies.iter().any(|body| body.windows(text.len()).any(|bytes| bytes == text.as_bytes()))
     }
 
     /// A receiver that takes requests and never answers.

@@ -92,6 +92,15 @@ impl Drop for Database {
     }
 }
 
+impl Database {
+    /// Asks PostgreSQL, over a connection of psql's own: the answer's first line, empty where there is none.
+    pub(crate) fn ask(&self, query: &str) -> String {
+        let mut psql = Command::new(find(&["psql"]).expect("it has created the database"));
+        psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "shop", "-At", "-c", query, "shop"]);
+        output(&mut psql).1.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
 /// A port that is free at the moment.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

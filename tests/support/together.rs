@@ -26,7 +26,8 @@ const LINK_NOTHING: [&str; 2] = ["linux-raw-sys", "windows-sys"];
 
 /// Projects of `tests/fixtures` and their sets of versions that are built with the examples: those that are not about
 /// features of their dependencies.
-const FIXTURES: [(&str, Option<&str>); 3] = [("shop", Some("newest")), ("batch", None), ("edge", Some("newest"))];
+const FIXTURES: [(&str, Option<&str>); 4] =
+    [("shop", Some("newest")), ("batch", None), ("edge", Some("newest")), ("orders", None)];
 
 /// An example: a crate and its version.
 pub(crate) type Example = (String, String);
