@@ -88,6 +88,11 @@ fn run(name: &str, of: &str, version: &str, together: Option<&Together>) -> Resu
     if locks::are_updated() {
         locks::update(of, version);
     }
+    let member = Member::Example((of.to_owned(), version.to_owned()));
+    if let Some(library) = member.missing_library() {
+        skip_test(name, &format!("no {library} that pkg-config finds"));
+        return Ok(());
+    }
     let mut expected = Expected::read(of, version)?;
     let mut services = Vec::new();
     for need in &expected.needs {
@@ -100,7 +105,7 @@ fn run(name: &str, of: &str, version: &str, together: Option<&Together>) -> Resu
         }
     }
     let fixture = match together {
-        Some(together) => together.built(&Member::Example((of.to_owned(), version.to_owned()))),
+        Some(together) => together.built(&member),
         None => Fixture::example(of, version),
     };
     expected.below(&fixture.below());

@@ -82,13 +82,23 @@ impl Member {
 
     /// Whether its manifest says that it is about the features of its dependencies, which others would change.
     fn is_alone(&self) -> bool {
-        let Member::Example((of, _)) = self else { return false };
+        self.said("alone").is_some_and(|alone| alone.as_bool() == Some(true))
+    }
+
+    /// A library of the machine that it is linked with, by its manifest, and that is not there.
+    pub(crate) fn missing_library(&self) -> Option<String> {
+        let libraries = self.said("libraries")?;
+        let mut names = libraries.as_array().into_iter().flatten().filter_map(toml::Value::as_str);
+        names.find(|name| !is_installed(name)).map(str::to_owned)
+    }
+
+    /// What its manifest says to the tests.
+    fn said(&self, key: &str) -> Option<toml::Value> {
+        let Member::Example((of, _)) = self else { return None };
         let path = source("instrumentations").join(of).join("example/Cargo.toml.in");
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let manifest: toml::Value = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let alone =
-            ["metadata", "otel-rs", "alone"].into_iter().try_fold(&manifest["package"], |table, key| table.get(key));
-        alone.is_some_and(|alone| alone.as_bool() == Some(true))
+        ["metadata", "otel-rs", key].into_iter().try_fold(&manifest["package"], |table, key| table.get(key)).cloned()
     }
 
     /// The project built alone.
@@ -167,10 +177,16 @@ impl Plan {
 
 /// The first workspace that a project fits into.
 fn fitting<'a>(all: &'a mut [Together], member: &Member, packages: &Packages) -> Option<&'a mut Together> {
-    if member.is_alone() {
+    if member.is_alone() || member.missing_library().is_some() {
         return None;
     }
     all.iter_mut().find(|together| !together.is_alone() && together.packages.agree_with(packages))
+}
+
+/// Whether pkg-config, which the crates for such libraries use, finds one.
+fn is_installed(library: &str) -> bool {
+    let found = std::process::Command::new("pkg-config").args(["--exists", library]).status();
+    found.is_ok_and(|status| status.success())
 }
 
 /// The examples of a crate without the newest.
@@ -214,9 +230,9 @@ impl Together {
         self.packages.add(packages);
     }
 
-    /// Whether its one member asks for that.
+    /// Whether its one member asks for that, or cannot be built.
     pub(crate) fn is_alone(&self) -> bool {
-        self.members.iter().any(Member::is_alone)
+        self.members.iter().any(|member| member.is_alone() || member.missing_library().is_some())
     }
 
     /// The examples among the members.
@@ -227,9 +243,11 @@ impl Together {
         })
     }
 
-    /// Weaves and builds all members, unless that is done.
+    /// Weaves and builds all members, unless that is done or cannot be.
     pub(crate) fn prepare(&self) {
-        self.stderr();
+        if self.members.iter().all(|member| member.missing_library().is_none()) {
+            self.stderr();
+        }
     }
 
     /// One of the members. It is built alone where the workspace could not be.
