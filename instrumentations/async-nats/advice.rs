@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use otel_rs_hooks::kit::message::Destination;
 use otel_rs_hooks::kit::{Failure, Operation};
-use otel_rs_hooks::{current, key, Context, Headers, HeadersMut};
+use otel_rs_hooks::{carry, current, detach, key, Carry, Context, Headers, HeadersMut};
 use tokio::sync::watch;
 
 use crate::{Client, HeaderMap, Message, ServerInfo, StatusCode, Subject};
@@ -45,18 +45,18 @@ impl Server {
     }
 }
 
-/// What a server has told of itself, if it has.
-pub(crate) trait Told {
+/// Whether messages to a server may have headers; not before its information has come.
+pub(crate) trait HeaderSupport {
     fn has_headers(&self) -> bool;
 }
 
-impl Told for ServerInfo {
+impl HeaderSupport for ServerInfo {
     fn has_headers(&self) -> bool {
         self.headers
     }
 }
 
-impl Told for Option<ServerInfo> {
+impl HeaderSupport for Option<ServerInfo> {
     fn has_headers(&self) -> bool {
         self.as_ref().map_or(false, |info| info.headers)
     }
@@ -71,9 +71,9 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn of(server: &Server, inboxes: &Arc<str>, told: &impl Told, max_payload: usize) -> Connection {
+    pub(crate) fn of(server: &Server, inboxes: &Arc<str>, info: &impl HeaderSupport, max_payload: usize) -> Connection {
         let inboxes = Arc::clone(inboxes);
-        Connection { address: server.address(), inboxes, has_headers: told.has_headers(), max_payload }
+        Connection { address: server.address(), inboxes, has_headers: info.has_headers(), max_payload }
     }
 }
 
@@ -138,7 +138,7 @@ fn size_of(headers: &HeaderMap) -> usize {
     size
 }
 
-/// Records what a message's headers say of it.
+/// Records the message's own id, where its headers have one.
 fn describe(operation: &Operation, headers: &dyn Headers) {
     headers.named("Nats-Msg-Id", &mut |id| {
         operation.set(&[(key::MESSAGING_MESSAGE, std::str::from_utf8(id).ok().into())]);
@@ -238,7 +238,7 @@ pub(crate) async fn handed_over<T, K: Clone + Debug + Display + PartialEq>(
     result
 }
 
-/// What is known of a message once it is somewhere else.
+/// Where a message that is acknowledged came from.
 #[derive(Clone, Default)]
 pub(crate) struct Origin(Option<(Subject, Context)>);
 
@@ -257,9 +257,30 @@ impl Origin {
         if !SCOPE.enabled() {
             return Origin(None);
         }
-        let sender = message.headers.as_ref().map_or(Context::EMPTY, |headers| Context::extract(&Map(headers)));
-        Origin(Some((message.subject.clone(), sender)))
+        Origin(Some((message.subject.clone(), sender(message))))
     }
+}
+
+/// The context that a message came with.
+fn sender(message: &Message) -> Context {
+    message.headers.as_ref().map_or(Context::EMPTY, |headers| Context::extract(&Map(headers)))
+}
+
+/// Answers a request to a service. Where no span is open, that is a part of the trace which the request came with.
+#[allow(dead_code)]
+pub(crate) fn answer<F>(request: &Message, work: F) -> Carry<F> {
+    let _entered = if SCOPE.enabled() && current().is_empty() { Some(sender(request).enter()) } else { None };
+    carry(&SCOPE, work)
+}
+
+/// Spawns what belongs to nobody's request.
+#[allow(dead_code)]
+pub(crate) fn spawn<F>(work: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::task::spawn(detach(&SCOPE, work))
 }
 
 /// The name of an acknowledgement.
@@ -306,11 +327,11 @@ fn settling(client: &Client, origin: &Origin, name: &str) -> Operation {
 
 /// A subscription, and the work on the message that it gave last.
 pub(crate) struct Subscription {
-    known: Option<Box<Known>>,
+    of: Option<Box<Subscribed>>,
     work: Operation,
 }
 
-struct Known {
+struct Subscribed {
     server: Server,
     inboxes: Arc<str>,
     subject: Subject,
@@ -325,7 +346,7 @@ impl fmt::Debug for Subscription {
 
 impl Default for Subscription {
     fn default() -> Subscription {
-        Subscription { known: None, work: Operation::NONE }
+        Subscription { of: None, work: Operation::NONE }
     }
 }
 
@@ -334,24 +355,24 @@ impl std::panic::RefUnwindSafe for Subscription {}
 
 impl Subscription {
     pub(crate) fn of(client: &Client, subject: &Subject, group: &str) -> Subscription {
-        let known = || {
-            let (server, inboxes) = client.otel_known();
-            Box::new(Known { server, inboxes, subject: subject.clone(), group: group.to_owned() })
+        let subscribed = || {
+            let (server, inboxes) = client.otel_server_and_inboxes();
+            Box::new(Subscribed { server, inboxes, subject: subject.clone(), group: group.to_owned() })
         };
-        let known = if SCOPE.enabled() { Some(known()) } else { None };
-        Subscription { known, work: Operation::NONE }
+        let of = if SCOPE.enabled() { Some(subscribed()) } else { None };
+        Subscription { of, work: Operation::NONE }
     }
 
     /// Its messages are a part of something else.
     pub(crate) fn silence(&mut self) {
-        self.known = None;
+        self.of = None;
     }
 
     /// It is that of a consumer of JetStream, which has a name of its own if it is durable.
     #[allow(dead_code)]
     pub(crate) fn of_consumer(&mut self, durable: &Option<String>) {
-        if let (Some(known), Some(durable)) = (&mut self.known, durable) {
-            known.group = durable.clone();
+        if let (Some(of), Some(durable)) = (&mut self.of, durable) {
+            of.group = durable.clone();
         }
     }
 
@@ -363,20 +384,20 @@ impl Subscription {
     }
 
     pub(crate) fn came(&mut self, message: &Message) {
-        let known = match &self.known {
-            Some(known) if !is_internal(&message.subject) => known,
+        let of = match &self.of {
+            Some(of) if !is_internal(&message.subject) => of,
             _ => return,
         };
-        // A status is what a server has to say instead of a message.
+        // A status comes instead of a message.
         if message.status.map_or(false, |status| status != StatusCode::OK) {
             return;
         }
-        let address = known.server.address();
-        let is_many = known.subject.split('.').any(|token| token == "*" || token == ">");
-        let mut destination = destination(&address, &known.inboxes, &message.subject);
-        destination.group = &known.group;
+        let address = of.server.address();
+        let is_many = of.subject.split('.').any(|token| token == "*" || token == ">");
+        let mut destination = destination(&address, &of.inboxes, &message.subject);
+        destination.group = &of.group;
         if is_many && !destination.is_temporary {
-            destination.template = &known.subject;
+            destination.template = &of.subject;
         }
         let work = |headers: &dyn Headers| {
             let work = destination.process(&SCOPE, "process", headers);

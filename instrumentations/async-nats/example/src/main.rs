@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::{self, consumer::pull, stream, AckKind};
+use async_nats::jetstream::consumer::{pull, push};
+use async_nats::jetstream::{self, stream, AckKind};
 use async_nats::{Client, ConnectOptions, Event, HeaderMap, Request};
 use futures_util::StreamExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -101,6 +102,13 @@ async fn bills(client: &Client) -> Outcome<()> {
     let bill = all.next().await.expect("a bill")?;
     println!("again: {}", bill.subject.as_str());
     bill.ack().await?;
+
+    let config = push::Config { deliver_subject: client.new_inbox(), ..Default::default() };
+    let mut pushed = bills.create_consumer(config).await?.messages().await?;
+    pushed.next().await.expect("a bill")?.ack_with(AckKind::Term).await?;
+    let config = push::OrderedConfig { deliver_subject: client.new_inbox(), ..Default::default() };
+    let mut in_order = bills.create_consumer(config).await?.messages().await?;
+    println!("in order: {}", in_order.next().await.expect("a bill")?.subject.as_str());
     Ok(())
 }
 
