@@ -97,6 +97,10 @@ impl Run<'_> {
         self.servers.cache.send(Signal::SIGSTOP);
         let url = self.orders.url("/orders/tea");
         let asking = spawn(move || Http::new(false).post(&url, [b"card".to_vec()]));
+        // What comes after the store is the cache.
+        let stored = (self.asked + 1).to_string();
+        let is_stored = || (self.servers.store.ask("SELECT count(*) FROM orders") == stored).then_some(());
+        wait_for("the order in the store", 20, is_stored);
         sleep(Duration::from_millis(500));
         self.servers.cache.kill();
         let answer = asking.join().expect("an answer");
