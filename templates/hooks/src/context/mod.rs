@@ -1,5 +1,6 @@
 //! The current span of this thread, and what travels with it.
 
+mod announced;
 mod attached;
 mod carry;
 mod live;
@@ -208,12 +209,23 @@ impl Context {
 
     /// The parent of a request that is about to be sent with these headers: the span that the program itself named in
     /// them, otherwise the current one. Headers copied from the request being served name nothing new, nor does the
-    /// current span if the program wrote it there.
+    /// current span if the program wrote it there. A client span of the program's own is where the request belongs.
     pub fn of_request(headers: &dyn Headers) -> Context {
         let current = current_or_process();
-        match current.named_beside(headers) {
-            Some(named) if !(current.is_recorded() && named.ids() == current.ids()) => named,
-            _ => current,
+        let named = current.named_beside(headers);
+        current.sent_in(named)
+    }
+
+    /// The parent of a request that is sent within this context, with headers that name such a span.
+    fn sent_in(self, named: Option<Context>) -> Context {
+        match named {
+            Some(named) if self.is_recorded() && named.ids() == self.ids() => self,
+            // As if it were current, which it need not be.
+            Some(named) if announced::is_announced(named.span) => {
+                Context { remote: false, role: Role::Client, live: self.live, ..named }
+            }
+            Some(named) => named,
+            None => self,
         }
     }
 
@@ -341,13 +353,25 @@ impl Context {
     }
 
     /// Writes this context to a request's headers. A trace that the program itself named in them stays, unless it named the
-    /// span that is current now: this one comes between that and the request then.
+    /// span that is current now, or a client span of its own: this one comes between that and the request then.
     pub fn inject(&self, headers: &mut dyn HeadersMut) {
         let current = current();
         if current.is_recorded() && current.ids() != self.ids() {
             current.withdraw(headers);
         }
+        match self.role {
+            Role::Client => announced::announce(self.span),
+            Role::Sent | Role::Call => self.withdraw_announced(headers),
+            _ => {}
+        }
         self.inject_if_unnamed(headers);
+    }
+
+    fn withdraw_announced(&self, headers: &mut dyn HeadersMut) {
+        if announced::are_any() {
+            let named = self.named_beside(headers).filter(|named| announced::is_announced(named.span));
+            named.unwrap_or_default().withdraw(headers);
+        }
     }
 
     /// The same; returns whether the headers carry this very span's context then.
@@ -371,5 +395,26 @@ impl Drop for Entered {
             // The value that was current is dropped here; it owns at most an `Arc` of plain bytes.
             let _ = CURRENT.try_with(|cell| cell.set(previous));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_belongs_to_the_span_that_its_headers_name() {
+        let current = Context { live: Live::claim([0xb0; 8]), ..Context::of_test(0xb1) };
+        let named = |span| Context { remote: true, ..Context::of_test(span) };
+        assert_eq!(current.clone().sent_in(None).ids(), current.ids());
+        let same = current.clone().sent_in(Some(named(0xb1)));
+        assert!(same.ids() == current.ids() && !same.remote, "the current span, which the program named");
+        let theirs = current.clone().sent_in(Some(named(0xb2)));
+        assert!(theirs.ids() == named(0xb2).ids() && theirs.remote && theirs.role == Role::Work);
+        announced::announce([0xb3; 8]);
+        let own = current.clone().sent_in(Some(named(0xb3)));
+        assert!(own.ids() == named(0xb3).ids() && !own.remote);
+        assert_eq!((own.role, own.live), (Role::Client, current.live));
+        current.live.release();
     }
 }
