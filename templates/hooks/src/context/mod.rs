@@ -194,17 +194,25 @@ impl Context {
         propagate::extract(headers)
     }
 
-    /// Reads a context from headers as [`extract`](Self::extract) does, for a program that looks for the parent of its work.
-    /// Where they are those of the request that is being served, it is the context of that work: its spans have the
-    /// caller's as their parent already.
+    /// Reads a context from headers as [`extract`](Self::extract) does, for a program that looks for the parent of its work;
+    /// see [`for_work`](Self::for_work).
     pub fn extract_for_work(headers: &dyn Headers) -> Context {
-        let extracted = Context::extract(headers);
+        Context::extract(headers).for_work()
+    }
+
+    /// What the program has read from headers, for its work. Where they are those of the request that is being served, it is
+    /// the context of that work: its spans have the caller's as their parent already.
+    pub fn for_work(self) -> Context {
         let current = current();
-        if !extracted.is_empty() && !current.is_empty() && current.brought == extracted.ids() {
+        if self.is_brought_to(&current) {
             current
         } else {
-            extracted
+            self
         }
+    }
+
+    fn is_brought_to(&self, work: &Context) -> bool {
+        self.remote && !self.is_empty() && !work.is_empty() && work.brought == self.ids()
     }
 
     /// The parent of a request that is about to be sent with these headers: the span that the program itself named in
@@ -416,5 +424,15 @@ mod tests {
         assert!(own.ids() == named(0xb3).ids() && !own.remote);
         assert_eq!((own.role, own.live), (Role::Client, current.live));
         current.live.release();
+    }
+    #[test]
+    fn the_callers_span_is_that_of_the_request_which_it_brought() {
+        let caller = Context { remote: true, ..Context::of_test(0xb5) };
+        let work = Context { brought: caller.ids(), ..Context::of_test(0xb6) };
+        assert!(caller.is_brought_to(&work));
+        assert!(!Context { remote: false, ..caller.clone() }.is_brought_to(&work), "the program's own");
+        assert!(!caller.is_brought_to(&Context::of_test(0xb6)) && !caller.is_brought_to(&Context::EMPTY));
+        let nobody = Context { remote: true, ..Context::EMPTY };
+        assert!(!nobody.is_brought_to(&Context::of_test(0xb6)), "a request without a caller");
     }
 }
