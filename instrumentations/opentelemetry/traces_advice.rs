@@ -219,6 +219,13 @@ pub(crate) fn mirrored(cx: &Context) -> Option<hooks::Context> {
         return None;
     }
     let context = context_of(cx);
+    // A propagator of the program's own finds the caller's span, to which the request's is closer.
+    let context = if context.is_remote() {
+        let baggage = context.baggage().to_owned();
+        context.for_work().with_baggage(&baggage)
+    } else {
+        context
+    };
     Some(if cx.otel_is_suppressed() { context.muted() } else { context })
 }
 

@@ -10,13 +10,14 @@ use crate::span::{Attributes, Id, Span};
 use crate::{Level, Metadata};
 
 /// Spans of these targets, and of what is below them, show what other instrumentations record already.
-const COVERED: [&str; 16] = [
+const COVERED: [&str; 17] = [
     "aws_smithy_runtime",
     "axum",
     "axum_tracing_opentelemetry",
     "h2",
     "hyper",
     "hyper_util",
+    "jsonrpsee_server",
     "lambda_runtime",
     "lapin",
     "otel::tracing",

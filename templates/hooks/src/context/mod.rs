@@ -1,5 +1,6 @@
 //! The current span of this thread, and what travels with it.
 
+mod announced;
 mod attached;
 mod carry;
 mod live;
@@ -206,27 +207,46 @@ impl Context {
         propagate::extract(headers)
     }
 
-    /// Reads a context from headers as [`extract`](Self::extract) does, for a program that looks for the parent of its work.
-    /// Where they are those of the request that is being served, it is the context of that work: its spans have the
-    /// caller's as their parent already.
+    /// Reads a context from headers as [`extract`](Self::extract) does, for a program that looks for the parent of its work;
+    /// see [`for_work`](Self::for_work).
     pub fn extract_for_work(headers: &dyn Headers) -> Context {
-        let extracted = Context::extract(headers);
+        Context::extract(headers).for_work()
+    }
+
+    /// What the program has read from headers, for its work. Where they are those of the request that is being served, it is
+    /// the context of that work: its spans have the caller's as their parent already.
+    pub fn for_work(self) -> Context {
         let current = current();
-        if !extracted.is_empty() && !current.is_empty() && current.brought == extracted.ids() {
+        if self.is_brought_to(&current) {
             current
         } else {
-            extracted
+            self
         }
+    }
+
+    fn is_brought_to(&self, work: &Context) -> bool {
+        self.remote && !self.is_empty() && !work.is_empty() && work.brought == self.ids()
     }
 
     /// The parent of a request that is about to be sent with these headers: the span that the program itself named in
     /// them, otherwise the current one. Headers copied from the request being served name nothing new, nor does the
-    /// current span if the program wrote it there.
+    /// current span if the program wrote it there. A client span of the program's own is where the request belongs.
     pub fn of_request(headers: &dyn Headers) -> Context {
         let current = current_or_process();
-        match current.named_beside(headers) {
-            Some(named) if !(current.is_recorded() && named.ids() == current.ids()) => named,
-            _ => current,
+        let named = current.named_beside(headers);
+        current.sent_in(named)
+    }
+
+    /// The parent of a request that is sent within this context, with headers that name such a span.
+    fn sent_in(self, named: Option<Context>) -> Context {
+        match named {
+            Some(named) if self.is_recorded() && named.ids() == self.ids() => self,
+            // As if it were current, which it need not be.
+            Some(named) if announced::is_announced(named.span) => {
+                Context { remote: false, role: Role::Client, live: self.live, ..named }
+            }
+            Some(named) => named,
+            None => self,
         }
     }
 
@@ -354,13 +374,25 @@ impl Context {
     }
 
     /// Writes this context to a request's headers. A trace that the program itself named in them stays, unless it named the
-    /// span that is current now: this one comes between that and the request then.
+    /// span that is current now, or a client span of its own: this one comes between that and the request then.
     pub fn inject(&self, headers: &mut dyn HeadersMut) {
         let current = current();
         if current.is_recorded() && current.ids() != self.ids() {
             current.withdraw(headers);
         }
+        match self.role {
+            Role::Client => announced::announce(self.span),
+            Role::Sent | Role::Call => self.withdraw_announced(headers),
+            _ => {}
+        }
         self.inject_if_unnamed(headers);
+    }
+
+    fn withdraw_announced(&self, headers: &mut dyn HeadersMut) {
+        if announced::are_any() {
+            let named = self.named_beside(headers).filter(|named| announced::is_announced(named.span));
+            named.unwrap_or_default().withdraw(headers);
+        }
     }
 
     /// The same; returns whether the headers carry this very span's context then.
@@ -384,5 +416,36 @@ impl Drop for Entered {
             // The value that was current is dropped here; it owns at most an `Arc` of plain bytes.
             let _ = CURRENT.try_with(|cell| cell.set(previous));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_belongs_to_the_span_that_its_headers_name() {
+        let current = Context { live: Live::claim([0xb0; 8]), ..Context::of_test(0xb1) };
+        let named = |span| Context { remote: true, ..Context::of_test(span) };
+        assert_eq!(current.clone().sent_in(None).ids(), current.ids());
+        let same = current.clone().sent_in(Some(named(0xb1)));
+        assert!(same.ids() == current.ids() && !same.remote, "the current span, which the program named");
+        let theirs = current.clone().sent_in(Some(named(0xb2)));
+        assert!(theirs.ids() == named(0xb2).ids() && theirs.remote && theirs.role == Role::Work);
+        announced::announce([0xb3; 8]);
+        let own = current.clone().sent_in(Some(named(0xb3)));
+        assert!(own.ids() == named(0xb3).ids() && !own.remote);
+        assert_eq!((own.role, own.live), (Role::Client, current.live));
+        current.live.release();
+    }
+    #[test]
+    fn the_callers_span_is_that_of_the_request_which_it_brought() {
+        let caller = Context { remote: true, ..Context::of_test(0xb5) };
+        let work = Context { brought: caller.ids(), ..Context::of_test(0xb6) };
+        assert!(caller.is_brought_to(&work));
+        assert!(!Context { remote: false, ..caller.clone() }.is_brought_to(&work), "the program's own");
+        assert!(!caller.is_brought_to(&Context::of_test(0xb6)) && !caller.is_brought_to(&Context::EMPTY));
+        let nobody = Context { remote: true, ..Context::EMPTY };
+        assert!(!nobody.is_brought_to(&Context::of_test(0xb6)), "a request without a caller");
     }
 }

@@ -33,6 +33,8 @@ pub struct Call {
     is_dormant: bool,
     attempts: u32,
     timed_out: bool,
+    /// Whether attempts of calls within it count as this one's.
+    is_repeated: bool,
 }
 
 thread_local! {
@@ -42,7 +44,12 @@ thread_local! {
 impl Call {
     /// A call that has made no attempt yet, as the library of `scope` sees it.
     pub fn new(scope: &'static Scope) -> Call {
-        Call { is_dormant: !scope.enabled(), attempts: 0, timed_out: false }
+        Call { is_dormant: !scope.enabled(), attempts: 0, timed_out: false, is_repeated: false }
+    }
+
+    /// A call that a library repeats by calls of another library: each of them goes on counting where the last one ended.
+    pub fn repeating(scope: &'static Scope) -> Call {
+        Call { is_repeated: true, ..Call::new(scope) }
     }
 
     /// Runs `work`, in which attempts count as this call's. Inside of a call whose time is up, this one's is too.
@@ -57,7 +64,9 @@ impl Call {
     fn swapped_in<R>(&mut self, work: impl FnOnce() -> R) -> R {
         let outer = CALL.try_with(Cell::get).ok().flatten();
         let timed_out = self.timed_out || outer.map_or(false, |outer| outer.timed_out);
-        let _ = CALL.try_with(|slot| slot.set(Some(Call { timed_out, ..*self })));
+        let before = outer.filter(|outer| outer.is_repeated).map_or(0, |outer| outer.attempts);
+        let attempts = self.attempts.max(before);
+        let _ = CALL.try_with(|slot| slot.set(Some(Call { timed_out, attempts, ..*self })));
         let _restore = Restore { call: self, outer };
         work()
     }
@@ -77,9 +86,13 @@ struct Restore<'a> {
 impl Drop for Restore<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Ok(Some(call)) = CALL.try_with(|slot| slot.replace(self.outer)) {
+        if let Ok(Some(call)) = CALL.try_with(Cell::get) {
             self.call.attempts = call.attempts;
+            if let Some(outer) = self.outer.as_mut().filter(|outer| outer.is_repeated) {
+                outer.attempts = outer.attempts.max(call.attempts);
+            }
         }
+        let _ = CALL.try_with(|slot| slot.set(self.outer));
     }
 }
 
@@ -288,6 +301,22 @@ mod tests {
 
     fn call() -> Call {
         Call { is_dormant: false, ..Call::new(&SCOPE) }
+    }
+
+    #[test]
+    fn a_repeated_call_counts_the_attempts_of_all() {
+        let mut repeated = Call { is_repeated: true, ..call() };
+        // Each is dropped while the outer one lives on, as a retry's is.
+        for expected in [[0, 1], [2, 3]] {
+            let mut inner = call();
+            for before in expected {
+                assert_eq!(repeated.run(|| inner.run(count_attempt)), Some(before));
+            }
+        }
+        let mut plain = call();
+        plain.run(count_attempt);
+        assert_eq!(plain.run(|| call().run(count_attempt)), Some(0), "no other call is joined");
+        assert_eq!(plain.run(count_attempt), Some(1));
     }
 
     #[test]
