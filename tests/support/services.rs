@@ -12,7 +12,7 @@ use super::{output, wait_for};
 /// A service that an example needs.
 pub(crate) enum Service {
     Database(Database),
-    Broker(Broker),
+    Broker(Box<Broker>),
     Lambda(Cloud),
 }
 
@@ -27,7 +27,7 @@ impl Service {
             "mariadb" => mariadb().map(Self::Database),
             "lambda" => Ok(Self::Lambda(Cloud::start(&EVENTS, "Root=1-5759e988-bd862e3fe1be46a994272793"))),
             other => match Broker::start(other) {
-                Some(started) => started.map(Self::Broker),
+                Some(started) => started.map(|broker| Self::Broker(Box::new(broker))),
                 None => panic!("no service is called `{other}`: it needs a starter in tests/support/brokers.rs"),
             },
         }

@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn listed_headers_are_those_that_there_are() {
-        let few = vec![("Host", "a"), ("x-a", "1"), ("x-b", "2"), ("x-a", "3")];
+        let few = [("Host", "a"), ("x-a", "1"), ("x-b", "2"), ("x-a", "3")];
         for others in [0, MOST_LISTED - few.len(), MOST_LISTED - few.len() + 1, 100] {
             let pairs = Pairs(few.iter().copied().chain((0..others).map(|_| ("other", "o"))).collect());
             let listed = Listed::of(&pairs);
