@@ -83,13 +83,27 @@ impl LogAttributes {
             }
             Value::List(_) => return self.count_dropped(),
         };
-        let (start, limit) = (self.len, self.limit(key));
-        if self.header(key, kind, bytes.len(), limit) && self.put(bytes, limit) {
-            self.count += 1;
-        } else {
-            self.len = start;
+        if !self.put_whole(key, kind, bytes, self.limit(key)) {
             self.count_dropped();
         }
+    }
+
+    /// Takes an attribute if all of it fits.
+    fn put_whole(&mut self, key: Key<'_>, kind: u8, value: &[u8], limit: usize) -> bool {
+        let (header, name) = (attribute::header(&key, kind, value.len()), key.name());
+        let end = self.len + header.len() + name.len() + value.len();
+        let Some(to) = self.bytes.get_mut(self.len..end).filter(|_| end <= limit) else { return false };
+        let mut at = to.as_mut_ptr().cast::<u8>();
+        for part in [&header[..], name, value] {
+            // SAFETY: `to` has as many bytes as the parts have together, and is ours alone.
+            unsafe {
+                std::ptr::copy_nonoverlapping(part.as_ptr(), at, part.len());
+                at = at.add(part.len());
+            }
+        }
+        self.len = end;
+        self.count += 1;
+        true
     }
 
     /// Takes attributes that are written already.
@@ -103,6 +117,13 @@ impl LogAttributes {
 
     /// Takes text.
     pub(super) fn set_text(&mut self, key: Key<'_>, text: &str) {
+        let start = self.len;
+        let limit = self.limit(key) - CUT.len();
+        if self.open.is_none() && self.put_whole(key, wire::value::STR, text.as_bytes(), limit) {
+            self.has_body |= key == key::LOG_BODY;
+            self.last = (start, self.len);
+            return;
+        }
         if !self.begin(key) {
             return self.count_dropped();
         }
