@@ -101,7 +101,8 @@ impl Run<'_> {
         let stored = (self.asked + 1).to_string();
         let is_stored = || (self.servers.store.ask("SELECT count(*) FROM orders") == stored).then_some(());
         wait_for("the order in the store", 20, is_stored);
-        sleep(Duration::from_millis(500));
+        // Less than the program waits for an answer.
+        sleep(Duration::from_millis(200));
         self.servers.cache.kill();
         let answer = asking.join().expect("an answer");
         self.count(&answer);
@@ -176,7 +177,8 @@ fn servers_that_are_killed_are_errors_and_no_span_stays_open() {
     let lost = traces.all(&client().named("SETEX").failed());
     assert!(!lost.is_empty() && lost.len() <= uncached, "{uncached} were not cached: {traces}");
     for lost in &lost {
-        assert_eq!(lost.text("error.type"), "io", "{lost}");
+        // The program may have waited for the answer for as long as it would.
+        assert!(["io", "timeout"].contains(&lost.text("error.type")), "{lost}");
         assert!(ordered.iter().any(|order| order.id == lost.parent && !order.error), "{lost}");
     }
     assert!(lost.iter().any(|lost| lost.millis() >= 100), "one has waited for its answer: {traces}");

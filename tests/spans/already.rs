@@ -15,12 +15,14 @@ fn bootstrap_names_what_instruments_a_program_already() {
     };
     let table = requirements("table");
     let (_, named) = table.split_once("the program is instrumented already:\n").unwrap_or_else(|| panic!("{table}"));
-    let lines: Vec<_> = named.lines().take_while(|line| !line.is_empty()).collect();
+    // The example may be built in a workspace with others, of which some have overlaps as well.
+    let is_its_own = |text: &str| text.trim_start().starts_with("tracing-opentelemetry");
+    let lines: Vec<_> = named.lines().take_while(|line| !line.is_empty()).filter(|line| is_its_own(line)).collect();
     let [line] = lines[..] else { panic!("{table}") };
     assert!(line.contains("tracing-opentelemetry 0.34.0: exports the spans of `tracing`"), "{line}");
     let json: serde_json::Value = serde_json::from_str(&requirements("json")).unwrap();
-    assert_eq!(json["overlaps"][0]["crate"], "tracing-opentelemetry");
-    assert_eq!(json["overlaps"].as_array().map(Vec::len), Some(1), "{json}");
+    let overlaps = json["overlaps"].as_array().into_iter().flatten();
+    assert_eq!(overlaps.filter(|overlap| overlap["crate"] == "tracing-opentelemetry").count(), 1, "{json}");
 }
 
 #[test]

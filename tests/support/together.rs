@@ -42,7 +42,7 @@ pub(crate) enum Member {
 }
 
 /// How many packages an older version may add to a workspace to be run by default.
-const MORE: usize = 12;
+const MORE: usize = 5;
 
 impl Member {
     pub(crate) fn fixture(project: &str, set: Option<&str>) -> Self {
