@@ -2,8 +2,9 @@
 //!
 //! One small service (a greeting, a lookup in SQLite, a call of itself over HTTP) is built plain, woven and with the feature
 //! `manual`. All variants run at the same time and are loaded in turn, at 1000 requests per second and saturated; each figure
-//! is a ratio to the plain one of the same round. `ROUNDS` (5) and `SECONDS` (3) choose how long it takes. All processes,
-//! the load generator and the receiver included, share the machine.
+//! is a ratio to the plain one of the same round. `ROUNDS` (5) and `SECONDS` (3) choose how long it takes; `BUILDS=0` builds
+//! only what has changed, and does not measure builds. All processes, the load generator and the receiver included, share
+//! the machine.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -68,7 +69,13 @@ fn main() {
         lost("otel-rs", &woven, true, &receiver, route, spans);
         lost("manual", &manual, false, &receiver, route, spans);
     }
-    builds.again();
+    if are_builds_measured() {
+        builds.again();
+    }
+}
+
+fn are_builds_measured() -> bool {
+    setting("BUILDS", 1) != 0
 }
 
 /// Prints what each variant costs on one route.
@@ -250,12 +257,15 @@ impl Builds {
             fs::copy(Path::new(FOLDER).join(from), project.join(name)).expect("the project is there");
         }
         let builds = Builds { project };
-        println!("                        build from nothing     stripped program");
+        println!("                      stripped program    build from nothing");
         for name in ["plain", "manual", "woven"] {
-            let _ = fs::remove_dir_all(builds.project.join(name));
+            if are_builds_measured() {
+                let _ = fs::remove_dir_all(builds.project.join(name));
+            }
             let seconds = builds.build(name);
             let size = fs::metadata(builds.program(name)).expect("a program").len() as f64 / 1e6;
-            println!("  {name:18} {seconds:8.1} s of CPU time   {size:5.2} MB");
+            let built = if are_builds_measured() { format!("{seconds:8.1} s of CPU time") } else { String::new() };
+            println!("  {name:18} {size:5.2} MB         {built}");
         }
         let layers = run(Command::new(OTEL_RS).arg("inspect").arg(builds.program("woven")));
         assert!(["axum", "hyper", "reqwest", "sqlx-core"].iter().all(|name| layers.contains(name)), "{layers}");
