@@ -384,6 +384,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_already_is_taken_whole_or_counted() {
+        let (bytes, count) = attribute::encoded(&[(key::LOG_TARGET, "shop".into()), (key::CODE_LINE, Value::Int(7))]);
+        let mut attributes = LogAttributes::new();
+        attributes.set_written((&bytes, count));
+        attributes.set(Key::Named("n"), 1.into());
+        let keys: Vec<_> = read(&attributes).into_iter().map(|(key, ..)| key).collect();
+        assert_eq!(keys, [wire::key::LOG_TARGET, wire::key::CODE_LINE, 0]);
+        attributes.set_written((&[0; ROOM], 5));
+        assert_eq!((read(&attributes).len(), attributes.dropped), (3, 5));
+    }
+
+    #[test]
     fn attributes_are_renamed_and_taken_out_by_name() {
         let mut attributes = LogAttributes::new();
         attributes.set_display(Key::Named("first"), &1);
