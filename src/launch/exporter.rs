@@ -208,17 +208,18 @@ impl Exporter {
                 return true;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let is_requested = match signals.wait_for(left.min(Duration::from_millis(100))) {
-                Some(arrived) => signals::may_end(arrived.signal),
-                None => left.is_zero(),
+            let why = match signals.wait_for(left.min(Duration::from_millis(100))) {
+                Some(arrived) if signals::may_end(arrived.signal) => {
+                    Some(format!("the exporting process was ended by {}", signal_name(arrived.signal)))
+                }
+                None if left.is_zero() => Some("the exporting process did not end in time".to_owned()),
+                _ => None,
             };
-            if is_requested {
+            if let Some(why) = why {
                 if self.is_over() {
                     return true;
                 }
-                if left.is_zero() {
-                    ui::warning("the exporting process did not end in time, some telemetry is lost", &[], None);
-                }
+                ui::warning(format!("{why}; what it had not exported is lost"), &[], None);
                 self.kill();
                 return false;
             }
