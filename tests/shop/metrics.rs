@@ -65,11 +65,11 @@ fn active_requests_rise_and_fall() {
         Http::new(false).send_all(vec![ClientRequest { method: "GET", url, headers: Vec::new() }; 6])
     });
     let active = || otlp.metrics().all("http.server.active_requests", &[]);
-    let busy = wait_for("active requests", 5, || active().into_iter().find(|series| series.value() >= 2.0));
+    let busy = wait_for("active requests", 60, || active().into_iter().find(|series| series.value() >= 2.0));
     assert_eq!((&busy.attributes["http.request.method"], busy.attributes.len()), (&"GET".into(), 2), "{busy}");
     asking.join().unwrap();
     let none = |all: Vec<Series>| (!all.is_empty() && all.iter().all(|series| series.value() == 0.0)).then_some(());
-    wait_for("active requests to fall to none", 5, || none(active()));
+    wait_for("active requests to fall to none", 60, || none(active()));
     shop.stop();
     require_as_defined(&otlp.metrics());
 }

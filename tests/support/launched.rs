@@ -122,7 +122,7 @@ impl Launched {
     pub(crate) fn app(&self) -> Pid {
         let launcher = self.launcher.id();
         let path = format!("/proc/{launcher}/task/{launcher}/children");
-        let children = wait_for("the launcher's child", 5, || {
+        let children = wait_for("the launcher's child", 60, || {
             std::fs::read_to_string(&path).ok().filter(|text| !text.trim().is_empty())
         });
         let first = children.split_whitespace().next().expect("a child");

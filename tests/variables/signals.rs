@@ -61,7 +61,7 @@ fn says_when_it_is_late(variable: &str, settings: &[(&str, &str)]) {
 
 /// Where the page for Prometheus listens: the launcher writes the port that was chosen.
 fn page_port(running: &Running) -> u16 {
-    wait_for("the page's port", 5, || {
+    wait_for("the page's port", 60, || {
         let stderr = running.stderr_so_far();
         let line = stderr.lines().find(|line| line.contains("/metrics"))?;
         let after = &line[..line.find("/metrics")?];
@@ -240,13 +240,13 @@ variables! {
             ("OTEL_METRICS_EXPORTER", "prometheus"),
             ("OTEL_EXPORTER_PROMETHEUS_PORT", &free.to_string()),
         ], 1);
-        wait_for("the page", 5, || page("127.0.0.1", free).filter(|text| text.contains("orders_served_total")));
+        wait_for("the page", 60, || page("127.0.0.1", free).filter(|text| text.contains("orders_served_total")));
         running.end();
         for by_default in ["", "65536"] {
             let run = Run::new().env("OTEL_METRICS_EXPORTER", "prometheus");
             let running = run.env("OTEL_EXPORTER_PROMETHEUS_PORT", by_default).start();
             // A port in use causes a warning.
-            wait_for("the page, or a word about its port", 5, || {
+            wait_for("the page, or a word about its port", 60, || {
                 let is_there = || page("127.0.0.1", 9464).filter(|text| text.contains("orders_served_total")).is_some();
                 (running.stderr_so_far().contains(":9464") || is_there()).then_some(())
             });
@@ -261,12 +261,12 @@ variables! {
         let prometheus = [("OTEL_METRICS_EXPORTER", "prometheus"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "0")];
         let by_default = running(&prometheus, 1);
         let port = page_port(&by_default);
-        wait_for("the page", 5, || page("127.0.0.1", port));
+        wait_for("the page", 60, || page("127.0.0.1", port));
         assert!(page("127.0.0.2", port).is_none(), "localhost is the default");
         by_default.end();
         let elsewhere = running(&[&prometheus[..], &[("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.2")]].concat(), 1);
         let port = page_port(&elsewhere);
-        wait_for("the page", 5, || page("127.0.0.2", port));
+        wait_for("the page", 60, || page("127.0.0.2", port));
         assert!(page("127.0.0.1", port).is_none());
         elsewhere.end();
         // Any text is a valid host; a host of another machine cannot be bound.
