@@ -46,21 +46,24 @@ fn seed() -> u64 {
 
 pub(crate) fn span_id() -> [u8; 8] {
     let [id] = next();
-    // All zeros means "none" (W3C Trace Context, parent-id).
-    if id == 0 {
-        [1; 8]
-    } else {
-        id.to_be_bytes()
-    }
+    span_id_of(id)
 }
 
-pub(crate) fn trace_id() -> [u8; 16] {
-    let [high, low] = next();
+/// A trace's id, and one of a span.
+pub(crate) fn trace_and_span_id() -> ([u8; 16], [u8; 8]) {
+    let [high, low, span] = next();
     let id = u128::from(high) << 64 | u128::from(low);
-    if id == 0 {
-        [1; 16]
+    let trace = if id == 0 { [1; 16] } else { id.to_be_bytes() };
+    (trace, span_id_of(span))
+}
+
+/// All zeros means "none" (W3C Trace Context, parent-id).
+#[inline]
+fn span_id_of(number: u64) -> [u8; 8] {
+    if number == 0 {
+        [1; 8]
     } else {
-        id.to_be_bytes()
+        number.to_be_bytes()
     }
 }
 
@@ -70,7 +73,7 @@ mod tests {
 
     #[test]
     fn ids_of_all_threads_differ() {
-        let ids = |_| (0..1000).map(|_| super::trace_id()).collect::<Vec<_>>();
+        let ids = |_| (0..1000).map(|_| super::trace_and_span_id().0).collect::<Vec<_>>();
         let threads: Vec<_> = (0..8).map(|number| std::thread::spawn(move || ids(number))).collect();
         let all: HashSet<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         assert_eq!(all.len(), 8000);

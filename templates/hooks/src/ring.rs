@@ -39,42 +39,45 @@ pub(crate) fn write_start(
     attributes: &[Attribute<'_>],
 ) {
     let [(first, first_count), (second, second_count)] = written;
-    let fixed = record::START + first.len() + second.len();
     let (scope_id, marker) = scope_attribute(scope);
     let count = first_count + second_count;
-    let write_fixed = |to: &mut Writer<'_>| {
-        to.array(start.trace);
-        to.array(start.span);
-        to.array(start.parent);
-        to.array(start.time.to_le_bytes());
-        to.array(scope_id.to_le_bytes());
-        to.array([start.domain, start.flags, u8::from(start.parent_remote), 0]);
+    let [trace, trace_end] = halves(start.trace);
+    let about = [start.domain, start.flags, u8::from(start.parent_remote), 0];
+    let about = u64::from(scope_id) | u64::from(u32::from_le_bytes(about)) << 32;
+    let (span, parent) = (u64::from_le_bytes(start.span), u64::from_le_bytes(start.parent));
+    let record = Record { kind: wire::kind::SPAN_START, words: [trace, trace_end, span, parent, start.time, about] };
+    let length = first.len() + second.len();
+    let write_first = |to: &mut Writer<'_>| {
         to.bytes(first);
-        to.bytes(second);
+        if !second.is_empty() {
+            to.bytes(second);
+        }
     };
     // Most spans have neither.
     if scope_id != 0 && start.trace_state.is_empty() && start.baggage.is_empty() {
-        return write(wire::kind::SPAN_START, fixed, count, &[], attributes, write_fixed);
+        if attributes.is_empty() {
+            return record.put(length, count, write_first);
+        }
+        return record.write((length, count), &[], attributes, write_first);
     }
     let named = [marker, carried(key::TRACE_STATE, start.trace_state), carried(key::BAGGAGE, start.baggage)];
-    write(wire::kind::SPAN_START, fixed, count, &named, attributes, write_fixed);
+    record.write((length, count), &named, attributes, write_first);
 }
 
 pub(crate) fn write_span(kind: u8, span: [u8; 8], time: u64, attributes: &[Attribute<'_>]) {
-    write(kind, record::SPAN, 0, &[], attributes, |to| {
-        to.array(span);
-        to.array(time.to_le_bytes());
-    });
+    let record = Record { kind, words: [u64::from_le_bytes(span), time] };
+    // As many spans end.
+    if attributes.is_empty() {
+        return record.put(0, 0, |_| {});
+    }
+    record.write((0, 0), &[], attributes, |_| {});
 }
 
 /// An update with attributes that are written already, and how many they are.
 pub(crate) fn write_update(span: [u8; 8], time: u64, encoded: (&[u8], u16), attributes: &[Attribute<'_>]) {
     let (bytes, count) = encoded;
-    write(wire::kind::SPAN_UPDATE, record::SPAN + bytes.len(), count, &[], attributes, |to| {
-        to.array(span);
-        to.array(time.to_le_bytes());
-        to.bytes(bytes);
-    });
+    let record = Record { kind: wire::kind::SPAN_UPDATE, words: [u64::from_le_bytes(span), time] };
+    record.write((bytes.len(), count), &[], attributes, |to| to.bytes(bytes));
 }
 
 /// A log record.
@@ -94,23 +97,25 @@ pub(crate) struct LogRecord<'a> {
 pub(crate) fn write_log(scope: &'static Scope, log: &LogRecord<'_>) {
     let (scope_id, marker) = scope_attribute(scope);
     let baggage = [carried(key::BAGGAGE, log.baggage)];
-    write(wire::kind::LOG, record::LOG + log.attributes.len(), log.count, &[marker], &baggage, |to| {
-        to.array(log.trace);
-        to.array(log.span);
-        to.array(log.time.to_le_bytes());
-        to.array(scope_id.to_le_bytes());
-        to.array([log.flags, log.severity, log.dropped, 0]);
-        to.bytes(log.attributes);
-    });
+    let [trace, trace_end] = halves(log.trace);
+    let about = u32::from_le_bytes([log.flags, log.severity, log.dropped, 0]);
+    let about = u64::from(scope_id) | u64::from(about) << 32;
+    let span = u64::from_le_bytes(log.span);
+    let record = Record { kind: wire::kind::LOG, words: [trace, trace_end, span, log.time, about] };
+    record.write((log.attributes.len(), log.count), &[marker], &baggage, |to| to.bytes(log.attributes));
 }
 
 /// `about` is one of `wire::measure`.
 pub(crate) fn write_measure(scope: &'static Scope, about: u8, attributes: &[Attribute<'_>]) {
     let (scope_id, marker) = scope_attribute(scope);
-    write(wire::kind::MEASURE, record::MEASURE, 0, &[marker], attributes, |to| {
-        to.array(scope_id.to_le_bytes());
-        to.array([about, 0, 0, 0]);
-    });
+    let about = u64::from(scope_id) | u64::from(about) << 32;
+    let record = Record { kind: wire::kind::MEASURE, words: [about] };
+    record.write((0, 0), &[marker], attributes, |_| {});
+}
+
+fn halves(id: [u8; 16]) -> [u64; 2] {
+    let id = u128::from_le_bytes(id);
+    [id as u64, (id >> 64) as u64]
 }
 
 /// What travels with the work, as an attribute if there is any.
@@ -124,53 +129,78 @@ fn scope_attribute(scope: &'static Scope) -> (u32, Attribute<'static>) {
     (id, (key::SCOPE, if id == 0 { scope.marker().into() } else { Value::None }))
 }
 
-/// `write_fixed` writes `fixed` bytes, which hold `fixed_count` attributes at their end.
-fn write(
+/// A record's kind and its fixed part, which is a multiple of eight bytes.
+struct Record<const WORDS: usize> {
     kind: u8,
-    fixed: usize,
-    fixed_count: u16,
-    first: &[Attribute<'_>],
-    rest: &[Attribute<'_>],
-    write_fixed: impl FnOnce(&mut Writer<'_>),
-) {
-    let Some(region) = attach::region() else { return };
-    let (first_bytes, first_count) = attribute::size(first);
-    let (rest_bytes, rest_count) = attribute::size(rest);
-    let length = (record::HEADER + fixed + first_bytes + rest_bytes + 7) & !7;
-    if length > record::MAX {
-        region.count_dropped();
-        return;
+    words: [u64; WORDS],
+}
+
+impl<const WORDS: usize> Record<WORDS> {
+    /// Writes it with attributes. `write_more` writes some that come before them: so many bytes, and attributes.
+    #[inline(never)]
+    fn write(
+        self,
+        (length, count): (usize, u16),
+        first: &[Attribute<'_>],
+        rest: &[Attribute<'_>],
+        write_more: impl FnOnce(&mut Writer<'_>),
+    ) {
+        let (first_bytes, first_count) = attribute::size(first);
+        let (rest_bytes, rest_count) = attribute::size(rest);
+        self.put(length + first_bytes + rest_bytes, count + first_count + rest_count, |to| {
+            write_more(to);
+            attribute::write(to, first);
+            attribute::write(to, rest);
+        });
     }
-    let Some(ring) = lock(region) else {
-        region.count_dropped();
-        return;
-    };
-    let is_half_full = match ring.reserve(length) {
-        Some((mut to, is_half_full)) => {
-            let count = u64::from(fixed_count + first_count + rest_count);
-            to.array((length as u64 | u64::from(kind) << 32 | count << 48).to_le_bytes());
-            write_fixed(&mut to);
-            attribute::write(&mut to, first);
-            attribute::write(&mut to, rest);
-            ring.publish(length);
-            is_half_full
+
+    /// Writes it with `count` attributes, for which `write` has `length` bytes.
+    #[inline(always)]
+    fn put(self, length: usize, count: u16, write: impl FnOnce(&mut Writer<'_>)) {
+        let Some(region) = attach::region() else { return };
+        let length = (record::HEADER + WORDS * 8 + length + 7) & !7;
+        if length > record::MAX {
+            region.count_dropped();
+            return;
         }
-        None => {
-            ring.count_dropped();
-            true
+        let Some(ring) = lock(region) else {
+            region.count_dropped();
+            return;
+        };
+        let is_half_full = match ring.reserve(length) {
+            Some((mut to, is_half_full)) => {
+                to.words([length as u64 | u64::from(self.kind) << 32 | u64::from(count) << 48]);
+                to.words(self.words);
+                write(&mut to);
+                ring.publish(length);
+                is_half_full
+            }
+            None => {
+                ring.count_dropped();
+                true
+            }
+        };
+        ring.unlock();
+        if is_half_full {
+            region.wake_launcher();
         }
-    };
-    ring.unlock();
-    if is_half_full {
-        region.wake_launcher();
     }
 }
 
-/// Some ring, locked. A few rounds over all of them: a holder is never away for long unless it is preempted, and then
-/// another ring is free.
+/// Some ring, locked: most often the one that this thread used last.
+#[inline(always)]
 fn lock(region: &Region) -> Option<Ring<'_>> {
-    let count = region.rings();
     let usual = STICKY.try_with(Cell::get).unwrap_or(0);
+    match region.try_lock(usual) {
+        Some(ring) => Some(ring),
+        None => lock_any(region, usual),
+    }
+}
+
+/// A few rounds over all of them: a holder is never away for long unless it is preempted, and then another ring is free.
+#[cold]
+fn lock_any(region: &Region, usual: u32) -> Option<Ring<'_>> {
+    let count = region.rings();
     let usual = if usual < count { usual } else { first_ring(count) };
     for round in 0..64_u32 {
         let index = usual.wrapping_add(round) % count;

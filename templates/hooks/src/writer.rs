@@ -31,6 +31,19 @@ impl Writer<'_> {
         }
     }
 
+    /// Numbers, each by its eight bytes.
+    #[inline(always)]
+    pub(crate) fn words<const N: usize>(&mut self, words: [u64; N]) {
+        if N * 8 <= self.room {
+            // SAFETY: there is room (just checked), and the room is ours alone (see `new`).
+            unsafe {
+                self.at.cast::<[u64; N]>().write_unaligned(words.map(u64::to_le));
+                self.at = self.at.add(N * 8);
+            }
+            self.room -= N * 8;
+        }
+    }
+
     #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         if bytes.len() <= self.room {

@@ -11,6 +11,7 @@ mod role;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ pub(crate) mod flag {
 }
 
 /// Which span work belongs to. Cheap to clone: it allocates only for requests that brought a tracestate or baggage.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Context {
     pub(crate) trace: [u8; 16],
     pub(crate) span: [u8; 8],
@@ -57,6 +58,18 @@ pub struct Context {
     /// The caller's span, as the request being served named it; zeros where none did.
     pub(crate) brought: Ids,
     pub(crate) carried: Option<Arc<Carried>>,
+}
+
+impl Clone for Context {
+    #[inline]
+    fn clone(&self) -> Context {
+        if let Some(carried) = &self.carried {
+            std::mem::forget(Arc::clone(carried));
+        }
+        // SAFETY: plain bytes but for `carried`, of which the copy has the share that was just made. All is copied as one: field
+        // by field it takes several times as long.
+        unsafe { std::ptr::read(self) }
+    }
 }
 
 /// A span's trace, and its own id.
@@ -102,14 +115,10 @@ pub fn current() -> Context {
 #[inline]
 fn peek(cell: &Cell<Context>) -> Context {
     // SAFETY: of this thread alone, and nothing else reaches the cell meanwhile but a signal's handler: of that, any part of
-    // what is read may be, and all of it is plain bytes.
-    let (now, is_plain) = unsafe {
-        let now = &*cell.as_ptr();
-        let Context { trace, span, flags, remote, role, live, brought, .. } = *now;
-        (Context { trace, span, flags, remote, role, live, brought, carried: None }, now.carried.is_none())
-    };
-    if is_plain {
-        return now;
+    // what is read may be, and all of it is plain bytes. What has an owner is not dropped here.
+    let now = ManuallyDrop::new(unsafe { std::ptr::read(cell.as_ptr()) });
+    if now.carried.is_none() {
+        return ManuallyDrop::into_inner(now);
     }
     let context = cell.take();
     cell.set(context.clone());
@@ -119,6 +128,13 @@ fn peek(cell: &Cell<Context>) -> Context {
 /// Makes a context the current one, and gives back the one before. `None` where the thread is ending.
 pub(crate) fn replace_current(context: Context) -> Option<Context> {
     CURRENT.try_with(|cell| cell.replace(context)).ok()
+}
+
+/// Makes a context the current one, and what was current what is in `context` then. False where the thread is ending.
+#[inline]
+pub(crate) fn swap_current(context: &mut Context) -> bool {
+    // SAFETY: of this thread alone, and nothing else reaches the cell meanwhile.
+    CURRENT.try_with(|cell| std::mem::swap(unsafe { &mut *cell.as_ptr() }, context)).is_ok()
 }
 
 /// The id of the current span; zeros for none.
@@ -138,24 +154,38 @@ pub(crate) fn current_or_process() -> Context {
     }
 }
 
-/// The parent of work that has none in this process, as the environment names it; empty where that names none.
-fn process_parent() -> Context {
+/// The same, in place: `then` leaves the thread's current context as it is.
+#[inline]
+pub(crate) fn with_current_or_process<R>(then: impl FnOnce(&Context) -> R) -> R {
+    let current = if active() { CURRENT.try_with(Cell::as_ptr).ok() } else { None };
+    // SAFETY: of this thread alone, which lives on while `then` runs; nothing else reaches the cell meanwhile.
+    match current.map(|current| unsafe { &*current }) {
+        Some(current) => then(current.or_else_of_process()),
+        None => then(&current_or_process()),
+    }
+}
+
+/// The parent of work that has none in this process, as the environment names it; `None` where that names none.
+fn process_parent() -> Option<&'static Context> {
     /// Made once and never freed.
     static PARENT: AtomicPtr<Context> = AtomicPtr::new(std::ptr::null_mut());
-    let Some(environment) = settings::get().and_then(|settings| settings.environment.as_ref()) else {
-        return Context::EMPTY;
-    };
+    let environment = settings::get()?.environment.as_ref()?;
     // SAFETY: null, or leaked below.
     if let Some(known) = unsafe { PARENT.load(Ordering::Acquire).as_ref() } {
-        return known.clone();
+        return Some(known);
     }
-    let parent = propagate::from_environment(environment);
-    let made = Box::into_raw(Box::new(parent.clone()));
-    if PARENT.compare_exchange(std::ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire).is_err() {
-        // SAFETY: made above, and no other thread has seen it.
-        drop(unsafe { Box::from_raw(made) });
+    let made = Box::into_raw(Box::new(propagate::from_environment(environment)));
+    match PARENT.compare_exchange(std::ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire) {
+        // SAFETY: made above, and never freed from now on.
+        Ok(_) => Some(unsafe { &*made }),
+        Err(known) => {
+            // SAFETY: made above, and no other thread has seen it; the other one is leaked as this would have been.
+            unsafe {
+                drop(Box::from_raw(made));
+                known.as_ref()
+            }
+        }
     }
-    parent
 }
 
 impl Context {
@@ -351,13 +381,21 @@ impl Context {
 
     /// This context, or, if it has no span, that of the process: what the environment names as the parent of its work.
     pub fn or_of_process(self) -> Context {
-        if self.is_empty() && !self.is_muted() {
-            let process = process_parent();
-            if !process.is_empty() {
-                return process;
-            }
+        if self.is_empty() {
+            self.or_else_of_process().clone()
+        } else {
+            self
         }
-        self
+    }
+
+    /// The same in place.
+    #[inline]
+    fn or_else_of_process(&self) -> &Context {
+        if self.is_empty() && !self.is_muted() {
+            process_parent().filter(|process| !process.is_empty()).unwrap_or(self)
+        } else {
+            self
+        }
     }
 
     /// The headers that [`inject`](Self::inject) may write.

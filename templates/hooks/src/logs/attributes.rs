@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 
 use crate::attribute::{self, key, Key, Value};
 use crate::wire;
+use crate::writer::Writer;
 
 /// What one record may hold, in bytes.
 const ROOM: usize = 4 << 10;
@@ -60,8 +61,7 @@ impl LogAttributes {
 
     /// Takes something that need not be formatted.
     pub fn set(&mut self, key: Key<'_>, value: Value<'_>) {
-        let (kind, number);
-        let bytes: &[u8] = match value {
+        let is_taken = match value {
             Value::None => return,
             Value::Bytes(bytes) => {
                 return match std::str::from_utf8(bytes) {
@@ -69,41 +69,40 @@ impl LogAttributes {
                     Err(_) => self.set_display(key, &Lossy(bytes)),
                 }
             }
-            Value::Int(int) => {
-                (kind, number) = (wire::value::INT, int.to_le_bytes());
-                &number
-            }
-            Value::Float(float) => {
-                (kind, number) = (wire::value::FLOAT, float.to_le_bytes());
-                &number
-            }
-            Value::Bool(truth) => {
-                (kind, number) = (wire::value::BOOL, u64::from(truth).to_le_bytes());
-                number.get(..1).unwrap_or(&[])
-            }
-            Value::List(_) => return self.count_dropped(),
+            Value::Int(int) => self.put_number(key, wire::value::INT, int.to_le_bytes()),
+            Value::Float(float) => self.put_number(key, wire::value::FLOAT, float.to_le_bytes()),
+            Value::Bool(truth) => self.put_number(key, wire::value::BOOL, [u8::from(truth)]),
+            Value::List(_) => false,
         };
-        if !self.put_whole(key, kind, bytes, self.limit(key)) {
+        if !is_taken {
             self.count_dropped();
         }
     }
 
-    /// Takes an attribute if all of it fits.
-    fn put_whole(&mut self, key: Key<'_>, kind: u8, value: &[u8], limit: usize) -> bool {
-        let (header, name) = (attribute::header(&key, kind, value.len()), key.name());
-        let end = self.len + header.len() + name.len() + value.len();
-        let Some(to) = self.bytes.get_mut(self.len..end).filter(|_| end <= limit) else { return false };
-        let mut at = to.as_mut_ptr().cast::<u8>();
-        for part in [&header[..], name, value] {
-            // SAFETY: `to` has as many bytes as the parts have together, and is ours alone.
-            unsafe {
-                std::ptr::copy_nonoverlapping(part.as_ptr(), at, part.len());
-                at = at.add(part.len());
-            }
-        }
+    /// Takes a number if all of it fits.
+    #[inline]
+    fn put_number<const N: usize>(&mut self, key: Key<'_>, kind: u8, number: [u8; N]) -> bool {
+        let Some(mut to) = self.attribute(key, kind, N, self.limit(key)) else { return false };
+        to.array(number);
+        true
+    }
+
+    /// The place of a value of so many bytes, which is to be written, if all of the attribute fits.
+    #[inline]
+    fn attribute(&mut self, key: Key<'_>, kind: u8, length: usize, limit: usize) -> Option<Writer<'_>> {
+        let name = key.name();
+        let whole = wire::ATTRIBUTE_HEADER + name.len() + length;
+        let end = self.len + whole;
+        let to = self.bytes.get_mut(self.len..end).filter(|_| end <= limit)?;
         self.len = end;
         self.count += 1;
-        true
+        // SAFETY: `to` has as many bytes, and is ours alone.
+        let mut to = unsafe { Writer::new(to.as_mut_ptr().cast(), whole) };
+        to.array(attribute::header(&key, kind, length));
+        if !name.is_empty() {
+            to.bytes(name);
+        }
+        Some(to)
     }
 
     /// Takes attributes that are written already.
@@ -119,10 +118,13 @@ impl LogAttributes {
     pub(super) fn set_text(&mut self, key: Key<'_>, text: &str) {
         let start = self.len;
         let limit = self.limit(key) - CUT.len();
-        if self.open.is_none() && self.put_whole(key, wire::value::STR, text.as_bytes(), limit) {
-            self.has_body |= key == key::LOG_BODY;
-            self.last = (start, self.len);
-            return;
+        if self.open.is_none() {
+            if let Some(mut to) = self.attribute(key, wire::value::STR, text.len(), limit) {
+                to.bytes(text.as_bytes());
+                self.has_body |= key == key::LOG_BODY;
+                self.last = (start, self.len);
+                return;
+            }
         }
         if !self.begin(key) {
             return self.count_dropped();

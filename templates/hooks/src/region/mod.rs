@@ -288,8 +288,12 @@ impl Region {
         }
     }
 
+    /// The ring of that index, if there is one, for as long as no other thread has it.
     #[inline]
     pub(crate) fn try_lock(&self, index: u32) -> Option<Ring<'_>> {
+        if index as usize >= self.shape.rings {
+            return None;
+        }
         let state = self.rings.get(index as usize)?;
         if state.lock.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
             let control = self.controls + index as usize * wire::RING_CONTROL_SIZE;

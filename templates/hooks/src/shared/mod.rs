@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::attribute::key;
 use crate::clock::now;
-use crate::context::{self, flag, Context, Entered, Role};
+use crate::context::{self, flag, Context, Entered};
 use crate::logs::PendingLog;
 use crate::places::Written;
 use crate::scope::Scope;
@@ -70,14 +70,9 @@ impl Shared {
         Shared { kind, about, status: AtomicU8::new(status), is_client: AtomicBool::new(false) }
     }
 
-    /// The context that is current while the span is entered.
-    pub(crate) fn entered(&self) -> Context {
-        let context = self.context().clone();
-        if self.is_client.load(Relaxed) {
-            Context { role: Role::Client, ..context }
-        } else {
-            context
-        }
+    /// Whether its context is a client's while it is entered.
+    pub(crate) fn is_client(&self) -> bool {
+        self.is_client.load(Relaxed)
     }
 
     pub(crate) fn context(&self) -> &Context {
@@ -111,8 +106,11 @@ impl SharedSpan {
         if !scope.enabled() {
             return None;
         }
-        let parent = parent.unwrap_or_else(context::current_or_process);
-        let (span, begun) = span::prepare(scope, Domain::Internal, parent, now(), Chosen::default());
+        let prepare = |parent: &Context| span::prepare(scope, Domain::Internal, parent, now(), Chosen::default());
+        let (span, begun) = match parent {
+            Some(parent) => prepare(&parent),
+            None => context::with_current_or_process(prepare),
+        };
         Some((SharedSpan::new(span, about)?, SharedStart { begun, place }))
     }
 
@@ -276,6 +274,7 @@ impl SharedSpan {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use crate::context::Role;
 
     fn span(id: u8) -> SharedSpan {
         SharedSpan::new(Span::of_test_with(id), None).unwrap()

@@ -9,7 +9,7 @@ use std::mem;
 use std::sync::{Arc, Weak};
 
 use super::Shared;
-use crate::context::{current_id, replace_current, Context};
+use crate::context::{current_id, replace_current, swap_current, Context, Role};
 
 /// From this many entries on, those whose spans are over are looked for, each time their number has doubled.
 const MANY: usize = 32;
@@ -31,14 +31,20 @@ fn with_scopes<R>(run: impl FnOnce(&mut Vec<Scope>) -> R) -> Option<R> {
 
 /// Makes the context of `span` the current one, until the span is left.
 pub(crate) fn enter(span: &Arc<Shared>) {
-    let context = span.entered();
     with_scopes(|scopes| {
         if scopes.len() >= MANY && scopes.len().is_power_of_two() {
             forget_ended(scopes);
         }
-        let id = context.span;
-        if let Some(before) = replace_current(context) {
-            scopes.push(Scope { span: Arc::downgrade(span), id, before });
+        let context = span.context();
+        scopes.push(Scope { span: Arc::downgrade(span), id: context.span, before: context.clone() });
+        let is_current = scopes.last_mut().map_or(false, |scope| {
+            if span.is_client() {
+                scope.before.role = Role::Client;
+            }
+            swap_current(&mut scope.before)
+        });
+        if !is_current {
+            scopes.pop();
         }
     });
 }
@@ -68,13 +74,17 @@ fn remove(scopes: &mut Vec<Scope>, index: usize) {
         return;
     }
     // Most often: the one that was entered last.
-    let Some(Scope { id, before, .. }) = scopes.pop() else { return };
-    if current_id() == id {
-        replace_current(before);
+    if let Some(Scope { id, before, .. }) = scopes.last_mut() {
+        if current_id() == *id {
+            swap_current(before);
+        }
     }
+    scopes.pop();
 }
 
 /// Forgets spans that were never left on this thread and are over.
+#[cold]
+#[inline(never)]
 fn forget_ended(scopes: &mut Vec<Scope>) {
     let current = current_id();
     // What was current before the first of several in a row.

@@ -53,7 +53,7 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, context::current_or_process(), now(), Chosen::default(), attributes)
+        context::with_current_or_process(|parent| begin(scope, domain, parent, now(), Chosen::default(), attributes))
     }
 
     /// Starts a span as a child of `parent`, or as the root of a new trace when `parent` is empty. For work that came
@@ -68,7 +68,7 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, parent, now(), Chosen::default(), attributes)
+        begin(scope, domain, &parent, now(), Chosen::default(), attributes)
     }
 
     /// Starts a span at a time that the program gives, in nanoseconds since 1970. Otherwise as [`start_with_parent`](
@@ -83,7 +83,7 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, parent, time, Chosen::default(), attributes)
+        begin(scope, domain, &parent, time, Chosen::default(), attributes)
     }
 
     /// The same with what the program chooses by itself.
@@ -98,7 +98,7 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        begin(scope, domain, parent, time, chosen, attributes)
+        begin(scope, domain, &parent, time, chosen, attributes)
     }
 
     /// A request that the user excluded: nothing is recorded of it, and the work below it is never
@@ -107,8 +107,7 @@ impl Span {
         if !scope.enabled() {
             return Span::NONE;
         }
-        let span = ids::span_id();
-        let trace = if parent.is_empty() { ids::trace_id() } else { parent.trace };
+        let (trace, span) = made_ids(&parent);
         let root = Live::claim(span);
         let flags = flag::MUTED | flag::NOT_RECORDED;
         let context = Context { trace, span, flags, remote: false, role: Role::Work, live: root, ..parent };
@@ -166,7 +165,8 @@ impl Span {
         if self.context.is_recorded() {
             ring::write_span(wire::kind::SPAN_END, self.context.span, time, attributes);
         }
-        self.context = Context::EMPTY;
+        // No span any more.
+        self.context.span = [0; 8];
     }
 }
 
@@ -287,7 +287,7 @@ impl Begun {
 fn begin(
     scope: &'static Scope,
     domain: Domain,
-    parent: Context,
+    parent: &Context,
     time: u64,
     chosen: Chosen,
     attributes: &[Attribute<'_>],
@@ -299,24 +299,35 @@ fn begin(
     span
 }
 
+/// The ids of a new span: its parent's trace, or a new one, and its own.
+#[inline]
+fn made_ids(parent: &Context) -> ([u8; 16], [u8; 8]) {
+    if parent.is_empty() {
+        ids::trace_and_span_id()
+    } else {
+        (parent.trace, ids::span_id())
+    }
+}
+
 /// Begins a span, without a record of its start; `None` where none is to be recorded.
 #[inline]
 pub(crate) fn prepare(
     scope: &'static Scope,
     domain: Domain,
-    parent: Context,
+    parent: &Context,
     time: u64,
     chosen: Chosen,
 ) -> (Span, Option<Begun>) {
-    let id = chosen.span.filter(|id| *id != [0; 8]).unwrap_or_else(ids::span_id);
+    let (trace, id) = made_ids(parent);
+    let id = chosen.span.filter(|id| *id != [0; 8]).unwrap_or(id);
     if settings::pass_on() {
-        return (pass_on(parent, id), None);
+        return (pass_on(parent.clone(), id), None);
     }
     let (trace, flags) = if parent.is_empty() {
-        let trace = chosen.trace.filter(|id| *id != [0; 16]).unwrap_or_else(ids::trace_id);
-        (trace, u8::from(sample::root(&trace, &parent)))
+        let trace = chosen.trace.filter(|id| *id != [0; 16]).unwrap_or(trace);
+        (trace, u8::from(sample::root(&trace, parent)))
     } else {
-        (parent.trace, parent.flags & flag::W3C & !flag::SAMPLED | u8::from(sample::child(&parent)))
+        (trace, parent.flags & flag::W3C & !flag::SAMPLED | u8::from(sample::child(parent)))
     };
     let flags = chosen.is_sampled.map_or(flags, |sampled| flags & !flag::SAMPLED | u8::from(sampled));
     let flags = match parent.flags & flag::MUTED {
@@ -328,10 +339,13 @@ pub(crate) fn prepare(
     let root = if parent.is_empty() || parent.remote { Live::claim(id) } else { Live::NEVER };
     let live = if root == Live::NEVER { parent.live } else { root };
     let begun = Begun { scope, domain, time, parent: parent.span, is_parent_remote: parent.remote };
-    let role = Role::of(domain, &parent);
+    let role = Role::of(domain, parent);
     if matches!(role, Role::Sent | Role::Call) && parent.role == Role::Client {
         // The call as the program sees it; its requests are those that are sent.
         parent.set(&[(key::SPAN_KIND, (wire::SpanKind::Internal as i64).into())]);
     }
-    (Span { context: Context { trace, span: id, flags, remote: false, role, live, ..parent }, root }, Some(begun))
+    let mut span = Span { context: parent.clone(), root };
+    let Context { trace: of, span: own, flags: bits, remote, role: is, live: open, .. } = &mut span.context;
+    (*of, *own, *bits, *remote, *is, *open) = (trace, id, flags, false, role, live);
+    (span, Some(begun))
 }
