@@ -56,3 +56,35 @@ impl Writer<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_every_length_are_copied_and_nothing_beside_them() {
+        let from: Vec<u8> = (1..=64).collect();
+        for length in 0..=from.len() {
+            let mut room = [0; 80];
+            // SAFETY: the room is ours, and longer.
+            let mut to = unsafe { Writer::new(room.as_mut_ptr().wrapping_add(8), length) };
+            to.bytes(&from[..length]);
+            to.bytes(b"more");
+            let expected: Vec<u8> = [&[0; 8][..], &from[..length], &vec![0; 72 - length]].concat();
+            assert_eq!(room[..], expected[..]);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out() {
+        let mut room = [0; 16];
+        // SAFETY: the room is ours.
+        let mut to = unsafe { Writer::new(room.as_mut_ptr(), 10) };
+        to.words([1]);
+        to.words([2]);
+        to.array([3, 4, 5]);
+        to.bytes(&[6; 3]);
+        to.array([7]);
+        assert_eq!(room, [1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
+    }
+}

@@ -85,6 +85,7 @@ impl Shared {
 
 impl SharedSpan {
     /// A span with owners. `None` for one that does nothing.
+    #[inline]
     pub(crate) fn new(span: Span, about: Option<About>) -> Option<SharedSpan> {
         if span.is_none() {
             return None;

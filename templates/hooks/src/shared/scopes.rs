@@ -20,6 +20,12 @@ struct Scope {
     before: Context,
 }
 
+impl Scope {
+    fn is_of(&self, span: &Arc<Shared>) -> bool {
+        self.span.as_ptr() == Arc::as_ptr(span)
+    }
+}
+
 thread_local! {
     static SCOPES: RefCell<Vec<Scope>> = const { RefCell::new(Vec::new()) };
 }
@@ -51,11 +57,15 @@ pub(crate) fn enter(span: &Arc<Shared>) {
 
 /// Leaves `span`, as it was entered last on this thread. Nothing happens where it was not.
 pub(crate) fn leave(span: &Arc<Shared>) {
-    with_scopes(|scopes| {
-        let entered = scopes.iter().rposition(|scope| scope.span.as_ptr() == Arc::as_ptr(span));
-        if let Some(index) = entered {
-            remove(scopes, index);
+    with_scopes(|scopes| match scopes.last_mut() {
+        // Most often: the one that was entered last.
+        Some(last) if last.is_of(span) => {
+            if current_id() == last.id {
+                swap_current(&mut last.before);
+            }
+            scopes.truncate(scopes.len().saturating_sub(1));
         }
+        _ => remove(scopes, span),
     });
 }
 
@@ -65,21 +75,14 @@ pub(crate) fn current() -> Option<Arc<Shared>> {
     with_scopes(|scopes| scopes.iter().rev().find(|scope| scope.id == id)?.span.upgrade()).flatten()
 }
 
-fn remove(scopes: &mut Vec<Scope>, index: usize) {
-    if index + 1 < scopes.len() {
-        let Scope { before, .. } = scopes.remove(index);
-        if let Some(next) = scopes.get_mut(index) {
-            next.before = before;
-        }
-        return;
+/// Leaves `span` below others that were entered later.
+#[cold]
+fn remove(scopes: &mut Vec<Scope>, span: &Arc<Shared>) {
+    let Some(index) = scopes.iter().rposition(|scope| scope.is_of(span)) else { return };
+    let Scope { before, .. } = scopes.remove(index);
+    if let Some(next) = scopes.get_mut(index) {
+        next.before = before;
     }
-    // Most often: the one that was entered last.
-    if let Some(Scope { id, before, .. }) = scopes.last_mut() {
-        if current_id() == *id {
-            swap_current(before);
-        }
-    }
-    scopes.pop();
 }
 
 /// Forgets spans that were never left on this thread and are over.
