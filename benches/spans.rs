@@ -6,6 +6,8 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -19,6 +21,41 @@ fn run(command: &mut Command) -> String {
     // A record that is dropped costs less than one that is written.
     assert!(!stderr.contains("dropped"), "{command:?}: {stderr}");
     String::from_utf8(output.stdout).expect("text")
+}
+
+/// Answers every request with success until this process ends; its address.
+fn accept_everything() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || answer(&stream));
+        }
+    });
+    address
+}
+
+/// Answers the requests of a connection; `None` when it ends.
+fn answer(mut stream: &TcpStream) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            let line = line.trim().to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(text) = line.strip_prefix("content-length:") {
+                length = text.trim().parse().ok()?;
+            }
+        }
+        std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink()).ok()?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").ok()?;
+    }
 }
 
 fn main() {
@@ -41,9 +78,10 @@ fn main() {
     let layers = run(Command::new(OTEL_RS).arg("inspect").arg(&woven));
     assert!(layers.contains("tracing"), "what is measured must be woven: {layers}");
     let mut launched = Command::new(OTEL_RS);
-    // Everything is recorded and read; nothing is sent while the program measures.
+    // Everything is recorded and read. Log records are recorded only where they are exported.
     launched.env("OTEL_METRICS_EXPORTER", "prometheus").env("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
-    launched.env("OTEL_TRACES_EXPORTER", "none").env("OTEL_LOGS_EXPORTER", "none");
+    launched.env("OTEL_TRACES_EXPORTER", "none").env("OTEL_LOGS_EXPORTER", "otlp");
+    launched.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", accept_everything()));
     let launched = run(launched.args(["instrument", "--"]).arg(&woven));
     println!("plain\n{}", run(&mut Command::new(&plain)));
     println!("woven, without a launcher\n{}", run(&mut Command::new(&woven)));

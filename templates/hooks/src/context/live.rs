@@ -43,8 +43,9 @@ impl Live {
     /// Marks the root span as ended.
     pub(crate) fn release(self) {
         if self.id != 0 {
-            if let Some(entry) = TABLE.get(self.slot as usize) {
-                let _ = entry.compare_exchange(self.id, 0, Relaxed, Relaxed);
+            // A slot that is taken is changed by none but who took it.
+            if let Some(entry) = TABLE.get(self.slot as usize).filter(|entry| entry.load(Relaxed) == self.id) {
+                entry.store(0, Relaxed);
             }
         }
     }

@@ -1,11 +1,11 @@
 //! Spans of the program's own, which have several owners.
 
+mod counted;
 mod scopes;
 
 use std::any::Any;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
-use std::sync::Arc;
 
 use crate::attribute::key;
 use crate::clock::now;
@@ -15,13 +15,14 @@ use crate::places::Written;
 use crate::scope::Scope;
 use crate::span::{self, Begun, Chosen, Span};
 use crate::{attach, ring, wire, Domain};
+use counted::Counted;
 
 /// What the program's type of a span is described by, such as the metadata of a callsite.
 pub type About = &'static (dyn Any + Send + Sync);
 
 /// A span that the program makes, clones, enters and leaves by itself. It ends when the last clone is dropped.
 #[derive(Clone, Debug)]
-pub struct SharedSpan(Arc<Shared>);
+pub struct SharedSpan(Counted<Shared>);
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -90,7 +91,7 @@ impl SharedSpan {
         if span.is_none() {
             return None;
         }
-        Some(SharedSpan(Arc::new(Shared::new(Kind::Own(span), about, NO_STATUS))))
+        Some(SharedSpan(Counted::new(Shared::new(Kind::Own(span), about, NO_STATUS))))
     }
 
     /// Begins a span at a place of the program: as a child of `parent`, as the root of a new trace when that is empty, or,
@@ -162,7 +163,7 @@ impl SharedSpan {
         if context.is_empty() {
             return None;
         }
-        Some(SharedSpan(Arc::new(Shared::new(Kind::Other(context), None, GIVEN))))
+        Some(SharedSpan(Counted::new(Shared::new(Kind::Other(context), None, GIVEN))))
     }
 
     /// Whether it is a span of the program's, rather than a handle of another.

@@ -6,8 +6,8 @@
 
 use std::cell::RefCell;
 use std::mem;
-use std::sync::{Arc, Weak};
 
+use super::counted::{Counted, Observer};
 use super::Shared;
 use crate::context::{current_id, replace_current, swap_current, Context, Role};
 
@@ -15,15 +15,9 @@ use crate::context::{current_id, replace_current, swap_current, Context, Role};
 const MANY: usize = 32;
 
 struct Scope {
-    span: Weak<Shared>,
+    span: Observer<Shared>,
     id: [u8; 8],
     before: Context,
-}
-
-impl Scope {
-    fn is_of(&self, span: &Arc<Shared>) -> bool {
-        self.span.as_ptr() == Arc::as_ptr(span)
-    }
 }
 
 thread_local! {
@@ -36,13 +30,13 @@ fn with_scopes<R>(run: impl FnOnce(&mut Vec<Scope>) -> R) -> Option<R> {
 }
 
 /// Makes the context of `span` the current one, until the span is left.
-pub(crate) fn enter(span: &Arc<Shared>) {
+pub(crate) fn enter(span: &Counted<Shared>) {
     with_scopes(|scopes| {
         if scopes.len() >= MANY && scopes.len().is_power_of_two() {
             forget_ended(scopes);
         }
         let context = span.context();
-        scopes.push(Scope { span: Arc::downgrade(span), id: context.span, before: context.clone() });
+        scopes.push(Scope { span: span.observe(), id: context.span, before: context.clone() });
         let is_current = scopes.last_mut().map_or(false, |scope| {
             if span.is_client() {
                 scope.before.role = Role::Client;
@@ -56,10 +50,10 @@ pub(crate) fn enter(span: &Arc<Shared>) {
 }
 
 /// Leaves `span`, as it was entered last on this thread. Nothing happens where it was not.
-pub(crate) fn leave(span: &Arc<Shared>) {
+pub(crate) fn leave(span: &Counted<Shared>) {
     with_scopes(|scopes| match scopes.last_mut() {
         // Most often: the one that was entered last.
-        Some(last) if last.is_of(span) => {
+        Some(last) if last.span.is_of(span) => {
             if current_id() == last.id {
                 swap_current(&mut last.before);
             }
@@ -70,15 +64,15 @@ pub(crate) fn leave(span: &Arc<Shared>) {
 }
 
 /// The span of a program's that is current, if this thread has entered it.
-pub(crate) fn current() -> Option<Arc<Shared>> {
+pub(crate) fn current() -> Option<Counted<Shared>> {
     let id = current_id();
-    with_scopes(|scopes| scopes.iter().rev().find(|scope| scope.id == id)?.span.upgrade()).flatten()
+    with_scopes(|scopes| scopes.iter().rev().find(|scope| scope.id == id)?.span.owner()).flatten()
 }
 
 /// Leaves `span` below others that were entered later.
 #[cold]
-fn remove(scopes: &mut Vec<Scope>, span: &Arc<Shared>) {
-    let Some(index) = scopes.iter().rposition(|scope| scope.is_of(span)) else { return };
+fn remove(scopes: &mut Vec<Scope>, span: &Counted<Shared>) {
+    let Some(index) = scopes.iter().rposition(|scope| scope.span.is_of(span)) else { return };
     let Scope { before, .. } = scopes.remove(index);
     if let Some(next) = scopes.get_mut(index) {
         next.before = before;
@@ -95,7 +89,7 @@ fn forget_ended(scopes: &mut Vec<Scope>) {
     let mut is_current = false;
     let mut kept = Vec::with_capacity(scopes.len());
     for mut scope in mem::take(scopes) {
-        if scope.span.strong_count() == 0 {
+        if scope.span.is_over() {
             is_current |= scope.id == current;
             before.get_or_insert(scope.before);
             continue;

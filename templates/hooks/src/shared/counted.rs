@@ -1,0 +1,232 @@
+//! Values with several owners, as `Arc` has them: with fewer atomic steps for a value that has had one owner at its end.
+
+use std::fmt;
+use std::ops::Deref;
+use std::process::abort;
+use std::ptr::NonNull;
+use std::sync::atomic::{fence, AtomicU64, Ordering};
+
+/// An owner in the count; observers are counted by ones. All owners together count as one observer.
+const OWNER: u64 = 1 << 32;
+/// One owner, and nobody who observes.
+const ALONE: u64 = OWNER + 1;
+/// More owners, or observers, than there can be.
+const MANY: u64 = 1 << 31;
+
+struct Inner<T> {
+    /// Both counts in one, so that both are read at the same moment.
+    count: AtomicU64,
+    value: T,
+}
+
+/// An owner: the value is dropped with its last one.
+pub(crate) struct Counted<T>(NonNull<Inner<T>>);
+
+/// What finds a value while it has owners.
+pub(crate) struct Observer<T>(NonNull<Inner<T>>);
+
+// SAFETY: as for `Arc` and `Weak`: threads share the value, and any may be the one that drops it.
+unsafe impl<T: Send + Sync> Send for Counted<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Counted<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Send for Observer<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Observer<T> {}
+
+/// Ends the process, as `Arc` does, before a count could begin anew at zero.
+#[inline(always)]
+fn check(number: u64) {
+    if number >= MANY {
+        abort();
+    }
+}
+
+impl<T> Counted<T> {
+    #[inline]
+    pub(crate) fn new(value: T) -> Counted<T> {
+        let made = Box::new(Inner { count: AtomicU64::new(ALONE), value });
+        Counted(NonNull::from(Box::leak(made)))
+    }
+
+    #[inline(always)]
+    fn inner(&self) -> &Inner<T> {
+        // SAFETY: it lives as long as it has an owner.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// One that finds the value for as long as it has owners.
+    #[inline]
+    pub(crate) fn observe(&self) -> Observer<T> {
+        let count = self.inner().count.fetch_add(1, Ordering::Relaxed);
+        check(count % OWNER);
+        Observer(self.0)
+    }
+
+    /// Drops this owner where there are others, or were.
+    #[cold]
+    fn drop_one(&self) {
+        if self.inner().count.fetch_sub(OWNER, Ordering::Release) / OWNER > 1 {
+            return;
+        }
+        fence(Ordering::Acquire);
+        // What observers there are find no owner. Dropped after the value, since all owners together are one.
+        let _last = Observer(self.0);
+        // SAFETY: the last owner is gone, and its memory lives on until the last observer is.
+        unsafe { std::ptr::drop_in_place(std::ptr::addr_of_mut!((*self.0.as_ptr()).value)) };
+    }
+}
+
+impl<T> Clone for Counted<T> {
+    #[inline]
+    fn clone(&self) -> Counted<T> {
+        let count = self.inner().count.fetch_add(OWNER, Ordering::Relaxed);
+        check(count / OWNER);
+        Counted(self.0)
+    }
+}
+
+impl<T> Deref for Counted<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.inner().value
+    }
+}
+
+impl<T> Drop for Counted<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.inner().count.load(Ordering::Acquire) == ALONE {
+            // SAFETY: made by `new`, and no one else is there who could reach it.
+            drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        } else {
+            self.drop_one();
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Counted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<T> Observer<T> {
+    #[inline(always)]
+    fn count(&self) -> &AtomicU64 {
+        // SAFETY: the memory lives as long as it has an observer. The value may be gone, so there is no reference to all of it.
+        unsafe { &*std::ptr::addr_of!((*self.0.as_ptr()).count) }
+    }
+
+    /// An owner, if there still is one.
+    pub(crate) fn owner(&self) -> Option<Counted<T>> {
+        let more = |count: u64| if count < OWNER { None } else { Some(count + OWNER) };
+        let count = self.count().fetch_update(Ordering::Acquire, Ordering::Relaxed, more).ok()?;
+        check(count / OWNER);
+        Some(Counted(self.0))
+    }
+
+    /// Whether the value has no owner any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.count().load(Ordering::Relaxed) < OWNER
+    }
+
+    /// Whether it observes what `owner` owns.
+    #[inline]
+    pub(crate) fn is_of(&self, owner: &Counted<T>) -> bool {
+        self.0 == owner.0
+    }
+}
+
+impl<T> Drop for Observer<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.count().fetch_sub(1, Ordering::Release) == 1 {
+            fence(Ordering::Acquire);
+            // SAFETY: made by `new` and of that layout; the value was dropped, and no one else is there.
+            drop(unsafe { Box::from_raw(self.0.as_ptr().cast::<std::mem::ManuallyDrop<Inner<T>>>()) });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::sync::Arc;
+
+    struct Dropped(Arc<AtomicUsize>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    fn counted() -> (Counted<Dropped>, impl Fn() -> usize) {
+        let times = Arc::new(AtomicUsize::new(0));
+        (Counted::new(Dropped(Arc::clone(&times))), move || times.load(SeqCst))
+    }
+
+    #[test]
+    fn a_value_is_dropped_once_with_its_last_owner() {
+        let (only, times) = counted();
+        drop(only);
+        assert_eq!(times(), 1);
+        let (first, times) = counted();
+        let second = first.clone();
+        drop(first);
+        assert_eq!(times(), 0);
+        drop(second);
+        assert_eq!(times(), 1);
+    }
+
+    #[test]
+    fn an_observer_finds_an_owner_while_there_is_one() {
+        let (first, times) = counted();
+        let (observer, another) = (first.observe(), first.observe());
+        let found = observer.owner().unwrap();
+        assert!(observer.is_of(&first) && observer.is_of(&found));
+        drop(first);
+        assert!(!observer.is_over() && times() == 0);
+        drop(found);
+        assert!(observer.is_over() && observer.owner().is_none());
+        assert_eq!(times(), 1);
+        drop(observer);
+        assert!(another.owner().is_none());
+        drop(another);
+        assert_eq!(times(), 1);
+    }
+
+    #[test]
+    fn owners_and_observers_on_many_threads_drop_it_once() {
+        for round in 0..200 {
+            let (first, times) = counted();
+            let observer = first.observe();
+            std::thread::scope(|scope| {
+                for thread in 0..4 {
+                    let (owner, observer) = (first.clone(), first.observe());
+                    scope.spawn(move || {
+                        for step in 0..50 {
+                            let found = observer.owner();
+                            let other = owner.observe();
+                            if (step + thread + round) % 2 == 0 {
+                                drop(other.owner().unwrap());
+                            }
+                            assert!(found.is_some());
+                        }
+                        drop(owner);
+                        while observer.owner().is_some() {
+                            std::thread::yield_now();
+                        }
+                    });
+                }
+                drop(first);
+            });
+            assert!(observer.is_over());
+            assert_eq!(times(), 1);
+        }
+    }
+}
