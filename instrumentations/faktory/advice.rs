@@ -92,7 +92,8 @@ pub(crate) fn run(job: &Job) -> Operation {
     }
     let operation = queue(&job.queue).process(&SCOPE, "run", &Custom(&mut job.custom.clone()));
     describe(&operation, job);
-    let retries = job.failure().map(|failure| failure.retry_count as i64);
+    // A reference to an option before 0.13.1, an option of a reference since.
+    let retries = job.failure().as_ref().map(|failure| failure.retry_count as i64);
     operation.set(&[(Key::Named("faktory.job.retry_count"), retries.into())]);
     let text = |text| AttributeValue::Text(AttributeText::Borrowed(text));
     let attributes = [("messaging.destination.name", text(job.queue.as_str())), (TYPE, text(job.kind.as_str()))];
