@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use otel_rs_hooks::kit::message::Destination;
+use otel_rs_hooks::kit::rabbitmq::{is_generated, name};
 use otel_rs_hooks::kit::{Failure, Operation};
 use otel_rs_hooks::{current, detached, key, Context, Headers, HeadersMut, Key};
 
@@ -35,27 +36,6 @@ fn destination<'a>(channel: &'a Channel, name: &'a str, is_anonymous: bool) -> D
         None => ("", None),
     };
     Destination { system: "rabbitmq", name, is_anonymous, address, port, ..Destination::default() }
-}
-
-/// The parts of a destination's name that say something: `{exchange}:{routing key}:{queue}`.
-fn name(exchange: &str, routing_key: &str, queue: &str) -> String {
-    let queue = if queue == routing_key { "" } else { queue };
-    let mut name = String::new();
-    for part in [exchange, routing_key, queue].iter().filter(|part| !part.is_empty()) {
-        if !name.is_empty() {
-            name.push(':');
-        }
-        name.push_str(part);
-    }
-    if name.is_empty() {
-        name.push_str("amq.default");
-    }
-    name
-}
-
-/// Whether the broker made the name, such as that of a queue for replies.
-fn is_generated(name: &str) -> bool {
-    name.starts_with("amq.gen-") || name.starts_with("amq.rabbitmq.reply-to")
 }
 
 /// Where the messages of a channel came from that are not acknowledged, the newest last: their numbers and destinations.
