@@ -3,9 +3,9 @@
 use std::future::Future;
 
 use otel_rs_hooks::kit::message::Destination;
-use otel_rs_hooks::kit::{Failure, Operation};
+use otel_rs_hooks::kit::{Failure, Getter, Operation};
 use otel_rs_hooks::metrics::{AttributeText, AttributeValue};
-use otel_rs_hooks::{carry, current, key, Context, Headers, Key, Span};
+use otel_rs_hooks::{carry, current, key, Context, Headers, Key};
 use serde_json::{Map, Value};
 
 use crate::{Error, Job, Result};
@@ -17,20 +17,9 @@ const CLASS: &str = "messaging.sidekiq.job_class";
 #[derive(Clone, Default)]
 pub(crate) struct Fetched(Option<Map<String, Value>>);
 
-impl Headers for Fetched {
-    fn named<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
-        let value = self.0.as_ref().and_then(|job| job.get(name)).and_then(Value::as_str);
-        if let Some(value) = value {
-            visit(value.as_bytes());
-        }
-    }
-
-    fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a str, &'a [u8])) {
-        for (name, value) in self.0.iter().flatten() {
-            if let Some(value) = value.as_str() {
-                visit(name, value.as_bytes());
-            }
-        }
+impl Fetched {
+    fn headers(&self) -> impl Headers + '_ {
+        Getter::new(move |name| Some(self.0.as_ref()?.get(name)?.as_str()?.as_bytes()))
     }
 }
 
@@ -41,7 +30,7 @@ pub(crate) fn fetched(job: &str) -> Fetched {
 
 /// Who has made a job that was scheduled, or that has failed.
 pub(crate) fn context_of(job: &str) -> Context {
-    Context::extract(&fetched(job))
+    Context::extract(&fetched(job).headers())
 }
 
 /// Runs `work` in that context.
@@ -57,12 +46,8 @@ pub(crate) async fn within<F: Future>(context: Context, work: F) -> F::Output {
 }
 
 /// What a processor does on its own is not recorded.
-pub(crate) async fn quiet<F: Future>(work: F) -> F::Output {
-    let quiet = Span::non_recording(&SCOPE, Context::EMPTY);
-    let work = within(quiet.context().clone(), work);
-    let output = work.await;
-    drop(quiet);
-    output
+pub(crate) fn quiet<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    otel_rs_hooks::kit::work::quiet(&SCOPE, work)
 }
 
 /// Adds headers to a job's JSON, an object that is not empty and has none of them.
@@ -114,7 +99,7 @@ pub(crate) fn perform(job: &Job, fetched: &Fetched) -> Operation {
     if !SCOPE.enabled() {
         return Operation::NONE;
     }
-    let operation = queue(job).process(&SCOPE, "perform", fetched);
+    let operation = queue(job).process(&SCOPE, "perform", &fetched.headers());
     let failures = job.retry_count.map(|count| count as i64);
     operation.set(&[
         (key::MESSAGING_MESSAGE, job.jid.as_str().into()),
