@@ -8,7 +8,7 @@ use otel_rs_hooks::http::FormattedText;
 use otel_rs_hooks::kit::message::Destination;
 use otel_rs_hooks::kit::{Failure, Operation};
 use otel_rs_hooks::metrics::{AttributeText, AttributeValue};
-use otel_rs_hooks::{carry, current, key, Context, Key, Span};
+use otel_rs_hooks::{current, key, Key};
 use uuid::Uuid;
 
 use crate::{FangError, Task};
@@ -141,31 +141,4 @@ pub(crate) fn ran(result: Result<(), FangError>) -> Result<(), FangError> {
         current().set(&[(key::ERROR_TYPE, "FangError".into())]);
     }
     result
-}
-
-/// Looks for a task: statements for that are not recorded.
-#[cfg_attr(not(feature = "asynk-sqlx"), allow(dead_code))]
-pub(crate) async fn poll<F: Future>(fetch: F) -> F::Output {
-    if !SCOPE.enabled() {
-        return fetch.await;
-    }
-    let quiet = Span::non_recording(&SCOPE, Context::EMPTY);
-    let fetch = {
-        let _entered = quiet.context().enter();
-        carry(&SCOPE, fetch)
-    };
-    let task = fetch.await;
-    drop(quiet);
-    task
-}
-
-/// The same on this thread.
-#[cfg_attr(not(feature = "blocking"), allow(dead_code))]
-pub(crate) fn poll_now<R>(fetch: impl FnOnce() -> R) -> R {
-    if !SCOPE.enabled() {
-        return fetch();
-    }
-    let quiet = Span::non_recording(&SCOPE, Context::EMPTY);
-    let _entered = quiet.context().enter();
-    fetch()
 }
