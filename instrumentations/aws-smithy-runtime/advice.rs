@@ -12,7 +12,7 @@ mod client {
     use std::task::Poll;
 
     use aws_smithy_runtime_api::client::interceptors::context::{Error, InterceptorContext};
-    use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorError};
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
     use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
     use otel_rs_hooks::http::{error_class, server, Call, FormattedText};
     use otel_rs_hooks::kit::call::{self, Method};
@@ -56,18 +56,23 @@ mod client {
         call::sent(&SCOPE, &method, "", None, &mut Setter(|_: &str, _: &[u8]| {}))
     }
 
-    /// An attempt is about to be sent to that URL.
-    pub(crate) fn sending(url: &str) {
+    /// An attempt is about to be sent.
+    pub(crate) fn sending(request: &HttpRequest) {
         if !SCOPE.enabled() {
             return;
         }
-        let operation = current();
+        let (operation, url) = (current(), request.uri());
+        if !operation.is_call() {
+            return;
+        }
         let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
         let authority = rest.split(|end| matches!(end, '/' | '?')).next().unwrap_or("");
-        if operation.is_call() && !authority.is_empty() {
+        if !authority.is_empty() {
             let (address, port) = server(authority, Some(scheme));
             operation.set(&[(key::SERVER_ADDRESS, address.into()), (key::SERVER_PORT, port.into())]);
         }
+        let target = request.headers().get("x-amz-target").unwrap_or("");
+        super::targets::describe(&operation, target, request.body().bytes().unwrap_or_default());
     }
 
     /// An attempt has been answered. The last one of an operation counts.

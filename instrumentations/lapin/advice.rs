@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use otel_rs_hooks::http::class_of_io;
 use otel_rs_hooks::kit::message::Destination;
+use otel_rs_hooks::kit::rabbitmq::{is_generated, name};
 use otel_rs_hooks::kit::{Failure, Operation};
 use otel_rs_hooks::{current, detached, key, Context, Headers, HeadersMut, Key};
 
@@ -34,27 +35,6 @@ impl Server {
         let (address, port) = self.0.as_deref().map_or(("", None), |(host, port)| (host.as_str(), Some(*port)));
         Destination { system: "rabbitmq", name, is_anonymous, address, port, ..Destination::default() }
     }
-}
-
-/// The parts of a destination's name that say something: `{exchange}:{routing key}:{queue}`.
-fn name(exchange: &str, routing_key: &str, queue: &str) -> String {
-    let queue = if queue == routing_key { "" } else { queue };
-    let mut name = String::new();
-    for part in [exchange, routing_key, queue].into_iter().filter(|part| !part.is_empty()) {
-        if !name.is_empty() {
-            name.push(':');
-        }
-        name.push_str(part);
-    }
-    if name.is_empty() {
-        name.push_str("amq.default");
-    }
-    name
-}
-
-/// Whether the broker made the name, such as that of a queue for replies.
-fn is_generated(name: &str) -> bool {
-    name.starts_with("amq.gen-") || name.starts_with("amq.rabbitmq.reply-to")
 }
 
 /// A message's headers, as they are sent.

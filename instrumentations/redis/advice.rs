@@ -279,6 +279,18 @@ mod asynchronous {
         several(session, commands.cmd_iter().map(Named::of), offset, count)
     }
 
+    /// There is no connection for what was to be sent, if `error` is one.
+    #[cfg(feature = "connection-manager")]
+    pub(crate) fn unconnected(
+        info: &ConnectionInfo,
+        error: Option<&crate::RedisError>,
+        start: impl FnOnce(&Option<Session>) -> Sent,
+    ) {
+        if let (Some(error), true) = (error, SCOPE.enabled()) {
+            start(&Some(super::session(info))).statement.fail(error, super::failure);
+        }
+    }
+
     thread_local! {
         static IS_OWN_TASK: Cell<bool> = const { Cell::new(false) };
     }

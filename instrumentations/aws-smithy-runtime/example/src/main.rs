@@ -1,7 +1,7 @@
 //! A client as the SDKs generate them, by hand: an operation that succeeds, one that is tried again, and some that fail.
 
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
@@ -28,12 +28,50 @@ impl fmt::Display for QueueDoesNotExist {
 
 impl std::error::Error for QueueDoesNotExist {}
 
-fn operation(url: &str, name: &'static str, path: &'static str) -> Operation<(), String, QueueDoesNotExist> {
+/// What is asked of which service, as the request has it.
+#[derive(Clone, Copy)]
+struct Asked {
+    service: &'static str,
+    name: &'static str,
+    path: &'static str,
+    target: &'static str,
+    body: &'static str,
+}
+
+impl Asked {
+    const fn sqs(name: &'static str, path: &'static str) -> Asked {
+        Asked { service: "SQS", name, path, target: "", body: "" }
+    }
+}
+
+const SEND: Asked = Asked {
+    target: "AmazonSQS.SendMessage",
+    body: r#"{"QueueUrl":"http://sqs.test/123456789012/orders","MessageBody":"for hunter2"}"#,
+    ..Asked::sqs("SendMessage", "/send")
+};
+
+const GET: Asked = Asked {
+    service: "DynamoDB",
+    name: "GetItem",
+    path: "/item",
+    target: "DynamoDB_20120810.GetItem",
+    body: r#"{"Key":{"TableName":{"S":"for \"hunter2\""}},"TableName":"books"}"#,
+};
+
+const PUBLISH: Asked = Asked {
+    service: "SNS",
+    name: "Publish",
+    path: "/topic",
+    target: "",
+    body: "Action=Publish&TopicArn=arn%3Aaws%3Asns%3Aeu-central-1%3A123456789012%3Anews&Message=for+hunter2",
+};
+
+fn operation(url: &str, asked: Asked) -> Operation<(), String, QueueDoesNotExist> {
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_millis(200)).build();
     let retries = RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(1));
     Operation::builder()
-        .service_name("SQS")
-        .operation_name(name)
+        .service_name(asked.service)
+        .operation_name(asked.name)
         .http_client(Builder::new().build_http())
         .endpoint_url(url)
         .no_auth()
@@ -43,8 +81,11 @@ fn operation(url: &str, name: &'static str, path: &'static str) -> Operation<(),
         .retry_classifier(HttpStatusCodeClassifier::default())
         .standard_retry(&retries)
         .serializer(move |()| {
-            let mut request = HttpRequest::new(SdkBody::empty());
-            request.set_uri(path)?;
+            let mut request = HttpRequest::new(SdkBody::from(asked.body));
+            request.set_uri(asked.path)?;
+            if !asked.target.is_empty() {
+                request.headers_mut().insert("x-amz-target", asked.target);
+            }
             Ok(request)
         })
         .deserializer(|response| match response.status().as_u16() {
@@ -60,9 +101,18 @@ fn serve(listener: &TcpListener) -> io::Result<()> {
     let mut silent: Vec<TcpStream> = Vec::new();
     for stream in listener.incoming() {
         let mut stream = stream?;
-        let mut lines = BufReader::new(stream.try_clone()?).lines();
-        let first = lines.next().transpose()?.unwrap_or_default();
-        while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+        let mut request = BufReader::new(stream.try_clone()?);
+        let (mut first, mut length) = (String::new(), 0);
+        request.read_line(&mut first)?;
+        for line in request.by_ref().lines() {
+            let line = line?;
+            match line.split_once(": ") {
+                Some(("content-length", value)) => length = value.parse().unwrap_or(0),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        io::copy(&mut request.take(length), &mut io::sink())?;
         let status = match first.split(' ').nth(1) {
             Some("/flaky") => {
                 flaky += 1;
@@ -90,14 +140,16 @@ async fn main() -> io::Result<()> {
     let url = format!("http://{}", listener.local_addr()?);
     thread::spawn(move || serve(&listener));
 
-    for (name, path) in [("SendMessage", "/send"), ("ReceiveMessage", "/flaky"), ("GetQueueUrl", "/missing")] {
-        println!("{name}: {:?}", operation(&url, name, path).invoke(()).await.map_err(|error| error.to_string()));
+    let (receive, missing) = (Asked::sqs("ReceiveMessage", "/flaky"), Asked::sqs("GetQueueUrl", "/missing"));
+    for asked in [SEND, GET, PUBLISH, receive, missing] {
+        let done = operation(&url, asked).invoke(()).await.map_err(|error| error.to_string());
+        println!("{}: {done:?}", asked.name);
     }
-    let refused = operation("http://127.0.0.1:1", "ListQueues", "/").invoke(()).await;
+    let refused = operation("http://127.0.0.1:1", Asked::sqs("ListQueues", "/")).invoke(()).await;
     println!("ListQueues: {:?}", refused.map_err(|error| error.to_string()));
-    let silent = operation(&url, "DeleteMessage", "/silent").invoke(()).await;
+    let silent = operation(&url, Asked::sqs("DeleteMessage", "/silent")).invoke(()).await;
     println!("DeleteMessage: {:?}", silent.map_err(|error| error.to_string()));
-    let silent = operation(&url, "PurgeQueue", "/silent");
+    let silent = operation(&url, Asked::sqs("PurgeQueue", "/silent"));
     println!("PurgeQueue: {}", tokio::time::timeout(Duration::from_millis(50), silent.invoke(())).await.is_err());
     Ok(())
 }

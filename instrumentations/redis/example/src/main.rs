@@ -1,9 +1,11 @@
 //! A shelf of books in Redis, at REDIS_URL: commands, pipelines and transactions of both kinds of connection, and some
-//! that fail.
+//! that fail, some of them since the server is gone.
 
 use std::time::Duration;
 
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{cmd, pipe, Client, RedisResult, Value};
+use tokio::net::{TcpListener, TcpStream};
 
 fn shelf(client: &Client) -> RedisResult<()> {
     let mut shelf = client.get_connection()?;
@@ -62,9 +64,33 @@ async fn async_shelf(client: &Client) -> RedisResult<()> {
     Ok(())
 }
 
+/// A manager of connections, whose server is gone after one command.
+async fn lost_shelf(url: &str) -> RedisResult<()> {
+    let door = TcpListener::bind("127.0.0.1:0").await?;
+    let street = Client::open(format!("redis://{}/1", door.local_addr()?))?;
+    let server = url.trim_start_matches("redis://").trim_end_matches('/').to_owned();
+    let open = tokio::spawn(async move {
+        let (mut visitor, _) = door.accept().await?;
+        drop(door);
+        tokio::io::copy_bidirectional(&mut visitor, &mut TcpStream::connect(server).await?).await
+    });
+    let once = ConnectionManagerConfig::new().set_number_of_retries(1);
+    let mut shelf = ConnectionManager::new_with_config(street, once).await?;
+    let found: bool = cmd("EXISTS").arg("book:1").query_async(&mut shelf).await?;
+    open.abort();
+    let _ = open.await;
+    let lost = cmd("STRLEN").arg("book:1").query_async::<i64>(&mut shelf).await.is_err();
+    let unsent = cmd("TTL").arg("book:1").query_async::<i64>(&mut shelf).await.is_err();
+    let none = pipe().cmd("TTL").arg("book:1").cmd("STRLEN").arg("book:1").query_async::<Value>(&mut shelf).await;
+    println!("found: {found}, then lost: {lost}, unsent: {unsent}, {}", none.is_err());
+    Ok(())
+}
+
 fn main() -> RedisResult<()> {
     let url = std::env::var("REDIS_URL").expect("REDIS_URL, such as redis://localhost");
     let client = Client::open(format!("{url}/1"))?;
     shelf(&client)?;
-    tokio::runtime::Runtime::new().expect("a runtime").block_on(async_shelf(&client))
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async_shelf(&client))?;
+    runtime.block_on(lost_shelf(&url))
 }

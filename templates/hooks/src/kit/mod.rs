@@ -4,10 +4,10 @@
 //! | shape | here |
 //! | --- | --- |
 //! | a statement with its rows | [`statement::Session`], [`statement::Statement`] |
-//! | a message sent, received, processed | [`message::Destination`] |
+//! | a message sent, received, processed | [`message::Destination`], named by [`rabbitmq`] for that broker |
 //! | a pool of connections | [`pool::Pool`] with its [`pool::Connection`]s |
 //! | a remote procedure call served or sent | [`call`] |
-//! | internal work | [`work`] |
+//! | internal work, and work that is not recorded | [`work`] |
 //! | a span that the program makes by itself | [`ManualSpan`] |
 //! | a function of the user's own | [`function`] |
 //! | an HTTP request served | [`served::Exchange`], and the [`route`] that a framework finds for it |
@@ -24,6 +24,7 @@ mod manual;
 pub mod message;
 mod operation;
 pub mod pool;
+pub mod rabbitmq;
 pub mod route;
 pub mod sent;
 pub mod served;

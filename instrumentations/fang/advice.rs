@@ -1,0 +1,144 @@
+//! Tasks: one span when a task is put into the queue, and one for each of its runs.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use otel_rs_hooks::http::FormattedText;
+use otel_rs_hooks::kit::message::Destination;
+use otel_rs_hooks::kit::{Failure, Operation};
+use otel_rs_hooks::metrics::{AttributeText, AttributeValue};
+use otel_rs_hooks::{current, key, Key};
+use uuid::Uuid;
+
+use crate::{FangError, Task};
+
+const NAME: &str = "fang.task.name";
+
+/// The headers of a task.
+type Headers = Vec<(String, String)>;
+
+/// Headers of the tasks that this process has put into a queue, the newest last: fang's table has no place for them.
+static SENT: Mutex<VecDeque<(Uuid, Headers)>> = Mutex::new(VecDeque::new());
+
+/// How many of them are kept.
+const KEPT: usize = 1024;
+
+fn sent() -> MutexGuard<'static, VecDeque<(Uuid, Headers)>> {
+    SENT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn headers_of(id: &Uuid) -> Headers {
+    sent().iter().rev().find(|(known, _)| known == id).map(|(_, headers)| headers.clone()).unwrap_or_default()
+}
+
+/// The name of the type that the program runs.
+fn name(metadata: &serde_json::Value) -> Option<&str> {
+    metadata.get("type").and_then(serde_json::Value::as_str)
+}
+
+fn queue(task_type: &str) -> Destination<'_> {
+    Destination { system: "fang", name: task_type, ..Destination::default() }
+}
+
+/// A task is about to be put into a queue.
+#[cfg_attr(not(any(feature = "asynk-sqlx", feature = "blocking")), allow(dead_code))]
+pub(crate) fn inserting(metadata: &serde_json::Value, task_type: &str) -> (Operation, Headers) {
+    if !SCOPE.enabled() {
+        return (Operation::NONE, Headers::new());
+    }
+    let mut headers = Headers::new();
+    let operation = queue(task_type).send(&SCOPE, "insert_task", &mut headers);
+    operation.set(&[(Key::Named(NAME), name(metadata).into())]);
+    (operation, headers)
+}
+
+/// It is there. One that has been there before, as happens with unique tasks, keeps its headers.
+fn inserted(task: &Task, headers: Headers) {
+    let id = FormattedText::<36>::of(&task.id);
+    current().set(&[(key::MESSAGING_MESSAGE, (&id).into())]);
+    let mut sent = sent();
+    if sent.iter().any(|(known, _)| *known == task.id) {
+        return;
+    }
+    if sent.len() == KEPT {
+        sent.pop_front();
+    }
+    sent.push_back((task.id, headers));
+}
+
+fn not_inserted<E>(_: &E) -> Failure {
+    Failure::class("_OTHER")
+}
+
+/// Puts it there.
+#[cfg_attr(not(feature = "asynk-sqlx"), allow(dead_code))]
+pub(crate) async fn insert<E>(
+    (operation, headers): (Operation, Headers),
+    work: impl Future<Output = Result<Task, E>>,
+) -> Result<Task, E> {
+    if operation.is_none() {
+        return work.await;
+    }
+    let work = async {
+        let task = work.await?;
+        inserted(&task, headers);
+        Ok(task)
+    };
+    operation.around(work, not_inserted).await
+}
+
+/// The same on this thread.
+#[cfg_attr(not(feature = "blocking"), allow(dead_code))]
+pub(crate) fn insert_now<E>(
+    (operation, headers): (Operation, Headers),
+    work: impl FnOnce() -> Result<Task, E>,
+) -> Result<Task, E> {
+    if operation.is_none() {
+        return work();
+    }
+    let work = || {
+        let task = work()?;
+        inserted(&task, headers);
+        Ok(task)
+    };
+    operation.run(work, not_inserted)
+}
+
+/// A task is about to run.
+pub(crate) fn start(task: &Task) -> Operation {
+    if !SCOPE.enabled() {
+        return Operation::NONE;
+    }
+    let operation = queue(&task.task_type).process(&SCOPE, "run", &headers_of(&task.id));
+    let (id, name) = (FormattedText::<36>::of(&task.id), name(&task.metadata));
+    let retries = Some(task.retries).filter(|retries| *retries > 0);
+    operation.set(&[
+        (key::MESSAGING_MESSAGE, (&id).into()),
+        (Key::Named(NAME), name.into()),
+        (Key::Named("fang.task.retries"), retries.map(i64::from).into()),
+    ]);
+    let text = |text| AttributeValue::Text(AttributeText::Borrowed(text));
+    let attributes =
+        [("messaging.destination.name", text(task.task_type.as_str())), (NAME, text(name.unwrap_or_default()))];
+    // Negative where the clocks of several machines differ.
+    let waited = chrono::Utc::now().signed_duration_since(task.scheduled_at).to_std().unwrap_or_default();
+    metric::FANG_TASK_QUEUE_TIME.measure(waited.as_secs_f64(), &attributes);
+    if retries.is_some() {
+        metric::FANG_TASK_RETRIES.measure(1_i64, &attributes);
+    }
+    operation
+}
+
+/// What a span records of an error. Its description is kept out: it may quote what the task was about.
+pub(crate) fn failure(_: &FangError) -> Failure {
+    Failure::class("FangError")
+}
+
+/// The program's part of a run is over. If it has failed, the run goes on: that is stored.
+pub(crate) fn ran(result: Result<(), FangError>) -> Result<(), FangError> {
+    if result.is_err() && SCOPE.enabled() {
+        current().set(&[(key::ERROR_TYPE, "FangError".into())]);
+    }
+    result
+}
