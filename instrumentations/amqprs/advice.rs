@@ -1,14 +1,12 @@
 //! Messages of RabbitMQ: one span when a message is published, fetched or acknowledged, and one for the work on it.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use otel_rs_hooks::kit::message::Destination;
 use otel_rs_hooks::kit::rabbitmq::{is_generated, name};
-use otel_rs_hooks::kit::{Failure, Operation};
+use otel_rs_hooks::kit::{Failure, Operation, Recent};
 use otel_rs_hooks::{current, detached, key, Context, Headers, HeadersMut, Key};
 
 use crate::api::channel::Channel;
@@ -38,30 +36,12 @@ fn destination<'a>(channel: &'a Channel, name: &'a str, is_anonymous: bool) -> D
     Destination { system: "rabbitmq", name, is_anonymous, address, port, ..Destination::default() }
 }
 
-/// Where the messages of a channel came from that are not acknowledged, the newest last: their numbers and destinations.
-#[derive(Default)]
-pub(crate) struct Delivered(Mutex<VecDeque<(u64, String)>>);
+/// Where the messages of a channel came from that are not acknowledged: their numbers and destinations.
+pub(crate) struct Delivered(Recent<u64, String>);
 
-/// How many of them are kept.
-const KEPT: usize = 256;
-
-impl Delivered {
-    fn all(&self) -> MutexGuard<'_, VecDeque<(u64, String)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn push(&self, delivery_tag: u64, name: String) {
-        let mut all = self.all();
-        if all.len() == KEPT {
-            all.pop_front();
-        }
-        all.push_back((delivery_tag, name));
-    }
-
-    fn take(&self, delivery_tag: u64) -> Option<String> {
-        let mut all = self.all();
-        let index = all.iter().rposition(|(known, _)| *known == delivery_tag)?;
-        all.remove(index).map(|(_, name)| name)
+impl Default for Delivered {
+    fn default() -> Self {
+        Delivered(Recent::new(256))
     }
 }
 
@@ -177,7 +157,7 @@ impl<F> Recorded<F> {
         let operation = detached(|| destination.process(&SCOPE, "process", &Table::of(properties)));
         describe(&operation, routing_key, properties);
         operation.set(&[(DELIVERY_TAG, (deliver.delivery_tag() as i64).into())]);
-        channel.otel_delivered().push(deliver.delivery_tag(), name);
+        channel.otel_delivered().0.put(deliver.delivery_tag(), name);
         operation
     }
 }
@@ -264,7 +244,7 @@ pub(crate) async fn got(
                     (key::MESSAGING_MESSAGE, properties.message_id().map(String::as_str).into()),
                 ]);
                 let name = name(message.exchange(), message.routing_key(), &queue);
-                channel.otel_delivered().push(message.delivery_tag(), name);
+                channel.otel_delivered().0.put(message.delivery_tag(), name);
             }
             Ok(None) => current().set(&[(key::MESSAGING_BATCH_SIZE, 0_i64.into())]),
             Err(_) => {}
@@ -279,7 +259,7 @@ pub(crate) fn settle(channel: &Channel, word: &'static str, delivery_tag: u64) -
     if !SCOPE.enabled() {
         return Operation::NONE;
     }
-    let name = channel.otel_delivered().take(delivery_tag).unwrap_or_default();
+    let name = channel.otel_delivered().0.take(&delivery_tag).unwrap_or_default();
     let operation = destination(channel, &name, false).settle(&SCOPE, word);
     operation.set(&[(DELIVERY_TAG, (delivery_tag as i64).into())]);
     operation

@@ -1,12 +1,10 @@
 //! Tasks: one span when a task is put into the queue, and one for each of its runs.
 
-use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use otel_rs_hooks::http::FormattedText;
 use otel_rs_hooks::kit::message::Destination;
-use otel_rs_hooks::kit::{Failure, Operation};
+use otel_rs_hooks::kit::{Failure, Operation, Recent};
 use otel_rs_hooks::metrics::{AttributeText, AttributeValue};
 use otel_rs_hooks::{current, key, Key};
 use uuid::Uuid;
@@ -18,19 +16,9 @@ const NAME: &str = "fang.task.name";
 /// The headers of a task.
 type Headers = Vec<(String, String)>;
 
-/// Headers of the tasks that this process has put into a queue, the newest last: fang's table has no place for them.
-static SENT: Mutex<VecDeque<(Uuid, Headers)>> = Mutex::new(VecDeque::new());
-
-/// How many of them are kept.
-const KEPT: usize = 1024;
-
-fn sent() -> MutexGuard<'static, VecDeque<(Uuid, Headers)>> {
-    SENT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn headers_of(id: &Uuid) -> Headers {
-    sent().iter().rev().find(|(known, _)| known == id).map(|(_, headers)| headers.clone()).unwrap_or_default()
-}
+/// Headers of the tasks that this process has put into a queue: fang's table has no place for them. One that has been there
+/// before, as happens with unique tasks, keeps its headers.
+static SENT: Recent<Uuid, Headers> = Recent::new(1024);
 
 /// The name of the type that the program runs.
 fn name(metadata: &serde_json::Value) -> Option<&str> {
@@ -53,18 +41,11 @@ pub(crate) fn inserting(metadata: &serde_json::Value, task_type: &str) -> (Opera
     (operation, headers)
 }
 
-/// It is there. One that has been there before, as happens with unique tasks, keeps its headers.
+/// It is there.
 fn inserted(task: &Task, headers: Headers) {
     let id = FormattedText::<36>::of(&task.id);
     current().set(&[(key::MESSAGING_MESSAGE, (&id).into())]);
-    let mut sent = sent();
-    if sent.iter().any(|(known, _)| *known == task.id) {
-        return;
-    }
-    if sent.len() == KEPT {
-        sent.pop_front();
-    }
-    sent.push_back((task.id, headers));
+    SENT.put(task.id, headers);
 }
 
 fn not_inserted<E>(_: &E) -> Failure {
@@ -110,7 +91,7 @@ pub(crate) fn start(task: &Task) -> Operation {
     if !SCOPE.enabled() {
         return Operation::NONE;
     }
-    let operation = queue(&task.task_type).process(&SCOPE, "run", &headers_of(&task.id));
+    let operation = queue(&task.task_type).process(&SCOPE, "run", &SENT.get(&task.id).unwrap_or_default());
     let (id, name) = (FormattedText::<36>::of(&task.id), name(&task.metadata));
     let retries = Some(task.retries).filter(|retries| *retries > 0);
     operation.set(&[

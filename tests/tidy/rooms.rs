@@ -110,7 +110,7 @@ const HOOKS: [(&str, &[&str]); 27] = [
     ("metrics", &["attach", "attribute", "clock", "region", "scope", "seed", "settings", "sys", "wire"]),
     ("ring", &["attach", "attribute", "metrics", "region", "scope", "wire", "writer"]),
     ("span", &["attribute", "clock", "context", "ids", "ring", "scope", "settings", "wire"]),
-    ("logs", &["attach", "attribute", "clock", "context", "places", "ring", "scope", "settings", "wire"]),
+    ("logs", &["attach", "attribute", "clock", "context", "places", "ring", "scope", "settings", "wire", "writer"]),
     ("panics", &["attribute", "clock", "context", "logs", "ring", "scope", "settings", "span", "wire"]),
     ("directives", &["attach", "logs", "settings"]),
     ("shared", &["attach", "attribute", "clock", "context", "logs", "places", "ring", "scope", "span", "wire"]),

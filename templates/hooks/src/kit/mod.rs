@@ -12,6 +12,7 @@
 //! | a function of the user's own | [`function`] |
 //! | an HTTP request served | [`served::Exchange`], and the [`route`] that a framework finds for it |
 //! | an HTTP request sent | [`sent::Attempt`], with [`Host`](crate::http::client::Host) for its connections |
+//! | what a library has no place for | [`Recent`] |
 //! | a task that carries its context | [`carry`](crate::carry()), [`detach`](crate::detach) |
 //!
 //! Guards end their spans: with a result, with a [`Failure`], or as `cancelled` when they are dropped early.
@@ -25,6 +26,7 @@ pub mod message;
 mod operation;
 pub mod pool;
 pub mod rabbitmq;
+mod recent;
 pub mod route;
 pub mod sent;
 pub mod served;
@@ -35,3 +37,4 @@ pub use failure::Failure;
 pub use fields::{Field, Getter, Setter};
 pub use manual::{ManualSpan, Start};
 pub use operation::Operation;
+pub use recent::Recent;
