@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::Arc;
 
 use crate::attribute::{key, Attribute, Value};
+use crate::context::Context;
 use crate::kit::failure::{Failure, CANCELLED};
 use crate::scope::Scope;
 use crate::span::{Domain, Span};
@@ -177,6 +178,11 @@ pub struct Statement {
 impl Statement {
     /// No statement.
     pub const NONE: Statement = Statement { session: None, span: Span::NONE, rows: None, answered: false };
+
+    /// The context of what the library sends for it by another instrumented library.
+    pub fn context(&self) -> &Context {
+        self.span.context()
+    }
 
     /// The statement may answer with rows.
     pub fn count_rows(&mut self) {
