@@ -103,7 +103,7 @@ const CLIENTS: [&str; 22] = [
 /// Types that hold a connection, and nothing else that counts.
 const WRAPPERS: [&str; 4] = ["Arc", "Box", "Option", "SyncWrapper"];
 
-/// Whether a type is of one of the [`CLIENTS`], as the name of [`type_name`](std::any::type_name): by itself, or inside of a
+/// Whether a type is of one of the [`CLIENTS`], as the name of [`type_name`]: by itself, or inside of a
 /// `Box`, an `Arc` and the like.
 fn is_of_client(name: &str) -> bool {
     let mut rest = name;
