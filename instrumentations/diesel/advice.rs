@@ -74,6 +74,11 @@ impl Observers {
         Observers { otel: Otel::SILENT, own }
     }
 
+    /// The program sets another one.
+    pub(crate) fn set(&mut self, own: Box<dyn Instrumentation>) {
+        self.own = Some(own);
+    }
+
     /// What the program has set.
     pub(crate) fn as_deref(&self) -> Option<&dyn Instrumentation> {
         self.own.as_deref()

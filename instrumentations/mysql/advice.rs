@@ -1,12 +1,40 @@
 //! One span per statement: from the moment it is sent, preparation on the way included, until its rows are exhausted, fail
-//! or are dropped.
+//! or are dropped. And the metrics of pools.
 
 use std::sync::Arc;
 
+use otel_rs_hooks::kit::pool::{self, Pool, Wait};
 use otel_rs_hooks::kit::statement::{Database, Language, Session, Statement};
 use otel_rs_hooks::kit::Failure;
 
-use crate::{Error, Opts, Row};
+use crate::{DriverError, Error, Opts, Row};
+
+otel_rs_hooks::pool_metrics!(metric);
+
+/// The database that a connection or a pool is for.
+fn with_database<T>(opts: &Opts, system: &'static str, work: impl FnOnce(&Database<'_>) -> T) -> T {
+    let (socket, host) = (opts.get_socket(), opts.get_ip_or_hostname());
+    work(&Database {
+        system,
+        language: Language::MySql,
+        namespace: opts.get_db_name().unwrap_or_default(),
+        port: if socket.is_none() { Some(opts.get_tcp_port()) } else { None },
+        address: socket.unwrap_or(&host),
+    })
+}
+
+/// A pool is made, without connections yet.
+pub(crate) fn open(opts: &Opts) -> Arc<Pool> {
+    let pool = with_database(opts, "mysql", |database| Pool::of_database(&SCOPE, &METRICS, database));
+    let constraints = opts.get_pool_opts().constraints();
+    pool.limits(constraints.max(), constraints.max(), constraints.min());
+    Arc::new(pool)
+}
+
+/// A request has a connection, or none.
+pub(crate) fn waited<T>(wait: Wait, answer: Result<T, Error>) -> Result<T, Error> {
+    wait.ended(answer, |error| matches!(error, Error::DriverError(DriverError::Timeout)))
+}
 
 /// What the statements of a connection have in common, and the one that is being started.
 #[derive(Debug)]
@@ -19,26 +47,46 @@ pub(crate) struct Otel {
     prepared: Option<(Arc<str>, Statement)>,
     /// Whether a statement is prepared in order to be executed at once.
     is_on_the_way: bool,
+    /// Its place in a pool.
+    pooled: pool::Connection,
 }
 
 impl Otel {
     /// A connection of which nothing is recorded.
-    pub(crate) const SILENT: Otel = Otel { session: None, open: Statement::NONE, prepared: None, is_on_the_way: false };
+    pub(crate) const SILENT: Otel = Otel {
+        session: None,
+        open: Statement::NONE,
+        prepared: None,
+        is_on_the_way: false,
+        pooled: pool::Connection::NONE,
+    };
 
     /// A connection that is ready for the program.
     pub(crate) fn connected(opts: &Opts, is_mariadb: bool) -> Otel {
-        let (socket, host) = (opts.get_socket(), opts.get_ip_or_hostname());
-        let session = Session::new(
-            &SCOPE,
-            &Database {
-                system: if is_mariadb { "mariadb" } else { "mysql" },
-                language: Language::MySql,
-                namespace: opts.get_db_name().unwrap_or_default(),
-                port: if socket.is_none() { Some(opts.get_tcp_port()) } else { None },
-                address: socket.unwrap_or(&host),
-            },
-        );
+        let system = if is_mariadb { "mariadb" } else { "mysql" };
+        let session = with_database(opts, system, |database| Session::new(&SCOPE, database));
         Otel { session: Some(session), ..Otel::SILENT }
+    }
+
+    /// The connection is in that pool, and idle.
+    pub(crate) fn pooled(&mut self, pool: &Pool) {
+        self.pooled = pool.connection().idle();
+    }
+
+    /// The program has got the connection from its pool.
+    pub(crate) fn given_out(&mut self) {
+        self.pooled.taken();
+        self.pooled.given_out();
+    }
+
+    /// The connection is idle.
+    pub(crate) fn given_back(&mut self) {
+        self.pooled.given_back();
+    }
+
+    /// The program keeps the connection for good.
+    pub(crate) fn taken_out(&mut self) {
+        self.pooled = pool::Connection::NONE;
     }
 
     /// Keeps the connection silent.

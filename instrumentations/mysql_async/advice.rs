@@ -1,8 +1,10 @@
 //! One span per statement: from the moment it is sent, preparation on the way included, until its rows are exhausted, fail
-//! or are dropped.
+//! or are dropped. And the metrics of pools.
 
+use std::future::Future;
 use std::sync::Arc;
 
+use otel_rs_hooks::kit::pool::{self, Pool, Wait};
 use otel_rs_hooks::kit::statement::{Database, Language, Session, Statement};
 use otel_rs_hooks::kit::Failure;
 
@@ -10,6 +12,39 @@ use crate::conn::PendingResult;
 use crate::error::ServerError;
 use crate::queryable::query_result::ResultSetMeta;
 use crate::{Conn, Error, Opts, Row};
+
+otel_rs_hooks::pool_metrics!(metric);
+
+/// The database that a connection or a pool is for.
+fn database<'a>(opts: &'a Opts, system: &'static str) -> Database<'a> {
+    let socket = opts.socket();
+    Database {
+        system,
+        language: Language::MySql,
+        namespace: opts.db_name().unwrap_or_default(),
+        port: if socket.is_none() { Some(opts.tcp_port()) } else { None },
+        address: socket.unwrap_or_else(|| opts.ip_or_hostname()),
+    }
+}
+
+/// A pool is made, without connections yet.
+pub(crate) fn open(opts: &Opts) -> Arc<Pool> {
+    let pool = Pool::of_database(&SCOPE, &METRICS, &database(opts, "mysql"));
+    let (constraints, idle_max) = (opts.pool_opts().constraints(), opts.pool_opts().active_bound());
+    pool.limits(constraints.max(), idle_max, constraints.min());
+    Arc::new(pool)
+}
+
+/// A pool makes a connection for a request.
+pub(crate) async fn connect(
+    pool: Arc<Pool>,
+    making: impl Future<Output = Result<Conn, Error>>,
+    otel: fn(&mut Conn) -> &mut Otel,
+) -> Result<Conn, Error> {
+    let mut conn = pool.create(making).await?;
+    otel(&mut conn).pooled = pool.connection();
+    Ok(conn)
+}
 
 /// What the statements of a connection have in common, and the one that is being started.
 pub(crate) struct Otel {
@@ -21,26 +56,31 @@ pub(crate) struct Otel {
     prepared: Option<(Arc<[u8]>, Statement)>,
     /// Whether the program prepares a statement by itself.
     is_alone: bool,
+    /// Its place in a pool.
+    pooled: pool::Connection,
 }
 
 impl Otel {
     /// A connection of which nothing is recorded.
-    pub(crate) const SILENT: Otel = Otel { session: None, open: Statement::NONE, prepared: None, is_alone: false };
+    pub(crate) const SILENT: Otel =
+        Otel { session: None, open: Statement::NONE, prepared: None, is_alone: false, pooled: pool::Connection::NONE };
 
     /// A connection that is ready for the program.
     pub(crate) fn connected(opts: &Opts, is_mariadb: bool) -> Otel {
-        let socket = opts.socket();
-        let session = Session::new(
-            &SCOPE,
-            &Database {
-                system: if is_mariadb { "mariadb" } else { "mysql" },
-                language: Language::MySql,
-                namespace: opts.db_name().unwrap_or_default(),
-                port: if socket.is_none() { Some(opts.tcp_port()) } else { None },
-                address: socket.unwrap_or_else(|| opts.ip_or_hostname()),
-            },
-        );
+        let session = Session::new(&SCOPE, &database(opts, if is_mariadb { "mariadb" } else { "mysql" }));
         Otel { session: Some(session), ..Otel::SILENT }
+    }
+
+    /// The program has got the connection from its pool, for a request that has waited.
+    pub(crate) fn given_out(&mut self, wait: Option<Wait>) {
+        wait.and_then(|wait| wait.tried(Some(())));
+        self.pooled.taken();
+        self.pooled.given_out();
+    }
+
+    /// The program has given the connection back.
+    pub(crate) fn given_back(&mut self) {
+        self.pooled.given_back();
     }
 
     /// Keeps the connection silent, if that is so.

@@ -10,10 +10,11 @@ use crate::span::{Attributes, Id, Span};
 use crate::{Level, Metadata};
 
 /// Spans of these targets, and of what is below them, show what other instrumentations record already.
-const COVERED: [&str; 17] = [
+const COVERED: [&str; 18] = [
     "aws_smithy_runtime",
     "axum",
     "axum_tracing_opentelemetry",
+    "clickhouse",
     "h2",
     "hyper",
     "hyper_util",

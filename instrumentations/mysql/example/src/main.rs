@@ -1,12 +1,14 @@
 //! A shelf of books in MySQL or MariaDB, at DATABASE_URL: two transactions, one of them dropped, rows that are read to the
-//! end or not, several statements at once, and statements that fail.
+//! end or not, several statements at once, statements that fail, and a pool that has no more.
+
+use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use mysql::{params, Error, Opts, Pool, TxOpts};
 
 fn main() -> Result<(), Error> {
     let url = std::env::var("DATABASE_URL").expect("DATABASE_URL, such as mysql://user@localhost/database");
-    let pool = Pool::new(Opts::from_url(&format!("{url}?prefer_socket=false"))?)?;
+    let pool = Pool::new(Opts::from_url(&format!("{url}?prefer_socket=false&pool_min=1&pool_max=2"))?)?;
     let mut conn = pool.get_conn()?;
     conn.query_drop("DROP TABLE IF EXISTS books")?;
     conn.query_drop("CREATE TABLE books (title VARCHAR(50) NOT NULL UNIQUE)")?;
@@ -35,7 +37,12 @@ fn main() -> Result<(), Error> {
     let both = conn.query_iter(text)?.count();
     println!("{} of {both}", one.is_some());
     conn.exec_batch("INSERT INTO books (title) VALUES (?)", [("Persuasion",), ("Walden",)])?;
+
+    // All connections are in use.
+    let second = pool.get_conn()?;
+    println!("a third: {}", pool.try_get_conn(Duration::from_millis(10)).is_ok());
+    drop(second);
     drop(conn);
-    drop(pool);
+    std::mem::forget(pool);
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! A shelf of books in MySQL or MariaDB, at DATABASE_URL: two transactions, one of them dropped, rows that are read to the
-//! end or not, several statements at once, and statements that fail or are given up.
+//! end or not, several statements at once, statements that fail or are given up, and a pool that has no more.
 
 use std::time::Duration;
 
@@ -42,7 +42,12 @@ async fn shelf(url: &str) -> Result<(), Error> {
     both.drop_result().await?;
     conn.exec_batch("INSERT INTO books (title) VALUES (?)", [("Persuasion",), ("Walden",)]).await?;
     println!("{} of {}", one.is_some(), all.len());
-    drop(conn);
+
+    // All connections are in use.
+    let second = pool.get_conn().await?;
+    println!("a third: {}", tokio::time::timeout(Duration::from_millis(10), pool.get_conn()).await.is_ok());
+    drop((conn, second));
+    std::mem::forget(pool.clone());
     pool.disconnect().await?;
 
     // A connection of the program's own. It is of no use after that.
@@ -54,5 +59,7 @@ async fn shelf(url: &str) -> Result<(), Error> {
 
 fn main() -> Result<(), Error> {
     let url = std::env::var("DATABASE_URL").expect("DATABASE_URL, such as mysql://user@localhost/database");
-    tokio::runtime::Runtime::new().expect("a runtime").block_on(shelf(&format!("{url}?prefer_socket=false")))
+    tokio::runtime::Runtime::new()
+        .expect("a runtime")
+        .block_on(shelf(&format!("{url}?prefer_socket=false&pool_min=1&pool_max=2")))
 }

@@ -1,8 +1,11 @@
 //! Pools of connections to databases: how many connections they have, how many requests wait for one, and how long.
 //!
 //! ```text
-//! // Beside the pool, which is dropped with it:
-//! let pool = if pool::is_of(type_name::<C>(), CLIENTS) { Pool::open(&SCOPE, &METRICS, type_name::<M>()) } else { Pool::none(&SCOPE) };
+//! otel_rs_hooks::pool_metrics!(metric);
+//! // Beside the pool, which is dropped with it; of a generic one, whose connections are of a type `C` made by an `M`:
+//! let pool = Pool::of_clients::<C, M>(&SCOPE, &METRICS);
+//! // Beside the pool of a client, which knows its database:
+//! let pool = Pool::of_database(&SCOPE, &METRICS, &Database { system: "mysql", address, port, … });
 //! pool.limits(max, max, 0);
 //! // A connection is requested, made for that, and tried:
 //! pool.wait().around(get, |error| matches!(error, Error::Timeout)).await
@@ -18,11 +21,13 @@
 //! A generic pool may hold anything: one that does not hold connections to a database has no metrics, but what its
 //! connections spawn belongs to nobody all the same. What pools of the same name measure adds up.
 
+use std::any::type_name;
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Instant;
 
 use crate::context::{self, detach, detached, Carry};
+use crate::kit::statement::Database;
 use crate::metrics::{self, AttributeText, AttributeValue, Metric, Series};
 use crate::scope::Scope;
 use crate::span::Span;
@@ -50,23 +55,81 @@ pub struct Metrics {
     pub use_time: &'static Metric,
 }
 
+/// Defines, in the advice that calls it, `METRICS`: the [`Metrics`] of a layer that declares all of them. `metric` is its
+/// module of metrics.
+#[macro_export]
+macro_rules! pool_metrics {
+    ($metric:ident) => {
+        static METRICS: $crate::kit::pool::Metrics = $crate::kit::pool::Metrics {
+            count: &$metric::DB_CLIENT_CONNECTION_COUNT,
+            max: &$metric::DB_CLIENT_CONNECTION_MAX,
+            idle_max: &$metric::DB_CLIENT_CONNECTION_IDLE_MAX,
+            idle_min: &$metric::DB_CLIENT_CONNECTION_IDLE_MIN,
+            pending_requests: &$metric::DB_CLIENT_CONNECTION_PENDING_REQUESTS,
+            timeouts: &$metric::DB_CLIENT_CONNECTION_TIMEOUTS,
+            create_time: &$metric::DB_CLIENT_CONNECTION_CREATE_TIME,
+            wait_time: &$metric::DB_CLIENT_CONNECTION_WAIT_TIME,
+            use_time: &$metric::DB_CLIENT_CONNECTION_USE_TIME,
+        };
+    };
+}
+
+/// The crates of clients of databases: a generic pool of their connections, or of what wraps these, is recorded.
+const CLIENTS: [&str; 22] = [
+    "async_memcached",
+    "clickhouse",
+    "clickhouse_rs",
+    "deadpool_postgres",
+    "diesel",
+    "diesel_async",
+    "duckdb",
+    "fred",
+    "libsql",
+    "memcache",
+    "mongodb",
+    "mysql",
+    "mysql_async",
+    "neo4rs",
+    "odbc_api",
+    "oracle",
+    "postgres",
+    "redis",
+    "rusqlite",
+    "scylla",
+    "tiberius",
+    "tokio_postgres",
+];
+
 /// Types that hold a connection, and nothing else that counts.
 const WRAPPERS: [&str; 4] = ["Arc", "Box", "Option", "SyncWrapper"];
 
-/// Whether a type is of one of these crates, as the name of [`type_name`](std::any::type_name): by itself, or inside of a
+/// Whether a type is of one of the [`CLIENTS`], as the name of [`type_name`]: by itself, or inside of a
 /// `Box`, an `Arc` and the like.
-pub fn is_of(name: &str, crates: &[&str]) -> bool {
+fn is_of_client(name: &str) -> bool {
     let mut rest = name;
     loop {
         rest = rest.trim_start_matches('&');
         rest = rest.strip_prefix("dyn ").or_else(|| rest.strip_prefix("mut ")).unwrap_or(rest);
-        if rest.split("::").next().map_or(false, |own| crates.contains(&own)) {
+        if rest.split("::").next().map_or(false, |own| CLIENTS.contains(&own)) {
             return true;
         }
         match rest.split_once('<') {
             Some((path, held)) if path.rsplit("::").next().map_or(false, |own| WRAPPERS.contains(&own)) => rest = held,
             _ => return false,
         }
+    }
+}
+
+/// The name of a pool of connections to that database.
+fn name(database: &Database<'_>) -> String {
+    let Database { system, namespace, address, port, .. } = *database;
+    match (address, namespace, port) {
+        ("", "", _) => system.to_owned(),
+        ("", namespace, _) => namespace.to_owned(),
+        (address, "", None) => address.to_owned(),
+        (address, "", Some(port)) => format!("{address}:{port}"),
+        (address, namespace, None) => format!("{address}/{namespace}"),
+        (address, namespace, Some(port)) => format!("{address}:{port}/{namespace}"),
     }
 }
 
@@ -100,6 +163,24 @@ impl Pool {
     /// A pool without metrics: it does not hold connections to a database.
     pub fn none(scope: &'static Scope) -> Pool {
         Pool { scope, series: None, limits: Default::default() }
+    }
+
+    /// A generic pool is made, without connections yet. It is recorded if its connections, of type `C`, are those of a client of a
+    /// database; its name is that of the type `M`, which makes them.
+    pub fn of_clients<C, M>(scope: &'static Scope, metrics: &Metrics) -> Pool {
+        match is_of_client(type_name::<C>()) {
+            true => Pool::open(scope, metrics, type_name::<M>()),
+            false => Pool::none(scope),
+        }
+    }
+
+    /// The pool of a client is made, without connections yet. Its name is `server.address:server.port/db.namespace`, as far as
+    /// they are known.
+    pub fn of_database(scope: &'static Scope, metrics: &Metrics, database: &Database<'_>) -> Pool {
+        if !scope.enabled() || !metrics::enabled() {
+            return Pool::none(scope);
+        }
+        Pool::open(scope, metrics, &name(database))
     }
 
     /// A pool of connections to a database is made, without connections yet.
@@ -308,8 +389,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_is_of_the_crate_that_defines_it() {
-        let clients = ["postgres", "redis", "rusqlite"];
+    fn a_type_is_of_a_client_that_defines_it() {
         for name in [
             "redis::connection::Connection",
             "deadpool_sync::SyncWrapper<rusqlite::Connection>",
@@ -317,7 +397,7 @@ mod tests {
             "core::option::Option<alloc::sync::Arc<postgres::client::Client>>",
             "&mut redis::connection::Connection",
         ] {
-            assert!(is_of(name, &clients), "{name}");
+            assert!(is_of_client(name), "{name}");
         }
         for name in [
             "alloc::vec::Vec<redis::types::Value>",
@@ -329,8 +409,22 @@ mod tests {
             "()",
             "",
         ] {
-            assert!(!is_of(name, &clients), "{name}");
+            assert!(!is_of_client(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_clients_pool_is_named_after_its_database() {
+        let name = |address, port, namespace| {
+            let language = crate::wire::Language::Sql;
+            name(&Database { system: "mysql", language, namespace, address, port })
+        };
+        assert_eq!(name("db.test", Some(3306), "shop"), "db.test:3306/shop");
+        assert_eq!(name("db.test", Some(3306), ""), "db.test:3306");
+        assert_eq!(name("/run/mysqld.sock", None, "shop"), "/run/mysqld.sock/shop");
+        assert_eq!(name("/run/mysqld.sock", None, ""), "/run/mysqld.sock");
+        assert_eq!(name("", None, "shop.db"), "shop.db");
+        assert_eq!(name("", None, ""), "mysql");
     }
 
     #[test]

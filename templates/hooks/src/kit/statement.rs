@@ -12,16 +12,21 @@
 //! …
 //! statement.answered(true);   // for each row
 //! statement.end();            // when there are no more
+//! // What is sent with many sets of parameters at once:
+//! let batch = Batch::default();
+//! let answer = send(batch.counted(sets));
+//! statement.batch(&batch);
 //! ```
 //!
 //! Parameters are never recorded, and the text's own values are taken out by the launcher, in the [`Language`] of the
 //! database. A prepared statement is a `PREPARE` of its text; each execution is a statement of the same text.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
 
 use crate::attribute::{key, Attribute, Value};
+use crate::context::Context;
 use crate::kit::failure::{Failure, CANCELLED};
 use crate::scope::Scope;
 use crate::span::{Domain, Span};
@@ -162,6 +167,22 @@ impl Session {
     }
 }
 
+/// Counts sets of parameters while the library takes them from an iterator of the program's.
+#[derive(Debug, Default)]
+pub struct Batch(AtomicU64);
+
+impl Batch {
+    /// The same sets, which are counted as they are taken.
+    pub fn counted<'b, I>(&'b self, sets: I) -> impl Iterator<Item = I::Item> + 'b
+    where
+        I: IntoIterator + 'b,
+    {
+        sets.into_iter().inspect(move |_| {
+            self.0.fetch_add(1, Relaxed);
+        })
+    }
+}
+
 /// A statement under way. Dropped early, it counts as answered if anything came back, and as cancelled otherwise.
 #[derive(Debug)]
 #[must_use = "the statement is over as soon as this is dropped"]
@@ -178,6 +199,11 @@ impl Statement {
     /// No statement.
     pub const NONE: Statement = Statement { session: None, span: Span::NONE, rows: None, answered: false };
 
+    /// The context of what the library sends for it by another instrumented library.
+    pub fn context(&self) -> &Context {
+        self.span.context()
+    }
+
     /// The statement may answer with rows.
     pub fn count_rows(&mut self) {
         self.rows = Some(0);
@@ -186,6 +212,15 @@ impl Statement {
     /// Records more of it.
     pub fn set(&self, attributes: &[Attribute<'_>]) {
         self.span.set(attributes);
+    }
+
+    /// The statement is sent with many sets of parameters at once, and these have been counted.
+    pub fn batch(&self, batch: &Batch) {
+        let size = batch.0.load(Relaxed);
+        // One is no batch.
+        if size != 1 {
+            self.set(&[(key::DB_BATCH_SIZE, size.into())]);
+        }
     }
 
     /// Something came back: a row, or anything else.
@@ -301,6 +336,16 @@ mod tests {
             statement.item(Some(Ok::<_, &()>(is_row)), |_| Failure::class("io"));
         }
         assert_eq!(statement.rows, Some(2));
+    }
+
+    #[test]
+    fn sets_of_parameters_are_counted_as_they_are_taken() {
+        let batch = Batch::default();
+        let mut sets = batch.counted([7, 8, 9]);
+        assert_eq!(sets.next(), Some(7));
+        assert_eq!(batch.0.load(Relaxed), 1);
+        assert_eq!(sets.collect::<Vec<_>>(), [8, 9]);
+        assert_eq!(batch.0.load(Relaxed), 3);
     }
 
     #[test]
