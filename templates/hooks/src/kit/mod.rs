@@ -7,6 +7,7 @@
 //! | a message sent, received, processed | [`message::Destination`] |
 //! | a pool of connections | [`pool::Pool`] with its [`pool::Connection`]s |
 //! | a remote procedure call served or sent | [`call`] |
+//! | a call of a search engine's endpoint | [`endpoint`] |
 //! | internal work | [`work`] |
 //! | a span that the program makes by itself | [`ManualSpan`] |
 //! | a function of the user's own | [`function`] |
@@ -17,6 +18,7 @@
 //! Guards end their spans: with a result, with a [`Failure`], or as `cancelled` when they are dropped early.
 
 pub mod call;
+pub mod endpoint;
 mod failure;
 mod fields;
 pub mod function;
