@@ -26,6 +26,7 @@ const COVERED: [&str; 18] = [
     "reqwest_tracing",
     "rustls",
     "sqlx",
+    "tarpc",
     "tokio",
     "tower",
     "tower_http",

@@ -7,6 +7,7 @@
 //! | a message sent, received, processed | [`message::Destination`], named by [`rabbitmq`] for that broker |
 //! | a pool of connections | [`pool::Pool`] with its [`pool::Connection`]s |
 //! | a remote procedure call served or sent | [`call`] |
+//! | a call of a search engine's endpoint | [`endpoint`] |
 //! | internal work, and work that is not recorded | [`work`] |
 //! | a span that the program makes by itself | [`ManualSpan`] |
 //! | a function of the user's own | [`function`] |
@@ -18,6 +19,7 @@
 //! Guards end their spans: with a result, with a [`Failure`], or as `cancelled` when they are dropped early.
 
 pub mod call;
+pub mod endpoint;
 mod failure;
 mod fields;
 pub mod function;
