@@ -97,7 +97,7 @@ pub(crate) fn start(task: &Task) -> Operation {
     operation.set(&[
         (key::MESSAGING_MESSAGE, (&id).into()),
         (Key::Named(NAME), name.into()),
-        (Key::Named("fang.task.retries"), retries.map(i64::from).into()),
+        (Key::Named("fang.task.retry_count"), retries.map(i64::from).into()),
     ]);
     let text = |text| AttributeValue::Text(AttributeText::Borrowed(text));
     let attributes =
