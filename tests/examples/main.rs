@@ -1,8 +1,8 @@
 //! The examples of the instrumentations. Each is woven, built and run with the versions in `tested`, and what arrives is
 //! compared with `example/expected.toml`. A run of all examples builds together what fits together.
 //!
-//! A test is called `<crate> <version>`. The newest version always runs. [`Plan::by_default`] lists which older ones are
-//! ignored; `OTEL_RS_TEST_MATRIX=full` runs every version.
+//! A test is called `<crate> <version>`. [`Plan::by_default`] lists which of them are ignored, most of them older versions;
+//! `OTEL_RS_TEST_MATRIX=full` runs every version.
 
 mod expected;
 mod locks;

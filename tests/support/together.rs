@@ -85,6 +85,11 @@ impl Member {
         self.said("alone").is_some_and(|alone| alone.as_bool() == Some(true))
     }
 
+    /// Whether its manifest says that it is run with every version of every crate alone: it takes long to build.
+    fn is_of_full_matrix(&self) -> bool {
+        self.said("matrix").is_some_and(|matrix| matrix.as_str() == Some("full"))
+    }
+
     /// A library of the machine that it is linked with, by its manifest, and that is not there.
     pub(crate) fn missing_library(&self) -> Option<String> {
         let libraries = self.said("libraries")?;
@@ -128,8 +133,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// What is run by default: of each crate the newest version, and the lowest one that fits into a workspace which is
-    /// built anyway and brings few packages into it. A crate that only carries contexts is run with the newest version alone.
+    /// What is run by default: of each crate that does not take too long the newest version, and the lowest one that fits
+    /// into a workspace which is built anyway and brings few packages into it. A crate that only carries contexts is run with the newest version alone.
     pub(crate) fn by_default() -> &'static Plan {
         static PLAN: OnceLock<Plan> = OnceLock::new();
         PLAN.get_or_init(|| Plan::new(false))
@@ -140,14 +145,18 @@ impl Plan {
         Plan::new(true)
     }
 
-    /// Puts each project into the first workspace that it fits into. The newest examples come first, since most of them fit
-    /// together.
+    /// Puts each project into the first workspace that it fits into. The fixtures have the most packages and come first;
+    /// then the newest examples, since most of them fit together.
     fn new(is_full: bool) -> Plan {
         let mut all: Vec<Together> = Vec::new();
         let mut left_out = Vec::new();
         let newest = instrumentations().into_iter().map(|of| (of.clone(), tested(&of).pop().expect("a version")));
         let fixtures = FIXTURES.into_iter().map(|(project, set)| Member::fixture(project, set));
-        for member in newest.map(Member::Example).chain(fixtures) {
+        for member in fixtures.chain(newest.map(Member::Example)) {
+            if let (Member::Example(example), true) = (&member, !is_full && member.is_of_full_matrix()) {
+                left_out.push(example.clone());
+                continue;
+            }
             let packages = Packages::of(&member.lock());
             match fitting(&mut all, &member, &packages) {
                 Some(together) => together.add(member, packages),
@@ -160,6 +169,7 @@ impl Plan {
             let packages = Packages::of(&example_lock(of, version));
             let fits = fitting(&mut all, &Member::Example(example.clone()), &packages);
             let is_enough = with_older.contains(of) || older_carriers(of).contains(version);
+            let is_enough = is_enough || Member::Example(example.clone()).is_of_full_matrix();
             let is_cheap = fits.as_ref().is_some_and(|together| packages.beyond(&together.packages) <= MORE);
             if !is_full && (is_enough || !is_cheap) {
                 left_out.push(example);
