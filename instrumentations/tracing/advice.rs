@@ -10,7 +10,7 @@ use crate::span::{Attributes, Id, Span};
 use crate::{Level, Metadata};
 
 /// Spans of these targets, and of what is below them, show what other instrumentations record already.
-const COVERED: [&str; 18] = [
+const COVERED: &[&str] = &[
     "aws_smithy_runtime",
     "axum",
     "axum_tracing_opentelemetry",

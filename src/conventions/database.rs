@@ -1,5 +1,7 @@
 //! Database operations.
 
+use std::sync::Arc;
+
 use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry_semantic_conventions::attribute as name;
 
@@ -22,6 +24,10 @@ pub(super) fn describe<'a>(facts: &Facts<'a>, cut: Option<&'a str>, statements: 
     let system = facts.text(key::DB_SYSTEM).map_or("other_sql".into(), Text::from);
     let namespace = facts.text(key::DB_NAMESPACE).map(|namespace| Text::from(namespace).cleaned(redact::url));
     let KnownStatement { text, summary, operation, collection, batch } = query(facts, statements);
+    // One text that was executed several times.
+    let repeated = facts.int(key::DB_BATCH_SIZE).is_some_and(|size| size > 1) && batch.is_none();
+    let of_batch = |name: Arc<str>| if repeated { format!("BATCH {name}").into() } else { name };
+    let (summary, operation) = (summary.map(of_batch), operation.map(of_batch));
     let summary = summary.filter(|_| facts.get(key::DB_OPERATION).is_none()).map(Text::Shared);
     let operation = clean(facts, key::DB_OPERATION).or(operation.map(Text::Shared));
     let (target, procedure) = (clean(facts, key::DB_COLLECTION), clean(facts, key::DB_PROCEDURE));
@@ -121,6 +127,21 @@ mod tests {
         assert!(!measured.iter().any(|shown| shown.contains("query.text") || shown.contains("rows")), "{measured:?}");
         assert_eq!((rows.metric.name, rows.amount), ("db.client.response.returned_rows", Amount::Recorded(1.0)));
         assert_eq!(testing::measured(&described, 1), measured);
+    }
+
+    #[test]
+    fn a_statement_that_is_executed_several_times_is_a_batch() {
+        let of = |size| {
+            let query = (key::DB_QUERY, "INSERT INTO orders VALUES (?, ?)");
+            let described = describe(&facts(&[(key::DB_SYSTEM, "mysql"), query, (key::DB_BATCH_SIZE, size)]), None);
+            (described.name.to_string(), shown(&described.attributes))
+        };
+        let (name, attributes) = of("3");
+        assert_eq!(name, "BATCH INSERT orders");
+        for expected in ["db.operation.name=BATCH INSERT", "db.operation.batch.size=3", "db.collection.name=orders"] {
+            assert!(attributes.iter().any(|shown| shown == expected), "{expected}: {attributes:?}");
+        }
+        assert_eq!(of("1").0, "INSERT orders");
     }
 
     #[test]

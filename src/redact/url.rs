@@ -29,6 +29,24 @@ pub(crate) fn url(url: &str) -> Cow<'_, str> {
     }
 }
 
+/// Parameters by which databases take statements over HTTP.
+const STATEMENTS: [&str; 5] = ["q", "query", "sql", "statement", "stmt"];
+/// How statements begin that may hold values.
+const VERBS: [&str; 12] =
+    ["select", "insert", "update", "delete", "with", "merge", "replace", "alter", "create", "grant", "set", "exec"];
+
+/// Whether a parameter's value is a statement for a database, whose values must not leave.
+fn is_statement(name: &str, value: &str) -> bool {
+    if !STATEMENTS.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        return false;
+    }
+    let value = value.replace('+', " ");
+    let text = percent_decode_str(&value).decode_utf8_lossy();
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let verb = words.next().is_some_and(|first| VERBS.iter().any(|verb| first.eq_ignore_ascii_case(verb)));
+    verb && words.next().is_some()
+}
+
 /// A query, fragment, form or list of matrix parameters, with or without what it begins with.
 pub(crate) fn query(query: &str) -> Cow<'_, str> {
     let is_between = |c: char| matches!(c, '&' | ';' | '?' | '#');
@@ -39,6 +57,10 @@ pub(crate) fn query(query: &str) -> Cow<'_, str> {
         let whole = pair.strip_suffix(is_between).unwrap_or(pair);
         let from = at;
         at += pair.len();
+        if from < kept {
+            // Part of a statement.
+            continue;
+        }
         let value = whole.find('=').map_or(0, |equals| equals + 1);
         let replaced = match whole[..value].strip_suffix('=') {
             Some(name)
@@ -46,6 +68,13 @@ pub(crate) fn query(query: &str) -> Cow<'_, str> {
                     && secrecy(&percent_decode_str(name).decode_utf8_lossy()) >= Secrecy::Parameter =>
             {
                 Some(REDACTED.to_owned())
+            }
+            Some(name) if is_statement(name, &whole[value..]) => {
+                clean.push_str(&query[kept..from + value]);
+                clean.push_str(REDACTED);
+                // What else ends a parameter may stand in the statement.
+                kept = query[from..].find('&').map_or(query.len(), |end| from + end);
+                continue;
             }
             _ => nested(&whole[value..]),
         };
