@@ -36,8 +36,9 @@ fn destination<'a>(channel: &'a Channel, name: &'a str, is_anonymous: bool) -> D
     Destination { system: "rabbitmq", name, is_anonymous, address, port, ..Destination::default() }
 }
 
-/// Where the messages of a channel came from that are not acknowledged: their numbers and destinations.
-pub(crate) struct Delivered(Recent<u64, String>);
+/// Where the messages of a channel came from that are not acknowledged: their numbers and destinations, and whether the broker
+/// made these names.
+pub(crate) struct Delivered(Recent<u64, (String, bool)>);
 
 impl Default for Delivered {
     fn default() -> Self {
@@ -157,7 +158,7 @@ impl<F> Recorded<F> {
         let operation = detached(|| destination.process(&SCOPE, "process", &Table::of(properties)));
         describe(&operation, routing_key, properties);
         operation.set(&[(DELIVERY_TAG, (deliver.delivery_tag() as i64).into())]);
-        channel.otel_delivered().0.put(deliver.delivery_tag(), name);
+        channel.otel_delivered().0.put(deliver.delivery_tag(), (name, is_anonymous));
         operation
     }
 }
@@ -244,7 +245,8 @@ pub(crate) async fn got(
                     (key::MESSAGING_MESSAGE, properties.message_id().map(String::as_str).into()),
                 ]);
                 let name = name(message.exchange(), message.routing_key(), &queue);
-                channel.otel_delivered().0.put(message.delivery_tag(), name);
+                let is_anonymous = is_generated(&queue) || is_generated(message.routing_key());
+                channel.otel_delivered().0.put(message.delivery_tag(), (name, is_anonymous));
             }
             Ok(None) => current().set(&[(key::MESSAGING_BATCH_SIZE, 0_i64.into())]),
             Err(_) => {}
@@ -259,8 +261,8 @@ pub(crate) fn settle(channel: &Channel, word: &'static str, delivery_tag: u64) -
     if !SCOPE.enabled() {
         return Operation::NONE;
     }
-    let name = channel.otel_delivered().0.take(&delivery_tag).unwrap_or_default();
-    let operation = destination(channel, &name, false).settle(&SCOPE, word);
+    let (name, is_anonymous) = channel.otel_delivered().0.take(&delivery_tag).unwrap_or_default();
+    let operation = destination(channel, &name, is_anonymous).settle(&SCOPE, word);
     operation.set(&[(DELIVERY_TAG, (delivery_tag as i64).into())]);
     operation
 }

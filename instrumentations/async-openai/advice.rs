@@ -104,12 +104,13 @@ mod api {
         usage: Option<Usage>,
     }
 
+    /// Two names for the same, of which some servers send both.
     #[derive(Clone, Copy, Default, Deserialize)]
     struct Usage {
-        #[serde(alias = "input_tokens")]
         prompt_tokens: Option<u32>,
-        #[serde(alias = "output_tokens")]
+        input_tokens: Option<u32>,
         completion_tokens: Option<u32>,
+        output_tokens: Option<u32>,
     }
 
     /// Runs a call whose answer comes as a whole.
@@ -185,18 +186,20 @@ mod api {
         }
 
         fn answered(&mut self, answer: &Answer) {
-            let Usage { prompt_tokens, completion_tokens } = answer.usage.unwrap_or_default();
+            let usage = answer.usage.unwrap_or_default();
+            let input = usage.prompt_tokens.or(usage.input_tokens);
+            let output = usage.completion_tokens.or(usage.output_tokens);
             self.over(
                 answer.model.as_deref(),
                 None,
                 &[
                     (Key::Named("gen_ai.response.id"), answer.id.as_deref().into()),
                     (Key::Named("gen_ai.response.model"), answer.model.as_deref().into()),
-                    (Key::Named("gen_ai.usage.input_tokens"), prompt_tokens.map(i64::from).into()),
-                    (Key::Named("gen_ai.usage.output_tokens"), completion_tokens.map(i64::from).into()),
+                    (Key::Named("gen_ai.usage.input_tokens"), input.map(i64::from).into()),
+                    (Key::Named("gen_ai.usage.output_tokens"), output.map(i64::from).into()),
                 ],
             );
-            for (kind, tokens) in [("input", prompt_tokens), ("output", completion_tokens)] {
+            for (kind, tokens) in [("input", input), ("output", output)] {
                 if let Some(tokens) = tokens {
                     let mut attributes = self.asked.attributes(answer.model.as_deref());
                     attributes.push(("gen_ai.token.type", kind.into()));
@@ -261,7 +264,13 @@ mod api {
 
     impl Coded for ApiError {
         fn code(&self) -> String {
-            self.code.as_deref().or(self.r#type.as_deref()).unwrap_or("_OTHER").to_owned()
+            // A server that only speaks the protocol may put any text there.
+            let is_code = |text: &&str| {
+                let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+                text.len() <= 64 && text.bytes().all(is_part)
+            };
+            let known = self.code.as_deref().filter(is_code).or_else(|| self.r#type.as_deref().filter(is_code));
+            known.unwrap_or("_OTHER").to_owned()
         }
     }
 

@@ -1,6 +1,7 @@
 //! Tasks: one span when a task is put into the queue, and one for each of its runs.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use otel_rs_hooks::http::FormattedText;
 use otel_rs_hooks::kit::message::Destination;
@@ -18,7 +19,7 @@ type Headers = Vec<(String, String)>;
 
 /// Headers of the tasks that this process has put into a queue: fang's table has no place for them. One that has been there
 /// before, as happens with unique tasks, keeps its headers.
-static SENT: Recent<Uuid, Headers> = Recent::new(1024);
+static SENT: Recent<Uuid, Arc<Headers>> = Recent::new(1024);
 
 /// The name of the type that the program runs.
 fn name(metadata: &serde_json::Value) -> Option<&str> {
@@ -45,7 +46,7 @@ pub(crate) fn inserting(metadata: &serde_json::Value, task_type: &str) -> (Opera
 fn inserted(task: &Task, headers: Headers) {
     let id = FormattedText::<36>::of(&task.id);
     current().set(&[(key::MESSAGING_MESSAGE, (&id).into())]);
-    SENT.put(task.id, headers);
+    SENT.put(task.id, Arc::new(headers));
 }
 
 fn not_inserted<E>(_: &E) -> Failure {
@@ -91,7 +92,7 @@ pub(crate) fn start(task: &Task) -> Operation {
     if !SCOPE.enabled() {
         return Operation::NONE;
     }
-    let operation = queue(&task.task_type).process(&SCOPE, "run", &SENT.get(&task.id).unwrap_or_default());
+    let operation = queue(&task.task_type).process(&SCOPE, "run", &*SENT.get(&task.id).unwrap_or_default());
     let (id, name) = (FormattedText::<36>::of(&task.id), name(&task.metadata));
     let retries = Some(task.retries).filter(|retries| *retries > 0);
     operation.set(&[
@@ -100,8 +101,8 @@ pub(crate) fn start(task: &Task) -> Operation {
         (Key::Named("fang.task.retry_count"), retries.map(i64::from).into()),
     ]);
     let text = |text| AttributeValue::Text(AttributeText::Borrowed(text));
-    let attributes =
-        [("messaging.destination.name", text(task.task_type.as_str())), (NAME, text(name.unwrap_or_default()))];
+    let known = [("messaging.destination.name", Some(task.task_type.as_str())), (NAME, name)];
+    let attributes: Vec<_> = known.into_iter().filter_map(|(key, value)| Some((key, text(value?)))).collect();
     // Negative where the clocks of several machines differ.
     let waited = chrono::Utc::now().signed_duration_since(task.scheduled_at).to_std().unwrap_or_default();
     metric::FANG_TASK_QUEUE_TIME.measure(waited.as_secs_f64(), &attributes);

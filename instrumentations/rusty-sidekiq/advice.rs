@@ -13,7 +13,7 @@ use crate::{Error, Job, Result};
 /// The key that Sidekiq's own instrumentation uses.
 const CLASS: &str = "messaging.sidekiq.job_class";
 
-/// A job's JSON, as it was fetched.
+/// The texts of a job's JSON, as it was fetched: headers among them.
 #[derive(Clone, Default)]
 pub(crate) struct Fetched(Option<Map<String, Value>>);
 
@@ -25,7 +25,9 @@ impl Fetched {
 
 /// A processor has fetched a job.
 pub(crate) fn fetched(job: &str) -> Fetched {
-    Fetched(if SCOPE.enabled() { serde_json::from_str(job).ok() } else { None })
+    let mut fetched = Fetched(if SCOPE.enabled() { serde_json::from_str(job).ok() } else { None });
+    fetched.0.iter_mut().for_each(|job: &mut Map<_, _>| job.retain(|_, value| value.is_string()));
+    fetched
 }
 
 /// Who has made a job that was scheduled, or that has failed.
@@ -52,9 +54,10 @@ pub(crate) fn quiet<F: Future>(work: F) -> impl Future<Output = F::Output> {
 
 /// Adds headers to a job's JSON, an object that is not empty and has none of them.
 fn with_headers(mut job: String, headers: &[(String, String)]) -> String {
-    if headers.is_empty() || job.pop() != Some('}') {
+    if headers.is_empty() || !job.ends_with('}') {
         return job;
     }
+    job.pop();
     for (name, value) in headers {
         job.push(',');
         job.push_str(&Value::from(name.as_str()).to_string());

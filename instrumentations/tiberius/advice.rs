@@ -34,7 +34,7 @@ pub(crate) async fn run<T>(mut statement: Statement, work: impl Future<Output = 
     answer
 }
 
-/// Runs a statement until its first answer; it goes on with what is returned. `place` is where that keeps it.
+/// Runs what begins a statement, which goes on with what is returned: until then, it has no answer. `place` is where that keeps it.
 pub(crate) async fn load<T>(
     mut statement: Statement,
     work: impl Future<Output = Result<T>>,
@@ -42,23 +42,24 @@ pub(crate) async fn load<T>(
 ) -> Result<T> {
     let mut answer = work.await;
     match &mut answer {
-        Ok(opened) => {
-            statement.answered(false);
-            *place(opened) = statement;
-        }
+        Ok(opened) => *place(opened) = statement,
         Err(error) => statement.fail(error, failure),
     }
     answer
 }
 
-/// The same for a statement that may answer with rows.
+/// The same for a statement that has its first answer then, and may go on with rows.
 pub(crate) async fn open<T>(
     mut statement: Statement,
     work: impl Future<Output = Result<T>>,
     place: fn(&mut T) -> &mut Statement,
 ) -> Result<T> {
     statement.count_rows();
-    load(statement, work, place).await
+    let mut answer = load(statement, work, place).await;
+    if let Ok(opened) = &mut answer {
+        place(opened).answered(false);
+    }
+    answer
 }
 
 /// A row has come, something else, or the end.

@@ -48,6 +48,8 @@ mod client {
                 // What errors of URLs quote is the URL.
                 match error {
                     Error::Url(_) => attempt.failed(error_class(error, &class), &"no such server"),
+                    // And here, a header's value.
+                    Error::Utf8 { .. } => attempt.failed(error_class(error, &class), &"not UTF-8"),
                     _ => attempt.failed(error_class(error, &class), root_cause(error)),
                 }
                 return result;

@@ -144,6 +144,8 @@ mod handshake {
             Err(Error::Http(response)) => response,
             // What it quotes is the URL.
             Err(error @ Error::Url(_)) => return attempt.failed(error_class(error, &class), &"no such server"),
+            // And here, a header's value.
+            Err(error @ Error::Utf8 { .. }) => return attempt.failed(error_class(error, &class), &"not UTF-8"),
             Err(error) => return attempt.failed(error_class(error, &class), root_cause(error)),
         };
         attempt.answered(response.status().as_u16(), version(response.version()), &Map(response.headers()));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry_semantic_conventions::attribute as name;
 
+use super::sql;
 use super::statements::{KnownStatement, Statements};
 use super::{Attributes, Described, Measured, clean, error_type};
 use crate::attributes::attribute::Text;
@@ -26,7 +27,7 @@ pub(super) fn describe<'a>(facts: &Facts<'a>, cut: Option<&'a str>, statements: 
     let KnownStatement { text, summary, operation, collection, batch } = query(facts, statements);
     // One text that was executed several times.
     let repeated = facts.int(key::DB_BATCH_SIZE).is_some_and(|size| size > 1) && batch.is_none();
-    let of_batch = |name: Arc<str>| if repeated { format!("BATCH {name}").into() } else { name };
+    let of_batch = |name: Arc<str>| if repeated { sql::name_of_batch(&name).into() } else { name };
     let (summary, operation) = (summary.map(of_batch), operation.map(of_batch));
     let summary = summary.filter(|_| facts.get(key::DB_OPERATION).is_none()).map(Text::Shared);
     let operation = clean(facts, key::DB_OPERATION).or(operation.map(Text::Shared));

@@ -210,9 +210,9 @@ impl Exporter {
             let left = deadline.saturating_duration_since(Instant::now());
             let why = match signals.wait_for(left.min(Duration::from_millis(100))) {
                 Some(arrived) if signals::may_end(arrived.signal) => {
-                    Some(format!("the exporting process was ended by {}", signal_name(arrived.signal)))
+                    Some(format!("the last export was cut short by {}", signal_name(arrived.signal)))
                 }
-                None if left.is_zero() => Some("the exporting process did not end in time".to_owned()),
+                None if left.is_zero() => Some("the last export did not end in time".to_owned()),
                 _ => None,
             };
             if let Some(why) = why {

@@ -188,6 +188,9 @@ impl<'t> Scan<'t> {
         let name = &self.text[start..end];
         let decoded =
             if name.contains('%') { percent_decode(name.as_bytes()).decode_utf8_lossy() } else { name.into() };
+        if separator == Separator::Equals && self.statement(&decoded, start, behind) {
+            return true;
+        }
         let found = match secrecy(&decoded) {
             Secrecy::Parameter => self.of_two_words(start, end),
             found => found,
@@ -211,6 +214,21 @@ impl<'t> Scan<'t> {
         let Some(extent) = extent else { return false };
         self.hide(extent);
         true
+    }
+
+    /// A statement for a database, as a parameter of a URL.
+    fn statement(&mut self, name: &str, start: usize, behind: usize) -> bool {
+        let before = start.checked_sub(1).map_or(0, |before| self.bytes[before]);
+        if !matches!(before, b'?' | b'&') {
+            return false;
+        }
+        let ends = |byte: &u8| *byte == b'&' || ends_value(*byte);
+        let to = self.bytes[behind..].iter().position(ends).map_or(self.bytes.len(), |end| behind + end);
+        let is_statement = url::is_statement(name, &self.text[behind..to]);
+        if is_statement {
+            self.hide((behind, to));
+        }
+        is_statement
     }
 
     /// `api key`, `access code`: how sure a name is whose first part is a word of its own.

@@ -31,25 +31,44 @@ pub(crate) fn url(url: &str) -> Cow<'_, str> {
 
 /// Parameters by which databases take statements over HTTP.
 const STATEMENTS: [&str; 5] = ["q", "query", "sql", "statement", "stmt"];
-/// How statements begin that may hold values.
-const VERBS: [&str; 12] =
-    ["select", "insert", "update", "delete", "with", "merge", "replace", "alter", "create", "grant", "set", "exec"];
+/// First words of statements that may hold values.
+const VERBS: [&str; 27] = [
+    "alter", "call", "copy", "create", "delete", "desc", "describe", "drop", "exec", "execute", "explain", "from",
+    "grant", "insert", "kill", "match", "merge", "replace", "select", "set", "show", "system", "truncate", "update",
+    "upsert", "values", "with",
+];
+
+/// Whether a parameter holds values of a statement, as databases name them; some names only beside the statement.
+fn is_bound(name: &str, is_beside: bool) -> bool {
+    let is_own = name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("param_"));
+    is_own || is_beside && (name.starts_with(['$', '@', ':']) || ["params", "parameters", "args"].contains(&name))
+}
 
 /// Whether a parameter's value is a statement for a database, whose values must not leave.
-fn is_statement(name: &str, value: &str) -> bool {
+pub(super) fn is_statement(name: &str, value: &str) -> bool {
     if !STATEMENTS.iter().any(|known| name.eq_ignore_ascii_case(known)) {
         return false;
     }
+    // What only databases take is a statement, whatever it begins with.
+    let is_certain = ["sql", "statement", "stmt"].iter().any(|known| name.eq_ignore_ascii_case(known));
     let value = value.replace('+', " ");
     let text = percent_decode_str(&value).decode_utf8_lossy();
+    let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
+    // A comment stands before statements, and before nothing else.
+    if ["/*", "--", "#"].iter().any(|comment| text.starts_with(comment)) {
+        return true;
+    }
     let mut words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let verb = words.next().is_some_and(|first| VERBS.iter().any(|verb| first.eq_ignore_ascii_case(verb)));
-    verb && words.next().is_some()
+    let Some(first) = words.next() else { return false };
+    let is_verb = is_certain || VERBS.iter().any(|verb| first.eq_ignore_ascii_case(verb));
+    is_verb && words.next().is_some()
 }
 
 /// A query, fragment, form or list of matrix parameters, with or without what it begins with.
 pub(crate) fn query(query: &str) -> Cow<'_, str> {
     let is_between = |c: char| matches!(c, '&' | ';' | '?' | '#');
+    let parameters = || query.split(is_between).filter_map(|pair| pair.split_once('='));
+    let has_statement = parameters().any(|(name, value)| is_statement(name, value));
     let mut clean = String::new();
     let mut kept = 0;
     let mut at = 0;
@@ -65,14 +84,15 @@ pub(crate) fn query(query: &str) -> Cow<'_, str> {
         let replaced = match whole[..value].strip_suffix('=') {
             Some(name)
                 if value < whole.len()
-                    && secrecy(&percent_decode_str(name).decode_utf8_lossy()) >= Secrecy::Parameter =>
+                    && (is_bound(name, has_statement)
+                        || secrecy(&percent_decode_str(name).decode_utf8_lossy()) >= Secrecy::Parameter) =>
             {
                 Some(REDACTED.to_owned())
             }
             Some(name) if is_statement(name, &whole[value..]) => {
                 clean.push_str(&query[kept..from + value]);
                 clean.push_str(REDACTED);
-                // What else ends a parameter may stand in the statement.
+                // `;`, `?` and `#` may be part of the statement: only `&` ends it.
                 kept = query[from..].find('&').map_or(query.len(), |end| from + end);
                 continue;
             }

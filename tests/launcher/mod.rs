@@ -6,6 +6,7 @@ mod config;
 mod ends;
 mod finding;
 mod inherited;
+mod instructions;
 mod kits;
 mod limited;
 mod logs;

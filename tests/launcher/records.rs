@@ -180,7 +180,7 @@ fn a_collector_that_never_answers_delays_the_end_a_little() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
         stderr,
-        "otel-rs: warning: the exporting process was ended by SIGTERM; what it had not exported is lost\n"
+        "otel-rs: warning: the last export was cut short by SIGTERM; what it had not exported is lost\n"
     );
 }
 

@@ -15,6 +15,7 @@ mod words;
 
 use dialect::Dialect;
 use lexer::{Lexer, Reading, Token};
+pub(super) use summary::name_of_batch;
 use summary::{Reader, Summary};
 
 use crate::wire::{Language, MAX_VALUE};

@@ -7,6 +7,15 @@ use super::words::{AFTER_OR, DEFINITIONS, DIRECT, FILLERS, KINDS_OF_NEW_TABLE, O
 /// Longest summary in bytes; more is left out by whole words.
 const MAX_SUMMARY: usize = 255;
 
+/// The summary, or the operation, of a batch of what has this one. Words that do not fit are left out.
+pub(in crate::conventions) fn name_of_batch(of_one: &str) -> String {
+    let mut name = of_one;
+    while "BATCH ".len() + name.len() > MAX_SUMMARY {
+        name = name.rsplit_once(' ').map_or("", |(shorter, _)| shorter);
+    }
+    format!("BATCH {name}").trim_end().to_owned()
+}
+
 fn among(list: &[&'static str], word: &str) -> Option<&'static str> {
     list.iter().copied().find(|known| known.eq_ignore_ascii_case(word))
 }
@@ -143,7 +152,7 @@ impl Reader {
         if statements < 2 {
             return all.pop().unwrap_or_default();
         }
-        let batch = |common: Option<&str>| Some(common.map_or("BATCH".into(), |common| format!("BATCH {common}")));
+        let batch = |common: Option<&str>| Some(common.map_or("BATCH".into(), name_of_batch));
         Summary {
             summary: batch(common(&all, |statement| statement.summary.as_deref())),
             operation: batch(common(&all, |statement| statement.operation.as_deref())),

@@ -53,7 +53,7 @@ pub(crate) fn write_start(
             to.bytes(second);
         }
     };
-    // Most spans have neither.
+    // Most spans have neither a tracestate nor baggage.
     if scope_id != 0 && start.trace_state.is_empty() && start.baggage.is_empty() {
         if attributes.is_empty() {
             return record.put(length, count, write_first);
@@ -66,7 +66,7 @@ pub(crate) fn write_start(
 
 pub(crate) fn write_span(kind: u8, span: [u8; 8], time: u64, attributes: &[Attribute<'_>]) {
     let record = Record { kind, words: [u64::from_le_bytes(span), time] };
-    // As many spans end.
+    // Most spans end without attributes.
     if attributes.is_empty() {
         return record.put(0, 0, |_| {});
     }
@@ -128,6 +128,9 @@ fn scope_attribute(scope: &'static Scope) -> (u32, Attribute<'static>) {
     let id = scope.id();
     (id, (key::SCOPE, if id == 0 { scope.marker().into() } else { Value::None }))
 }
+
+// As the launcher reads them.
+const _: () = assert!(record::START == 6 * 8 && record::SPAN == 2 * 8 && record::LOG == 5 * 8 && record::MEASURE == 8);
 
 /// A record's kind and its fixed part, which is a multiple of eight bytes.
 struct Record<const WORDS: usize> {

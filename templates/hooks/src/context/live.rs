@@ -43,7 +43,7 @@ impl Live {
     /// Marks the root span as ended.
     pub(crate) fn release(self) {
         if self.id != 0 {
-            // A slot that is taken is changed by none but who took it.
+            // Only its owner changes a slot that is taken.
             if let Some(entry) = TABLE.get(self.slot as usize).filter(|entry| entry.load(Relaxed) == self.id) {
                 entry.store(0, Relaxed);
             }

@@ -13,7 +13,7 @@
 //! | a function of the user's own | [`function`] |
 //! | an HTTP request served | [`served::Exchange`], and the [`route`] that a framework finds for it |
 //! | an HTTP request sent | [`sent::Attempt`], with [`Host`](crate::http::client::Host) for its connections |
-//! | what a library has no place for | [`Recent`] |
+//! | values that a library does not keep | [`Recent`] |
 //! | a task that carries its context | [`carry`](crate::carry()), [`detach`](crate::detach) |
 //!
 //! Guards end their spans: with a result, with a [`Failure`], or as `cancelled` when they are dropped early.

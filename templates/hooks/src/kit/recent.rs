@@ -1,29 +1,34 @@
-//! What happened last, for what a library has no place of its own for.
+//! The newest entries by key, for libraries that offer no place for them.
 
 use std::cell::UnsafeCell;
-use std::collections::VecDeque;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How often a thread tries before it goes on without: others have the entries for some nanoseconds.
+/// How often a thread tries to take the entries before it goes on without them. Others have them for a microsecond at most; a
+/// child that was forked meanwhile goes on without them for good.
 const TRIES: usize = 100;
 
-/// The newest entries by their keys. No thread waits for another: what is not to be had at once is as if it were not there.
+/// The newest entries by their keys. No thread waits: while another one has the entries, they count as absent.
 pub struct Recent<K, V> {
     is_taken: AtomicBool,
-    entries: UnsafeCell<VecDeque<(K, V)>>,
+    entries: UnsafeCell<Vec<(K, V)>>,
     most: usize,
 }
 
 // SAFETY: only the thread that has taken the entries reaches them, see `Taken`.
 unsafe impl<K: Send, V: Send> Sync for Recent<K, V> {}
 
+// Whoever panics while it has the entries gives them back.
+impl<K, V> UnwindSafe for Recent<K, V> {}
+impl<K, V> RefUnwindSafe for Recent<K, V> {}
+
 /// The entries, for one thread.
 struct Taken<'a, K, V>(&'a Recent<K, V>);
 
 impl<K, V> Deref for Taken<'_, K, V> {
-    type Target = VecDeque<(K, V)>;
+    type Target = Vec<(K, V)>;
 
     fn deref(&self) -> &Self::Target {
         // SAFETY: of this thread alone until this is dropped.
@@ -47,7 +52,7 @@ impl<K, V> Drop for Taken<'_, K, V> {
 impl<K: PartialEq, V> Recent<K, V> {
     /// Keeps so many entries.
     pub const fn new(most: usize) -> Recent<K, V> {
-        Recent { is_taken: AtomicBool::new(false), entries: UnsafeCell::new(VecDeque::new()), most }
+        Recent { is_taken: AtomicBool::new(false), entries: UnsafeCell::new(Vec::new()), most }
     }
 
     fn entries(&self) -> Option<Taken<'_, K, V>> {
@@ -66,8 +71,8 @@ impl<K: PartialEq, V> Recent<K, V> {
         if entries.iter().any(|(known, _)| *known == key) {
             return;
         }
-        let oldest = if entries.len() >= self.most { entries.pop_front() } else { None };
-        entries.push_back((key, value));
+        let oldest = if entries.len() >= self.most { Some(entries.remove(0)) } else { None };
+        entries.push((key, value));
         drop(entries);
         drop(oldest);
     }
@@ -76,7 +81,7 @@ impl<K: PartialEq, V> Recent<K, V> {
     pub fn take(&self, key: &K) -> Option<V> {
         let mut entries = self.entries()?;
         let index = entries.iter().rposition(|(known, _)| known == key)?;
-        entries.remove(index).map(|(_, value)| value)
+        Some(entries.remove(index).1)
     }
 
     /// A copy of the value of that key.
@@ -121,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_thread_that_has_the_entries() {
+    fn entries_that_are_taken_block_no_thread() {
         let recent = Recent::new(3);
         recent.put("a", 1);
         let held = recent.entries().unwrap();

@@ -217,8 +217,8 @@ impl Statement {
     /// The statement is sent with many sets of parameters at once, and these have been counted.
     pub fn batch(&self, batch: &Batch) {
         let size = batch.0.load(Relaxed);
-        // One is no batch.
-        if size != 1 {
+        // One is no batch, and nothing is none.
+        if size > 1 {
             self.set(&[(key::DB_BATCH_SIZE, size.into())]);
         }
     }

@@ -1,16 +1,17 @@
-//! Values with several owners, as `Arc` has them: with fewer atomic steps for a value that has had one owner at its end.
+//! A reference count like `Arc`'s, which takes fewer atomic steps where the last owner was the only one.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::process::abort;
 use std::ptr::NonNull;
 use std::sync::atomic::{fence, AtomicU64, Ordering};
 
-/// An owner in the count; observers are counted by ones. All owners together count as one observer.
+/// An owner in the count; weak references are counted by ones. All owners together count as one weak reference.
 const OWNER: u64 = 1 << 32;
-/// One owner, and nobody who observes.
+/// One owner and no weak reference.
 const ALONE: u64 = OWNER + 1;
-/// More owners, or observers, than there can be.
+/// More owners, or weak references, than there can be.
 const MANY: u64 = 1 << 31;
 
 struct Inner<T> {
@@ -22,17 +23,17 @@ struct Inner<T> {
 /// An owner: the value is dropped with its last one.
 pub(crate) struct Counted<T>(NonNull<Inner<T>>);
 
-/// What finds a value while it has owners.
-pub(crate) struct Observer<T>(NonNull<Inner<T>>);
+/// A weak reference: it yields an owner while there is one.
+pub(crate) struct Weak<T>(NonNull<Inner<T>>);
 
 // SAFETY: as for `Arc` and `Weak`: threads share the value, and any may be the one that drops it.
 unsafe impl<T: Send + Sync> Send for Counted<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send + Sync> Sync for Counted<T> {}
 // SAFETY: as above.
-unsafe impl<T: Send + Sync> Send for Observer<T> {}
+unsafe impl<T: Send + Sync> Send for Weak<T> {}
 // SAFETY: as above.
-unsafe impl<T: Send + Sync> Sync for Observer<T> {}
+unsafe impl<T: Send + Sync> Sync for Weak<T> {}
 
 /// Ends the process, as `Arc` does, before a count could begin anew at zero.
 #[inline(always)]
@@ -57,22 +58,22 @@ impl<T> Counted<T> {
 
     /// One that finds the value for as long as it has owners.
     #[inline]
-    pub(crate) fn observe(&self) -> Observer<T> {
+    pub(crate) fn downgrade(&self) -> Weak<T> {
         let count = self.inner().count.fetch_add(1, Ordering::Relaxed);
         check(count % OWNER);
-        Observer(self.0)
+        Weak(self.0)
     }
 
-    /// Drops this owner where there are others, or were.
+    /// Drops one of several owners, or the last one while there are weak references.
     #[cold]
     fn drop_one(&self) {
         if self.inner().count.fetch_sub(OWNER, Ordering::Release) / OWNER > 1 {
             return;
         }
         fence(Ordering::Acquire);
-        // What observers there are find no owner. Dropped after the value, since all owners together are one.
-        let _last = Observer(self.0);
-        // SAFETY: the last owner is gone, and its memory lives on until the last observer is.
+        // Weak references find no owner from now on. This one goes after the value: all owners together are one.
+        let _last = Weak(self.0);
+        // SAFETY: the last owner is gone, and its memory lives on until the last weak reference is.
         unsafe { std::ptr::drop_in_place(std::ptr::addr_of_mut!((*self.0.as_ptr()).value)) };
     }
 }
@@ -113,15 +114,15 @@ impl<T: fmt::Debug> fmt::Debug for Counted<T> {
     }
 }
 
-impl<T> Observer<T> {
+impl<T> Weak<T> {
     #[inline(always)]
     fn count(&self) -> &AtomicU64 {
-        // SAFETY: the memory lives as long as it has an observer. The value may be gone, so there is no reference to all of it.
+        // SAFETY: the memory lives as long as it has a weak reference. The value may be gone, so there is no reference to all of it.
         unsafe { &*std::ptr::addr_of!((*self.0.as_ptr()).count) }
     }
 
     /// An owner, if there still is one.
-    pub(crate) fn owner(&self) -> Option<Counted<T>> {
+    pub(crate) fn upgrade(&self) -> Option<Counted<T>> {
         let more = |count: u64| if count < OWNER { None } else { Some(count + OWNER) };
         let count = self.count().fetch_update(Ordering::Acquire, Ordering::Relaxed, more).ok()?;
         check(count / OWNER);
@@ -129,24 +130,24 @@ impl<T> Observer<T> {
     }
 
     /// Whether the value has no owner any more.
-    pub(crate) fn is_over(&self) -> bool {
+    pub(crate) fn has_no_owner(&self) -> bool {
         self.count().load(Ordering::Relaxed) < OWNER
     }
 
-    /// Whether it observes what `owner` owns.
+    /// Whether it refers to what `owner` owns.
     #[inline]
     pub(crate) fn is_of(&self, owner: &Counted<T>) -> bool {
         self.0 == owner.0
     }
 }
 
-impl<T> Drop for Observer<T> {
+impl<T> Drop for Weak<T> {
     #[inline]
     fn drop(&mut self) {
         if self.count().fetch_sub(1, Ordering::Release) == 1 {
             fence(Ordering::Acquire);
             // SAFETY: made by `new` and of that layout; the value was dropped, and no one else is there.
-            drop(unsafe { Box::from_raw(self.0.as_ptr().cast::<std::mem::ManuallyDrop<Inner<T>>>()) });
+            drop(unsafe { Box::from_raw(self.0.as_ptr().cast::<MaybeUninit<Inner<T>>>()) });
         }
     }
 }
@@ -184,48 +185,48 @@ mod tests {
     }
 
     #[test]
-    fn an_observer_finds_an_owner_while_there_is_one() {
+    fn a_weak_reference_finds_an_owner_while_there_is_one() {
         let (first, times) = counted();
-        let (observer, another) = (first.observe(), first.observe());
-        let found = observer.owner().unwrap();
-        assert!(observer.is_of(&first) && observer.is_of(&found));
+        let (weak, another) = (first.downgrade(), first.downgrade());
+        let found = weak.upgrade().unwrap();
+        assert!(weak.is_of(&first) && weak.is_of(&found));
         drop(first);
-        assert!(!observer.is_over() && times() == 0);
+        assert!(!weak.has_no_owner() && times() == 0);
         drop(found);
-        assert!(observer.is_over() && observer.owner().is_none());
+        assert!(weak.has_no_owner() && weak.upgrade().is_none());
         assert_eq!(times(), 1);
-        drop(observer);
-        assert!(another.owner().is_none());
+        drop(weak);
+        assert!(another.upgrade().is_none());
         drop(another);
         assert_eq!(times(), 1);
     }
 
     #[test]
-    fn owners_and_observers_on_many_threads_drop_it_once() {
+    fn owners_and_weak_references_on_many_threads_drop_it_once() {
         for round in 0..200 {
             let (first, times) = counted();
-            let observer = first.observe();
+            let weak = first.downgrade();
             std::thread::scope(|scope| {
                 for thread in 0..4 {
-                    let (owner, observer) = (first.clone(), first.observe());
+                    let (owner, weak) = (first.clone(), first.downgrade());
                     scope.spawn(move || {
                         for step in 0..50 {
-                            let found = observer.owner();
-                            let other = owner.observe();
+                            let found = weak.upgrade();
+                            let other = owner.downgrade();
                             if (step + thread + round) % 2 == 0 {
-                                drop(other.owner().unwrap());
+                                drop(other.upgrade().unwrap());
                             }
                             assert!(found.is_some());
                         }
                         drop(owner);
-                        while observer.owner().is_some() {
+                        while weak.upgrade().is_some() {
                             std::thread::yield_now();
                         }
                     });
                 }
                 drop(first);
             });
-            assert!(observer.is_over());
+            assert!(weak.has_no_owner());
             assert_eq!(times(), 1);
         }
     }

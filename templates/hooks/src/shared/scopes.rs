@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::mem;
 
-use super::counted::{Counted, Observer};
+use super::counted::{Counted, Weak};
 use super::Shared;
 use crate::context::{current_id, replace_current, swap_current, Context, Role};
 
@@ -15,7 +15,7 @@ use crate::context::{current_id, replace_current, swap_current, Context, Role};
 const MANY: usize = 32;
 
 struct Scope {
-    span: Observer<Shared>,
+    span: Weak<Shared>,
     id: [u8; 8],
     before: Context,
 }
@@ -36,7 +36,7 @@ pub(crate) fn enter(span: &Counted<Shared>) {
             forget_ended(scopes);
         }
         let context = span.context();
-        scopes.push(Scope { span: span.observe(), id: context.span, before: context.clone() });
+        scopes.push(Scope { span: span.downgrade(), id: context.span, before: context.clone() });
         let is_current = scopes.last_mut().map_or(false, |scope| {
             if span.is_client() {
                 scope.before.role = Role::Client;
@@ -66,7 +66,7 @@ pub(crate) fn leave(span: &Counted<Shared>) {
 /// The span of a program's that is current, if this thread has entered it.
 pub(crate) fn current() -> Option<Counted<Shared>> {
     let id = current_id();
-    with_scopes(|scopes| scopes.iter().rev().find(|scope| scope.id == id)?.span.owner()).flatten()
+    with_scopes(|scopes| scopes.iter().rev().find(|scope| scope.id == id)?.span.upgrade()).flatten()
 }
 
 /// Leaves `span` below others that were entered later.
@@ -89,7 +89,7 @@ fn forget_ended(scopes: &mut Vec<Scope>) {
     let mut is_current = false;
     let mut kept = Vec::with_capacity(scopes.len());
     for mut scope in mem::take(scopes) {
-        if scope.span.is_over() {
+        if scope.span.has_no_owner() {
             is_current |= scope.id == current;
             before.get_or_insert(scope.before);
             continue;
