@@ -97,7 +97,8 @@ impl<T> Deref for Counted<T> {
 }
 
 impl<T> Drop for Counted<T> {
-    #[inline]
+    // Whoever may have none is not to carry all of this with it.
+    #[inline(never)]
     fn drop(&mut self) {
         if self.inner().count.load(Ordering::Acquire) == ALONE {
             // SAFETY: made by `new`, and no one else is there who could reach it.
