@@ -54,7 +54,7 @@ fn main() {
         Service::start("manual", &manual, false, &receiver, &[]),
         Service::start("manual, 0.1", &manual, false, &receiver, &tenth),
     ];
-    idle(&woven, &receiver, &services);
+    idle(&services);
     println!("\n                               CPU, app            CPU, app and launcher   throughput        p99");
     for (rate, title) in [(Some(RATE), "1000 requests per second"), (None, "saturated, 32 connections")] {
         println!("{title}");
@@ -113,15 +113,11 @@ fn table(services: &[Service], route: &str, rate: Option<u32>) {
     }
 }
 
-/// Prints the memory of each process, and what the launcher takes while nothing happens: for as long as there is from one
-/// export of metrics to the next by default.
-fn idle(woven: &Path, receiver: &Receiver, services: &[Service]) {
-    let by_default = [("OTEL_METRIC_EXPORT_INTERVAL", "60000")];
-    let by_default = Service::start("otel-rs, each 60 s", woven, true, receiver, &by_default);
-    let services: Vec<_> = services.iter().chain([&by_default]).collect();
+/// Prints the memory of each process, and what the launcher takes while nothing happens.
+fn idle(services: &[Service]) {
     sleep(Duration::from_secs(2));
     let before: Vec<_> = services.iter().map(|service| cpu(&service.launcher())).collect();
-    let duration = Duration::from_secs(60);
+    let duration = Duration::from_secs(10);
     sleep(duration);
     println!("idle for {} s         app     launcher     launcher's share of a core", duration.as_secs());
     for (service, before) in services.iter().zip(before) {
@@ -129,7 +125,6 @@ fn idle(woven: &Path, receiver: &Receiver, services: &[Service]) {
         let (app, launcher) = (resident(&[service.app()]), resident(&service.launcher()));
         println!("  {:18} {app:5.1} MB  {launcher:5.1} MB       {share:.3} %", service.name);
     }
-    by_default.end();
 }
 
 /// Prints how many spans of a saturated service did not arrive.
