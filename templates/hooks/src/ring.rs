@@ -129,9 +129,6 @@ fn scope_attribute(scope: &'static Scope) -> (u32, Attribute<'static>) {
     (id, (key::SCOPE, if id == 0 { scope.marker().into() } else { Value::None }))
 }
 
-// As the launcher reads them.
-const _: () = assert!(record::START == 6 * 8 && record::SPAN == 2 * 8 && record::LOG == 5 * 8 && record::MEASURE == 8);
-
 /// A record's kind and its fixed part, which is a multiple of eight bytes.
 struct Record<const WORDS: usize> {
     kind: u8,
@@ -227,4 +224,16 @@ fn first_ring(count: u32) -> u32 {
     let first = ((address >> 12).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32 % count;
     let _ = STICKY.try_with(|sticky| sticky.set(first));
     first
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::wire::record;
+
+    #[test]
+    fn fixed_parts_are_as_long_as_the_launcher_reads_them() {
+        let words = [record::START, record::SPAN, record::LOG, record::MEASURE].map(|bytes| bytes / 8);
+        assert_eq!(words, [6, 2, 5, 1]);
+        assert!([record::START, record::SPAN, record::LOG, record::MEASURE].iter().all(|bytes| bytes % 8 == 0));
+    }
 }
