@@ -134,7 +134,8 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// What is run by default: of each crate that does not take too long the newest version, and the lowest one that fits
-    /// into a workspace which is built anyway and brings few packages into it. A crate that only carries contexts is run with the newest version alone.
+    /// into a workspace which is built anyway and brings few packages into it. A crate that only carries contexts is
+    /// run with the newest version alone.
     pub(crate) fn by_default() -> &'static Plan {
         static PLAN: OnceLock<Plan> = OnceLock::new();
         PLAN.get_or_init(|| Plan::new(false))

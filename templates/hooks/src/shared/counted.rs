@@ -97,7 +97,7 @@ impl<T> Deref for Counted<T> {
 }
 
 impl<T> Drop for Counted<T> {
-    // Whoever may have none is not to carry all of this with it.
+    // Inlined, it costs 2 ns wherever an `Option` of it is dropped that is `None`: most spans of programs without a launcher.
     #[inline(never)]
     fn drop(&mut self) {
         if self.inner().count.load(Ordering::Acquire) == ALONE {
